@@ -1,0 +1,33 @@
+# How our own code is compiled; third-party headers come in as SYSTEM includes and keep their warnings to themselves.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_INTERPROCEDURAL_OPTIMIZATION OFF)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_NOHASHDIR=1;${CCACHE_PROGRAM}")
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(skerry_options INTERFACE)
+target_compile_options(skerry_options INTERFACE -Wall -Wextra -Wconversion -Werror -fno-math-errno)
+target_include_directories(skerry_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+# Unused functions of a static room must not reach a device: skerry-run is small because of these two lines.
+add_compile_options(-ffunction-sections -fdata-sections)
+add_link_options(-Wl,--gc-sections)
+
+set(SKERRY_SANITIZE "" CACHE STRING "Comma-separated -fsanitize= list, empty for none")
+if(SKERRY_SANITIZE)
+  add_compile_options(-fsanitize=${SKERRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SKERRY_SANITIZE})
+endif()
+if(SKERRY_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

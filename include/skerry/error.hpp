@@ -11,16 +11,31 @@ namespace skerry {
 
 /// Every way in which work can end without a result. Rows, sentences and mappings: `src/base/errors.def`.
 enum class ErrorCode : std::uint8_t {
-  invalid_argument, not_found, io_error, syntax_error, semantic_error, unsupported, limit_exceeded, type_mismatch,
-  out_of_range, corrupt, version_too_new, budget_exceeded, deadline_exceeded, cancelled, unavailable,
-  permission_denied, bad_signature, internal,
+  invalid_argument,
+  not_found,
+  io_error,
+  syntax_error,
+  semantic_error,
+  unsupported,
+  limit_exceeded,
+  type_mismatch,
+  out_of_range,
+  corrupt,
+  version_too_new,
+  budget_exceeded,
+  deadline_exceeded,
+  cancelled,
+  unavailable,
+  permission_denied,
+  bad_signature,
+  internal,
 };
 
 /// What an ErrorCode means at every edge of the product; one row of the table, never mapped elsewhere.
 struct ErrorInfo {
-  std::string_view name;              ///< spelling of the enumerator, used in JSON
-  std::string_view sentence;          ///< one full sentence for reference pages
-  int exit_code;                      ///< of the CLI
+  std::string_view name;      ///< spelling of the enumerator, used in JSON
+  std::string_view sentence;  ///< one full sentence for reference pages
+  int exit_code;              ///< of the CLI
   int http_status;
   int grpc_status;
   std::string_view python_exception;  ///< class name below skerry.Error

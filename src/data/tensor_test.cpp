@@ -1,0 +1,57 @@
+#include <gtest/gtest.h>
+
+#include <skerry/error.hpp>
+#include <skerry/tensor.hpp>
+#include <vector>
+
+namespace skerry {
+namespace {
+
+TEST(Shape, RefusesANegativeExtent) {
+  EXPECT_THROW(Shape({2, -1}), Error);
+}
+
+TEST(Shape, RefusesAProductThatOverflows) {
+  EXPECT_THROW(Shape({std::int64_t{1} << 40, std::int64_t{1} << 40, 0}), Error);
+}
+
+TEST(Shape, RefusesMoreAxesThanItHolds) {
+  EXPECT_THROW(Shape({1, 1, 1, 1, 1, 1, 1, 1, 1}), Error);
+}
+
+TEST(Shape, OfAScalarHasOneElement) {
+  EXPECT_EQ(Shape().elements(), 1);
+  EXPECT_EQ(Shape().text(), "[]");
+}
+
+TEST(TensorBytes, PacksFourBitElementsTwoToAByte) {
+  EXPECT_EQ(tensor_bytes(DType::i4, {3, 3}), 5U);
+}
+
+TEST(DTypeName, RoundTripsForEveryRow) {
+#define SKERRY_DTYPE(name, bits, onnx) EXPECT_EQ(dtype_from_name(dtype_name(DType::name)), DType::name);
+#include <skerry/dtypes.def>
+#undef SKERRY_DTYPE
+}
+
+TEST(Tensor, StorageIsAlignedZeroedAndShared) {
+  Tensor tensor(DType::f32, {4, 4});
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.view().data()) % 64, 0U);
+  for (float x : tensor.as<float>()) EXPECT_EQ(x, 0.0F);
+  const Tensor copy = tensor;
+  EXPECT_EQ(copy.view().data(), tensor.view().data());
+}
+
+TEST(Tensor, FromCopiesItsValues) {
+  std::vector<float> values = {1, 2, 3};
+  const Tensor tensor = Tensor::from<float>(values, {3});
+  values[0] = 9;
+  EXPECT_EQ(tensor.as<float>()[0], 1.0F);
+}
+
+TEST(Tensor, OfNoElementsIsUsable) {
+  EXPECT_EQ(Tensor(DType::f64, {0, 7}).as<double>().size(), 0U);
+}
+
+}  // namespace
+}  // namespace skerry

@@ -1,0 +1,127 @@
+/// \file
+/// A typed dataflow graph over tensors in static single assignment: every value is made once, nodes are in order of
+/// use.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <skerry/circuit.hpp>
+#include <skerry/observable.hpp>
+#include <skerry/tensor.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace skerry {
+
+/// One extent: a number, a named unknown (`N`), or an anonymous unknown.
+struct Dim {
+  std::int64_t value = -1;  ///< >= 0 when known
+  std::string symbol;       ///< of a named unknown
+  Dim() = default;
+  Dim(std::int64_t known) : value(known) {}             // NOLINT(google-explicit-constructor)
+  Dim(std::string named) : symbol(std::move(named)) {}  // NOLINT(google-explicit-constructor)
+  bool is_known() const noexcept { return value >= 0; }
+  /// True when both are surely the same extent.
+  bool same_as(const Dim& other) const noexcept {
+    return is_known() ? value == other.value : !symbol.empty() && symbol == other.symbol && !other.is_known();
+  }
+  bool operator==(const Dim&) const = default;
+};
+
+/// dtype and symbolic shape of a value; no shape means that even the rank is unknown.
+struct TensorType {
+  DType dtype = DType::f32;
+  std::optional<std::vector<Dim>> shape;
+  /// The shape if every extent is known.
+  std::optional<Shape> static_shape() const;
+  /// `f32[N,3]`, `i64[]`, `f32[*]`.
+  std::string text() const;
+  static TensorType of(DType dtype, const Shape& shape);
+  bool operator==(const TensorType&) const = default;
+};
+
+using ValueId = std::uint32_t;
+/// An optional input or output that is absent.
+inline constexpr ValueId kNoValue = 0xffffffffU;
+using NodeId = std::uint32_t;
+inline constexpr NodeId kNoNode = 0xffffffffU;
+
+class Graph;
+
+/// A graph held by a node (branch of If, body of Loop). Isolated: it sees only its own inputs; what it uses from
+/// outside is passed as further inputs of the node, in the order of the inner graph's trailing inputs.
+/// The graph is shared among copies and never changed in place.
+using Subgraph = std::shared_ptr<const Graph>;
+using CircuitRef = std::shared_ptr<const Circuit>;
+
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>,
+                               std::vector<std::string>, Tensor, Subgraph, CircuitRef, std::vector<Observable>>;
+
+/// One operation. `op` is the operator's name (`Conv`, `com.microsoft.Gelu` with its domain unless that is ONNX's own,
+/// `circuit`); its meaning is the record of that name, always in the newest opset's form.
+struct Node {
+  std::string op;
+  std::string name;
+  std::vector<ValueId> inputs;                                ///< kNoValue where an optional input is left out
+  std::vector<ValueId> outputs;                               ///< kNoValue where an optional output is not wanted
+  std::vector<std::pair<std::string, Attribute>> attributes;  ///< sorted by name
+
+  const Attribute* find(std::string_view attribute) const noexcept;
+  void set(std::string attribute, Attribute value);
+  void erase(std::string_view attribute);
+  std::int64_t integer(std::string_view attribute, std::int64_t otherwise) const;
+  double real(std::string_view attribute, double otherwise) const;
+  std::string text(std::string_view attribute, std::string otherwise) const;
+  std::vector<std::int64_t> integers(std::string_view attribute, std::vector<std::int64_t> otherwise = {}) const;
+};
+
+/// A value: a graph input, a constant, or the result of one node.
+struct Value {
+  std::string name;
+  TensorType type;
+  NodeId producer = kNoNode;       ///< kNoNode for inputs and constants
+  std::optional<Tensor> constant;  ///< weights and folded values; storage stays where it was mapped
+};
+
+/// A function from tensors to tensors. A value: copying copies the structure and shares the constants.
+class Graph {
+ public:
+  std::string name;
+
+  const std::vector<Value>& values() const noexcept { return values_; }
+  const std::vector<Node>& nodes() const noexcept { return nodes_; }
+  const std::vector<ValueId>& inputs() const noexcept { return inputs_; }
+  const std::vector<ValueId>& outputs() const noexcept { return outputs_; }
+  const Value& value(ValueId id) const { return values_[id]; }
+  Value& value(ValueId id) { return values_[id]; }
+  const Node& node(NodeId id) const { return nodes_[id]; }
+
+  ValueId add_input(std::string value_name, TensorType type);
+  ValueId add_constant(std::string value_name, Tensor constant);
+  /// Appends a node whose outputs are new values of these types (filled in later by inference if not known yet).
+  /// Inputs must exist already, so nodes stand in topological order. Errors: internal.
+  NodeId add_node(Node node, std::span<const std::string> output_names, std::span<const TensorType> output_types = {});
+  /// Shorthand for one output: returns its value.
+  ValueId add(std::string op, std::initializer_list<ValueId> inputs, std::string output_name, TensorType type = {});
+  void mark_output(ValueId id) { outputs_.push_back(id); }
+  void set_outputs(std::vector<ValueId> ids) { outputs_ = std::move(ids); }
+  Node& edit_node(NodeId id) { return nodes_[id]; }
+
+  /// Makes every use of `from` (node inputs and graph outputs) a use of `to`.
+  void replace_uses(ValueId from, ValueId to);
+  /// Removes nodes for which `dead` is true and values nobody refers to, renumbering both; order is kept.
+  void compact(std::span<const std::uint8_t> dead_nodes);
+  /// Uses of each value by nodes and graph outputs, indexed by ValueId.
+  std::vector<std::uint32_t> use_counts() const;
+
+ private:
+  std::vector<Value> values_;
+  std::vector<Node> nodes_;
+  std::vector<ValueId> inputs_, outputs_;
+};
+
+}  // namespace skerry

@@ -1,0 +1,56 @@
+/// \file
+/// What each gate of gates.def means: one record per gate, read by frontends, passes, simulators, printers and docs.
+#pragma once
+
+#include <skerry/circuit.hpp>
+
+#include <complex>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace skerry::ops {
+
+/// Shape of a gate's matrix for every value of its parameters; kernels specialise by it.
+enum class Structure : std::uint8_t { dense, diagonal, permutation, antidiagonal };
+
+/// One gate. A record is constant data in src/ops/qubit/<name>.cpp and a row of gates.def.
+struct GateRecord {
+  Op op;
+  std::string_view name;
+  /// Other spellings without controls (`phase`, `u1` for p; `not` for x), lower case.
+  std::span<const std::string_view> aliases;
+  /// Spellings with 1, 2, 3, ... controls: {"cx", "ccx", "c3x", "c4x"}; `CNOT` and kin are aliases of these.
+  std::span<const std::string_view> controlled;
+  Structure structure = Structure::dense;
+  bool is_real = false;  ///< matrix real for every parameter value
+  bool is_hermitian = false;
+  /// Writes the 2^k x 2^k matrix, row-major, first target least significant. params in radians.
+  void (*matrix)(std::span<const double> params, std::span<std::complex<double>> out) = nullptr;
+  /// The inverse gate and how its parameters come from ours: out.size() == params of inverse_op.
+  Op inverse_op;
+  void (*inverse_params)(std::span<const double> params, std::span<double> out) = nullptr;  ///< null: none or unchanged
+  bool inverse_negates_params = false;  ///< the common case, also valid for symbolic parameters
+  /// Pauli letters G with gate = exp(-i theta/2 G) (first target first letter), empty when there is no such form.
+  std::string_view generator;
+  std::string_view formula;  ///< for reference pages: `exp(-i θ/2 X)`
+  std::string_view source;   ///< paper or specification
+};
+
+/// The record of a gate. Precondition: op < kGateCount.
+const GateRecord& gate_record(Op op);
+
+/// A spelling found in some record: the gate and how many controls the spelling implies.
+struct GateName {
+  Op op;
+  std::uint16_t controls = 0;
+};
+/// Case-insensitive over names, aliases and controlled spellings; empty when unknown.
+std::optional<GateName> find_gate(std::string_view spelling);
+/// The known spelling nearest to a wrong one (edit distance <= 2), for "did you mean"; empty when none is near.
+std::string_view nearest_gate_name(std::string_view spelling);
+
+/// Matrix of a gate instruction on its targets (controls left out) with constant parameters; unitary included.
+std::vector<std::complex<double>> instruction_matrix(const Circuit& circuit, const Instruction& instruction);
+
+}  // namespace skerry::ops

@@ -7,9 +7,9 @@
 
 namespace skerry::ir {
 
-/// Throws semantic_error whose `where` is `block 0 gate 17`: wires in range and distinct, counts as gates.def says, bits,
-/// expressions, branches, assignments and matrices that exist, every block used once and without cycles, break and
-/// continue inside a loop.
+/// Throws semantic_error whose `where` is `block 0 gate 17`: wires in range and distinct, counts as gates.def says,
+/// bits, expressions, branches, assignments and matrices that exist, every block used once and without cycles, break
+/// and continue inside a loop.
 void verify(const Circuit& circuit);
 
 /// Throws semantic_error whose `where` is the node's name: single assignment, inputs defined before use, outputs exist,

@@ -4,7 +4,6 @@
 
 #include <skerry/circuit.hpp>
 #include <skerry/graph.hpp>
-
 #include <string>
 #include <string_view>
 #include <variant>

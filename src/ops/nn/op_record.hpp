@@ -1,29 +1,30 @@
 /// \file
-/// What each tensor operator means: one record per operator, read by the importer, inference, planner, executor and docs.
+/// What each tensor operator means: one record per operator, read by the importer, inference, planner, executor and
+/// docs.
 #pragma once
-
-#include <skerry/graph.hpp>
-
-#include "base/expected.hpp"
-#include "kernels/rates.hpp"
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <skerry/graph.hpp>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "base/expected.hpp"
+#include "kernels/rates.hpp"
+
 namespace skerry::ops {
 
-/// What a type rule sees and fills in. Rules run on symbolic types after import and on concrete ones when a plan is made.
+/// What a type rule sees and fills in. Rules run on symbolic types after import and on concrete ones when a plan is
+/// made.
 struct TypeContext {
   const Node& node;
-  std::span<const TensorType* const> inputs;    ///< null where an optional input is absent
-  std::span<const Tensor* const> constants;     ///< values of inputs that are known, else null
+  std::span<const TensorType* const> inputs;  ///< null where an optional input is absent
+  std::span<const Tensor* const> constants;   ///< values of inputs that are known, else null
   /// Values of one-dimensional (or scalar) integer inputs as far as known, else null: shapes that flow as data.
   std::span<const std::vector<Dim>* const> dims;
-  std::vector<TensorType> outputs;              ///< to be filled: as many as the node has outputs
+  std::vector<TensorType> outputs;                           ///< to be filled: as many as the node has outputs
   std::vector<std::optional<std::vector<Dim>>> output_dims;  ///< may be filled: known values of integer outputs
 };
 
@@ -38,8 +39,8 @@ struct UpgradeContext {
 
 /// Concrete types of one node when a kernel is chosen.
 struct NodeTypes {
-  std::vector<TensorType> inputs;    ///< static shapes; dtype of an absent optional input is meaningless
-  std::vector<bool> present;         ///< of each input
+  std::vector<TensorType> inputs;        ///< static shapes; dtype of an absent optional input is meaningless
+  std::vector<bool> present;             ///< of each input
   std::vector<const Tensor*> constants;  ///< of each input, else null
   std::vector<TensorType> outputs;
 };
@@ -51,8 +52,8 @@ struct KernelArguments {
   std::span<std::byte> scratch;  ///< as many bytes as the kernel asked for, 64-byte aligned, contents arbitrary
 };
 
-/// A kernel ready to run: attributes decoded, weights possibly repacked. Called from one thread at a time; parallel inside
-/// through base/threads. Never allocates.
+/// A kernel ready to run: attributes decoded, weights possibly repacked. Called from one thread at a time; parallel
+/// inside through base/threads. Never allocates.
 using PreparedKernel = std::function<void(const KernelArguments&)>;
 
 /// A prepared kernel and what it needs.
@@ -80,7 +81,8 @@ struct OpRecord {
   std::span<const KernelRow> kernels;
   /// Input whose buffer output 0 may reuse when it is not needed any more (-1: none).
   int in_place_input = -1;
-  /// Output 0 is the first input's elements under another shape: no work, no buffer (Reshape, Squeeze, Flatten, Identity).
+  /// Output 0 is the first input's elements under another shape: no work, no buffer (Reshape, Squeeze, Flatten,
+  /// Identity).
   bool is_view = false;
 };
 

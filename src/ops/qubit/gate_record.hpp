@@ -2,10 +2,9 @@
 /// What each gate of gates.def means: one record per gate, read by frontends, passes, simulators, printers and docs.
 #pragma once
 
-#include <skerry/circuit.hpp>
-
 #include <complex>
 #include <optional>
+#include <skerry/circuit.hpp>
 #include <span>
 #include <string_view>
 

@@ -1,0 +1,45 @@
+/// \file
+/// How a run is asked for: accuracy, shots, limits. Every field has a default; a wrong one is refused by its name.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <skerry/observable.hpp>
+#include <skerry/progress.hpp>
+#include <skerry/tensor.hpp>
+#include <string>
+#include <vector>
+
+namespace skerry {
+
+/// Width of amplitudes: complex64 or complex128.
+enum class Precision : std::uint8_t { single_precision, double_precision };
+
+/// Resources a run may take and how it is steered.
+struct Limits {
+  int threads = 0;                                                  ///< 0: the process's budget
+  std::optional<std::uint64_t> max_memory_bytes;                    ///< refused before anything is allocated
+  std::optional<std::chrono::duration<double>> max_execution_time;  ///< refused if predicted longer, stopped if overrun
+  RunControl control;                                               ///< stop token and progress
+};
+
+/// What is wanted of a circuit.
+struct RunOptions {
+  std::uint64_t shots = 0;      ///< 0: exact results only (probabilities, expectations, state)
+  std::uint64_t seed = 0;       ///< same seed, same counts, for any number of threads
+  std::string method = "auto";  ///< a row of the simulators' table
+  Precision precision = Precision::double_precision;
+  std::vector<double> parameters;                  ///< in order of declaration
+  std::map<std::string, double> named_parameters;  ///< or by name
+  std::vector<Observable> observables;
+  bool want_state = false;
+  bool want_probabilities = false;  ///< of probability_wires, or of all wires when that is empty
+  std::vector<std::uint32_t> probability_wires;
+  bool want_memory = false;             ///< every shot's bits in order
+  std::optional<Tensor> initial_state;  ///< c64 or c128 of 2^n amplitudes
+  Limits limits;
+};
+
+}  // namespace skerry

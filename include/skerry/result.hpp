@@ -1,0 +1,39 @@
+/// \file
+/// What a run gives back: answers first, then what it took.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <skerry/state.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace skerry {
+
+/// Answers of a circuit and the price paid.
+struct CircuitResult {
+  Counts counts;                          ///< of the bits; of all wires when the circuit measures nothing
+  std::vector<std::uint64_t> memory;      ///< each shot's bits, ceil(bits / 64) words a shot, if wanted
+  std::vector<double> expectations;       ///< one per observable
+  std::optional<Tensor> probabilities;    ///< f64 [2^k]
+  std::optional<State> state;             ///< if wanted; after the last shot's end for circuits that measure midway
+  std::map<std::string, double> outputs;  ///< output variables of the last shot
+};
+
+/// Price of a run, predicted and paid.
+struct RunReport {
+  std::string method;
+  std::uint64_t predicted_bytes = 0, peak_bytes = 0;  ///< peak: most that was charged to the run's budget at once
+  double predicted_seconds = 0.0, seconds = 0.0;
+  int threads = 1;
+};
+
+/// Everything skerry::run gives.
+struct Result : CircuitResult {
+  RunReport report;
+  std::vector<std::pair<std::string, Tensor>> tensors;  ///< outputs of a model, in the graph's order
+};
+
+}  // namespace skerry

@@ -1,0 +1,55 @@
+/// \file
+/// Ways to run a circuit: each says whether it can, what it would cost, and prepares a program that runs many times.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <skerry/circuit.hpp>
+#include <skerry/options.hpp>
+#include <skerry/result.hpp>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/expected.hpp"
+#include "base/memory.hpp"
+#include "kernels/rates.hpp"
+
+namespace skerry::sim {
+
+/// Price of one run. Bytes are everything the run charges to its budget at its peak, results included.
+struct Estimate {
+  std::uint64_t peak_bytes = 0;
+  std::vector<kernels::Work> work;
+};
+
+/// What a running program may use.
+struct Resources {
+  base::MemoryBudget& memory;
+  const RunControl& control;
+};
+
+/// A circuit made ready for one method: matrices built, gates resolved. Immutable; run() may be called from several
+/// threads at once.
+class Program {
+ public:
+  virtual ~Program() = default;
+  /// parameters: in order of declaration. Errors: budget_exceeded, deadline_exceeded, cancelled, semantic_error of
+  /// run-time classical arithmetic.
+  virtual CircuitResult run(std::span<const double> parameters, const Resources& resources) const = 0;
+};
+
+/// One row of methods.def.
+struct Method {
+  std::string_view name;  ///< `statevector`
+  std::string_view help;
+  /// The price, or the reason why this method cannot run such a circuit. options.method is not looked at.
+  Expected<Estimate> (*estimate)(const Circuit&, const RunOptions&);
+  std::unique_ptr<Program> (*prepare)(const Circuit&, const RunOptions&);
+};
+
+std::span<const Method> methods();
+/// Errors: invalid_argument that lists the names.
+const Method& find_method(std::string_view name);
+
+}  // namespace skerry::sim

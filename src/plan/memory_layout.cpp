@@ -78,7 +78,7 @@ MemoryLayout lay_out_memory(const Graph& graph) {
   std::vector<Placement> of_root(graph.values().size());
   for (std::uint32_t i = 0; i < graph.inputs().size(); ++i) of_root[graph.inputs()[i]] = {Kind::input, i};
   for (ValueId id = 0; id < graph.values().size(); ++id) {
-    if (graph.value(id).constant) of_root[id] = {Kind::constant, 0};
+    if (graph.value(id).constant) of_root[id] = {Kind::constant, id};
   }
   for (std::uint32_t i = 0; i < graph.outputs().size(); ++i) {
     const ValueId output = graph.outputs()[i];

@@ -27,7 +27,7 @@ struct CircuitPlan {
 struct Placement {
   enum class Kind : std::uint8_t { none, input, constant, arena, output };
   Kind kind = Kind::none;
-  std::uint64_t offset = 0;  ///< bytes into the arena; index of the input or output
+  std::uint64_t offset = 0;  ///< bytes into the arena; index of the input or output; ValueId of the constant
 };
 
 /// One step: a node, the kernel that was chosen and made ready, or the plan of a circuit node.

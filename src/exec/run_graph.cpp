@@ -14,13 +14,6 @@ namespace {
 
 using Kind = plan::Placement::Kind;
 
-std::uint64_t output_bytes(const Graph& graph) {
-  std::uint64_t bytes = 0;
-  for (const ValueId id : graph.outputs())
-    bytes += tensor_bytes(graph.value(id).type.dtype, *graph.value(id).type.static_shape());
-  return bytes;
-}
-
 double element(const TensorView& view, std::size_t i) {
   return view.dtype() == DType::f32 ? static_cast<double>(view.as<float>()[i]) : view.as<double>()[i];
 }
@@ -91,7 +84,9 @@ GraphExecutor::GraphExecutor(std::shared_ptr<const plan::GraphPlan> plan, const 
     : plan_(std::move(plan)), limits_(limits), budget_(plan::memory_limit(limits)) {
   const MemoryReport& memory = plan_->report.memory;
   weights_ = base::Reservation(budget_, memory.weights + memory.packed, "weights");
-  arena_ = base::Buffer::allocate(plan_->arena_bytes, budget_, "intermediate tensors");
+  // One cache line at least: a tensor without elements still has an address, which tells it from an absent one.
+  arena_ = base::Buffer::allocate(std::max<std::uint64_t>(plan_->arena_bytes, base::Buffer::kAlignment), budget_,
+                                  "intermediate tensors");
   scratch_ = base::Buffer::allocate(plan_->scratch_bytes, budget_, "kernel scratch");
   std::size_t most_inputs = 0, most_outputs = 0;
   for (const Node& node : plan_->graph.nodes()) {
@@ -128,8 +123,8 @@ std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const
     const TensorType& type = plan_->graph.value(id).type;
     const Shape shape = *type.static_shape();
     // The buffer stays charged for as long as somebody holds the result.
-    auto buffer =
-        std::make_shared<base::Buffer>(base::Buffer::allocate(tensor_bytes(type.dtype, shape), budget_, "outputs"));
+    auto buffer = std::make_shared<base::Buffer>(base::Buffer::allocate(
+        std::max<std::uint64_t>(tensor_bytes(type.dtype, shape), base::Buffer::kAlignment), budget_, "outputs"));
     tensors.emplace_back(TensorView(type.dtype, shape, buffer->data()), buffer);
     outputs.emplace_back(type.dtype, shape, buffer->data());
   }

@@ -1,6 +1,5 @@
-#include <skerry/error.hpp>
-
 #include <array>
+#include <skerry/error.hpp>
 #include <utility>
 
 namespace skerry {
@@ -13,14 +12,17 @@ constexpr std::array kTable = {
 #undef SKERRY_ERROR
 };
 
-#define SKERRY_ERROR(code, sentence, exit_code, http, grpc, python) \
-  static_assert(kTable[static_cast<std::size_t>(ErrorCode::code)].name == #code, "errors.def and ErrorCode differ in order");
+#define SKERRY_ERROR(code, sentence, exit_code, http, grpc, python)              \
+  static_assert(kTable[static_cast<std::size_t>(ErrorCode::code)].name == #code, \
+                "errors.def and ErrorCode differ in order");
 #include "base/errors.def"
 #undef SKERRY_ERROR
 
 }  // namespace
 
-const ErrorInfo& error_info(ErrorCode code) noexcept { return kTable[static_cast<std::size_t>(code)]; }
+const ErrorInfo& error_info(ErrorCode code) noexcept {
+  return kTable[static_cast<std::size_t>(code)];
+}
 
 Error::Error(ErrorCode code, std::string message, std::string where, std::string hint)
     : code_(code), message_(std::move(message)), where_(std::move(where)), hint_(std::move(hint)) {

@@ -48,7 +48,7 @@ Compiled compile(const Program& program, const CompileOptions& options = {});
 struct PassInfo {
   std::string_view name, kind, help;
 };
-std::span<const PassInfo> passes();
+std::span<const PassInfo> list_passes();
 /// Names of the passes of a level, in order. kind: `circuit` or `graph`.
 std::vector<std::string_view> pipeline(std::string_view kind, Level level);
 

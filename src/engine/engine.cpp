@@ -95,17 +95,17 @@ std::vector<double> parameter_values(const Circuit& circuit, const RunOptions& o
 }
 
 Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusal) {
-  return plan::predict_circuit(circuit, options, refusal);
+  return planning::predict_circuit(circuit, options, refusal);
 }
 
 Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
-  plan::machine_rates(plan::planned_threads(limits), true);  // a prediction that is asked for is worth the measurement
-  return plan::plan_graph(graph, inputs, limits).report;
+  planning::machine_rates(planning::planned_threads(limits), true);  // a prediction that is asked for is worth the measurement
+  return planning::plan_graph(graph, inputs, limits).report;
 }
 
 Result run(const Circuit& circuit, const RunOptions& options) {
   const std::vector<double> values = parameter_values(circuit, options);
-  return exec::run(plan::plan_circuit(circuit, options), values, options.limits);
+  return exec::run(planning::plan_circuit(circuit, options), values, options.limits);
 }
 
 Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits) {

@@ -61,7 +61,7 @@ struct Session::State {
       ready.splice(ready.begin(), ready, found);
       return ready.front().executor;
     }
-    auto planned = std::make_shared<const plan::GraphPlan>(plan::plan_graph(*graph, inputs, limits));
+    auto planned = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*graph, inputs, limits));
     if (ready.size() == kKeptPlans) ready.pop_back();
     ready.push_front({{inputs.begin(), inputs.end()}, exec::GraphExecutor(std::move(planned), limits)});
     return ready.front().executor;

@@ -15,14 +15,14 @@ namespace skerry::exec {
 /// Runs a planned circuit once. parameters: in order of declaration. The limits are those the plan was made under:
 /// their memory is the budget of the run, their time its deadline. Errors: budget_exceeded, deadline_exceeded,
 /// cancelled, semantic_error.
-Result run(const plan::CircuitPlan& plan, std::span<const double> parameters, const Limits& limits);
+Result run(const planning::CircuitPlan& plan, std::span<const double> parameters, const Limits& limits);
 
 /// A planned graph with its buffers: made once, run many times without allocating anything but the outputs. One run at
 /// a time; several executors may share a plan.
 class GraphExecutor {
  public:
   /// Allocates arena and scratch. Errors: budget_exceeded.
-  GraphExecutor(std::shared_ptr<const plan::GraphPlan> plan, const Limits& limits);
+  GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits);
 
   /// inputs: one per graph input, of the types the plan was made for. Gives new tensors, one per graph output.
   /// Errors: deadline_exceeded, cancelled (checked between steps and inside circuits), type_mismatch, whatever a kernel
@@ -31,14 +31,14 @@ class GraphExecutor {
   /// Into the caller's buffers, in place. Errors: type_mismatch when a buffer does not fit its output.
   void run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs, const RunControl& control);
 
-  const plan::GraphPlan& plan() const noexcept { return *plan_; }
+  const planning::GraphPlan& plan() const noexcept { return *plan_; }
   /// Most bytes charged so far.
   std::uint64_t peak_bytes() const noexcept { return budget_.peak(); }
 
  private:
   std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
 
-  std::shared_ptr<const plan::GraphPlan> plan_;
+  std::shared_ptr<const planning::GraphPlan> plan_;
   Limits limits_;
   base::MemoryBudget budget_;
   base::Reservation weights_;

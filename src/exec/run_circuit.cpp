@@ -18,11 +18,11 @@ RunControl started(const Limits& limits) {
   return control;
 }
 
-Result run(const plan::CircuitPlan& plan, std::span<const double> parameters, const Limits& limits) {
+Result run(const planning::CircuitPlan& plan, std::span<const double> parameters, const Limits& limits) {
   const base::TraceSpan span("run_circuit", "exec");
   const base::ThreadLimit threads(plan.report.threads);
   const RunControl control = started(limits);
-  base::MemoryBudget budget(plan::memory_limit(limits));
+  base::MemoryBudget budget(planning::memory_limit(limits));
   Result result;
   static_cast<CircuitResult&>(result) = plan.program->run(parameters, {budget, control});
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - control.started;

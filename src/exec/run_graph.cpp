@@ -12,7 +12,7 @@
 namespace skerry::exec {
 namespace {
 
-using Kind = plan::Placement::Kind;
+using Kind = planning::Placement::Kind;
 
 double element(const TensorView& view, std::size_t i) {
   return view.dtype() == DType::f32 ? static_cast<double>(view.as<float>()[i]) : view.as<double>()[i];
@@ -36,7 +36,7 @@ void write_counts(const Counts& counts, std::size_t row_start, const MutableTens
 }
 
 // Row by row: the parameters of row b give row b of the output.
-void run_circuit_node(const Node& node, const plan::CircuitPlan& plan, std::span<const TensorView> inputs,
+void run_circuit_node(const Node& node, const planning::CircuitPlan& plan, std::span<const TensorView> inputs,
                       const MutableTensorView& out, base::MemoryBudget& budget, const RunControl& control) {
   const ops::CircuitNode decoded = ops::decode_circuit_node(node);
   const std::size_t width = decoded.circuit->parameters().size();
@@ -80,8 +80,8 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
 
 }  // namespace
 
-GraphExecutor::GraphExecutor(std::shared_ptr<const plan::GraphPlan> plan, const Limits& limits)
-    : plan_(std::move(plan)), limits_(limits), budget_(plan::memory_limit(limits)) {
+GraphExecutor::GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits)
+    : plan_(std::move(plan)), limits_(limits), budget_(planning::memory_limit(limits)) {
   const MemoryReport& memory = plan_->report.memory;
   weights_ = base::Reservation(budget_, memory.weights + memory.packed, "weights");
   // One cache line at least: a tensor without elements still has an address, which tells it from an absent one.
@@ -99,7 +99,7 @@ GraphExecutor::GraphExecutor(std::shared_ptr<const plan::GraphPlan> plan, const 
 
 std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs,
                                   std::span<const MutableTensorView> outputs) const {
-  const plan::Placement& placement = plan_->placements[id];
+  const planning::Placement& placement = plan_->placements[id];
   switch (placement.kind) {
     case Kind::none:
       return nullptr;
@@ -145,7 +145,7 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
     return MutableTensorView(type.dtype, *type.static_shape(), address(id, inputs, outputs));
   };
   std::size_t done = 0;
-  for (const plan::Step& step : plan_->steps) {
+  for (const planning::Step& step : plan_->steps) {
     const Node& node = graph.node(step.node);
     control.check(node.name);
     const base::TraceSpan step_span(node.op, "step");
@@ -160,7 +160,7 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
     }
     control.report(static_cast<double>(++done) / static_cast<double>(plan_->steps.size()), node.op);
   }
-  for (const plan::OutputCopy& copy : plan_->copies) {
+  for (const planning::OutputCopy& copy : plan_->copies) {
     const MutableTensorView& out = outputs[copy.output];
     std::memcpy(out.data(), address(copy.from, inputs, outputs), out.bytes());
   }

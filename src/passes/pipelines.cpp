@@ -81,7 +81,7 @@ void check_disabled(const CompileOptions& options) {
   for (const std::string& disabled : options.disabled_passes) {
     std::string known;
     bool found = false;
-    for (const PassInfo& pass : passes()) {
+    for (const PassInfo& pass : list_passes()) {
       found = found || pass.name == disabled;
       known += (known.empty() ? "" : ", ") + std::string(pass.name);
     }
@@ -127,7 +127,7 @@ Level level_from_name(std::string_view name) {
   throw Error(ErrorCode::invalid_argument, "unknown level '" + std::string(name) + "'", {}, "use low, medium or high");
 }
 
-std::span<const PassInfo> passes() {
+std::span<const PassInfo> list_passes() {
   static const std::vector<PassInfo> kInfos = [] {
     std::vector<PassInfo> infos;
     for (const auto* pass : passes::circuit_passes()) infos.push_back({pass->name, "circuit", pass->help});

@@ -4,7 +4,7 @@
 #include <map>
 #include <numeric>
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 constexpr std::uint64_t kAlignment = 64;
@@ -58,4 +58,4 @@ std::uint64_t arena_lower_bound(std::span<const Lifetime> lifetimes) {
   return static_cast<std::uint64_t>(most);
 }
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace skerry::plan {
+namespace skerry::planning {
 
 /// A buffer alive from step `first` to step `last`, both included.
 struct Lifetime {
@@ -27,4 +27,4 @@ ArenaLayout lay_out(std::span<const Lifetime> lifetimes);
 /// The most bytes alive at one step: what no layout can go below.
 std::uint64_t arena_lower_bound(std::span<const Lifetime> lifetimes);
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 std::vector<Lifetime> random_lifetimes() {
@@ -49,4 +49,4 @@ TEST(LayOut, OfNothingIsNothing) {
 }
 
 }  // namespace
-}  // namespace skerry::plan
+}  // namespace skerry::planning

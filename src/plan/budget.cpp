@@ -8,7 +8,7 @@
 #include "base/machine.hpp"
 #include "plan/planner.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 std::string scaled(double value, const char* unit) {
@@ -65,4 +65,4 @@ void enforce(const Plan& plan, const Limits& limits, const std::string& hint) {
   }
 }
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

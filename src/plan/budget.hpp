@@ -7,7 +7,7 @@
 #include <skerry/plan.hpp>
 #include <string>
 
-namespace skerry::plan {
+namespace skerry::planning {
 
 /// `1.5 GiB`, `12 MiB`, `100 bytes`.
 std::string bytes_text(std::uint64_t bytes);
@@ -23,4 +23,4 @@ void enforce(const Plan& plan, const Limits& limits, const std::string& hint);
 /// Errors: invalid_argument naming the field (negative or non-finite time, ...).
 void check_limits(const Limits& limits);
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

@@ -5,8 +5,8 @@
 namespace skerry {
 namespace {
 
-using plan::bytes_text;
-using plan::seconds_text;
+using planning::bytes_text;
+using planning::seconds_text;
 
 void explain_candidate(std::string& out, const Candidate& candidate, const char* indent) {
   out += indent + std::string(candidate.chosen ? "* " : "- ") + candidate.name;

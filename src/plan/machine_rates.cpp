@@ -11,7 +11,7 @@
 #include "base/threads.hpp"
 #include "plan/planner.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 constexpr std::string_view kHeader = "skerry rates 1\n";
@@ -97,4 +97,4 @@ int planned_threads(const Limits& limits) {
   return limits.threads == 0 ? base::thread_budget() : std::min(limits.threads, base::thread_budget());
 }
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

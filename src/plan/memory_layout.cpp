@@ -6,7 +6,7 @@
 
 #include "plan/arena.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 using Kind = Placement::Kind;
@@ -109,4 +109,4 @@ MemoryLayout lay_out_memory(const Graph& graph) {
   return layout;
 }
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

@@ -9,7 +9,7 @@
 
 #include "plan/planner.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 
 struct MemoryLayout {
   std::vector<Placement> placements;  ///< by ValueId
@@ -22,4 +22,4 @@ struct MemoryLayout {
 /// that may work in place does so when its input is needed by nobody else afterwards.
 MemoryLayout lay_out_memory(const Graph& graph);
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

@@ -6,7 +6,7 @@
 #include "plan/budget.hpp"
 #include "plan/planner.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 // Below this a wrong prediction harms nobody, so that a first small run does not wait for a measurement.
@@ -115,4 +115,4 @@ Plan predict_circuit(const Circuit& circuit, const RunOptions& options, std::str
   return std::move(choice.report);
 }
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

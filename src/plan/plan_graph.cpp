@@ -8,7 +8,7 @@
 #include "plan/memory_layout.hpp"
 #include "plan/planner.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 namespace {
 
 constexpr double kWorthMeasuring = 0.05;
@@ -228,4 +228,4 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   return plan;
 }
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

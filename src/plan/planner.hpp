@@ -15,7 +15,7 @@
 #include "ops/nn/op_record.hpp"
 #include "sim/method.hpp"
 
-namespace skerry::plan {
+namespace skerry::planning {
 
 /// A circuit ready to run. Parameters may still be symbolic: they are given to the program at each run.
 struct CircuitPlan {
@@ -70,4 +70,4 @@ kernels::Rates machine_rates(int threads, bool may_measure);
 /// Threads of a run: options' or the process's budget.
 int planned_threads(const Limits& limits);
 
-}  // namespace skerry::plan
+}  // namespace skerry::planning

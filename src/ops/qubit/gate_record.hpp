@@ -10,28 +10,42 @@
 
 namespace skerry::ops {
 
-/// Shape of a gate's matrix for every value of its parameters; kernels specialise by it.
+/// Where a gate's matrix may differ from zero, whatever its parameters; kernels specialise by it. permutation: one
+/// entry in each row and column, not all of them on one of the two diagonals.
 enum class Structure : std::uint8_t { dense, diagonal, permutation, antidiagonal };
+
+/// A spelling that implies controls and is not the usual one: `toffoli` is x with two.
+struct ControlledAlias {
+  std::string_view spelling;
+  std::uint16_t controls = 0;
+};
+
+/// One parameter of the inverse gate, so that symbolic parameters are inverted like numbers.
+struct InverseParam {
+  int source = -1;      ///< which of our parameters it comes from, -1: none
+  double factor = 1.0;  ///< times that parameter; the value itself when there is no source
+};
 
 /// One gate. A record is constant data in src/ops/qubit/<name>.cpp and a row of gates.def.
 struct GateRecord {
   Op op;
   std::string_view name;
   /// Other spellings without controls (`phase`, `u1` for p; `not` for x), lower case.
-  std::span<const std::string_view> aliases;
-  /// Spellings with 1, 2, 3, ... controls: {"cx", "ccx", "c3x", "c4x"}; `CNOT` and kin are aliases of these.
-  std::span<const std::string_view> controlled;
+  std::span<const std::string_view> aliases{};
+  /// Spellings with 1, 2, 3, ... controls: {"cx", "ccx", "c3x", "c4x"}; an empty one: no such spelling.
+  std::span<const std::string_view> controlled{};
+  std::span<const ControlledAlias> controlled_aliases{};
   Structure structure = Structure::dense;
   bool is_real = false;  ///< matrix real for every parameter value
   bool is_hermitian = false;
   /// Writes the 2^k x 2^k matrix, row-major, first target least significant. params in radians.
   void (*matrix)(std::span<const double> params, std::span<std::complex<double>> out) = nullptr;
-  /// The inverse gate and how its parameters come from ours: out.size() == params of inverse_op.
-  Op inverse_op;
-  void (*inverse_params)(std::span<const double> params, std::span<double> out) = nullptr;  ///< null: none or unchanged
-  bool inverse_negates_params = false;  ///< the common case, also valid for symbolic parameters
+  /// The inverse gate and where its parameters come from, one entry per parameter of inverse_op.
+  Op inverse_op{};
+  std::span<const InverseParam> inverse_params{};
+  bool inverse_reverses_targets = false;  ///< the inverse acts on our targets in reverse order
   /// Pauli letters G with gate = exp(-i theta/2 G) (first target first letter), empty when there is no such form.
-  std::string_view generator;
+  std::string_view generator{};
   std::string_view formula;  ///< for reference pages: `exp(-i θ/2 X)`
   std::string_view source;   ///< paper or specification
 };

@@ -1,0 +1,29 @@
+#include "ops/qubit/records.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void matrix(std::span<const double> params, std::span<Complex> out) {
+  const double c = std::cos(params[0] / 2);
+  const Complex s = -kI * std::sin(params[0] / 2);
+  assign(out, {c, 0, 0, s,  //
+               0, c, s, 0,  //
+               0, s, c, 0,  //
+               s, 0, 0, c});
+}
+constexpr InverseParam kInverseParams[] = {{0, -1.0}};
+
+}  // namespace
+
+constinit const GateRecord gate_rxx = {
+    .op = Op::rxx,
+    .name = "rxx",
+    .matrix = matrix,
+    .inverse_op = Op::rxx,
+    .inverse_params = kInverseParams,
+    .generator = "XX",
+    .formula = "exp(-i θ/2 XX)",
+    .source = "Qiskit circuit library, RXXGate",
+};
+
+}  // namespace skerry::ops

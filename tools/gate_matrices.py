@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Writes tests/data/gates/qiskit.json: the matrix of every gate of gates.def as Qiskit's circuit library gives it.
+
+Needs numpy and qiskit. Run it again when a gate is added: tools/gate_matrices.py > tests/data/gates/qiskit.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import qiskit
+from qiskit.circuit import library
+
+# Record name -> class of Qiskit's library; parameters in the order of both.
+GATES = {
+    "gphase": library.GlobalPhaseGate,
+    "id": library.IGate,
+    "x": library.XGate,
+    "y": library.YGate,
+    "z": library.ZGate,
+    "h": library.HGate,
+    "s": library.SGate,
+    "sdg": library.SdgGate,
+    "t": library.TGate,
+    "tdg": library.TdgGate,
+    "sx": library.SXGate,
+    "sxdg": library.SXdgGate,
+    "p": library.PhaseGate,
+    "rx": library.RXGate,
+    "ry": library.RYGate,
+    "rz": library.RZGate,
+    "r": library.RGate,
+    "u": library.UGate,
+    "swap": library.SwapGate,
+    "iswap": library.iSwapGate,
+    "dcx": library.DCXGate,
+    "ecr": library.ECRGate,
+    "rxx": library.RXXGate,
+    "ryy": library.RYYGate,
+    "rzz": library.RZZGate,
+    "rzx": library.RZXGate,
+    "xx_plus_yy": library.XXPlusYYGate,
+    "xx_minus_yy": library.XXMinusYYGate,
+}
+# Spellings with controls: (spelling, class). Controls are Qiskit's first qubits, the least significant bits.
+CONTROLLED = {
+    "cx": library.CXGate,
+    "ccx": library.CCXGate,
+    "c3x": library.C3XGate,
+    "c4x": library.C4XGate,
+    "cy": library.CYGate,
+    "cz": library.CZGate,
+    "ccz": library.CCZGate,
+    "ch": library.CHGate,
+    "cs": library.CSGate,
+    "csdg": library.CSdgGate,
+    "csx": library.CSXGate,
+    "c3sx": library.C3SXGate,
+    "cp": library.CPhaseGate,
+    "cu1": library.CU1Gate,
+    "crx": library.CRXGate,
+    "cry": library.CRYGate,
+    "crz": library.CRZGate,
+    "cu3": library.CU3Gate,
+    "cswap": library.CSwapGate,
+}
+
+
+def case(name: str, gate_class: type, params: list[float]) -> dict[str, object]:
+    matrix = np.asarray(gate_class(*params).to_matrix(), dtype=complex)
+    return {
+        "gate": name,
+        "params": params,
+        "re": [float(x) for x in matrix.real.ravel()],
+        "im": [float(x) for x in matrix.imag.ravel()],
+    }
+
+
+def cases(table: dict[str, type], rng: np.random.Generator) -> list[dict[str, object]]:
+    out = []
+    for name, gate_class in table.items():
+        for count in range(4):
+            try:
+                gate_class(*([0.1] * count)).to_matrix()
+            except TypeError:
+                continue
+            for _ in range(2 if count else 1):
+                out.append(case(name, gate_class, [float(x) for x in rng.uniform(-7, 7, count)]))
+            break
+    return out
+
+
+def main() -> None:
+    rng = np.random.default_rng(20240229)
+    document = {
+        "source": f"qiskit {qiskit.__version__}",
+        "gates": cases(GATES, rng),
+        "controlled": cases(CONTROLLED, rng),
+    }
+    lines = [
+        "{",
+        f'"source": {json.dumps(document["source"])},',
+        *(
+            f'"{key}": [\n' + ",\n".join(json.dumps(row) for row in document[key]) + "\n]" + end
+            for key, end in (("gates", ","), ("controlled", ""))
+        ),
+        "}",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

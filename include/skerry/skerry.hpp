@@ -13,6 +13,7 @@
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
 #include <skerry/graph.hpp>
+#include <skerry/hybrid.hpp>
 #include <skerry/limits.hpp>
 #include <skerry/observable.hpp>
 #include <skerry/options.hpp>

@@ -6,7 +6,8 @@
 
 #include "ops/nn/op_record.hpp"
 
-namespace skerry::ops {
+namespace skerry {
+namespace ops {
 namespace {
 
 constexpr std::int64_t kMaxCountedBits = 24;
@@ -104,6 +105,8 @@ CircuitNode decode_circuit_node(const Node& node) {
   return out;
 }
 
+}  // namespace ops
+
 ValueId add_circuit(Graph& graph, const Circuit& circuit, ValueId parameters, std::vector<Observable> observables,
                     std::string output_name) {
   Node node;
@@ -116,4 +119,4 @@ ValueId add_circuit(Graph& graph, const Circuit& circuit, ValueId parameters, st
   return graph.node(graph.add_node(std::move(node), names)).outputs[0];
 }
 
-}  // namespace skerry::ops
+}  // namespace skerry

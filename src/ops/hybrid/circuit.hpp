@@ -3,6 +3,7 @@
 #pragma once
 
 #include <skerry/graph.hpp>
+#include <skerry/hybrid.hpp>
 #include <skerry/options.hpp>
 #include <string>
 #include <vector>
@@ -24,9 +25,5 @@ struct CircuitNode {
 
 /// Errors: semantic_error naming the node and the attribute.
 CircuitNode decode_circuit_node(const Node& node);
-
-/// Adds such a node. parameters: kNoValue for none. Attributes as in CircuitNode.
-ValueId add_circuit(Graph& graph, const Circuit& circuit, ValueId parameters, std::vector<Observable> observables,
-                    std::string output_name);
 
 }  // namespace skerry::ops

@@ -45,7 +45,7 @@ struct RunControl {
   /// Returns when the work may go on; from any thread, some nanoseconds.
   /// Errors: cancelled; deadline_exceeded with limit and elapsed time. Both name `stage` as their place.
   void check(std::string_view stage = "") const {
-    if (stop.stop_requested() || (deadline && past_deadline())) [[unlikely]]
+    if (stop.stop_requested() || (deadline && past(*deadline))) [[unlikely]]
       fail(stage);
   }
   /// Tells the listener, if there is one.
@@ -54,7 +54,7 @@ struct RunControl {
   }
 
  private:
-  bool past_deadline() const noexcept;
+  static bool past(std::chrono::steady_clock::time_point deadline) noexcept;
   [[noreturn]] void fail(std::string_view stage) const;
 };
 

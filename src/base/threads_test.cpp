@@ -155,16 +155,33 @@ TEST_P(Threads, CallersShareThePool) {
 
 INSTANTIATE_TEST_SUITE_P(Budget, Threads, testing::Values(1, 2, 3, 8, 40));
 
+/// Whether a loop of `count` pieces has `count` threads at once: each piece ends only when all have begun.
+bool all_meet(int count) {
+  std::atomic<int> arrived{0}, met{0};
+  parallel_for(0, static_cast<std::size_t>(count), 1, [&](std::size_t, std::size_t) {
+    ++arrived;
+    const auto limit = std::chrono::steady_clock::now() + 10s;
+    while (arrived < count && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    if (arrived == count) ++met;
+  });
+  return met == count;
+}
+
 TEST(ThreadBudget, PoolReallyUsesItsThreads) {
   set_thread_budget(3);
-  std::atomic<int> arrived{0};
-  // Each piece waits for the other two: it ends only when three threads run at once.
-  parallel_for(0, 3, 1, [&](std::size_t, std::size_t) {
-    ++arrived;
-    const auto limit = std::chrono::steady_clock::now() + 20s;
-    while (arrived < 3 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-    EXPECT_EQ(arrived, 3);
-  });
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(all_meet(3));
+  set_thread_budget(0);
+}
+
+TEST(ThreadBudget, SleepingWorkersWakeUp) {
+  set_thread_budget(4);
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(2ms);  // longer than a worker stays awake
+    EXPECT_TRUE(all_meet(4));
+    std::this_thread::sleep_for(2ms);
+    const ThreadLimit two(2);
+    EXPECT_TRUE(all_meet(2));
+  }
   set_thread_budget(0);
 }
 
@@ -258,9 +275,7 @@ TEST(ThreadPool, ForkedChildStartsItsOwn) {
     const pid_t child = fork();
     if (child == 0) {
       alarm(20);
-      sum = 0;
-      for (int i = 0; i < 100; ++i) parallel_for(0, 1000, 1, add);
-      _exit(sum == 100000 ? 0 : 1);
+      _exit(all_meet(3) && all_meet(3) ? 0 : 1);
     }
     int status = -1;
     ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -12,9 +12,9 @@ namespace skerry::kernels {
 
 /// The groups of amplitudes that a gate with k targets and c controls mixes among themselves.
 ///
-/// A group is named by its base: the index whose control bits are 1 and target bits 0. Its members are base + offset(r),
-/// r = 0 .. 2^k - 1, where bit j of r is the value of target j. There are 2^(n - k - c) groups. With targets {1} and
-/// control mask 1000 of four wires the bases are
+/// A group is named by its base: the index whose control bits are 1 and target bits 0. Its members are base +
+/// offset(r), r = 0 .. 2^k - 1, where bit j of r is the value of target j. There are 2^(n - k - c) groups. With targets
+/// {1} and control mask 1000 of four wires the bases are
 ///
 ///     group g   00   01   10   11         involved bits (targets and controls): 1 0 1 0
 ///     base    1000 1001 1100 1101         base(g): the bits of g dealt out to the other places
@@ -34,8 +34,9 @@ class Groups {
   std::size_t base(std::size_t g) const noexcept;
 
   /// Calls fn(base, length) for the runs that make up groups [begin, end): bases base, base + 1, …, base + length - 1.
+  /// Always inlined, so that fn is compiled for the instruction set of the caller.
   template <class Function>
-  void for_runs(std::size_t begin, std::size_t end, Function fn) const {
+  [[gnu::always_inline]] void for_runs(std::size_t begin, std::size_t end, Function fn) const {
     std::size_t index = base(begin);
     while (begin < end) {
       const std::size_t length = std::min(run_ - (begin & (run_ - 1)), end - begin);

@@ -1,0 +1,332 @@
+// Gate kernels on vector units, one source for every instruction set, chosen at run time.
+//
+// A vector holds interleaved amplitudes re im re im …. Multiplying it by a complex number m takes two multiply-adds and
+// one exchange of neighbours:
+//
+//     x            re0 im0 re1 im1
+//     Reverse2(x)  im0 re0 im1 re1
+//     m x        = (m.re, m.re, …) * x + (-m.im, m.im, …) * Reverse2(x)
+//
+// Runs of bases shorter than a vector (a gate on one of the lowest wires) take scalar loops.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/statevec/kernels_simd.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <array>
+#include <utility>
+
+#include "kernels/statevec/kernels.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace skerry::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Vectors of interleaved amplitudes.
+template <class T>
+struct Lanes {
+  using D = hn::ScalableTag<T>;
+  using V = hn::Vec<D>;
+  static std::size_t amplitudes() { return hn::Lanes(D()) / 2; }
+  static V load(const std::complex<T>* from) { return hn::LoadU(D(), reinterpret_cast<const T*>(from)); }
+  static void store(V v, std::complex<T>* to) { hn::StoreU(v, D(), reinterpret_cast<T*>(to)); }
+  static V re(std::complex<T> m) { return hn::Set(D(), m.real()); }
+  static V im(std::complex<T> m) { return hn::OddEven(hn::Set(D(), m.imag()), hn::Set(D(), -m.imag())); }
+};
+
+/// One matrix entry, spread over vectors.
+template <class T>
+struct Entry {
+  hn::Vec<hn::ScalableTag<T>> re, im;
+  explicit Entry(std::complex<T> m) : re(Lanes<T>::re(m)), im(Lanes<T>::im(m)) {}
+  /// m x.
+  template <class V>
+  HWY_INLINE V times(V x, V swapped) const {
+    return hn::MulAdd(re, x, hn::Mul(im, swapped));
+  }
+  /// sum + m x.
+  template <class V>
+  HWY_INLINE V add(V x, V swapped, V sum) const {
+    return hn::MulAdd(re, x, hn::MulAdd(im, swapped, sum));
+  }
+};
+
+/// m x without the NaN rules of std::complex.
+template <class T>
+HWY_INLINE std::complex<T> times(std::complex<T> m, std::complex<T> x) {
+  return {m.real() * x.real() - m.imag() * x.imag(), m.real() * x.imag() + m.imag() * x.real()};
+}
+
+template <class T>
+void dense1(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> matrix, std::size_t begin,
+            std::size_t end) {
+  using L = Lanes<T>;
+  const std::size_t lanes = L::amplitudes();
+  const std::size_t stride = groups.offsets()[1];
+  const std::complex<T> a = matrix[0], b = matrix[1], c = matrix[2], d = matrix[3];
+  if (groups.run() < lanes) {
+    groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+      std::complex<T>* x = state.amplitudes + base;
+      for (std::size_t j = 0; j < length; ++j) {
+        const std::complex<T> x0 = x[j], x1 = x[j + stride];
+        x[j] = times(a, x0) + times(b, x1);
+        x[j + stride] = times(c, x0) + times(d, x1);
+      }
+    });
+    return;
+  }
+  const Entry<T> ea(a), eb(b), ec(c), ed(d);
+  groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+    std::complex<T>* x = state.amplitudes + base;
+    for (std::size_t j = 0; j < length; j += lanes) {
+      const auto x0 = L::load(x + j), x1 = L::load(x + j + stride);
+      const auto s0 = hn::Reverse2(typename L::D(), x0), s1 = hn::Reverse2(typename L::D(), x1);
+      L::store(eb.add(x1, s1, ea.times(x0, s0)), x + j);
+      L::store(ed.add(x1, s1, ec.times(x0, s0)), x + j + stride);
+    }
+  });
+}
+
+template <class T>
+void dense_any(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> matrix, std::size_t begin,
+               std::size_t end) {
+  const auto offsets = groups.offsets();
+  const std::size_t rows = offsets.size();
+  std::array<std::complex<T>, std::size_t{1} << kMaxDenseTargets> in;
+  groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+    for (std::size_t j = 0; j < length; ++j) {
+      std::complex<T>* x = state.amplitudes + base + j;
+      for (std::size_t r = 0; r < rows; ++r) in[r] = x[offsets[r]];
+      for (std::size_t r = 0; r < rows; ++r) {
+        std::complex<T> sum = 0;
+        for (std::size_t c = 0; c < rows; ++c) sum += times(matrix[r * rows + c], in[c]);
+        x[offsets[r]] = sum;
+      }
+    }
+  });
+}
+
+/// Several groups at once for two to kVectorTargets targets and runs of at least a vector.
+constexpr std::size_t kVectorTargets = 6;
+
+template <class T>
+void dense_vector(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> matrix, std::size_t begin,
+                  std::size_t end) {
+  using L = Lanes<T>;
+  const std::size_t lanes = L::amplitudes();
+  const auto offsets = groups.offsets();
+  const std::size_t rows = offsets.size();
+  // Members of `lanes` neighbouring groups: rows x lanes amplitudes, 64 bytes at most a row.
+  alignas(64) std::array<std::complex<T>, (std::size_t{64} << kVectorTargets) / sizeof(std::complex<T>)> in;
+  groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+    for (std::size_t j = 0; j < length; j += lanes) {
+      std::complex<T>* x = state.amplitudes + base + j;
+      for (std::size_t r = 0; r < rows; ++r) L::store(L::load(x + offsets[r]), in.data() + r * lanes);
+      for (std::size_t r = 0; r < rows; ++r) {
+        const std::complex<T>* m = matrix.data() + r * rows;
+        auto sum = hn::Zero(typename L::D());
+        auto swapped_sum = hn::Zero(typename L::D());
+        for (std::size_t c = 0; c < rows; ++c) {
+          const auto v = L::load(in.data() + c * lanes);
+          sum = hn::MulAdd(L::re(m[c]), v, sum);
+          swapped_sum = hn::MulAdd(hn::Set(typename L::D(), m[c].imag()), v, swapped_sum);
+        }
+        // i (re, im) = (-im, re): one exchange for the whole row.
+        const auto turned = hn::Mul(L::im({0, 1}), hn::Reverse2(typename L::D(), swapped_sum));
+        L::store(hn::Add(sum, turned), x + offsets[r]);
+      }
+    }
+  });
+}
+
+template <class T>
+void dense(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> matrix, std::size_t begin,
+           std::size_t end) {
+  const std::size_t rows = groups.offsets().size();
+  if (rows == 2) return dense1(state, groups, matrix, begin, end);
+  // The stack buffer of dense_vector is laid out for vectors of at most 64 bytes.
+  const bool fits = rows <= std::size_t{1} << kVectorTargets && Lanes<T>::amplitudes() * sizeof(std::complex<T>) <= 64;
+  if (fits && groups.run() >= Lanes<T>::amplitudes()) return dense_vector(state, groups, matrix, begin, end);
+  dense_any(state, groups, matrix, begin, end);
+}
+
+/// x[0 .. length) *= m.
+template <class T>
+HWY_INLINE void scale(std::complex<T>* x, std::size_t length, std::complex<T> m, const Entry<T>& entry) {
+  using L = Lanes<T>;
+  const std::size_t lanes = L::amplitudes();
+  if (length < lanes) {
+    for (std::size_t j = 0; j < length; ++j) x[j] = times(m, x[j]);
+    return;
+  }
+  for (std::size_t j = 0; j < length; j += lanes) {
+    const auto v = L::load(x + j);
+    L::store(entry.times(v, hn::Reverse2(typename L::D(), v)), x + j);
+  }
+}
+
+template <class T>
+void diagonal(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> entries, std::size_t begin,
+              std::size_t end) {
+  const auto offsets = groups.offsets();
+  if (entries.size() == 1) {
+    const Entry<T> entry(entries[0]);
+    groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+      scale(state.amplitudes + base, length, entries[0], entry);
+    });
+    return;
+  }
+  if (entries.size() == 2) {
+    const Entry<T> entry0(entries[0]), entry1(entries[1]);
+    const bool first = entries[0] != std::complex<T>(1), second = entries[1] != std::complex<T>(1);
+    groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+      if (first) scale(state.amplitudes + base, length, entries[0], entry0);
+      if (second) scale(state.amplitudes + base + offsets[1], length, entries[1], entry1);
+    });
+    return;
+  }
+  groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+    for (std::size_t r = 0; r < entries.size(); ++r) {
+      if (entries[r] == std::complex<T>(1)) continue;
+      scale(state.amplitudes + base + offsets[r], length, entries[r], Entry<T>(entries[r]));
+    }
+  });
+}
+
+/// Exchanges x[0 .. length) and y[0 .. length) for a permutation that moves two members: x <- p y, y <- q x.
+template <class T>
+HWY_INLINE void exchange(std::complex<T>* x, std::complex<T>* y, std::size_t length, std::complex<T> p,
+                         std::complex<T> q, const Entry<T>& vector_p, const Entry<T>& vector_q, bool plain) {
+  using L = Lanes<T>;
+  const std::size_t lanes = L::amplitudes();
+  if (length < lanes) {
+    for (std::size_t j = 0; j < length; ++j) {
+      const std::complex<T> kept = x[j];
+      x[j] = plain ? y[j] : times(p, y[j]);
+      y[j] = plain ? kept : times(q, kept);
+    }
+    return;
+  }
+  const typename L::D d;
+  for (std::size_t j = 0; j < length; j += lanes) {
+    const auto vx = L::load(x + j), vy = L::load(y + j);
+    L::store(plain ? vy : vector_p.times(vy, hn::Reverse2(d, vy)), x + j);
+    L::store(plain ? vx : vector_q.times(vx, hn::Reverse2(d, vx)), y + j);
+  }
+}
+
+template <class T>
+void permute_any(StateView<T> state, const Groups& groups, std::span<const std::uint32_t> sources,
+                 std::span<const std::complex<T>> factors, std::size_t begin, std::size_t end) {
+  const auto offsets = groups.offsets();
+  std::array<std::complex<T>, std::size_t{1} << kMaxDenseTargets> in;
+  groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+    for (std::size_t j = 0; j < length; ++j) {
+      std::complex<T>* x = state.amplitudes + base + j;
+      for (std::size_t r = 0; r < sources.size(); ++r) in[r] = x[offsets[r]];
+      for (std::size_t r = 0; r < sources.size(); ++r) x[offsets[r]] = times(factors[r], in[sources[r]]);
+    }
+  });
+}
+
+template <class T>
+void permute(StateView<T> state, const Groups& groups, std::span<const std::uint32_t> sources,
+             std::span<const std::complex<T>> factors, std::size_t begin, std::size_t end) {
+  // x, y, swap and their controlled kin exchange two members and leave the others alone.
+  std::array<std::size_t, 2> moved{};
+  std::size_t count = 0;
+  for (std::size_t r = 0; r < sources.size(); ++r) {
+    if (sources[r] == r && factors[r] == std::complex<T>(1)) continue;
+    if (count < 2) moved[count] = r;
+    ++count;
+  }
+  if (count != 2 || sources[moved[0]] != moved[1]) return permute_any(state, groups, sources, factors, begin, end);
+  const std::size_t x = groups.offsets()[moved[0]], y = groups.offsets()[moved[1]];
+  const std::complex<T> p = factors[moved[0]], q = factors[moved[1]];
+  const Entry<T> vector_p(p), vector_q(q);
+  const bool plain = p == std::complex<T>(1) && q == std::complex<T>(1);
+  groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
+    exchange(state.amplitudes + base + x, state.amplitudes + base + y, length, p, q, vector_p, vector_q, plain);
+  });
+}
+
+// HWY_EXPORT takes plain functions, so each kernel has a name per precision.
+#define SKERRY_STATEVEC_BOTH(kernel, Argument)                                                              \
+  void kernel##_f32(StateView<float> state, const Groups& groups, std::span<const std::complex<float>> m,   \
+                    std::size_t begin, std::size_t end) {                                                   \
+    kernel<float>(state, groups, m, begin, end);                                                            \
+  }                                                                                                         \
+  void kernel##_f64(StateView<double> state, const Groups& groups, std::span<const std::complex<double>> m, \
+                    std::size_t begin, std::size_t end) {                                                   \
+    kernel<double>(state, groups, m, begin, end);                                                           \
+  }
+SKERRY_STATEVEC_BOTH(dense, matrix)
+SKERRY_STATEVEC_BOTH(diagonal, entries)
+#undef SKERRY_STATEVEC_BOTH
+void permute_f32(StateView<float> state, const Groups& groups, std::span<const std::uint32_t> sources,
+                 std::span<const std::complex<float>> factors, std::size_t begin, std::size_t end) {
+  permute<float>(state, groups, sources, factors, begin, end);
+}
+void permute_f64(StateView<double> state, const Groups& groups, std::span<const std::uint32_t> sources,
+                 std::span<const std::complex<double>> factors, std::size_t begin, std::size_t end) {
+  permute<double>(state, groups, sources, factors, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace skerry::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace skerry::kernels {
+namespace {
+
+HWY_EXPORT(dense_f32);
+HWY_EXPORT(dense_f64);
+HWY_EXPORT(diagonal_f32);
+HWY_EXPORT(diagonal_f64);
+HWY_EXPORT(permute_f32);
+HWY_EXPORT(permute_f64);
+
+}  // namespace
+
+template <class T>
+const Kernels<T>& simd_kernels();
+template <>
+const Kernels<float>& simd_kernels<float>() {
+  static const Kernels<float> set = {"simd",
+                                     [](auto... args) {
+                                       HWY_DYNAMIC_DISPATCH(dense_f32)
+                                       (args...);
+                                     },
+                                     [](auto... args) {
+                                       HWY_DYNAMIC_DISPATCH(diagonal_f32)
+                                       (args...);
+                                     },
+                                     [](auto... args) {
+                                       HWY_DYNAMIC_DISPATCH(permute_f32)
+                                       (args...);
+                                     }};
+  return set;
+}
+template <>
+const Kernels<double>& simd_kernels<double>() {
+  static const Kernels<double> set = {"simd",
+                                      [](auto... args) {
+                                        HWY_DYNAMIC_DISPATCH(dense_f64)
+                                        (args...);
+                                      },
+                                      [](auto... args) {
+                                        HWY_DYNAMIC_DISPATCH(diagonal_f64)
+                                        (args...);
+                                      },
+                                      [](auto... args) {
+                                        HWY_DYNAMIC_DISPATCH(permute_f64)
+                                        (args...);
+                                      }};
+  return set;
+}
+
+}  // namespace skerry::kernels
+#endif

@@ -36,9 +36,9 @@ class Progress {
 ///     RunControl control{.stop = source.get_token(), .deadline = std::chrono::steady_clock::now() + 5s};
 ///     for (…) { control.check("gates"); … }
 struct RunControl {
-  std::stop_token stop;
-  Progress progress;
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::stop_token stop{};
+  Progress progress{};
+  std::optional<std::chrono::steady_clock::time_point> deadline{};
   /// Where elapsed time, as told in messages, starts to count.
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 

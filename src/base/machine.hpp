@@ -29,7 +29,7 @@ struct Machine {
   std::uint64_t available_memory_bytes = 0;  ///< at the time of the description
   std::uint64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  ///< per instance; 0 where unknown
   std::uint64_t page_bytes = 4096;
-  /// Names as Linux spells them: sse4_2 avx avx2 fma f16c avx512f avx512bw avx512dq avx512vl avx512_vnni …, neon
+  /// Names as Linux spells them: sse4_2 avx avx2 fma bmi2 avx512f avx512bw avx512dq avx512vl avx512_vnni …, neon
   /// dotprod sve …
   std::vector<std::string_view> isa;
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -53,11 +54,11 @@ class Reservation {
   void reset() noexcept;
 
  private:
-  MemoryBudget budget_;
+  std::optional<MemoryBudget> budget_;  // empty when nothing is charged
   std::uint64_t bytes_ = 0;
 };
 
-/// count * element_bytes. Errors: limit_exceeded when it does not fit in 63 bits.
+/// count * element_bytes. Errors: limit_exceeded when it is more than 2^62.
 std::uint64_t checked_bytes(std::uint64_t count, std::uint64_t element_bytes, std::string_view what);
 
 /// Zeroed, aligned memory, charged to a budget for as long as it lives. Empty buffers have data() == nullptr.

@@ -67,10 +67,11 @@ class RangeFunction {
 /// on up to thread_budget() threads, and returns when all are done. An empty range calls nothing.
 ///
 /// The pieces depend on the grain alone, so what is computed per piece (a partial sum, a random draw) does not depend
-/// on the number of threads. The caller takes part. Called from inside fn it runs in place, so threads never multiply.
-/// Subnormals are flushed to zero inside fn. The first exception is thrown here once all threads have stopped; pieces
-/// not yet begun are left out then. Cost: a piece should take microseconds; one piece, or a budget of 1, costs no
-/// synchronisation at all. Errors: invalid_argument when grain is 0.
+/// on the number of threads. The caller takes part. A parallel_for inside a fn that is shared out runs in place, so
+/// threads never multiply. Subnormals are flushed to zero inside fn. The first exception is thrown here once all
+/// threads have stopped; pieces not yet begun are left out then. Cost: a piece should take microseconds; one piece, or
+/// a budget of 1, costs no synchronisation at all. Errors: invalid_argument when grain is 0, or when SKERRY_NUM_THREADS
+/// is not a number.
 void parallel_for(std::size_t begin, std::size_t end, std::size_t grain, RangeFunction fn);
 
 }  // namespace skerry::base

@@ -1,0 +1,192 @@
+#include "base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <skerry/error.hpp>
+#include <system_error>
+#include <utility>
+
+#include "base/descriptor.hpp"
+
+namespace skerry::base {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void throw_errno(const fs::path& path, const char* doing) {
+  const int error = errno;
+  const bool missing = error == ENOENT || error == ENOTDIR;
+  throw Error(missing ? ErrorCode::not_found : ErrorCode::io_error,
+              std::string("cannot ") + doing + ": " + std::generic_category().message(error), path.string(),
+              missing ? "check the path" : "");
+}
+
+Descriptor open_to_read(const fs::path& path, int flags) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
+  if (!file) throw_errno(path, "open the file");
+  return file;
+}
+
+struct stat status_of(const Descriptor& file, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_errno(path, "look at the file");
+  return status;
+}
+
+void write_all(const Descriptor& file, std::span<const std::byte> bytes, const fs::path& path) {
+  constexpr std::size_t kMost = std::size_t{1} << 30;  // one write takes at most 2 GiB - 4 KiB
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.get(), bytes.data(), std::min(bytes.size(), kMost));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      throw_errno(path, "write the file");
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+/// A new file beside the one it will replace; removed unless it got there.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& folder) : folder_(folder.empty() ? "." : folder) {
+    // Named by process and number; O_EXCL steps over what a killed process with the same number left.
+    static constinit std::atomic<unsigned> counter{0};
+    constexpr int kTries = 1000;
+    for (int i = 0; i < kTries; ++i) {
+      path_ = folder_ / (".skerry-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp");
+      file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      if (file_ || errno != EEXIST) break;
+    }
+    if (!file_) {
+      path_.clear();
+      throw_errno(folder_, "write into the folder");
+    }
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+  const Descriptor& file() const noexcept { return file_; }
+
+  void replace(const fs::path& target) {
+    if (::fsync(file_.get()) != 0) throw_errno(target, "write the file to the disk");
+    if (::rename(path_.c_str(), target.c_str()) != 0) throw_errno(target, "replace the file");
+    path_.clear();
+    // The rename itself is on the disk once the folder is; some file systems cannot be asked, and then it was in order.
+    const Descriptor folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder) ::fsync(folder.get());
+  }
+
+ private:
+  fs::path folder_, path_;
+  Descriptor file_;
+};
+
+/// The first of `$variable`/skerry and ~/`below_home`/skerry whose variable is an absolute path, as XDG asks.
+fs::path user_dir(const char* variable, const char* below_home) {
+  const char* chosen = std::getenv(variable);
+  if (chosen != nullptr && *chosen == '/') return fs::path(chosen) / "skerry";
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home == '\0') {
+    throw Error(ErrorCode::not_found, "there is no home folder", "HOME", std::string("set HOME or ") + variable);
+  }
+  return fs::path(home) / below_home / "skerry";
+}
+
+}  // namespace
+
+MappedFile MappedFile::open(const fs::path& path) {
+  const Descriptor file =
+      open_to_read(path, O_NONBLOCK);  // a pipe without a writer must not block before it is refused
+  const struct stat status = status_of(file, path);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::io_error, S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file", path.string(),
+                "name a file");
+  }
+  MappedFile mapped;
+  mapped.path_ = path;
+  if (status.st_size == 0) return mapped;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (data == MAP_FAILED) throw_errno(path, "map the file");
+  mapped.data_ = static_cast<const std::byte*>(data);
+  mapped.size_ = size;
+  return mapped;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), path_(std::move(other.path_)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::string read_file(const fs::path& path, std::uint64_t limit_bytes) {
+  const Descriptor file = open_to_read(path, 0);
+  const struct stat status = status_of(file, path);
+  const auto too_large = [&](const std::string& size) {
+    return Error(ErrorCode::limit_exceeded,
+                 "the file has " + size + " bytes and the limit is " + std::to_string(limit_bytes), path.string(),
+                 "raise the limit on file sizes");
+  };
+  const auto told = S_ISREG(status.st_mode) ? static_cast<std::uint64_t>(status.st_size) : 0;
+  if (told > limit_bytes) throw too_large(std::to_string(told));
+  std::string content;
+  constexpr std::size_t kPiece = 64 << 10;
+  std::size_t filled = 0;
+  for (;;) {
+    // One byte more than is told: the end of a regular file is then seen without growing.
+    content.resize(std::max(filled + kPiece, static_cast<std::size_t>(told) + 1));
+    const ssize_t got = ::read(file.get(), content.data() + filled, content.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_errno(path, "read the file");
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+    if (filled > limit_bytes) throw too_large("more than " + std::to_string(limit_bytes));
+  }
+  content.resize(filled);
+  return content;
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
+  std::error_code missing;
+  const fs::path existing = fs::canonical(path, missing);
+  const fs::path target = missing ? path : existing;
+  struct stat old {};
+  const bool replaces = ::stat(target.c_str(), &old) == 0;
+  if (replaces && !S_ISREG(old.st_mode)) {
+    throw Error(ErrorCode::io_error, "is not a regular file and cannot be replaced", path.string(), "name a file");
+  }
+  TemporaryFile temporary(target.parent_path());
+  if (replaces && ::fchmod(temporary.file().get(), old.st_mode & 07777) != 0) throw_errno(path, "keep the permissions");
+  for (const std::span<const std::byte> part : parts) write_all(temporary.file(), part, path);
+  temporary.replace(target);
+}
+
+fs::path config_dir() {
+  return user_dir("XDG_CONFIG_HOME", ".config");
+}
+
+fs::path cache_dir() {
+  const char* own = std::getenv("SKERRY_CACHE_DIR");
+  if (own != nullptr && *own != '\0') return own;
+  return user_dir("XDG_CACHE_HOME", ".cache");
+}
+
+}  // namespace skerry::base

@@ -1,0 +1,166 @@
+#include "base/memory.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <skerry/error.hpp>
+#include <string>
+#include <utility>
+
+namespace skerry::base {
+namespace {
+
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
+constexpr std::uint64_t kPage = 4096;
+
+std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+[[noreturn]] void throw_out_of_memory(std::uint64_t bytes, std::string_view what) {
+  throw Error(ErrorCode::budget_exceeded,
+              std::string(what) + " needs " + std::to_string(bytes) + " bytes and the system does not have them", {},
+              "set a memory limit, so that a plan that fits is chosen");
+}
+
+/// Maps 2 MiB more than needed and gives back both ends, because mmap knows only page alignment.
+std::byte* map_aligned(std::uint64_t bytes, std::string_view what) {
+  const std::uint64_t length = round_up(bytes, kPage);
+  void* raw = mmap(nullptr, length + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (raw == MAP_FAILED) throw_out_of_memory(bytes, what);
+  auto* first = static_cast<std::byte*>(raw);
+  const std::uint64_t address = reinterpret_cast<std::uintptr_t>(raw);
+  const std::uint64_t head = round_up(address, kHugePage) - address;
+  if (head != 0) munmap(first, head);
+  if (kHugePage != head) munmap(first + head + length, kHugePage - head);
+  madvise(first + head, length, MADV_HUGEPAGE);  // a wish: without it the run is slower and as right
+  return first + head;
+}
+
+std::byte* allocate_small(std::uint64_t bytes, std::string_view what) {
+  const std::uint64_t length = round_up(bytes, Buffer::kAlignment);
+  void* raw = std::aligned_alloc(Buffer::kAlignment, length);
+  if (raw == nullptr) throw_out_of_memory(bytes, what);
+  std::memset(raw, 0, length);
+  return static_cast<std::byte*>(raw);
+}
+
+}  // namespace
+
+struct MemoryBudget::Ledger {
+  explicit Ledger(std::uint64_t limit) : limit(limit) {}
+
+  const std::uint64_t limit;
+  std::atomic<std::uint64_t> used{0}, peak{0};
+};
+
+MemoryBudget::MemoryBudget(std::uint64_t limit_bytes) : ledger_(std::make_shared<Ledger>(limit_bytes)) {}
+
+void MemoryBudget::charge(std::uint64_t bytes, std::string_view what) {
+  std::uint64_t used = ledger_->used.load(std::memory_order_relaxed);
+  do {
+    if (bytes > ledger_->limit - used) {
+      throw Error(ErrorCode::budget_exceeded,
+                  std::string(what) + " needs " + std::to_string(bytes) + " bytes, the memory limit is " +
+                      std::to_string(ledger_->limit) + " and " + std::to_string(used) + " are in use",
+                  {}, "raise the memory limit or make the work smaller");
+    }
+  } while (!ledger_->used.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+  std::uint64_t peak = ledger_->peak.load(std::memory_order_relaxed);
+  while (peak < used + bytes && !ledger_->peak.compare_exchange_weak(peak, used + bytes, std::memory_order_relaxed)) {
+  }
+}
+
+void MemoryBudget::release(std::uint64_t bytes) noexcept {
+  ledger_->used.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+std::uint64_t MemoryBudget::used() const noexcept {
+  return ledger_->used.load(std::memory_order_relaxed);
+}
+std::uint64_t MemoryBudget::peak() const noexcept {
+  return ledger_->peak.load(std::memory_order_relaxed);
+}
+std::uint64_t MemoryBudget::limit() const noexcept {
+  return ledger_->limit;
+}
+
+Reservation::Reservation(MemoryBudget budget, std::uint64_t bytes, std::string_view what) {
+  budget.charge(bytes, what);
+  budget_ = std::move(budget);
+  bytes_ = bytes;
+}
+
+Reservation::Reservation(Reservation&& other) noexcept
+    : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {
+  other.budget_.reset();
+}
+
+Reservation& Reservation::operator=(Reservation&& other) noexcept {
+  if (this != &other) {
+    reset();
+    budget_ = std::exchange(other.budget_, std::nullopt);
+    bytes_ = std::exchange(other.bytes_, 0);
+  }
+  return *this;
+}
+
+void Reservation::reset() noexcept {
+  if (budget_) budget_->release(bytes_);
+  budget_.reset();
+  bytes_ = 0;
+}
+
+std::uint64_t checked_bytes(std::uint64_t count, std::uint64_t element_bytes, std::string_view what) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+  if (element_bytes != 0 && count > kMost / element_bytes) {
+    throw Error(ErrorCode::limit_exceeded,
+                std::string(what) + " of " + std::to_string(count) + " elements of " + std::to_string(element_bytes) +
+                    " bytes is larger than 2^62 bytes",
+                {}, "make the work smaller");
+  }
+  return count * element_bytes;
+}
+
+Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_view what) {
+  Buffer buffer;
+  if (bytes == 0) return buffer;
+  checked_bytes(bytes, 1, what);
+  buffer.charge_ = Reservation(std::move(budget), bytes, what);
+  buffer.data_ = bytes < kLargeBytes ? allocate_small(bytes, what) : map_aligned(bytes, what);
+  buffer.bytes_ = bytes;
+  return buffer;
+}
+
+Buffer::Buffer(Buffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      charge_(std::move(other.charge_)) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this != &other) {
+    free();
+    data_ = std::exchange(other.data_, nullptr);
+    bytes_ = std::exchange(other.bytes_, 0);
+    charge_ = std::move(other.charge_);
+  }
+  return *this;
+}
+
+Buffer::~Buffer() {
+  free();
+}
+
+void Buffer::free() noexcept {
+  if (data_ == nullptr) return;
+  if (bytes_ < kLargeBytes) {
+    std::free(data_);
+  } else {
+    munmap(data_, round_up(bytes_, kPage));
+  }
+}
+
+}  // namespace skerry::base

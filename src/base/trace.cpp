@@ -1,0 +1,223 @@
+#include "base/trace.hpp"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <skerry/error.hpp>
+#include <system_error>
+
+#include "base/descriptor.hpp"
+
+namespace skerry::base {
+namespace {
+
+void append_string(std::string& json, std::string_view text) {
+  json += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      json += '\\';
+      json += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+      json += escape;
+    } else {
+      json += c;
+    }
+  }
+  json += '"';
+}
+
+void append_number(std::string& json, double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", number);
+  json += std::isfinite(number) ? text : "null";  // JSON has no word for the others
+}
+
+struct AppendValue {
+  std::string& json;
+  void operator()(std::int64_t value) const { json += std::to_string(value); }
+  void operator()(double value) const { append_number(json, value); }
+  void operator()(const std::string& value) const { append_string(json, value); }
+};
+
+/// Chrome's trace times are microseconds; three decimals keep the nanoseconds.
+void append_microseconds(std::string& json, std::chrono::nanoseconds time) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(time.count() / 1000),
+                static_cast<long long>(time.count() % 1000));
+  json += text;
+}
+
+/// One "complete" event ("ph": "X") of the Trace Event Format.
+std::string to_json(const TraceEvent& event) {
+  std::string json = "{\"name\":";
+  append_string(json, event.name);
+  json += ",\"cat\":";
+  append_string(json, event.category);
+  json += ",\"ph\":\"X\",\"ts\":";
+  append_microseconds(json, event.start.time_since_epoch());
+  json += ",\"dur\":";
+  append_microseconds(json, event.duration);
+  json += ",\"pid\":" + std::to_string(::getpid()) + ",\"tid\":" + std::to_string(event.thread);
+  if (!event.fields.empty()) {
+    json += ",\"args\":{";
+    for (const auto& [key, value] : event.fields) {
+      if (json.back() != '{') json += ',';
+      append_string(json, key);
+      json += ':';
+      std::visit(AppendValue{json}, value);
+    }
+    json += '}';
+  }
+  return json + '}';
+}
+
+/// The process's own sink. Shared, because a span on another thread may write while the trace is ended.
+struct ProcessTrace {
+  std::mutex mutex;
+  std::shared_ptr<TraceSink> sink;
+};
+
+/// Never deleted: spans may end while static objects are destroyed.
+ProcessTrace& process_trace() {
+  static auto* trace = new ProcessTrace;
+  return *trace;
+}
+
+std::shared_ptr<TraceSink> process_sink() {
+  ProcessTrace& trace = process_trace();
+  const std::lock_guard lock(trace.mutex);
+  return trace.sink;
+}
+
+void set_process_sink(std::shared_ptr<TraceSink> sink) {
+  ProcessTrace& trace = process_trace();
+  std::shared_ptr<TraceSink> old = sink;  // closed outside the lock
+  const std::lock_guard lock(trace.mutex);
+  detail::trace_state.store(sink ? detail::TraceState::on : detail::TraceState::off, std::memory_order_release);
+  trace.sink.swap(old);
+}
+
+void end_process_trace() {
+  set_process_sink(nullptr);
+}
+
+// Held over a fork, so that the child's copy is not locked by a thread that it does not have.
+void lock_trace() {
+  process_trace().mutex.lock();
+}
+void unlock_trace() {
+  process_trace().mutex.unlock();
+}
+/// A child must not write into its parent's file, so it traces nothing until it is told a file of its own.
+void stop_trace_in_child() {
+  detail::trace_state.store(detail::TraceState::off, std::memory_order_release);
+  process_trace().mutex.unlock();
+}
+
+}  // namespace
+
+struct TraceSink::State {
+  explicit State(Descriptor opened) : file(std::move(opened)), owner(::getpid()) {}
+
+  /// What the disk does not take is lost, not told: a trace is news, not a result.
+  void flush() noexcept {
+    std::string_view rest = buffer;
+    while (!rest.empty() && ::getpid() == owner) {
+      const ssize_t written = ::write(file.get(), rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) break;
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    buffer.clear();
+  }
+
+  std::mutex mutex;
+  Descriptor file;
+  pid_t owner;
+  std::string buffer = "[\n";
+  bool first = true;
+};
+
+TraceSink::TraceSink(std::unique_ptr<State> state) : state_(std::move(state)) {}
+TraceSink::TraceSink(TraceSink&& other) noexcept = default;
+TraceSink& TraceSink::operator=(TraceSink&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+
+TraceSink TraceSink::open(const std::filesystem::path& path) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!file) {
+    throw Error(ErrorCode::io_error, "cannot write the trace: " + std::generic_category().message(errno), path.string(),
+                "name a file that can be written");
+  }
+  return TraceSink(std::make_unique<State>(std::move(file)));
+}
+
+TraceSink::~TraceSink() {
+  if (!state_) return;
+  state_->buffer += "\n]\n";
+  state_->flush();
+}
+
+void TraceSink::write(const TraceEvent& event) noexcept {
+  constexpr std::size_t kFull = 64 << 10;
+  try {
+    const std::string json = to_json(event);  // before the lock: threads wait for an append, not for formatting
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->first) state_->buffer += ",\n";
+    state_->first = false;
+    state_->buffer += json;
+    if (state_->buffer.size() >= kFull) state_->flush();
+  } catch (const std::exception&) {
+    // Out of memory: the event is lost.
+  }
+}
+
+void set_trace_file(const std::filesystem::path& path) {
+  set_process_sink(path.empty() ? nullptr : std::make_shared<TraceSink>(TraceSink::open(path)));
+  if (path.empty()) return;
+  static const bool kRegistered =
+      std::atexit(end_process_trace) == 0 && pthread_atfork(lock_trace, unlock_trace, stop_trace_in_child) == 0;
+  static_cast<void>(kRegistered);
+}
+
+bool detail::start_trace_from_environment() noexcept {
+  try {
+    const char* path = std::getenv("SKERRY_TRACE");
+    set_trace_file(path == nullptr ? "" : path);
+  } catch (const std::exception& error) {
+    // A span is no place to fail at: the run goes on and the user is told.
+    std::fprintf(stderr, "skerry: SKERRY_TRACE: %s\n", error.what());
+    set_process_sink(nullptr);
+  }
+  return trace_state.load(std::memory_order_acquire) == TraceState::on;
+}
+
+void TraceSpan::begin(std::string_view name, std::string_view category) {
+  event_ = std::make_unique<TraceEvent>();
+  event_->name = name;
+  event_->category = category;
+  event_->thread = static_cast<std::uint64_t>(::syscall(SYS_gettid));
+  event_->start = std::chrono::steady_clock::now();
+}
+
+void TraceSpan::end() noexcept {
+  event_->duration = std::chrono::steady_clock::now() - event_->start;
+  if (const auto sink = process_sink()) sink->write(*event_);
+}
+
+void TraceSpan::add_field(std::string_view key, TraceEvent::Value value) {
+  event_->fields.emplace_back(key, std::move(value));
+}
+
+}  // namespace skerry::base

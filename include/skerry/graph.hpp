@@ -103,7 +103,8 @@ class Graph {
   ValueId add_input(std::string value_name, TensorType type);
   ValueId add_constant(std::string value_name, Tensor constant);
   /// Appends a node whose outputs are new values of these types (filled in later by inference if not known yet).
-  /// Inputs must exist already, so nodes stand in topological order. Errors: internal.
+  /// An empty output name is an optional output that is not wanted. Inputs must exist already, so nodes stand in
+  /// topological order. Errors: internal.
   NodeId add_node(Node node, std::span<const std::string> output_names, std::span<const TensorType> output_types = {});
   /// Shorthand for one output: returns its value.
   ValueId add(std::string op, std::initializer_list<ValueId> inputs, std::string output_name, TensorType type = {});

@@ -1,0 +1,360 @@
+#include "ir/circuit/arithmetic.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <skerry/error.hpp>
+
+namespace skerry::ir {
+namespace {
+
+struct ExprRow {
+  std::string_view name;
+  int operands;
+};
+constexpr std::array kRows = {
+#define SKERRY_EXPR(name, operands) ExprRow{#name, operands},
+#include <skerry/expressions.def>
+#undef SKERRY_EXPR
+};
+
+constexpr ScalarType kBool{ScalarKind::boolean, 1};
+constexpr ScalarType kInt{ScalarKind::integer, 64};
+constexpr ScalarType kUint{ScalarKind::unsigned_integer, 64};
+constexpr ScalarType kReal{ScalarKind::real, 64};
+
+bool is_integral(ScalarType t) {
+  return t.kind < ScalarKind::real;
+}
+bool is_angle(ScalarType t) {
+  return t.kind == ScalarKind::angle;
+}
+
+[[noreturn]] void refuse(ExprOp op, ScalarType a, ScalarType b) {
+  std::string types = type_text(a);
+  if (expr_operands(op) == 2) types += " and " + type_text(b);
+  throw Error(ErrorCode::semantic_error, "no operation '" + std::string(expr_name(op)) + "' on " + types, {},
+              "cast an operand");
+}
+
+/// The type in which two numbers that are not angles meet.
+ScalarType common(ScalarType a, ScalarType b) {
+  if (!is_integral(a) || !is_integral(b)) return kReal;
+  if (a.kind == ScalarKind::boolean && b.kind == ScalarKind::boolean) return kInt;
+  if (a.kind == ScalarKind::boolean) return b;
+  if (b.kind == ScalarKind::boolean) return a;
+  return {std::max(a.kind, b.kind), std::max(a.width, b.width)};
+}
+
+ScalarType angle_type(ExprOp op, ScalarType a, ScalarType b) {
+  const bool both = is_angle(a) && is_angle(b);
+  const ScalarType angle{ScalarKind::angle, both ? std::max(a.width, b.width) : is_angle(a) ? a.width : b.width};
+  if (op == ExprOp::add || op == ExprOp::sub) return angle;
+  if (op == ExprOp::mul && !both) return angle;
+  if (op == ExprOp::div && both) return kUint;
+  if (op == ExprOp::div && is_angle(a)) return angle;
+  if (op == ExprOp::mod && both) return angle;
+  refuse(op, a, b);
+}
+
+ScalarType bitwise_type(ExprOp op, ScalarType a, ScalarType b) {
+  if (!is_integral(a) || !is_integral(b)) refuse(op, a, b);
+  if (a.kind == ScalarKind::boolean && b.kind == ScalarKind::boolean) return kBool;
+  return common(a, b);
+}
+
+ScalarType shift_type(ExprOp op, ScalarType a, ScalarType b) {
+  if (!is_integral(a) || !is_integral(b)) refuse(op, a, b);
+  // A single bit shifts as a register of one.
+  return a.kind == ScalarKind::boolean ? ScalarType{ScalarKind::unsigned_integer, 1} : a;
+}
+
+[[noreturn]] void fail(ExprOp op, const std::string& why) {
+  throw Error(ErrorCode::semantic_error, why + " in '" + std::string(expr_name(op)) + "'");
+}
+
+Scalar real_result(ExprOp op, ScalarType type, double value) {
+  if (!std::isfinite(value)) fail(op, "a result that is not a finite number");
+  return Scalar::of(value).cast(type);
+}
+
+double real_function(ExprOp op, double x) {
+  // NOLINTNEXTLINE(clang-diagnostic-switch-enum): the caller passes functions of one real only
+  switch (op) {
+    case ExprOp::sin:
+      return std::sin(x);
+    case ExprOp::cos:
+      return std::cos(x);
+    case ExprOp::tan:
+      return std::tan(x);
+    case ExprOp::asin:
+      return std::asin(x);
+    case ExprOp::acos:
+      return std::acos(x);
+    case ExprOp::atan:
+      return std::atan(x);
+    case ExprOp::exp:
+      return std::exp(x);
+    case ExprOp::ln:
+      return std::log(x);
+    case ExprOp::sqrt:
+      return std::sqrt(x);
+    case ExprOp::floor:
+      return std::floor(x);
+    default:
+      return std::ceil(x);
+  }
+}
+
+double real_arithmetic(ExprOp op, double a, double b) {
+  if ((op == ExprOp::div || op == ExprOp::mod) && b == 0) fail(op, "division by zero");
+  if (op == ExprOp::add) return a + b;
+  if (op == ExprOp::sub) return a - b;
+  if (op == ExprOp::mul) return a * b;
+  if (op == ExprOp::div) return a / b;
+  if (op == ExprOp::mod) return std::fmod(a, b);
+  return std::pow(a, b);
+}
+
+std::uint64_t integer_power(ExprOp op, const Scalar& a, const Scalar& b) {
+  auto base = static_cast<std::uint64_t>(a.integer);
+  const std::int64_t exponent = b.integer;
+  if (b.type.kind == ScalarKind::integer && exponent < 0) {
+    // The type is an integer's already, so the fraction truncates toward zero: only +-1 have an inverse.
+    if (base == 0) fail(op, "division by zero");
+    const bool is_minus_one = a.type.kind == ScalarKind::integer && a.integer == -1;
+    if (base == 1 || is_minus_one) return (exponent & 1) != 0 ? base : 1;
+    return 0;
+  }
+  std::uint64_t result = 1;
+  for (auto e = static_cast<std::uint64_t>(exponent); e != 0; e >>= 1U, base *= base) {
+    if ((e & 1U) != 0) result *= base;
+  }
+  return result;
+}
+
+/// Two operands already converted to the result's type; arithmetic modulo 2^64, wrapped by the caller.
+std::uint64_t integer_arithmetic(ExprOp op, ScalarType type, const Scalar& a, const Scalar& b) {
+  const auto x = static_cast<std::uint64_t>(a.integer);
+  const auto y = static_cast<std::uint64_t>(b.integer);
+  if (op == ExprOp::add) return x + y;
+  if (op == ExprOp::sub) return x - y;
+  if (op == ExprOp::mul) return x * y;
+  if (op == ExprOp::bit_and) return x & y;
+  if (op == ExprOp::bit_or) return x | y;
+  if (op == ExprOp::bit_xor) return x ^ y;
+  if (y == 0) fail(op, "division by zero");
+  if (type.kind == ScalarKind::unsigned_integer) return op == ExprOp::div ? x / y : x % y;
+  if (b.integer == -1) return op == ExprOp::div ? 0 - x : 0;  // the one quotient that overflows
+  return static_cast<std::uint64_t>(op == ExprOp::div ? a.integer / b.integer : a.integer % b.integer);
+}
+
+bool compare(ExprOp op, const Scalar& a, const Scalar& b) {
+  const bool integral = is_integral(a.type) && is_integral(b.type);
+  const ScalarType type = integral ? common(a.type, b.type) : kReal;
+  const Scalar x = a.cast(type);
+  const Scalar y = b.cast(type);
+  const auto decide = [op](auto l, auto r) {
+    if (op == ExprOp::eq) return l == r;
+    if (op == ExprOp::ne) return l != r;
+    if (op == ExprOp::lt) return l < r;
+    if (op == ExprOp::le) return l <= r;
+    if (op == ExprOp::gt) return l > r;
+    return l >= r;
+  };
+  if (!integral) return decide(x.real, y.real);
+  if (type.kind == ScalarKind::integer) return decide(x.integer, y.integer);
+  return decide(static_cast<std::uint64_t>(x.integer), static_cast<std::uint64_t>(y.integer));
+}
+
+Scalar shift(ExprOp op, ScalarType type, const Scalar& a, const Scalar& b) {
+  const Scalar value = a.cast(type);
+  if (b.type.kind == ScalarKind::integer && b.integer < 0) fail(op, "a negative distance");
+  const auto distance = static_cast<std::uint64_t>(b.integer);
+  const bool is_out = distance >= type.width;
+  if (op == ExprOp::shl) {
+    return Scalar::of(is_out ? 0 : static_cast<std::int64_t>(static_cast<std::uint64_t>(value.integer) << distance),
+                      type);
+  }
+  // Wrapped values carry their sign in 64 bits, so >> is arithmetic for signed and logical for unsigned types.
+  if (is_out) return Scalar::of(std::int64_t{type.kind == ScalarKind::integer && value.integer < 0 ? -1 : 0}, type);
+  if (type.kind == ScalarKind::integer) return Scalar::of(value.integer >> distance, type);
+  return Scalar::of(static_cast<std::int64_t>(static_cast<std::uint64_t>(value.integer) >> distance), type);
+}
+
+Scalar rotate(ExprOp op, ScalarType type, const Scalar& a, const Scalar& b) {
+  const std::int64_t width = type.width;
+  std::int64_t left = b.type.kind == ScalarKind::unsigned_integer
+                          ? static_cast<std::int64_t>(static_cast<std::uint64_t>(b.integer) % type.width)
+                          : (b.integer % width + width) % width;
+  if (op == ExprOp::rotr) left = (width - left) % width;
+  const ScalarType as_unsigned{ScalarKind::unsigned_integer, type.width};
+  const auto bits = static_cast<std::uint64_t>(a.cast(as_unsigned).integer);
+  const std::uint64_t turned = left == 0 ? bits : (bits << left) | (bits >> (width - left));
+  return Scalar::of(static_cast<std::int64_t>(turned), type);
+}
+
+Scalar arithmetic(ExprOp op, ScalarType type, const Scalar& a, const Scalar& b) {
+  if (op == ExprOp::div && is_angle(a.type) && is_angle(b.type)) {
+    return real_result(op, type, real_arithmetic(op, a.real, b.real));
+  }
+  if (!is_integral(type)) return real_result(op, type, real_arithmetic(op, a.as_real(), b.as_real()));
+  const std::uint64_t bits =
+      op == ExprOp::pow ? integer_power(op, a.cast(type), b) : integer_arithmetic(op, type, a.cast(type), b.cast(type));
+  return Scalar::of(static_cast<std::int64_t>(bits), type);
+}
+
+Scalar negated(ExprOp op, ScalarType type, const Scalar& a) {
+  if (!is_integral(type)) return real_result(op, type, -a.real);
+  return Scalar::of(static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(a.cast(type).integer)), type);
+}
+
+}  // namespace
+
+std::string_view expr_name(ExprOp op) noexcept {
+  return kRows[static_cast<std::size_t>(op)].name;
+}
+int expr_operands(ExprOp op) noexcept {
+  return kRows[static_cast<std::size_t>(op)].operands;
+}
+
+std::string type_text(ScalarType type) {
+  static constexpr std::array<std::string_view, 5> kNames = {"bool", "int", "uint", "real", "angle"};
+  const int usual = type.kind == ScalarKind::boolean ? 1 : 64;
+  std::string text(kNames[static_cast<std::size_t>(type.kind)]);
+  if (type.width != usual) text += "[" + std::to_string(type.width) + "]";
+  return text;
+}
+
+ScalarType result_type(ExprOp op, ScalarType a, ScalarType b) {
+  switch (op) {
+    case ExprOp::constant:
+    case ExprOp::parameter:
+    case ExprOp::variable:
+    case ExprOp::bit:
+    case ExprOp::bits:
+    case ExprOp::element:
+    case ExprOp::cast:
+      break;
+    case ExprOp::neg:
+      return a.kind == ScalarKind::boolean ? kInt : a;
+    case ExprOp::logical_not:
+    case ExprOp::logical_and:
+    case ExprOp::logical_or:
+    case ExprOp::eq:
+    case ExprOp::ne:
+    case ExprOp::lt:
+    case ExprOp::le:
+    case ExprOp::gt:
+    case ExprOp::ge:
+      return kBool;
+    case ExprOp::bit_not:
+      if (!is_integral(a)) refuse(op, a, b);
+      return a;
+    case ExprOp::popcount:
+      if (!is_integral(a)) refuse(op, a, b);
+      return kUint;
+    case ExprOp::sin:
+    case ExprOp::cos:
+    case ExprOp::tan:
+    case ExprOp::asin:
+    case ExprOp::acos:
+    case ExprOp::atan:
+    case ExprOp::exp:
+    case ExprOp::ln:
+    case ExprOp::sqrt:
+    case ExprOp::floor:
+    case ExprOp::ceiling:
+      return kReal;
+    case ExprOp::add:
+    case ExprOp::sub:
+    case ExprOp::mul:
+    case ExprOp::div:
+    case ExprOp::mod:
+      return is_angle(a) || is_angle(b) ? angle_type(op, a, b) : common(a, b);
+    case ExprOp::pow:
+      if (is_angle(a) || is_angle(b)) refuse(op, a, b);
+      if (!is_integral(a) || !is_integral(b)) return kReal;
+      return a.kind == ScalarKind::boolean ? kInt : a;
+    case ExprOp::bit_and:
+    case ExprOp::bit_or:
+    case ExprOp::bit_xor:
+      return bitwise_type(op, a, b);
+    case ExprOp::shl:
+    case ExprOp::shr:
+    case ExprOp::rotl:
+    case ExprOp::rotr:
+      return shift_type(op, a, b);
+  }
+  throw Error(ErrorCode::internal, "'" + std::string(expr_name(op)) + "' is a leaf and has no operands");
+}
+
+Scalar apply(ExprOp op, ScalarType result, const Scalar& a, const Scalar& b) {
+  switch (op) {
+    case ExprOp::constant:
+    case ExprOp::parameter:
+    case ExprOp::variable:
+    case ExprOp::bit:
+    case ExprOp::bits:
+    case ExprOp::element:
+      break;
+    case ExprOp::cast:
+      return a.cast(result);
+    case ExprOp::neg:
+      return negated(op, result, a);
+    case ExprOp::logical_not:
+      return Scalar::of(!a.as_bool());
+    case ExprOp::logical_and:
+      return Scalar::of(a.as_bool() && b.as_bool());
+    case ExprOp::logical_or:
+      return Scalar::of(a.as_bool() || b.as_bool());
+    case ExprOp::eq:
+    case ExprOp::ne:
+    case ExprOp::lt:
+    case ExprOp::le:
+    case ExprOp::gt:
+    case ExprOp::ge:
+      return Scalar::of(compare(op, a, b));
+    case ExprOp::bit_not:
+      return a.type.kind == ScalarKind::boolean ? Scalar::of(!a.as_bool()) : Scalar::of(~a.integer, result);
+    case ExprOp::popcount: {
+      const ScalarType bits{ScalarKind::unsigned_integer, a.type.width};
+      return Scalar::of(std::int64_t{std::popcount(static_cast<std::uint64_t>(a.cast(bits).integer))}, result);
+    }
+    case ExprOp::sin:
+    case ExprOp::cos:
+    case ExprOp::tan:
+    case ExprOp::asin:
+    case ExprOp::acos:
+    case ExprOp::atan:
+    case ExprOp::exp:
+    case ExprOp::ln:
+    case ExprOp::sqrt:
+    case ExprOp::floor:
+    case ExprOp::ceiling:
+      return real_result(op, result, real_function(op, a.as_real()));
+    case ExprOp::add:
+    case ExprOp::sub:
+    case ExprOp::mul:
+    case ExprOp::div:
+    case ExprOp::mod:
+    case ExprOp::pow:
+      return arithmetic(op, result, a, b);
+    case ExprOp::bit_and:
+    case ExprOp::bit_or:
+    case ExprOp::bit_xor:
+      return Scalar::of(static_cast<std::int64_t>(integer_arithmetic(op, result, a.cast(result), b.cast(result))),
+                        result);
+    case ExprOp::shl:
+    case ExprOp::shr:
+      return shift(op, result, a, b);
+    case ExprOp::rotl:
+    case ExprOp::rotr:
+      return rotate(op, result, a, b);
+  }
+  throw Error(ErrorCode::internal, "'" + std::string(expr_name(op)) + "' is a leaf and has no operands");
+}
+
+}  // namespace skerry::ir

@@ -11,7 +11,8 @@
 
 namespace skerry::package {
 
-using Digest = std::array<std::byte, 32>;
+inline constexpr std::size_t kDigestBytes = 32;
+using Digest = std::array<std::byte, kDigestBytes>;
 
 /// SHA-256 of the pieces, one after the other.
 Digest sha256(std::span<const std::span<const std::byte>> pieces);

@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <array>
+#include <span>
 
 #include "ops/qubit/gate_record.hpp"
 #include "passes/circuit/adjacent.hpp"
@@ -8,25 +7,20 @@
 namespace skerry::passes {
 namespace {
 
-bool constant(const Instruction& instruction) {
-  return std::ranges::all_of(instruction.params, [](const Param& p) { return p.is_constant(); });
+// Bit-equal parameters only: what nearly cancels is merged by merge_rotations, which keeps the difference.
+bool is_negated(const ops::InverseParam& inverse, std::span<const Param> first, const Param& second) {
+  if (!second.is_constant()) return false;
+  if (inverse.source < 0) return inverse.factor == second.value;
+  const Param& source = first[static_cast<std::size_t>(inverse.source)];
+  return source.is_constant() && inverse.factor * source.value == second.value;
 }
 
-// Bit-equal parameters only: what nearly cancels is merged by merge_rotations, which keeps the difference.
 bool undoes(const Instruction& first, const Instruction& second) {
   if (first.op >= Op::unitary || second.op >= Op::unitary) return false;
   const ops::GateRecord& record = ops::gate_record(first.op);
-  if (record.inverse_op != second.op || !constant(first) || !constant(second)) return false;
-  std::array<double, 8> values{}, inverse{};
-  for (std::size_t i = 0; i < first.params.size(); ++i) values[i] = inverse[i] = first.params[i].value;
-  const std::size_t count = second.params.size();
-  if (record.inverse_params != nullptr) {
-    record.inverse_params(std::span(values).first(first.params.size()), std::span(inverse).first(count));
-  } else if (record.inverse_negates_params) {
-    for (std::size_t i = 0; i < count; ++i) inverse[i] = -values[i];
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (inverse[i] != second.params[i].value) return false;
+  if (record.inverse_op != second.op || record.inverse_reverses_targets) return false;
+  for (std::size_t i = 0; i < second.params.size(); ++i) {
+    if (!is_negated(record.inverse_params[i], first.params, second.params[i])) return false;
   }
   return true;
 }

@@ -23,4 +23,8 @@ flatbuffers::Offset<fbs::Circuit> encode_circuit(const Circuit& circuit, Program
 /// a gate or expression that is not known; whatever the circuit's builder refuses.
 Circuit decode_circuit(const fbs::Circuit& table, Fields& fields);
 
+/// One byte per block: does the body lead to it? Others never run, ir::verify does not look at them, and so a package
+/// holds them empty. Safe for circuits that were not verified.
+std::vector<std::uint8_t> reachable_blocks(const Circuit& circuit);
+
 }  // namespace skerry::package

@@ -61,6 +61,7 @@ class CircuitDecoder {
     assignments();
     ops_ = known_names<Op>(fields_.texts(table_.op_names()), "operation", op_from_name);
     for (std::uint32_t i = 0; i < blocks; ++i) circuit_.replace_block(i, block(*table_.blocks()->Get(i)));
+    check_unreached();
     return std::move(circuit_);
   }
 
@@ -189,6 +190,15 @@ class CircuitDecoder {
     for (const fbs::Assignment& row : fields_.list(table_.assignments())) {
       if (row.to_bits() > 1) damaged("an assignment to place " + std::to_string(row.to_bits()));
       circuit_.assign({row.to_bits() == 1, row.first(), row.count(), row.index(), row.value()});
+    }
+  }
+
+  void check_unreached() const {
+    const auto is_reached = reachable_blocks(circuit_);
+    for (std::size_t i = 0; i < is_reached.size(); ++i) {
+      if (is_reached[i] == 0 && !circuit_.blocks()[i].empty()) {
+        damaged("block " + std::to_string(i) + " is not empty though nothing leads to it");
+      }
     }
   }
 

@@ -147,7 +147,10 @@ flatbuffers::Offset<fbs::Circuit> encode_circuit(const Circuit& circuit, Program
   NameTable<Op> ops(op_name);
   NameTable<ExprOp> expression_ops(expression_name);
   std::vector<flatbuffers::Offset<fbs::Block>> blocks;
-  for (const Block& block : circuit.blocks()) blocks.push_back(encode_block(block, builder, ops));
+  const auto is_reached = reachable_blocks(circuit);
+  for (std::size_t i = 0; i < is_reached.size(); ++i) {
+    blocks.push_back(encode_block(is_reached[i] != 0 ? circuit.blocks()[i] : Block(), builder, ops));
+  }
   const auto block_list = builder.tables(blocks);
   const auto name = builder.text(circuit.name);
   const auto wire_registers = encode_registers(circuit.wire_registers(), builder);

@@ -218,7 +218,10 @@ class Circuit {
   Circuit& measure_all();
   Circuit& reset(Wire wire) { return append(Op::reset, {wire}); }
   Circuit& barrier() { return append(Op::barrier, {}); }
-  /// Errors: invalid_argument for a matrix that is not 2^k square or not unitary to 1e-9.
+  /// Declares a matrix and gives its index, the `aux` of Op::unitary.
+  /// Errors: invalid_argument for one that is not 2^k x 2^k with k <= 10, or not unitary to 1e-9.
+  std::uint32_t add_matrix(Matrix matrix);
+  /// add_matrix() and the gate that applies it.
   Circuit& unitary(Matrix matrix, std::span<const Wire> wires, std::uint16_t controls = 0);
 
   /// Opens a new block and gives its id; appends go there until close_block(). Blocks nest as the caller nests calls.

@@ -78,7 +78,8 @@ class ExprPool {
  public:
   ExprId constant(Scalar value);
   ExprId constant(double value) { return constant(Scalar::of(value)); }
-  /// The type of bit and bits leaves is fixed by what they read: `type` is not looked at (boolean; unsigned of `b` bits).
+  /// The type of bit and bits leaves is fixed by what they read: `type` is not looked at (boolean; unsigned of `b`
+  /// bits).
   ExprId leaf(ExprOp op, std::uint32_t a, ScalarType type, std::uint32_t b = 0, std::uint32_t c = 0);
   /// Errors: semantic_error for an operation its operand types do not have, division by zero of constants, and
   /// constants that are not finite.

@@ -92,6 +92,17 @@ class Graph {
  public:
   std::string name;
 
+  /// A graph of these parts as they are, for readers that pass it to ir::verify before anybody else sees it.
+  static Graph from_parts(std::vector<Value> values, std::vector<Node> nodes, std::vector<ValueId> inputs,
+                          std::vector<ValueId> outputs) {
+    Graph graph;
+    graph.values_ = std::move(values);
+    graph.nodes_ = std::move(nodes);
+    graph.inputs_ = std::move(inputs);
+    graph.outputs_ = std::move(outputs);
+    return graph;
+  }
+
   const std::vector<Value>& values() const noexcept { return values_; }
   const std::vector<Node>& nodes() const noexcept { return nodes_; }
   const std::vector<ValueId>& inputs() const noexcept { return inputs_; }

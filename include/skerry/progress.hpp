@@ -36,16 +36,16 @@ class Progress {
 ///     RunControl control{.stop = source.get_token(), .deadline = std::chrono::steady_clock::now() + 5s};
 ///     for (…) { control.check("gates"); … }
 struct RunControl {
-  std::stop_token stop;
-  Progress progress;
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::stop_token stop{};
+  Progress progress{};
+  std::optional<std::chrono::steady_clock::time_point> deadline{};
   /// Where elapsed time, as told in messages, starts to count.
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 
   /// Returns when the work may go on; from any thread, some nanoseconds.
   /// Errors: cancelled; deadline_exceeded with limit and elapsed time. Both name `stage` as their place.
   void check(std::string_view stage = "") const {
-    if (stop.stop_requested() || (deadline && past_deadline())) [[unlikely]]
+    if (stop.stop_requested() || (deadline && past(*deadline))) [[unlikely]]
       fail(stage);
   }
   /// Tells the listener, if there is one.
@@ -54,7 +54,7 @@ struct RunControl {
   }
 
  private:
-  bool past_deadline() const noexcept;
+  static bool past(std::chrono::steady_clock::time_point deadline) noexcept;
   [[noreturn]] void fail(std::string_view stage) const;
 };
 

@@ -56,11 +56,11 @@ void Progress::operator()(double fraction, std::string_view stage) const {
   state_->callback(state_->last, stage);
 }
 
-bool RunControl::past_deadline() const noexcept {
+bool RunControl::past(Clock::time_point deadline) noexcept {
   // The coarse clock may be one tick behind (10 ms at CONFIG_HZ=100), so it is asked only while the end is far.
   constexpr auto kTick = std::chrono::milliseconds(10);
-  if (coarse_now() + kTick < *deadline) return false;
-  return Clock::now() >= *deadline;
+  if (coarse_now() + kTick < deadline) return false;
+  return Clock::now() >= deadline;
 }
 
 void RunControl::fail(std::string_view stage) const {
@@ -68,10 +68,10 @@ void RunControl::fail(std::string_view stage) const {
     throw Error(ErrorCode::cancelled, "the run was cancelled after " + seconds_text(Clock::now() - started),
                 std::string(stage), "run it again to get a result");
   }
-  throw Error(
-      ErrorCode::deadline_exceeded,
-      "the run took " + seconds_text(Clock::now() - started) + " and its limit is " + seconds_text(*deadline - started),
-      std::string(stage), "raise the time limit, use more threads or make the work smaller");
+  throw Error(ErrorCode::deadline_exceeded,
+              "the run took " + seconds_text(Clock::now() - started) + " and its limit is " +
+                  seconds_text(deadline.value_or(started) - started),
+              std::string(stage), "raise the time limit, use more threads or make the work smaller");
 }
 
 }  // namespace skerry

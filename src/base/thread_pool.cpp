@@ -105,6 +105,7 @@ Pool& pool_under_lock() {
 /// Starts workers until there are `count`, or as many as the system gives.
 void grow(Pool& pool, int count) {
   if (pool.workers.size() >= static_cast<std::size_t>(count)) return;
+  pool.workers.reserve(static_cast<std::size_t>(count));
   // Signals are for the threads of the program: Ctrl-C must not land in a worker.
   sigset_t all, before;
   sigfillset(&all);

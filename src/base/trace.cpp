@@ -100,10 +100,9 @@ std::shared_ptr<TraceSink> process_sink() {
 
 void set_process_sink(std::shared_ptr<TraceSink> sink) {
   ProcessTrace& trace = process_trace();
-  std::shared_ptr<TraceSink> old = sink;  // closed outside the lock
   const std::lock_guard lock(trace.mutex);
   detail::trace_state.store(sink ? detail::TraceState::on : detail::TraceState::off, std::memory_order_release);
-  trace.sink.swap(old);
+  trace.sink.swap(sink);  // the old one is closed after the lock is gone
 }
 
 void end_process_trace() {

@@ -40,7 +40,7 @@ struct Contents {
 struct WriteOptions {
   bool compress = false;           ///< zstd per section, weights in byte planes first; compressed sections are not mapped
   int compression_level = 9;
-  std::optional<SecretKey> key;    ///< signs the index
+  std::optional<SecretKey> key{};   ///< signs the index
 };
 
 /// When section hashes are checked: `automatic` checks everything up to 64 MiB and beyond that all but mapped weights,
@@ -49,7 +49,7 @@ enum class Check : std::uint8_t { automatic, full };
 
 struct ReadOptions {
   Check check = Check::automatic;
-  std::vector<PublicKey> trusted;  ///< non-empty: an unsigned package or another signer is bad_signature
+  std::vector<PublicKey> trusted{}; ///< non-empty: an unsigned package or another signer is bad_signature
   std::uint64_t max_unpacked_bytes = std::uint64_t{16} << 30;
 };
 

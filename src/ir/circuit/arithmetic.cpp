@@ -81,31 +81,16 @@ Scalar real_result(ExprOp op, ScalarType type, double value) {
 }
 
 double real_function(ExprOp op, double x) {
-  // NOLINTNEXTLINE(clang-diagnostic-switch-enum): the caller passes functions of one real only
-  switch (op) {
-    case ExprOp::sin:
-      return std::sin(x);
-    case ExprOp::cos:
-      return std::cos(x);
-    case ExprOp::tan:
-      return std::tan(x);
-    case ExprOp::asin:
-      return std::asin(x);
-    case ExprOp::acos:
-      return std::acos(x);
-    case ExprOp::atan:
-      return std::atan(x);
-    case ExprOp::exp:
-      return std::exp(x);
-    case ExprOp::ln:
-      return std::log(x);
-    case ExprOp::sqrt:
-      return std::sqrt(x);
-    case ExprOp::floor:
-      return std::floor(x);
-    default:
-      return std::ceil(x);
-  }
+  if (op == ExprOp::sin) return std::sin(x);
+  if (op == ExprOp::cos) return std::cos(x);
+  if (op == ExprOp::tan) return std::tan(x);
+  if (op == ExprOp::asin) return std::asin(x);
+  if (op == ExprOp::acos) return std::acos(x);
+  if (op == ExprOp::atan) return std::atan(x);
+  if (op == ExprOp::exp) return std::exp(x);
+  if (op == ExprOp::ln) return std::log(x);
+  if (op == ExprOp::sqrt) return std::sqrt(x);
+  return op == ExprOp::floor ? std::floor(x) : std::ceil(x);
 }
 
 double real_arithmetic(ExprOp op, double a, double b) {

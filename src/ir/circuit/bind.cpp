@@ -3,37 +3,10 @@
 #include <skerry/error.hpp>
 
 #include "ir/circuit/arithmetic.hpp"
+#include "ir/circuit/uses.hpp"
 
 namespace skerry {
 namespace {
-
-/// Which expressions a circuit's instructions, conditions and assignments reach.
-std::vector<std::uint8_t> used_expressions(const Circuit& circuit) {
-  const ExprPool& pool = circuit.expressions();
-  std::vector<std::uint8_t> used(pool.size(), 0);
-  const auto use = [&used](ExprId id) {
-    if (id < used.size()) used[id] = 1;
-  };
-  for (const Block& block : circuit.blocks()) {
-    for (std::size_t i = 0; i < block.size(); ++i) {
-      for (const Param& p : block[i].params) use(p.expr);
-    }
-  }
-  for (const Branch& branch : circuit.branches()) use(branch.condition);
-  for (const Assignment& assignment : circuit.assignments()) {
-    use(assignment.index);
-    use(assignment.value);
-  }
-  // Operands have smaller ids, so one walk down reaches everything.
-  for (std::size_t id = pool.size(); id-- > 0;) {
-    if (used[id] == 0) continue;
-    const ExprNode& node = pool[static_cast<ExprId>(id)];
-    const int operands = ir::expr_operands(node.op);
-    if (operands >= 1) use(node.a);
-    if (operands == 2 || node.op == ExprOp::element) use(node.b);
-  }
-  return used;
-}
 
 /// Rebuilds the used part of a pool with numbers for parameters; making a node folds it. Gives the new id of each old.
 std::vector<ExprId> substitute(const ExprPool& from, ExprPool& to, std::span<const std::uint8_t> used,
@@ -115,7 +88,7 @@ Circuit Circuit::bind(std::span<const double> values) const {
   bound.matrices_ = matrices_;
   bound.branches_ = branches_;
   bound.assignments_ = assignments_;
-  const auto renamed = substitute(expressions_, bound.expressions_, used_expressions(*this), values);
+  const auto renamed = substitute(expressions_, bound.expressions_, ir::used_expressions(*this), values);
   for (Branch& branch : bound.branches_) branch.condition = renamed[branch.condition];
   for (Assignment& assignment : bound.assignments_) {
     assignment.value = renamed[assignment.value];

@@ -5,11 +5,13 @@
 #include <skerry/circuit.hpp>
 #include <skerry/error.hpp>
 
+#include "ir/circuit/uses.hpp"
+
 namespace skerry {
 namespace {
 
-constexpr double kUnitaryTolerance = 1e-9;  // the promise of Circuit::unitary
-constexpr std::uint32_t kMaxMatrixWires = 12;
+constexpr double kUnitaryTolerance = 1e-9;     // the promise of Circuit::unitary
+constexpr std::uint32_t kMaxMatrixWires = 10;  // checking costs 8^k multiply-adds: a second at 10
 
 [[noreturn]] void refuse(ErrorCode code, Op op, const std::string& why, std::string hint = {}) {
   throw Error(code, "'" + std::string(op_name(op)) + "' " + why, {}, std::move(hint));
@@ -30,21 +32,9 @@ void check_wires(Op op, std::span<const Wire> wires, std::uint32_t num_wires) {
              "declare a larger register");
     }
   }
-  const auto twice = [op](Wire wire) {
-    refuse(ErrorCode::invalid_argument, op, "uses wire " + std::to_string(wire) + " twice");
-  };
-  if (wires.size() <= 8) {
-    for (std::size_t i = 1; i < wires.size(); ++i) {
-      for (std::size_t j = 0; j < i; ++j) {
-        if (wires[i] == wires[j]) twice(wires[i]);
-      }
-    }
-    return;
+  if (const auto twice = ir::repeated_wire(wires)) {
+    refuse(ErrorCode::invalid_argument, op, "uses wire " + std::to_string(*twice) + " twice");
   }
-  std::vector<Wire> sorted(wires.begin(), wires.end());
-  std::ranges::sort(sorted);
-  const auto repeated = std::ranges::adjacent_find(sorted);
-  if (repeated != sorted.end()) twice(*repeated);
 }
 
 void check_index(Op op, std::uint32_t index, std::size_t count, const char* what) {
@@ -231,15 +221,14 @@ Circuit& Circuit::measure_all() {
   return *this;
 }
 
-Circuit& Circuit::unitary(Matrix matrix, std::span<const Wire> wires, std::uint16_t controls) {
+std::uint32_t Circuit::add_matrix(Matrix matrix) {
   check_unitary(matrix);
   matrices_.push_back(std::move(matrix));
-  try {
-    return append(Op::unitary, wires, {}, controls, static_cast<std::uint32_t>(matrices_.size() - 1));
-  } catch (const Error&) {
-    matrices_.pop_back();
-    throw;
-  }
+  return static_cast<std::uint32_t>(matrices_.size() - 1);
+}
+
+Circuit& Circuit::unitary(Matrix matrix, std::span<const Wire> wires, std::uint16_t controls) {
+  return append(Op::unitary, wires, {}, controls, add_matrix(std::move(matrix)));
 }
 
 BlockId Circuit::open_block() {

@@ -1,0 +1,40 @@
+/// \file
+/// Options that several verbs share: which program, its keys, its inputs.
+#pragma once
+
+#include <skerry/skerry.hpp>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace skerry::cli {
+
+/// The program a verb works on.
+struct ProgramFlags {
+  std::string file;
+  std::vector<std::string> trusted;
+  void declare(CLI::App& command);
+  /// `-` reads standard input.
+  Program load() const;
+};
+
+/// Inputs of a run.
+struct InputFlags {
+  std::vector<std::string> inputs;      ///< name=file.npy
+  std::vector<std::string> shapes;      ///< name=1,3,224,224
+  std::vector<std::string> parameters;  ///< name=value
+  void declare(CLI::App& command);
+  /// Tensors read from the files. Errors: invalid_argument.
+  NamedTensors tensors() const;
+  /// Concrete type of each graph input: from a file, from --shape, else the declared one with unknown extents as 1.
+  std::vector<TensorType> types(const Graph& graph) const;
+  void apply(RunOptions& options) const;
+};
+
+/// `name=value` in two. Errors: invalid_argument naming the flag.
+std::pair<std::string, std::string> split_assignment(const std::string& flag, const std::string& text);
+
+}  // namespace skerry::cli

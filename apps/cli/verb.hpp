@@ -1,0 +1,37 @@
+/// \file
+/// One verb of the command line: its options and what it does.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "cli/settings.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace skerry::cli {
+
+/// What a verb is given when it runs. Results go to stdout, everything else to stderr.
+struct Context {
+  Settings settings;
+  bool json = false;      ///< one JSON object on stdout
+  bool terminal = false;  ///< stderr is a terminal: progress may be drawn
+};
+
+/// What a verb does once its options are parsed; gives the exit code.
+using Action = std::function<int(Context&)>;
+
+/// A row of verbs.def.
+struct Verb {
+  std::string_view name;
+  std::string_view help;
+  /// Declares options on the sub-command and gives what is to be done with them.
+  Action (*declare)(CLI::App& command);
+};
+
+std::span<const Verb* const> verbs();
+
+}  // namespace skerry::cli

@@ -1,0 +1,98 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/control.hpp"
+#include "cli/output.hpp"
+#include "cli/programs.hpp"
+#include "cli/verb.hpp"
+#include "plan/budget.hpp"
+
+namespace skerry::cli {
+namespace {
+
+struct Flags {
+  ProgramFlags program;
+  InputFlags input;
+  std::uint64_t shots = 0;
+  std::size_t repeat = 11;
+};
+
+// Inputs that no file gives are filled with a ramp, never with subnormals: those run at another speed.
+NamedTensors bench_inputs(const Graph& graph, const InputFlags& flags) {
+  NamedTensors tensors = flags.tensors();
+  const std::vector<TensorType> types = flags.types(graph);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const std::string& name = graph.value(graph.inputs()[i]).name;
+    if (std::any_of(tensors.begin(), tensors.end(), [&](const auto& given) { return given.first == name; })) continue;
+    Tensor tensor(types[i].dtype, *types[i].static_shape());
+    if (types[i].dtype == DType::f32) {
+      auto elements = tensor.mutable_view().as<float>();
+      for (std::size_t k = 0; k < elements.size(); ++k) elements[k] = static_cast<float>(k % 17) * 0.125F - 1.0F;
+    }
+    tensors.emplace_back(name, std::move(tensor));
+  }
+  return tensors;
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+Action declare(CLI::App& command) {
+  auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
+  flags->program.declare(command);
+  flags->input.declare(command);
+  command.add_option("--shots", flags->shots, "Samples of a circuit")->capture_default_str();
+  command.add_option("--repeat", flags->repeat, "Measured runs after one that warms up")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  return [flags](Context& context) {
+    const Interruptible interruptible(context.terminal);
+    const Program program = flags->program.load();
+    std::vector<double> seconds;
+    RunReport report;
+    if (const auto* circuit = std::get_if<Circuit>(&program)) {
+      RunOptions options = context.settings.run_options();
+      options.limits.control = interruptible.control();
+      options.shots = flags->shots;
+      flags->input.apply(options);
+      plan(*circuit, options);  // measures the machine, if that was not done yet
+      for (std::size_t i = 0; i <= flags->repeat; ++i)
+        seconds.push_back((report = run(*circuit, options).report).seconds);
+    } else {
+      Limits limits = context.settings.limits();
+      limits.control = interruptible.control();
+      const Graph& graph = std::get<Graph>(program);
+      plan(graph, flags->input.types(graph), limits);
+      Session session(std::make_shared<const Graph>(graph), limits);
+      const NamedTensors inputs = bench_inputs(graph, flags->input);
+      for (std::size_t i = 0; i <= flags->repeat; ++i) seconds.push_back((report = session.run(inputs).report).seconds);
+    }
+    seconds.erase(seconds.begin());
+    const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end());
+    if (context.json) {
+      auto object = report_json(report);
+      object.update({{"ok", true}, {"median", median(seconds)}, {"min", *least}, {"max", *most}, {"runs", seconds}});
+      print_json(object);
+    } else {
+      std::printf("median %s, min %s, max %s over %zu runs; predicted %s and %s, took %s\n",
+                  planning::seconds_text(median(seconds)).c_str(), planning::seconds_text(*least).c_str(),
+                  planning::seconds_text(*most).c_str(), seconds.size(),
+                  planning::seconds_text(report.predicted_seconds).c_str(),
+                  planning::bytes_text(report.predicted_bytes).c_str(),
+                  planning::bytes_text(report.peak_bytes).c_str());
+    }
+    return 0;
+  };
+}
+
+}  // namespace
+
+extern const Verb bench_verb;
+const Verb bench_verb = {"bench", "Time a program: median and spread beside the prediction", declare};
+
+}  // namespace skerry::cli

@@ -1,0 +1,100 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+#include "base/machine.hpp"
+#include "base/threads.hpp"
+#include "cli/output.hpp"
+#include "cli/verb.hpp"
+#include "kernels/rates.hpp"
+#include "plan/budget.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry::cli {
+namespace {
+
+using nlohmann::json;
+
+// One finding: what was looked at, whether it is well, and what to do if not.
+struct Finding {
+  std::string what, found, advice;
+};
+
+std::string isa_text(const base::Machine& machine) {
+  std::string text;
+  for (const std::string_view isa : machine.isa) text += (text.empty() ? "" : " ") + std::string(isa);
+  return text.empty() ? "none" : text;
+}
+
+std::string cache_state(std::string& advice) {
+  try {
+    const auto folder = base::cache_dir();
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) advice = "make it writable or set SKERRY_CACHE_DIR; without it each process measures the machine anew";
+    return folder.string() + (error ? ": " + error.message() : "");
+  } catch (const Error& error) {
+    advice = "set SKERRY_CACHE_DIR";
+    return error.what();
+  }
+}
+
+std::vector<Finding> examine() {
+  const base::Machine& machine = base::machine();
+  std::vector<Finding> findings;
+  findings.push_back({"version", std::string(version()), {}});
+  findings.push_back({"cpu", machine.cpu_model, {}});
+  findings.push_back({"instruction sets", isa_text(machine),
+                      machine.has("avx2") || machine.has("neon") ? "" : "expect portable kernels' speed"});
+  const bool throttled = machine.cgroup_cpus && *machine.cgroup_cpus < machine.usable_cpus;
+  findings.push_back(
+      {"cpus", std::to_string(machine.usable_cpus) + " of " + std::to_string(machine.logical_cpus) + " usable",
+       throttled ? "the control group allows less than one CPU per thread; lower SKERRY_NUM_THREADS" : ""});
+  findings.push_back(
+      {"threads", std::to_string(base::thread_budget()),
+       base::thread_budget() > machine.usable_cpus ? "more threads than CPUs; set SKERRY_NUM_THREADS" : ""});
+  findings.push_back(
+      {"memory",
+       planning::bytes_text(base::available_memory_bytes()) + " free of " + planning::bytes_text(machine.memory_bytes),
+       {}});
+  std::string advice;
+  std::string cache = cache_state(advice);
+  findings.push_back({"cache", std::move(cache), advice});
+  return findings;
+}
+
+Action declare(CLI::App& command) {
+  auto measure = std::make_shared<bool>(false);  // shared: std::function copies its target
+  command.add_flag("--rates", *measure, "Measure this machine's speeds, or show those measured before");
+  return [measure](Context& context) {
+    const auto findings = examine();
+    json object = {{"ok", true}, {"findings", json::array()}};
+    for (const Finding& finding : findings) {
+      object["findings"].push_back({{"what", finding.what}, {"found", finding.found}, {"advice", finding.advice}});
+      if (!finding.advice.empty()) object["ok"] = false;
+      if (!context.json) std::printf("%-18s %s\n", finding.what.c_str(), finding.found.c_str());
+      if (!context.json && !finding.advice.empty()) std::printf("%-18s -> %s\n", "", finding.advice.c_str());
+    }
+    if (*measure) {
+      const kernels::Rates rates = planning::machine_rates(base::thread_budget(), true);
+      for (std::size_t row = 0; row < kernels::kRateCount; ++row) {
+        const auto rate = static_cast<kernels::Rate>(row);
+        object["rates"][std::string(kernels::rate_name(rate))] = rates[rate];
+        if (!context.json)
+          std::printf("%-24s %10.3g s per %s\n", std::string(kernels::rate_name(rate)).c_str(), rates[rate],
+                      std::string(kernels::rate_unit(rate)).c_str());
+      }
+    }
+    if (context.json) print_json(object);
+    return 0;
+  };
+}
+
+}  // namespace
+
+extern const Verb doctor_verb;
+const Verb doctor_verb = {"doctor", "Look at this machine and say what would slow a run down", declare};
+
+}  // namespace skerry::cli

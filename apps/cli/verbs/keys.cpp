@@ -1,0 +1,47 @@
+#include "package/keys.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/output.hpp"
+#include "cli/verb.hpp"
+
+namespace skerry::cli {
+namespace {
+
+struct Flags {
+  std::string make, show;
+};
+
+Action declare(CLI::App& command) {
+  auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
+  auto* group = command.add_option_group("what");
+  group->add_option("--make", flags->make, "Make a pair: STEM.key (secret, mode 600) and STEM.pub");
+  group->add_option("--show", flags->show, "Print the short name of a public key file");
+  group->require_option(1);
+  return [flags](Context& context) {
+    package::PublicKey key;
+    if (!flags->make.empty()) {
+      const package::KeyPair pair = package::make_key_pair();
+      package::write_key_pair(pair, flags->make);
+      key = pair.public_key;
+    } else {
+      key = package::read_public_key(flags->show);
+    }
+    if (context.json) {
+      print_json({{"ok", true}, {"key", package::key_name(key)}});
+    } else {
+      std::printf("%s\n", package::key_name(key).c_str());
+    }
+    return 0;
+  };
+}
+
+}  // namespace
+
+extern const Verb keys_verb;
+const Verb keys_verb = {"keys", "Make and name the keys that packages are signed with", declare};
+
+}  // namespace skerry::cli

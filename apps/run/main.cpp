@@ -1,0 +1,109 @@
+// skerry-run: package in, answer out, on a machine that has nothing else.
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+#include "arguments.hpp"
+#include "base/file.hpp"
+#include "data/npy.hpp"
+#include "exec/executor.hpp"
+#include "package/keys.hpp"
+#include "package/package.hpp"
+#include "plan/planner.hpp"
+#include "report.hpp"
+
+namespace skerry::device {
+namespace {
+
+constexpr std::uint64_t kDefaultShots = 1024;
+
+Result run_circuit(const Circuit& circuit, Arguments& arguments) {
+  RunOptions& options = arguments.options;
+  if (options.shots == 0) options.shots = kDefaultShots;
+  std::vector<double> values;
+  for (const Parameter& parameter : circuit.parameters()) {
+    const auto found = options.named_parameters.find(parameter.name);
+    if (found == options.named_parameters.end()) {
+      throw Error(ErrorCode::invalid_argument, "parameter '" + parameter.name + "' has no value", "--param");
+    }
+    values.push_back(found->second);
+  }
+  return exec::run(planning::plan_circuit(circuit, options), values, options.limits);
+}
+
+Result run_graph(const Graph& graph, const Arguments& arguments) {
+  std::vector<Tensor> inputs;
+  std::vector<TensorView> views;
+  std::vector<TensorType> types;
+  for (const ValueId id : graph.inputs()) {
+    const Value& value = graph.value(id);
+    const std::pair<std::string, std::string>* given = nullptr;
+    for (const auto& input : arguments.inputs) given = input.first == value.name ? &input : given;
+    if (given == nullptr) throw Error(ErrorCode::invalid_argument, "input '" + value.name + "' is missing", "--input");
+    inputs.push_back(data::read_npy(given->second));
+    views.push_back(inputs.back().view());
+    types.push_back(TensorType::of(views.back().dtype(), views.back().shape()));
+  }
+  const Limits& limits = arguments.options.limits;
+  exec::GraphExecutor executor(std::make_shared<const planning::GraphPlan>(planning::plan_graph(graph, types, limits)),
+                               limits);
+  const RunControl control = exec::started(limits);
+  auto outputs = executor.run(views, control);
+  Result result;
+  const Plan& plan = executor.plan().report;
+  result.report = {.method = plan.method,
+                   .predicted_bytes = plan.peak_bytes,
+                   .peak_bytes = executor.peak_bytes(),
+                   .predicted_seconds = plan.seconds,
+                   .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - control.started).count(),
+                   .threads = plan.threads};
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& name = graph.value(graph.outputs()[i]).name;
+    for (const auto& [wanted, path] : arguments.outputs) {
+      if (wanted == name) data::write_npy(path, outputs[i].view());
+    }
+    result.tensors.emplace_back(name, std::move(outputs[i]));
+  }
+  return result;
+}
+
+int run(Arguments& arguments) {
+  package::ReadOptions read;
+  for (const std::string& key : arguments.trusted_keys) read.trusted.push_back(package::read_public_key(key));
+  const package::Loaded loaded = package::read(arguments.package, read);
+  const auto* circuit = std::get_if<Circuit>(&loaded.contents.program);
+  const Result result = circuit != nullptr ? run_circuit(*circuit, arguments)
+                                           : run_graph(std::get<Graph>(loaded.contents.program), arguments);
+  const std::string out = arguments.json ? json(result) : text(result);
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  return 0;
+}
+
+int report_error(const Error& error, bool as_json) {
+  if (as_json) std::fputs(json(error).c_str(), stdout);
+  std::fprintf(stderr, "skerry-run: %s\n", error.what());
+  return error_info(error.code()).exit_code;
+}
+
+}  // namespace
+}  // namespace skerry::device
+
+int main(int argc, char** argv) {
+  using namespace skerry;
+  bool as_json = false;
+  for (int i = 1; i < argc; ++i) as_json = as_json || std::string_view(argv[i]) == "--json";
+  try {
+    device::Arguments arguments = device::parse_arguments(argc, argv);
+    if (arguments.help || arguments.version) {
+      std::fputs(arguments.help ? device::kUsage : "skerry-run " SKERRY_VERSION "\n", stdout);
+      return 0;
+    }
+    return device::run(arguments);
+  } catch (const Error& error) {
+    return device::report_error(error, as_json);
+  } catch (const std::bad_alloc&) {
+    return device::report_error(Error(ErrorCode::budget_exceeded, "the system has no memory left"), as_json);
+  } catch (const std::exception& error) {
+    return device::report_error(Error(ErrorCode::internal, error.what()), as_json);
+  }
+}

@@ -1,0 +1,83 @@
+#include "report.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace skerry::device {
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      constexpr std::string_view kHex = "0123456789abcdef";
+      out += "\\u00";
+      out += kHex[static_cast<unsigned char>(c) >> 4U];
+      out += kHex[static_cast<unsigned char>(c) & 15U];
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string number(double value) {
+  if (!std::isfinite(value)) return "null";
+  std::array<char, 32> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+}
+
+std::string report_json(const RunReport& report) {
+  return "\"method\":" + quoted(report.method) + ",\"threads\":" + std::to_string(report.threads) +
+         ",\"seconds\":" + number(report.seconds) + ",\"predicted_seconds\":" + number(report.predicted_seconds) +
+         ",\"peak_bytes\":" + std::to_string(report.peak_bytes) +
+         ",\"predicted_bytes\":" + std::to_string(report.predicted_bytes);
+}
+
+}  // namespace
+
+std::string text(const Result& result) {
+  std::string out;
+  for (std::size_t i = 0; i < result.counts.size(); ++i) {
+    out += result.counts.text(i) + " " + std::to_string(result.counts.times(i)) + "\n";
+  }
+  for (const auto& [name, tensor] : result.tensors)
+    out += name + " " + TensorType::of(tensor.dtype(), tensor.shape()).text() + "\n";
+  for (const auto& [name, value] : result.outputs) out += name + " " + number(value) + "\n";
+  out += result.report.method + ": " + number(result.report.seconds * 1e3) + " ms, " +
+         std::to_string(result.report.peak_bytes) + " bytes\n";
+  return out;
+}
+
+std::string json(const Result& result) {
+  std::string out = "{\"ok\":true," + report_json(result.report);
+  if (result.counts.size() > 0) {
+    out += ",\"counts\":{";
+    for (std::size_t i = 0; i < result.counts.size(); ++i) {
+      out += (i == 0 ? "" : ",") + quoted(result.counts.text(i)) + ":" + std::to_string(result.counts.times(i));
+    }
+    out += "}";
+  }
+  if (!result.tensors.empty()) {
+    out += ",\"tensors\":{";
+    for (std::size_t i = 0; i < result.tensors.size(); ++i) {
+      const auto& [name, tensor] = result.tensors[i];
+      out += (i == 0 ? "" : ",") + quoted(name) + ":{\"dtype\":" + quoted(dtype_name(tensor.dtype())) +
+             ",\"shape\":" + tensor.shape().text() + "}";
+    }
+    out += "}";
+  }
+  return out + "}\n";
+}
+
+std::string json(const Error& error) {
+  return "{\"ok\":false,\"error\":{\"code\":" + quoted(error_info(error.code()).name) +
+         ",\"message\":" + quoted(error.message()) + ",\"where\":" + quoted(error.where()) +
+         ",\"hint\":" + quoted(error.hint()) + "}}\n";
+}
+
+}  // namespace skerry::device

@@ -1,0 +1,42 @@
+/// \file
+/// A model that is ready to run many times.
+#pragma once
+
+#include <memory>
+#include <skerry/graph.hpp>
+#include <skerry/options.hpp>
+#include <skerry/plan.hpp>
+#include <skerry/result.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace skerry {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Runs one graph. The first run with new input shapes makes a plan, later ones reuse it and its buffers; the last few
+/// shapes are kept. One run at a time; sessions of one graph share its weights.
+class Session {
+ public:
+  /// limits: of every run. Nothing is planned yet.
+  explicit Session(std::shared_ptr<const Graph> graph, Limits limits = {});
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  const Graph& graph() const noexcept;
+  /// What a run on such inputs would take. Errors: as run().
+  const Plan& plan(std::span<const TensorType> inputs);
+  /// inputs: any order, each by the name of a graph input. Gives the outputs in the graph's order and what the run
+  /// took. Errors: not_found, invalid_argument (a name missing, unknown or twice), type_mismatch, budget_exceeded,
+  /// deadline_exceeded, cancelled.
+  Result run(const NamedTensors& inputs);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace skerry

@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <skerry/skerry.hpp>
+#include <utility>
+
+#include "base/file.hpp"
+#include "exec/executor.hpp"
+#include "frontend/frontend.hpp"
+#include "package/package.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry {
+namespace {
+
+package::ReadOptions read_options(const LoadOptions& options) {
+  return {.check = options.check_weights ? package::Check::full : package::Check::automatic,
+          .trusted = options.trusted};
+}
+
+void refuse_unsigned(const LoadOptions& options, std::string_view name) {
+  if (options.trusted.empty()) return;
+  throw Error(ErrorCode::bad_signature, "only signed packages are accepted, and this is not a package",
+              std::string(name), "save it with --sign, or run without --trust");
+}
+
+Program load_source(const frontend::Source& source, const LoadOptions& options) {
+  if (package::is_package(source.bytes)) {
+    return package::read(source.bytes, source.owner, read_options(options), source.name).contents.program;
+  }
+  refuse_unsigned(options, source.name);
+  return frontend::import(source, options.limits);
+}
+
+}  // namespace
+
+std::string_view version() noexcept {
+  return SKERRY_VERSION;
+}
+
+Program load(const std::filesystem::path& path, const LoadOptions& options) {
+  // shared: tensors of the program point into the mapping and keep it.
+  auto file = std::make_shared<const base::MappedFile>(base::MappedFile::open(path));
+  return load_source({.bytes = file->bytes(),
+                      .name = path.filename().string(),
+                      .folder = std::filesystem::absolute(path).parent_path(),
+                      .owner = file},
+                     options);
+}
+
+Program loads(std::string_view text, const LoadOptions& options, std::string_view name) {
+  auto copy = std::make_shared<const std::string>(text);
+  return load_source({.bytes = std::as_bytes(std::span(*copy)), .name = std::string(name), .folder = {}, .owner = copy},
+                     options);
+}
+
+void save(const Program& program, const std::filesystem::path& path, const SaveOptions& options) {
+  package::Contents contents{.program = program, .metadata = options.metadata, .plans = {}};
+  package::write(path, contents, {.compress = options.compress, .key = options.key});
+}
+
+std::vector<double> parameter_values(const Circuit& circuit, const RunOptions& options) {
+  const auto& declared = circuit.parameters();
+  if (!options.parameters.empty() && !options.named_parameters.empty()) {
+    throw Error(ErrorCode::invalid_argument, "parameters are given both in order and by name", circuit.name,
+                "give one of the two");
+  }
+  if (options.named_parameters.empty()) {
+    if (options.parameters.size() != declared.size()) {
+      std::string names;
+      for (const auto& parameter : declared) names += (names.empty() ? "" : ", ") + parameter.name;
+      throw Error(ErrorCode::invalid_argument,
+                  "the circuit has " + std::to_string(declared.size()) + " parameters" +
+                      (names.empty() ? "" : " (" + names + ")") + " but " + std::to_string(options.parameters.size()) +
+                      " values were given",
+                  circuit.name, "give one value per parameter");
+    }
+    return options.parameters;
+  }
+  std::vector<double> values;
+  std::set<std::string_view> known;
+  for (const auto& parameter : declared) {
+    known.insert(parameter.name);
+    const auto found = options.named_parameters.find(parameter.name);
+    if (found == options.named_parameters.end()) {
+      throw Error(ErrorCode::invalid_argument, "parameter '" + parameter.name + "' has no value", circuit.name);
+    }
+    values.push_back(found->second);
+  }
+  for (const auto& [name, value] : options.named_parameters) {
+    if (!known.contains(name))
+      throw Error(ErrorCode::invalid_argument, "the circuit has no parameter '" + name + "'", circuit.name);
+  }
+  return values;
+}
+
+Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusal) {
+  return planning::predict_circuit(circuit, options, refusal);
+}
+
+Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
+  planning::machine_rates(planning::planned_threads(limits), true);  // a prediction that is asked for is worth the measurement
+  return planning::plan_graph(graph, inputs, limits).report;
+}
+
+Result run(const Circuit& circuit, const RunOptions& options) {
+  const std::vector<double> values = parameter_values(circuit, options);
+  return exec::run(planning::plan_circuit(circuit, options), values, options.limits);
+}
+
+Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits) {
+  return Session(std::make_shared<const Graph>(graph), limits).run(inputs);
+}
+
+}  // namespace skerry

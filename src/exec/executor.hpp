@@ -1,0 +1,53 @@
+/// \file
+/// Runs plans. Decides nothing: method, kernels, offsets and threads are the plan's.
+#pragma once
+
+#include <memory>
+#include <skerry/result.hpp>
+#include <span>
+#include <vector>
+
+#include "base/memory.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry::exec {
+
+/// Runs a planned circuit once. parameters: in order of declaration. The limits are those the plan was made under:
+/// their memory is the budget of the run, their time its deadline. Errors: budget_exceeded, deadline_exceeded,
+/// cancelled, semantic_error.
+Result run(const planning::CircuitPlan& plan, std::span<const double> parameters, const Limits& limits);
+
+/// A planned graph with its buffers: made once, run many times without allocating anything but the outputs. One run at
+/// a time; several executors may share a plan.
+class GraphExecutor {
+ public:
+  /// Allocates arena and scratch. Errors: budget_exceeded.
+  GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits);
+
+  /// inputs: one per graph input, of the types the plan was made for. Gives new tensors, one per graph output.
+  /// Errors: deadline_exceeded, cancelled (checked between steps and inside circuits), type_mismatch, whatever a kernel
+  /// finds in its data (where: the node).
+  std::vector<Tensor> run(std::span<const TensorView> inputs, const RunControl& control);
+  /// Into the caller's buffers, in place. Errors: type_mismatch when a buffer does not fit its output.
+  void run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs, const RunControl& control);
+
+  const planning::GraphPlan& plan() const noexcept { return *plan_; }
+  /// Most bytes charged so far.
+  std::uint64_t peak_bytes() const noexcept { return budget_.peak(); }
+
+ private:
+  std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
+
+  std::shared_ptr<const planning::GraphPlan> plan_;
+  Limits limits_;
+  base::MemoryBudget budget_;
+  base::Reservation weights_;
+  base::Buffer arena_, scratch_;
+  std::vector<TensorView> input_views_;  ///< of the step being run; sized for the widest node
+  std::vector<MutableTensorView> output_views_;
+};
+
+/// The control of a run that starts now: the limits' time limit becomes a deadline.
+RunControl started(const Limits& limits);
+
+}  // namespace skerry::exec

@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <skerry/error.hpp>
+
+#include "base/threads.hpp"
+#include "base/trace.hpp"
+#include "exec/executor.hpp"
+#include "ops/hybrid/circuit.hpp"
+#include "plan/budget.hpp"
+
+namespace skerry::exec {
+namespace {
+
+using Kind = planning::Placement::Kind;
+
+double element(const TensorView& view, std::size_t i) {
+  return view.dtype() == DType::f32 ? static_cast<double>(view.as<float>()[i]) : view.as<double>()[i];
+}
+
+void set_element(const MutableTensorView& view, std::size_t i, double value) {
+  if (view.dtype() == DType::f32) {
+    view.as<float>()[i] = static_cast<float>(value);
+  } else {
+    view.as<double>()[i] = value;
+  }
+}
+
+// Relative frequencies of the bits' values, dense.
+void write_counts(const Counts& counts, std::size_t row_start, const MutableTensorView& out) {
+  const auto shots = static_cast<double>(counts.shots());
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const std::size_t index = counts.outcome(i).empty() ? 0 : counts.outcome(i)[0];
+    set_element(out, row_start + index, static_cast<double>(counts.times(i)) / shots);
+  }
+}
+
+// Row by row: the parameters of row b give row b of the output.
+void run_circuit_node(const Node& node, const planning::CircuitPlan& plan, std::span<const TensorView> inputs,
+                      const MutableTensorView& out, base::MemoryBudget& budget, const RunControl& control) {
+  const ops::CircuitNode decoded = ops::decode_circuit_node(node);
+  const std::size_t width = decoded.circuit->parameters().size();
+  const auto row_elements = static_cast<std::size_t>(decoded.row_elements);
+  const std::size_t rows = row_elements == 0 ? 0 : static_cast<std::size_t>(out.elements()) / row_elements;
+  std::memset(out.data(), 0, out.bytes());
+  std::vector<double> parameters(width);
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t i = 0; i < width; ++i) parameters[i] = element(inputs[0], row * width + i);
+    const CircuitResult result = plan.program->run(parameters, {budget, control});
+    const std::size_t start = row * row_elements;
+    if (decoded.output == "counts") {
+      write_counts(result.counts, start, out);
+      continue;
+    }
+    for (std::size_t i = 0; i < row_elements; ++i) {
+      set_element(out, start + i,
+                  decoded.output == "expectations" ? result.expectations[i] : result.probabilities->as<double>()[i]);
+    }
+  }
+}
+
+void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& views, const char* what) {
+  if (views.size() != ids.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "the plan has " + std::to_string(ids.size()) + " " + what + "s but " + std::to_string(views.size()) +
+                    " were given",
+                graph.name);
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const Value& value = graph.value(ids[i]);
+    if (views[i].dtype() != value.type.dtype || views[i].shape() != *value.type.static_shape()) {
+      throw Error(ErrorCode::type_mismatch,
+                  "the " + std::string(what) + " buffer is " +
+                      TensorType::of(views[i].dtype(), views[i].shape()).text() + " but the plan has " +
+                      value.type.text(),
+                  "'" + value.name + "'");
+    }
+  }
+}
+
+}  // namespace
+
+GraphExecutor::GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits)
+    : plan_(std::move(plan)), limits_(limits), budget_(planning::memory_limit(limits)) {
+  const MemoryReport& memory = plan_->report.memory;
+  weights_ = base::Reservation(budget_, memory.weights + memory.packed, "weights");
+  // One cache line at least: a tensor without elements still has an address, which tells it from an absent one.
+  arena_ = base::Buffer::allocate(std::max<std::uint64_t>(plan_->arena_bytes, base::Buffer::kAlignment), budget_,
+                                  "intermediate tensors");
+  scratch_ = base::Buffer::allocate(plan_->scratch_bytes, budget_, "kernel scratch");
+  std::size_t most_inputs = 0, most_outputs = 0;
+  for (const Node& node : plan_->graph.nodes()) {
+    most_inputs = std::max(most_inputs, node.inputs.size());
+    most_outputs = std::max(most_outputs, node.outputs.size());
+  }
+  input_views_.resize(most_inputs);
+  output_views_.resize(most_outputs);
+}
+
+std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs,
+                                  std::span<const MutableTensorView> outputs) const {
+  const planning::Placement& placement = plan_->placements[id];
+  switch (placement.kind) {
+    case Kind::none:
+      return nullptr;
+    // Inputs and constants are only ever read: the plan never works in place on them.
+    case Kind::input:
+      return const_cast<std::byte*>(inputs[placement.offset].data());
+    case Kind::constant:
+      return const_cast<std::byte*>(plan_->graph.value(static_cast<ValueId>(placement.offset)).constant->view().data());
+    case Kind::arena:
+      return const_cast<std::byte*>(arena_.data()) + placement.offset;
+    case Kind::output:
+      return outputs[placement.offset].data();
+  }
+  return nullptr;
+}
+
+std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const RunControl& control) {
+  std::vector<Tensor> tensors;
+  std::vector<MutableTensorView> outputs;
+  for (const ValueId id : plan_->graph.outputs()) {
+    const TensorType& type = plan_->graph.value(id).type;
+    const Shape shape = *type.static_shape();
+    // The buffer stays charged for as long as somebody holds the result.
+    auto buffer = std::make_shared<base::Buffer>(base::Buffer::allocate(
+        std::max<std::uint64_t>(tensor_bytes(type.dtype, shape), base::Buffer::kAlignment), budget_, "outputs"));
+    tensors.emplace_back(TensorView(type.dtype, shape, buffer->data()), buffer);
+    outputs.emplace_back(type.dtype, shape, buffer->data());
+  }
+  run(inputs, outputs, control);
+  return tensors;
+}
+
+void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+                        const RunControl& control) {
+  const base::TraceSpan span("run_graph", "exec");
+  const base::ThreadLimit threads(plan_->report.threads);
+  const Graph& graph = plan_->graph;
+  check_views(graph, graph.inputs(), inputs, "input");
+  check_views(graph, graph.outputs(), outputs, "output");
+  const auto view_of = [&](ValueId id) {
+    if (id == kNoValue) return MutableTensorView();
+    const TensorType& type = graph.value(id).type;
+    return MutableTensorView(type.dtype, *type.static_shape(), address(id, inputs, outputs));
+  };
+  std::size_t done = 0;
+  for (const planning::Step& step : plan_->steps) {
+    const Node& node = graph.node(step.node);
+    control.check(node.name);
+    const base::TraceSpan step_span(node.op, "step");
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) input_views_[i] = view_of(node.inputs[i]);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) output_views_[i] = view_of(node.outputs[i]);
+    const std::span<const TensorView> in(input_views_.data(), node.inputs.size());
+    const std::span<const MutableTensorView> out(output_views_.data(), node.outputs.size());
+    if (step.circuit) {
+      run_circuit_node(node, *step.circuit, in, out[0], budget_, control);
+    } else {
+      step.kernel({in, out, {scratch_.data(), static_cast<std::size_t>(scratch_.bytes())}});
+    }
+    control.report(static_cast<double>(++done) / static_cast<double>(plan_->steps.size()), node.op);
+  }
+  for (const planning::OutputCopy& copy : plan_->copies) {
+    const MutableTensorView& out = outputs[copy.output];
+    std::memcpy(out.data(), address(copy.from, inputs, outputs), out.bytes());
+  }
+}
+
+}  // namespace skerry::exec

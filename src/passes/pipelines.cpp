@@ -1,0 +1,152 @@
+// Which passes run at which level, top to bottom. Levels are cumulative in spirit: a higher one does all a lower one
+// does.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <skerry/compile.hpp>
+#include <skerry/error.hpp>
+#include <utility>
+
+#include "base/trace.hpp"
+#include "ir/verify.hpp"
+#include "passes/pass.hpp"
+
+namespace skerry {
+namespace passes {
+
+#define SKERRY_CIRCUIT_PASS(name) extern const CircuitPass name##_pass;
+#define SKERRY_GRAPH_PASS(name) extern const GraphPass name##_pass;
+#include "passes/passes.def"
+#undef SKERRY_CIRCUIT_PASS
+#undef SKERRY_GRAPH_PASS
+
+std::span<const CircuitPass* const> circuit_passes() {
+  static constexpr std::array kRows = {
+#define SKERRY_CIRCUIT_PASS(name) &name##_pass,
+#include "passes/passes.def"
+#undef SKERRY_CIRCUIT_PASS
+  };
+  return kRows;
+}
+
+std::span<const GraphPass* const> graph_passes() {
+  static constexpr std::array kRows = {
+#define SKERRY_GRAPH_PASS(name) &name##_pass,
+#include "passes/passes.def"
+#undef SKERRY_GRAPH_PASS
+  };
+  return kRows;
+}
+
+}  // namespace passes
+
+namespace {
+
+using Names = std::vector<std::string_view>;
+
+Names circuit_pipeline(Level level) {
+  switch (level) {
+    case Level::low:
+      return {"remove_identities"};
+    case Level::medium:
+      return {"remove_identities", "cancel_inverses", "merge_rotations"};
+    case Level::high:
+      return {"remove_identities", "cancel_inverses", "merge_rotations", "cancel_inverses", "merge_rotations"};
+  }
+  return {};
+}
+
+Names graph_pipeline(Level level) {
+  switch (level) {
+    case Level::low:
+      return {"remove_dead_nodes"};
+    case Level::medium:
+      return {"fold_constants", "remove_dead_nodes"};
+    case Level::high:
+      return {"fold_constants", "fold_batch_norms", "remove_dead_nodes"};
+  }
+  return {};
+}
+
+std::uint64_t size_of(const Circuit& circuit) {
+  std::uint64_t size = 0;
+  for (const Block& block : circuit.blocks()) size += block.size();
+  return size;
+}
+std::uint64_t size_of(const Graph& graph) {
+  return graph.nodes().size();
+}
+
+void check_disabled(const CompileOptions& options) {
+  for (const std::string& disabled : options.disabled_passes) {
+    std::string known;
+    bool found = false;
+    for (const PassInfo& pass : list_passes()) {
+      found = found || pass.name == disabled;
+      known += (known.empty() ? "" : ", ") + std::string(pass.name);
+    }
+    if (!found)
+      throw Error(ErrorCode::invalid_argument, "there is no pass '" + disabled + "' to disable", {},
+                  "passes are " + known);
+  }
+}
+
+template <class Ir, class Rows>
+Compiled run_pipeline(const Ir& input, const Names& names, const Rows& rows, const CompileOptions& options) {
+  Compiled compiled;
+  Ir current = input;
+  for (const std::string_view name : names) {
+    if (std::ranges::find(options.disabled_passes, name) != options.disabled_passes.end()) continue;
+    const auto row = std::ranges::find_if(rows, [&](const auto* pass) { return pass->name == name; });
+    options.control.check((*row)->name);
+    const base::TraceSpan span((*row)->name, "passes");
+    const auto begin = std::chrono::steady_clock::now();
+    PassReport report{.name = std::string(name), .before = size_of(current)};
+    current = (*row)->run(current);
+    ir::verify(current);
+    report.after = size_of(current);
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    compiled.passes.push_back(std::move(report));
+    options.control.report(static_cast<double>(compiled.passes.size()) / static_cast<double>(names.size()), name);
+  }
+  compiled.program = std::move(current);
+  return compiled;
+}
+
+}  // namespace
+
+std::string_view level_name(Level level) noexcept {
+  constexpr std::array<std::string_view, 3> kNames = {"low", "medium", "high"};
+  return kNames[static_cast<std::size_t>(level)];
+}
+
+Level level_from_name(std::string_view name) {
+  for (const Level level : {Level::low, Level::medium, Level::high}) {
+    if (level_name(level) == name) return level;
+  }
+  throw Error(ErrorCode::invalid_argument, "unknown level '" + std::string(name) + "'", {}, "use low, medium or high");
+}
+
+std::span<const PassInfo> list_passes() {
+  static const std::vector<PassInfo> kInfos = [] {
+    std::vector<PassInfo> infos;
+    for (const auto* pass : passes::circuit_passes()) infos.push_back({pass->name, "circuit", pass->help});
+    for (const auto* pass : passes::graph_passes()) infos.push_back({pass->name, "graph", pass->help});
+    return infos;
+  }();
+  return kInfos;
+}
+
+std::vector<std::string_view> pipeline(std::string_view kind, Level level) {
+  return kind == "circuit" ? circuit_pipeline(level) : graph_pipeline(level);
+}
+
+Compiled compile(const Program& program, const CompileOptions& options) {
+  check_disabled(options);
+  if (const auto* circuit = std::get_if<Circuit>(&program)) {
+    return run_pipeline(*circuit, circuit_pipeline(options.level), passes::circuit_passes(), options);
+  }
+  return run_pipeline(std::get<Graph>(program), graph_pipeline(options.level), passes::graph_passes(), options);
+}
+
+}  // namespace skerry

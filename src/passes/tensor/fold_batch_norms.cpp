@@ -1,0 +1,97 @@
+#include <cmath>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "passes/pass.hpp"
+
+namespace skerry::passes {
+namespace {
+
+// y = scale * (conv(x) + b - mean) / sqrt(var + eps) + shift is a convolution with weights and bias scaled per channel.
+struct Folded {
+  Tensor weights, bias;
+};
+
+std::span<const float> floats(const Graph& graph, ValueId id) {
+  return graph.value(id).constant->as<float>();
+}
+
+bool is_float_constant(const Graph& graph, ValueId id) {
+  return id != kNoValue && graph.value(id).constant && graph.value(id).constant->dtype() == DType::f32;
+}
+
+Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
+  const Tensor& weights = *graph.value(conv.inputs[1]).constant;
+  const auto channels = static_cast<std::size_t>(weights.shape()[0]);
+  const std::size_t per_channel =
+      static_cast<std::size_t>(weights.shape().elements()) / std::max<std::size_t>(channels, 1);
+  const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] != kNoValue;
+  const auto scale = floats(graph, norm.inputs[1]), shift = floats(graph, norm.inputs[2]);
+  const auto mean = floats(graph, norm.inputs[3]), variance = floats(graph, norm.inputs[4]);
+  const double epsilon = norm.real("epsilon", 1e-5);
+  Folded out{Tensor(DType::f32, weights.shape()), Tensor(DType::f32, {static_cast<std::int64_t>(channels)})};
+  const auto from = weights.as<float>();
+  const auto to = out.weights.mutable_view().as<float>();
+  const auto bias = out.bias.mutable_view().as<float>();
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double factor = static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon);
+    for (std::size_t i = 0; i < per_channel; ++i) {
+      to[c * per_channel + i] = static_cast<float>(factor * static_cast<double>(from[c * per_channel + i]));
+    }
+    const double old = has_bias ? static_cast<double>(floats(graph, conv.inputs[2])[c]) : 0.0;
+    bias[c] = static_cast<float>(factor * (old - static_cast<double>(mean[c])) + static_cast<double>(shift[c]));
+  }
+  return out;
+}
+
+bool foldable(const Graph& graph, const std::vector<std::uint32_t>& uses, const Node& norm) {
+  if (norm.op != "BatchNormalization" || norm.integer("training_mode", 0) != 0 || norm.inputs.size() != 5) return false;
+  const ValueId x = norm.inputs[0];
+  if (x == kNoValue || graph.value(x).producer == kNoNode || uses[x] != 1) return false;
+  const Node& conv = graph.node(graph.value(x).producer);
+  if (conv.op != "Conv" || !is_float_constant(graph, conv.inputs[1])) return false;
+  if (conv.inputs.size() > 2 && conv.inputs[2] != kNoValue && !is_float_constant(graph, conv.inputs[2])) return false;
+  const auto channels = graph.value(conv.inputs[1]).constant->shape()[0];
+  for (std::size_t i = 1; i < 5; ++i) {
+    if (!is_float_constant(graph, norm.inputs[i]) ||
+        graph.value(norm.inputs[i]).constant->shape().elements() != channels)
+      return false;
+  }
+  return true;
+}
+
+Graph run(const Graph& graph) {
+  Graph output = graph;
+  const auto uses = graph.use_counts();
+  std::vector<std::uint8_t> dead(graph.nodes().size(), 0);
+  for (NodeId id = 0; id < graph.nodes().size(); ++id) {
+    const Node& norm = graph.node(id);
+    if (!foldable(graph, uses, norm)) continue;
+    const NodeId conv_id = graph.value(norm.inputs[0]).producer;
+    Folded folded = fold(graph, graph.node(conv_id), norm);
+    const std::string& name = graph.value(norm.outputs[0]).name;
+    Node& conv = output.edit_node(conv_id);
+    conv.inputs.resize(3, kNoValue);
+    conv.inputs[1] = output.add_constant(name + ".weights", std::move(folded.weights));
+    conv.inputs[2] = output.add_constant(name + ".bias", std::move(folded.bias));
+    // The convolution's result takes the name, so that a graph output keeps it.
+    output.value(norm.inputs[0]).name = name;
+    output.replace_uses(norm.outputs[0], norm.inputs[0]);
+    dead[id] = 1;
+  }
+  output.compact(dead);
+  return output;
+}
+
+}  // namespace
+
+extern const GraphPass fold_batch_norms_pass;
+const GraphPass fold_batch_norms_pass = {
+    .name = "fold_batch_norms",
+    .help = "Scales the weights of a convolution instead of normalising its output.",
+    .run = run,
+};
+
+}  // namespace skerry::passes

@@ -1,0 +1,61 @@
+#include "plan/arena.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace skerry::planning {
+namespace {
+
+constexpr std::uint64_t kAlignment = 64;
+
+std::uint64_t aligned(std::uint64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+bool overlap(const Lifetime& a, const Lifetime& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
+
+}  // namespace
+
+ArenaLayout lay_out(std::span<const Lifetime> lifetimes) {
+  std::vector<std::size_t> order(lifetimes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+
+  ArenaLayout layout;
+  layout.offsets.resize(lifetimes.size());
+  // Placed buffers in order of offset; the gap in front of each is a candidate.
+  std::multimap<std::uint64_t, std::size_t> placed;
+  for (const std::size_t i : order) {
+    const std::uint64_t need = aligned(lifetimes[i].bytes);
+    std::uint64_t offset = 0;
+    for (const auto& [begin, other] : placed) {
+      if (!overlap(lifetimes[i], lifetimes[other])) continue;
+      if (offset + need <= begin) break;
+      offset = std::max(offset, begin + aligned(lifetimes[other].bytes));
+    }
+    layout.offsets[i] = offset;
+    layout.bytes = std::max(layout.bytes, offset + need);
+    placed.emplace(offset, i);
+  }
+  return layout;
+}
+
+std::uint64_t arena_lower_bound(std::span<const Lifetime> lifetimes) {
+  std::map<std::size_t, std::int64_t> change;
+  for (const auto& lifetime : lifetimes) {
+    change[lifetime.first] += static_cast<std::int64_t>(aligned(lifetime.bytes));
+    change[lifetime.last + 1] -= static_cast<std::int64_t>(aligned(lifetime.bytes));
+  }
+  std::int64_t alive = 0, most = 0;
+  for (const auto& [step, delta] : change) {
+    alive += delta;
+    most = std::max(most, alive);
+  }
+  return static_cast<std::uint64_t>(most);
+}
+
+}  // namespace skerry::planning

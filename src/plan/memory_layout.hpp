@@ -1,0 +1,25 @@
+/// \file
+/// Where each value of a specialised graph lives: inputs and constants stay, outputs get their own buffers, and
+/// everything between shares one arena.
+#pragma once
+
+#include <cstdint>
+#include <skerry/graph.hpp>
+#include <vector>
+
+#include "plan/planner.hpp"
+
+namespace skerry::planning {
+
+struct MemoryLayout {
+  std::vector<Placement> placements;  ///< by ValueId
+  std::vector<OutputCopy> copies;
+  std::uint64_t arena_bytes = 0;
+  std::uint64_t output_bytes = 0;
+};
+
+/// Precondition: every value that is used has a static shape. View operators share their input's bytes; an operator
+/// that may work in place does so when its input is needed by nobody else afterwards.
+MemoryLayout lay_out_memory(const Graph& graph);
+
+}  // namespace skerry::planning

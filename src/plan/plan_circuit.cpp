@@ -1,0 +1,118 @@
+#include <limits>
+#include <skerry/error.hpp>
+#include <utility>
+
+#include "base/trace.hpp"
+#include "plan/budget.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry::planning {
+namespace {
+
+// Below this a wrong prediction harms nobody, so that a first small run does not wait for a measurement.
+constexpr double kWorthMeasuring = 0.05;
+
+struct Choice {
+  const sim::Method* method = nullptr;
+  Plan report;
+};
+
+double predicted_seconds(const sim::Estimate& estimate, int threads, bool must_be_right, bool& measured) {
+  auto rates = machine_rates(threads, false);
+  double seconds = kernels::seconds(estimate.work, rates);
+  if (!rates.measured && (must_be_right || seconds > kWorthMeasuring)) {
+    rates = machine_rates(threads, true);
+    seconds = kernels::seconds(estimate.work, rates);
+  }
+  measured = rates.measured;
+  return seconds;
+}
+
+Plan empty_report(const RunOptions& options) {
+  Plan report;
+  report.kind = "circuit";
+  report.precision = options.precision;
+  report.threads = planned_threads(options.limits);
+  report.max_memory_bytes = options.limits.max_memory_bytes;
+  if (options.limits.max_execution_time) report.max_seconds = options.limits.max_execution_time->count();
+  return report;
+}
+
+// Considers every method; the cheapest in time among those that fit the memory wins, the smallest if none fits.
+Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right) {
+  check_limits(options.limits);
+  Choice choice{nullptr, empty_report(options)};
+  Plan& report = choice.report;
+  const std::uint64_t most = memory_limit(options.limits);
+  if (options.method != "auto") sim::find_method(options.method);
+
+  std::size_t best = 0;
+  for (const sim::Method& method : sim::methods()) {
+    Candidate candidate;
+    candidate.name = method.name;
+    const auto estimate = method.estimate(circuit, options);
+    const bool wanted = options.method == "auto" || options.method == method.name;
+    if (!estimate) {
+      candidate.reason = estimate.error();
+    } else {
+      candidate.peak_bytes = estimate->peak_bytes;
+      candidate.seconds = predicted_seconds(*estimate, report.threads, must_be_right, report.rates_measured);
+      if (!wanted) candidate.reason = "method is set to " + options.method;
+    }
+    const bool fits = candidate.peak_bytes <= most;
+    report.candidates.push_back(candidate);
+    if (!estimate || !wanted) continue;
+    const auto key = [](bool inside, const Candidate& c) {
+      return std::pair(inside ? 0 : 1, inside ? c.seconds : static_cast<double>(c.peak_bytes));
+    };
+    if (choice.method == nullptr ||
+        key(fits, candidate) < key(report.candidates[best].peak_bytes <= most, report.candidates[best])) {
+      choice.method = &method;
+      best = report.candidates.size() - 1;
+    }
+  }
+  if (choice.method == nullptr) {
+    std::string reasons;
+    for (const auto& candidate : report.candidates)
+      reasons += (reasons.empty() ? "" : "; ") + candidate.name + ": " + candidate.reason;
+    throw Error(ErrorCode::unsupported, "no method can run this circuit (" + reasons + ")", circuit.name);
+  }
+  for (std::size_t i = 0; i < report.candidates.size(); ++i) {
+    Candidate& candidate = report.candidates[i];
+    candidate.chosen = i == best;
+    if (!candidate.chosen && candidate.reason.empty()) {
+      candidate.reason = candidate.peak_bytes > most ? "needs more memory than the budget" : "predicted slower";
+    }
+  }
+  report.method = choice.method->name;
+  report.peak_bytes = report.candidates[best].peak_bytes;
+  report.memory.state = report.peak_bytes;
+  report.seconds = report.candidates[best].seconds;
+  return choice;
+}
+
+constexpr const char* kMemoryHint =
+    "raise max_memory, use precision single (half the bytes), ask for fewer results, or run on a larger machine";
+
+}  // namespace
+
+CircuitPlan plan_circuit(const Circuit& circuit, const RunOptions& options) {
+  const base::TraceSpan span("plan_circuit", "plan");
+  Choice choice = choose(circuit, options, options.limits.max_execution_time.has_value());
+  enforce(choice.report, options.limits, kMemoryHint);
+  return {std::move(choice.report), choice.method->prepare(circuit, options)};
+}
+
+Plan predict_circuit(const Circuit& circuit, const RunOptions& options, std::string* refusal) {
+  Choice choice = choose(circuit, options, true);
+  if (refusal != nullptr) {
+    try {
+      enforce(choice.report, options.limits, kMemoryHint);
+    } catch (const Error& error) {
+      *refusal = error.what();
+    }
+  }
+  return std::move(choice.report);
+}
+
+}  // namespace skerry::planning

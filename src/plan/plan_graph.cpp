@@ -1,0 +1,231 @@
+#include <algorithm>
+#include <skerry/error.hpp>
+#include <utility>
+
+#include "base/trace.hpp"
+#include "ops/hybrid/circuit.hpp"
+#include "plan/budget.hpp"
+#include "plan/memory_layout.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry::planning {
+namespace {
+
+constexpr double kWorthMeasuring = 0.05;
+
+std::string where_of(const Node& node) {
+  return node.name.empty() ? node.op : node.name;
+}
+
+void check_inputs(const Graph& graph, std::span<const TensorType> inputs) {
+  if (inputs.size() != graph.inputs().size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "the model takes " + std::to_string(graph.inputs().size()) + " inputs but " +
+                    std::to_string(inputs.size()) + " were given",
+                graph.name);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Value& wanted = graph.value(graph.inputs()[i]);
+    bool matches = inputs[i].dtype == wanted.type.dtype && inputs[i].static_shape().has_value();
+    if (matches && wanted.type.shape) {
+      const auto& dims = *wanted.type.shape;
+      matches = dims.size() == inputs[i].shape->size();
+      for (std::size_t axis = 0; matches && axis < dims.size(); ++axis) {
+        matches = !dims[axis].is_known() || dims[axis].value == (*inputs[i].shape)[axis].value;
+      }
+    }
+    if (!matches) {
+      throw Error(ErrorCode::type_mismatch,
+                  "the input is " + inputs[i].text() + " but the model takes " + wanted.type.text(),
+                  "input '" + wanted.name + "'");
+    }
+  }
+}
+
+ops::NodeTypes types_of(const Graph& graph, const Node& node) {
+  ops::NodeTypes types;
+  for (const ValueId id : node.inputs) {
+    types.present.push_back(id != kNoValue);
+    types.inputs.push_back(id == kNoValue ? TensorType{} : graph.value(id).type);
+    types.constants.push_back(id != kNoValue && graph.value(id).constant ? &*graph.value(id).constant : nullptr);
+  }
+  for (const ValueId id : node.outputs) {
+    if (id == kNoValue) {
+      types.outputs.emplace_back();
+      continue;
+    }
+    const Value& value = graph.value(id);
+    if (!value.type.static_shape()) {
+      throw Error(ErrorCode::unsupported,
+                  "the shape of output '" + value.name + "' depends on data: " + value.type.text(), where_of(node));
+    }
+    types.outputs.push_back(value.type);
+  }
+  return types;
+}
+
+// The chosen kernel of a node and its report; the fastest of those that can.
+struct KernelChoice {
+  const ops::KernelRow* row = nullptr;
+  StepReport report;
+};
+
+KernelChoice choose_kernel(const Node& node, const ops::OpRecord& record, const ops::NodeTypes& types,
+                           const kernels::Rates& rates) {
+  KernelChoice choice;
+  std::size_t best = 0;
+  for (const ops::KernelRow& row : record.kernels) {
+    Candidate candidate;
+    candidate.name = row.name;
+    const auto work = row.can(node, types);
+    if (work) {
+      candidate.seconds = kernels::seconds(*work, rates) + rates[kernels::Rate::step];
+    } else {
+      candidate.reason = work.error();
+    }
+    choice.report.candidates.push_back(candidate);
+    if (!work || (choice.row != nullptr && choice.report.candidates[best].seconds <= candidate.seconds)) continue;
+    choice.row = &row;
+    best = choice.report.candidates.size() - 1;
+  }
+  for (std::size_t i = 0; i < choice.report.candidates.size(); ++i) {
+    Candidate& candidate = choice.report.candidates[i];
+    candidate.chosen = choice.row != nullptr && i == best;
+    if (!candidate.chosen && candidate.reason.empty()) candidate.reason = "predicted slower";
+  }
+  if (choice.row == nullptr) {
+    std::string reasons;
+    for (const auto& candidate : choice.report.candidates) reasons += "; " + candidate.name + ": " + candidate.reason;
+    throw Error(ErrorCode::unsupported, "no kernel computes " + node.op + " here" + reasons, where_of(node));
+  }
+  choice.report.kernel = choice.row->name;
+  choice.report.seconds = choice.report.candidates[best].seconds;
+  return choice;
+}
+
+StepReport circuit_step(const Node& node, const Graph& graph, const Limits& limits, Step& step, MemoryReport& memory) {
+  ops::CircuitNode decoded = ops::decode_circuit_node(node);
+  decoded.options.limits.threads = limits.threads;
+  decoded.options.limits.max_memory_bytes = limits.max_memory_bytes;
+  step.circuit = std::make_shared<const CircuitPlan>(plan_circuit(*decoded.circuit, decoded.options));
+  const auto elements = graph.value(node.outputs[0]).type.static_shape()->elements();
+  const auto rows = decoded.row_elements == 0 ? 0 : elements / decoded.row_elements;
+  memory.state = std::max(memory.state, step.circuit->report.peak_bytes);
+  StepReport report;
+  report.kernel = step.circuit->report.method;
+  report.candidates = step.circuit->report.candidates;
+  report.seconds = step.circuit->report.seconds * static_cast<double>(rows);
+  return report;
+}
+
+// Bytes of constants that running the steps brings into memory. A table that is only looked up is paged in by row.
+std::uint64_t weight_bytes(const Graph& graph) {
+  constexpr std::uint64_t kPage = 4096;
+  std::vector<std::uint64_t> touched(graph.values().size(), 0);
+  for (const Node& node : graph.nodes()) {
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id == kNoValue || !graph.value(id).constant) continue;
+      const TensorView& view = graph.value(id).constant->view();
+      std::uint64_t bytes = view.bytes();
+      if (node.op == "Gather" && i == 0 && node.integer("axis", 0) == 0 && view.shape().rank() > 0 &&
+          view.shape()[0] > 0) {
+        const auto rows = static_cast<std::uint64_t>(graph.value(node.inputs[1]).type.static_shape()->elements());
+        bytes = std::min(bytes, rows * (bytes / static_cast<std::uint64_t>(view.shape()[0]) + kPage));
+      }
+      touched[id] = std::max(touched[id], bytes);
+    }
+  }
+  std::uint64_t total = 0;
+  for (const std::uint64_t bytes : touched) total += bytes;
+  return total;
+}
+
+std::string output_types(const Graph& graph, const Node& node) {
+  std::string text;
+  for (const ValueId id : node.outputs) {
+    if (id != kNoValue) text += (text.empty() ? "" : ", ") + graph.value(id).type.text();
+  }
+  return text;
+}
+
+}  // namespace
+
+GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
+  const base::TraceSpan span("plan_graph", "plan");
+  check_limits(limits);
+  check_inputs(graph, inputs);
+
+  GraphPlan plan;
+  plan.graph = ops::specialize(graph, inputs);
+  Plan& report = plan.report;
+  report.kind = report.method = "graph";
+  report.threads = planned_threads(limits);
+  report.max_memory_bytes = limits.max_memory_bytes;
+  if (limits.max_execution_time) report.max_seconds = limits.max_execution_time->count();
+
+  const auto layout = lay_out_memory(plan.graph);
+  plan.placements = layout.placements;
+  plan.copies = layout.copies;
+  plan.arena_bytes = layout.arena_bytes;
+  report.memory.arena = layout.arena_bytes;
+  report.memory.outputs = layout.output_bytes;
+  report.memory.weights = weight_bytes(plan.graph);
+  const auto total = [&report] {
+    const MemoryReport& m = report.memory;
+    report.peak_bytes = m.weights + m.packed + m.arena + m.scratch + m.outputs + m.state;
+  };
+  constexpr const char* kHint = "raise max_memory, use a smaller batch, or quantise the model";
+  total();
+  enforce({.method = "graph", .peak_bytes = report.peak_bytes}, limits, kHint);
+
+  kernels::Rates rates = machine_rates(report.threads, limits.max_execution_time.has_value());
+  const auto choose_all = [&](std::vector<KernelChoice>& choices) {
+    choices.clear();
+    double seconds = 0.0;
+    for (const Node& node : plan.graph.nodes()) {
+      const ops::OpRecord* record = ops::find_op(node.op);
+      choices.emplace_back();
+      if (node.op == "circuit" || record->is_view) continue;
+      choices.back() = choose_kernel(node, *record, types_of(plan.graph, node), rates);
+      seconds += choices.back().report.seconds;
+    }
+    return seconds;
+  };
+  std::vector<KernelChoice> choices;
+  if (choose_all(choices) > kWorthMeasuring && !rates.measured) {
+    rates = machine_rates(report.threads, true);
+    choose_all(choices);
+  }
+  report.rates_measured = rates.measured;
+
+  for (NodeId id = 0; id < plan.graph.nodes().size(); ++id) {
+    const Node& node = plan.graph.node(id);
+    Step step;
+    step.node = id;
+    StepReport step_report = std::move(choices[id].report);
+    if (node.op == "circuit") {
+      step_report = circuit_step(node, plan.graph, limits, step, report.memory);
+    } else if (choices[id].row == nullptr) {
+      step_report.kernel = "view";
+    } else {
+      ops::Prepared prepared = choices[id].row->prepare(node, types_of(plan.graph, node));
+      step.kernel = std::move(prepared.run);
+      plan.scratch_bytes = std::max(plan.scratch_bytes, prepared.scratch_bytes);
+      report.memory.packed += prepared.packed_bytes;
+    }
+    report.memory.scratch = plan.scratch_bytes;
+    total();
+    enforce({.method = "graph", .peak_bytes = report.peak_bytes}, limits, kHint);
+    step_report.node = node.name;
+    step_report.op = node.op;
+    step_report.output = output_types(plan.graph, node);
+    report.seconds += step_report.seconds;
+    report.steps.push_back(std::move(step_report));
+    if (step.kernel || step.circuit) plan.steps.push_back(std::move(step));
+  }
+  enforce(report, limits, kHint);
+  return plan;
+}
+
+}  // namespace skerry::planning

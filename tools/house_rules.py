@@ -1,0 +1,129 @@
+"""Fails when a file breaks a rule of the house that no compiler checks.
+
+Files stay below 600 lines and speak of no machine, registry or unfinished work; a room has its page; a row of a table
+has the file that it announces and a test, its own or the one that loops over the table.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+MAX_LINES = 600
+
+TEXT_SUFFIXES = {
+    ".cpp",
+    ".hpp",
+    ".h",
+    ".def",
+    ".py",
+    ".pyi",
+    ".md",
+    ".txt",
+    ".toml",
+    ".yml",
+    ".cmake",
+    ".fbs",
+    ".json",
+    "",
+}
+# Data is as long as it is, and quotes whatever it was made from.
+DATA_FOLDERS = ("tests/data/", "tests/fuzz/corpus/", "tests/golden/", "tests/errors/")
+# The licence is not ours to shorten.
+UNCHECKED = {"LICENSE"}
+
+# Each pattern is split so that this file does not contain what it looks for.
+FORBIDDEN = {
+    "path of one machine": re.compile(r"(?<![\w.])/(?:ro" r"ot|wo" r"rk|Us" r"ers/\w+)(?=[/\s\"'`)]|$)"),
+    "host of a package registry": re.compile(
+        r"pyp" r"i\.org|pythonho" r"sted\.org|deb\.deb" r"ian\.org|npm" r"js\.", re.I
+    ),
+    "mark of unfinished work": re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b"),
+}
+
+# A table, the macro of its rows, and the file that a row announces.
+TABLES: list[tuple[str, str, Callable[[str], str]]] = [
+    ("include/skerry/gates.def", "SKERRY_GATE", lambda name: f"src/ops/qubit/{name}.cpp"),
+    ("src/ops/nn/ops.def", "SKERRY_OP", lambda name: f"src/ops/nn/{name}.cpp"),
+    ("src/passes/passes.def", "SKERRY_CIRCUIT_PASS", lambda name: f"src/passes/circuit/{name}.cpp"),
+    ("src/passes/passes.def", "SKERRY_GRAPH_PASS", lambda name: f"src/passes/tensor/{name}.cpp"),
+    ("src/frontend/frontends.def", "SKERRY_FRONTEND", lambda name: f"src/frontend/{name}/{name}.cpp"),
+    ("src/sim/methods.def", "SKERRY_METHOD", lambda name: f"src/sim/{name}/{name}.cpp"),
+    ("apps/cli/verbs.def", "SKERRY_VERB", lambda name: f"apps/cli/verbs/{name}.cpp"),
+]
+
+
+def tracked_files(root: Path) -> list[str]:
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in sorted(listing.stdout.splitlines()) if (root / name).is_file()]
+
+
+def check_text(name: str, text: str) -> Iterator[str]:
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES and not name.endswith((".json", "docs/mission.md", "requirements.txt")):
+        yield f"{name}:{MAX_LINES + 1}: {len(lines)} lines; two files are easier to read than one of this length"
+    for number, line in enumerate(lines, 1):
+        for what, pattern in FORBIDDEN.items():
+            if pattern.search(line):
+                yield f"{name}:{number}: {what}"
+
+
+def check_texts(root: Path, names: list[str]) -> Iterator[str]:
+    for name in names:
+        if name in UNCHECKED or name.startswith(DATA_FOLDERS) or Path(name).suffix not in TEXT_SUFFIXES:
+            continue
+        try:
+            text = (root / name).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            yield f"{name}:1: not UTF-8"
+            continue
+        yield from check_text(name, text)
+
+
+def check_rooms(root: Path) -> Iterator[str]:
+    for build_file in sorted((root / "src").glob("*/CMakeLists.txt")):
+        if not (build_file.parent / "README.md").is_file():
+            yield f"{build_file.parent.relative_to(root)}: a room without README.md"
+
+
+def check_tables(root: Path) -> Iterator[str]:
+    for table, macro, file_of in TABLES:
+        if not (root / table).is_file():
+            continue
+        room_test = f"{Path(table).stem}_test.cpp"
+        for number, line in enumerate((root / table).read_text(encoding="utf-8").splitlines(), 1):
+            match = re.match(rf"{macro}\((\w+)", line)
+            if not match:
+                continue
+            source = root / file_of(match[1])
+            own_test = source.with_name(f"{source.stem}_test.cpp")
+            if not source.is_file():
+                yield f"{table}:{number}: {match[1]} has no {source.relative_to(root)}"
+            elif not own_test.is_file() and not any(
+                (folder / room_test).is_file() for folder in (source.parent, source.parent.parent)
+            ):
+                yield f"{table}:{number}: {match[1]} has neither {own_test.relative_to(root)} nor a {room_test}"
+
+
+def violations(root: Path, names: list[str]) -> list[str]:
+    return [*check_texts(root, names), *check_rooms(root), *check_tables(root)]
+
+
+def main() -> int:
+    root = Path(__file__).resolve().parent.parent
+    found = violations(root, tracked_files(root))
+    for line in found:
+        print(line)
+    print(len(found), "breaches of the house rules")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

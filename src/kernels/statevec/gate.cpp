@@ -34,6 +34,21 @@ bool is_diagonal(std::span<const std::complex<double>> matrix, std::size_t rows)
 
 }  // namespace
 
+Footprint footprint(std::span<const std::complex<double>> matrix, std::size_t rows) {
+  const auto count = [&](auto stays) {
+    std::size_t changed = 0;
+    for (std::size_t r = 0; r < rows; ++r) changed += stays(r) ? 0U : 1U;
+    return changed;
+  };
+  if (is_diagonal(matrix, rows)) {
+    const std::size_t changed = count([&](std::size_t r) { return matrix[r * rows + r] == 1.0; });
+    return {changed == 0 ? Action::none : Action::diagonal, changed, 1};
+  }
+  const auto columns = single_columns(matrix, rows);
+  if (columns.empty()) return {Action::dense, rows, rows};
+  return {Action::permute, count([&](std::size_t r) { return columns[r] == r && matrix[r * rows + r] == 1.0; }), 1};
+}
+
 template <class T>
 Gate<T>::Gate(int wires, std::uint64_t controls, std::span<const int> targets,
               std::span<const std::complex<double>> matrix)
@@ -81,26 +96,6 @@ void Gate<T>::apply(StateView<T> state, const RunControl& control) const {
         break;
     }
   });
-}
-
-template <class T>
-double Gate<T>::amplitudes_written() const noexcept {
-  std::size_t members = groups_.offsets().size();
-  if (action_ == Action::none) members = 0;
-  if (action_ == Action::diagonal || action_ == Action::permute) {
-    members = 0;
-    for (std::size_t r = 0; r < values_.size(); ++r) {
-      const bool stays = action_ == Action::diagonal || sources_[r] == r;
-      members += stays && values_[r] == std::complex<T>(1) ? 0U : 1U;
-    }
-  }
-  return static_cast<double>(groups_.count()) * static_cast<double>(members);
-}
-
-template <class T>
-std::uint64_t Gate<T>::bytes() const noexcept {
-  return sizeof(*this) + values_.capacity() * sizeof(std::complex<T>) + sources_.capacity() * sizeof(std::uint32_t) +
-         groups_.offsets().size_bytes();
 }
 
 template class Gate<float>;

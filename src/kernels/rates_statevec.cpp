@@ -1,0 +1,130 @@
+// Measured prices of the state-vector rows of rates.def, a tenth of a second for all of them.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <numbers>
+
+#include "base/memory.hpp"
+#include "base/random.hpp"
+#include "base/threads.hpp"
+#include "kernels/rates.hpp"
+#include "kernels/statevec/gate.hpp"
+#include "kernels/statevec/reduce.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+constexpr int kCachedWires = 13;   // 64 or 128 KiB: in the second-level cache of one core
+constexpr int kCachedSpread = 16;  // cut into pieces for the threads, in the cache of all of them together
+constexpr std::uint64_t kMemoryBytes = std::uint64_t{32} << 20;
+constexpr int kRepeats = 3;
+
+double median(std::array<double, kRepeats> seconds) {
+  std::ranges::sort(seconds);
+  return seconds[kRepeats / 2];
+}
+
+template <class Work>
+double seconds_of(Work work) {
+  std::array<double, kRepeats> times{};
+  for (double& time : times) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  return median(times);
+}
+
+/// A one-target gate without zeros, as most gates are.
+template <class T>
+Gate<T> rotation(int wires, int target) {
+  constexpr double kHalf = std::numbers::sqrt2 / 2;
+  const std::array<std::complex<double>, 4> matrix = {kHalf, {0, -kHalf}, {0, -kHalf}, kHalf};
+  const int targets[] = {target};
+  return {wires, 0, targets, matrix};
+}
+
+/// Seconds per amplitude of sweeps over wires of which some are low, as in a circuit.
+template <class T>
+double sweep(int wires, int threads, int rounds) {
+  const base::ThreadLimit limit(threads);
+  const RunControl control;
+  auto buffer =
+      base::Buffer::allocate_for<std::complex<T>>(std::uint64_t{1} << wires, base::MemoryBudget{}, "calibration");
+  const StateView<T> state{buffer.template as<std::complex<T>>().data(), wires};
+  std::fill_n(state.amplitudes, state.size(), std::complex<T>(T(1e-3)));
+  const std::array gates = {rotation<T>(wires, 0), rotation<T>(wires, wires / 2), rotation<T>(wires, wires - 1)};
+  const double seconds = seconds_of([&] {
+    for (int round = 0; round < rounds; ++round)
+      for (const auto& gate : gates) gate.apply(state, control);
+  });
+  return seconds / (static_cast<double>(rounds * gates.size()) * static_cast<double>(state.size()));
+}
+
+template <class T>
+int memory_wires() {
+  return std::countr_zero(kMemoryBytes / sizeof(std::complex<T>));
+}
+int cached_wires(int threads) {
+  return threads == 1 ? kCachedWires : kCachedSpread;
+}
+
+}  // namespace
+
+double measure_gate(int threads) {
+  // Made ready and applied to a state so small that its amplitudes cost next to nothing, as a run does gate by gate.
+  const base::ThreadLimit limit(threads);
+  constexpr int kGates = 2000;
+  const RunControl control;
+  std::array<std::complex<double>, 4> amplitudes = {1.0};
+  const double seconds = seconds_of([&] {
+    for (int i = 0; i < kGates; ++i) rotation<double>(2, i & 1).apply({amplitudes.data(), 2}, control);
+  });
+  return seconds / kGates;
+}
+double measure_amplitude_single(int threads) {
+  return sweep<float>(memory_wires<float>(), threads, 1);
+}
+double measure_amplitude_single_cached(int threads) {
+  return sweep<float>(cached_wires(threads), threads, 8);
+}
+double measure_amplitude_double(int threads) {
+  return sweep<double>(memory_wires<double>(), threads, 1);
+}
+double measure_amplitude_double_cached(int threads) {
+  return sweep<double>(cached_wires(threads), threads, 8);
+}
+
+double measure_first_touch(int threads) {
+  const base::ThreadLimit limit(threads);
+  constexpr std::uint64_t kBytes = std::uint64_t{16} << 20;
+  constexpr std::uint64_t kPage = 4096;
+  const double seconds = seconds_of([&] {
+    auto buffer = base::Buffer::allocate(kBytes, base::MemoryBudget{}, "calibration");
+    base::parallel_for(0, kBytes / kPage, 64, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t page = begin; page < end; ++page) buffer.data()[page * kPage] = std::byte{1};
+    });
+  });
+  return seconds / static_cast<double>(kBytes);
+}
+
+double measure_draw(int threads) {
+  const base::ThreadLimit limit(threads);
+  constexpr int kWires = 12;
+  constexpr std::size_t kDraws = 8192;
+  auto buffer =
+      base::Buffer::allocate_for<std::complex<double>>(std::uint64_t{1} << kWires, base::MemoryBudget{}, "calibration");
+  std::ranges::fill(buffer.as<std::complex<double>>(), std::complex<double>(1.0 / 64));
+  const Sampler<double> sampler({buffer.as<std::complex<double>>().data(), kWires}, base::MemoryBudget{}, {});
+  std::array<std::uint64_t, kDraws> drawn{};
+  const double seconds = seconds_of([&] {
+    base::parallel_for(0, kDraws, 2048, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) drawn[i] = sampler.draw(base::Philox(1, i).uniform());
+    });
+  });
+  return seconds / kDraws;
+}
+
+}  // namespace skerry::kernels

@@ -1,0 +1,84 @@
+/// \file
+/// Collects the outcomes of shots and turns them into counts and memory, in as little room as the question allows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <skerry/progress.hpp>
+#include <skerry/state.hpp>
+#include <span>
+#include <vector>
+
+#include "base/memory.hpp"
+#include "base/threads.hpp"
+
+namespace skerry::sim {
+
+/// How many outcomes of which width, and whether each shot's is kept.
+struct OutcomeShape {
+  std::uint32_t bits = 0;
+  std::uint64_t shots = 0;
+  bool keep_memory = false;
+
+  std::size_t words() const noexcept { return (std::size_t{bits} + 63) / 64; }
+  /// A table with a counter per possible outcome; otherwise all outcomes are kept and sorted.
+  bool has_table() const noexcept;
+  /// Bytes while outcomes come in.
+  std::uint64_t store_bytes() const noexcept;
+  /// Bytes of the counts, at most, with the store still there.
+  std::uint64_t counts_bytes() const noexcept;
+};
+
+/// The outcomes of one run.
+class Outcomes {
+ public:
+  /// Errors: budget_exceeded.
+  Outcomes(OutcomeShape shape, base::MemoryBudget budget);
+
+  /// Takes the outcome of shots first .. first + count - 1 from write(i, out) for i = first …, out being words() zeroed
+  /// words; id(i) is the place of shot i in memory. write is called by several threads, each i once.
+  template <class Id, class Write>
+  void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Write write);
+
+  const OutcomeShape& shape() const noexcept { return shape_; }
+  /// The counts; memory() may still be taken. Errors: budget_exceeded.
+  Counts counts();
+  std::vector<std::uint64_t> take_memory() { return std::move(store_); }
+
+ private:
+  static constexpr std::uint64_t kChunk = std::uint64_t{1} << 16;
+  static constexpr std::size_t kGrain = 2048;
+  friend struct OutcomeShape;
+
+  bool keeps_all() const noexcept { return shape_.keep_memory || !shape_.has_table(); }
+  Counts sorted_counts(std::vector<std::uint64_t> outcomes);
+  Counts table_counts();
+  void tally(std::uint64_t count);
+
+  OutcomeShape shape_;
+  base::MemoryBudget budget_;
+  base::Reservation charge_, counts_charge_;
+  std::vector<std::uint64_t> store_;  // all outcomes by shot, or one chunk of them
+  std::vector<std::uint64_t> table_;
+};
+
+template <class Id, class Write>
+void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Write write) {
+  const std::size_t words = shape_.words();
+  for (std::uint64_t done = 0; done < count; done += kChunk) {
+    const std::uint64_t chunk = std::min(kChunk, count - done);
+    base::parallel_for(0, chunk, kGrain, [&](std::size_t begin, std::size_t end) {
+      control.check("sampling");
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::uint64_t shot = first + done + i;
+        const std::uint64_t place = keeps_all() ? id(shot) : i;
+        const std::span out = std::span(store_).subspan(place * words, words);
+        std::ranges::fill(out, 0);
+        write(shot, out);
+      }
+    });
+    if (!keeps_all()) tally(chunk);
+  }
+}
+
+}  // namespace skerry::sim

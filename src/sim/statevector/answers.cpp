@@ -1,0 +1,121 @@
+// What a walk gathers at the end of each trajectory, and the result made of it.
+
+#include <algorithm>
+#include <memory>
+
+#include "base/random.hpp"
+#include "sim/statevector/tail.hpp"
+#include "sim/statevector/walk.hpp"
+
+namespace skerry::sim {
+namespace {
+
+/// A tensor that keeps its buffer, and with it the charge, for as long as the result lives.
+Tensor share(base::Buffer buffer, DType dtype) {
+  auto owner = std::make_shared<base::Buffer>(std::move(buffer));
+  const auto elements = static_cast<std::int64_t>(owner->bytes() * 8 / static_cast<unsigned>(dtype_bits(dtype)));
+  return {TensorView(dtype, {elements}, owner->data()), owner};
+}
+
+}  // namespace
+
+template <class T>
+void Walk<T>::leaf() {
+  for (std::size_t i = 0; i < observables_.size(); ++i)
+    expectations_[i] += part_.weight * expectation<T>(observables_[i], view(), control_);
+  if (request_.distribution == Distribution::wires) add_wire_distribution();
+  if (request_.distribution == Distribution::bits) add_bit_distribution();
+  if (request_.samples()) return draw_shots();
+  // Without shots the outputs are told where they are sure.
+  if (request_.code.has_measure) return;
+  last_variables_ = Tail(request_, unit_, frame_.classical, frame_.pc, control_).values(0).variables;
+}
+
+template <class T>
+void Walk<T>::draw_shots() {
+  const Tail tail(request_, unit_, frame_.classical, frame_.pc, control_);
+  std::optional<kernels::Sampler<T>> sampler;
+  if (!request_.tail_positions.empty()) sampler.emplace(view(), budget_, control_);
+  const auto draw = [&](std::uint64_t shot) { return sampler ? sampler->draw(uniform(shot)) : 0; };
+  outcomes_->record(
+      part_.first, part_.count, control_, [&](std::uint64_t i) { return shot_id(i); },
+      [&](std::uint64_t i, std::span<std::uint64_t> out) { tail.outcome(draw(shot_id(i)), out); });
+  if (part_.has_last_shot) last_variables_ = tail.values(draw(request_.shots - 1)).variables;
+}
+
+template <class T>
+void Walk<T>::add_wire_distribution() {
+  // Idle wires are 0, so the outcomes that can occur are those of the other wires, spread over the wanted ones.
+  std::vector<int> positions;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < request_.distribution_wires.size(); ++i) {
+    const std::uint32_t position = request_.code.positions[request_.distribution_wires[i]];
+    if (position == kIdle) continue;
+    positions.push_back(static_cast<int>(position));
+    places.push_back(i);
+  }
+  const auto out = distribution_.as<double>();
+  if (positions.size() == request_.distribution_wires.size()) {
+    kernels::add_probabilities<T>(view(), positions, part_.weight, out, control_);
+    return;
+  }
+  auto table = base::Buffer::allocate(request_.table_bytes(), budget_, "probabilities");
+  kernels::add_probabilities<T>(view(), positions, part_.weight, table.as<double>(), control_);
+  for (std::size_t outcome = 0; outcome < table.as<double>().size(); ++outcome) {
+    std::size_t spread = 0;
+    for (std::size_t j = 0; j < places.size(); ++j) spread |= (outcome >> j & 1) << places[j];
+    out[spread] += table.as<double>()[outcome];
+  }
+}
+
+template <class T>
+void Walk<T>::add_bit_distribution() {
+  std::vector<int> positions(request_.tail_positions.begin(), request_.tail_positions.end());
+  auto table = base::Buffer::allocate(request_.table_bytes(), budget_, "probabilities of the last measurements");
+  const auto probabilities = table.as<double>();
+  kernels::add_probabilities<T>(view(), positions, part_.weight, probabilities, control_);
+  const Tail tail(request_, unit_, frame_.classical, frame_.pc, control_);
+  const auto out = distribution_.as<double>();
+  for (std::size_t outcome = 0; outcome < probabilities.size(); ++outcome) {
+    if (probabilities[outcome] == 0.0) continue;
+    if (outcome % 4096 == 0) control_.check("probabilities");
+    std::uint64_t basis = 0;
+    for (std::size_t j = 0; j < positions.size(); ++j) basis |= std::uint64_t{outcome >> j & 1} << positions[j];
+    std::uint64_t bits = 0;
+    tail.outcome(basis, std::span(&bits, request_.outcome_shape().words()));
+    out[bits] += probabilities[outcome];
+  }
+}
+
+template <class T>
+CircuitResult Walk<T>::finish() {
+  // Given back before the results are made: the peak is the larger of the two, not their sum.
+  waiting_.clear();
+  slots_.clear();
+  ids_.clear();
+  ids_.shrink_to_fit();
+  ids_charge_.reset();
+  CircuitResult result;
+  result.expectations = expectations_;
+  if (request_.distribution != Distribution::none) result.probabilities = share(std::move(distribution_), DType::f64);
+  if (request_.want_state)
+    result.state = State(share(std::move(state_), dtype_of<Amplitude>()));
+  else
+    state_ = {};
+  if (outcomes_) {
+    result.counts = outcomes_->counts();
+    if (request_.want_memory) result.memory = outcomes_->take_memory();
+  }
+  for (std::size_t i = 0; i < last_variables_.size(); ++i) {
+    const Variable& variable = circuit_.variables()[i];
+    if (variable.is_output) result.outputs[variable.name] = last_variables_[i].as_real();
+  }
+  return result;
+}
+
+template void Walk<float>::leaf();
+template void Walk<double>::leaf();
+template CircuitResult Walk<float>::finish();
+template CircuitResult Walk<double>::finish();
+
+}  // namespace skerry::sim

@@ -1,0 +1,157 @@
+#include "sim/statevector/request.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <skerry/error.hpp>
+#include <string>
+
+#include "kernels/statevec/gate.hpp"
+#include "kernels/statevec/reduce.hpp"
+
+namespace skerry::sim {
+namespace {
+
+/// Beyond, byte counts do not fit in 63 bits with everything that comes on top.
+constexpr int kMaxWires = 50;
+constexpr std::size_t kMaxDistributionBits = 32;
+/// States kept at most; the smaller part of a split runs first, so that more are rarely of use.
+constexpr std::uint32_t kMaxSlots = 8;
+
+void check_wires(const RunOptions& options, std::uint32_t num_wires) {
+  std::vector<bool> seen(num_wires);
+  for (const std::uint32_t wire : options.probability_wires) {
+    if (wire >= num_wires) {
+      throw Error(ErrorCode::out_of_range, "probability_wires names wire " + std::to_string(wire) +
+                                               " of a circuit of " + std::to_string(num_wires) + " wires");
+    }
+    if (seen[wire])
+      throw Error(ErrorCode::invalid_argument, "probability_wires names wire " + std::to_string(wire) + " twice");
+    seen[wire] = true;
+  }
+  for (const Observable& observable : options.observables) {
+    if (observable.num_wires() == num_wires) continue;
+    throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
+                                                 " wires, the circuit on " + std::to_string(num_wires));
+  }
+}
+
+void check_initial_state(const RunOptions& options, std::uint32_t num_wires) {
+  if (!options.initial_state) return;
+  const Tensor& state = *options.initial_state;
+  const bool complex = state.dtype() == DType::c64 || state.dtype() == DType::c128;
+  const auto elements = static_cast<std::uint64_t>(state.shape().elements());
+  if (!complex || num_wires > kMaxWires || elements != std::uint64_t{1} << num_wires) {
+    throw Error(ErrorCode::invalid_argument, "initial_state is " + std::string(dtype_name(state.dtype())) +
+                                                 state.shape().text() + ", but " + std::to_string(num_wires) +
+                                                 " wires need 2^" + std::to_string(num_wires) +
+                                                 " amplitudes of c64 or c128");
+  }
+}
+
+std::optional<std::string> unsupported_unitary(const Circuit& circuit) {
+  for (const Matrix& matrix : circuit.matrices()) {
+    if (matrix.wires > kernels::kMaxDenseTargets)
+      return "a unitary on " + std::to_string(matrix.wires) + " wires is larger than " +
+             std::to_string(kernels::kMaxDenseTargets);
+  }
+  return std::nullopt;
+}
+
+/// A circuit that measures nothing is asked for shots: all its wires are measured at the end.
+void measure_all(const Circuit& circuit, Request& request) {
+  for (Wire wire = 0; wire < circuit.num_wires(); ++wire)
+    request.code.steps.push_back({StepKind::measure, request.code.positions[wire], wire});
+}
+
+void choose_outcome_bits(const Circuit& circuit, Request& request) {
+  const bool measures = request.code.has_measure;
+  request.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
+  request.classical_bits = std::max(circuit.num_bits(), request.outcome_bits);
+  if (!measures && request.samples()) measure_all(circuit, request);
+  for (std::size_t i = request.code.tail; i < request.code.steps.size(); ++i) {
+    const Step& step = request.code.steps[i];
+    if (step.kind == StepKind::measure && step.a != kIdle) request.tail_positions.push_back(step.a);
+  }
+  std::ranges::sort(request.tail_positions);
+  const auto repeated = std::ranges::unique(request.tail_positions);
+  request.tail_positions.erase(repeated.begin(), repeated.end());
+}
+
+std::optional<std::string> choose_distribution(const Circuit& circuit, const RunOptions& options, Request& request) {
+  if (!options.want_probabilities) return std::nullopt;
+  const bool of_bits = options.probability_wires.empty() && request.code.is_dynamic && request.code.has_measure;
+  request.distribution = of_bits ? Distribution::bits : Distribution::wires;
+  request.distribution_wires = options.probability_wires;
+  if (!of_bits && options.probability_wires.empty())
+    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) request.distribution_wires.push_back(wire);
+  const std::size_t bits = of_bits ? circuit.num_bits() : request.distribution_wires.size();
+  const std::size_t largest = std::max(bits, of_bits ? request.tail_positions.size() : 0);
+  if (largest <= kMaxDistributionBits) return std::nullopt;
+  return "a distribution over " + std::to_string(largest) + (of_bits ? " bits" : " wires") + " has more than 2^" +
+         std::to_string(kMaxDistributionBits) + " entries";
+}
+
+/// As many as can be of use, and as the memory limit leaves room for.
+void choose_slots(const RunOptions& options, Request& request) {
+  if (request.code.random_steps == 0) return;
+  std::uint32_t slots = request.code.has_loop ? kMaxSlots : std::min(kMaxSlots, request.code.random_steps);
+  if (request.samples()) slots = std::min(slots, static_cast<std::uint32_t>(std::bit_width(request.shots)) - 1);
+  request.slots = slots;
+  const auto limit = options.limits.max_memory_bytes;
+  while (limit && request.slots > 0 && request.peak_bytes() > *limit) --request.slots;
+}
+
+}  // namespace
+
+std::uint64_t Request::distribution_bytes() const noexcept {
+  if (distribution == Distribution::none) return 0;
+  const std::size_t bits = distribution == Distribution::bits ? outcome_bits : distribution_wires.size();
+  return sizeof(double) << bits;
+}
+
+std::uint64_t Request::table_bytes() const noexcept {
+  if (distribution == Distribution::bits) return sizeof(double) << tail_positions.size();
+  if (distribution == Distribution::none) return 0;
+  const auto busy = std::ranges::count_if(distribution_wires, [&](Wire w) { return code.positions[w] != kIdle; });
+  return static_cast<std::size_t>(busy) == distribution_wires.size() ? 0 : sizeof(double) << busy;
+}
+
+std::uint64_t Request::peak_bytes() const noexcept {
+  const std::uint64_t results = (samples() ? outcome_shape().store_bytes() : 0) + distribution_bytes();
+  const std::uint64_t ids = has_trajectories() ? sizeof(std::uint64_t) * shots : 0;
+  const bool draws = samples() && !tail_positions.empty();
+  const std::uint64_t scratch =
+      std::max(draws ? kernels::Sampler<double>::scratch_bytes(code.wires) : 0, table_bytes());
+  const std::uint64_t running = state_bytes() * (1 + slots) + ids + scratch + results;
+  const std::uint64_t finishing =
+      (want_state ? state_bytes() : 0) + results + (samples() ? outcome_shape().counts_bytes() : 0);
+  return std::max(running, finishing);
+}
+
+Expected<Request> make_request(const Circuit& circuit, const RunOptions& options) {
+  check_wires(options, circuit.num_wires());
+  check_initial_state(options, circuit.num_wires());
+  if (auto reason = unsupported_unitary(circuit)) return Unexpected{*reason};
+  Request request;
+  request.code = flatten(circuit, options.want_state || options.initial_state.has_value());
+  if (request.code.wires > kMaxWires) {
+    return Unexpected{"a state of " + std::to_string(request.code.wires) + " wires has more than 2^" +
+                      std::to_string(kMaxWires) + " amplitudes"};
+  }
+  request.precision = options.precision;
+  request.shots = options.shots;
+  request.seed = options.seed;
+  request.want_memory = options.want_memory && options.shots != 0;
+  request.want_state = options.want_state;
+  request.observables = options.observables;
+  request.initial_state = options.initial_state;
+  if (options.want_state && options.shots == 0 && request.code.random_steps != 0) {
+    return Unexpected{"a circuit that measures midway ends in no single state; ask for shots to get the last one's"};
+  }
+  choose_outcome_bits(circuit, request);
+  if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
+  choose_slots(options, request);
+  return request;
+}
+
+}  // namespace skerry::sim

@@ -55,9 +55,10 @@ constexpr std::array kStdgates = {
     LibraryGate{"crx", {Op::rx, 1}}, LibraryGate{"cry", {Op::ry, 1}}, LibraryGate{"crz", {Op::rz, 1}},
     LibraryGate{"swap", {Op::swap}}, LibraryGate{"ccx", {Op::x, 2}}, LibraryGate{"cswap", {Op::swap, 1}},
 };
-constexpr std::string_view kStdgatesText = R"(gate u2(a, b) q { gphase(-(a + b + pi/2) / 2); U(pi/2, a, b) q; }
-gate u3(a, b, c) q { gphase(-(a + b + c) / 2); U(a, b, c) q; }
-gate cu(a, b, c, g) q, r { p(g - a/2) q; ctrl @ U(a, b, c) q, r; }
+// u2, u3 and cu as the specification's text comes out: the phase of U is put into their own.
+constexpr std::string_view kStdgatesText = R"(gate u2(a, b) q { gphase(-(a + b) / 2); _u(pi/2, a, b) q; }
+gate u3(a, b, c) q { gphase(-(b + c) / 2); _u(a, b, c) q; }
+gate cu(a, b, c, g) q, r { p(g) q; ctrl @ _u(a, b, c) q, r; }
 )";
 
 constexpr std::array kLibraries = {Library{"qelib1.inc", kQelib1, kQelib1Text},

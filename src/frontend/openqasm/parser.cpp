@@ -259,20 +259,7 @@ Node Parser::name_statement() {
   name.kind = ExprKind::name;
   name.place = call_stmt.place;
   name.text = call_stmt.name;
-  Node target = ast_.add(name);
-  while (at(Tok::l_bracket)) {
-    Expr index;
-    index.kind = ExprKind::index;
-    index.place = token_.place;
-    index.a = target;
-    advance();
-    Items items(*this);
-    do items.add(index_item());
-    while (take(Tok::comma));
-    index.list = items.list();
-    expect(Tok::r_bracket, "after the index");
-    target = ast_.add(index);
-  }
+  const Node target = indexed(ast_.add(name));
   return assignment(target, call_stmt.place);
 }
 

@@ -94,6 +94,7 @@ class Parser {
   Node unary();
   Node power();
   Node postfix();
+  Node indexed(Node base);
   Node primary();
   Node number();
   Node word();

@@ -110,8 +110,15 @@ Node Parser::power() {
 }
 
 Node Parser::postfix() {
-  Node base = primary();
+  return indexed(primary());
+}
+
+// base[i][j, k]...; each index is one level of nesting.
+Node Parser::indexed(Node base) {
+  std::uint32_t depth = 0;
   while (at(Tok::l_bracket)) {
+    if (++depth > sources_.limits().max_nesting)
+      sources_.fail(ErrorCode::limit_exceeded, token_.place, "more indices than max_nesting = " + std::to_string(sources_.limits().max_nesting));
     Expr e;
     e.kind = ExprKind::index;
     e.place = token_.place;

@@ -72,16 +72,16 @@ std::size_t Sources::include(std::string_view path, std::size_t from, Place plac
   namespace fs = std::filesystem;
   const fs::path& folder = files_[from].folder;
   const std::string quoted = "'" + std::string(path) + "'";
+  const fs::path asked(path);
+  if (asked.is_absolute() || std::find(asked.begin(), asked.end(), "..") != asked.end())
+    fail(ErrorCode::permission_denied, place, "include " + quoted + " leads out of the program's folder",
+         "put the file beside the program");
   if (folder.empty())
     fail(ErrorCode::not_found, place, "there is no include file " + quoted,
          "this program has no folder; only qelib1.inc and stdgates.inc are built in");
   std::error_code error;
   const fs::path root = fs::canonical(folder, error);
-  const fs::path lexical = (root / fs::path(path)).lexically_normal();
-  if (error || fs::path(path).is_absolute() || !is_below(lexical, root))
-    fail(ErrorCode::permission_denied, place, "include " + quoted + " leads out of the program's folder",
-         "put the file beside the program");
-  const fs::path real = fs::canonical(lexical, error);
+  const fs::path real = error ? fs::path() : fs::canonical(root / asked, error);
   if (error) fail(ErrorCode::not_found, place, "there is no include file " + quoted, "put the file beside the program");
   if (!is_below(real, root) || !fs::is_regular_file(real, error))
     fail(ErrorCode::permission_denied, place, "include " + quoted + " is not a plain file in the program's folder",

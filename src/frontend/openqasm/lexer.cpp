@@ -36,10 +36,10 @@ constexpr std::array<std::string_view, 57> kNames = {
 std::string_view describe(Tok kind) { return kNames[static_cast<std::size_t>(kind)]; }
 
 Lexer::Lexer(const Sources& sources, std::size_t file)
-    : sources_(sources), file_(file), text_(sources.text(file).data()), at_(text_), end_(text_ + sources.text(file).size()) {}
+    : sources_(&sources), file_(file), text_(sources.text(file).data()), at_(text_), end_(text_ + sources.text(file).size()) {}
 
 Place Lexer::place(const char* at) const {
-  return {sources_.begin(file_).offset + static_cast<std::uint32_t>(at - text_)};
+  return {sources_->begin(file_).offset + static_cast<std::uint32_t>(at - text_)};
 }
 
 Token Lexer::make(Tok kind, const char* start) const {
@@ -69,7 +69,7 @@ void Lexer::skip_space() {
 void Lexer::skip_block_comment() {
   constexpr std::string_view kClose = "*/";
   const char* close = std::search(at_ + 2, end_, kClose.begin(), kClose.end());
-  if (close == end_) sources_.fail(ErrorCode::syntax_error, place(at_), "this comment has no end", "close it with */");
+  if (close == end_) sources_->fail(ErrorCode::syntax_error, place(at_), "this comment has no end", "close it with */");
   at_ = close + kClose.size();
 }
 
@@ -91,10 +91,10 @@ Token Lexer::next() {
 Token Lexer::word(const char* start) {
   while (at_ != end_ && is(*at_, kLetter | kDigit)) ++at_;
   const auto length = static_cast<std::size_t>(at_ - start);
-  if (length > sources_.limits().max_name_bytes)
-    sources_.fail(ErrorCode::limit_exceeded, place(start),
+  if (length > sources_->limits().max_name_bytes)
+    sources_->fail(ErrorCode::limit_exceeded, place(start),
                   "a name has " + std::to_string(length) + " bytes, max_name_bytes is " +
-                      std::to_string(sources_.limits().max_name_bytes),
+                      std::to_string(sources_->limits().max_name_bytes),
                   "use a shorter name");
   return make(Tok::identifier, start);
 }
@@ -139,7 +139,7 @@ Token Lexer::number_suffix(Tok kind, const char* start) {
   if (suffix == "im") return make(Tok::imaginary, start);
   at_ = after_number;
   if (!suffix.empty() && unit == after_number)
-    sources_.fail(ErrorCode::syntax_error, place(unit), "a number is followed by '" + std::string(suffix.substr(0, 32)) + "'",
+    sources_->fail(ErrorCode::syntax_error, place(unit), "a number is followed by '" + std::string(suffix.substr(0, 32)) + "'",
                   "a name cannot start with a digit");
   return make(kind, start);
 }
@@ -148,7 +148,7 @@ Token Lexer::string(const char* start) {
   const char quote = *at_++;
   while (at_ != end_ && *at_ != quote && *at_ != '\n') ++at_;
   if (at_ == end_ || *at_ != quote)
-    sources_.fail(ErrorCode::syntax_error, place(start), "this string has no end", "close it on the same line");
+    sources_->fail(ErrorCode::syntax_error, place(start), "this string has no end", "close it on the same line");
   Token token = make(Tok::string, start + 1);
   token.place = place(start);
   ++at_;
@@ -159,7 +159,7 @@ Token Lexer::hardware_qubit(const char* start) {
   ++at_;
   while (at_ != end_ && is_digit(*at_)) ++at_;
   if (at_ == start + 1)
-    sources_.fail(ErrorCode::syntax_error, place(start), "'$' is not followed by the number of a qubit", "write $0");
+    sources_->fail(ErrorCode::syntax_error, place(start), "'$' is not followed by the number of a qubit", "write $0");
   return make(Tok::hardware_qubit, start);
 }
 
@@ -196,7 +196,7 @@ Token Lexer::punctuation(const char* start) {
     default: break;
   }
   const bool printable = c > ' ' && c < '\x7f';
-  sources_.fail(ErrorCode::syntax_error, place(start),
+  sources_->fail(ErrorCode::syntax_error, place(start),
                 printable ? std::string("'") + c + "' means nothing here" : "a control character means nothing here");
 }
 

@@ -53,7 +53,7 @@ class Lexer {
   Token punctuation(const char* start);
   bool take(char c);
 
-  const Sources& sources_;
+  const Sources* sources_;  ///< a pointer, so that a reader of includes can be put aside and taken up again
   std::size_t file_;
   const char *text_, *at_, *end_;
 };

@@ -1,17 +1,18 @@
+#include <algorithm>
+
+#include "frontend/openqasm/functions.hpp"
 #include "frontend/openqasm/lower.hpp"
 
 namespace skerry::frontend::openqasm {
 namespace {
-
-constexpr std::string_view kReservedConstants[] = {"pi", "\xCF\x80", "tau", "\xCF\x84", "euler", "\xE2\x84\x87"};
 
 std::uint64_t key_of(Place place, std::size_t frames) { return (std::uint64_t{place.offset} << 16U) | (frames & 0xffffU); }
 
 }  // namespace
 
 void Lowering::check_new(std::string_view name, Place place) {
-  for (const std::string_view reserved : kReservedConstants)
-    if (name == reserved) fail(ErrorCode::semantic_error, place, "'" + std::string(name) + "' is a built-in constant", "choose another name");
+  if (built_in_constant(name))
+    fail(ErrorCode::semantic_error, place, "'" + std::string(name) + "' is a built-in constant", "choose another name");
   const Symbol* known = scope_.find_here(name);
   if (known == nullptr || known->kind == SymbolKind::library_gate) return;
   if (known->kind == SymbolKind::gate && known->is_read_only) return;  // a gate of a library gives way

@@ -22,6 +22,9 @@ class Parser {
   /// Goes on with another text, then back. Errors: limit_exceeded past max_include_depth.
   void enter(std::size_t file, Place place);
 
+  /// The whole text as one expression.
+  Node lone_expression();
+
   int version() const { return version_; }
   void set_version(int version) { version_ = version; }
   /// The text that is being read.
@@ -60,7 +63,6 @@ class Parser {
   Node modified_call();
   List operand_list();
   Node operand();
-  void skip_pragma();
 
   // parser_declaration.cpp
   Node old_register(bool quantum);
@@ -106,7 +108,6 @@ class Parser {
   Node initialiser();
   Node alias_value();
   List expressions(Tok close);
-  Node leaf(ExprKind kind) const;
 
   Sources& sources_;
   Ast& ast_;

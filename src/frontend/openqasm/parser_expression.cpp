@@ -56,11 +56,10 @@ double seconds_per(std::string_view unit) {
 
 }  // namespace
 
-Node Parser::leaf(ExprKind kind) const {
-  Expr e;
-  e.kind = kind;
-  e.place = token_.place;
-  return ast_.add(e);
+Node Parser::lone_expression() {
+  const Node node = expression();
+  if (!at(Tok::end_of_text)) fail_here("an expression is followed by " + std::string(describe(token_.kind)));
+  return node;
 }
 
 Node Parser::expression() { return binary(1); }

@@ -63,7 +63,7 @@ void Importer::Target::reserve(const std::vector<proto::Node>& nodes) {
 
 void Importer::Scope::define(std::string_view name, ValueId id) {
   if (!values.emplace(name, id).second)
-    throw Error(ErrorCode::semantic_error, "value " + std::string(name) + " is made twice", prefix + std::string(name));
+    throw Error(ErrorCode::semantic_error, "value " + std::string(name) + " is made twice");
 }
 
 ValueId Importer::Scope::resolve(std::string_view name) const {
@@ -144,9 +144,14 @@ void Importer::add_outputs(const proto::Graph& graph, Scope& scope) {
       ValueId id = scope.resolve(output.name);
       if (id == kNoValue) throw Error(ErrorCode::semantic_error, "output is an absent optional value");
       // A function that hands one of its inputs through gives a name of the caller's to a value that has one.
-      if (scope.target.graph.value(id).name != output.name)
-        id = scope.target.graph.add("Identity", {id}, std::string(output.name));
-      scope.target.graph.mark_output(id);
+      Graph& target = scope.target.graph;
+      if (target.value(id).name != output.name) {
+        const std::string name(output.name);
+        const NodeId copy = target.add_node({.op = "Identity", .name = name, .inputs = {id}, .outputs = {}, .attributes = {}},
+                                            std::span(&name, 1));
+        id = target.node(copy).outputs[0];
+      }
+      target.mark_output(id);
     });
   }
 }

@@ -62,8 +62,12 @@ void Importer::Target::reserve(const std::vector<proto::Node>& nodes) {
 }
 
 void Importer::Scope::define(std::string_view name, ValueId id) {
-  if (!values.emplace(name, id).second)
-    throw Error(ErrorCode::semantic_error, "value " + std::string(name) + " is made twice");
+  require_new(name);
+  values.emplace(name, id);
+}
+
+void Importer::Scope::require_new(std::string_view name) const {
+  if (values.contains(name)) throw Error(ErrorCode::semantic_error, "value " + std::string(name) + " is made twice");
 }
 
 ValueId Importer::Scope::resolve(std::string_view name) const {
@@ -159,6 +163,10 @@ void Importer::add_outputs(const proto::Graph& graph, Scope& scope) {
 void Importer::add_nodes(const std::vector<proto::Node>& nodes, Scope& scope) {
   // Names of the file go before names made up for inlined functions.
   if (scope.prefix.empty()) scope.target.reserve(nodes);
+  // Before they are put in order: a node that overwrites its own input would look like a cycle.
+  for (const auto& node : nodes) {
+    placed_at(node.label(), [&] { std::ranges::for_each(node.outputs, [&](auto name) { scope.require_new(name); }); });
+  }
   for (const std::size_t i : order_of_use(nodes, free_names_)) {
     placed_at(scope.prefix + std::string(nodes[i].label()), [&] { add_node(nodes[i], scope); });
   }

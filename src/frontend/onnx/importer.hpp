@@ -54,6 +54,7 @@ class Importer {
     std::unordered_map<std::string_view, std::string> wanted_names;  ///< what the caller calls a function's outputs
 
     void define(std::string_view name, ValueId id);
+    void require_new(std::string_view name) const;
     ValueId resolve(std::string_view name) const;
     std::string name_of(std::string_view local) const;
   };

@@ -14,9 +14,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    numpy_helper,
+)
 from onnx import helper as oh
-from onnx import numpy_helper
 
 Dims = Sequence[int | str | None]
 # Accepted by us, though not by onnx's own checker.
@@ -237,14 +245,13 @@ def ok_function() -> ModelProto:
 @case
 def ok_ir3() -> ModelProto:
     """Up to IR version 3 every initializer is listed as an input too."""
-    built = model(
+    return model(
         [oh.make_node("Add", ["x", "w"], ["y"])],
         [value("x"), value("w", [2])],
         weights=[floats("w", 1, 2)],
         opset=9,
         ir_version=3,
     )
-    return built
 
 
 @case

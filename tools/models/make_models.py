@@ -22,7 +22,7 @@ import onnx
 from digits import digits, digits_cnn
 from graph_writer import Array, GraphWriter
 from onnx import TensorProto
-from transformer import transformer
+from transformer import transformer, transformer_tiny
 
 MODELS: dict[str, Callable[[], GraphWriter]] = {
     "autoenc": networks.autoenc,
@@ -33,7 +33,9 @@ MODELS: dict[str, Callable[[], GraphWriter]] = {
     "resnet50": networks.resnet50,
     "resnet8": networks.resnet8,
     "rnn": networks.rnn,
+    "rnn_tiny": networks.rnn_tiny,
     "transformer": transformer,
+    "transformer_tiny": transformer_tiny,
     "vww": networks.vww,
 }
 IN_QDQ_FORM = ("digits_cnn", "dscnn", "mobilenetv2", "resnet50", "resnet8", "vww")

@@ -117,9 +117,19 @@ def resnet50() -> GraphWriter:
 
 
 def rnn() -> GraphWriter:
-    """A bidirectional LSTM and a GRU over 64 steps, batch first around them as PyTorch exports it."""
-    g = GraphWriter("rnn")
-    features, lstm_width, gru_width, classes = 40, 128, 64, 10
+    """The size that benchmarks use."""
+    return recurrent_classifier("rnn", steps=64, features=40, lstm_width=128, gru_width=64)
+
+
+def rnn_tiny() -> GraphWriter:
+    """The same graph, small enough to be kept with the tests."""
+    return recurrent_classifier("rnn_tiny", steps=5, features=3, lstm_width=4, gru_width=3)
+
+
+def recurrent_classifier(name: str, steps: int, features: int, lstm_width: int, gru_width: int) -> GraphWriter:
+    """A bidirectional LSTM and a GRU, batch first around them as PyTorch exports it."""
+    g = GraphWriter(name)
+    classes = 10
 
     def uniform(*shape: int) -> str:
         bound = shape[-1] ** -0.5
@@ -133,7 +143,7 @@ def rnn() -> GraphWriter:
         outputs = 3 if op == "LSTM" else 2
         return g.nodes(op, x, *weights, bias, outputs=outputs, hidden_size=width, **attributes)
 
-    steps_first = g.node("Transpose", g.input("x", ["N", 64, features]), perm=[1, 0, 2])
+    steps_first = g.node("Transpose", g.input("x", ["N", steps, features]), perm=[1, 0, 2])
     y = recurrent("LSTM", steps_first, 2, 4, lstm_width, features, direction="bidirectional")[0]
     y = g.node("Reshape", g.node("Transpose", y, perm=[0, 2, 1, 3]), g.integers(0, 0, -1))
     last = recurrent("GRU", y, 1, 3, gru_width, 2 * lstm_width, linear_before_reset=1)[1]

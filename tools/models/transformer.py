@@ -103,14 +103,23 @@ class Encoder:
         )
 
 
-def transformer() -> GraphWriter:
-    """Four layers of width 256 over a vocabulary of 1000."""
-    g = GraphWriter("transformer")
-    encoder = Encoder(g, random_weights(g), width=256, heads=4)
+def encoder_stack(name: str, width: int, heads: int, layers: int, words: int, longest: int) -> GraphWriter:
+    g = GraphWriter(name)
+    encoder = Encoder(g, random_weights(g), width, heads)
     ids = g.input("input_ids", ["N", "S"], TensorProto.INT64)
-    x = g.node("Add", encoder.embedding(ids, "words", 1000), encoder.positions(ids, "positions", 512))
+    x = g.node("Add", encoder.embedding(ids, "words", words), encoder.positions(ids, "positions", longest))
     x = encoder.layer_norm(x, "embeddings.norm")
-    for i in range(4):
+    for i in range(layers):
         x = encoder.layer(x, f"layer{i}")
-    g.output(x, "hidden", ["N", "S", 256])
+    g.output(x, "hidden", ["N", "S", width])
     return g
+
+
+def transformer() -> GraphWriter:
+    """The size that benchmarks use."""
+    return encoder_stack("transformer", width=256, heads=4, layers=4, words=1000, longest=512)
+
+
+def transformer_tiny() -> GraphWriter:
+    """The same graph, small enough to be kept with the tests."""
+    return encoder_stack("transformer_tiny", width=8, heads=2, layers=1, words=1000, longest=160)

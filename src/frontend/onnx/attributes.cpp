@@ -72,22 +72,31 @@ Attribute read_attribute(const proto::Attribute& attribute, TensorDecoder& tenso
       for_each_field(body, origin, 4, [&](const WireReader& at, const Field& f) { value = text_of(at, f); });
       return value;
     }
-    case AttributeType::tensor: return tensors.dense(read_message(body, origin, 5));
-    case AttributeType::sparse_tensor: return tensors.sparse(read_message(body, origin, 22));
-    case AttributeType::reals: return read_reals(body, origin);
-    case AttributeType::integers: return read_integers(body, origin);
+    case AttributeType::tensor:
+      return tensors.dense(read_message(body, origin, 5));
+    case AttributeType::sparse_tensor:
+      return tensors.sparse(read_message(body, origin, 22));
+    case AttributeType::reals:
+      return read_reals(body, origin);
+    case AttributeType::integers:
+      return read_integers(body, origin);
     case AttributeType::strings: {
       std::vector<std::string> list;
       for_each_field(body, origin, 9, [&](const WireReader& at, const Field& f) { list.push_back(text_of(at, f)); });
       return list;
     }
     case AttributeType::graph:
-    case AttributeType::graphs: refuse("graphs");
-    case AttributeType::tensors: refuse("lists of tensors");
-    case AttributeType::sparse_tensors: refuse("lists of sparse tensors");
+    case AttributeType::graphs:
+      refuse("graphs");
+    case AttributeType::tensors:
+      refuse("lists of tensors");
+    case AttributeType::sparse_tensors:
+      refuse("lists of sparse tensors");
     case AttributeType::type:
-    case AttributeType::types: refuse("types");
-    case AttributeType::undefined: break;
+    case AttributeType::types:
+      refuse("types");
+    case AttributeType::undefined:
+      break;
   }
   throw Error(ErrorCode::semantic_error, "attribute " + std::string(attribute.name) + " has no value");
 }

@@ -1,8 +1,7 @@
 #include "frontend/onnx/external_data.hpp"
 
-#include <skerry/error.hpp>
-
 #include <algorithm>
+#include <skerry/error.hpp>
 
 namespace skerry::frontend::onnx {
 
@@ -39,7 +38,8 @@ fs::path ExternalData::resolve(const std::string& location) const {
   const bool climbs = std::ranges::find(relative, fs::path("..")) != relative.end();
   const bool has_nul = location.find('\0') != std::string::npos;
   if (location.empty() || relative.is_absolute() || climbs || has_nul)
-    throw Error(ErrorCode::permission_denied, "external data \"" + location + "\" is not a path below the model's folder");
+    throw Error(ErrorCode::permission_denied,
+                "external data \"" + location + "\" is not a path below the model's folder");
   std::error_code failed;
   const fs::path root = fs::canonical(folder_, failed);
   if (failed) throw Error(ErrorCode::not_found, "the model's folder " + folder_.string() + " does not exist");

@@ -2,12 +2,11 @@
 /// Weights kept in files beside the model: found below its folder only, mapped once each, never copied.
 #pragma once
 
-#include <skerry/limits.hpp>
-
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <skerry/limits.hpp>
 #include <span>
 #include <string>
 
@@ -26,7 +25,8 @@ struct ExternalReference {
 class ExternalData {
  public:
   /// folder: of the model; empty: no external data is allowed.
-  ExternalData(std::filesystem::path folder, const ImportLimits& limits) : folder_(std::move(folder)), limits_(limits) {}
+  ExternalData(std::filesystem::path folder, const ImportLimits& limits)
+      : folder_(std::move(folder)), limits_(limits) {}
 
   struct Piece {
     std::span<const std::byte> bytes;

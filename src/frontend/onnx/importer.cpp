@@ -1,8 +1,7 @@
 #include "frontend/onnx/importer.hpp"
 
-#include <skerry/error.hpp>
-
 #include <algorithm>
+#include <skerry/error.hpp>
 
 #include "frontend/onnx/attributes.hpp"
 #include "frontend/onnx/types.hpp"
@@ -74,8 +73,8 @@ ValueId Importer::Scope::resolve(std::string_view name) const {
   if (name.empty()) return kNoValue;
   const auto found = values.find(name);
   if (found == values.end())
-    throw Error(ErrorCode::semantic_error, "nothing makes value " + std::string(name),
-                {}, "inputs, initializers and outputs of other nodes can be read");
+    throw Error(ErrorCode::semantic_error, "nothing makes value " + std::string(name), {},
+                "inputs, initializers and outputs of other nodes can be read");
   return found->second;
 }
 
@@ -151,8 +150,8 @@ void Importer::add_outputs(const proto::Graph& graph, Scope& scope) {
       Graph& target = scope.target.graph;
       if (target.value(id).name != output.name) {
         const std::string name(output.name);
-        const NodeId copy = target.add_node({.op = "Identity", .name = name, .inputs = {id}, .outputs = {}, .attributes = {}},
-                                            std::span(&name, 1));
+        const NodeId copy = target.add_node(
+            {.op = "Identity", .name = name, .inputs = {id}, .outputs = {}, .attributes = {}}, std::span(&name, 1));
         id = target.node(copy).outputs[0];
       }
       target.mark_output(id);
@@ -285,10 +284,14 @@ void Importer::add_subgraphs(const proto::Node& source, Scope& scope, Node& node
     const std::string name(attribute.name);
     node.set(name, placed_at(name, [&] { return build_subgraph(*attribute.graph, scope, captures); }));
   }
+  std::int64_t passed = 0;
   for (const auto name : captures) {
     const ValueId id = scope.resolve(name);
-    if (id != kNoValue && !scope.target.graph.value(id).constant) node.inputs.push_back(id);
+    if (id == kNoValue || scope.target.graph.value(id).constant) continue;
+    node.inputs.push_back(id);
+    ++passed;
   }
+  if (passed > 0) node.set("captures", passed);
 }
 
 Subgraph Importer::build_subgraph(const proto::Graph& graph, const Scope& outer,
@@ -296,7 +299,11 @@ Subgraph Importer::build_subgraph(const proto::Graph& graph, const Scope& outer,
   const Descent descent(depth_, limits_.max_nesting);
   Target target;
   target.graph.name = graph.name;
-  Scope scope{.target = target, .opsets = outer.opsets, .bindings = outer.bindings, .prefix = {}, .values = {},
+  Scope scope{.target = target,
+              .opsets = outer.opsets,
+              .bindings = outer.bindings,
+              .prefix = {},
+              .values = {},
               .wanted_names = {}};
   add_initializers(graph, scope);
   add_inputs(graph, scope);
@@ -306,13 +313,13 @@ Subgraph Importer::build_subgraph(const proto::Graph& graph, const Scope& outer,
     if (id == kNoValue) throw Error(ErrorCode::semantic_error, "reads the absent optional value " + std::string(name));
     const Value& value = outer.target.graph.value(id);
     if (++captured_ > limits_.max_nodes)
-      throw Error(ErrorCode::limit_exceeded, "subgraphs read more than max_nodes " +
-                                                 std::to_string(limits_.max_nodes) + " values from outside");
+      throw Error(ErrorCode::limit_exceeded,
+                  "subgraphs read more than max_nodes " + std::to_string(limits_.max_nodes) + " values from outside");
     // A name that only a sibling reads may be this graph's own as well; then its own counts.
     const bool is_own = target.names.contains(std::string(name));
     const std::string inner = target.unique(std::string(name));
-    const ValueId inside = value.constant ? target.graph.add_constant(inner, *value.constant)
-                                          : target.graph.add_input(inner, value.type);
+    const ValueId inside =
+        value.constant ? target.graph.add_constant(inner, *value.constant) : target.graph.add_input(inner, value.type);
     if (!is_own) scope.define(name, inside);
   }
   add_nodes(graph.nodes, scope);
@@ -323,11 +330,11 @@ Subgraph Importer::build_subgraph(const proto::Graph& graph, const Scope& outer,
 void Importer::add_call(const proto::Node& node, const proto::Function& function, Scope& scope) {
   const Descent descent(depth_, limits_.max_nesting);
   if (node.inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size())
-    throw Error(ErrorCode::semantic_error,
-                "call with " + std::to_string(node.inputs.size()) + " inputs and " +
-                    std::to_string(node.outputs.size()) + " outputs of function " + std::string(function.name) +
-                    ", which has " + std::to_string(function.inputs.size()) + " and " +
-                    std::to_string(function.outputs.size()));
+    throw Error(ErrorCode::semantic_error, "call with " + std::to_string(node.inputs.size()) + " inputs and " +
+                                               std::to_string(node.outputs.size()) + " outputs of function " +
+                                               std::string(function.name) + ", which has " +
+                                               std::to_string(function.inputs.size()) + " and " +
+                                               std::to_string(function.outputs.size()));
   // A call costs work for each parameter even if its function has no nodes.
   charge_nodes(function.inputs.size() + function.defaults.size());
   Bindings bindings;

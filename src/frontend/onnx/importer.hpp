@@ -1,10 +1,10 @@
 /// \file
-/// Builds the IR graph of a model that was read: scopes of names, functions inlined, subgraphs closed over what they use.
+/// Builds the IR graph of a model that was read: scopes of names, functions inlined, subgraphs closed over what they
+/// use.
 #pragma once
 
 #include <skerry/graph.hpp>
 #include <skerry/limits.hpp>
-
 #include <string>
 #include <string_view>
 #include <unordered_map>

@@ -52,9 +52,9 @@ class ModelReader {
 template <class T>
 T& ModelReader::append(std::vector<T>& list, T record) {
   if (++records_ > kRecordsPerNode * limits_.max_nodes)
-    throw Error(ErrorCode::limit_exceeded,
-                "more than " + std::to_string(kRecordsPerNode * limits_.max_nodes) +
-                    " names, attributes and tensors, which is " + std::to_string(kRecordsPerNode) + " times max_nodes");
+    throw Error(ErrorCode::limit_exceeded, "more than " + std::to_string(kRecordsPerNode * limits_.max_nodes) +
+                                               " names, attributes and tensors, which is " +
+                                               std::to_string(kRecordsPerNode) + " times max_nodes");
   return list.emplace_back(std::move(record));
 }
 
@@ -64,15 +64,22 @@ Model ModelReader::model() {
   WireReader at = reader(file_);
   for (Field field; at.next(field);) {
     switch (field.number) {
-      case 1: model.ir_version = at.integer(field); break;
+      case 1:
+        model.ir_version = at.integer(field);
+        break;
       case 7:
         if (has_graph) at.fail("the model has two graphs");
         model.graph = graph(at.message(field), 0);
         has_graph = true;
         break;
-      case 8: append(model.opsets, opset(at.message(field))); break;
-      case 25: append(model.functions, function(at.message(field))); break;
-      default: break;  // NOLINT: unknown and unneeded fields are skipped, as protobuf means it
+      case 8:
+        append(model.opsets, opset(at.message(field)));
+        break;
+      case 25:
+        append(model.functions, function(at.message(field)));
+        break;
+      default:
+        break;  // NOLINT: unknown and unneeded fields are skipped, as protobuf means it
     }
   }
   if (!has_graph)
@@ -88,13 +95,26 @@ Graph ModelReader::graph(Bytes message, std::uint32_t depth) {
   WireReader at = reader(message);
   for (Field field; at.next(field);) {
     switch (field.number) {
-      case 1: append(graph.nodes, node(at.message(field), depth)); break;
-      case 2: graph.name = text(at, field); break;
-      case 5: append(graph.initializers, named(at.message(field), 8)); break;
-      case 11: append(graph.inputs, value_info(at.message(field))); break;
-      case 12: append(graph.outputs, value_info(at.message(field))); break;
-      case 15: append(graph.sparse_initializers, sparse(at.message(field))); break;
-      default: break;
+      case 1:
+        append(graph.nodes, node(at.message(field), depth));
+        break;
+      case 2:
+        graph.name = text(at, field);
+        break;
+      case 5:
+        append(graph.initializers, named(at.message(field), 8));
+        break;
+      case 11:
+        append(graph.inputs, value_info(at.message(field)));
+        break;
+      case 12:
+        append(graph.outputs, value_info(at.message(field)));
+        break;
+      case 15:
+        append(graph.sparse_initializers, sparse(at.message(field)));
+        break;
+      default:
+        break;
     }
   }
   return graph;
@@ -102,19 +122,35 @@ Graph ModelReader::graph(Bytes message, std::uint32_t depth) {
 
 Node ModelReader::node(Bytes message, std::uint32_t depth) {
   if (++nodes_ > limits_.max_nodes)
-    throw Error(ErrorCode::limit_exceeded, "the model has more nodes than max_nodes " + std::to_string(limits_.max_nodes));
+    throw Error(ErrorCode::limit_exceeded,
+                "the model has more nodes than max_nodes " + std::to_string(limits_.max_nodes));
   Node node;
   WireReader at = reader(message);
   for (Field field; at.next(field);) {
     switch (field.number) {
-      case 1: append(node.inputs, text(at, field)); break;
-      case 2: append(node.outputs, text(at, field)); break;
-      case 3: node.name = text(at, field); break;
-      case 4: node.op = text(at, field); break;
-      case 5: append(node.attributes, attribute(at.message(field), depth)); break;
-      case 7: node.domain = text(at, field); break;
-      case 8: node.overload = text(at, field); break;
-      default: break;
+      case 1:
+        append(node.inputs, text(at, field));
+        break;
+      case 2:
+        append(node.outputs, text(at, field));
+        break;
+      case 3:
+        node.name = text(at, field);
+        break;
+      case 4:
+        node.op = text(at, field);
+        break;
+      case 5:
+        append(node.attributes, attribute(at.message(field), depth));
+        break;
+      case 7:
+        node.domain = text(at, field);
+        break;
+      case 8:
+        node.overload = text(at, field);
+        break;
+      default:
+        break;
     }
   }
   return node;
@@ -123,19 +159,32 @@ Node ModelReader::node(Bytes message, std::uint32_t depth) {
 /// Type of an attribute written before the type field existed (IR version 1), from the field that carries its value.
 AttributeType type_of_field(std::uint32_t number) noexcept {
   switch (number) {
-    case 2: return AttributeType::real;
-    case 3: return AttributeType::integer;
-    case 4: return AttributeType::string;
-    case 5: return AttributeType::tensor;
-    case 6: return AttributeType::graph;
-    case 7: return AttributeType::reals;
-    case 8: return AttributeType::integers;
-    case 9: return AttributeType::strings;
-    case 10: return AttributeType::tensors;
-    case 11: return AttributeType::graphs;
-    case 14: return AttributeType::type;
-    case 22: return AttributeType::sparse_tensor;
-    default: return AttributeType::undefined;
+    case 2:
+      return AttributeType::real;
+    case 3:
+      return AttributeType::integer;
+    case 4:
+      return AttributeType::string;
+    case 5:
+      return AttributeType::tensor;
+    case 6:
+      return AttributeType::graph;
+    case 7:
+      return AttributeType::reals;
+    case 8:
+      return AttributeType::integers;
+    case 9:
+      return AttributeType::strings;
+    case 10:
+      return AttributeType::tensors;
+    case 11:
+      return AttributeType::graphs;
+    case 14:
+      return AttributeType::type;
+    case 22:
+      return AttributeType::sparse_tensor;
+    default:
+      return AttributeType::undefined;
   }
 }
 
@@ -147,7 +196,9 @@ Attribute ModelReader::attribute(Bytes message, std::uint32_t depth) {
   for (Field field; at.next(field);) {
     if (guess == AttributeType::undefined) guess = type_of_field(field.number);
     switch (field.number) {
-      case 1: attribute.name = text(at, field); break;
+      case 1:
+        attribute.name = text(at, field);
+        break;
       case 6:
         if (attribute.graph) at.fail("an attribute has two graphs");
         attribute.graph = std::make_unique<Graph>(graph(at.message(field), depth + 1));
@@ -159,8 +210,11 @@ Attribute ModelReader::attribute(Bytes message, std::uint32_t depth) {
         attribute.type = static_cast<AttributeType>(type);
         break;
       }
-      case 21: attribute.reference = text(at, field); break;
-      default: break;
+      case 21:
+        attribute.reference = text(at, field);
+        break;
+      default:
+        break;
     }
   }
   if (attribute.type == AttributeType::undefined) attribute.type = guess;
@@ -174,15 +228,32 @@ Function ModelReader::function(Bytes message) {
   WireReader at = reader(message);
   for (Field field; at.next(field);) {
     switch (field.number) {
-      case 1: function.name = text(at, field); break;
-      case 4: append(function.inputs, text(at, field)); break;
-      case 5: append(function.outputs, text(at, field)); break;
-      case 7: append(function.nodes, node(at.message(field), 0)); break;
-      case 9: append(function.opsets, opset(at.message(field))); break;
-      case 10: function.domain = text(at, field); break;
-      case 11: append(function.defaults, attribute(at.message(field), 0)); break;
-      case 13: function.overload = text(at, field); break;
-      default: break;
+      case 1:
+        function.name = text(at, field);
+        break;
+      case 4:
+        append(function.inputs, text(at, field));
+        break;
+      case 5:
+        append(function.outputs, text(at, field));
+        break;
+      case 7:
+        append(function.nodes, node(at.message(field), 0));
+        break;
+      case 9:
+        append(function.opsets, opset(at.message(field)));
+        break;
+      case 10:
+        function.domain = text(at, field);
+        break;
+      case 11:
+        append(function.defaults, attribute(at.message(field), 0));
+        break;
+      case 13:
+        function.overload = text(at, field);
+        break;
+      default:
+        break;
     }
   }
   return function;
@@ -230,7 +301,8 @@ Named ModelReader::value_info(Bytes message) {
 int wire_type_of_model_field(std::uint64_t number) noexcept {
   switch (number) {
     case 1:
-    case 5: return 0;
+    case 5:
+      return 0;
     case 2:
     case 3:
     case 4:
@@ -240,14 +312,18 @@ int wire_type_of_model_field(std::uint64_t number) noexcept {
     case 14:
     case 20:
     case 25:
-    case 26: return 2;
-    default: return -1;
+    case 26:
+      return 2;
+    default:
+      return -1;
   }
 }
 
 }  // namespace
 
-Model read_model(Bytes file, const ImportLimits& limits) { return ModelReader(file, limits).model(); }
+Model read_model(Bytes file, const ImportLimits& limits) {
+  return ModelReader(file, limits).model();
+}
 
 // A text that begins like a field of a model (`B` is opset_import) has no ir_version soon after, and every writer
 // puts ir_version first or within the first few fields. A field that runs past the end is a model cut off: ours.

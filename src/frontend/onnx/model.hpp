@@ -5,10 +5,9 @@
 /// metadata and sharding hints are skipped.
 #pragma once
 
-#include <skerry/limits.hpp>
-
 #include <memory>
 #include <optional>
+#include <skerry/limits.hpp>
 #include <string_view>
 #include <vector>
 
@@ -46,7 +45,8 @@ struct Attribute {
   std::unique_ptr<Graph> graph;  ///< of type graph
 };
 
-/// A named message whose content is decoded later: TensorProto, SparseTensorProto, or the TypeProto of a ValueInfoProto.
+/// A named message whose content is decoded later: TensorProto, SparseTensorProto, or the TypeProto of a
+/// ValueInfoProto.
 struct Named {
   std::string_view name;
   Bytes body;

@@ -65,9 +65,13 @@ Graph import_model(const Source& source, const ImportLimits& limits) {
   return graph;
 }
 
-bool sniff_onnx(const Source& source) { return onnx::proto::looks_like_model(source.bytes); }
+bool sniff_onnx(const Source& source) {
+  return onnx::proto::looks_like_model(source.bytes);
+}
 
-Imported import_onnx(const Source& source, const ImportLimits& limits) { return import_model(source, limits); }
+Imported import_onnx(const Source& source, const ImportLimits& limits) {
+  return import_model(source, limits);
+}
 
 }  // namespace
 

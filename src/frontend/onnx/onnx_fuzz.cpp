@@ -9,7 +9,8 @@ extern const Frontend onnx_frontend;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace skerry;
-  const frontend::Source source{.bytes = std::as_bytes(std::span(data, size)), .name = "fuzz", .folder = {}, .owner = {}};
+  const frontend::Source source{
+      .bytes = std::as_bytes(std::span(data, size)), .name = "fuzz", .folder = {}, .owner = {}};
   try {
     (void)frontend::onnx_frontend.sniff(source);
     const auto imported = frontend::onnx_frontend.import(source, {.max_nodes = 10'000});

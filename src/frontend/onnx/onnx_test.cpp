@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
-#include <skerry/error.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <skerry/error.hpp>
 
 #include "base/file.hpp"
 #include "frontend/frontend.hpp"
@@ -162,6 +162,7 @@ TEST(Onnx, CarriesCapturesThroughTwoScopes) {
   const Graph graph = import_case("ok_loop");
   const Node& loop = graph.nodes().front();
   EXPECT_EQ(names_of(graph, loop.inputs), (Names{"n", "-", "x", "x"}));
+  EXPECT_EQ(loop.integer("captures", 0), 1);  // the last x; the first is carried
   const Graph& body = subgraph(loop, "body");
   EXPECT_EQ(names_of(body, body.inputs()), (Names{"i", "go", "acc", "x"}));
   const Node& inner = body.nodes().front();
@@ -182,8 +183,8 @@ TEST(Onnx, LetsABranchShadowAnOuterName) {
 TEST(Onnx, InlinesFunctionsWithTheirAttributes) {
   const Graph graph = import_case("ok_function");
   EXPECT_EQ(ops_of(graph), (Names{"LeakyRelu", "Mul", "Add", "LeakyRelu", "Mul", "Add", "Identity"}));
-  EXPECT_DOUBLE_EQ(graph.nodes()[0].real("alpha", -1), 0.25);        // through two calls
-  EXPECT_EQ(graph.nodes()[3].find("alpha"), nullptr);                // not given, no default
+  EXPECT_DOUBLE_EQ(graph.nodes()[0].real("alpha", -1), 0.25);  // through two calls
+  EXPECT_EQ(graph.nodes()[3].find("alpha"), nullptr);          // not given, no default
   EXPECT_EQ(elements<float>(graph.value(graph.nodes()[1].inputs[1])), (std::vector<float>{3}));  // by default
   EXPECT_EQ(names_of(graph, graph.outputs()), (Names{"y", "x1"}));
   EXPECT_EQ(names_of(graph, graph.nodes()[6].inputs), (Names{"x"}));  // handed through
@@ -214,7 +215,8 @@ TEST(Onnx, SniffsModelsAndNothingElse) {
     if (entry.path().extension() != ".onnx") continue;
     EXPECT_TRUE(onnx_frontend.sniff(source_of(entry.path()))) << entry.path();
   }
-  for (const std::string text : {"", "OPENQASM 2.0;\n", "B\x01xy", "[{\"gate\": \"H\"}]", "graph g {", "\x08", "\n\n\n"}) {
+  for (const std::string text :
+       {"", "OPENQASM 2.0;\n", "B\x01xy", "[{\"gate\": \"H\"}]", "graph g {", "\x08", "\n\n\n"}) {
     const Source source{.bytes = std::as_bytes(std::span(text)), .name = "t", .folder = {}, .owner = {}};
     EXPECT_FALSE(onnx_frontend.sniff(source)) << text;
   }
@@ -325,7 +327,8 @@ TEST(Onnx, SurvivesFlippedBytes) {
     const Source whole = source_of(entry.path());
     for (int trial = 0; trial < 500; ++trial) {
       std::vector<std::byte> mutant(whole.bytes.begin(), whole.bytes.end());
-      for (int flips = 1 + trial % 4; flips > 0; --flips) mutant[random() % mutant.size()] = static_cast<std::byte>(random());
+      for (int flips = 1 + trial % 4; flips > 0; --flips)
+        mutant[random() % mutant.size()] = static_cast<std::byte>(random());
       imports(mutant);
     }
   }

@@ -1,10 +1,9 @@
 #include "frontend/onnx/operators.hpp"
 
-#include <skerry/error.hpp>
-
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <skerry/error.hpp>
 #include <unordered_set>
 
 #include "ops/nn/op_record.hpp"
@@ -44,7 +43,9 @@ std::string function_key(std::string_view domain, std::string_view name, std::st
 
 }  // namespace
 
-std::string_view plain_domain(std::string_view domain) noexcept { return domain == "ai.onnx" ? "" : domain; }
+std::string_view plain_domain(std::string_view domain) noexcept {
+  return domain == "ai.onnx" ? "" : domain;
+}
 
 std::string record_name(const proto::Node& node) {
   const std::string_view domain = plain_domain(node.domain);
@@ -64,7 +65,9 @@ Opsets::Opsets(const std::vector<proto::OpsetId>& imports, const Opsets* outer) 
   }
 }
 
-void Opsets::assume_first() { versions_.try_emplace("", 1); }
+void Opsets::assume_first() {
+  versions_.try_emplace("", 1);
+}
 
 int Opsets::version(std::string_view domain) const {
   const auto found = versions_.find(plain_domain(domain));
@@ -122,7 +125,8 @@ class RecursionCheck {
  private:
   [[noreturn]] void refuse(const proto::Function& again) const {
     std::string calls;
-    for (auto at = std::ranges::find(open_, &again); at != open_.end(); ++at) calls += std::string((*at)->name) + " -> ";
+    for (auto at = std::ranges::find(open_, &again); at != open_.end(); ++at)
+      calls += std::string((*at)->name) + " -> ";
     throw Error(ErrorCode::semantic_error, "function calls itself: " + calls + std::string(again.name),
                 std::string(again.name));
   }

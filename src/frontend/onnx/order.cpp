@@ -1,10 +1,9 @@
 #include "frontend/onnx/order.hpp"
 
-#include <skerry/error.hpp>
-
 #include <functional>
 #include <numeric>
 #include <queue>
+#include <skerry/error.hpp>
 #include <unordered_set>
 
 namespace skerry::frontend::onnx {

@@ -1,12 +1,11 @@
 #include "frontend/onnx/tensors.hpp"
 
-#include <skerry/error.hpp>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <skerry/error.hpp>
 #include <vector>
 
 namespace skerry::frontend::onnx {
@@ -37,15 +36,22 @@ struct ListForm {
 ListForm list_form(DType dtype, std::uint64_t elements) {
   const auto width = static_cast<std::size_t>(std::max(1, dtype_bits(dtype) / 8));
   switch (dtype) {
-    case DType::f32: return {4, WireType::fixed32, 4, elements};
-    case DType::c64: return {4, WireType::fixed32, 4, 2 * elements};
-    case DType::f64: return {10, WireType::fixed64, 8, elements};
-    case DType::c128: return {10, WireType::fixed64, 8, 2 * elements};
-    case DType::i64: return {7, WireType::varint, 8, elements};
+    case DType::f32:
+      return {4, WireType::fixed32, 4, elements};
+    case DType::c64:
+      return {4, WireType::fixed32, 4, 2 * elements};
+    case DType::f64:
+      return {10, WireType::fixed64, 8, elements};
+    case DType::c128:
+      return {10, WireType::fixed64, 8, 2 * elements};
+    case DType::i64:
+      return {7, WireType::varint, 8, elements};
     case DType::u32:
-    case DType::u64: return {11, WireType::varint, width, elements};
+    case DType::u64:
+      return {11, WireType::varint, width, elements};
     case DType::i4:
-    case DType::u4: return {5, WireType::varint, 1, (elements + 1) / 2};  // two to an entry
+    case DType::u4:
+      return {5, WireType::varint, 1, (elements + 1) / 2};  // two to an entry
     case DType::i32:
     case DType::i16:
     case DType::i8:
@@ -57,8 +63,10 @@ ListForm list_form(DType dtype, std::uint64_t elements) {
     case DType::f8e4m3fn:
     case DType::f8e4m3fnuz:
     case DType::f8e5m2:
-    case DType::f8e5m2fnuz: return {5, WireType::varint, width, elements};  // floats as their bits
-    case DType::string: break;
+    case DType::f8e5m2fnuz:
+      return {5, WireType::varint, width, elements};  // floats as their bits
+    case DType::string:
+      break;
   }
   throw Error(ErrorCode::unsupported, "tensors of strings are not supported");
 }
@@ -83,13 +91,16 @@ void normalise_booleans(MutableTensorView view) {
 DType dtype_from_onnx(std::int64_t number) {
   switch (number) {
 #define SKERRY_DTYPE(name, bits, onnx) \
-  case onnx: return DType::name;
+  case onnx:                           \
+    return DType::name;
 #include <skerry/dtypes.def>
 #undef SKERRY_DTYPE
-    default: break;
+    default:
+      break;
   }
   for (const auto& [foreign, name] : kForeignTypes) {
-    if (foreign == number) throw Error(ErrorCode::unsupported, "element type " + std::string(name) + " is not supported");
+    if (foreign == number)
+      throw Error(ErrorCode::unsupported, "element type " + std::string(name) + " is not supported");
   }
   throw Error(ErrorCode::semantic_error, "element type " + std::to_string(number) + " is not one of ONNX's");
 }
@@ -117,9 +128,14 @@ TensorDecoder::Header TensorDecoder::read_header(Bytes message) const {
           dims.push_back(static_cast<std::int64_t>(dim));
         });
         break;
-      case 2: type = at.integer(field); break;
-      case 3: throw Error(ErrorCode::unsupported, "is stored in segments");
-      case 9: header.raw = at.message(field); break;
+      case 2:
+        type = at.integer(field);
+        break;
+      case 3:
+        throw Error(ErrorCode::unsupported, "is stored in segments");
+      case 9:
+        header.raw = at.message(field);
+        break;
       case 13: {
         std::string_view key, value;
         WireReader entry(at.message(field), file_.data());
@@ -132,8 +148,11 @@ TensorDecoder::Header TensorDecoder::read_header(Bytes message) const {
         if (key == "length") header.external.length = parse_number(key, value);
         break;
       }
-      case 14: header.is_external = at.integer(field) == 1; break;
-      default: break;
+      case 14:
+        header.is_external = at.integer(field) == 1;
+        break;
+      default:
+        break;
     }
   }
   header.dtype = dtype_from_onnx(type);

@@ -2,10 +2,9 @@
 /// TensorProto and SparseTensorProto to tensors: raw weights stay where they are mapped, typed lists are decoded.
 #pragma once
 
+#include <memory>
 #include <skerry/limits.hpp>
 #include <skerry/tensor.hpp>
-
-#include <memory>
 #include <unordered_map>
 
 #include "frontend/onnx/external_data.hpp"
@@ -48,7 +47,7 @@ class TensorDecoder {
   std::shared_ptr<const void> owner_;
   ExternalData external_;
   const ImportLimits& limits_;
-  std::uint64_t sparse_bytes_ = 0;  // made dense so far: a few bytes of file can claim any shape
+  std::uint64_t sparse_bytes_ = 0;                        // made dense so far: a few bytes of file can claim any shape
   std::unordered_map<const std::byte*, Tensor> decoded_;  // by first byte: a function's constant is shared by its calls
 };
 

@@ -47,13 +47,20 @@ TensorType read_type(Bytes message, const std::byte* origin, const ImportLimits&
   WireReader at(message, origin);
   for (Field field; at.next(field);) {
     switch (field.number) {
-      case 1: return read_tensor_type(at.message(field), origin, limits);
-      case 4: throw Error(ErrorCode::unsupported, "sequences are not supported");
-      case 5: throw Error(ErrorCode::unsupported, "maps are not supported");
-      case 7: throw Error(ErrorCode::unsupported, "opaque types are not supported");
-      case 8: throw Error(ErrorCode::unsupported, "sparse types are not supported");
-      case 9: throw Error(ErrorCode::unsupported, "optional types are not supported");
-      default: break;
+      case 1:
+        return read_tensor_type(at.message(field), origin, limits);
+      case 4:
+        throw Error(ErrorCode::unsupported, "sequences are not supported");
+      case 5:
+        throw Error(ErrorCode::unsupported, "maps are not supported");
+      case 7:
+        throw Error(ErrorCode::unsupported, "opaque types are not supported");
+      case 8:
+        throw Error(ErrorCode::unsupported, "sparse types are not supported");
+      case 9:
+        throw Error(ErrorCode::unsupported, "optional types are not supported");
+      default:
+        break;
     }
   }
   throw Error(ErrorCode::semantic_error, "has no type");

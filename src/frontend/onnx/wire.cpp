@@ -19,7 +19,8 @@ bool take_varint(Bytes& rest, std::uint64_t& value) noexcept {
 }
 
 bool take_fixed(Bytes& rest, std::size_t width, std::uint64_t& value) noexcept {
-  static_assert(std::endian::native == std::endian::little, "weights are used in place, so the host must be little-endian");
+  static_assert(std::endian::native == std::endian::little,
+                "weights are used in place, so the host must be little-endian");
   if (rest.size() < width) return false;
   value = 0;
   std::memcpy(&value, rest.data(), width);

@@ -2,10 +2,9 @@
 /// The protobuf wire format, read in place: a cursor over the fields of one message that copies nothing.
 #pragma once
 
-#include <skerry/error.hpp>
-
 #include <cstddef>
 #include <cstdint>
+#include <skerry/error.hpp>
 #include <span>
 #include <string>
 #include <string_view>

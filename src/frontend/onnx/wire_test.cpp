@@ -21,7 +21,8 @@ void read_all(const std::vector<std::byte>& message) {
 }
 
 TEST(WireReader, TakesEveryWireType) {
-  const auto message = bytes({0x08, 0x96, 0x01, 0x15, 0, 0, 0x80, 0x3f, 0x19, 1, 0, 0, 0, 0, 0, 0, 0, 0x22, 2, 'h', 'i'});
+  const auto message =
+      bytes({0x08, 0x96, 0x01, 0x15, 0, 0, 0x80, 0x3f, 0x19, 1, 0, 0, 0, 0, 0, 0, 0, 0x22, 2, 'h', 'i'});
   WireReader reader(message, message.data());
   Field field;
   ASSERT_TRUE(reader.next(field));
@@ -44,12 +45,12 @@ TEST(WireReader, ReadsNegativeNumbersAsTenBytes) {
 }
 
 TEST(WireReader, RefusesWhatIsCutOffOrMalformed) {
-  EXPECT_THROW(read_all(bytes({0x08})), Error);                       // no value
-  EXPECT_THROW(read_all(bytes({0x08, 0x80})), Error);                 // varint goes on
-  EXPECT_THROW(read_all(bytes({0x22, 5, 'h'})), Error);               // length past the end
-  EXPECT_THROW(read_all(bytes({0x15, 0, 0})), Error);                 // fixed32 of two bytes
-  EXPECT_THROW(read_all(bytes({0x0b})), Error);                       // a group
-  EXPECT_THROW(read_all(bytes({0x00, 0x00})), Error);                 // field 0
+  EXPECT_THROW(read_all(bytes({0x08})), Error);          // no value
+  EXPECT_THROW(read_all(bytes({0x08, 0x80})), Error);    // varint goes on
+  EXPECT_THROW(read_all(bytes({0x22, 5, 'h'})), Error);  // length past the end
+  EXPECT_THROW(read_all(bytes({0x15, 0, 0})), Error);    // fixed32 of two bytes
+  EXPECT_THROW(read_all(bytes({0x0b})), Error);          // a group
+  EXPECT_THROW(read_all(bytes({0x00, 0x00})), Error);    // field 0
   EXPECT_THROW(read_all(bytes({0x22, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})), Error);
 }
 

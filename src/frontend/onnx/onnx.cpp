@@ -49,9 +49,6 @@ void merge_stated_outputs(const onnx::proto::Graph& stated, Graph& graph, const 
 }
 
 Graph import_model(const Source& source, const ImportLimits& limits) {
-  if (source.bytes.size() > limits.max_file_bytes)
-    throw Error(ErrorCode::limit_exceeded, "the model has " + std::to_string(source.bytes.size()) +
-                                               " bytes, max_file_bytes is " + std::to_string(limits.max_file_bytes));
   const onnx::proto::Model model = onnx::proto::read_model(source.bytes, limits);
   require_known_ir_version(model.ir_version);
   const onnx::FunctionTable functions(model, limits.max_nesting);

@@ -11,7 +11,10 @@ add_library(skerry_shared SHARED "${PROJECT_SOURCE_DIR}/cmake/shared_library.cpp
 add_library(skerry::skerry ALIAS skerry_shared)
 set_target_properties(skerry_shared PROPERTIES
   OUTPUT_NAME skerry EXPORT_NAME skerry VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-target_link_libraries(skerry_shared PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${rooms}>")
+target_link_libraries(skerry_shared PRIVATE ${rooms})
+# Rooms link one another, so the feature is set for the whole link rather than where each is named.
+string(REPLACE ";" "," whole_rooms "${rooms}")
+set_property(TARGET skerry_shared PROPERTY LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${whole_rooms}")
 target_include_directories(skerry_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(skerry_shared INTERFACE cxx_std_20)
 

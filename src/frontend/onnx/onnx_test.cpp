@@ -255,6 +255,10 @@ struct Refusal {
   const char* words;  // part of what()
 };
 
+void PrintTo(const Refusal& row, std::ostream* out) {  // NOLINT(readability-identifier-naming): GoogleTest's name
+  *out << row.name;
+}
+
 class OnnxRefusal : public testing::TestWithParam<Refusal> {};
 
 TEST_P(OnnxRefusal, SaysWhereAndWhat) {

@@ -131,7 +131,7 @@ void add_answers(const Request& request, double leaves, Passes& passes, std::vec
   }
   if (request.distribution != Distribution::none) passes += leaves * Passes::gate(2 * size, 2 * size);
   if (!request.samples()) return;
-  if (!request.tail_positions.empty()) passes += leaves * Passes::gate(size, 0.5 * size);
+  if (!request.tail_positions.empty()) passes += leaves * Passes::gate(2 * size, 0.5 * size);
   // A small state has less to search.
   const double search = std::min(size / 64.0, 1.0);
   work.push_back({kernels::Rate::draw, static_cast<double>(request.shots) * (0.35 + 0.65 * search)});
@@ -143,7 +143,9 @@ double memory_share(const Request& request) {
   constexpr double kUsualL2 = 1 << 20;
   const base::Machine& machine = base::machine();
   const double l2 = (machine.l2_bytes != 0 ? static_cast<double>(machine.l2_bytes) : kUsualL2) * base::thread_budget();
-  const double last = std::max(static_cast<double>(machine.l3_bytes), 2 * l2);
+  // A last-level cache is shared with whoever else runs there: more than this was never of use.
+  constexpr double kMostL3 = 32 << 20;
+  const double last = std::max(std::min(static_cast<double>(machine.l3_bytes), kMostL3), 2 * l2);
   const double share = std::clamp((static_cast<double>(request.state_bytes()) - l2) / (last - l2), 0.0, 1.0);
   return share * share;
 }

@@ -17,6 +17,7 @@ function(skerry_room)
 
   add_library(${library} STATIC ${sources})
   add_library(skerry::${ROOM_NAME} ALIAS ${library})
+  set_property(GLOBAL APPEND PROPERTY SKERRY_ROOMS ${ROOM_NAME})
   target_link_libraries(${library} PUBLIC ${ROOM_LINK} PRIVATE skerry_options ${ROOM_PRIVATE})
   target_include_directories(${library} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)

@@ -53,7 +53,9 @@ inline constexpr NodeId kNoNode = 0xffffffffU;
 class Graph;
 
 /// A graph held by a node (branch of If, body of Loop). Isolated: it sees only its own inputs; what it uses from
-/// outside is passed as further inputs of the node, in the order of the inner graph's trailing inputs.
+/// outside is passed as further inputs of the node, in the order of the inner graph's trailing inputs. All subgraphs of
+/// a node get the same ones; the node's integer attribute `captures` says how many there are (absent: none), since a
+/// Loop's own inputs cannot be told from them otherwise.
 /// The graph is shared among copies and never changed in place.
 using Subgraph = std::shared_ptr<const Graph>;
 using CircuitRef = std::shared_ptr<const Circuit>;

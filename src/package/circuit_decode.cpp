@@ -1,5 +1,4 @@
 #include <bit>
-#include <numeric>
 #include <skerry/error.hpp>
 #include <string>
 #include <utility>
@@ -40,8 +39,8 @@ std::vector<Key> known_names(const std::vector<std::string>& names, const char* 
   return keys;
 }
 
-/// Makes one circuit from one table. What has no builder call of its own (matrices, branches and assignments that no
-/// block uses any more) is made in the body and the body replaced at the end.
+/// Makes one circuit from one table. Branches and assignments are made in the body, which is replaced at the end: they
+/// have no builder call that leaves out the instruction.
 class CircuitDecoder {
  public:
   CircuitDecoder(const fbs::Circuit& table, Fields& fields) : table_(table), fields_(fields) {}
@@ -162,7 +161,7 @@ class CircuitDecoder {
     for (std::uint32_t i = 0, n = fields_.count(table_.matrices()); i < n; ++i) {
       const auto& matrix = *table_.matrices()->Get(i);
       const std::uint32_t wires = matrix.wires();
-      if (wires > kMaxMatrixWires || wires > circuit_.num_wires()) {
+      if (wires > kMaxMatrixWires) {
         damaged("matrix " + std::to_string(i) + " is on " + std::to_string(wires) + " wires");
       }
       steps += std::uint64_t{1} << (3 * wires);
@@ -174,9 +173,7 @@ class CircuitDecoder {
       }
       Matrix result{wires, std::vector<std::complex<double>>(values.size() / 2)};
       for (std::size_t k = 0; k < result.values.size(); ++k) result.values[k] = {values[2 * k], values[2 * k + 1]};
-      std::vector<Wire> first_wires(wires);
-      std::iota(first_wires.begin(), first_wires.end(), Wire{0});
-      circuit_.unitary(std::move(result), first_wires);
+      circuit_.add_matrix(std::move(result));
     }
   }
 

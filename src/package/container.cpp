@@ -34,7 +34,7 @@ std::vector<PlaneRegion> plane_regions_of(const fbs::Section& table, Fields& fie
   return regions;
 }
 
-Encoding encoding_of(const fbs::Section& table, std::uint32_t features, const std::string& name) {
+Encoding encoding_of(const fbs::Section& table, const std::string& name) {
   if (table.encoding() == static_cast<std::uint8_t>(Encoding::plain)) {
     if (table.bytes() != table.stored_bytes()) damaged("a plain section of two sizes", name);
     if (table.planes() != nullptr && table.planes()->size() != 0) damaged("a plain section with byte planes", name);
@@ -45,7 +45,6 @@ Encoding encoding_of(const fbs::Section& table, std::uint32_t features, const st
                 "encoding " + std::to_string(table.encoding()) + " is not known to this program", name,
                 "update this program");
   }
-  if ((features & kFeatureZstd) == 0) damaged("a zstd section that the header does not announce", name);
   return Encoding::zstd;
 }
 
@@ -128,7 +127,7 @@ void Container::read_index(const ReadOptions& options) {
       section.offset = table.offset();
       section.stored = file_.subspan(table.offset(), table.stored_bytes());
       section.bytes = table.bytes();
-      section.encoding = encoding_of(table, header_.features, where);
+      section.encoding = encoding_of(table, where);
       section.planes = plane_regions_of(table, fields, where);
       section.required = table.required();
       const auto sha = fields.list(table.sha256());
@@ -150,6 +149,10 @@ void Container::read_index(const ReadOptions& options) {
       sections_.push_back(std::move(section));
     }
     if (end != file_.size()) damaged("the file goes on after its last section", "index");
+    const bool has_zstd = std::ranges::find(sections_, Encoding::zstd, &Section::encoding) != sections_.end();
+    if (has_zstd != ((header_.features & kFeatureZstd) != 0)) {
+      damaged("the header's features are not those of the sections", "header");
+    }
   } catch (const Error& error) {
     throw error.where().empty() ? error.at("index") : error;
   }

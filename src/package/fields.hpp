@@ -59,7 +59,7 @@ class Fields {
  private:
   template <class T, class Vector>
   std::span<const T> raw(const Vector* field) {
-    if (field == nullptr) return {};
+    if (field == nullptr || field->size() == 0) return {};  // an empty one lies anywhere
     take(std::uint64_t{field->size()} * sizeof(T));
     if (reinterpret_cast<std::uintptr_t>(field->Data()) % alignof(T) != 0) {
       throw Error(ErrorCode::corrupt, "a list is not aligned to its elements");

@@ -29,7 +29,7 @@ inline constexpr std::uint32_t kKnownFeatures = kFeatureZstd;
 inline constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t kMaxProgramBytes = 0x7fff'0000;
 inline constexpr std::uint32_t kMaxWires = std::uint32_t{1} << 24;  ///< and bits
-inline constexpr std::uint32_t kMaxMatrixWires = 12;
+inline constexpr std::uint32_t kMaxMatrixWires = 10;
 inline constexpr int kMaxNesting = 256;  ///< graphs within graphs
 
 inline constexpr const char* kIndexIdentifier = "SKIX";

@@ -117,7 +117,8 @@ std::vector<std::byte> Image::encode_index(const Contents& contents) const {
     std::vector<fbs::PlaneRegion> planes;
     for (const PlaneRegion& region : section.planes) planes.emplace_back(region.offset, region.bytes, region.width);
     const auto name = builder.CreateString(section.name);
-    const auto plane_list = builder.CreateVectorOfStructs(planes);
+    const auto plane_list =
+        planes.empty() ? flatbuffers::Offset<flatbuffers::Vector<const fbs::PlaneRegion*>>(0) : builder.CreateVectorOfStructs(planes);
     const auto sha = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(section.sha256.data()), kDigestBytes);
     tables.push_back(fbs::CreateSection(builder, name, section.offset, section.stored_bytes, section.bytes,
                                         static_cast<std::uint8_t>(section.encoding), plane_list, sha, true));

@@ -1,0 +1,67 @@
+#include "frontend/frontend.hpp"
+
+#include <algorithm>
+#include <array>
+#include <skerry/error.hpp>
+
+#include "base/file.hpp"
+#include "ir/verify.hpp"
+
+namespace skerry::frontend {
+
+#define SKERRY_FRONTEND(name, what) extern const Frontend name##_frontend;
+#include "frontend/frontends.def"
+#undef SKERRY_FRONTEND
+
+namespace {
+
+// A copy of each row, made when first asked for: rows of other files are set up before main, but in no known order.
+const auto& rows() {
+  static const std::array all = {
+#define SKERRY_FRONTEND(name, what) name##_frontend,
+#include "frontend/frontends.def"
+#undef SKERRY_FRONTEND
+  };
+  return all;
+}
+
+std::string known_formats() {
+  std::string list;
+  for (const Frontend& row : rows()) list += (list.empty() ? "" : &row == &rows().back() ? " or " : ", ") + std::string(row.what);
+  return list;
+}
+
+}  // namespace
+
+std::span<const Frontend> frontends() { return rows(); }
+
+Imported import(const Source& source, const ImportLimits& limits) {
+  if (source.bytes.size() > limits.max_file_bytes)
+    throw Error(ErrorCode::limit_exceeded,
+                "the file has " + std::to_string(source.bytes.size()) + " bytes, max_file_bytes is " + std::to_string(limits.max_file_bytes),
+                source.name, "raise max_file_bytes");
+  const auto row = std::find_if(rows().begin(), rows().end(), [&](const Frontend& f) { return f.sniff(source); });
+  if (row == rows().end())
+    throw Error(ErrorCode::syntax_error, source.bytes.empty() ? "the file is empty" : "the content is of no known format",
+                source.name + ":1:1", "give " + known_formats());
+  try {
+    Imported imported = row->import(source, limits);
+    std::visit([](const auto& value) { ir::verify(value); }, imported);
+    return imported;
+  } catch (const Error& e) {
+    if (e.where().starts_with(source.name)) throw;
+    throw e.at(source.name);
+  }
+}
+
+Imported import_file(const std::filesystem::path& path, const ImportLimits& limits) {
+  auto file = std::make_shared<base::MappedFile>(base::MappedFile::open(path));
+  Source source;
+  source.bytes = file->bytes();
+  source.name = path.string();
+  source.folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  source.owner = std::move(file);
+  return import(source, limits);
+}
+
+}  // namespace skerry::frontend

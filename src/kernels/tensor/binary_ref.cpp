@@ -1,0 +1,216 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/binary.hpp"
+#include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/numeric.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+template <class T>
+T integer_quotient(T a, T b) {
+  using U = std::make_unsigned_t<T>;
+  if (b == T(0)) return T(0);
+  if constexpr (std::is_signed_v<T>) {
+    if (b == T(-1)) return static_cast<T>(U(0) - static_cast<U>(a));  // the smallest number has no negative
+  }
+  return static_cast<T>(a / b);
+}
+
+template <class T>
+T integer_remainder(T a, T b) {
+  if (b == T(0)) return T(0);
+  if constexpr (std::is_signed_v<T>) {
+    if (b == T(-1)) return T(0);
+  }
+  return static_cast<T>(a % b);
+}
+
+// The sign of the divisor, as Python's %.
+template <class T>
+T integer_modulus(T a, T b) {
+  const T rest = integer_remainder(a, b);
+  return rest != T(0) && (rest < T(0)) != (b < T(0)) ? static_cast<T>(rest + b) : rest;
+}
+
+// Calls f on every pair. R: element type of the result.
+template <class A, class B, class R, class F>
+void zip(TensorView a, TensorView b, MutableTensorView out, F f) {
+  const BroadcastLoops<2> loops(out.shape(), {a.shape(), b.shape()});
+  const A* pa = reinterpret_cast<const A*>(a.data());
+  const B* pb = reinterpret_cast<const B*>(b.data());
+  R* po = reinterpret_cast<R*>(out.data());
+  const std::int64_t sa = loops.inner_stride(0);
+  const std::int64_t sb = loops.inner_stride(1);
+  base::parallel_for(0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+    loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+                       [&](std::int64_t at, const std::array<std::int64_t, 2>& in, std::int64_t count) {
+                         for (std::int64_t i = 0; i < count; ++i)
+                           po[at + i] = f(pa[in[0] + i * sa], pb[in[1] + i * sb]);
+                       });
+  });
+}
+
+template <Binary F, class T>
+T real_formula(T a, T b) {
+#define SKERRY_BINARY(name, real, integer) \
+  if constexpr (F == Binary::name) return real;
+#include "kernels/tensor/binary.def"
+#undef SKERRY_BINARY
+}
+
+template <Binary F, class T>
+T integer_formula(T a, T b) {
+  using U [[maybe_unused]] = std::make_unsigned_t<T>;
+#define SKERRY_BINARY(name, real, integer) \
+  if constexpr (F == Binary::name) return integer;
+#include "kernels/tensor/binary.def"
+#undef SKERRY_BINARY
+}
+
+template <Binary F>
+void run(TensorView a, TensorView b, MutableTensorView out) {
+  visit(Numbers{}, out.dtype(), [&]<class T>() {
+    if constexpr (is_real<T>) {
+      using C = Compute<T>;
+      zip<T, T, T>(a, b, out, [](T x, T y) { return T(real_formula<F, C>(static_cast<C>(x), static_cast<C>(y))); });
+    } else {
+      zip<T, T, T>(a, b, out, [](T x, T y) { return integer_formula<F, T>(x, y); });
+    }
+  });
+}
+
+template <class T>
+T integer_power(T base, std::int64_t exponent) {
+  if (exponent < 0) {
+    if (base == T(1)) return T(1);
+    if constexpr (std::is_signed_v<T>) {
+      if (base == T(-1)) return exponent % 2 == 0 ? T(1) : T(-1);
+    }
+    return T(0);
+  }
+  std::uint64_t result = 1;
+  auto square = static_cast<std::uint64_t>(base);
+  for (auto bits = static_cast<std::uint64_t>(exponent); bits != 0; bits >>= 1) {
+    if ((bits & 1U) != 0) result *= square;
+    square *= square;
+  }
+  return static_cast<T>(result);
+}
+
+template <class T, class E>
+T any_power(T a, E b) {
+  if constexpr (std::is_integral_v<T> && std::is_integral_v<E>) {
+    return integer_power(a, convert<std::int64_t>(b));
+  } else if constexpr (std::is_same_v<T, float>) {
+    return std::pow(a, convert<float>(b));
+  } else {
+    return convert<T>(std::pow(convert<double>(a), convert<double>(b)));
+  }
+}
+
+}  // namespace
+
+void binary(Binary f, TensorView a, TensorView b, MutableTensorView out) {
+  switch (f) {
+#define SKERRY_BINARY(name, real, integer) \
+  case Binary::name:                       \
+    return run<Binary::name>(a, b, out);
+#include "kernels/tensor/binary.def"
+#undef SKERRY_BINARY
+  }
+}
+
+void compare(Comparison f, TensorView a, TensorView b, MutableTensorView out) {
+  visit(NumbersAndBool{}, a.dtype(), [&]<class T>() {
+    using C = Compute<T>;
+    const auto run = [&](auto relation) {
+      zip<T, T, bool>(a, b, out, [relation](T x, T y) { return relation(static_cast<C>(x), static_cast<C>(y)); });
+    };
+    switch (f) {
+      case Comparison::equal:
+        return run([](C x, C y) { return x == y; });
+      case Comparison::less:
+        return run([](C x, C y) { return x < y; });
+      case Comparison::less_or_equal:
+        return run([](C x, C y) { return x <= y; });
+      case Comparison::greater:
+        return run([](C x, C y) { return x > y; });
+      case Comparison::greater_or_equal:
+        return run([](C x, C y) { return x >= y; });
+    }
+  });
+}
+
+void logic(Logic f, TensorView a, TensorView b, MutableTensorView out) {
+  switch (f) {
+    case Logic::logical_and:
+      return zip<bool, bool, bool>(a, b, out, [](bool x, bool y) { return x && y; });
+    case Logic::logical_or:
+      return zip<bool, bool, bool>(a, b, out, [](bool x, bool y) { return x || y; });
+    case Logic::logical_xor:
+      return zip<bool, bool, bool>(a, b, out, [](bool x, bool y) { return x != y; });
+  }
+}
+
+void power(TensorView a, TensorView b, MutableTensorView out) {
+  visit(Numbers{}, a.dtype(), [&]<class T>() {
+    // Squares dominate in practice (a variance written out), and pow() is fifty times a multiplication.
+    if constexpr (std::is_same_v<T, float>) {
+      if (b.dtype() == DType::f32 && b.elements() == 1 && b.as<float>()[0] == 2.0F) {
+        return zip<float, float, float>(a, b, out, [](float x, float) { return x * x; });
+      }
+    }
+    visit(Numbers{}, b.dtype(), [&]<class E>() {
+      zip<T, E, T>(a, b, out, [](T x, E y) { return any_power<T, E>(x, y); });
+    });
+  });
+}
+
+namespace {
+
+struct Wide {
+  std::uint64_t words[2];
+};
+
+template <class T>
+void choose(TensorView condition, TensorView a, TensorView b, MutableTensorView out) {
+  const BroadcastLoops<3> loops(out.shape(), {condition.shape(), a.shape(), b.shape()});
+  const auto* pc = reinterpret_cast<const bool*>(condition.data());
+  const T* pa = reinterpret_cast<const T*>(a.data());
+  const T* pb = reinterpret_cast<const T*>(b.data());
+  T* po = reinterpret_cast<T*>(out.data());
+  base::parallel_for(0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+    loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+                       [&](std::int64_t at, const std::array<std::int64_t, 3>& in, std::int64_t count) {
+                         for (std::int64_t i = 0; i < count; ++i) {
+                           po[at + i] = pc[in[0] + i * loops.inner_stride(0)] ? pa[in[1] + i * loops.inner_stride(1)]
+                                                                              : pb[in[2] + i * loops.inner_stride(2)];
+                         }
+                       });
+  });
+}
+
+}  // namespace
+
+void where(TensorView condition, TensorView a, TensorView b, MutableTensorView out) {
+  switch (dtype_bits(out.dtype())) {
+    case 8:
+      return choose<std::uint8_t>(condition, a, b, out);
+    case 16:
+      return choose<std::uint16_t>(condition, a, b, out);
+    case 32:
+      return choose<std::uint32_t>(condition, a, b, out);
+    case 64:
+      return choose<std::uint64_t>(condition, a, b, out);
+    case 128:
+      return choose<Wide>(condition, a, b, out);
+    default:
+      throw Error(ErrorCode::internal, "where was given " + std::string(dtype_name(out.dtype())));
+  }
+}
+
+}  // namespace skerry::kernels

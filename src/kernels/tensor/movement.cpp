@@ -1,0 +1,300 @@
+#include "kernels/tensor/movement.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <skerry/error.hpp>
+#include <string>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/broadcast.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+constexpr std::size_t kMaxLoops = 2 * Shape::kMaxRank;
+using Extents = std::array<std::int64_t, kMaxLoops>;
+
+std::size_t width_of(DType dtype) {
+  return static_cast<std::size_t>(dtype_bits(dtype)) / 8;
+}
+
+Extents row_major(const Shape& shape) {
+  Extents strides{};
+  std::int64_t step = 1;
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    strides[static_cast<std::size_t>(axis)] = step;
+    step *= shape[axis];
+  }
+  return strides;
+}
+
+// The loop nest with axes of one element left out and axes merged that lie one after the other on both sides.
+struct Loops {
+  std::size_t rank = 0;
+  Extents dims{}, in{}, out{};
+
+  Loops(std::span<const std::int64_t> extents, std::span<const std::int64_t> ins, std::span<const std::int64_t> outs) {
+    for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+      if (extents[axis] == 1) continue;
+      const bool merges = rank > 0 && in[rank - 1] == ins[axis] * extents[axis] &&
+                          out[rank - 1] == outs[axis] * extents[axis];
+      if (!merges) dims[rank++] = 1;
+      dims[rank - 1] *= extents[axis];
+      in[rank - 1] = ins[axis];
+      out[rank - 1] = outs[axis];
+    }
+    if (rank == 0) {
+      rank = 1;
+      dims[0] = in[0] = out[0] = 1;
+    }
+  }
+};
+
+struct Wide {
+  std::uint64_t words[2];
+};
+
+template <class T>
+void copy_run(const T* in, std::int64_t in_step, T* out, std::int64_t out_step, std::int64_t count) {
+  if (in_step == 1 && out_step == 1) {
+    std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(T));
+  } else if (in_step == 0 && out_step == 1) {
+    std::fill_n(out, count, *in);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) out[i * out_step] = in[i * in_step];
+  }
+}
+
+// The two innermost loops in squares: a transposition that read whole columns would miss the cache at every element.
+template <class T>
+void copy_plane(const T* in, T* out, const Loops& loops) {
+  constexpr std::int64_t kSide = 16;
+  const std::size_t b = loops.rank - 1;
+  const std::size_t a = b - 1;
+  for (std::int64_t i0 = 0; i0 < loops.dims[a]; i0 += kSide) {
+    const std::int64_t i1 = std::min(i0 + kSide, loops.dims[a]);
+    for (std::int64_t j0 = 0; j0 < loops.dims[b]; j0 += kSide) {
+      const std::int64_t count = std::min(kSide, loops.dims[b] - j0);
+      for (std::int64_t i = i0; i < i1; ++i) {
+        copy_run(in + i * loops.in[a] + j0 * loops.in[b], loops.in[b], out + i * loops.out[a] + j0 * loops.out[b],
+                 loops.out[b], count);
+      }
+    }
+  }
+}
+
+template <class T>
+void copy_as(const std::byte* from, std::byte* to, const Loops& loops) {
+  const T* in = reinterpret_cast<const T*>(from);
+  T* out = reinterpret_cast<T*>(to);
+  const std::size_t last = loops.rank - 1;
+  const bool by_plane = loops.rank >= 2 && loops.in[last] != 1 && loops.in[last] != 0;
+  const std::size_t outer_rank = by_plane ? last - 1 : last;
+  std::int64_t outer = 1;
+  for (std::size_t axis = 0; axis < outer_rank; ++axis) outer *= loops.dims[axis];
+  const std::int64_t inner = by_plane ? loops.dims[last] * loops.dims[last - 1] : loops.dims[last];
+  if (outer == 1 && !by_plane) {
+    base::parallel_for(0, static_cast<std::size_t>(inner), kElementGrain * 4, [&](std::size_t begin, std::size_t end) {
+      const auto at = static_cast<std::int64_t>(begin);
+      copy_run(in + at * loops.in[last], loops.in[last], out + at * loops.out[last], loops.out[last],
+               static_cast<std::int64_t>(end - begin));
+    });
+    return;
+  }
+  const std::size_t grain = std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(inner, 1)));
+  base::parallel_for(0, static_cast<std::size_t>(outer), grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t index = begin; index < end; ++index) {
+      auto rest = static_cast<std::int64_t>(index);
+      std::int64_t in_at = 0, out_at = 0;
+      for (std::size_t axis = outer_rank; axis-- > 0;) {
+        const std::int64_t i = rest % loops.dims[axis];
+        rest /= loops.dims[axis];
+        in_at += i * loops.in[axis];
+        out_at += i * loops.out[axis];
+      }
+      if (by_plane) {
+        copy_plane(in + in_at, out + out_at, loops);
+      } else {
+        copy_run(in + in_at, loops.in[last], out + out_at, loops.out[last], inner);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void copy_strided(const std::byte* in, std::span<const std::int64_t> in_strides, std::byte* out,
+                  std::span<const std::int64_t> out_strides, std::span<const std::int64_t> dims, std::size_t width) {
+  if (std::ranges::find(dims, 0) != dims.end()) return;
+  const Loops loops(dims, in_strides, out_strides);
+  switch (width) {
+    case 1:
+      return copy_as<std::uint8_t>(in, out, loops);
+    case 2:
+      return copy_as<std::uint16_t>(in, out, loops);
+    case 4:
+      return copy_as<std::uint32_t>(in, out, loops);
+    case 8:
+      return copy_as<std::uint64_t>(in, out, loops);
+    case 16:
+      return copy_as<Wide>(in, out, loops);
+    default:
+      throw Error(ErrorCode::internal, "elements of " + std::to_string(width) + " bytes cannot be copied");
+  }
+}
+
+void transpose(TensorView x, std::span<const std::int64_t> perm, MutableTensorView y) {
+  const Extents from = row_major(x.shape());
+  const Extents to = row_major(y.shape());
+  Extents in{};
+  for (std::size_t axis = 0; axis < perm.size(); ++axis) in[axis] = from[static_cast<std::size_t>(perm[axis])];
+  copy_strided(x.data(), std::span(in).first(perm.size()), y.data(), std::span(to).first(perm.size()),
+               y.shape().dims(), width_of(x.dtype()));
+}
+
+void slice(TensorView x, std::span<const std::int64_t> starts, std::span<const std::int64_t> steps,
+           MutableTensorView y) {
+  const Extents from = row_major(x.shape());
+  const Extents to = row_major(y.shape());
+  Extents in{};
+  std::int64_t offset = 0;
+  if (y.elements() == 0) return;
+  for (std::size_t axis = 0; axis < starts.size(); ++axis) {
+    in[axis] = from[axis] * steps[axis];
+    offset += from[axis] * starts[axis];
+  }
+  const std::size_t width = width_of(x.dtype());
+  copy_strided(x.data() + offset * static_cast<std::int64_t>(width), std::span(in).first(starts.size()), y.data(),
+               std::span(to).first(starts.size()), y.shape().dims(), width);
+}
+
+void expand(TensorView x, MutableTensorView y) {
+  const Extents from = row_major(x.shape());
+  const Extents to = row_major(y.shape());
+  Extents in{};
+  const int lead = y.shape().rank() - x.shape().rank();
+  for (int axis = 0; axis < x.shape().rank(); ++axis) {
+    if (x.shape()[axis] != 1) in[static_cast<std::size_t>(axis + lead)] = from[static_cast<std::size_t>(axis)];
+  }
+  const auto rank = static_cast<std::size_t>(y.shape().rank());
+  copy_strided(x.data(), std::span(in).first(rank), y.data(), std::span(to).first(rank), y.shape().dims(),
+               width_of(x.dtype()));
+}
+
+// Each axis becomes two loops: over the repetitions, which stand still in x, and over the extent.
+void tile(TensorView x, MutableTensorView y) {
+  const Extents from = row_major(x.shape());
+  const Extents to = row_major(y.shape());
+  Extents in{}, out{}, dims{};
+  const auto rank = static_cast<std::size_t>(x.shape().rank());
+  if (x.elements() == 0) return;
+  for (std::size_t axis = 0; axis < rank; ++axis) {
+    const std::int64_t extent = x.shape()[static_cast<int>(axis)];
+    dims[2 * axis] = y.shape()[static_cast<int>(axis)] / extent;
+    dims[2 * axis + 1] = extent;
+    in[2 * axis + 1] = from[axis];
+    out[2 * axis] = to[axis] * extent;
+    out[2 * axis + 1] = to[axis];
+  }
+  copy_strided(x.data(), std::span(in).first(2 * rank), y.data(), std::span(out).first(2 * rank),
+               std::span(dims).first(2 * rank), width_of(x.dtype()));
+}
+
+void place(TensorView x, int axis, std::int64_t at, MutableTensorView y) {
+  const Extents from = row_major(x.shape());
+  const Extents to = row_major(y.shape());
+  const auto rank = static_cast<std::size_t>(x.shape().rank());
+  const std::size_t width = width_of(x.dtype());
+  std::byte* start = y.data() + at * to[static_cast<std::size_t>(axis)] * static_cast<std::int64_t>(width);
+  copy_strided(x.data(), std::span(from).first(rank), start, std::span(to).first(rank), x.shape().dims(), width);
+}
+
+void extract(TensorView x, int axis, std::int64_t at, MutableTensorView y) {
+  const Extents from = row_major(x.shape());
+  const Extents to = row_major(y.shape());
+  const auto rank = static_cast<std::size_t>(x.shape().rank());
+  const std::size_t width = width_of(x.dtype());
+  const std::byte* start = x.data() + at * from[static_cast<std::size_t>(axis)] * static_cast<std::int64_t>(width);
+  copy_strided(start, std::span(from).first(rank), y.data(), std::span(to).first(rank), y.shape().dims(), width);
+}
+
+namespace {
+
+// Where position i of the padded axis comes from, -1 for the pad value.
+std::int64_t source_index(std::int64_t i, std::int64_t extent, PadMode mode) {
+  if (i >= 0 && i < extent) return i;
+  switch (mode) {
+    case PadMode::constant:
+      return -1;
+    case PadMode::edge:
+      return std::clamp<std::int64_t>(i, 0, extent - 1);
+    case PadMode::wrap:
+      return ((i % extent) + extent) % extent;
+    case PadMode::reflect: {
+      const std::int64_t period = std::max<std::int64_t>(2 * (extent - 1), 1);
+      const std::int64_t phase = ((i % period) + period) % period;
+      return phase < extent ? phase : period - phase;
+    }
+  }
+  return -1;
+}
+
+}  // namespace
+
+void pad(TensorView x, std::span<const std::int64_t> before, PadMode mode, const std::byte* value,
+         MutableTensorView y) {
+  const std::size_t width = width_of(x.dtype());
+  const Extents from = row_major(x.shape());
+  const int rank = y.shape().rank();
+  base::parallel_for(
+      0, static_cast<std::size_t>(y.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t flat = begin; flat < end; ++flat) {
+          auto rest = static_cast<std::int64_t>(flat);
+          std::int64_t source = 0;
+          for (int axis = rank - 1; axis >= 0; --axis) {
+            const auto a = static_cast<std::size_t>(axis);
+            const std::int64_t i = source_index(rest % y.shape()[axis] - before[a], x.shape()[axis], mode);
+            rest /= y.shape()[axis];
+            source = source < 0 || i < 0 ? -1 : source + i * from[a];
+          }
+          std::byte* target = y.data() + flat * width;
+          if (source >= 0) {
+            std::memcpy(target, x.data() + static_cast<std::size_t>(source) * width, width);
+          } else if (value != nullptr) {
+            std::memcpy(target, value, width);
+          } else {
+            std::memset(target, 0, width);
+          }
+        }
+      });
+}
+
+void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
+  const std::size_t width = width_of(x.dtype());
+  const std::int64_t extent = x.shape()[axis];
+  std::int64_t outer = 1, inner = 1;
+  for (int i = 0; i < axis; ++i) outer *= x.shape()[i];
+  for (int i = axis + 1; i < x.shape().rank(); ++i) inner *= x.shape()[i];
+  const std::int64_t count = indices.elements();
+  const std::size_t row_bytes = static_cast<std::size_t>(inner) * width;
+  const auto index_at = [&](std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    const std::int64_t index = indices.dtype() == DType::i32 ? indices.as<std::int32_t>()[at] : indices.as<std::int64_t>()[at];
+    if (index < -extent || index >= extent) {
+      throw Error(ErrorCode::out_of_range,
+                  "index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent) + " elements");
+    }
+    return index < 0 ? index + extent : index;
+  };
+  const std::size_t grain = std::max<std::size_t>(1, 4 * kElementGrain / std::max<std::size_t>(row_bytes, 1));
+  base::parallel_for(0, static_cast<std::size_t>(outer * count), grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t row = begin; row < end; ++row) {
+      const auto o = static_cast<std::int64_t>(row) / count;
+      const std::int64_t from = o * extent + index_at(static_cast<std::int64_t>(row) % count);
+      std::memcpy(y.data() + row * row_bytes, x.data() + static_cast<std::size_t>(from) * row_bytes, row_bytes);
+    }
+  });
+}
+
+}  // namespace skerry::kernels

@@ -1,0 +1,39 @@
+/// \file
+/// Moving elements without looking at them: transpose, slice, concat, split, expand, tile, pad, gather. Any dtype of
+/// whole bytes.
+#pragma once
+
+#include <cstdint>
+#include <skerry/tensor.hpp>
+#include <span>
+
+namespace skerry::kernels {
+
+/// A loop nest that copies elements of `width` bytes; strides in elements, outermost axis first, at most 16 axes.
+/// out must not overlap in.
+void copy_strided(const std::byte* in, std::span<const std::int64_t> in_strides, std::byte* out,
+                  std::span<const std::int64_t> out_strides, std::span<const std::int64_t> dims, std::size_t width);
+
+/// y[i_0, …] = x[i_perm^-1…]: axis k of y is axis perm[k] of x.
+void transpose(TensorView x, std::span<const std::int64_t> perm, MutableTensorView y);
+/// y[i] = x[starts + i * steps], one start and step per axis (negative steps walk backwards).
+void slice(TensorView x, std::span<const std::int64_t> starts, std::span<const std::int64_t> steps,
+           MutableTensorView y);
+/// y is x under NumPy broadcasting.
+void expand(TensorView x, MutableTensorView y);
+/// y is x repeated along each axis as often as y's extents say.
+void tile(TensorView x, MutableTensorView y);
+/// Copies x to y at position `at` of `axis` (concat), or the part of x at that position to y (split).
+void place(TensorView x, int axis, std::int64_t at, MutableTensorView y);
+void extract(TensorView x, int axis, std::int64_t at, MutableTensorView y);
+
+enum class PadMode : std::uint8_t { constant, reflect, edge, wrap };
+/// y[i] = x[i - before] where that exists; else `value` (one element of x's dtype; null is zero), or x mirrored without
+/// its border, repeated at its border, or periodic. before: one per axis, negative crops.
+void pad(TensorView x, std::span<const std::int64_t> before, PadMode mode, const std::byte* value, MutableTensorView y);
+
+/// y[a.., i.., b..] = x[a.., indices[i..], b..] along `axis`; indices i32 or i64, negative ones count from the end.
+/// Errors: out_of_range.
+void gather(TensorView x, int axis, TensorView indices, MutableTensorView y);
+
+}  // namespace skerry::kernels

@@ -1,0 +1,243 @@
+// Row-wise f32 work in vectors: reductions, softmax, layer normalisation. Compiled once for every instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/tensor/rows_simd.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// after highway.h
+#include <hwy/contrib/math/math-inl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/normalize.hpp"
+#include "kernels/tensor/reduce.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace skerry::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+enum class Fold { sum, squares, max, min };
+
+template <Fold F>
+HWY_INLINE V fold(V sum, V x) {
+  if constexpr (F == Fold::sum) return hn::Add(sum, x);
+  if constexpr (F == Fold::squares) return hn::MulAdd(x, x, sum);
+  // Comparisons that keep a NaN once it has come.
+  if constexpr (F == Fold::max) return hn::IfThenElse(hn::Or(hn::Gt(x, sum), hn::Ne(x, x)), x, sum);
+  if constexpr (F == Fold::min) return hn::IfThenElse(hn::Or(hn::Lt(x, sum), hn::Ne(x, x)), x, sum);
+}
+
+template <Fold F>
+float fold_scalar(float sum, float x) {
+  if constexpr (F == Fold::sum) return sum + x;
+  if constexpr (F == Fold::squares) return sum + x * x;
+  if constexpr (F == Fold::max) return x > sum || x != x ? x : sum;
+  if constexpr (F == Fold::min) return x < sum || x != x ? x : sum;
+}
+
+template <Fold F>
+constexpr float neutral() {
+  if constexpr (F == Fold::max) return -std::numeric_limits<float>::infinity();
+  if constexpr (F == Fold::min) return std::numeric_limits<float>::infinity();
+  return 0.0F;
+}
+
+// Four accumulators hide the latency of an addition; they are joined in a fixed order.
+template <Fold F>
+float fold_row(const float* x, std::size_t count) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  V s0 = hn::Set(d, neutral<F>()), s1 = s0, s2 = s0, s3 = s0;
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    s0 = fold<F>(s0, hn::LoadU(d, x + i));
+    s1 = fold<F>(s1, hn::LoadU(d, x + i + lanes));
+    s2 = fold<F>(s2, hn::LoadU(d, x + i + 2 * lanes));
+    s3 = fold<F>(s3, hn::LoadU(d, x + i + 3 * lanes));
+  }
+  for (; i + lanes <= count; i += lanes) s0 = fold<F>(s0, hn::LoadU(d, x + i));
+  constexpr Fold kJoin = F == Fold::squares ? Fold::sum : F;
+  s0 = fold<kJoin>(fold<kJoin>(s0, s1), fold<kJoin>(s2, s3));
+  HWY_ALIGN float parts[hn::MaxLanes(d)];
+  hn::Store(s0, d, parts);
+  float sum = neutral<F>();
+  for (std::size_t k = 0; k < lanes; ++k) sum = fold_scalar<kJoin>(sum, parts[k]);
+  for (; i < count; ++i) sum = fold_scalar<F>(sum, x[i]);
+  return sum;
+}
+
+float fold_row_of(int f, const float* x, std::size_t count) {
+  if (f == static_cast<int>(Fold::sum)) return fold_row<Fold::sum>(x, count);
+  if (f == static_cast<int>(Fold::squares)) return fold_row<Fold::squares>(x, count);
+  if (f == static_cast<int>(Fold::max)) return fold_row<Fold::max>(x, count);
+  return fold_row<Fold::min>(x, count);
+}
+
+// Column-wise: `width` neighbouring results, each over `length` rows that lie `stride` apart.
+template <Fold F>
+void fold_columns(const float* x, std::size_t length, std::size_t stride, float* y, std::size_t width) {
+  for (std::size_t i = 0; i < width; ++i) y[i] = neutral<F>();
+  for (std::size_t k = 0; k < length; ++k) {
+    const float* row = x + k * stride;
+    for (std::size_t i = 0; i < width; ++i) y[i] = fold_scalar<F>(y[i], row[i]);
+  }
+}
+
+void fold_columns_of(int f, const float* x, std::size_t length, std::size_t stride, float* y, std::size_t width) {
+  if (f == static_cast<int>(Fold::sum)) return fold_columns<Fold::sum>(x, length, stride, y, width);
+  if (f == static_cast<int>(Fold::squares)) return fold_columns<Fold::squares>(x, length, stride, y, width);
+  if (f == static_cast<int>(Fold::max)) return fold_columns<Fold::max>(x, length, stride, y, width);
+  return fold_columns<Fold::min>(x, length, stride, y, width);
+}
+
+// y = exp(x - shift); gives the sum of y.
+float exp_row(const float* x, float shift, float* y, std::size_t count) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  const V offset = hn::Set(d, shift);
+  const V lowest = hn::Set(d, -87.3F);  // below, the result would be subnormal
+  const auto exp_of = [&](V v) HWY_ATTR {
+    const V shifted = hn::Sub(v, offset);
+    const V e = hn::Exp(d, hn::Max(shifted, lowest));
+    return hn::IfThenElseZero(hn::Ge(shifted, lowest), e);
+  };
+  V sum = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const V e = exp_of(hn::LoadU(d, x + i));
+    hn::StoreU(e, d, y + i);
+    sum = hn::Add(sum, e);
+  }
+  HWY_ALIGN float buffer[hn::MaxLanes(d)];
+  hn::Store(sum, d, buffer);
+  float total = 0.0F;
+  for (std::size_t k = 0; k < lanes; ++k) total += buffer[k];
+  if (i < count) {
+    std::fill_n(buffer, lanes, shift);
+    std::copy_n(x + i, count - i, buffer);
+    hn::Store(exp_of(hn::Load(d, buffer)), d, buffer);
+    for (std::size_t k = 0; k < count - i; ++k) {
+      y[i + k] = buffer[k];
+      total += buffer[k];
+    }
+  }
+  return total;
+}
+
+void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
+  const float highest = fold_row<Fold::max>(x, count);
+  if (!(std::abs(highest) <= std::numeric_limits<float>::max())) {
+    std::fill_n(y, count, std::numeric_limits<float>::quiet_NaN());  // as inf - inf and NaN are in the formula
+    return;
+  }
+  if (logarithm) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(x[i] - highest));
+    const float shift = highest + static_cast<float>(std::log(sum));
+    for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - shift;
+    return;
+  }
+  const float factor = 1.0F / exp_row(x, highest, y, count);
+  for (std::size_t i = 0; i < count; ++i) y[i] *= factor;
+}
+
+void layer_norm_row(const float* x, float* y, std::size_t count, const float* scale, const float* bias, float epsilon) {
+  const float centre = fold_row<Fold::sum>(x, count) / static_cast<float>(count);
+  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - centre;
+  const float variance = fold_row<Fold::squares>(y, count) / static_cast<float>(count);
+  const float factor = 1.0F / std::sqrt(variance + epsilon);
+  if (bias != nullptr) {
+    for (std::size_t i = 0; i < count; ++i) y[i] = y[i] * factor * scale[i] + bias[i];
+  } else {
+    for (std::size_t i = 0; i < count; ++i) y[i] = y[i] * factor * scale[i];
+  }
+}
+
+}  // namespace skerry::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace skerry::kernels {
+namespace {
+
+HWY_EXPORT(fold_row_of);
+HWY_EXPORT(fold_columns_of);
+HWY_EXPORT(softmax_row);
+HWY_EXPORT(layer_norm_row);
+
+constexpr std::size_t kColumnBlock = 1024;
+
+int fold_of(Reduction f) {
+  if (f == Reduction::l2 || f == Reduction::sum_square) return 1;
+  if (f == Reduction::max) return 2;
+  return f == Reduction::min ? 3 : 0;
+}
+
+float finished(Reduction f, float sum, std::int64_t length) {
+  if (f == Reduction::mean) return sum / static_cast<float>(length);
+  return f == Reduction::l2 ? std::sqrt(sum) : sum;
+}
+
+std::size_t rows_per_piece(std::size_t length) {
+  return std::max<std::size_t>(1, kElementGrain / std::max<std::size_t>(length, 1));
+}
+
+}  // namespace
+
+bool reduce_f32_takes(Reduction f) noexcept {
+  using enum Reduction;
+  return f == sum || f == mean || f == max || f == min || f == l2 || f == sum_square;
+}
+
+void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, float* y) {
+  const int fold = fold_of(f);
+  const auto n = static_cast<std::size_t>(length);
+  const auto width = static_cast<std::size_t>(inner);
+  if (width == 1) {
+    base::parallel_for(0, static_cast<std::size_t>(outer), rows_per_piece(n), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        y[i] = finished(f, HWY_DYNAMIC_DISPATCH(fold_row_of)(fold, x + i * n, n), length);
+      }
+    });
+    return;
+  }
+  const std::size_t blocks = (width + kColumnBlock - 1) / kColumnBlock;
+  base::parallel_for(0, static_cast<std::size_t>(outer) * blocks, rows_per_piece(n * std::min(width, kColumnBlock)),
+                     [&](std::size_t begin, std::size_t end) {
+                       for (std::size_t i = begin; i < end; ++i) {
+                         const std::size_t o = i / blocks;
+                         const std::size_t column = i % blocks * kColumnBlock;
+                         const std::size_t count = std::min(kColumnBlock, width - column);
+                         float* out = y + o * width + column;
+                         HWY_DYNAMIC_DISPATCH(fold_columns_of)(fold, x + o * n * width + column, n, width, out, count);
+                         for (std::size_t k = 0; k < count; ++k) out[k] = finished(f, out[k], length);
+                       }
+                     });
+}
+
+void softmax_f32(const float* x, std::int64_t rows, std::int64_t length, bool logarithm, float* y) {
+  const auto n = static_cast<std::size_t>(length);
+  if (n == 0) return;
+  const auto function = HWY_DYNAMIC_DISPATCH(softmax_row);
+  base::parallel_for(0, static_cast<std::size_t>(rows), rows_per_piece(4 * n), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) function(x + i * n, y + i * n, n, logarithm);
+  });
+}
+
+void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale,
+                             const float* bias, float epsilon, float* y) {
+  const auto n = static_cast<std::size_t>(length);
+  if (n == 0) return;
+  const auto function = HWY_DYNAMIC_DISPATCH(layer_norm_row);
+  base::parallel_for(0, static_cast<std::size_t>(rows), rows_per_piece(n), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) function(x + i * n, y + i * n, n, scale, bias, epsilon);
+  });
+}
+
+}  // namespace skerry::kernels
+#endif

@@ -1,0 +1,55 @@
+#include "ops/nn/kernel_rows.hpp"
+
+namespace skerry::ops {
+namespace {
+
+// What a core's second-level cache holds beside other things.
+constexpr std::uint64_t kCachedBytes = std::uint64_t{1} << 20;
+
+}  // namespace
+
+std::int64_t elements(const TensorType& type) {
+  const auto shape = type.static_shape();
+  return shape ? shape->elements() : 0;
+}
+
+std::uint64_t bytes(const TensorType& type) {
+  const auto shape = type.static_shape();
+  return shape ? tensor_bytes(type.dtype, *shape) : 0;
+}
+
+bool is_f32(const NodeTypes& types, std::size_t input) {
+  return types.inputs[input].dtype == DType::f32;
+}
+
+std::vector<kernels::Work> stream_all(const NodeTypes& types) {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < types.inputs.size(); ++i) total += types.present[i] ? bytes(types.inputs[i]) : 0;
+  for (const TensorType& output : types.outputs) total += bytes(output);
+  return {{total <= kCachedBytes ? kernels::Rate::stream_cached : kernels::Rate::stream, static_cast<double>(total)}};
+}
+
+std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_element) {
+  auto work = stream_all(types);
+  work.push_back({kernels::Rate::transcendental, per_element * static_cast<double>(elements(types.outputs[0]))});
+  return work;
+}
+
+std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps) {
+  auto work = stream_all(types);
+  work.push_back({kernels::Rate::scalar, steps});
+  return work;
+}
+
+Unexpected no_kernel(DType dtype) {
+  return {"no kernel for " + std::string(dtype_name(dtype))};
+}
+
+Cost can_move(const Node&, const NodeTypes& types) {
+  for (std::size_t i = 0; i < types.inputs.size(); ++i) {
+    if (types.present[i] && dtype_bits(types.inputs[i].dtype) < 8) return no_kernel(types.inputs[i].dtype);
+  }
+  return stream_all(types);
+}
+
+}  // namespace skerry::ops

@@ -1,0 +1,40 @@
+/// \file
+/// What kernel rows are written with: prices of common kinds of work, and rows for kernels that need no preparation.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/tensor/numeric.hpp"
+#include "ops/nn/op_record.hpp"
+
+namespace skerry::ops {
+
+using Cost = Expected<std::vector<kernels::Work>>;
+
+/// Bytes of all inputs and outputs through memory, or through the cache where they fit.
+std::vector<kernels::Work> stream_all(const NodeTypes& types);
+/// The same plus `per_element` transcendental functions for each element of output 0.
+std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_element = 1.0);
+/// Reference loops: `steps` scalar operations, a nanosecond or so each.
+std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps);
+
+std::int64_t elements(const TensorType& type);
+/// Bytes of a type with a static shape.
+std::uint64_t bytes(const TensorType& type);
+bool is_f32(const NodeTypes& types, std::size_t input = 0);
+
+/// "no kernel for <dtype>"
+Unexpected no_kernel(DType dtype);
+
+/// Takes input 0 of the list's dtypes at the price of moving its bytes.
+template <class List>
+Cost can_stream(const Node&, const NodeTypes& types) {
+  if (!List::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  return stream_all(types);
+}
+/// Takes any dtype of whole bytes.
+Cost can_move(const Node& node, const NodeTypes& types);
+
+}  // namespace skerry::ops

@@ -1,0 +1,273 @@
+#include "ops/nn/recurrent.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "kernels/tensor/recurrent.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+using kernels::RecurrentShape;
+
+constexpr std::size_t kX = 0, kWeights = 1, kRecurrence = 2, kBias = 3, kLengths = 4, kInitialH = 5, kInitialC = 6,
+                      kPeepholes = 7;
+
+struct KindInfo {
+  std::size_t gates, activations, states;
+  std::array<std::string_view, 3> otherwise;  ///< activations when the attribute is absent
+};
+constexpr KindInfo kKinds[] = {{4, 3, 2, {"Sigmoid", "Tanh", "Tanh"}}, {3, 2, 1, {"Sigmoid", "Tanh", ""}}};
+const KindInfo& info(RecurrentKind kind) {
+  return kKinds[static_cast<std::size_t>(kind)];
+}
+
+std::size_t directions(const Node& node) {
+  const std::string direction = node.text("direction", "forward");
+  if (direction == "forward" || direction == "reverse") return 1;
+  if (direction == "bidirectional") return 2;
+  refuse(node, "direction is '" + direction + "'", "use forward, reverse or bidirectional");
+}
+
+// Constants are handed out in order to those activations that take them.
+std::vector<std::array<kernels::Activation, 3>> activations(RecurrentKind kind, const Node& node) {
+  const KindInfo& k = info(kind);
+  const std::size_t count = directions(node);
+  std::vector<std::string> names;
+  if (const Attribute* given = node.find("activations")) {
+    const auto* texts = std::get_if<std::vector<std::string>>(given);
+    if (texts == nullptr || texts->size() != count * k.activations) {
+      refuse(node, "activations must be " + std::to_string(count * k.activations) + " names");
+    }
+    names = *texts;
+  } else {
+    for (std::size_t d = 0; d < count; ++d)
+      names.insert(names.end(), k.otherwise.begin(), k.otherwise.begin() + static_cast<std::ptrdiff_t>(k.activations));
+  }
+  const auto constants = [&node](std::string_view name) {
+    const Attribute* given = node.find(name);
+    const auto* values = given == nullptr ? nullptr : std::get_if<std::vector<double>>(given);
+    return values == nullptr ? std::vector<double>() : *values;
+  };
+  const std::vector<double> alphas = constants("activation_alpha"), betas = constants("activation_beta");
+  std::size_t next_alpha = 0, next_beta = 0;
+  std::vector<std::array<kernels::Activation, 3>> out(count);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto found = kernels::find_activation(names[i]);
+    if (!found) refuse(node, "unknown activation '" + names[i] + "'");
+    kernels::Activation activation = *found;
+    if (activation.takes_alpha && next_alpha < alphas.size()) activation.alpha = alphas[next_alpha++];
+    if (activation.takes_beta && next_beta < betas.size()) activation.beta = betas[next_beta++];
+    out[i / k.activations][i % k.activations] = activation;
+  }
+  return out;
+}
+
+struct Extents {
+  std::size_t steps, batch, inputs, hidden, directions;
+  bool batch_first;
+};
+
+Extents extents(const Node& node, const NodeTypes& types) {
+  const auto extent = [&types](std::size_t input, std::size_t axis) {
+    return static_cast<std::size_t>((*types.inputs[input].shape)[axis].value);
+  };
+  const bool batch_first = node.integer("layout", 0) != 0;
+  return {extent(kX, batch_first ? 1 : 0),
+          extent(kX, batch_first ? 0 : 1),
+          extent(kX, 2),
+          extent(kRecurrence, 2),
+          directions(node),
+          batch_first};
+}
+
+void check_extent(const Node& node, const TensorType& type, std::size_t axis, const Dim& wanted, const char* what) {
+  const Dim& found = (*type.shape)[axis];
+  if (!found.is_known() || !wanted.is_known() || found.value == wanted.value) return;
+  refuse(node, std::string(what) + " is " + type.text() + " but axis " + std::to_string(axis) + " should be " +
+                   std::to_string(wanted.value));
+}
+
+// A layer ready to run: shapes, and weights transposed once when they are constant.
+template <class T>
+class Layer {
+ public:
+  Layer(RecurrentKind kind, const Node& node, const NodeTypes& types) : kind_(kind), extents_(extents(node, types)) {
+    const auto functions = activations(kind, node);
+    const std::string direction = node.text("direction", "forward");
+    for (std::size_t d = 0; d < extents_.directions; ++d) {
+      RecurrentShape shape{extents_.steps, extents_.batch, extents_.inputs, extents_.hidden, info(kind).gates};
+      shape.reverse = direction == "reverse" || d == 1;
+      shape.activations = functions[d];
+      if (node.find("clip") != nullptr) shape.clip = node.real("clip", 0.0);
+      shape.couple_input_forget = node.integer("input_forget", 0) != 0;
+      shape.linear_before_reset = node.integer("linear_before_reset", 0) != 0;
+      shapes_.push_back(shape);
+    }
+    if (types.constants[kWeights] != nullptr && types.constants[kRecurrence] != nullptr) {
+      packed_.resize(extents_.directions * matrix_elements());
+      pack(types.constants[kWeights]->view(), types.constants[kRecurrence]->view(), packed_);
+    }
+  }
+
+  std::uint64_t packed_bytes() const { return packed_.size() * sizeof(T); }
+  std::uint64_t scratch_bytes() const {
+    const std::size_t matrices = packed_.empty() ? extents_.directions * matrix_elements() : 0;
+    return (matrices + kernels::recurrent_scratch(shapes_[0]) + 2 * state_elements()) * sizeof(T);
+  }
+
+  void run(const KernelArguments& arguments) const {
+    std::span<T> scratch(reinterpret_cast<T*>(arguments.scratch.data()), scratch_bytes() / sizeof(T));
+    std::span<const T> matrices = packed_;
+    if (packed_.empty()) {
+      const auto transposed = scratch.first(extents_.directions * matrix_elements());
+      pack(arguments.inputs[kWeights], arguments.inputs[kRecurrence], transposed);
+      matrices = transposed;
+      scratch = scratch.subspan(transposed.size());
+    }
+    for (std::size_t d = 0; d < extents_.directions; ++d) run_direction(d, arguments, matrices, scratch);
+  }
+
+ private:
+  std::size_t width() const { return info(kind_).gates * extents_.hidden; }
+  std::size_t matrix_elements() const { return (extents_.inputs + extents_.hidden) * width(); }
+  std::size_t state_elements() const { return extents_.batch * extents_.hidden; }
+
+  void pack(const TensorView& weights, const TensorView& recurrence, std::span<T> out) const {
+    for (std::size_t d = 0; d < extents_.directions; ++d) {
+      T* to = out.data() + d * matrix_elements();
+      kernels::transpose(weights.as<T>().data() + d * width() * extents_.inputs, width(), extents_.inputs, to);
+      kernels::transpose(recurrence.as<T>().data() + d * width() * extents_.hidden, width(), extents_.hidden,
+                         to + extents_.inputs * width());
+    }
+  }
+
+  // A state tensor is [directions, batch, hidden], or [batch, directions, hidden] with layout 1.
+  std::size_t state_offset(std::size_t d, std::size_t b) const {
+    return (extents_.batch_first ? b * extents_.directions + d : d * extents_.batch + b) * extents_.hidden;
+  }
+  void read_state(const TensorView& from, std::size_t d, T* to) const {
+    for (std::size_t b = 0; b < extents_.batch; ++b) {
+      T* row = to + b * extents_.hidden;
+      if (from.empty()) {
+        std::fill_n(row, extents_.hidden, T(0));
+      } else {
+        std::copy_n(from.as<T>().data() + state_offset(d, b), extents_.hidden, row);
+      }
+    }
+  }
+  void write_state(const T* from, std::size_t d, const MutableTensorView& to) const {
+    if (to.empty()) return;
+    for (std::size_t b = 0; b < extents_.batch; ++b) {
+      std::copy_n(from + b * extents_.hidden, extents_.hidden, to.as<T>().data() + state_offset(d, b));
+    }
+  }
+
+  void run_direction(std::size_t d, const KernelArguments& arguments, std::span<const T> matrices,
+                     std::span<T> scratch) const {
+    const auto input = [&arguments](std::size_t i) {
+      return i < arguments.inputs.size() ? arguments.inputs[i] : TensorView();
+    };
+    const auto output = [&arguments](std::size_t i) {
+      return i < arguments.outputs.size() ? arguments.outputs[i] : MutableTensorView();
+    };
+    const auto& [steps, batch, inputs, hidden, dirs, batch_first] = extents_;
+    kernels::RecurrentData<T> data;
+    data.x = input(kX).template as<T>().data();
+    data.x_step = batch_first ? inputs : batch * inputs;
+    data.x_batch = batch_first ? steps * inputs : inputs;
+    data.weights = matrices.data() + d * matrix_elements();
+    data.recurrence = data.weights + inputs * width();
+    if (!input(kBias).empty()) data.bias = input(kBias).template as<T>().data() + d * 2 * width();
+    if (!input(kPeepholes).empty()) data.peepholes = input(kPeepholes).template as<T>().data() + d * 3 * hidden;
+    if (!input(kLengths).empty()) data.lengths = input(kLengths).template as<std::int32_t>();
+    if (!output(0).empty()) {
+      data.y = output(0).template as<T>().data() + (batch_first ? d * hidden : d * batch * hidden);
+      data.y_step = dirs * hidden * (batch_first ? 1 : batch);
+      data.y_batch = batch_first ? steps * dirs * hidden : hidden;
+    }
+    data.scratch = scratch.first(kernels::recurrent_scratch(shapes_[d]));
+    data.h = scratch.data() + data.scratch.size();
+    data.c = data.h + state_elements();
+    read_state(input(kInitialH), d, data.h);
+    read_state(input(kInitialC), d, data.c);
+    if (kind_ == RecurrentKind::lstm) {
+      kernels::lstm(shapes_[d], data);
+      write_state(data.c, d, output(2));
+    } else {
+      kernels::gru(shapes_[d], data);
+    }
+    write_state(data.h, d, output(1));
+  }
+
+  RecurrentKind kind_;
+  Extents extents_;
+  std::vector<RecurrentShape> shapes_;
+  std::vector<T> packed_;
+};
+
+template <class T>
+Prepared prepare(RecurrentKind kind, const Node& node, const NodeTypes& types) {
+  auto layer = std::make_shared<const Layer<T>>(kind, node, types);  // shared: std::function copies its target
+  return {[layer](const KernelArguments& arguments) { layer->run(arguments); }, layer->scratch_bytes(),
+          layer->packed_bytes()};
+}
+
+}  // namespace
+
+void infer_recurrent(RecurrentKind kind, TypeContext& context) {
+  const Node& node = context.node;
+  const auto count = static_cast<std::int64_t>(directions(node));
+  activations(kind, node);
+  require_same(context, kX, kWeights);
+  require_same(context, kX, kRecurrence);
+  const DType dtype = input(context, kX).dtype;
+  if (dtype != DType::f32 && dtype != DType::f64)
+    refuse(node, node.op + " takes f32 or f64, not " + input(context, kX).text());
+  const bool known = require_rank(context, kX, 3, 3) & require_rank(context, kWeights, 3, 3) &
+                     require_rank(context, kRecurrence, 3, 3);
+  std::optional<Dims> y, state;
+  if (known) {
+    const Dims& x = *input(context, kX).shape;
+    const TensorType& weights = input(context, kWeights);
+    const TensorType& recurrence = input(context, kRecurrence);
+    const Dim hidden = (*recurrence.shape)[2];
+    const bool batch_first = node.integer("layout", 0) != 0;
+    const Dim steps = x[batch_first ? 1 : 0], batch = x[batch_first ? 0 : 1];
+    const Dim width = hidden.is_known() ? Dim(hidden.value * static_cast<std::int64_t>(info(kind).gates)) : Dim();
+    for (const TensorType* type : {&weights, &recurrence}) {
+      check_extent(node, *type, 0, Dim(count), "the weight");
+      check_extent(node, *type, 1, width, "the weight");
+    }
+    check_extent(node, weights, 2, x[2], "the weight");
+    y = batch_first ? Dims{batch, steps, Dim(count), hidden} : Dims{steps, Dim(count), batch, hidden};
+    state = batch_first ? Dims{batch, Dim(count), hidden} : Dims{Dim(count), batch, hidden};
+  }
+  set_output(context, 0, dtype, y);
+  for (std::size_t i = 1; i <= info(kind).states; ++i) set_output(context, i, dtype, state);
+}
+
+Expected<std::vector<kernels::Work>> can_recurrent(RecurrentKind kind, const Node& node, const NodeTypes& types) {
+  const DType dtype = types.inputs[kX].dtype;
+  if (dtype != DType::f32 && dtype != DType::f64) return no_kernel(dtype);
+  const auto [steps, batch, inputs, hidden, dirs, batch_first] = extents(node, types);
+  const double elements = static_cast<double>(steps * batch * dirs * hidden);
+  const auto gates = static_cast<double>(info(kind).gates);
+  // Row times matrix: each weight is read for one multiplication and one addition, from the cache.
+  const double weight_bytes = elements * gates * static_cast<double>(inputs + hidden) * 4;
+  return std::vector<kernels::Work>{{kernels::Rate::stream_cached, weight_bytes},
+                                    {kernels::Rate::transcendental, elements * (gates + 1)}};
+}
+
+Prepared prepare_recurrent(RecurrentKind kind, const Node& node, const NodeTypes& types) {
+  return types.inputs[kX].dtype == DType::f32 ? prepare<float>(kind, node, types) : prepare<double>(kind, node, types);
+}
+
+}  // namespace skerry::ops

@@ -1,0 +1,127 @@
+#include "ops/nn/typing.hpp"
+
+#include <algorithm>
+#include <skerry/error.hpp>
+
+namespace skerry::ops {
+
+void refuse(const Node& node, const std::string& message, const std::string& hint) {
+  throw Error(ErrorCode::type_mismatch, message, node.name.empty() ? node.op : node.name, hint);
+}
+
+const TensorType& input(const TypeContext& context, std::size_t index) {
+  if (index >= context.inputs.size() || context.inputs[index] == nullptr)
+    refuse(context.node, context.node.op + " needs input " + std::to_string(index));
+  return *context.inputs[index];
+}
+
+const TensorType* optional_input(const TypeContext& context, std::size_t index) {
+  return index < context.inputs.size() ? context.inputs[index] : nullptr;
+}
+
+bool has_input(const Node& node, std::size_t index) {
+  return index < node.inputs.size() && node.inputs[index] != kNoValue;
+}
+
+void set_output(TypeContext& context, std::size_t index, DType dtype, std::optional<Dims> shape) {
+  if (shape && shape->size() > Shape::kMaxRank) {
+    refuse(context.node, "the result has " + std::to_string(shape->size()) + " axes but at most " +
+                             std::to_string(Shape::kMaxRank) + " are possible");
+  }
+  if (index < context.outputs.size()) context.outputs[index] = TensorType{dtype, std::move(shape)};
+}
+
+void require_same(const TypeContext& context, std::size_t a, std::size_t b) {
+  const TensorType* x = optional_input(context, a);
+  const TensorType* y = optional_input(context, b);
+  if (x == nullptr || y == nullptr || x->dtype == y->dtype) return;
+  refuse(context.node, context.node.op + " needs one dtype for inputs " + std::to_string(a) + " and " +
+                           std::to_string(b) + " but has " + x->text() + " and " + y->text());
+}
+
+bool require_rank(const TypeContext& context, std::size_t index, std::size_t least, std::size_t most) {
+  const TensorType& type = input(context, index);
+  if (!type.shape) return false;
+  if (type.shape->size() >= least && type.shape->size() <= most) return true;
+  const std::string wanted = least == most ? std::to_string(least) : std::to_string(least) + " to " + std::to_string(most);
+  refuse(context.node, "input " + std::to_string(index) + " of " + context.node.op + " has " +
+                           std::to_string(type.shape->size()) + " axes instead of " + wanted);
+}
+
+std::size_t normal_axis(const Node& node, std::int64_t axis, std::size_t rank) {
+  const auto signed_rank = static_cast<std::int64_t>(rank);
+  if (axis < -signed_rank || axis >= signed_rank)
+    refuse(node, "axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) + " axes");
+  return static_cast<std::size_t>(axis < 0 ? axis + signed_rank : axis);
+}
+
+std::vector<std::size_t> normal_axes(const Node& node, const std::vector<std::int64_t>& axes, std::size_t rank) {
+  std::vector<std::size_t> out;
+  for (const std::int64_t axis : axes) {
+    out.push_back(normal_axis(node, axis, rank));
+    if (std::count(out.begin(), out.end(), out.back()) > 1) refuse(node, "axis " + std::to_string(axis) + " is named twice");
+  }
+  return out;
+}
+
+std::vector<std::int64_t> integers_of(const Node& node, const Tensor& tensor) {
+  std::vector<std::int64_t> out;
+  if (!kernels::Integers::contains(tensor.dtype()))
+    refuse(node, "integers are needed but there is " + TensorType::of(tensor.dtype(), tensor.shape()).text());
+  kernels::visit(kernels::Integers{}, tensor.dtype(), [&]<class T>() {
+    for (const T value : tensor.as<T>()) out.push_back(static_cast<std::int64_t>(value));
+  });
+  return out;
+}
+
+std::optional<std::vector<std::int64_t>> constant_integers(const TypeContext& context, std::size_t index) {
+  if (index >= context.constants.size() || context.constants[index] == nullptr) return std::nullopt;
+  return integers_of(context.node, *context.constants[index]);
+}
+
+Dim broadcast(const Node& node, const Dim& a, const Dim& b) {
+  if (a.is_known() && a.value == 1) return b;
+  if (b.is_known() && b.value == 1) return a;
+  if (a.is_known() && b.is_known()) {
+    if (a.value == b.value) return a;
+    refuse(node, "extents " + std::to_string(a.value) + " and " + std::to_string(b.value) + " do not go together");
+  }
+  // A known extent above 1 wins: the other side can only be 1 or the same.
+  if (a.is_known()) return a;
+  if (b.is_known()) return b;
+  return a.same_as(b) ? a : Dim();
+}
+
+std::optional<Dims> broadcast(const Node& node, const std::optional<Dims>& a, const std::optional<Dims>& b) {
+  if (!a || !b) return std::nullopt;
+  const Dims& longer = a->size() >= b->size() ? *a : *b;
+  const Dims& shorter = a->size() >= b->size() ? *b : *a;
+  Dims out = longer;
+  const std::size_t lead = longer.size() - shorter.size();
+  for (std::size_t axis = 0; axis < shorter.size(); ++axis)
+    out[lead + axis] = broadcast(node, longer[lead + axis], shorter[axis]);
+  return out;
+}
+
+Dim product(const Dims& dims, std::size_t begin, std::size_t end) {
+  std::int64_t known = 1;
+  const Dim* only_unknown = nullptr;
+  int unknowns = 0;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (!dims[i].is_known()) {
+      only_unknown = &dims[i];
+      ++unknowns;
+    } else if (__builtin_mul_overflow(known, dims[i].value, &known)) {
+      return {};
+    }
+  }
+  if (unknowns == 0) return known;
+  return unknowns == 1 && known == 1 ? *only_unknown : Dim();
+}
+
+void same_as_input(TypeContext& context) {
+  const TensorType& type = input(context, 0);
+  set_output(context, 0, type.dtype, type.shape);
+}
+
+}  // namespace skerry::ops

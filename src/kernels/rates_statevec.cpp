@@ -18,23 +18,21 @@ namespace {
 
 constexpr int kCachedWires = 13;   // 64 or 128 KiB: in the second-level cache of one core
 constexpr int kCachedSpread = 16;  // cut into pieces for the threads, in the cache of all of them together
-constexpr std::uint64_t kMemoryBytes = std::uint64_t{32} << 20;
+constexpr std::uint64_t kMemoryBytes = std::uint64_t{64} << 20;  // more than most last-level caches
 constexpr int kRepeats = 3;
+constexpr int kMemoryRepeats = 1;  // a large state takes long enough to be measured well
 
-double median(std::array<double, kRepeats> seconds) {
-  std::ranges::sort(seconds);
-  return seconds[kRepeats / 2];
-}
-
-template <class Work>
+/// Median of a few runs.
+template <int repeats = kRepeats, class Work>
 double seconds_of(Work work) {
-  std::array<double, kRepeats> times{};
+  std::array<double, repeats> times{};
   for (double& time : times) {
     const auto start = std::chrono::steady_clock::now();
     work();
     time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
-  return median(times);
+  std::ranges::sort(times);
+  return times[repeats / 2];
 }
 
 /// A one-target gate without zeros, as most gates are.
@@ -46,8 +44,9 @@ Gate<T> rotation(int wires, int target) {
   return {wires, 0, targets, matrix};
 }
 
-/// Seconds per amplitude of sweeps over wires of which some are low, as in a circuit.
-template <class T>
+/// Seconds per amplitude of a gate: the mean of one on the lowest wire, which is slower, the middle and the highest
+/// one.
+template <class T, int repeats>
 double sweep(int wires, int threads, int rounds) {
   const base::ThreadLimit limit(threads);
   const RunControl control;
@@ -56,11 +55,14 @@ double sweep(int wires, int threads, int rounds) {
   const StateView<T> state{buffer.template as<std::complex<T>>().data(), wires};
   std::fill_n(state.amplitudes, state.size(), std::complex<T>(T(1e-3)));
   const std::array gates = {rotation<T>(wires, 0), rotation<T>(wires, wires / 2), rotation<T>(wires, wires - 1)};
-  const double seconds = seconds_of([&] {
-    for (int round = 0; round < rounds; ++round)
-      for (const auto& gate : gates) gate.apply(state, control);
-  });
-  return seconds / (static_cast<double>(rounds * gates.size()) * static_cast<double>(state.size()));
+  std::array<double, gates.size()> times{};
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    times[i] = seconds_of<repeats>([&] {
+      for (int round = 0; round < rounds; ++round) gates[i].apply(state, control);
+    });
+  }
+  const double mean = (times[0] + times[1] + times[2]) / 3;
+  return mean / (static_cast<double>(rounds) * static_cast<double>(state.size()));
 }
 
 template <class T>
@@ -85,16 +87,16 @@ double measure_gate(int threads) {
   return seconds / kGates;
 }
 double measure_amplitude_single(int threads) {
-  return sweep<float>(memory_wires<float>(), threads, 1);
+  return sweep<float, kMemoryRepeats>(memory_wires<float>(), threads, 1);
 }
 double measure_amplitude_single_cached(int threads) {
-  return sweep<float>(cached_wires(threads), threads, 8);
+  return sweep<float, kRepeats>(cached_wires(threads), threads, 8);
 }
 double measure_amplitude_double(int threads) {
-  return sweep<double>(memory_wires<double>(), threads, 1);
+  return sweep<double, kMemoryRepeats>(memory_wires<double>(), threads, 1);
 }
 double measure_amplitude_double_cached(int threads) {
-  return sweep<double>(cached_wires(threads), threads, 8);
+  return sweep<double, kRepeats>(cached_wires(threads), threads, 8);
 }
 
 double measure_first_touch(int threads) {

@@ -17,18 +17,28 @@ constexpr double kLineBytes = 64.0;
 /// Rounds of a loop whose end is not known beforehand.
 constexpr double kGuessedRounds = 4.0;
 
+/// A cached update costs about this share of one from memory; tells which of the two bounds a gate.
+constexpr double kCachedShare = 0.5;
+
 /// Amplitudes updated, in units of what a one-target gate does to one of them.
 struct Passes {
-  double cached = 0.0;  ///< arithmetic
-  double memory = 0.0;  ///< amplitudes in the cache lines that are moved
+  double arithmetic = 0.0;  ///< of all gates
+  double bound = 0.0;       ///< of those whose arithmetic takes longer than their memory
+  double moved = 0.0;       ///< amplitudes in the cache lines that the other gates move
   double gates = 0.0;
+
+  static Passes gate(double arithmetic, double moved) {
+    const bool is_bound = kCachedShare * arithmetic > moved;
+    return {arithmetic, is_bound ? arithmetic : 0, is_bound ? 0 : moved, 1};
+  }
   Passes& operator+=(const Passes& o) {
-    cached += o.cached;
-    memory += o.memory;
+    arithmetic += o.arithmetic;
+    bound += o.bound;
+    moved += o.moved;
     gates += o.gates;
     return *this;
   }
-  friend Passes operator*(double k, Passes p) { return {k * p.cached, k * p.memory, k * p.gates}; }
+  friend Passes operator*(double k, Passes p) { return {k * p.arithmetic, k * p.bound, k * p.moved, k * p.gates}; }
 };
 
 /// Footprint of a gate; symbolic parameters count as any angle that makes no entry vanish.
@@ -44,31 +54,44 @@ kernels::Footprint footprint_of(const Circuit& circuit, const Instruction& instr
   return kernels::footprint(entries, rows);
 }
 
+/// Arithmetic of one written amplitude, in units of a one-target gate's: measured on rx, cz, cx, rzz and rxx.
+double arithmetic_of(const kernels::Footprint& foot) {
+  if (foot.action != kernels::Action::dense) return 0.5;
+  return foot.terms <= 2 ? 1.0 : 0.75 * static_cast<double>(foot.terms);
+}
+
 Passes gate_passes(const Circuit& circuit, const Request& request, const Instruction& instruction) {
   const kernels::Footprint foot = footprint_of(circuit, instruction);
   const auto targets = static_cast<double>(instruction.targets().size());
   const double groups = std::exp2(request.code.wires - targets - instruction.controls);
   const double written = groups * static_cast<double>(foot.written);
-  Passes passes;
-  passes.gates = 1;
-  passes.cached = written * (foot.action == kernels::Action::dense ? static_cast<double>(foot.terms) / 2 : 0.5);
   // A line moves as a whole, whichever of its amplitudes are meant.
-  const auto line_wires =
-      static_cast<std::uint32_t>(std::log2(kLineBytes / static_cast<double>(request.amplitude_bytes())));
+  const auto is_low = [&](Wire wire) {
+    const double bytes = std::exp2(request.code.positions[wire]) * static_cast<double>(request.amplitude_bytes());
+    return bytes < kLineBytes;
+  };
   double moved = written;
-  for (const Wire wire : instruction.control_wires()) moved *= request.code.positions[wire] < line_wires ? 2 : 1;
-  const bool partial = static_cast<double>(foot.written) < std::exp2(targets) && foot.written != 0;
-  const bool low =
-      std::ranges::any_of(instruction.targets(), [&](Wire wire) { return request.code.positions[wire] < line_wires; });
-  if (partial && low)
-    moved = std::min(moved * std::exp2(targets) / static_cast<double>(foot.written), groups * std::exp2(targets));
-  passes.memory = moved;
-  return passes;
+  if (std::ranges::any_of(instruction.targets(), is_low) && foot.written != 0) moved = groups * std::exp2(targets);
+  for (const Wire wire : instruction.control_wires()) moved *= is_low(wire) ? 2 : 1;
+  // Leaving lines out keeps the prefetcher from running ahead: measured on the controlled phases of a QFT.
+  constexpr double kGaps = 1.6;
+  const double all = std::exp2(request.code.wires);
+  if (moved < all) moved = std::min(kGaps * moved, all);
+  return Passes::gate(written * arithmetic_of(foot), moved);
 }
 
-/// Passes of the code before and after the first measurement, each step as often as it is thought to run.
+/// Trajectories that have come to be after some measurements and resets: each may double them.
+double trajectories(const Request& request, double random_steps) {
+  // Exact answers visit every trajectory, of which a loop has many.
+  constexpr double kMostExact = 20;
+  if (!request.samples()) return std::exp2(std::min(random_steps, kMostExact));
+  return std::min(std::exp2(std::min(random_steps, 62.0)), static_cast<double>(request.shots));
+}
+
+/// Work of the steps before the tail, each as often as it is thought to run, and how many trajectories reach the tail.
 struct Course {
-  Passes shared, parted;
+  Passes passes;
+  double leaves = 1.0;
 };
 Course course(const Circuit& circuit, const Request& request) {
   const Code& code = request.code;
@@ -79,27 +102,20 @@ Course course(const Circuit& circuit, const Request& request) {
     for (std::uint32_t j = step.a; j <= i; ++j) rounds[j] *= kGuessedRounds;
   }
   Course out;
-  bool has_parted = false;
+  double random_steps = 0;
   const double size = std::exp2(code.wires);
   for (std::uint32_t i = 0; i < code.tail; ++i) {
     const Step& step = code.steps[i];
     Passes passes;
     if (step.kind == StepKind::gate) passes = gate_passes(circuit, request, circuit.blocks()[step.b][step.a]);
-    // Two passes, one to read and one to collapse, and the copy for the part that waits.
-    if (step.kind == StepKind::measure || step.kind == StepKind::reset) {
-      passes = {2.5 * size, 2.5 * size, 2};
-      has_parted = true;
-    }
-    (has_parted ? out.parted : out.shared) += rounds[i] * passes;
+    // A pass to read, one to collapse, and perhaps a copy for the part that waits.
+    const bool is_random = step.kind == StepKind::measure || step.kind == StepKind::reset;
+    if (is_random) passes = Passes::gate(2 * size, 2 * size);
+    out.passes += rounds[i] * trajectories(request, random_steps) * passes;
+    if (is_random) random_steps += rounds[i];
   }
+  out.leaves = trajectories(request, random_steps);
   return out;
-}
-
-double trajectories(const Request& request) {
-  const std::uint32_t random = request.code.has_loop ? 62 : std::min<std::uint32_t>(request.code.random_steps, 62);
-  // Exact answers visit every trajectory, of which a loop has many.
-  const double all = std::exp2(std::min<std::uint32_t>(random, request.samples() ? 62 : 20));
-  return request.samples() ? std::min(all, static_cast<double>(request.shots)) : all;
 }
 
 void add_answers(const Request& request, double leaves, Passes& passes, std::vector<kernels::Work>& work) {
@@ -111,33 +127,40 @@ void add_answers(const Request& request, double leaves, Passes& passes, std::vec
     const auto repeated = std::ranges::unique(masks);
     const auto distinct = static_cast<double>(masks.size() - repeated.size());
     const auto terms = static_cast<double>(observable.terms().size());
-    passes += leaves * Passes{size * (distinct + 0.25 * terms), size * distinct, distinct};
+    passes += leaves * Passes::gate(size * (distinct + 0.25 * terms), size * distinct);
   }
-  if (request.distribution != Distribution::none) passes += leaves * Passes{2 * size, 2 * size, 1};
+  if (request.distribution != Distribution::none) passes += leaves * Passes::gate(2 * size, 2 * size);
   if (!request.samples()) return;
-  if (!request.tail_positions.empty()) passes += leaves * Passes{size, 0.5 * size, 1};
-  work.push_back({kernels::Rate::draw, static_cast<double>(request.shots)});
+  if (!request.tail_positions.empty()) passes += leaves * Passes::gate(2 * size, 0.5 * size);
+  // A small state has less to search.
+  const double search = std::min(size / 64.0, 1.0);
+  work.push_back({kernels::Rate::draw, static_cast<double>(request.shots) * (0.35 + 0.65 * search)});
+}
+
+/// How much of a sweep goes to memory: nothing while the state fits in the second-level caches of the threads, all when
+/// it is larger than the last-level one. In between the square fits best what was measured at 2 to 32 MiB.
+double memory_share(const Request& request) {
+  constexpr double kUsualL2 = 1 << 20;
+  const base::Machine& machine = base::machine();
+  const double l2 = (machine.l2_bytes != 0 ? static_cast<double>(machine.l2_bytes) : kUsualL2) * base::thread_budget();
+  // A last-level cache is shared with whoever else runs there: more than this was never of use.
+  constexpr double kMostL3 = 32 << 20;
+  const double last = std::max(std::min(static_cast<double>(machine.l3_bytes), kMostL3), 2 * l2);
+  const double share = std::clamp((static_cast<double>(request.state_bytes()) - l2) / (last - l2), 0.0, 1.0);
+  return share * share;
 }
 
 }  // namespace
 
 std::vector<kernels::Work> price(const Circuit& circuit, const Request& request) {
-  const Course along = course(circuit, request);
-  const double leaves = request.code.random_steps == 0 ? 1.0 : trajectories(request);
-  Passes passes = along.shared;
-  passes += leaves * along.parted;
+  auto [passes, leaves] = course(circuit, request);
   std::vector<kernels::Work> work;
   add_answers(request, leaves, passes, work);
   const bool single = request.precision == Precision::single_precision;
-  const auto cache = static_cast<double>(base::machine().l2_bytes);
-  if (static_cast<double>(request.state_bytes()) <= std::max(cache, 262144.0)) {
-    work.push_back(
-        {single ? kernels::Rate::amplitude_single_cached : kernels::Rate::amplitude_double_cached, passes.cached});
-  } else {
-    // Memory or arithmetic, whichever is slower; a cached update is taken to cost half of one from memory.
-    work.push_back({single ? kernels::Rate::amplitude_single : kernels::Rate::amplitude_double,
-                    std::max(passes.memory, 0.5 * passes.cached)});
-  }
+  const double share = memory_share(request);
+  work.push_back({single ? kernels::Rate::amplitude_single_cached : kernels::Rate::amplitude_double_cached,
+                  (1 - share) * passes.arithmetic + share * passes.bound});
+  work.push_back({single ? kernels::Rate::amplitude_single : kernels::Rate::amplitude_double, share * passes.moved});
   work.push_back({kernels::Rate::gate, passes.gates});
   work.push_back({kernels::Rate::first_touch, static_cast<double>(request.peak_bytes())});
   return work;

@@ -169,9 +169,7 @@ TEST(Forged, BombsAreRefusedBeforeTheyAreUnpacked) {
   const Piece piece{zeros};
   const auto packed = compress(std::span(&piece, 1), 19);
   ASSERT_LT(packed.size(), 2000U);
-  const auto says = [&zeros](std::uint64_t bytes) {
-    return [bytes](auto&, auto&, auto& unpacked) { unpacked = bytes; };
-  };
+  const auto says = [](std::uint64_t bytes) { return [bytes](auto&, auto&, auto& unpacked) { unpacked = bytes; }; };
   const Row honest{"plan/a", packed, says(zeros.size()), 1};
   EXPECT_NO_THROW(read(forged({{"circuit", bell_section()}, honest}), nullptr));
   EXPECT_EQ(code_of(forged({{"circuit", bell_section()}, honest}), {.max_unpacked_bytes = zeros.size() - 1}),
@@ -228,7 +226,7 @@ Error refusal_of(const CircuitLie& lie) {
 }
 
 /// A circuit of one block with this instruction on `num_wires` wires.
-CircuitLie one_instruction(const char* op, fbs::Instruction row, std::vector<std::uint32_t> wires,
+CircuitLie one_instruction(const char* op, fbs::Instruction row, const std::vector<std::uint32_t>& wires,
                            std::uint32_t num_wires = 2) {
   return [=](flatbuffers::FlatBufferBuilder& b) {
     const auto block = fbs::CreateBlock(b, b.CreateVectorOfStructs(&row, 1), b.CreateVector(wires));

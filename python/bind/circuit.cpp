@@ -11,6 +11,7 @@
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "expression.hpp"
+#include "gate_list.hpp"
 #include "ir/text/text.hpp"
 #include "ops/qubit/gate_record.hpp"
 #include "package/package.hpp"
@@ -23,12 +24,6 @@ using Wires = std::vector<Wire>;
 Circuit circuit_of(Program program, const std::string& what) {
   if (auto* circuit = std::get_if<Circuit>(&program)) return std::move(*circuit);
   throw Error(ErrorCode::invalid_argument, what + " holds a model, not a circuit");
-}
-
-Circuit from_gates(nb::handle gates) {
-  // One grammar of entries: the JSON importer's. A TypeError names whatever JSON does not know.
-  const auto text = nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(gates));
-  return circuit_of(loads(text, {}, "gates"), "gates");
 }
 
 Circuit& append(Circuit& self, std::string_view gate, const Wires& qubits, const std::vector<PyAngle>& params,
@@ -148,8 +143,9 @@ There is one method per gate: angles in radians first, then qubits. Each gives t
               "Registers `q` and `c` of the given sizes.")
       .def_static("from_qasm", [](std::string_view text) { return circuit_of(loads(text), "the text"); },
                   nb::arg("text"), "Reads OpenQASM 2 or 3; the version line decides.")
-      .def_static("from_gates", from_gates, nb::arg("gates"), nb::sig("def from_gates(gates: object) -> Circuit"),
-                  R"(Reads a gate list: dicts, or the object around them that a JSON file would hold.
+      .def_static("from_gates", circuit_from_gates, nb::arg("gates"),
+                  nb::sig("def from_gates(gates: Iterable[Mapping[str, Any]]) -> Circuit"),
+                  R"(Reads a gate list, one dict a gate, in the form of a JSON gate list.
 
 >>> import skerry
 >>> gates = [{"type": "single_qubit", "gate": "H", "qubit": 0},

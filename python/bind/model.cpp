@@ -3,6 +3,7 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
@@ -11,6 +12,7 @@
 
 #include "ir/text/text.hpp"
 #include "package/package.hpp"
+#include "session.hpp"
 
 namespace skerry::python {
 
@@ -116,6 +118,11 @@ void bind_model(nb::module_& m) {
            nb::arg("max_elements") = nb::none(),
            "Skerry's own text form. Tensors of more than max_elements elements are shown as a hash; such text cannot "
            "be read back.")
+      .def("session", make_session, nb::kw_only(), nb::arg("threads") = 0, nb::arg("precision") = "fp32",
+           nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none(),
+           nb::sig("def session(self, *, threads: int = 0, precision: str = 'fp32', max_memory_mb: float | None = "
+                   "None, max_execution_time: float | None = None) -> Session"),
+           "Makes the model ready to run many times within these limits.")
       .def("__str__", [](const Model& self) { return ir::print(*self.graph, kShownElements); })
       .def("__repr__", summary)
       .def("__getstate__", packed)

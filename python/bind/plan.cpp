@@ -1,8 +1,8 @@
+#include "plan.hpp"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
-
-#include "bind.hpp"
 
 namespace skerry::python {
 
@@ -29,7 +29,7 @@ void bind_plan(nb::module_& m) {
       .def_ro("scratch", &MemoryReport::scratch)
       .def_ro("outputs", &MemoryReport::outputs)
       .def_ro("state", &MemoryReport::state);
-  nb::class_<Plan>(m, "Plan", R"(What a run would take and why; nothing has been allocated.
+  nb::class_<PlanAnswer>(m, "Plan", R"(What a run would take and why; nothing has been allocated.
 
 >>> import skerry
 >>> plan = skerry.plan(skerry.Circuit(20).h(0))
@@ -40,7 +40,7 @@ void bind_plan(nb::module_& m) {
       .def_ro("placement", &Plan::placement)
       .def_ro("method", &Plan::method)
       .def_prop_ro("precision",
-                   [](const Plan& self) {
+                   [](const PlanAnswer& self) {
                      return self.precision == Precision::single_precision ? "single" : "double";
                    })
       .def_ro("threads", &Plan::threads)
@@ -50,9 +50,10 @@ void bind_plan(nb::module_& m) {
       .def_ro("candidates", &Plan::candidates)
       .def_ro("steps", &Plan::steps)
       .def_ro("memory", &Plan::memory)
-      .def("explain", &Plan::explain, "Some lines for people.")
-      .def("__str__", &Plan::explain)
-      .def("__repr__", [](const Plan& self) {
+      .def_ro("refusal", &PlanAnswer::refusal, "Why such a run would be refused; empty if it would not.")
+      .def("explain", [](const PlanAnswer& self) { return self.explain(); }, "Some lines for people.")
+      .def("__str__", [](const PlanAnswer& self) { return self.explain(); })
+      .def("__repr__", [](const PlanAnswer& self) {
         return "<Plan: " + self.method + ", " + std::to_string(self.peak_bytes) + " bytes, " +
                std::to_string(self.seconds) + " s>";
       });

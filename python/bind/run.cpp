@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bind.hpp"
+#include "plan.hpp"
 #include "result.hpp"
 #include "steering.hpp"
 
@@ -33,15 +34,11 @@ RunResult run_circuit(const Circuit& circuit, const RunOptions& given, nb::objec
   return result;
 }
 
-// The plan, and why such a run would be refused (empty if it would not).
-nb::tuple plan_circuit(const Circuit& circuit, const RunOptions& options) {
-  std::string refusal;
-  Plan made;
-  {
-    const nb::gil_scoped_release release;
-    made = skerry::plan(circuit, options, &refusal);
-  }
-  return nb::make_tuple(std::move(made), refusal);
+PlanAnswer plan_circuit(const Circuit& circuit, const RunOptions& options) {
+  const nb::gil_scoped_release release;
+  PlanAnswer answer;
+  static_cast<Plan&>(answer) = skerry::plan(circuit, options, &answer.refusal);
+  return answer;
 }
 
 }  // namespace
@@ -50,9 +47,7 @@ void bind_run(nb::module_& m) {
   m.def("run_circuit", run_circuit, nb::arg("circuit"), nb::arg("options"), nb::arg("progress").none(),
         nb::sig("def run_circuit(circuit: Circuit, options: RunOptions, progress: Callable[[float, str], object] | "
                 "None) -> RunResult"));
-  m.def("plan_circuit", plan_circuit,
-        nb::arg("circuit"), nb::arg("options"),
-        nb::sig("def plan_circuit(circuit: Circuit, options: RunOptions) -> tuple[Plan, str]"));
+  m.def("plan_circuit", plan_circuit, nb::arg("circuit"), nb::arg("options"));
 }
 
 }  // namespace skerry::python

@@ -1,3 +1,5 @@
+#include "session.hpp"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
@@ -5,9 +7,8 @@
 #include <optional>
 
 #include "arrays.hpp"
-#include "bind.hpp"
-#include "model.hpp"
 #include "options.hpp"
+#include "plan.hpp"
 #include "result.hpp"
 #include "steering.hpp"
 
@@ -65,12 +66,12 @@ class PySession {
     return result;
   }
 
-  Plan plan(nb::handle inputs) {
+  PlanAnswer plan(nb::handle inputs) {
     const NamedTensors tensors = named_tensors(inputs);
     const auto busy = lock();
     Session& session = ready(nb::none());
     const nb::gil_scoped_release release;
-    return session.plan(types_in_order(*model_.graph, tensors));
+    return {session.plan(types_in_order(*model_.graph, tensors)), ""};
   }
 
   const Model& model() const { return model_; }
@@ -117,12 +118,19 @@ nb::dict run_for_outputs(PySession& self, nb::handle inputs, nb::object progress
 
 }  // namespace
 
+nb::object make_session(const Model& model, int threads, std::string_view precision,
+                        std::optional<double> max_memory_mb, std::optional<double> max_execution_time) {
+  if (precision != "fp32") {
+    throw Error(ErrorCode::unsupported, "precision '" + std::string(precision) + "' of a model", "precision",
+                "use fp32: a model computes in the types that it was written with");
+  }
+  return nb::cast(new PySession(model, threads, max_memory_mb, max_execution_time), nb::rv_policy::take_ownership);
+}
+
 void bind_session(nb::module_& m) {
   nb::class_<PySession>(m, "Session",
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
-                        "shapes. Threads may share one; they take turns.")
-      .def(nb::init<const Model&, int, std::optional<double>, std::optional<double>>(), nb::arg("model"),
-           nb::arg("threads") = 0, nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none())
+                        "shapes. Made by Model.session(). Threads may share one; they take turns.")
       .def("run", run_for_outputs, nb::arg("inputs"), nb::arg("progress") = nb::none(),
            nb::sig("def run(self, inputs: Mapping[str, ArrayLike], progress: Callable[[float, str], object] | None = "
                    "None) -> dict[str, NDArray[Any]]"),

@@ -1,5 +1,7 @@
 #include "arrays.hpp"
 
+#include <nanobind/stl/string.h>
+
 #include <array>
 #include <optional>
 #include <string>
@@ -61,7 +63,8 @@ Tensor tensor_from(const InputArray& array) {
   for (const Spelling& spelling : kSpellings) {
     if (given != nb::dlpack::dtype{static_cast<std::uint8_t>(spelling.code), spelling.bits, 1}) continue;
     std::vector<std::int64_t> dims;
-    for (std::size_t axis = 0; axis < array.ndim(); ++axis) dims.push_back(static_cast<std::int64_t>(array.shape(axis)));
+    for (std::size_t axis = 0; axis < array.ndim(); ++axis)
+      dims.push_back(static_cast<std::int64_t>(array.shape(axis)));
     static constexpr std::byte kNothing{};  // an array without elements may have no address, a tensor always has one
     const auto* data = static_cast<const std::byte*>(array.data());
     // The ndarray holds a reference to Python's object and gives it back under the GIL, wherever the last tensor dies.
@@ -108,7 +111,8 @@ nb::object array_from(const Tensor& tensor, bool writable) {
   auto* owner = new std::shared_ptr<const void>(tensor.owner());
   const nb::capsule keeper(owner, [](void* p) noexcept { delete static_cast<std::shared_ptr<const void>*>(p); });
   if (!writable) {
-    return nb::cast(nb::ndarray<nb::numpy, nb::ro>(tensor.view().data(), rank, shape.data(), keeper, nullptr, *spelling));
+    return nb::cast(
+        nb::ndarray<nb::numpy, nb::ro>(tensor.view().data(), rank, shape.data(), keeper, nullptr, *spelling));
   }
   return nb::cast(nb::ndarray<nb::numpy>(const_cast<std::byte*>(tensor.view().data()), rank, shape.data(), keeper,
                                          nullptr, *spelling));

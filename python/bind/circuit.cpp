@@ -88,12 +88,11 @@ void unpack(Circuit& self, const nb::bytes& bytes) {
 }
 
 void bind_building(nb::class_<Circuit>& c) {
-  c.def("append", append, nb::arg("gate"), nb::arg("qubits"), nb::arg("params") = nb::tuple(),
-        nb::arg("controls") = 0, nb::rv_policy::reference,
+  c.def("append", append, nb::arg("gate"), nb::arg("qubits"), nb::arg("params") = nb::tuple(), nb::arg("controls") = 0,
+        nb::rv_policy::reference,
         "Applies a gate by any of its spellings. qubits: controls first, then targets. params: angles in radians. "
         "controls: how many qubits are controls beyond those that the spelling implies.")
-      .def("unitary", unitary, nb::arg("matrix"), nb::arg("qubits"), nb::arg("controls") = 0,
-           nb::rv_policy::reference,
+      .def("unitary", unitary, nb::arg("matrix"), nb::arg("qubits"), nb::arg("controls") = 0, nb::rv_policy::reference,
            "Applies a unitary matrix, complex128 [2^k, 2^k], to the last k of `qubits`, first of them least "
            "significant; the `controls` qubits before them must be 1. Errors: InvalidArgument if it is not unitary.")
       .def("measure", &Circuit::measure, nb::arg("qubit"), nb::arg("bit"), nb::rv_policy::reference,
@@ -102,8 +101,9 @@ void bind_building(nb::class_<Circuit>& c) {
            "Measures qubit i into bit i; declares a register `meas` when there are too few bits.")
       .def("reset", &Circuit::reset, nb::arg("qubit"), nb::rv_policy::reference, "Puts a qubit into |0>.")
       .def("barrier", &Circuit::barrier, nb::rv_policy::reference, "Nothing is moved across.")
-      .def("bind", [](const Circuit& self, const std::vector<double>& values) { return self.bind(values); },
-           nb::arg("values"), "A copy in which the parameters have these values, in order of declaration.");
+      .def(
+          "bind", [](const Circuit& self, const std::vector<double>& values) { return self.bind(values); },
+          nb::arg("values"), "A copy in which the parameters have these values, in order of declaration.");
 }
 
 void bind_asking(nb::class_<Circuit>& c) {
@@ -112,11 +112,14 @@ void bind_asking(nb::class_<Circuit>& c) {
       .def_prop_ro("num_bits", &Circuit::num_bits)
       .def_prop_ro("parameters", parameter_names, "Names of the symbolic parameters in order of declaration.")
       .def_prop_ro("gate_counts", gate_counts, "How often each operation is written, controls spelled `c`.")
-      .def_prop_ro("text", [](const Circuit& self) { return ir::print(self); },
-                   "Skerry's own text form, which skerry.loads() reads back.")
-      .def("copy", [](const Circuit& self) { return self; }, "An independent copy.")
+      .def_prop_ro(
+          "text", [](const Circuit& self) { return ir::print(self); },
+          "Skerry's own text form, which skerry.loads() reads back.")
+      .def(
+          "copy", [](const Circuit& self) { return self; }, "An independent copy.")
       .def("__copy__", [](const Circuit& self) { return self; })
-      .def("__deepcopy__", [](const Circuit& self, nb::handle) { return self; }, nb::arg("memo"))
+      .def(
+          "__deepcopy__", [](const Circuit& self, nb::handle) { return self; }, nb::arg("memo"))
       .def("__len__", [](const Circuit& self) { return self.body().size(); })
       .def(nb::self == nb::self, nb::sig("def __eq__(self, arg: object, /) -> bool"))
       .def("__repr__", summary)
@@ -128,7 +131,8 @@ void bind_asking(nb::class_<Circuit>& c) {
 }  // namespace
 
 void bind_circuit(nb::module_& m) {
-  nb::class_<Circuit> circuit(m, "Circuit", R"(A program over qubits; qubit 0 is the least significant, rightmost in bit strings.
+  nb::class_<Circuit> circuit(m, "Circuit",
+                              R"(A program over qubits; qubit 0 is the least significant, rightmost in bit strings.
 
 There is one method per gate: angles in radians first, then qubits. Each gives the circuit back, so that calls chain.
 
@@ -139,13 +143,17 @@ There is one method per gate: angles in radians first, then qubits. Each gives t
 >>> sorted(skerry.run(bell, shots=100, seed=7).counts)
 ['00', '11']
 )");
-  circuit.def(nb::init<std::uint32_t, std::uint32_t>(), nb::arg("num_qubits"), nb::arg("num_bits") = 0,
-              "Registers `q` and `c` of the given sizes.")
-      .def_static("from_qasm", [](std::string_view text) { return circuit_of(loads(text), "the text"); },
-                  nb::arg("text"), "Reads OpenQASM 2 or 3; the version line decides.")
-      .def_static("from_gates", circuit_from_gates, nb::arg("gates"),
-                  nb::sig("def from_gates(gates: Iterable[Mapping[str, Any]]) -> Circuit"),
-                  R"(Reads a gate list, one dict a gate, in the form of a JSON gate list.
+  circuit
+      .def(nb::init<std::uint32_t, std::uint32_t>(), nb::arg("num_qubits") = 0, nb::arg("num_bits") = 0,
+           "Registers `q` and `c` of the given sizes.")
+      .def_static(
+          "from_qasm", [](std::string_view text) { return circuit_of(loads(text), "the text"); }, nb::arg("text"),
+          "Reads OpenQASM 2 or 3; the version line decides.")
+      .def_static(
+          "from_gates", circuit_from_gates, nb::arg("gates"),
+          nb::sig(
+              "def from_gates(gates: collections.abc.Iterable[collections.abc.Mapping[str, typing.Any]]) -> Circuit"),
+          R"(Reads a gate list, one dict a gate, in the form of a JSON gate list.
 
 >>> import skerry
 >>> gates = [{"type": "single_qubit", "gate": "H", "qubit": 0},

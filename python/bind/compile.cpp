@@ -9,7 +9,8 @@
 namespace skerry::python {
 namespace {
 
-nb::tuple compile_program(nb::handle program, std::string_view level, std::vector<std::string> disabled, nb::object progress) {
+nb::tuple compile_program(nb::handle program, std::string_view level, std::vector<std::string> disabled,
+                          nb::object progress) {
   const Program given = program_of(program);
   Steering steering(std::move(progress));
   const CompileOptions options{
@@ -33,15 +34,17 @@ void bind_compile(nb::module_& m) {
       });
   m.def("compile_program", compile_program, nb::arg("program"), nb::arg("level"), nb::arg("disabled"),
         nb::arg("progress").none(),
-        nb::sig("def compile_program(program: Circuit | Model, level: str, disabled: Sequence[str], progress: "
-                "Callable[[float, str], object] | None) -> tuple[Circuit | Model, list[PassReport]]"));
-  m.def("pipeline",
-        [](std::string_view kind, std::string_view level) {
-          std::vector<std::string> names;
-          for (const std::string_view name : skerry::pipeline(kind, level_from_name(level))) names.emplace_back(name);
-          return names;
-        },
-        nb::arg("kind"), nb::arg("level"), "Names of the passes of a level in order; kind: `circuit` or `graph`.");
+        nb::sig("def compile_program(program: Circuit | Model, level: str, disabled: collections.abc.Sequence[str], "
+                "progress: "
+                "collections.abc.Callable[[float, str], object] | None) -> tuple[Circuit | Model, list[PassReport]]"));
+  m.def(
+      "pipeline",
+      [](std::string_view kind, std::string_view level) {
+        std::vector<std::string> names;
+        for (const std::string_view name : skerry::pipeline(kind, level_from_name(level))) names.emplace_back(name);
+        return names;
+      },
+      nb::arg("kind"), nb::arg("level"), "Names of the passes of a level in order; kind: `circuit` or `graph`.");
 }
 
 }  // namespace skerry::python

@@ -1,5 +1,7 @@
 #include "gate_list.hpp"
 
+#include <nanobind/stl/string.h>
+
 #include <deque>
 
 #include "frontend/json/gate_list.hpp"

@@ -86,8 +86,7 @@ class GraphBuilder {
 
   GraphValue circuit(const Circuit& circuit, const std::optional<GraphValue>& params,
                      std::vector<Observable> observables, const std::string& name) {
-    return value(
-        add_circuit(graph_, circuit, params ? id_of(*params) : kNoValue, std::move(observables), named(name)));
+    return value(add_circuit(graph_, circuit, params ? id_of(*params) : kNoValue, std::move(observables), named(name)));
   }
 
   void output(const GraphValue& output, const std::string& name) {
@@ -130,9 +129,11 @@ class GraphBuilder {
 };
 
 constexpr const char* kAddSignature =
-    "def add(self, op: str, inputs: Sequence[GraphValue | None], *, name: str = '', **attributes: Any) -> GraphValue";
+    "def add(self, op: str, inputs: collections.abc.Sequence[GraphValue | None], *, name: str = '', **attributes: "
+    "typing.Any) -> GraphValue";
 constexpr const char* kAddManySignature =
-    "def add_many(self, op: str, inputs: Sequence[GraphValue | None], outputs: Sequence[str], **attributes: Any) -> "
+    "def add_many(self, op: str, inputs: collections.abc.Sequence[GraphValue | None], outputs: "
+    "collections.abc.Sequence[str], **attributes: typing.Any) -> "
     "list[GraphValue]";
 
 }  // namespace
@@ -141,7 +142,8 @@ void bind_graph_builder(nb::module_& m) {
   nb::class_<GraphValue>(m, "GraphValue", "A value of a graph that is being built.")
       .def_ro("name", &GraphValue::name)
       .def("__repr__", [](const GraphValue& self) { return "<GraphValue " + self.name + ">"; });
-  nb::class_<GraphBuilder>(m, "GraphBuilder", R"(Builds a model node by node: operators of ONNX, and circuits among them.
+  nb::class_<GraphBuilder>(m, "GraphBuilder",
+                           R"(Builds a model node by node: operators of ONNX, and circuits among them.
 
 >>> import numpy, skerry
 >>> theta = skerry.Parameter("theta")
@@ -157,7 +159,7 @@ array([[ 1.],
       .def("input", &GraphBuilder::input, nb::arg("name"), nb::arg("shape"), nb::arg("dtype") = "f32",
            "An input; an extent is a number or the name of an unknown.")
       .def("constant", &GraphBuilder::constant, nb::arg("array"), nb::arg("name") = "",
-           nb::sig("def constant(self, array: ArrayLike, name: str = '') -> GraphValue"),
+           nb::sig("def constant(self, array: numpy.typing.ArrayLike, name: str = '') -> GraphValue"),
            "Weights. A dense numpy array is used in place: do not change it afterwards.")
       .def("add", &GraphBuilder::add, nb::arg("op"), nb::arg("inputs"), nb::kw_only(), nb::arg("name") = "",
            nb::arg("attributes"), nb::sig(kAddSignature), "A node with one output. op: `MatMul`, `Relu`, ...")

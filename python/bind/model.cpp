@@ -111,13 +111,14 @@ void bind_model(nb::module_& m) {
       .def_prop_ro("outputs", [](const Model& self) { return infos(*self.graph, self.graph->outputs()); })
       .def_prop_ro("op_counts", op_counts, "How many nodes there are of each operator.")
       .def_prop_ro("weight_bytes", weight_bytes)
-      .def("text",
-           [](const Model& self, std::optional<std::size_t> max_elements) {
-             return ir::print(*self.graph, max_elements.value_or(static_cast<std::size_t>(-1)));
-           },
-           nb::arg("max_elements") = nb::none(),
-           "Skerry's own text form. Tensors of more than max_elements elements are shown as a hash; such text cannot "
-           "be read back.")
+      .def(
+          "text",
+          [](const Model& self, std::optional<std::size_t> max_elements) {
+            return ir::print(*self.graph, max_elements.value_or(static_cast<std::size_t>(-1)));
+          },
+          nb::arg("max_elements") = nb::none(),
+          "Skerry's own text form. Tensors of more than max_elements elements are shown as a hash; such text cannot "
+          "be read back.")
       .def("session", make_session, nb::kw_only(), nb::arg("threads") = 0, nb::arg("precision") = "fp32",
            nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none(),
            nb::sig("def session(self, *, threads: int = 0, precision: str = 'fp32', max_memory_mb: float | None = "

@@ -64,6 +64,7 @@ void bind_options(nb::module_& m) {
       .def_rw("named_parameters", &RunOptions::named_parameters)
       .def_rw("observables", &RunOptions::observables)
       .def_rw("want_state", &RunOptions::want_state)
+      .def_ro("want_probabilities", &RunOptions::want_probabilities)
       .def_rw("want_memory", &RunOptions::want_memory)
       .def("copy", [](const RunOptions& options) { return options; });
 }

@@ -42,7 +42,7 @@ nb::object load_text(std::string_view text, const std::string& name) {
 }
 
 void save_file(nb::handle program, const Path& path, bool compress, const std::optional<Path>& key,
-          std::map<std::string, std::string> metadata) {
+               std::map<std::string, std::string> metadata) {
   const Program given = program_of(program);
   const nb::gil_scoped_release release;
   SaveOptions options{.compress = compress, .key = std::nullopt, .metadata = std::move(metadata)};
@@ -60,15 +60,20 @@ std::string make_keys(const Path& stem) {
 
 void bind_package(nb::module_& m) {
   m.def("load", load_file, nb::arg("path"), nb::arg("trusted"), nb::arg("check_weights"),
-        nb::sig("def load(path: str | os.PathLike[str], trusted: Sequence[str | os.PathLike[str]], check_weights: "
+        nb::sig("def load(path: str | os.PathLike[str], trusted: collections.abc.Sequence[str | os.PathLike[str]], "
+                "check_weights: "
                 "bool) -> Circuit | Model"));
-  m.def("loads", [](const nb::bytes& bytes, const std::string& name) { return load_text({bytes.c_str(), bytes.size()}, name); },
-        nb::arg("data"), nb::arg("name"), nb::sig("def loads(data: bytes, name: str) -> Circuit | Model"));
+  m.def(
+      "loads",
+      [](const nb::bytes& bytes, const std::string& name) {
+        return load_text({bytes.c_str(), bytes.size()}, name);
+      },
+      nb::arg("data"), nb::arg("name"), nb::sig("def loads(data: bytes, name: str) -> Circuit | Model"));
   m.def("save", save_file, nb::arg("program"), nb::arg("path"), nb::arg("compress"), nb::arg("key").none(),
         nb::arg("metadata"),
         nb::sig("def save(program: Circuit | Model, path: str | os.PathLike[str], compress: bool, key: str | "
-                "os.PathLike[str] | None, metadata: Mapping[str, str]) -> None"));
-  m.def("make_keys", make_keys, nb::arg("stem"),
+                "os.PathLike[str] | None, metadata: collections.abc.Mapping[str, str]) -> None"));
+  m.def("make_keys", make_keys, nb::arg("stem"), nb::sig("def make_keys(stem: str | os.PathLike[str]) -> str"),
         "Makes a pair to sign packages with, STEM.key (secret) and STEM.pub, and gives the key's short name.");
 }
 

@@ -32,17 +32,16 @@ void bind_plan(nb::module_& m) {
   nb::class_<PlanAnswer>(m, "Plan", R"(What a run would take and why; nothing has been allocated.
 
 >>> import skerry
->>> plan = skerry.plan(skerry.Circuit(20).h(0))
+>>> plan = skerry.plan(skerry.Circuit(20), state=True)
 >>> plan.method, plan.peak_bytes >= 16 * 2**20
 ('statevector', True)
 )")
       .def_ro("kind", &Plan::kind, "`circuit` or `graph`.")
       .def_ro("placement", &Plan::placement)
       .def_ro("method", &Plan::method)
-      .def_prop_ro("precision",
-                   [](const PlanAnswer& self) {
-                     return self.precision == Precision::single_precision ? "single" : "double";
-                   })
+      .def_prop_ro(
+          "precision",
+          [](const PlanAnswer& self) { return self.precision == Precision::single_precision ? "single" : "double"; })
       .def_ro("threads", &Plan::threads)
       .def_ro("peak_bytes", &Plan::peak_bytes)
       .def_ro("seconds", &Plan::seconds)
@@ -51,7 +50,8 @@ void bind_plan(nb::module_& m) {
       .def_ro("steps", &Plan::steps)
       .def_ro("memory", &Plan::memory)
       .def_ro("refusal", &PlanAnswer::refusal, "Why such a run would be refused; empty if it would not.")
-      .def("explain", [](const PlanAnswer& self) { return self.explain(); }, "Some lines for people.")
+      .def(
+          "explain", [](const PlanAnswer& self) { return self.explain(); }, "Some lines for people.")
       .def("__str__", [](const PlanAnswer& self) { return self.explain(); })
       .def("__repr__", [](const PlanAnswer& self) {
         return "<Plan: " + self.method + ", " + std::to_string(self.peak_bytes) + " bytes, " +

@@ -67,15 +67,17 @@ void bind_result(nb::module_& m) {
                    "Bit string -> how often; highest bit leftmost. Empty without shots.")
       .def_prop_ro("memory", memory, nb::sig("def memory(self) -> list[str]"),
                    "Each shot's bit string in order, if memory=True asked for it.")
-      .def_prop_ro("expectations", [](const RunResult& self) { return self.result.expectations; },
-                   "One number per observable.")
+      .def_prop_ro(
+          "expectations", [](const RunResult& self) { return self.result.expectations; }, "One number per observable.")
       .def_prop_ro("probabilities", probabilities,
-                   nb::sig("def probabilities(self) -> NDArray[numpy.float64] | None"),
+                   nb::sig("def probabilities(self) -> numpy.typing.NDArray[numpy.float64] | None"),
                    "float64 [2^k], if asked for; read-only.")
-      .def_prop_ro("state", [](const RunResult& self) { return self.result.state; }, "The State, if asked for.")
-      .def_prop_ro("variables", [](const RunResult& self) { return self.result.outputs; },
-                   "Output variables of the program's last shot.")
-      .def_prop_ro("outputs", outputs, nb::sig("def outputs(self) -> dict[str, NDArray[Any]]"),
+      .def_prop_ro(
+          "state", [](const RunResult& self) { return self.result.state; }, "The State, if asked for.")
+      .def_prop_ro(
+          "variables", [](const RunResult& self) { return self.result.outputs; },
+          "Output variables of the program's last shot.")
+      .def_prop_ro("outputs", outputs, nb::sig("def outputs(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
                    "Outputs of a model by name, in its order; read-only views.")
       .def_prop_ro("method", from_report<&RunReport::method>())
       .def_prop_ro("seconds", from_report<&RunReport::seconds>())

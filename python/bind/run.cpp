@@ -19,7 +19,8 @@ bool may_be_long(const Circuit& circuit, const RunOptions& options) {
   if (circuit.num_wires() > 16) return true;
   double instructions = 1.0;
   for (const Block& block : circuit.blocks()) instructions += static_cast<double>(block.size());
-  for (const Observable& observable : options.observables) instructions += static_cast<double>(observable.terms().size());
+  for (const Observable& observable : options.observables)
+    instructions += static_cast<double>(observable.terms().size());
   const bool loops = !circuit.branches().empty();
   const double work = std::ldexp(instructions, static_cast<int>(circuit.num_wires()));
   return loops || work * (1.0 + static_cast<double>(options.shots)) > kSmallWork;
@@ -45,7 +46,8 @@ PlanAnswer plan_circuit(const Circuit& circuit, const RunOptions& options) {
 
 void bind_run(nb::module_& m) {
   m.def("run_circuit", run_circuit, nb::arg("circuit"), nb::arg("options"), nb::arg("progress").none(),
-        nb::sig("def run_circuit(circuit: Circuit, options: RunOptions, progress: Callable[[float, str], object] | "
+        nb::sig("def run_circuit(circuit: Circuit, options: RunOptions, progress: collections.abc.Callable[[float, "
+                "str], object] | "
                 "None) -> RunResult"));
   m.def("plan_circuit", plan_circuit, nb::arg("circuit"), nb::arg("options"));
 }

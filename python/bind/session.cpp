@@ -132,15 +132,18 @@ void bind_session(nb::module_& m) {
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
                         "shapes. Made by Model.session(). Threads may share one; they take turns.")
       .def("run", run_for_outputs, nb::arg("inputs"), nb::arg("progress") = nb::none(),
-           nb::sig("def run(self, inputs: Mapping[str, ArrayLike], progress: Callable[[float, str], object] | None = "
-                   "None) -> dict[str, NDArray[Any]]"),
+           nb::sig("def run(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
+                   "collections.abc.Callable[[float, str], object] | None = "
+                   "None) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
            "inputs: array by input name; dense ones are read in place. Gives the outputs by name, each a new array.")
       .def("run_with_report", &PySession::run, nb::arg("inputs"), nb::arg("progress") = nb::none(),
-           nb::sig("def run_with_report(self, inputs: Mapping[str, ArrayLike], progress: Callable[[float, str], "
+           nb::sig("def run_with_report(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
+                   "collections.abc.Callable[[float, str], "
                    "object] | None = None) -> RunResult"),
            "The same with what the run took.")
       .def("plan", &PySession::plan, nb::arg("inputs"),
-           nb::sig("def plan(self, inputs: Mapping[str, ArrayLike]) -> Plan"), "What such a run would take.")
+           nb::sig("def plan(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> Plan"),
+           "What such a run would take.")
       .def_prop_ro("model", &PySession::model);
 }
 

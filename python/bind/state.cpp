@@ -64,13 +64,13 @@ array([0.707+0.j, 0.707+0.j])
 1.0
 )")
       .def_prop_ro("num_qubits", &State::num_wires)
-      .def_prop_ro("precision",
-                   [](const State& state) {
-                     return state.precision() == Precision::single_precision ? "single" : "double";
-                   })
+      .def_prop_ro(
+          "precision",
+          [](const State& state) { return state.precision() == Precision::single_precision ? "single" : "double"; })
       .def("amplitude", &State::amplitude, nb::arg("basis_state"), "Amplitude of one basis state. Errors: OutOfRange.")
       .def("probabilities", probabilities, nb::arg("qubits") = nb::tuple(),
-           nb::sig("def probabilities(self, qubits: Sequence[int] = ()) -> NDArray[numpy.float64]"),
+           nb::sig("def probabilities(self, qubits: collections.abc.Sequence[int] = ()) -> "
+                   "numpy.typing.NDArray[numpy.float64]"),
            "Probability of each outcome of these qubits, qubits[0] least significant; all of them if none is listed.")
       .def("expectation", &State::expectation, nb::arg("observable"), nb::call_guard<nb::gil_scoped_release>(),
            "<psi|O|psi>. Errors: InvalidArgument when the number of qubits differs.")
@@ -78,15 +78,17 @@ array([0.707+0.j, 0.707+0.j])
            nb::sig("def sample(self, shots: int, *, seed: int = 0) -> dict[str, int]"),
            "Counts of measuring all qubits; the same for any number of threads.")
       .def("__array__", as_array, nb::arg("dtype") = nb::none(), nb::kw_only(), nb::arg("copy") = nb::none(),
-           nb::sig("def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> NDArray[Any]"))
-      .def("__dlpack__",
-           [](const State& state, const nb::kwargs& keywords) {
-             return array_from(state.amplitudes()).attr("__dlpack__")(**keywords);
-           },
-           nb::sig("def __dlpack__(self, **kwargs: Any) -> Any"))
-      .def("__dlpack_device__",
-           [](const State&) { return nb::make_tuple(1, 0); },  // DLPack's number of the host
-           nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
+           nb::sig("def __array__(self, dtype: typing.Any = None, *, copy: bool | None = None) -> "
+                   "numpy.typing.NDArray[typing.Any]"))
+      .def(
+          "__dlpack__",
+          [](const State& state, const nb::kwargs& keywords) {
+            return array_from(state.amplitudes()).attr("__dlpack__")(**keywords);
+          },
+          nb::sig("def __dlpack__(self, **kwargs: typing.Any) -> typing.Any"))
+      .def(
+          "__dlpack_device__", [](const State&) { return nb::make_tuple(1, 0); },  // DLPack's number of the host
+          nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
       .def("__len__", [](const State& state) { return state.amplitudes().shape().elements(); })
       .def("__repr__", [](const State& state) {
         return "<State of " + std::to_string(state.num_wires()) + " qubits, " +

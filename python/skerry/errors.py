@@ -1,3 +1,5 @@
+# ruff: noqa: N818
+# The names are rows of the table of errors, which speaks for every face of the product.
 """The one family of exceptions: a class per way to fail, each also a built-in kind where Python has a fitting one.
 
 >>> import skerry

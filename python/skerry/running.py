@@ -20,6 +20,8 @@ Listener = Callable[[float, str], object]
 Gates = Sequence[Mapping[str, Any]]
 Runnable = Circuit | Model | Gates | str | os.PathLike[str]
 
+_USUAL_SHOTS = 1024  # as on the command line
+
 
 class Keywords(TypedDict, total=False):
     """Keywords that plan() and run() share."""
@@ -102,11 +104,13 @@ def _model_run(
 def plan(program: Runnable, *, params: Parameters = None, **keywords: Unpack[Keywords]) -> Plan:
     """What a run would take and where it would run; the keywords are those of run(). Nothing is allocated.
 
+    Where nothing is asked of a circuit, the plan is for 1024 shots.
+
     A circuit's plan says in `refusal` whether it would be refused; a model's raises BudgetExceeded or DeadlineExceeded.
 
     >>> import skerry
-    >>> plan = skerry.plan(skerry.Circuit(30), max_memory_mb=100)
-    >>> "MiB" in plan.refusal
+    >>> plan = skerry.plan(skerry.Circuit(30), state=True, max_memory_mb=100)
+    >>> "GiB" in plan.refusal
     True
     """
     program = _program(program)
@@ -114,6 +118,8 @@ def plan(program: Runnable, *, params: Parameters = None, **keywords: Unpack[Key
         made = _model_run(program, **keywords)
         return made.session.plan(made.inputs)
     options = _circuit_options(**keywords)
+    if not (options.shots or options.observables or options.want_state or options.want_probabilities):
+        options.shots = _USUAL_SHOTS
     spread(options, params)
     return _core.plan_circuit(program, options)
 

@@ -41,9 +41,7 @@ class Simulator:
     def run(self, circuit: Circuit, params: ParameterBatch) -> list[State]: ...
     @overload
     def run(self, circuit: Circuit, params: NDArray[Any]) -> Any: ...
-    def run(
-        self, circuit: Circuit, params: Parameters | ParameterBatch | NDArray[Any] = None
-    ) -> State | list[State]:
+    def run(self, circuit: Circuit, params: Parameters | ParameterBatch | NDArray[Any] = None) -> State | list[State]:
         """The state that the circuit leaves; for params [batch, P] a list of them."""
         options = self._options()
         options.want_state = True

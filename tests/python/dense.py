@@ -58,7 +58,7 @@ def random_circuit(num_qubits: int, gates: int, seed: int) -> tuple[Circuit, NDA
     circuit = Circuit(num_qubits)
     state = np.zeros(1 << num_qubits, complex)
     state[0] = 1
-    names = [*FIXED, *ROTATIONS]
+    names = [name for name, m in (FIXED | ROTATIONS).items() if len(m) <= 1 << num_qubits]
     for _ in range(gates):
         name = names[random.integers(len(names))]
         angle = float(random.uniform(-np.pi, np.pi))

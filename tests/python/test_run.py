@@ -191,7 +191,7 @@ def test_a_memory_budget_is_refused_beforehand_with_need_limit_and_advice() -> N
     assert "16" in text, "the need is 16 GiB"
     assert "61" in text or "64" in text, "the limit is 64 MB"
     assert refused.value.hint
-    plan = skerry.plan(Circuit(30).h(0), max_memory_mb=64)
+    plan = skerry.plan(Circuit(30).h(0), state=True, max_memory_mb=64)
     assert plan.refusal
     assert plan.peak_bytes >= 2**34
 

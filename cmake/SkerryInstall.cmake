@@ -11,10 +11,11 @@ add_library(skerry_shared SHARED "${PROJECT_SOURCE_DIR}/cmake/shared_library.cpp
 add_library(skerry::skerry ALIAS skerry_shared)
 set_target_properties(skerry_shared PROPERTIES
   OUTPUT_NAME skerry EXPORT_NAME skerry VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+# Whole archives, also where one room asks for another: nothing in the library itself calls into them.
+list(JOIN rooms "," whole)
+set_target_properties(skerry_shared PROPERTIES LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${whole}")
 target_link_libraries(skerry_shared PRIVATE ${rooms})
-# Rooms link one another, so the feature is set for the whole link rather than where each is named.
-string(REPLACE ";" "," whole_rooms "${rooms}")
-set_property(TARGET skerry_shared PROPERTY LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${whole_rooms}")
+target_link_options(skerry_shared PRIVATE -Wl,-z,defs)
 target_include_directories(skerry_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(skerry_shared INTERFACE cxx_std_20)
 

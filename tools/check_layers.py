@@ -52,7 +52,7 @@ DOOR = {
     "observable.hpp": "ir",
     "options.hpp": "ir",
     "hybrid.hpp": "ops",
-    "limits.hpp": "frontend",
+    "limits.hpp": "ir",
     "compile.hpp": "passes",
     "state.hpp": "sim",
     "result.hpp": "sim",

@@ -82,7 +82,7 @@ RunControl Interruptible::control() const {
     state->watcher = std::jthread([state](const std::stop_token& end) { state->watch(end); });
   RunControl control;
   control.stop = state->stop.get_token();
-  control.progress = [state](double fraction, std::string_view) { state->fraction = fraction; };
+  control.progress = Progress([state](double fraction, std::string_view) { state->fraction = fraction; });
   return control;
 }
 

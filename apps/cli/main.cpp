@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <skerry/skerry.hpp>
 
 #include "cli/output.hpp"
@@ -51,7 +52,8 @@ int run(int argc, char** argv, bool json) {
   app.get_formatter()->column_width(34);
   app.footer("Exit codes: 0 ok, 2 usage, 3 bad input, 4 over budget, 5 remote unreachable, 6 refused, 70 internal.");
   std::string config;
-  app.add_flag("--json", "Print one JSON object on stdout");
+  bool json_flag = false;  // read before parsing, so that usage errors are JSON too; declared here for --help
+  app.add_flag("--json", json_flag, "Print one JSON object on stdout");
   app.add_option("--config", config, "Configuration file instead of the usual one")->check(CLI::ExistingFile);
 
   SettingFlags flags;

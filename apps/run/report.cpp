@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <skerry/graph.hpp>
 
 namespace skerry::device {
 namespace {

@@ -66,11 +66,11 @@ using Attribute = std::variant<std::int64_t, double, std::string, std::vector<st
 /// One operation. `op` is the operator's name (`Conv`, `com.microsoft.Gelu` with its domain unless that is ONNX's own,
 /// `circuit`); its meaning is the record of that name, always in the newest opset's form.
 struct Node {
-  std::string op;
-  std::string name;
-  std::vector<ValueId> inputs;                                ///< kNoValue where an optional input is left out
-  std::vector<ValueId> outputs;                               ///< kNoValue where an optional output is not wanted
-  std::vector<std::pair<std::string, Attribute>> attributes;  ///< sorted by name
+  std::string op = {};
+  std::string name = {};
+  std::vector<ValueId> inputs = {};                                ///< kNoValue where an optional input is left out
+  std::vector<ValueId> outputs = {};                               ///< kNoValue where an optional output is not wanted
+  std::vector<std::pair<std::string, Attribute>> attributes = {};  ///< sorted by name
 
   const Attribute* find(std::string_view attribute) const noexcept;
   void set(std::string attribute, Attribute value);

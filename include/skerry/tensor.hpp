@@ -152,7 +152,7 @@ class Tensor {
   /// New 64-byte-aligned storage filled with zeros. Errors: out_of_range when the size overflows.
   Tensor(DType dtype, Shape shape);
   /// Borrowed elements that `owner` keeps alive (a mapped file, an array of Python's); owner may be null for static
-  /// data.
+  /// data. They may stand at any address: weights inside an ONNX file are aligned to nothing.
   Tensor(TensorView view, std::shared_ptr<const void> owner);
   /// A copy of values.
   template <class T>

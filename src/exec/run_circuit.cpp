@@ -3,7 +3,6 @@
 #include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "exec/executor.hpp"
-#include "plan/budget.hpp"
 
 namespace skerry::exec {
 
@@ -22,7 +21,7 @@ Result run(const planning::CircuitPlan& plan, std::span<const double> parameters
   const base::TraceSpan span("run_circuit", "exec");
   const base::ThreadLimit threads(plan.report.threads);
   const RunControl control = started(limits);
-  base::MemoryBudget budget(planning::memory_limit(limits));
+  base::MemoryBudget budget(limits.max_memory_bytes.value_or(base::MemoryBudget::kUnlimited));
   Result result;
   static_cast<CircuitResult&>(result) = plan.program->run(parameters, {budget, control});
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - control.started;

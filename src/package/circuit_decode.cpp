@@ -31,8 +31,8 @@ std::vector<Key> known_names(const std::vector<std::string>& names, const char* 
   for (const std::string& name : names) {
     const std::optional<Key> key = find(name);
     if (!key) {
-      throw Error(ErrorCode::version_too_new, "there is no " + std::string(what) + " '" + name + "' in this program", {},
-                  "update this program");
+      throw Error(ErrorCode::version_too_new, "there is no " + std::string(what) + " '" + name + "' in this program",
+                  {}, "update this program");
     }
     keys.push_back(*key);
   }
@@ -96,8 +96,7 @@ class CircuitDecoder {
   }
 
   void expressions() {
-    const auto ops =
-        known_names<ExprOp>(fields_.texts(table_.expression_names()), "expression", expression_from_name);
+    const auto ops = known_names<ExprOp>(fields_.texts(table_.expression_names()), "expression", expression_from_name);
     const auto rows = fields_.list(table_.expressions());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       check_index(rows[i].op(), ops.size(), "expression name");

@@ -98,8 +98,8 @@ auto encode_expressions(const ExprPool& pool, ProgramBuilder& builder, NameTable
   for (ExprId id = 0; id < pool.size(); ++id) {
     const ExprNode& node = pool[id];
     const bool is_real = node.value.type.kind >= ScalarKind::real;
-    const auto value = is_real ? std::bit_cast<std::uint64_t>(node.value.real)
-                               : static_cast<std::uint64_t>(node.value.integer);
+    const auto value =
+        is_real ? std::bit_cast<std::uint64_t>(node.value.real) : static_cast<std::uint64_t>(node.value.integer);
     rows.emplace_back(names[node.op], type_of(node.type), node.a, node.b, node.c,
                       node.op == ExprOp::constant ? value : 0);
   }

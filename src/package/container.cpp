@@ -34,13 +34,21 @@ std::vector<PlaneRegion> plane_regions_of(const fbs::Section& table, Fields& fie
   return regions;
 }
 
+bool is_program_name(std::string_view name) {
+  return name == kCircuitSection || name == kGraphSection;
+}
+
+bool is_known_name(std::string_view name) {
+  return is_program_name(name) || name == kWeightsSection || name.starts_with(kPlanPrefix);
+}
+
 Encoding encoding_of(const fbs::Section& table, const std::string& name) {
   if (table.encoding() == static_cast<std::uint8_t>(Encoding::plain)) {
     if (table.bytes() != table.stored_bytes()) damaged("a plain section of two sizes", name);
     if (table.planes() != nullptr && table.planes()->size() != 0) damaged("a plain section with byte planes", name);
     return Encoding::plain;
   }
-  if (table.encoding() != static_cast<std::uint8_t>(Encoding::zstd)) {
+  if (table.encoding() > static_cast<std::uint8_t>(Encoding::zstd)) {
     throw Error(ErrorCode::version_too_new,
                 "encoding " + std::to_string(table.encoding()) + " is not known to this program", name,
                 "update this program");
@@ -51,20 +59,49 @@ Encoding encoding_of(const fbs::Section& table, const std::string& name) {
 /// Known names, once each; of those that are not known, only the optional.
 void check_name(const Section& section, const std::vector<Section>& before) {
   const auto& name = section.name;
-  const bool is_program = name == kCircuitSection || name == kGraphSection;
-  const bool is_known = is_program || name == kWeightsSection || name.starts_with(kPlanPrefix);
+  const bool is_program = is_program_name(name);
+  const bool is_known = is_known_name(name);
   if (!is_known && section.required) {
     throw Error(ErrorCode::version_too_new, "the package needs a section that is not known to this program", name,
                 "update this program");
   }
   for (const Section& other : before) {
-    const bool is_second_program = is_program && (other.name == kCircuitSection || other.name == kGraphSection);
+    const bool is_second_program = is_program && is_program_name(other.name);
     if (is_known && (other.name == name || is_second_program)) damaged("there are two of this section", name);
   }
 }
 
 std::string short_text(const std::string& name) {
   return name.substr(0, 64);  // a hostile name must not fill the terminal
+}
+
+/// A row of the index: inside the file, aligned, encoded as we know. Of an optional section whose name is not known,
+/// only the place matters.
+Section section_of(const fbs::Section& table, Fields& fields, std::span<const std::byte> file) {
+  Section section;
+  section.name = fields.text(table.name());
+  section.required = table.required();
+  const std::string where = short_text(section.name);
+  const bool is_opaque = !is_known_name(section.name) && !section.required;
+  section.encoding = is_opaque && table.encoding() > static_cast<std::uint8_t>(Encoding::zstd)
+                         ? Encoding::plain
+                         : encoding_of(table, where);
+  const std::uint64_t alignment =
+      is_opaque ? kSectionAlignment : section_alignment(section.encoding, table.stored_bytes());
+  if (table.offset() % alignment != 0) damaged("the section is not aligned", where);
+  if (table.offset() > file.size() || table.stored_bytes() > file.size() - table.offset()) {
+    damaged("the section's " + std::to_string(table.stored_bytes()) + " bytes at " + std::to_string(table.offset()) +
+                " are not inside the file",
+            where);
+  }
+  section.offset = table.offset();
+  section.stored = file.subspan(table.offset(), table.stored_bytes());
+  section.bytes = table.bytes();
+  section.planes = plane_regions_of(table, fields, where);
+  const auto sha = fields.list(table.sha256());
+  if (sha.size() != kDigestBytes) damaged("a SHA-256 of " + std::to_string(sha.size()) + " bytes", where);
+  std::memcpy(section.sha256.data(), sha.data(), kDigestBytes);
+  return section;
 }
 
 }  // namespace
@@ -108,53 +145,55 @@ void Container::read_index(const ReadOptions& options) {
     info_.writer = fields.text(index.writer());
     for (std::uint32_t i = 0, n = fields.count(index.metadata()); i < n; ++i) {
       const auto& pair = *index.metadata()->Get(i);
-      info_.metadata.emplace(fields.text(pair.key()), fields.text(pair.value()));
+      const bool is_new = info_.metadata.emplace(fields.text(pair.key()), fields.text(pair.value())).second;
+      if (!is_new) damaged("a key stands twice", "metadata");
     }
-    std::uint64_t end = kHeaderBytes + header_.index_bytes;
-    std::uint64_t unpacked = 0;
-    for (std::uint32_t i = 0, n = fields.count(index.sections()); i < n; ++i) {
-      const auto& table = *index.sections()->Get(i);
-      Section section;
-      section.name = fields.text(table.name());
-      const std::string where = short_text(section.name);
-      if (table.offset() % section_alignment(section.name) != 0) damaged("the section is not aligned", where);
-      if (table.offset() < end || table.offset() - end > kMaxGapBytes || table.offset() > file_.size() ||
-          table.stored_bytes() > file_.size() - table.offset()) {
-        damaged("the section's place, " + std::to_string(table.stored_bytes()) + " bytes at " +
-                    std::to_string(table.offset()) + ", is not after the one before it and inside the file",
-                where);
-      }
-      section.offset = table.offset();
-      section.stored = file_.subspan(table.offset(), table.stored_bytes());
-      section.bytes = table.bytes();
-      section.encoding = encoding_of(table, where);
-      section.planes = plane_regions_of(table, fields, where);
-      section.required = table.required();
-      const auto sha = fields.list(table.sha256());
-      if (sha.size() != kDigestBytes) damaged("a SHA-256 of " + std::to_string(sha.size()) + " bytes", where);
-      std::memcpy(section.sha256.data(), sha.data(), kDigestBytes);
-      if (section.encoding != Encoding::plain) {
-        if (section.bytes > options.max_unpacked_bytes - unpacked) {
-          throw Error(ErrorCode::limit_exceeded,
-                      "unpacking takes more than the " + std::to_string(options.max_unpacked_bytes) +
-                          " bytes that are allowed",
-                      where, "raise max_unpacked_bytes if you trust the package");
-        }
-        unpacked += section.bytes;
-      }
-      check_name(section, sections_);
-      end = section.offset + section.stored.size();
-      info_.sections.push_back({section.name, section.offset, section.stored.size(), section.bytes,
-                                section.encoding != Encoding::plain, hex(section.sha256)});
-      sections_.push_back(std::move(section));
+    const std::uint32_t sections = fields.count(index.sections());
+    if (sections > kMaxSections) {
+      throw Error(ErrorCode::limit_exceeded,
+                  std::to_string(sections) + " sections, at most " + std::to_string(kMaxSections) + " are possible");
     }
-    if (end != file_.size()) damaged("the file goes on after its last section", "index");
-    const bool has_zstd = std::ranges::find(sections_, Encoding::zstd, &Section::encoding) != sections_.end();
-    if (has_zstd != ((header_.features & kFeatureZstd) != 0)) {
-      damaged("the header's features are not those of the sections", "header");
-    }
+    for (std::uint32_t i = 0; i < sections; ++i) add_section(section_of(*index.sections()->Get(i), fields, file_));
   } catch (const Error& error) {
     throw error.where().empty() ? error.at("index") : error;
+  }
+  if (end_of_sections() != file_.size()) damaged("the file goes on after its last section", "index");
+  const bool has_zstd = std::ranges::find(sections_, Encoding::zstd, &Section::encoding) != sections_.end();
+  if (has_zstd != ((header_.features & kFeatureZstd) != 0)) {
+    damaged("the features are not those of the sections", "header");
+  }
+  check_unpacked_bytes(options.max_unpacked_bytes);
+}
+
+void Container::add_section(Section section) {
+  const std::string where = short_text(section.name);
+  const std::uint64_t end = end_of_sections();
+  if (section.offset < end || section.offset - end > kMaxGapBytes) {
+    damaged("the section begins at " + std::to_string(section.offset) + " and the one before it ends at " +
+                std::to_string(end),
+            where);
+  }
+  check_name(section, sections_);
+  info_.sections.push_back({section.name, section.offset, section.stored.size(), section.bytes,
+                            section.encoding != Encoding::plain, hex(section.sha256)});
+  sections_.push_back(std::move(section));
+}
+
+std::uint64_t Container::end_of_sections() const noexcept {
+  return sections_.empty() ? kHeaderBytes + header_.index_bytes
+                           : sections_.back().offset + sections_.back().stored.size();
+}
+
+void Container::check_unpacked_bytes(std::uint64_t limit) const {
+  std::uint64_t left = limit;
+  for (const Section& section : sections_) {
+    if (section.encoding == Encoding::plain) continue;
+    if (section.bytes > left) {
+      throw Error(ErrorCode::limit_exceeded,
+                  "unpacking takes more than the " + std::to_string(limit) + " bytes that are allowed",
+                  short_text(section.name), "raise max_unpacked_bytes if you trust the package");
+    }
+    left -= section.bytes;
   }
 }
 

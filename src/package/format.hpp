@@ -19,14 +19,16 @@ inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::uint64_t kHeaderBytes = 192;
 inline constexpr std::uint64_t kSignedBytes = 96;  ///< of the header: what a signature covers
 inline constexpr std::uint64_t kSectionAlignment = 64;
-inline constexpr std::uint64_t kWeightsAlignment = 4096;  ///< so that a device can map or pin the weights alone
-inline constexpr std::uint64_t kMaxGapBytes = kWeightsAlignment - 1;
+inline constexpr std::uint64_t kPageAlignment = 4096;  ///< of plain sections that are worth mapping or pinning alone
+inline constexpr std::uint64_t kPageAlignedFrom = std::uint64_t{64} << 10;
+inline constexpr std::uint64_t kMaxGapBytes = kPageAlignment - 1;
 
 inline constexpr std::uint32_t kFeatureZstd = 1;  ///< some section is zstd
 inline constexpr std::uint32_t kKnownFeatures = kFeatureZstd;
 
 // Limits that a writer keeps and a reader enforces. FlatBuffers address less than 2^31 bytes.
 inline constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{64} << 20;
+inline constexpr std::uint32_t kMaxSections = 4096;
 inline constexpr std::uint64_t kMaxProgramBytes = 0x7fff'0000;
 inline constexpr std::uint32_t kMaxWires = std::uint32_t{1} << 24;  ///< and bits
 inline constexpr std::uint32_t kMaxMatrixWires = 10;
@@ -65,8 +67,9 @@ constexpr std::uint64_t aligned(std::uint64_t offset, std::uint64_t alignment) n
   return (offset + alignment - 1) / alignment * alignment;
 }
 
-constexpr std::uint64_t section_alignment(std::string_view name) noexcept {
-  return name == kWeightsSection ? kWeightsAlignment : kSectionAlignment;
+constexpr std::uint64_t section_alignment(Encoding encoding, std::uint64_t stored_bytes) noexcept {
+  const bool is_large = encoding == Encoding::plain && stored_bytes >= kPageAlignedFrom;
+  return is_large ? kPageAlignment : kSectionAlignment;
 }
 
 bool all_zero(std::span<const std::byte> bytes) noexcept;

@@ -135,19 +135,29 @@ class GraphDecoder {
 
   Attribute attribute(const fbs::Attribute& table) {
     switch (table.kind()) {
-      case 0: return table.integer();
-      case 1: return table.real();
-      case 2: return fields_.text(table.text());
-      case 3: return fields_.copy(table.integers());
-      case 4: return fields_.copy(table.reals());
-      case 5: return fields_.texts(table.texts());
-      case 6: return tensor(present(table.tensor(), "the tensor of an attribute"));
-      case 7: return std::make_shared<const Graph>(graph(present(table.graph(), "the graph of an attribute")));
+      case 0:
+        return table.integer();
+      case 1:
+        return table.real();
+      case 2:
+        return fields_.text(table.text());
+      case 3:
+        return fields_.copy(table.integers());
+      case 4:
+        return fields_.copy(table.reals());
+      case 5:
+        return fields_.texts(table.texts());
+      case 6:
+        return tensor(present(table.tensor(), "the tensor of an attribute"));
+      case 7:
+        return std::make_shared<const Graph>(graph(present(table.graph(), "the graph of an attribute")));
       case 8:
         return std::make_shared<const Circuit>(
             decode_circuit(present(table.circuit(), "the circuit of an attribute"), fields_));
-      case 9: return observables(table);
-      default: break;  // a byte from a file, not an enum
+      case 9:
+        return observables(table);
+      default:
+        break;  // a byte from a file, not an enum
     }
     throw Error(ErrorCode::version_too_new,
                 "there are no attributes of kind " + std::to_string(table.kind()) + " in this program", {},

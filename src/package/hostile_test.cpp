@@ -38,8 +38,8 @@ std::vector<std::byte> bell_section() {
 struct Row {
   std::string name;
   std::vector<std::byte> stored;
-  std::function<void(std::uint64_t& offset, std::uint64_t& stored_bytes, std::uint64_t& bytes)> says =
-      [](auto&, auto&, auto&) {};
+  std::function<void(std::uint64_t& offset, std::uint64_t& stored_bytes, std::uint64_t& bytes)> says = [](auto&, auto&,
+                                                                                                          auto&) {};
   std::uint8_t encoding = 0;
   bool required = true;
   std::vector<fbs::PlaneRegion> planes{};
@@ -55,7 +55,8 @@ std::vector<std::byte> forged(const std::vector<Row>& rows, std::uint64_t index_
   const std::uint64_t start = kHeaderBytes + index_bytes;
   std::uint32_t features = 0;
   for (const Row& row : rows) {
-    std::uint64_t offset = aligned(start + body.size(), section_alignment(row.name));
+    std::uint64_t offset =
+        aligned(start + body.size(), section_alignment(static_cast<Encoding>(row.encoding), row.stored.size()));
     std::uint64_t stored_bytes = row.stored.size();
     std::uint64_t bytes = row.stored.size();
     body.resize(offset - start);
@@ -105,7 +106,10 @@ TEST(Forged, LiesAboutPlacesAreRefused) {
       [](auto& offset, auto&, auto&) { offset -= 64; },
       [](auto& offset, auto&, auto&) { offset += 4096 * 64; },
       [](auto& offset, auto&, auto&) { offset = kHuge - 63; },
-      [](auto& offset, auto& stored, auto& bytes) { offset = kHuge - 63; stored = bytes = 128; },
+      [](auto& offset, auto& stored, auto& bytes) {
+        offset = kHuge - 63;
+        stored = bytes = 128;
+      },
       [](auto&, auto& stored, auto&) { ++stored; },
       [](auto&, auto& stored, auto& bytes) { stored = bytes = kHuge; },
       [](auto&, auto& stored, auto& bytes) { stored = bytes = stored - 1; },
@@ -140,10 +144,18 @@ TEST(Forged, UnknownSectionsAreSkippedUnlessTheyAreNeeded) {
   const Loaded loaded = read(file, nullptr);
   EXPECT_EQ(std::get<Circuit>(loaded.contents.program), bell());
   EXPECT_EQ(loaded.info.sections.size(), 2U);
+  unknown.encoding = 9;
+  EXPECT_NO_THROW(read(forged({{"circuit", bell_section()}, unknown}), nullptr));
   unknown.required = true;
   EXPECT_EQ(code_of(forged({{"circuit", bell_section()}, unknown})), ErrorCode::version_too_new);
-  unknown.encoding = 9;
+  unknown.name = "plan/a";
   EXPECT_EQ(code_of(forged({{"circuit", bell_section()}, unknown})), ErrorCode::version_too_new);
+}
+
+TEST(Forged, TooManySectionsAreRefused) {
+  std::vector<Row> rows{{"circuit", bell_section()}};
+  for (int i = 0; i < 5000; ++i) rows.push_back({"plan/" + std::to_string(i), {}});
+  EXPECT_EQ(code_of(forged(rows)), ErrorCode::limit_exceeded);
 }
 
 TEST(Forged, DigestsOfAnotherLengthAreRefused) {
@@ -157,9 +169,7 @@ TEST(Forged, BombsAreRefusedBeforeTheyAreUnpacked) {
   const Piece piece{zeros};
   const auto packed = compress(std::span(&piece, 1), 19);
   ASSERT_LT(packed.size(), 2000U);
-  const auto says = [&zeros](std::uint64_t bytes) {
-    return [bytes](auto&, auto&, auto& unpacked) { unpacked = bytes; };
-  };
+  const auto says = [](std::uint64_t bytes) { return [bytes](auto&, auto&, auto& unpacked) { unpacked = bytes; }; };
   const Row honest{"plan/a", packed, says(zeros.size()), 1};
   EXPECT_NO_THROW(read(forged({{"circuit", bell_section()}, honest}), nullptr));
   EXPECT_EQ(code_of(forged({{"circuit", bell_section()}, honest}), {.max_unpacked_bytes = zeros.size() - 1}),
@@ -197,8 +207,8 @@ TEST(Forged, PlanesOutsideTheirSectionAreRefused) {
   const auto says = [](auto&, auto&, auto& bytes) { bytes = 1000; };
   constexpr auto kHuge = std::numeric_limits<std::uint64_t>::max();
   const std::vector<std::vector<fbs::PlaneRegion>> lies = {
-      {{996, 8, 4}}, {{kHuge - 3, 4, 4}}, {{0, kHuge - 3, 4}}, {{0, 10, 4}}, {{0, 8, 0}},
-      {{0, 9, 3}},   {{0, 8, 4}, {4, 8, 4}}, {{0, 1000, 1000}}};
+      {{996, 8, 4}}, {{kHuge - 3, 4, 4}}, {{0, kHuge - 3, 4}},    {{0, 10, 4}},
+      {{0, 8, 0}},   {{0, 9, 3}},         {{0, 8, 4}, {4, 8, 4}}, {{0, 1000, 1000}}};
   for (std::size_t i = 0; i < lies.size(); ++i) {
     EXPECT_EQ(code_of(forged({{"circuit", bell_section()}, {"plan/a", packed, says, 1, true, lies[i]}})),
               ErrorCode::corrupt)
@@ -216,7 +226,7 @@ Error refusal_of(const CircuitLie& lie) {
 }
 
 /// A circuit of one block with this instruction on `num_wires` wires.
-CircuitLie one_instruction(const char* op, fbs::Instruction row, std::vector<std::uint32_t> wires,
+CircuitLie one_instruction(const char* op, fbs::Instruction row, const std::vector<std::uint32_t>& wires,
                            std::uint32_t num_wires = 2) {
   return [=](flatbuffers::FlatBufferBuilder& b) {
     const auto block = fbs::CreateBlock(b, b.CreateVectorOfStructs(&row, 1), b.CreateVector(wires));
@@ -266,12 +276,13 @@ TEST(ForgedCircuit, CannotGrowBySharing) {
 TEST(ForgedCircuit, ExpressionsThatAreNotThereOrNotSimpleAreRefused) {
   const auto lie = [](std::vector<std::string> names, std::vector<fbs::Expression> rows) {
     return refusal_of([&](flatbuffers::FlatBufferBuilder& b) {
-      const auto block = fbs::CreateBlock(b);
-      const auto blocks = b.CreateVector(&block, 1);
-      const auto name_list = b.CreateVectorOfStrings(names);
-      const auto row_list = b.CreateVectorOfStructs(rows);
-      return fbs::CreateCircuit(b, 0, 0, 0, 0, 0, 0, 0, 0, name_list, row_list, blocks);
-    }).code();
+             const auto block = fbs::CreateBlock(b);
+             const auto blocks = b.CreateVector(&block, 1);
+             const auto name_list = b.CreateVectorOfStrings(names);
+             const auto row_list = b.CreateVectorOfStructs(rows);
+             return fbs::CreateCircuit(b, 0, 0, 0, 0, 0, 0, 0, 0, name_list, row_list, blocks);
+           })
+        .code();
   };
   const fbs::ScalarType real(3, 64);
   const fbs::ScalarType integer(1, 64);
@@ -375,13 +386,14 @@ TEST(ForgedGraph, ExponentialSharingIsRefused) {
 TEST(ForgedGraph, WhatPointsNowhereIsRefused) {
   const auto with_node = [](std::vector<std::uint32_t> inputs, std::vector<std::uint32_t> outputs) {
     return refusal_of_graph([&](flatbuffers::FlatBufferBuilder& b) {
-      const auto op = b.CreateString("Relu");
-      const auto node = fbs::CreateNode(b, op, 0, b.CreateVector(inputs), b.CreateVector(outputs));
-      const auto nodes = b.CreateVector(&node, 1);
-      const auto value = fbs::CreateValue(b, 0, 1);
-      const auto values = b.CreateVector(&value, 1);
-      return fbs::CreateGraph(b, 0, values, nodes, b.CreateVector(std::vector<std::uint32_t>{0}));
-    }).code();
+             const auto op = b.CreateString("Relu");
+             const auto node = fbs::CreateNode(b, op, 0, b.CreateVector(inputs), b.CreateVector(outputs));
+             const auto nodes = b.CreateVector(&node, 1);
+             const auto value = fbs::CreateValue(b, 0, 1);
+             const auto values = b.CreateVector(&value, 1);
+             return fbs::CreateGraph(b, 0, values, nodes, b.CreateVector(std::vector<std::uint32_t>{0}));
+           })
+        .code();
   };
   EXPECT_EQ(with_node({1}, {}), ErrorCode::corrupt);
   EXPECT_EQ(with_node({0}, {7}), ErrorCode::corrupt);

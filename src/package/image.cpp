@@ -16,11 +16,11 @@
 namespace skerry::package {
 namespace {
 
-constexpr std::array<std::byte, kWeightsAlignment> kZeros{};
+constexpr std::array<std::byte, kPageAlignment> kZeros{};
 
-flatbuffers::Offset<fbs::Index> encode_pairs_and(
-    flatbuffers::FlatBufferBuilder& builder, const std::map<std::string, std::string>& metadata,
-    const std::vector<flatbuffers::Offset<fbs::Section>>& sections) {
+flatbuffers::Offset<fbs::Index> encode_pairs_and(flatbuffers::FlatBufferBuilder& builder,
+                                                 const std::map<std::string, std::string>& metadata,
+                                                 const std::vector<flatbuffers::Offset<fbs::Section>>& sections) {
   std::vector<flatbuffers::Offset<fbs::Pair>> pairs;
   for (const auto& [key, value] : metadata) {
     const auto key_text = builder.CreateString(key);
@@ -35,6 +35,12 @@ flatbuffers::Offset<fbs::Index> encode_pairs_and(
 
 /// A bound on the index from what grows with the contents, so that FlatBuffers never comes near its own.
 void check_index_size(const Contents& contents) {
+  constexpr std::size_t kMaxPlans = kMaxSections - 2;  // beside the program and the weights
+  if (contents.plans.size() > kMaxPlans) {
+    throw Error(ErrorCode::limit_exceeded,
+                std::to_string(contents.plans.size()) + " plans, a package holds at most " + std::to_string(kMaxPlans),
+                "plans");
+  }
   std::uint64_t bytes = 0;
   for (const auto& [key, value] : contents.metadata) bytes += key.size() + value.size() + 64;
   for (const StoredPlan& plan : contents.plans) bytes += plan.key.size() + 256;
@@ -117,8 +123,8 @@ std::vector<std::byte> Image::encode_index(const Contents& contents) const {
     std::vector<fbs::PlaneRegion> planes;
     for (const PlaneRegion& region : section.planes) planes.emplace_back(region.offset, region.bytes, region.width);
     const auto name = builder.CreateString(section.name);
-    const auto plane_list =
-        planes.empty() ? flatbuffers::Offset<flatbuffers::Vector<const fbs::PlaneRegion*>>(0) : builder.CreateVectorOfStructs(planes);
+    const auto plane_list = planes.empty() ? flatbuffers::Offset<flatbuffers::Vector<const fbs::PlaneRegion*>>(0)
+                                           : builder.CreateVectorOfStructs(planes);
     const auto sha = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(section.sha256.data()), kDigestBytes);
     tables.push_back(fbs::CreateSection(builder, name, section.offset, section.stored_bytes, section.bytes,
                                         static_cast<std::uint8_t>(section.encoding), plane_list, sha, true));
@@ -135,7 +141,7 @@ void Image::place_sections(const Contents& contents) {
   header_.index_bytes = encode_index(contents).size();
   std::uint64_t end = kHeaderBytes + header_.index_bytes;
   for (Section& section : sections_) {
-    section.offset = aligned(end, section_alignment(section.name));
+    section.offset = aligned(end, section_alignment(section.encoding, section.stored_bytes));
     end = section.offset + section.stored_bytes;
   }
   header_.file_bytes = end;

@@ -49,13 +49,12 @@ std::array<std::byte, N> key_of_text(const std::string& text, std::string_view h
   const char* end = nullptr;
   std::size_t bytes = 0;
   if (!text.starts_with(header)) {
-    throw Error(ErrorCode::syntax_error, "the file does not begin with '" +
-                                             std::string(header.substr(0, header.size() - 1)) + "'",
+    throw Error(ErrorCode::syntax_error,
+                "the file does not begin with '" + std::string(header.substr(0, header.size() - 1)) + "'",
                 path.string() + ":1");
   }
-  const int status =
-      sodium_base642bin(reinterpret_cast<unsigned char*>(key.data()), N, text.data() + header.size(),
-                        text.size() - header.size(), "\n", &bytes, &end, sodium_base64_VARIANT_ORIGINAL);
+  const int status = sodium_base642bin(reinterpret_cast<unsigned char*>(key.data()), N, text.data() + header.size(),
+                                       text.size() - header.size(), "\n", &bytes, &end, sodium_base64_VARIANT_ORIGINAL);
   if (status != 0 || bytes != N || end != text.data() + text.size()) {
     throw Error(ErrorCode::syntax_error, "the line is not " + std::to_string(N) + " bytes in base64",
                 path.string() + ":2");
@@ -73,8 +72,8 @@ std::array<std::byte, N> key_of_text(const std::string& text, std::string_view h
 void create_file(const fs::path& path, std::string_view text, mode_t mode) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (file < 0) throw_errno(path, "make the key file");
-  const bool is_written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                          ::fsync(file) == 0;
+  const bool is_written =
+      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
   const bool is_closed = ::close(file) == 0;
   if (is_written && is_closed) return;
   const int error = errno;

@@ -2,11 +2,11 @@
 /// Signing keys as files: made, read and named.
 #pragma once
 
-#include "package/package.hpp"
-
 #include <filesystem>
 #include <string>
 #include <string_view>
+
+#include "package/package.hpp"
 
 namespace skerry::package {
 

@@ -2,9 +2,6 @@
 /// The `.skerry` file: IR, weights and plans in one mapped, checked and optionally signed file. Layout: FORMAT.md.
 #pragma once
 
-#include <skerry/circuit.hpp>
-#include <skerry/graph.hpp>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <skerry/circuit.hpp>
+#include <skerry/graph.hpp>
 #include <span>
 #include <string>
 #include <variant>
@@ -38,9 +37,9 @@ struct Contents {
 };
 
 struct WriteOptions {
-  bool compress = false;           ///< zstd per section, weights in byte planes first; compressed sections are not mapped
+  bool compress = false;  ///< zstd per section, weights in byte planes first; compressed sections are not mapped
   int compression_level = 9;
-  std::optional<SecretKey> key{};   ///< signs the index
+  std::optional<SecretKey> key{};  ///< signs the index
 };
 
 /// When section hashes are checked: `automatic` checks everything up to 64 MiB and beyond that all but mapped weights,
@@ -49,7 +48,7 @@ enum class Check : std::uint8_t { automatic, full };
 
 struct ReadOptions {
   Check check = Check::automatic;
-  std::vector<PublicKey> trusted{}; ///< non-empty: an unsigned package or another signer is bad_signature
+  std::vector<PublicKey> trusted{};  ///< non-empty: an unsigned package or another signer is bad_signature
   std::uint64_t max_unpacked_bytes = std::uint64_t{16} << 30;
 };
 
@@ -81,7 +80,8 @@ bool is_package(std::span<const std::byte> bytes) noexcept;
 
 /// The file's bytes; the same contents and options give the same bytes on every machine.
 std::vector<std::byte> encode(const Contents& contents, const WriteOptions& options = {});
-/// Writes atomically: a kill at any moment leaves the old file or the new one. Sections are streamed, not copied together.
+/// Writes atomically: a kill at any moment leaves the old file or the new one. Sections are streamed, not copied
+/// together.
 void write(const std::filesystem::path& path, const Contents& contents, const WriteOptions& options = {});
 
 /// Opens and maps. Plain sections are used in place: tensors of the result point into the mapping.

@@ -30,7 +30,10 @@ Loaded read_bytes(const std::vector<std::byte>& bytes, const ReadOptions& option
 
 std::vector<WriteOptions> all_ways_of_writing() {
   const KeyPair pair = make_key_pair();
-  return {{}, {.compress = true}, {.key = pair.secret_key}, {.compress = true, .compression_level = 1, .key = pair.secret_key}};
+  return {{},
+          {.compress = true},
+          {.key = pair.secret_key},
+          {.compress = true, .compression_level = 1, .key = pair.secret_key}};
 }
 
 TEST(Package, CircuitsComeBackEqual) {
@@ -177,8 +180,16 @@ TEST(Package, InspectTellsSections) {
   EXPECT_EQ(info.sections[1].name, "plan/machine 1");
   EXPECT_EQ(info.sections[2].name, "plan/machine 2");
   EXPECT_EQ(info.sections[3].name, "weights");
-  EXPECT_EQ(info.sections[3].offset % 4096, 0U);
+  EXPECT_EQ(info.sections[3].offset % 64, 0U);
   EXPECT_EQ(info.sections[3].bytes, 16U);
+}
+
+TEST(Package, LargeWeightsStartAtAPage) {
+  Graph graph;
+  graph.add_constant("w", Tensor(DType::u8, {64 << 10}));
+  const Info info = read_bytes(encode({graph, {}, {}})).info;
+  EXPECT_EQ(info.sections.back().name, "weights");
+  EXPECT_EQ(info.sections.back().offset % 4096, 0U);
 }
 
 TEST(Package, IsToldByItsFirstBytes) {

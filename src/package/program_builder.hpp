@@ -69,9 +69,8 @@ class ProgramBuilder {
   void reserve(std::uint64_t bytes) {
     constexpr std::uint64_t kSlack = 4096;  // a table, its vtable and padding
     if (bytes < kMaxProgramBytes && buffer_.GetSize() + bytes + kSlack < kMaxProgramBytes) return;
-    throw Error(ErrorCode::limit_exceeded,
-                "the program without its weights needs more than the " + std::to_string(kMaxProgramBytes) +
-                    " bytes a package can hold");
+    throw Error(ErrorCode::limit_exceeded, "the program without its weights needs more than the " +
+                                               std::to_string(kMaxProgramBytes) + " bytes a package can hold");
   }
 
   flatbuffers::FlatBufferBuilder buffer_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,9 @@ class Container {
  private:
   void check_signature(const ReadOptions& options) const;
   void read_index(const ReadOptions& options);
+  void add_section(Section section);
+  std::uint64_t end_of_sections() const noexcept;
+  void check_unpacked_bytes(std::uint64_t limit) const;
   void check_gaps() const;
   void check_hashes(Check check) const;
 

@@ -36,7 +36,8 @@ class RandomCircuit {
     circuit_.add_wires("ancilla", 1);
     circuit_.add_parameter("phi", {ScalarKind::angle, 20});
     circuit_.add_variable({"flag", {ScalarKind::boolean, 1}, true});
-    for (int i = 0; i < 3; ++i) circuit_.add_variable({"v[" + std::to_string(i) + "]", {ScalarKind::integer, 32}, false});
+    for (int i = 0; i < 3; ++i)
+      circuit_.add_variable({"v[" + std::to_string(i) + "]", {ScalarKind::integer, 32}, false});
     gates(25);
     if (chance(2)) swap_matrix();
     structure(3);
@@ -172,10 +173,10 @@ inline Graph random_graph(std::uint64_t seed, int depth = 2) {
   const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{std::string("N"), 3, Dim()}});
   const ValueId unranked = graph.add_input("y", {DType::i64, std::nullopt});
   std::vector<ValueId> constants;
-#define SKERRY_DTYPE(name, bits, onnx)                                                                           \
-  if (DType::name != DType::string) {                                                                            \
-    const Shape shape{static_cast<std::int64_t>(1 + random() % 5), 3};                                           \
-    constants.push_back(graph.add_constant("c_" #name, random_tensor(DType::name, shape, random)));              \
+#define SKERRY_DTYPE(name, bits, onnx)                                                              \
+  if (DType::name != DType::string) {                                                               \
+    const Shape shape{static_cast<std::int64_t>(1 + random() % 5), 3};                              \
+    constants.push_back(graph.add_constant("c_" #name, random_tensor(DType::name, shape, random))); \
   }
 #include <skerry/dtypes.def>
 #undef SKERRY_DTYPE

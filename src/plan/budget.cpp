@@ -34,8 +34,10 @@ std::string seconds_text(double seconds) {
   return scaled(seconds * 1e6, "us");
 }
 
-std::uint64_t memory_limit(const Limits& limits) {
-  return limits.max_memory_bytes ? *limits.max_memory_bytes : base::available_memory_bytes();
+std::uint64_t memory_limit(const Limits& limits, std::uint64_t need) {
+  constexpr std::uint64_t kAlwaysThere = std::uint64_t{16} << 20;
+  if (limits.max_memory_bytes) return *limits.max_memory_bytes;
+  return need <= kAlwaysThere ? kAlwaysThere : base::available_memory_bytes();
 }
 
 void check_limits(const Limits& limits) {
@@ -49,7 +51,7 @@ void check_limits(const Limits& limits) {
 }
 
 void enforce(const Plan& plan, const Limits& limits, const std::string& hint) {
-  const std::uint64_t most = memory_limit(limits);
+  const std::uint64_t most = memory_limit(limits, plan.peak_bytes);
   if (plan.peak_bytes > most) {
     throw Error(ErrorCode::budget_exceeded,
                 "the run needs " + bytes_text(plan.peak_bytes) + " (" + std::to_string(plan.peak_bytes) +

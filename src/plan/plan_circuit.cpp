@@ -43,9 +43,11 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   check_limits(options.limits);
   Choice choice{nullptr, empty_report(options)};
   Plan& report = choice.report;
-  const std::uint64_t most = memory_limit(options.limits);
   if (options.method != "auto") sim::find_method(options.method);
 
+  const auto fits = [&options](const Candidate& candidate) {
+    return candidate.peak_bytes <= memory_limit(options.limits, candidate.peak_bytes);
+  };
   std::size_t best = 0;
   for (const sim::Method& method : sim::methods()) {
     Candidate candidate;
@@ -59,14 +61,12 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
       candidate.seconds = predicted_seconds(*estimate, report.threads, must_be_right, report.rates_measured);
       if (!wanted) candidate.reason = "method is set to " + options.method;
     }
-    const bool fits = candidate.peak_bytes <= most;
     report.candidates.push_back(candidate);
     if (!estimate || !wanted) continue;
-    const auto key = [](bool inside, const Candidate& c) {
-      return std::pair(inside ? 0 : 1, inside ? c.seconds : static_cast<double>(c.peak_bytes));
+    const auto key = [&fits](const Candidate& c) {
+      return fits(c) ? std::pair(0, c.seconds) : std::pair(1, static_cast<double>(c.peak_bytes));
     };
-    if (choice.method == nullptr ||
-        key(fits, candidate) < key(report.candidates[best].peak_bytes <= most, report.candidates[best])) {
+    if (choice.method == nullptr || key(candidate) < key(report.candidates[best])) {
       choice.method = &method;
       best = report.candidates.size() - 1;
     }
@@ -81,7 +81,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     Candidate& candidate = report.candidates[i];
     candidate.chosen = i == best;
     if (!candidate.chosen && candidate.reason.empty()) {
-      candidate.reason = candidate.peak_bytes > most ? "needs more memory than the budget" : "predicted slower";
+      candidate.reason = !fits(candidate) ? "needs more memory than the budget" : "predicted slower";
     }
   }
   report.method = choice.method->name;

@@ -18,9 +18,10 @@ ExternalData::Piece ExternalData::find(const ExternalReference& reference, std::
     found = files_.emplace(reference.location, std::move(file)).first;
   }
   const std::uint64_t size = found->second->bytes().size();
-  if (reference.length.value_or(need) != need)
-    throw Error(ErrorCode::semantic_error, "needs " + std::to_string(need) + " bytes, its external data has length " +
-                                               std::to_string(*reference.length));
+  const std::uint64_t length = reference.length.value_or(need);
+  if (length != need)
+    throw Error(ErrorCode::semantic_error,
+                "needs " + std::to_string(need) + " bytes, its external data has length " + std::to_string(length));
   if (reference.offset > size || need > size - reference.offset)
     throw Error(ErrorCode::semantic_error,
                 "needs " + std::to_string(need) + " bytes at offset " + std::to_string(reference.offset) + " of " +
@@ -43,7 +44,7 @@ fs::path ExternalData::resolve(const std::string& location) const {
   std::error_code failed;
   const fs::path root = fs::canonical(folder_, failed);
   if (failed) throw Error(ErrorCode::not_found, "the model's folder " + folder_.string() + " does not exist");
-  const fs::path target = fs::canonical(root / relative, failed);
+  fs::path target = fs::canonical(root / relative, failed);
   if (failed) throw Error(ErrorCode::not_found, "external data " + location + " is not in " + root.string());
   const auto [at_root, at_target] = std::ranges::mismatch(root, target);
   if (at_root != root.end())

@@ -243,6 +243,7 @@ void Importer::add_operator(const proto::Node& source, Scope& scope) {
   add_subgraphs(source, scope, node);
 
   std::vector<std::string> names;
+  names.reserve(source.outputs.size());
   for (const auto output : source.outputs) names.push_back(output.empty() ? std::string() : scope.name_of(output));
   while (!names.empty() && names.back().empty()) names.pop_back();
   scope.opsets.require_known(source.domain);

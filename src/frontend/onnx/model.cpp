@@ -328,16 +328,16 @@ Model read_model(Bytes file, const ImportLimits& limits) {
 // A text that begins like a field of a model (`B` is opset_import) has no ir_version soon after, and every writer
 // puts ir_version first or within the first few fields. A field that runs past the end is a model cut off: ours.
 bool looks_like_model(Bytes file) noexcept {
-  constexpr int kFieldsLookedAt = 12;
-  constexpr std::uint64_t kAnyIrVersion = 1000;
+  constexpr int fields_looked_at = 12;
+  constexpr std::uint64_t any_ir_version = 1000;
   bool has_version = false;
-  for (int i = 0; i < kFieldsLookedAt && !file.empty(); ++i) {
+  for (int i = 0; i < fields_looked_at && !file.empty(); ++i) {
     std::uint64_t tag = 0, value = 0;
     if (!take_varint(file, tag)) return has_version;
     if (wire_type_of_model_field(tag >> 3) != static_cast<int>(tag & 7)) return false;
     if (!take_varint(file, value)) return has_version;
     if (tag >> 3 == 1) {
-      if (value == 0 || value > kAnyIrVersion) return false;
+      if (value == 0 || value > any_ir_version) return false;
       has_version = true;
     }
     if ((tag & 7) != 2) continue;

@@ -7,6 +7,7 @@ namespace skerry::frontend {
 extern const Frontend onnx_frontend;
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace skerry;
   const frontend::Source source{

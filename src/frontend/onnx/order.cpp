@@ -81,7 +81,7 @@ std::unordered_map<std::string_view, std::size_t> producers_of(const std::vector
 /// Walks back from a node that could not be ordered, over others that could not, until one comes again.
 [[noreturn]] void refuse_cycle(const std::vector<proto::Node>& nodes, const std::vector<Indices>& needs,
                                const std::vector<std::size_t>& waiting) {
-  constexpr std::size_t kNamesShown = 8;
+  constexpr std::size_t names_shown = 8;
   std::size_t at = 0;
   while (waiting[at] == 0) ++at;
   Indices path;
@@ -98,7 +98,7 @@ std::unordered_map<std::string_view, std::size_t> producers_of(const std::vector
   }
   std::string names;
   for (std::size_t i = position[at]; i < path.size(); ++i) {
-    if (i - position[at] == kNamesShown) {
+    if (i - position[at] == names_shown) {
       names += " and " + std::to_string(path.size() - i) + " more";
       break;
     }

@@ -21,7 +21,7 @@ DType dtype_from_onnx(std::int64_t number);
 /// kAlignedCopyBytes (shapes, axes, biases: what inference and folding read) are copied to aligned storage instead.
 class TensorDecoder {
  public:
-  static constexpr std::uint64_t kAlignedCopyBytes = 8 << 10;
+  static constexpr std::uint64_t kAlignedCopyBytes = 64 << 10;
 
   /// file: the whole model, kept alive by owner.
   TensorDecoder(Bytes file, std::shared_ptr<const void> owner, std::filesystem::path folder, const ImportLimits& limits)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -15,12 +16,12 @@ namespace {
 namespace fs = std::filesystem;
 
 int onnx_number(DType dtype) {
-  static constexpr int kNumbers[] = {
+  static constexpr int numbers[] = {
 #define SKERRY_DTYPE(name, bits, onnx) onnx,
 #include <skerry/dtypes.def>
 #undef SKERRY_DTYPE
   };
-  return kNumbers[static_cast<std::size_t>(dtype)];
+  return numbers[static_cast<std::size_t>(dtype)];
 }
 
 std::string extent(const Dim& dim) {

@@ -158,6 +158,11 @@ ExprId ExprPool::binary(ExprOp op, ExprId lhs, ExprId rhs) {
     rhs = cast(rhs, {});  // 2 ** -1 is a half: a negative exponent that is known makes the power real
   }
   const ScalarType type = ir::result_type(op, nodes_[lhs].type, nodes_[rhs].type);
+  if (op >= ExprOp::add && op <= ExprOp::pow && type.kind == ScalarKind::real) {
+    // 2 * theta and 2.0 * theta are one expression.
+    if (is_constant(lhs)) lhs = cast(lhs, type);
+    if (is_constant(rhs)) rhs = cast(rhs, type);
+  }
   if (is_constant(lhs) && is_constant(rhs)) {
     return constant(ir::apply(op, type, nodes_[lhs].value, nodes_[rhs].value));
   }

@@ -108,7 +108,7 @@ class CircuitReader {
                          " entries is not 2^k x 2^k",
                      ErrorCode::semantic_error);
     }
-    matrices_.push_back(circuit_.add_matrix(std::move(matrix)));
+    matrices_.push_back(at_place(place, [&] { return circuit_.add_matrix(std::move(matrix)); }));
   }
 
   /// `1.0`, `-0.5i`, `0.5+0.5i`.

@@ -195,12 +195,17 @@ ScalarType ExpressionReader::type() {
   const Token word = lexer_.take();
   const auto kind = kind_of(word.kind == TokenKind::name ? word.text : "");
   if (!kind) Lexer::fail_at(word, "expected bool, int, uint, real or angle, found " + word.described());
-  ScalarType type{*kind, static_cast<std::uint8_t>(*kind == ScalarKind::boolean ? 1 : 64)};
-  if (lexer_.accept("[")) {
-    type.width = static_cast<std::uint8_t>(lexer_.expect_count("width", 64));
-    lexer_.expect("]");
-  }
-  return type;
+  return type_of(*kind);
+}
+
+ScalarType ExpressionReader::type_of(ScalarKind kind) {
+  const std::uint8_t most = kind == ScalarKind::boolean ? 1 : 64;
+  if (!lexer_.accept("[")) return {kind, most};
+  const Token place = lexer_.peek();
+  const std::uint64_t width = lexer_.expect_count("width", most);
+  if (width == 0) Lexer::fail_at(place, "a type of no bits", ErrorCode::semantic_error);
+  lexer_.expect("]");
+  return {kind, static_cast<std::uint8_t>(width)};
 }
 
 Param ExpressionReader::param() {
@@ -316,11 +321,7 @@ ExprId ExpressionReader::function(const Token& name) {
   const auto kind = kind_of(name.text);
   const ExprOp* op = function_named(name.text);
   if (kind) {
-    cast_to = {*kind, static_cast<std::uint8_t>(*kind == ScalarKind::boolean ? 1 : 64)};
-    if (lexer_.accept("[")) {
-      cast_to.width = static_cast<std::uint8_t>(lexer_.expect_count("width", 64));
-      lexer_.expect("]");
-    }
+    cast_to = type_of(*kind);
   } else if (op == nullptr) {
     Lexer::fail_at(name, "no function " + name.described());
   }

@@ -41,6 +41,8 @@ class ExpressionReader {
  private:
   struct Nested;  ///< counts how deep expressions stand in each other
 
+  /// The type a word starts, with its width in brackets.
+  ScalarType type_of(ScalarKind kind);
   ExprId infix(int least);
   ExprId prefix();
   ExprId power();

@@ -30,6 +30,9 @@ class Groups {
   std::size_t run() const noexcept { return run_; }
   /// Distance of member r of a group from its base; 2^k of them.
   std::span<const std::size_t> offsets() const noexcept { return offsets_; }
+  /// Bits of the controls; of controls and targets.
+  std::size_t controls() const noexcept { return controls_; }
+  std::size_t involved() const noexcept { return involved_; }
   /// Base of group g.
   std::size_t base(std::size_t g) const noexcept;
 

@@ -7,7 +7,9 @@
 //     Reverse2(x)  im0 re0 im1 re1
 //     m x        = (m.re, m.re, …) * x + (-m.im, m.im, …) * Reverse2(x)
 //
-// Runs of bases shorter than a vector (a gate on one of the lowest wires) take scalar loops.
+// Where a run of bases is shorter than a vector (a target or a control on one of the lowest wires), whole vectors are
+// updated with an entry of their own for every lane: low controls choose between the gate and the identity, and a low
+// target exchanges lanes. Gates of several targets that are not diagonal take scalar loops then.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/statevec/kernels_simd.cpp"
@@ -15,6 +17,7 @@
 #include <hwy/highway.h>
 
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "kernels/statevec/kernels.hpp"
@@ -41,6 +44,9 @@ template <class T>
 struct Entry {
   hn::Vec<hn::ScalableTag<T>> re, im;
   explicit Entry(std::complex<T> m) : re(Lanes<T>::re(m)), im(Lanes<T>::im(m)) {}
+  /// re twice for each lane; -im, im for each lane.
+  template <class V>
+  Entry(V real, V imaginary) : re(real), im(imaginary) {}
   /// m x.
   template <class V>
   HWY_INLINE V times(V x, V swapped) const {
@@ -59,6 +65,95 @@ HWY_INLINE std::complex<T> times(std::complex<T> m, std::complex<T> x) {
   return {m.real() * x.real() - m.imag() * x.imag(), m.real() * x.imag() + m.imag() * x.real()};
 }
 
+/// An entry for every lane of a vector.
+template <class T>
+class LaneEntries {
+ public:
+  /// value(lane) is the entry of an amplitude's lane.
+  template <class Value>
+  HWY_INLINE explicit LaneEntries(Value value) {
+    for (std::size_t lane = 0; lane < Lanes<T>::amplitudes(); ++lane) {
+      const std::complex<T> m = value(lane);
+      is_one_ = is_one_ && m == std::complex<T>(1);
+      re_[2 * lane] = re_[2 * lane + 1] = m.real();
+      im_[2 * lane] = -m.imag();
+      im_[2 * lane + 1] = m.imag();
+    }
+  }
+  HWY_INLINE Entry<T> entry() const { return Entry<T>(hn::LoadU(D(), re_.data()), hn::LoadU(D(), im_.data())); }
+  bool is_one() const { return is_one_; }
+
+ private:
+  using D = typename Lanes<T>::D;
+  std::array<T, HWY_MAX_BYTES / sizeof(T)> re_, im_;
+  bool is_one_ = true;
+};
+
+/// Calls fn(index) for the vectors that hold the bases of groups [begin, end), all high controls being 1 and all high
+/// targets 0 at index. Precondition: the state is at least a vector long.
+template <class Function>
+HWY_INLINE void for_vectors(const Groups& groups, std::size_t lanes, std::size_t begin, std::size_t end, Function fn) {
+  const std::size_t low = lanes - 1;
+  const std::size_t involved = groups.involved() & ~low, controls = groups.controls() & ~low;
+  const std::size_t groups_per_vector = lanes >> static_cast<unsigned>(std::popcount(groups.involved() & low));
+  std::size_t index = groups.base(begin) & ~low;
+  for (std::size_t v = begin / groups_per_vector; v < end / groups_per_vector; ++v) {
+    fn(index);
+    index = (((index | low | involved) + 1) & ~involved) | controls;
+  }
+}
+
+/// One target or control below the vector's length.
+template <class T>
+void dense1_low(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> matrix, std::size_t begin,
+                std::size_t end) {
+  using L = Lanes<T>;
+  const typename L::D d;
+  const std::size_t lanes = L::amplitudes();
+  const std::size_t stride = groups.offsets()[1];
+  const std::size_t controls = groups.controls() & (lanes - 1);
+  const auto lane_entry = [&](std::size_t row, std::size_t column) {
+    return LaneEntries<T>([&, row, column](std::size_t lane) {
+      const bool acts = (lane & controls) == controls;
+      return acts ? matrix[2 * row + column] : std::complex<T>(row == column ? 1 : 0);
+    });
+  };
+  if (stride >= lanes) {
+    const Entry<T> ea = lane_entry(0, 0).entry(), eb = lane_entry(0, 1).entry();
+    const Entry<T> ec = lane_entry(1, 0).entry(), ed = lane_entry(1, 1).entry();
+    for_vectors(groups, lanes, begin, end, [&](std::size_t index) {
+      std::complex<T>* x = state.amplitudes + index;
+      const auto x0 = L::load(x), x1 = L::load(x + stride);
+      const auto s0 = hn::Reverse2(d, x0), s1 = hn::Reverse2(d, x1);
+      L::store(eb.add(x1, s1, ea.times(x0, s0)), x);
+      L::store(ed.add(x1, s1, ec.times(x0, s0)), x + stride);
+    });
+    return;
+  }
+  // Each lane's own amplitude, and that of the lane with the other target bit.
+  const auto bit = [stride](std::size_t lane) { return (lane & stride) != 0 ? std::size_t{1} : std::size_t{0}; };
+  const auto acts = [controls](std::size_t lane) { return (lane & controls) == controls; };
+  const Entry<T> own =
+      LaneEntries<T>([&](std::size_t lane) { return acts(lane) ? matrix[3 * bit(lane)] : std::complex<T>(1); }).entry();
+  const Entry<T> other =
+      LaneEntries<T>([&](std::size_t lane) { return acts(lane) ? matrix[1 + bit(lane)] : std::complex<T>(0); }).entry();
+  std::array<hwy::MakeSigned<T>, HWY_MAX_BYTES / sizeof(T)> partner;
+  for (std::size_t i = 0; i < 2 * lanes; ++i) partner[i] = static_cast<hwy::MakeSigned<T>>(i ^ (2 * stride));
+  const auto indices = hn::SetTableIndices(d, partner.data());
+  for_vectors(groups, lanes, begin, end, [&](std::size_t index) {
+    const auto x = L::load(state.amplitudes + index);
+    const auto y = hn::TableLookupLanes(x, indices);
+    const auto sum = own.times(x, hn::Reverse2(d, x));
+    L::store(other.add(y, hn::Reverse2(d, y), sum), state.amplitudes + index);
+  });
+}
+
+/// True where the vectors hold several groups, or parts of them, side by side.
+template <class T>
+bool is_low(StateView<T> state, const Groups& groups) {
+  return groups.run() < Lanes<T>::amplitudes() && state.size() >= Lanes<T>::amplitudes();
+}
+
 template <class T>
 void dense1(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> matrix, std::size_t begin,
             std::size_t end) {
@@ -66,6 +161,7 @@ void dense1(StateView<T> state, const Groups& groups, std::span<const std::compl
   const std::size_t lanes = L::amplitudes();
   const std::size_t stride = groups.offsets()[1];
   const std::complex<T> a = matrix[0], b = matrix[1], c = matrix[2], d = matrix[3];
+  if (is_low(state, groups)) return dense1_low(state, groups, matrix, begin, end);
   if (groups.run() < lanes) {
     groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
       std::complex<T>* x = state.amplitudes + base;
@@ -167,10 +263,40 @@ HWY_INLINE void scale(std::complex<T>* x, std::size_t length, std::complex<T> m,
   }
 }
 
+/// A target or control below the vector's length.
+template <class T>
+void diagonal_low(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> entries, std::size_t begin,
+                  std::size_t end) {
+  using L = Lanes<T>;
+  const std::size_t lanes = L::amplitudes();
+  const std::size_t controls = groups.controls() & (lanes - 1);
+  const auto offsets = groups.offsets();
+  for (std::size_t member = 0; member < offsets.size(); ++member) {
+    const std::size_t high = offsets[member];
+    if ((high & (lanes - 1)) != 0) continue;  // the lanes see to the low targets
+    // Entry of a lane: the row whose high bits are the member's and whose low bits are the lane's.
+    const LaneEntries<T> lane_entries([&](std::size_t lane) {
+      if ((lane & controls) != controls) return std::complex<T>(1);
+      const std::size_t wanted = high | (lane & groups.involved() & ~groups.controls());
+      for (std::size_t r = member; r < offsets.size(); ++r)
+        if (offsets[r] == wanted) return entries[r];
+      return std::complex<T>(1);
+    });
+    if (lane_entries.is_one()) continue;
+    const Entry<T> entry = lane_entries.entry();
+    for_vectors(groups, lanes, begin, end, [&](std::size_t index) {
+      std::complex<T>* x = state.amplitudes + index + high;
+      const auto v = L::load(x);
+      L::store(entry.times(v, hn::Reverse2(typename L::D(), v)), x);
+    });
+  }
+}
+
 template <class T>
 void diagonal(StateView<T> state, const Groups& groups, std::span<const std::complex<T>> entries, std::size_t begin,
               std::size_t end) {
   const auto offsets = groups.offsets();
+  if (is_low(state, groups) && entries.size() <= 4) return diagonal_low(state, groups, entries, begin, end);
   if (entries.size() == 1) {
     const Entry<T> entry(entries[0]);
     groups.for_runs(begin, end, [&](std::size_t base, std::size_t length) {
@@ -234,6 +360,13 @@ void permute_any(StateView<T> state, const Groups& groups, std::span<const std::
 template <class T>
 void permute(StateView<T> state, const Groups& groups, std::span<const std::uint32_t> sources,
              std::span<const std::complex<T>> factors, std::size_t begin, std::size_t end) {
+  if (sources.size() == 2 && is_low(state, groups)) {
+    const bool crossed = sources[0] == 1;
+    const std::complex<T> zero(0);
+    const std::array<std::complex<T>, 4> matrix = {crossed ? zero : factors[0], crossed ? factors[0] : zero,
+                                                   crossed ? factors[1] : zero, crossed ? zero : factors[1]};
+    return dense1_low<T>(state, groups, matrix, begin, end);
+  }
   // x, y, swap and their controlled kin exchange two members and leave the others alone.
   std::array<std::size_t, 2> moved{};
   std::size_t count = 0;

@@ -28,7 +28,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
     row[0] = i * kEdit;
     for (std::size_t j = 1; j <= b.size(); ++j) {
       row[j] = std::min({above[j] + kEdit, row[j - 1] + kEdit, above[j - 1] + letter_cost(a[i - 1], b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], two_above[j - 2] + kEdit);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], two_above[j - 2] + kEdit);
     }
   }
   return rows[a.size() % 3][b.size()];

@@ -1,16 +1,15 @@
 /// \file
-/// The parsed program: nodes in pools, referred to by index. A top-level statement's nodes are dropped as soon as it has
-/// been lowered; only definitions stay, so that a program of any length needs the memory of its longest statement.
+/// The parsed program: nodes in pools, referred to by index. A top-level statement's nodes are dropped as soon as it
+/// has been lowered; only definitions stay, so that a program of any length needs the memory of its longest statement.
 #pragma once
 
-#include "frontend/openqasm/source.hpp"
-
-#include <skerry/expression.hpp>
-
 #include <cstdint>
+#include <skerry/expression.hpp>
 #include <span>
 #include <string_view>
 #include <vector>
+
+#include "frontend/openqasm/source.hpp"
 
 namespace skerry::frontend::openqasm {
 
@@ -23,7 +22,11 @@ struct List {
 };
 
 enum class ExprKind : std::uint8_t {
-  integer, real, boolean, bitstring, duration,
+  integer,
+  real,
+  boolean,
+  bitstring,
+  duration,
   name,      ///< text
   hardware,  ///< `$n`: integer
   unary,     ///< op a
@@ -48,7 +51,18 @@ struct Expr {
   double real = 0.0;
 };
 
-enum class TypeKind : std::uint8_t { none, bit, boolean, integer, unsigned_integer, real, angle, duration, qubit, array };
+enum class TypeKind : std::uint8_t {
+  none,
+  bit,
+  boolean,
+  integer,
+  unsigned_integer,
+  real,
+  angle,
+  duration,
+  qubit,
+  array
+};
 
 struct Type {
   TypeKind kind = TypeKind::none;
@@ -78,12 +92,29 @@ struct Case {
 };
 
 enum class StmtKind : std::uint8_t {
-  empty, version, include, declare, alias, gate, opaque, subroutine,
+  empty,
+  version,
+  include,
+  declare,
+  alias,
+  gate,
+  opaque,
+  subroutine,
   call,        ///< modifiers name(parameters) operands
   measure,     ///< measure operands[0] -> target (or nowhere)
   assign,      ///< target op= value
   expression,  ///< value, for its effect
-  reset, barrier, delay, if_else, for_loop, while_loop, switch_case, break_loop, continue_loop, return_value, end,
+  reset,
+  barrier,
+  delay,
+  if_else,
+  for_loop,
+  while_loop,
+  switch_case,
+  break_loop,
+  continue_loop,
+  return_value,
+  end,
   scope,  ///< { body }
   box,
 };
@@ -97,7 +128,7 @@ struct Stmt {
   bool is_version_2_register = false;
   Place place, name_place;
   std::string_view name;
-  Type type;                          ///< declared, of the loop variable, or returned
+  Type type;                           ///< declared, of the loop variable, or returned
   Node value = kNone, target = kNone;  ///< initialiser, condition, iterated range, ...
   List operands, parameters;           ///< expressions; Formals in a gate (parameters: angles) or subroutine
   List modifiers, body, orelse, cases;

@@ -23,7 +23,8 @@ bool FlowScan::depends_on_runtime(Node expression) const {
   bool depends = false;
   walk(expression, [&](const Expr& e) {
     if (e.kind == ExprKind::measure) depends = true;
-    if (e.kind == ExprKind::name || e.kind == ExprKind::call) depends |= tainted_.contains(e.text) || is_runtime_(e.text);
+    if (e.kind == ExprKind::name || e.kind == ExprKind::call)
+      depends |= tainted_.contains(e.text) || is_runtime_(e.text);
   });
   return depends;
 }
@@ -69,8 +70,12 @@ void FlowScan::statement(const Stmt& stmt, Context context) {
   calls(stmt.value);
   const bool by_value = stmt.value != kNone && depends_on_runtime(stmt.value);
   switch (stmt.kind) {
-    case StmtKind::assign: assigns(stmt.target, context.is_runtime || by_value); break;
-    case StmtKind::measure: assigns(stmt.target, true); break;
+    case StmtKind::assign:
+      assigns(stmt.target, context.is_runtime || by_value);
+      break;
+    case StmtKind::measure:
+      assigns(stmt.target, true);
+      break;
     case StmtKind::declare: {
       const bool tainted = by_value || stmt.type.kind == TypeKind::bit;
       if (tainted && tainted_.insert(stmt.name).second) changed_ = true;
@@ -81,18 +86,40 @@ void FlowScan::statement(const Stmt& stmt, Context context) {
       block(stmt.orelse, {context.is_runtime || by_value, context.is_inner_loop});
       break;
     case StmtKind::switch_case:
-      for (const Case& c : Ast::items(ast_.cases, stmt.cases)) block(c.body, {context.is_runtime || by_value, context.is_inner_loop});
+      for (const Case& c : Ast::items(ast_.cases, stmt.cases))
+        block(c.body, {context.is_runtime || by_value, context.is_inner_loop});
       break;
     case StmtKind::for_loop:
-    case StmtKind::while_loop: block(stmt.body, {context.is_runtime || by_value, true}); break;
+    case StmtKind::while_loop:
+      block(stmt.body, {context.is_runtime || by_value, true});
+      break;
     case StmtKind::scope:
-    case StmtKind::box: block(stmt.body, context); break;
-    case StmtKind::break_loop: facts_.breaks |= context.is_runtime && !context.is_inner_loop; break;
-    case StmtKind::continue_loop: facts_.continues |= context.is_runtime && !context.is_inner_loop; break;
-    case StmtKind::return_value: facts_.returns |= context.is_runtime; break;
-    case StmtKind::empty: case StmtKind::version: case StmtKind::include: case StmtKind::alias: case StmtKind::gate:
-    case StmtKind::opaque: case StmtKind::subroutine: case StmtKind::call: case StmtKind::expression: case StmtKind::reset:
-    case StmtKind::barrier: case StmtKind::delay: case StmtKind::end: break;
+    case StmtKind::box:
+      block(stmt.body, context);
+      break;
+    case StmtKind::break_loop:
+      facts_.breaks |= context.is_runtime && !context.is_inner_loop;
+      break;
+    case StmtKind::continue_loop:
+      facts_.continues |= context.is_runtime && !context.is_inner_loop;
+      break;
+    case StmtKind::return_value:
+      facts_.returns |= context.is_runtime;
+      break;
+    case StmtKind::empty:
+    case StmtKind::version:
+    case StmtKind::include:
+    case StmtKind::alias:
+    case StmtKind::gate:
+    case StmtKind::opaque:
+    case StmtKind::subroutine:
+    case StmtKind::call:
+    case StmtKind::expression:
+    case StmtKind::reset:
+    case StmtKind::barrier:
+    case StmtKind::delay:
+    case StmtKind::end:
+      break;
   }
 }
 

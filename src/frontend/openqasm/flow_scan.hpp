@@ -3,12 +3,12 @@
 /// is known only when the circuit runs.
 #pragma once
 
-#include "frontend/openqasm/ast.hpp"
-
 #include <functional>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
+
+#include "frontend/openqasm/ast.hpp"
 
 namespace skerry::frontend::openqasm {
 
@@ -22,7 +22,8 @@ struct FlowFacts {
 /// block. `is_runtime` answers for names of the scopes around it.
 class FlowScan {
  public:
-  FlowScan(const Ast& ast, std::function<bool(std::string_view)> is_runtime) : ast_(ast), is_runtime_(std::move(is_runtime)) {}
+  FlowScan(const Ast& ast, std::function<bool(std::string_view)> is_runtime)
+      : ast_(ast), is_runtime_(std::move(is_runtime)) {}
 
   FlowFacts scan(List body);
   bool depends_on_runtime(Node expression) const;

@@ -7,21 +7,26 @@
 namespace skerry::frontend::openqasm {
 namespace {
 
-constexpr std::array kFunctions = {
-    Function{"sin", 1, ExprOp::sin},         Function{"cos", 1, ExprOp::cos},       Function{"tan", 1, ExprOp::tan},
-    Function{"arcsin", 1, ExprOp::asin},     Function{"arccos", 1, ExprOp::acos},   Function{"arctan", 1, ExprOp::atan},
-    Function{"asin", 1, ExprOp::asin},       Function{"acos", 1, ExprOp::acos},     Function{"atan", 1, ExprOp::atan},
-    Function{"exp", 1, ExprOp::exp},         Function{"ln", 1, ExprOp::ln},         Function{"log", 1, ExprOp::ln},
-    Function{"sqrt", 1, ExprOp::sqrt},       Function{"floor", 1, ExprOp::floor},   Function{"ceiling", 1, ExprOp::ceiling},
-    Function{"popcount", 1, ExprOp::popcount}, Function{"mod", 2, ExprOp::mod},     Function{"pow", 2, ExprOp::pow},
-    Function{"rotl", 2, ExprOp::rotl},       Function{"rotr", 2, ExprOp::rotr}};
+constexpr std::array kFunctions = {Function{"sin", 1, ExprOp::sin},         Function{"cos", 1, ExprOp::cos},
+                                   Function{"tan", 1, ExprOp::tan},         Function{"arcsin", 1, ExprOp::asin},
+                                   Function{"arccos", 1, ExprOp::acos},     Function{"arctan", 1, ExprOp::atan},
+                                   Function{"asin", 1, ExprOp::asin},       Function{"acos", 1, ExprOp::acos},
+                                   Function{"atan", 1, ExprOp::atan},       Function{"exp", 1, ExprOp::exp},
+                                   Function{"ln", 1, ExprOp::ln},           Function{"log", 1, ExprOp::ln},
+                                   Function{"sqrt", 1, ExprOp::sqrt},       Function{"floor", 1, ExprOp::floor},
+                                   Function{"ceiling", 1, ExprOp::ceiling}, Function{"popcount", 1, ExprOp::popcount},
+                                   Function{"mod", 2, ExprOp::mod},         Function{"pow", 2, ExprOp::pow},
+                                   Function{"rotl", 2, ExprOp::rotl},       Function{"rotr", 2, ExprOp::rotr}};
 
 }  // namespace
 
-std::span<const Function> functions() { return kFunctions; }
+std::span<const Function> functions() {
+  return kFunctions;
+}
 
 const Function* find_function(std::string_view name) {
-  const auto* found = std::find_if(kFunctions.begin(), kFunctions.end(), [name](const Function& f) { return f.name == name; });
+  const auto* found =
+      std::find_if(kFunctions.begin(), kFunctions.end(), [name](const Function& f) { return f.name == name; });
   return found == kFunctions.end() ? nullptr : found;
 }
 

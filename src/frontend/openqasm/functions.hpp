@@ -2,9 +2,8 @@
 /// Functions and constants that every expression knows.
 #pragma once
 
-#include <skerry/expression.hpp>
-
 #include <optional>
+#include <skerry/expression.hpp>
 #include <span>
 #include <string_view>
 

@@ -18,15 +18,19 @@ std::uint64_t saturated_product(std::uint64_t a, std::uint64_t b) {
   return b != 0 && a > kSaturated / b ? kSaturated : a * b;
 }
 
-bool is_whole(double x) { return std::trunc(x) == x; }
+bool is_whole(double x) {
+  return std::trunc(x) == x;
+}
 
 // (U^a)^b is U^(a b) when b is whole; other pairs of powers have to be taken one after the other, because the second
 // root sees the eigenvalues that the first power made.
 std::vector<double> merged(std::span<const double> exponents, bool is_inverse) {
   std::vector<double> kept;
   const auto add = [&](double e) {
-    if (!kept.empty() && is_whole(e)) kept.back() *= e;
-    else if (kept.empty() || e != 1.0) kept.push_back(e);
+    if (!kept.empty() && is_whole(e))
+      kept.back() *= e;
+    else if (kept.empty() || e != 1.0)
+      kept.push_back(e);
   };
   for (const double e : exponents) add(e);
   if (is_inverse) add(-1.0);
@@ -34,11 +38,10 @@ std::vector<double> merged(std::span<const double> exponents, bool is_inverse) {
 }
 
 template <class T>
-std::span<const T> copied(std::vector<T>& pool, std::uint32_t& first, std::uint32_t& count, std::span<const T> items) {
-  first = static_cast<std::uint32_t>(pool.size());
+void copy(std::vector<T>& into, std::uint32_t& first, std::uint32_t& count, std::span<const T> items) {
+  first = static_cast<std::uint32_t>(into.size());
   count = static_cast<std::uint32_t>(items.size());
-  pool.insert(pool.end(), items.begin(), items.end());
-  return items;
+  into.insert(into.end(), items.begin(), items.end());
 }
 
 // Values of all nodes of a body's pool for these parameters; nodes are in topological order.
@@ -47,9 +50,15 @@ std::vector<Value> instantiated(const ExprPool& body, std::span<const Value> par
   for (ExprId i = 0; i < body.size(); ++i) {
     const ExprNode& n = body[i];
     switch (n.op) {
-      case ExprOp::constant: values[i] = Value::of(n.value); break;
-      case ExprOp::parameter: values[i] = params[n.a]; break;
-      case ExprOp::cast: values[i] = cast(into, values[n.a], n.type); break;
+      case ExprOp::constant:
+        values[i] = Value::of(n.value);
+        break;
+      case ExprOp::parameter:
+        values[i] = params[n.a];
+        break;
+      case ExprOp::cast:
+        values[i] = cast(into, values[n.a], n.type);
+        break;
       default:
         values[i] = n.op < ExprOp::add ? unary(into, n.op, values[n.a]) : binary(into, n.op, values[n.a], values[n.b]);
     }
@@ -59,46 +68,60 @@ std::vector<Value> instantiated(const ExprPool& body, std::span<const Value> par
 
 }  // namespace
 
-void GateBody::add(const Application& application) {
-  Call call;
+void Applications::add(const Application& application) {
+  Call call{};
   call.gate = application.gate;
   call.is_barrier = application.is_barrier;
   call.place = application.place;
-  copied(params_, call.first_param, call.params, application.params);
-  copied(wires_, call.first_wire, call.wires, application.wires);
-  copied(negated_, call.first_negated, call.negated, application.negated);
-  copied(exponents_, call.first_exponent, call.exponents, application.exponents);
+  copy(params_, call.first_param, call.params, application.params);
+  copy(wires_, call.first_wire, call.wires, application.wires);
+  copy(negated_, call.first_negated, call.negated, application.negated);
+  copy(exponents_, call.first_exponent, call.exponents, application.exponents);
   calls_.push_back(call);
 }
 
-std::uint32_t GateTable::define(GateDefinition definition) {
-  const GateBody& body = definition.body;
-  for (std::size_t i = 0; i < body.size(); ++i) {
-    const GateBody::Call& call = body[i];
-    Application application;
-    application.gate = call.gate;
-    application.exponents = body.exponents(call);
-    definition.work = std::min(kSaturated, definition.work + work(application));
-    if (!call.gate.is_native()) definition.depth = std::max(definition.depth, (*definitions_)[call.gate.definition].depth + 1);
+Application Applications::operator[](std::size_t i) const {
+  const Call& c = calls_[i];
+  return {c.gate,
+          c.is_barrier,
+          c.place,
+          std::span(params_).subspan(c.first_param, c.params),
+          std::span(wires_).subspan(c.first_wire, c.wires),
+          std::span(negated_).subspan(c.first_negated, c.negated),
+          std::span(exponents_).subspan(c.first_exponent, c.exponents)};
+}
+
+std::uint32_t GateTable::define(GateDefinition definition, GateBody body) {
+  definition.first_call = definitions_->calls.size();
+  definition.calls = body.calls.size();
+  for (std::size_t i = 0; i < body.calls.size(); ++i) {
+    const Application call = body.calls[i];
+    definition.work = std::min(kSaturated, definition.work + work(call));
+    if (!call.gate.is_native()) definition.depth = std::max(definition.depth, (*this)[call.gate.definition].depth + 1);
+    definitions_->calls.add(call);
   }
   if (definition.depth > sources_.limits().max_nesting)
-    sources_.fail(ErrorCode::limit_exceeded, definition.place,
-                  "gate definitions are nested deeper than max_nesting = " + std::to_string(sources_.limits().max_nesting),
-                  "nest less deeply or raise max_nesting");
-  definitions_->push_back(std::move(definition));
-  return static_cast<std::uint32_t>(definitions_->size() - 1);
+    sources_.fail(
+        ErrorCode::limit_exceeded, definition.place,
+        "gate definitions are nested deeper than max_nesting = " + std::to_string(sources_.limits().max_nesting),
+        "nest less deeply or raise max_nesting");
+  if (body.pool.size() != 0) definition.pool = std::make_unique<const ExprPool>(std::move(body.pool));
+  definitions_->gates.push_back(std::move(definition));
+  return static_cast<std::uint32_t>(definitions_->gates.size() - 1);
 }
 
 std::uint32_t GateTable::params(GateRef gate) const {
-  return gate.is_native() ? static_cast<std::uint32_t>(gate_parameters(gate.op)) : (*definitions_)[gate.definition].params;
+  return gate.is_native() ? static_cast<std::uint32_t>(gate_parameters(gate.op))
+                          : definitions_->gates[gate.definition].params;
 }
 
 std::uint32_t GateTable::qubits(GateRef gate) const {
-  return gate.is_native() ? static_cast<std::uint32_t>(gate_targets(gate.op)) + gate.controls : (*definitions_)[gate.definition].qubits;
+  return gate.is_native() ? static_cast<std::uint32_t>(gate_targets(gate.op)) + gate.controls
+                          : definitions_->gates[gate.definition].qubits;
 }
 
 std::uint64_t GateTable::work(const Application& application) const {
-  const std::uint64_t once = application.gate.is_native() ? 1 : (*definitions_)[application.gate.definition].work;
+  const std::uint64_t once = application.gate.is_native() ? 1 : definitions_->gates[application.gate.definition].work;
   double repeats = 1.0;
   for (const double e : application.exponents) repeats *= std::max(1.0, std::abs(e));
   return saturated_product(once, repeats > 1e18 ? kSaturated : static_cast<std::uint64_t>(std::ceil(repeats)));
@@ -108,9 +131,10 @@ void GateTable::count(std::uint64_t steps, Place place) {
   const std::uint64_t limit = sources_.limits().max_instructions;
   counted_ = std::min(kSaturated, counted_ + steps);
   if (counted_ > limit)
-    sources_.fail(ErrorCode::limit_exceeded, place,
-                  "the program has more than max_instructions = " + std::to_string(limit) + " steps once it is written out",
-                  "raise max_instructions");
+    sources_.fail(
+        ErrorCode::limit_exceeded, place,
+        "the program has more than max_instructions = " + std::to_string(limit) + " steps once it is written out",
+        "raise max_instructions");
 }
 
 void GateTable::apply(const Application& application) {
@@ -137,7 +161,8 @@ void GateTable::expand(const Application& application, const Outer& outer) {
   }
   const std::size_t controls = outer.controls.size() + application.negated.size();
   if (controls + application.gate.controls > kMaxControls)
-    throw Error(ErrorCode::limit_exceeded, "a gate with " + std::to_string(controls) + " controls", {}, "use fewer than 65520");
+    throw Error(ErrorCode::limit_exceeded, "a gate with " + std::to_string(controls) + " controls", {},
+                "use fewer than 65520");
   std::vector<Wire> joined;
   std::span<const Wire> wires = application.wires;
   if (!outer.controls.empty()) {
@@ -168,43 +193,49 @@ void GateTable::expand_controlled(const Application& application, std::span<cons
   repeat(application, wires, controls, exponents.empty() ? 1.0 : exponents[0]);
 }
 
-void GateTable::repeat(const Application& application, std::span<const Wire> wires, std::uint16_t controls, double exponent) {
+void GateTable::repeat(const Application& application, std::span<const Wire> wires, std::uint16_t controls,
+                       double exponent) {
   const GateRef gate = application.gate;
   const std::size_t all_controls = std::size_t{controls} + gate.controls;
   if (exponent == 0.0) return;
-  if (gate.is_native() && exponent != 1.0 && native_power(gate.op, application.params, wires, all_controls, exponent)) return;
+  if (gate.is_native() && exponent != 1.0 && native_power(gate.op, application.params, wires, all_controls, exponent))
+    return;
   if (!is_whole(exponent)) {
     matrix_power(application, wires, controls, std::span(&exponent, 1));
     return;
   }
   const auto times = static_cast<std::uint64_t>(std::abs(exponent));
   for (std::uint64_t i = 0; i < times; ++i) {
-    if (!gate.is_native()) expand_definition(application, wires, controls, exponent < 0);
-    else if (exponent < 0) native_inverse(gate.op, application.params, wires, all_controls);
-    else native(gate.op, application.params, wires, all_controls);
+    if (!gate.is_native())
+      expand_definition(application, wires, controls, exponent < 0);
+    else if (exponent < 0)
+      native_inverse(gate.op, application.params, wires, all_controls);
+    else
+      native(gate.op, application.params, wires, all_controls);
   }
 }
 
 void GateTable::expand_definition(const Application& application, std::span<const Wire> wires, std::uint16_t controls,
                                   bool is_inverse) {
-  // By index: an expansion never defines a gate, so the reference stays good.
-  const GateDefinition& definition = (*definitions_)[application.gate.definition];
+  const GateDefinition& definition = definitions_->gates[application.gate.definition];
   if (definition.is_opaque)
-    throw Error(ErrorCode::unsupported, "gate '" + std::string(definition.name) + "' is opaque: what it does is not known", {},
+    throw Error(ErrorCode::unsupported,
+                "gate '" + std::string(definition.name) + "' is opaque: what it does is not known", {},
                 "define it with gate");
-  const GateBody& body = definition.body;
-  const std::vector<Value> values = instantiated(body.pool, application.params, circuit_.expressions());
+  std::vector<Value> values;
+  if (definition.pool) values = instantiated(*definition.pool, application.params, circuit_.expressions());
   const std::span<const Wire> operands = wires.subspan(controls);
   std::vector<Value> params;
   std::vector<Wire> inner_wires;
-  for (std::size_t i = 0; i < body.size(); ++i) {
-    const GateBody::Call& call = body[is_inverse ? body.size() - 1 - i : i];
+  for (std::size_t i = 0; i < definition.calls; ++i) {
+    Application call = definitions_->calls[definition.first_call + (is_inverse ? definition.calls - 1 - i : i)];
     params.clear();
-    for (const Value& v : body.params(call)) params.push_back(v.is_constant() ? v : values[v.expr]);
+    for (const Value& v : call.params) params.push_back(v.is_constant() ? v : values[v.expr]);
     inner_wires.clear();
-    for (const Wire w : body.wires(call)) inner_wires.push_back(operands[w]);
-    expand({call.gate, call.is_barrier, call.place, params, inner_wires, body.negated(call), body.exponents(call)},
-           {wires.first(controls), is_inverse});
+    for (const Wire w : call.wires) inner_wires.push_back(operands[w]);
+    call.params = params;
+    call.wires = inner_wires;
+    expand(call, {wires.first(controls), is_inverse});
   }
 }
 
@@ -216,7 +247,8 @@ void GateTable::native(Op op, std::span<const Value> params, std::span<const Wir
   std::array<Param, 3> converted;
   for (std::size_t i = 0; i < params.size(); ++i)
     converted[i] = params[i].is_constant() ? Param{params[i].constant.as_real(), kNoExpr} : Param{0.0, params[i].expr};
-  circuit_.append(op, wires, std::span<const Param>(converted).first(params.size()), static_cast<std::uint16_t>(controls));
+  circuit_.append(op, wires, std::span<const Param>(converted).first(params.size()),
+                  static_cast<std::uint16_t>(controls));
 }
 
 // A phase of the whole state is gathered; under controls it is a phase gate on the last of them.
@@ -225,21 +257,26 @@ void GateTable::phase(const Value& angle, std::span<const Wire> controls) {
     native(Op::p, std::span(&angle, 1), controls, controls.size() - 1);
     return;
   }
-  if (angle.is_constant()) phases_.back() += angle.constant.as_real();
-  else circuit_.append(Op::gphase, {}, {Angle(Param{0.0, angle.expr})});
+  if (angle.is_constant())
+    phases_.back() += angle.constant.as_real();
+  else
+    circuit_.append(Op::gphase, {}, {Angle(Param{0.0, angle.expr})});
 }
 
-void GateTable::native_inverse(Op op, std::span<const Value> params, std::span<const Wire> wires, std::size_t controls) {
+void GateTable::native_inverse(Op op, std::span<const Value> params, std::span<const Wire> wires,
+                               std::size_t controls) {
   const ops::GateRecord& record = ops::gate_record(op);
   std::array<Value, 3> inverted;
   for (std::size_t i = 0; i < record.inverse_params.size(); ++i) {
     const ops::InverseParam from = record.inverse_params[i];
-    inverted[i] = from.source < 0 ? Value::of(from.factor)
-                                  : binary(circuit_.expressions(), ExprOp::mul, Value::of(from.factor),
-                                           cast(circuit_.expressions(), params[static_cast<std::size_t>(from.source)], kReal));
+    inverted[i] = from.source < 0
+                      ? Value::of(from.factor)
+                      : binary(circuit_.expressions(), ExprOp::mul, Value::of(from.factor),
+                               cast(circuit_.expressions(), params[static_cast<std::size_t>(from.source)], kReal));
   }
   std::vector<Wire> reversed(wires.begin(), wires.end());
-  if (record.inverse_reverses_targets) std::reverse(reversed.begin() + static_cast<std::ptrdiff_t>(controls), reversed.end());
+  if (record.inverse_reverses_targets)
+    std::reverse(reversed.begin() + static_cast<std::ptrdiff_t>(controls), reversed.end());
   native(record.inverse_op, std::span<const Value>(inverted).first(record.inverse_params.size()), reversed, controls);
 }
 

@@ -2,17 +2,17 @@
 /// Gate definitions, and their applications with every modifier written out as gates of the IR.
 #pragma once
 
-#include "frontend/openqasm/source.hpp"
-#include "frontend/openqasm/value.hpp"
-
-#include <skerry/circuit.hpp>
-
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <skerry/circuit.hpp>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "frontend/openqasm/source.hpp"
+#include "frontend/openqasm/value.hpp"
 
 namespace skerry::frontend::openqasm {
 
@@ -37,32 +37,33 @@ struct Application {
   std::span<const double> exponents;      ///< powers in the order in which they are taken; inv is -1
 };
 
-/// The body of a gate: applications on its own qubits 0, 1, ..., with parameters over its own (leaf i: parameter i).
-class GateBody {
+/// Applications one after the other, the parts of all of them in a few arrays: a program may define very many gates.
+class Applications {
  public:
-  ExprPool pool;
-
   void add(const Application& application);
   std::size_t size() const { return calls_.size(); }
+  /// A view, valid until the next add().
+  Application operator[](std::size_t i) const;
+
+ private:
   struct Call {
     GateRef gate;
     bool is_barrier = false;
     Place place;
-    std::uint32_t first_param = 0, params = 0, first_wire = 0, wires = 0, first_negated = 0, negated = 0, first_exponent = 0,
-                  exponents = 0;
+    std::uint32_t first_param, params, first_wire, wires, first_negated, negated, first_exponent, exponents;
   };
-  const Call& operator[](std::size_t i) const { return calls_[i]; }
-  std::span<const Value> params(const Call& c) const { return std::span(params_).subspan(c.first_param, c.params); }
-  std::span<const Wire> wires(const Call& c) const { return std::span(wires_).subspan(c.first_wire, c.wires); }
-  std::span<const std::uint8_t> negated(const Call& c) const { return std::span(negated_).subspan(c.first_negated, c.negated); }
-  std::span<const double> exponents(const Call& c) const { return std::span(exponents_).subspan(c.first_exponent, c.exponents); }
-
- private:
   std::vector<Call> calls_;
   std::vector<Value> params_;
   std::vector<Wire> wires_;
   std::vector<std::uint8_t> negated_;
   std::vector<double> exponents_;
+};
+
+/// The body of a gate while it is read: applications on its own qubits 0, 1, ..., with parameters over its own (leaf i:
+/// parameter i).
+struct GateBody {
+  ExprPool pool;
+  Applications calls;
 };
 
 struct GateDefinition {
@@ -72,7 +73,8 @@ struct GateDefinition {
   bool is_opaque = false;
   std::uint32_t depth = 1;  ///< of definitions inside definitions
   std::uint64_t work = 1;   ///< instructions and calls of one expansion, saturated
-  GateBody body;
+  std::size_t first_call = 0, calls = 0;
+  std::unique_ptr<const ExprPool> pool;  ///< empty for a gate without parameters, as most are
 };
 
 /// Definitions of a program, and the circuit that they are written out into.
@@ -81,8 +83,8 @@ class GateTable {
   GateTable(const Sources& sources, Circuit& circuit) : GateTable(sources, circuit, std::make_shared<Definitions>()) {}
 
   /// Errors: limit_exceeded when definitions are nested deeper than max_nesting.
-  std::uint32_t define(GateDefinition definition);
-  const GateDefinition& operator[](std::uint32_t i) const { return (*definitions_)[i]; }
+  std::uint32_t define(GateDefinition definition, GateBody body);
+  const GateDefinition& operator[](std::uint32_t i) const { return definitions_->gates[i]; }
 
   std::uint32_t params(GateRef gate) const;
   /// Operands, the controls that its name implies among them.
@@ -102,7 +104,10 @@ class GateTable {
   void close_phase();
 
  private:
-  using Definitions = std::vector<GateDefinition>;
+  struct Definitions {
+    std::deque<GateDefinition> gates;
+    Applications calls;
+  };
   GateTable(const Sources& sources, Circuit& circuit, std::shared_ptr<Definitions> definitions)
       : sources_(sources), circuit_(circuit), definitions_(std::move(definitions)) {}
 

@@ -21,22 +21,82 @@ constexpr std::array<std::uint8_t, 256> classes() {
 }
 constexpr std::array<std::uint8_t, 256> kClasses = classes();
 
-bool is(char c, unsigned mask) { return (kClasses[static_cast<unsigned char>(c)] & mask) != 0; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is(char c, unsigned mask) {
+  return (kClasses[static_cast<unsigned char>(c)] & mask) != 0;
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
-constexpr std::array<std::string_view, 57> kNames = {
-    "the end of the text", "a name", "an integer", "a number", "a duration", "an imaginary number", "a string",
-    "a physical qubit", "'('", "')'", "'['", "']'", "'{'", "'}'", "';'", "','", "':'", "'.'", "'@'", "'#'", "'->'", "'='",
-    "'+='", "'-='", "'*='", "'/='", "'%='", "'**='", "'&='", "'|='", "'^='", "'~='", "'<<='", "'>>='", "'+'", "'-'",
-    "'*'", "'/'", "'%'", "'**'", "'++'", "'^'", "'&'", "'|'", "'~'", "'!'", "'&&'", "'||'", "'=='", "'!='", "'<'",
-    "'<='", "'>'", "'>='", "'<<'", "'>>'"};
+constexpr std::array<std::string_view, 57> kNames = {"the end of the text",
+                                                     "a name",
+                                                     "an integer",
+                                                     "a number",
+                                                     "a duration",
+                                                     "an imaginary number",
+                                                     "a string",
+                                                     "a physical qubit",
+                                                     "'('",
+                                                     "')'",
+                                                     "'['",
+                                                     "']'",
+                                                     "'{'",
+                                                     "'}'",
+                                                     "';'",
+                                                     "','",
+                                                     "':'",
+                                                     "'.'",
+                                                     "'@'",
+                                                     "'#'",
+                                                     "'->'",
+                                                     "'='",
+                                                     "'+='",
+                                                     "'-='",
+                                                     "'*='",
+                                                     "'/='",
+                                                     "'%='",
+                                                     "'**='",
+                                                     "'&='",
+                                                     "'|='",
+                                                     "'^='",
+                                                     "'~='",
+                                                     "'<<='",
+                                                     "'>>='",
+                                                     "'+'",
+                                                     "'-'",
+                                                     "'*'",
+                                                     "'/'",
+                                                     "'%'",
+                                                     "'**'",
+                                                     "'++'",
+                                                     "'^'",
+                                                     "'&'",
+                                                     "'|'",
+                                                     "'~'",
+                                                     "'!'",
+                                                     "'&&'",
+                                                     "'||'",
+                                                     "'=='",
+                                                     "'!='",
+                                                     "'<'",
+                                                     "'<='",
+                                                     "'>'",
+                                                     "'>='",
+                                                     "'<<'",
+                                                     "'>>'"};
 
 }  // namespace
 
-std::string_view describe(Tok kind) { return kNames[static_cast<std::size_t>(kind)]; }
+std::string_view describe(Tok kind) {
+  return kNames[static_cast<std::size_t>(kind)];
+}
 
 Lexer::Lexer(const Sources& sources, std::size_t file)
-    : sources_(&sources), file_(file), text_(sources.text(file).data()), at_(text_), end_(text_ + sources.text(file).size()) {}
+    : sources_(&sources),
+      file_(file),
+      text_(sources.text(file).data()),
+      at_(text_),
+      end_(text_ + sources.text(file).size()) {}
 
 Place Lexer::place(const char* at) const {
   return {sources_->begin(file_).offset + static_cast<std::uint32_t>(at - text_)};
@@ -93,9 +153,9 @@ Token Lexer::word(const char* start) {
   const auto length = static_cast<std::size_t>(at_ - start);
   if (length > sources_->limits().max_name_bytes)
     sources_->fail(ErrorCode::limit_exceeded, place(start),
-                  "a name has " + std::to_string(length) + " bytes, max_name_bytes is " +
-                      std::to_string(sources_->limits().max_name_bytes),
-                  "use a shorter name");
+                   "a name has " + std::to_string(length) + " bytes, max_name_bytes is " +
+                       std::to_string(sources_->limits().max_name_bytes),
+                   "use a shorter name");
   return make(Tok::identifier, start);
 }
 
@@ -139,8 +199,9 @@ Token Lexer::number_suffix(Tok kind, const char* start) {
   if (suffix == "im") return make(Tok::imaginary, start);
   at_ = after_number;
   if (!suffix.empty() && unit == after_number)
-    sources_->fail(ErrorCode::syntax_error, place(unit), "a number is followed by '" + std::string(suffix.substr(0, 32)) + "'",
-                  "a name cannot start with a digit");
+    sources_->fail(ErrorCode::syntax_error, place(unit),
+                   "a number is followed by '" + std::string(suffix.substr(0, 32)) + "'",
+                   "a name cannot start with a digit");
   return make(kind, start);
 }
 
@@ -168,36 +229,62 @@ Token Lexer::punctuation(const char* start) {
   const auto pick = [&](Tok kind) { return make(kind, start); };
   const auto with_equal = [&](Tok with, Tok without) { return pick(take('=') ? with : without); };
   switch (c) {
-    case '(': return pick(Tok::l_paren);
-    case ')': return pick(Tok::r_paren);
-    case '[': return pick(Tok::l_bracket);
-    case ']': return pick(Tok::r_bracket);
-    case '{': return pick(Tok::l_brace);
-    case '}': return pick(Tok::r_brace);
-    case ';': return pick(Tok::semicolon);
-    case ',': return pick(Tok::comma);
-    case ':': return pick(Tok::colon);
-    case '.': return pick(Tok::dot);
-    case '@': return pick(Tok::at);
-    case '#': return pick(Tok::hash);
-    case '=': return with_equal(Tok::equal, Tok::assign);
-    case '!': return with_equal(Tok::not_equal, Tok::bang);
-    case '%': return with_equal(Tok::percent_assign, Tok::percent);
-    case '^': return with_equal(Tok::xor_assign, Tok::caret);
-    case '~': return with_equal(Tok::tilde_assign, Tok::tilde);
-    case '/': return with_equal(Tok::slash_assign, Tok::slash);
-    case '+': return take('+') ? pick(Tok::concat) : with_equal(Tok::plus_assign, Tok::plus);
-    case '-': return take('>') ? pick(Tok::arrow) : with_equal(Tok::minus_assign, Tok::minus);
-    case '*': return take('*') ? with_equal(Tok::power_assign, Tok::power) : with_equal(Tok::star_assign, Tok::star);
-    case '&': return take('&') ? pick(Tok::and_and) : with_equal(Tok::and_assign, Tok::amp);
-    case '|': return take('|') ? pick(Tok::or_or) : with_equal(Tok::or_assign, Tok::pipe);
-    case '<': return take('<') ? with_equal(Tok::shl_assign, Tok::shl) : with_equal(Tok::less_equal, Tok::less);
-    case '>': return take('>') ? with_equal(Tok::shr_assign, Tok::shr) : with_equal(Tok::greater_equal, Tok::greater);
-    default: break;
+    case '(':
+      return pick(Tok::l_paren);
+    case ')':
+      return pick(Tok::r_paren);
+    case '[':
+      return pick(Tok::l_bracket);
+    case ']':
+      return pick(Tok::r_bracket);
+    case '{':
+      return pick(Tok::l_brace);
+    case '}':
+      return pick(Tok::r_brace);
+    case ';':
+      return pick(Tok::semicolon);
+    case ',':
+      return pick(Tok::comma);
+    case ':':
+      return pick(Tok::colon);
+    case '.':
+      return pick(Tok::dot);
+    case '@':
+      return pick(Tok::at);
+    case '#':
+      return pick(Tok::hash);
+    case '=':
+      return with_equal(Tok::equal, Tok::assign);
+    case '!':
+      return with_equal(Tok::not_equal, Tok::bang);
+    case '%':
+      return with_equal(Tok::percent_assign, Tok::percent);
+    case '^':
+      return with_equal(Tok::xor_assign, Tok::caret);
+    case '~':
+      return with_equal(Tok::tilde_assign, Tok::tilde);
+    case '/':
+      return with_equal(Tok::slash_assign, Tok::slash);
+    case '+':
+      return take('+') ? pick(Tok::concat) : with_equal(Tok::plus_assign, Tok::plus);
+    case '-':
+      return take('>') ? pick(Tok::arrow) : with_equal(Tok::minus_assign, Tok::minus);
+    case '*':
+      return take('*') ? with_equal(Tok::power_assign, Tok::power) : with_equal(Tok::star_assign, Tok::star);
+    case '&':
+      return take('&') ? pick(Tok::and_and) : with_equal(Tok::and_assign, Tok::amp);
+    case '|':
+      return take('|') ? pick(Tok::or_or) : with_equal(Tok::or_assign, Tok::pipe);
+    case '<':
+      return take('<') ? with_equal(Tok::shl_assign, Tok::shl) : with_equal(Tok::less_equal, Tok::less);
+    case '>':
+      return take('>') ? with_equal(Tok::shr_assign, Tok::shr) : with_equal(Tok::greater_equal, Tok::greater);
+    default:
+      break;
   }
   const bool printable = c > ' ' && c < '\x7f';
   sources_->fail(ErrorCode::syntax_error, place(start),
-                printable ? std::string("'") + c + "' means nothing here" : "a control character means nothing here");
+                 printable ? std::string("'") + c + "' means nothing here" : "a control character means nothing here");
 }
 
 }  // namespace skerry::frontend::openqasm

@@ -2,20 +2,70 @@
 /// OpenQASM text to tokens, one at a time, without copying or allocating.
 #pragma once
 
-#include "frontend/openqasm/source.hpp"
-
 #include <cstdint>
 #include <string_view>
+
+#include "frontend/openqasm/source.hpp"
 
 namespace skerry::frontend::openqasm {
 
 enum class Tok : std::uint8_t {
-  end_of_text, identifier, integer, real, duration, imaginary, string, hardware_qubit,
-  l_paren, r_paren, l_bracket, r_bracket, l_brace, r_brace, semicolon, comma, colon, dot, at, hash, arrow,
-  assign, plus_assign, minus_assign, star_assign, slash_assign, percent_assign, power_assign, and_assign, or_assign,
-  xor_assign, tilde_assign, shl_assign, shr_assign,
-  plus, minus, star, slash, percent, power, concat, caret, amp, pipe, tilde, bang, and_and, or_or,
-  equal, not_equal, less, less_equal, greater, greater_equal, shl, shr,
+  end_of_text,
+  identifier,
+  integer,
+  real,
+  duration,
+  imaginary,
+  string,
+  hardware_qubit,
+  l_paren,
+  r_paren,
+  l_bracket,
+  r_bracket,
+  l_brace,
+  r_brace,
+  semicolon,
+  comma,
+  colon,
+  dot,
+  at,
+  hash,
+  arrow,
+  assign,
+  plus_assign,
+  minus_assign,
+  star_assign,
+  slash_assign,
+  percent_assign,
+  power_assign,
+  and_assign,
+  or_assign,
+  xor_assign,
+  tilde_assign,
+  shl_assign,
+  shr_assign,
+  plus,
+  minus,
+  star,
+  slash,
+  percent,
+  power,
+  concat,
+  caret,
+  amp,
+  pipe,
+  tilde,
+  bang,
+  and_and,
+  or_or,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  shl,
+  shr,
 };
 
 /// `'('`, `a number`, ... for messages.

@@ -2,11 +2,11 @@
 /// The gates that come without a file: qelib1.inc, stdgates.inc and the two languages' own.
 #pragma once
 
-#include "frontend/openqasm/gates.hpp"
-
 #include <optional>
 #include <span>
 #include <string_view>
+
+#include "frontend/openqasm/gates.hpp"
 
 namespace skerry::frontend::openqasm {
 

@@ -56,10 +56,12 @@ void Lowering::load(const Library& library) {
 }
 
 void Lowering::include(const Stmt& stmt) {
-  if (scope_.level() != 0) fail(ErrorCode::syntax_error, stmt.place, "an include stands inside a block", "move it to the top");
+  if (scope_.level() != 0)
+    fail(ErrorCode::syntax_error, stmt.place, "an include stands inside a block", "move it to the top");
   if (const Library* library = find_library(stmt.name)) {
     if (version_ == 2 && library->name == "stdgates.inc")
-      fail(ErrorCode::not_found, stmt.name_place, "stdgates.inc is the library of OpenQASM 3", "include qelib1.inc or write OPENQASM 3.0;");
+      fail(ErrorCode::not_found, stmt.name_place, "stdgates.inc is the library of OpenQASM 3",
+           "include qelib1.inc or write OPENQASM 3.0;");
     load(*library);
     return;
   }
@@ -83,49 +85,86 @@ Lowering::Flow Lowering::scoped_block(List body) {
 
 void Lowering::only_outside_gates(std::string_view what, Place place) const {
   if (body_ == nullptr) return;
-  fail(ErrorCode::semantic_error, place, std::string(what) + " cannot stand in the body of a gate", "bodies hold gates only");
+  fail(ErrorCode::semantic_error, place, std::string(what) + " cannot stand in the body of a gate",
+       "bodies hold gates only");
 }
 
 void Lowering::fail_unknown(std::string_view what, std::string_view name, Place place) const {
   Nearest nearest(name);
   for (const Symbol& symbol : scope_.symbols())
     if (symbol.name.front() != '_') nearest.offer(symbol.name);
-  fail(ErrorCode::semantic_error, place, std::string(what) + " '" + std::string(name.substr(0, 60)) + "' is not declared",
+  fail(ErrorCode::semantic_error, place,
+       std::string(what) + " '" + std::string(name.substr(0, 60)) + "' is not declared",
        nearest.hint("declare it first"));
 }
 
 Lowering::Flow Lowering::statement(Node node) {
   const Stmt& stmt = ast_.stmts[node];
   switch (stmt.kind) {
-    case StmtKind::call: call_gate(stmt); return Flow::next;
-    case StmtKind::measure: measure(stmt); return Flow::next;
-    case StmtKind::declare: declare(stmt); return Flow::next;
-    case StmtKind::alias: declare_alias(stmt); return Flow::next;
-    case StmtKind::assign: assign(stmt); return Flow::next;
-    case StmtKind::gate: define_gate(stmt); return Flow::next;
-    case StmtKind::opaque: define_gate(stmt); return Flow::next;
-    case StmtKind::subroutine: define_subroutine(stmt); return Flow::next;
-    case StmtKind::include: include(Stmt(stmt)); return Flow::next;  // a copy: the library's nodes join the pool
-    case StmtKind::expression: value(stmt.value); return Flow::next;
-    case StmtKind::reset: reset(stmt); return Flow::next;
-    case StmtKind::barrier: barrier(stmt); return Flow::next;
-    case StmtKind::delay: delay(stmt); return Flow::next;
-    case StmtKind::if_else: return if_else(stmt);
-    case StmtKind::for_loop: return for_loop(stmt);
-    case StmtKind::while_loop: return while_loop(stmt);
-    case StmtKind::switch_case: return switch_case(stmt);
+    case StmtKind::call:
+      call_gate(stmt);
+      return Flow::next;
+    case StmtKind::measure:
+      measure(stmt);
+      return Flow::next;
+    case StmtKind::declare:
+      declare(stmt);
+      return Flow::next;
+    case StmtKind::alias:
+      declare_alias(stmt);
+      return Flow::next;
+    case StmtKind::assign:
+      assign(stmt);
+      return Flow::next;
+    case StmtKind::gate:
+      define_gate(stmt);
+      return Flow::next;
+    case StmtKind::opaque:
+      define_gate(stmt);
+      return Flow::next;
+    case StmtKind::subroutine:
+      define_subroutine(stmt);
+      return Flow::next;
+    case StmtKind::include:
+      include(Stmt(stmt));
+      return Flow::next;  // a copy: the library's nodes join the pool
+    case StmtKind::expression:
+      value(stmt.value);
+      return Flow::next;
+    case StmtKind::reset:
+      reset(stmt);
+      return Flow::next;
+    case StmtKind::barrier:
+      barrier(stmt);
+      return Flow::next;
+    case StmtKind::delay:
+      delay(stmt);
+      return Flow::next;
+    case StmtKind::if_else:
+      return if_else(stmt);
+    case StmtKind::for_loop:
+      return for_loop(stmt);
+    case StmtKind::while_loop:
+      return while_loop(stmt);
+    case StmtKind::switch_case:
+      return switch_case(stmt);
     case StmtKind::break_loop:
-    case StmtKind::continue_loop: return leave_loop(stmt);
-    case StmtKind::return_value: return return_value(stmt);
-    case StmtKind::scope: return scoped_block(stmt.body);
-    case StmtKind::box: return box(stmt);
+    case StmtKind::continue_loop:
+      return leave_loop(stmt);
+    case StmtKind::return_value:
+      return return_value(stmt);
+    case StmtKind::scope:
+      return scoped_block(stmt.body);
+    case StmtKind::box:
+      return box(stmt);
     case StmtKind::end:
       only_outside_gates("end", stmt.place);
       if (region_ == 0) return Flow::end;
       circuit_.append(Op::end, {});
       return Flow::stopped;
     case StmtKind::empty:
-    case StmtKind::version: return Flow::next;
+    case StmtKind::version:
+      return Flow::next;
   }
   return Flow::next;
 }

@@ -1,8 +1,14 @@
 /// \file
-/// A program's meaning: statements, one after the other, become instructions of a circuit. What is known while reading is
-/// computed while reading (constants, loops over ranges, subroutines are written out); what a measurement or an input
-/// decides becomes expressions, assignments, branches and loops of the circuit.
+/// A program's meaning: statements, one after the other, become instructions of a circuit. What is known while reading
+/// is computed while reading (constants, loops over ranges, subroutines are written out); what a measurement or an
+/// input decides becomes expressions, assignments, branches and loops of the circuit.
 #pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "frontend/openqasm/ast.hpp"
 #include "frontend/openqasm/flow_scan.hpp"
@@ -11,19 +17,14 @@
 #include "frontend/openqasm/parser.hpp"
 #include "frontend/openqasm/scope.hpp"
 
-#include <optional>
-#include <span>
-#include <string>
-#include <unordered_map>
-#include <vector>
-
 namespace skerry::frontend::openqasm {
 
 class Lowering {
  public:
   /// Reads text `file` of the sources.
   Lowering(Sources& sources, std::size_t file);
-  /// Errors: everything that Parser and GateTable give, and semantic_error, out_of_range, unsupported, all with a place.
+  /// Errors: everything that Parser and GateTable give, and semantic_error, out_of_range, unsupported, all with a
+  /// place.
   Circuit run();
 
  private:
@@ -52,7 +53,7 @@ class Lowering {
   struct Loop {
     enum Kind : std::uint8_t { unrolled, emitted, wrapped, subroutine } kind = unrolled;
     std::uint32_t region = 0;
-    bool wraps_iterations = false;    ///< wrapped: `continue` leaves the loop around one iteration
+    bool wraps_iterations = false;      ///< wrapped: `continue` leaves the loop around one iteration
     std::uint32_t left_flag = kNoSlot;  ///< wrapped, both: variable that says that the whole loop is to be left
   };
   struct Frame {
@@ -76,6 +77,7 @@ class Lowering {
     std::vector<Formal> formals;
     Type type;
     List body;
+    FlowFacts facts;  ///< whatever is known when it is called: the names it assigns, and whether it may return early
   };
 
   // lower.cpp

@@ -48,7 +48,8 @@ void Lowering::assign_cell(std::uint32_t cell, const Value& v, Place place) {
   gates_.count(1, place);
   const ScalarType type = cells_[cell].type;
   if (v.is_duration != cells_[cell].is_duration)
-    fail(ErrorCode::semantic_error, place, v.is_duration ? "a duration is assigned to a number" : "a number is assigned to a duration",
+    fail(ErrorCode::semantic_error, place,
+         v.is_duration ? "a duration is assigned to a number" : "a number is assigned to a duration",
          "write a number with ns, us, ms or s for a duration");
   const Value wanted = at_place(place, [&] { return cast(pool(), v, type); });
   if (wanted.is_constant() && cells_[cell].region == region_) {
@@ -82,23 +83,34 @@ void Lowering::assign(const Stmt& stmt) {
   const bool is_outer = !frames_.empty() && symbol.level == 0;
   switch (symbol.kind) {
     case SymbolKind::value:
-      fail(ErrorCode::semantic_error, stmt.place, quoted + " is a constant and cannot be assigned", "declare it without const");
-    case SymbolKind::qubits: case SymbolKind::gate: case SymbolKind::library_gate: case SymbolKind::subroutine:
+      fail(ErrorCode::semantic_error, stmt.place, quoted + " is a constant and cannot be assigned",
+           "declare it without const");
+    case SymbolKind::qubits:
+    case SymbolKind::gate:
+    case SymbolKind::library_gate:
+    case SymbolKind::subroutine:
       fail(ErrorCode::semantic_error, stmt.place, quoted + " is not a variable");
-    case SymbolKind::bits: case SymbolKind::variable: case SymbolKind::array: break;
+    case SymbolKind::bits:
+    case SymbolKind::variable:
+    case SymbolKind::array:
+      break;
   }
   if (symbol.is_read_only || is_outer)
-    fail(ErrorCode::semantic_error, stmt.place, quoted + (is_outer ? " is a variable of the program and cannot be changed by a subroutine" : " is read-only"),
+    fail(ErrorCode::semantic_error, stmt.place,
+         quoted + (is_outer ? " is a variable of the program and cannot be changed by a subroutine" : " is read-only"),
          is_outer ? "return the value" : "declare the parameter mutable");
   if (symbol.kind == SymbolKind::bits) {
     const Run run = *bits(stmt.target);
     if (stmt.op == ExprOp::constant) return assign_bits(run, stmt.value, stmt.place);
     const Value old = bits_value(run, stmt.place);
     const Value operand = value(stmt.value);
-    return assign_run(run, 0, run.size, at_place(stmt.place, [&] { return binary(pool(), stmt.op, old, operand); }), stmt.place);
+    return assign_run(run, 0, run.size, at_place(stmt.place, [&] { return binary(pool(), stmt.op, old, operand); }),
+                      stmt.place);
   }
   if (symbol.kind == SymbolKind::array) return assign_element(symbol, stmt, target);
-  if (target.kind == ExprKind::index) fail(ErrorCode::unsupported, target.place, "assigning one bit of a number is not supported", "use a register of bits");
+  if (target.kind == ExprKind::index)
+    fail(ErrorCode::unsupported, target.place, "assigning one bit of a number is not supported",
+         "use a register of bits");
   assign_cell(symbol.index, new_value(stmt, [&] { return cell_value(symbol.index); }), stmt.place);
 }
 
@@ -117,7 +129,8 @@ void Lowering::assign_bits(const Run& target, Node source, Place place) {
   if (e.kind == ExprKind::bitstring) return assign_bitstring(target, e, place);
   if (const std::optional<Run> from = bits(source); from && from->size > 1) {
     if (from->size != target.size)
-      fail(ErrorCode::semantic_error, place, std::to_string(from->size) + " bits are assigned to " + std::to_string(target.size));
+      fail(ErrorCode::semantic_error, place,
+           std::to_string(from->size) + " bits are assigned to " + std::to_string(target.size));
     for (std::uint32_t first = 0; first < target.size; first += 64) {
       const std::uint32_t count = std::min<std::uint32_t>(64, target.size - first);
       assign_run(target, first, count, bits_value(*from, first, count, place), place);
@@ -125,8 +138,11 @@ void Lowering::assign_bits(const Run& target, Node source, Place place) {
     return;
   }
   const Value v = value(source);
-  if (v.type.kind >= ScalarKind::real) fail(ErrorCode::semantic_error, e.place, "a number with a fraction is assigned to bits", "cast it to an integer");
-  if (target.size > 64) fail(ErrorCode::unsupported, place, "a number is assigned to " + std::to_string(target.size) + " bits", "assign a string of bits");
+  if (v.type.kind >= ScalarKind::real)
+    fail(ErrorCode::semantic_error, e.place, "a number with a fraction is assigned to bits", "cast it to an integer");
+  if (target.size > 64)
+    fail(ErrorCode::unsupported, place, "a number is assigned to " + std::to_string(target.size) + " bits",
+         "assign a string of bits");
   assign_run(target, 0, target.size, v, place);
 }
 
@@ -137,7 +153,8 @@ void Lowering::assign_bitstring(const Run& target, const Expr& e, Place place) {
     if (c != '_') digits += c;
   std::reverse(digits.begin(), digits.end());
   if (digits.size() != target.size)
-    fail(ErrorCode::semantic_error, e.place, "a string of " + std::to_string(digits.size()) + " bits is assigned to " + std::to_string(target.size));
+    fail(ErrorCode::semantic_error, e.place,
+         "a string of " + std::to_string(digits.size()) + " bits is assigned to " + std::to_string(target.size));
   for (std::uint32_t first = 0; first < target.size; first += 64) {
     const std::uint32_t count = std::min<std::uint32_t>(64, target.size - first);
     std::uint64_t bits = 0;
@@ -146,7 +163,8 @@ void Lowering::assign_bitstring(const Run& target, const Expr& e, Place place) {
   }
 }
 
-// Bits [first, first + count) of the run, at most 64, take the low bits of the value; bit by bit where they are not neighbours.
+// Bits [first, first + count) of the run, at most 64, take the low bits of the value; bit by bit where they are not
+// neighbours.
 void Lowering::assign_run(const Run& target, std::uint32_t first, std::uint32_t count, const Value& v, Place place) {
   gates_.count(1, place);
   if (count == 0) return;
@@ -154,7 +172,8 @@ void Lowering::assign_run(const Run& target, std::uint32_t first, std::uint32_t 
   for (std::uint32_t i = 1; i < count; ++i) neighbours = neighbours && target[first + i] == target[first] + i;
   at_place(place, [&] {
     if (neighbours) {
-      const ScalarType type = count == 1 ? kBool : ScalarType{ScalarKind::unsigned_integer, static_cast<std::uint8_t>(count)};
+      const ScalarType type =
+          count == 1 ? kBool : ScalarType{ScalarKind::unsigned_integer, static_cast<std::uint8_t>(count)};
       circuit_.assign({true, target[first], count, kNoExpr, node(circuit_.expressions(), cast(pool(), v, type))});
       return;
     }
@@ -180,11 +199,13 @@ std::vector<Value> Lowering::index_values(const Symbol& array, const Expr& index
   for (auto it = chain.rbegin(); it != chain.rend(); ++it) add(**it);
   if (values.size() != array.dimensions.size())
     fail(ErrorCode::semantic_error, index.place,
-         "array '" + std::string(array.name) + "' has " + std::to_string(array.dimensions.size()) + " dimensions, not " + std::to_string(values.size()));
+         "array '" + std::string(array.name) + "' has " + std::to_string(array.dimensions.size()) +
+             " dimensions, not " + std::to_string(values.size()));
   return values;
 }
 
-std::optional<std::uint32_t> Lowering::known_cell(const Symbol& array, const std::vector<Value>& indices, Place place) const {
+std::optional<std::uint32_t> Lowering::known_cell(const Symbol& array, const std::vector<Value>& indices,
+                                                  Place place) const {
   std::uint32_t at = 0;
   for (std::size_t d = 0; d < indices.size(); ++d) {
     if (!indices[d].is_constant()) return std::nullopt;

@@ -7,15 +7,22 @@ FlowScan Lowering::flow_scan() const {
     const Symbol* symbol = scope_.find(name);
     if (symbol == nullptr) return false;
     switch (symbol->kind) {
-      case SymbolKind::value: return !symbol->value.is_constant();
-      case SymbolKind::bits: case SymbolKind::subroutine: return true;
-      case SymbolKind::variable: case SymbolKind::array: {
+      case SymbolKind::value:
+        return !symbol->value.is_constant();
+      case SymbolKind::bits:
+      case SymbolKind::subroutine:
+        return true;
+      case SymbolKind::variable:
+      case SymbolKind::array: {
         const Group& group = groups_[cells_[symbol->index].group];
         for (std::uint32_t i = 0; i < group.count; ++i)
           if (!cells_[group.first_cell + i].is_known) return true;
         return false;
       }
-      case SymbolKind::qubits: case SymbolKind::gate: case SymbolKind::library_gate: return false;
+      case SymbolKind::qubits:
+      case SymbolKind::gate:
+      case SymbolKind::library_gate:
+        return false;
     }
     return false;
   });
@@ -58,7 +65,9 @@ std::optional<std::vector<Value>> Lowering::loop_values(const Stmt& stmt) {
   const Expr& over = expr(stmt.value);
   const ScalarType type = scalar_type(stmt.type, stmt.place);
   std::vector<Value> values;
-  const auto add = [&](const Value& v, Place place) { values.push_back(at_place(place, [&] { return cast(pool(), v, type); })); };
+  const auto add = [&](const Value& v, Place place) {
+    values.push_back(at_place(place, [&] { return cast(pool(), v, type); }));
+  };
   if (over.kind == ExprKind::range) {
     for (const Node end : {over.a, over.b, over.c})
       if (end != kNone && !value(end).is_constant()) return std::nullopt;
@@ -71,7 +80,8 @@ std::optional<std::vector<Value>> Lowering::loop_values(const Stmt& stmt) {
   }
   const Symbol* symbol = run_symbol(stmt.value);
   if (symbol != nullptr && symbol->kind == SymbolKind::array && symbol->dimensions.size() == 1) {
-    for (std::uint32_t i = 0, first = symbol->index, n = symbol->dimensions[0]; i < n; ++i) add(cell_value(first + i), over.place);
+    for (std::uint32_t i = 0, first = symbol->index, n = symbol->dimensions[0]; i < n; ++i)
+      add(cell_value(first + i), over.place);
     return values;
   }
   if (const std::optional<Run> run = bits(stmt.value)) {
@@ -172,12 +182,16 @@ Lowering::Flow Lowering::counted_loop(const Stmt& stmt) {
   const std::uint32_t cell = counter.index;
   scope_.declare(counter);
   // One step early, and stepped at the top of the body, so that `continue` needs no care.
-  const Value before = at_place(over.place, [&] { return binary(pool(), ExprOp::sub, cast(pool(), value(over.a), type), Value::of(step)); });
+  const Value before = at_place(
+      over.place, [&] { return binary(pool(), ExprOp::sub, cast(pool(), value(over.a), type), Value::of(step)); });
   assign_cell(cell, before, over.place);
   materialise(cell);
   const Value last = value(over.c);
-  const auto stepped = [&] { return at_place(over.place, [&] { return binary(pool(), ExprOp::add, cell_value(cell), Value::of(step)); }); };
-  const Value test = at_place(over.place, [&] { return binary(pool(), step > 0 ? ExprOp::le : ExprOp::ge, stepped(), last); });
+  const auto stepped = [&] {
+    return at_place(over.place, [&] { return binary(pool(), ExprOp::add, cell_value(cell), Value::of(step)); });
+  };
+  const Value test =
+      at_place(over.place, [&] { return binary(pool(), step > 0 ? ExprOp::le : ExprOp::ge, stepped(), last); });
   const BlockId body = open_block();
   ++emitted_loops_;
   loops_.push_back({Loop::emitted, region_, false, kNoSlot});
@@ -250,7 +264,8 @@ Lowering::Flow Lowering::switch_runtime(const Stmt& stmt, const Value& subject, 
   const std::span<const Case> cases = Ast::items(ast_.cases, stmt.cases);
   if (first_case == cases.size()) return Flow::next;
   if (first_case >= sources_.limits().max_nesting)
-    fail(ErrorCode::limit_exceeded, stmt.place, "more cases than max_nesting = " + std::to_string(sources_.limits().max_nesting), "raise max_nesting");
+    fail(ErrorCode::limit_exceeded, stmt.place,
+         "more cases than max_nesting = " + std::to_string(sources_.limits().max_nesting), "raise max_nesting");
   const Case& c = cases[first_case];
   if (c.values.count == 0) return scoped_block(c.body);
   Value test;
@@ -278,11 +293,13 @@ Lowering::Flow Lowering::leave_loop(const Stmt& stmt) {
   const bool is_break = stmt.kind == StmtKind::break_loop;
   const Flow known = is_break ? Flow::break_loop : Flow::continue_loop;
   if (loops_.empty() || loops_.back().kind == Loop::subroutine)
-    fail(ErrorCode::semantic_error, stmt.place, is_break ? "break stands outside of a loop" : "continue stands outside of a loop");
+    fail(ErrorCode::semantic_error, stmt.place,
+         is_break ? "break stands outside of a loop" : "continue stands outside of a loop");
   const Loop& loop = loops_.back();
   if (loop.kind == Loop::unrolled) {
     if (loop.region == region_) return known;
-    fail(ErrorCode::unsupported, stmt.place, "leaving a loop that was written out, on a condition of run time", "write it as a while loop");
+    fail(ErrorCode::unsupported, stmt.place, "leaving a loop that was written out, on a condition of run time",
+         "write it as a while loop");
   }
   if (loop.kind == Loop::emitted) {
     circuit_.append(is_break ? Op::break_loop : Op::continue_loop, {});

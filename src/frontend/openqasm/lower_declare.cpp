@@ -6,7 +6,9 @@
 namespace skerry::frontend::openqasm {
 namespace {
 
-std::uint64_t key_of(Place place, std::size_t frames) { return (std::uint64_t{place.offset} << 16U) | (frames & 0xffffU); }
+std::uint64_t key_of(Place place, std::size_t frames) {
+  return (std::uint64_t{place.offset} << 16U) | (frames & 0xffffU);
+}
 
 }  // namespace
 
@@ -16,7 +18,8 @@ void Lowering::check_new(std::string_view name, Place place) {
   const Symbol* known = scope_.find_here(name);
   if (known == nullptr || known->kind == SymbolKind::library_gate) return;
   if (known->kind == SymbolKind::gate && known->is_read_only) return;  // a gate of a library gives way
-  fail(ErrorCode::semantic_error, place, "'" + std::string(name.substr(0, 60)) + "' is declared already, at " + sources_.where(known->place),
+  fail(ErrorCode::semantic_error, place,
+       "'" + std::string(name.substr(0, 60)) + "' is declared already, at " + sources_.where(known->place),
        "choose another name");
 }
 
@@ -36,11 +39,20 @@ void Lowering::declare(const Stmt& stmt) {
   if (stmt.storage == Storage::input) return declare_input(stmt);
   if (stmt.storage == Storage::constant) return declare_constant(stmt);
   switch (stmt.type.kind) {
-    case TypeKind::qubit: return declare_qubits(stmt);
-    case TypeKind::bit: return declare_bits(stmt);
-    case TypeKind::array: return declare_array(stmt);
-    case TypeKind::boolean: case TypeKind::integer: case TypeKind::unsigned_integer: case TypeKind::real:
-    case TypeKind::angle: case TypeKind::duration: case TypeKind::none: return declare_variable(stmt);
+    case TypeKind::qubit:
+      return declare_qubits(stmt);
+    case TypeKind::bit:
+      return declare_bits(stmt);
+    case TypeKind::array:
+      return declare_array(stmt);
+    case TypeKind::boolean:
+    case TypeKind::integer:
+    case TypeKind::unsigned_integer:
+    case TypeKind::real:
+    case TypeKind::angle:
+    case TypeKind::duration:
+    case TypeKind::none:
+      return declare_variable(stmt);
   }
 }
 
@@ -48,19 +60,25 @@ std::uint32_t Lowering::size_of(Node node, std::string_view what) {
   if (node == kNone) return 1;
   const std::int64_t size = constant_integer(node, what);
   if (size < 1)
-    fail(ErrorCode::semantic_error, expr(node).place, std::string(what) + " is " + std::to_string(size), "it must be at least 1");
-  if (size > 0x7fffffff) fail(ErrorCode::limit_exceeded, expr(node).place, std::string(what) + " is " + std::to_string(size), "declare less");
+    fail(ErrorCode::semantic_error, expr(node).place, std::string(what) + " is " + std::to_string(size),
+         "it must be at least 1");
+  if (size > 0x7fffffff)
+    fail(ErrorCode::limit_exceeded, expr(node).place, std::string(what) + " is " + std::to_string(size),
+         "declare less");
   return static_cast<std::uint32_t>(size);
 }
 
 void Lowering::declare_qubits(const Stmt& stmt) {
-  if (scope_.level() != 0) fail(ErrorCode::semantic_error, stmt.place, "qubits are declared inside a block", "declare them at the top");
-  if (stmt.value != kNone) fail(ErrorCode::semantic_error, stmt.name_place, "qubits cannot be given a value", "they start as |0>");
+  if (scope_.level() != 0)
+    fail(ErrorCode::semantic_error, stmt.place, "qubits are declared inside a block", "declare them at the top");
+  if (stmt.value != kNone)
+    fail(ErrorCode::semantic_error, stmt.name_place, "qubits cannot be given a value", "they start as |0>");
   const std::uint32_t size = size_of(stmt.type.width, "the size of a register");
   const std::uint32_t limit = sources_.limits().max_qubits;
   if (size > limit - std::min(limit, circuit_.num_wires()))
     fail(ErrorCode::limit_exceeded, stmt.name_place,
-         std::to_string(std::uint64_t{size} + circuit_.num_wires()) + " qubits are more than max_qubits = " + std::to_string(limit),
+         std::to_string(std::uint64_t{size} + circuit_.num_wires()) +
+             " qubits are more than max_qubits = " + std::to_string(limit),
          "declare fewer or raise max_qubits");
   Symbol symbol;
   symbol.kind = SymbolKind::qubits;
@@ -81,7 +99,8 @@ Run Lowering::new_bits(std::string_view name, std::uint32_t size, bool is_scalar
   const std::uint32_t limit = sources_.limits().max_bits;
   if (size > limit - std::min(limit, circuit_.num_bits()))
     fail(ErrorCode::limit_exceeded, place,
-         std::to_string(std::uint64_t{size} + circuit_.num_bits()) + " bits are more than max_bits = " + std::to_string(limit),
+         std::to_string(std::uint64_t{size} + circuit_.num_bits()) +
+             " bits are more than max_bits = " + std::to_string(limit),
          "declare fewer or raise max_bits");
   std::string unique(name);
   if (is_local) unique += "." + std::to_string(circuit_.num_bits());
@@ -112,17 +131,27 @@ void Lowering::declare_bits(const Stmt& stmt) {
 ScalarType Lowering::scalar_type(const Type& type, Place place) {
   const std::uint32_t width = type.width == kNone ? 64 : size_of(type.width, "the width of a type");
   if (width > 64)
-    fail(ErrorCode::unsupported, place, "a value of " + std::to_string(width) + " bits is not supported", "use up to 64");
+    fail(ErrorCode::unsupported, place, "a value of " + std::to_string(width) + " bits is not supported",
+         "use up to 64");
   const auto narrow = static_cast<std::uint8_t>(width);
   switch (type.kind) {
-    case TypeKind::boolean: return kBool;
-    case TypeKind::integer: return {ScalarKind::integer, narrow};
-    case TypeKind::unsigned_integer: return {ScalarKind::unsigned_integer, narrow};
-    case TypeKind::angle: return {ScalarKind::angle, narrow};
-    case TypeKind::bit: return type.width == kNone ? kBool : ScalarType{ScalarKind::unsigned_integer, narrow};
+    case TypeKind::boolean:
+      return kBool;
+    case TypeKind::integer:
+      return {ScalarKind::integer, narrow};
+    case TypeKind::unsigned_integer:
+      return {ScalarKind::unsigned_integer, narrow};
+    case TypeKind::angle:
+      return {ScalarKind::angle, narrow};
+    case TypeKind::bit:
+      return type.width == kNone ? kBool : ScalarType{ScalarKind::unsigned_integer, narrow};
     case TypeKind::real:
-    case TypeKind::duration: return kReal;
-    case TypeKind::none: case TypeKind::qubit: case TypeKind::array: break;
+    case TypeKind::duration:
+      return kReal;
+    case TypeKind::none:
+    case TypeKind::qubit:
+    case TypeKind::array:
+      break;
   }
   fail(ErrorCode::semantic_error, place, "this is not the type of a single value");
 }
@@ -131,7 +160,8 @@ void Lowering::declare_constant(const Stmt& stmt) {
   const ScalarType type = scalar_type(stmt.type, stmt.place);
   Value v = value(stmt.value);
   if (!v.is_constant())
-    fail(ErrorCode::semantic_error, expr(stmt.value).place, "the value of constant '" + std::string(stmt.name) + "' is known only when the program runs",
+    fail(ErrorCode::semantic_error, expr(stmt.value).place,
+         "the value of constant '" + std::string(stmt.name) + "' is known only when the program runs",
          "leave out const");
   const bool is_duration = stmt.type.kind == TypeKind::duration;
   v = at_place(expr(stmt.value).place, [&] { return cast(pool(), v, type); });
@@ -140,15 +170,18 @@ void Lowering::declare_constant(const Stmt& stmt) {
 }
 
 void Lowering::declare_input(const Stmt& stmt) {
-  if (scope_.level() != 0) fail(ErrorCode::semantic_error, stmt.place, "an input is declared inside a block", "declare it at the top");
-  if (stmt.type.kind == TypeKind::array) fail(ErrorCode::unsupported, stmt.place, "an array as input is not supported", "declare an input for each element");
+  if (scope_.level() != 0)
+    fail(ErrorCode::semantic_error, stmt.place, "an input is declared inside a block", "declare it at the top");
+  if (stmt.type.kind == TypeKind::array)
+    fail(ErrorCode::unsupported, stmt.place, "an array as input is not supported", "declare an input for each element");
   const ScalarType type = scalar_type(stmt.type, stmt.place);
   const std::uint32_t index = circuit_.add_parameter(std::string(stmt.name), type);
   const ExprId id = circuit_.expressions().leaf(ExprOp::parameter, index, type);
   declare_value(stmt.name, stmt.name_place, {{}, id, type, stmt.type.kind == TypeKind::duration});
 }
 
-std::uint32_t Lowering::new_cells(ScalarType type, bool is_duration, std::uint32_t count, std::string name, Place place) {
+std::uint32_t Lowering::new_cells(ScalarType type, bool is_duration, std::uint32_t count, std::string name,
+                                  Place place) {
   const auto first = static_cast<std::uint32_t>(cells_.size());
   const auto group = static_cast<std::uint32_t>(groups_.size());
   groups_.push_back({first, count, kNoSlot, std::move(name), place, false});
@@ -198,13 +231,15 @@ void Lowering::declare_array(const Stmt& stmt) {
     symbol.dimensions.push_back(size_of(n, "a dimension of an array"));
     count *= symbol.dimensions.back();
     if (count > sources_.limits().max_bits)
-      fail(ErrorCode::limit_exceeded, expr(n).place, "an array of more elements than max_bits = " + std::to_string(sources_.limits().max_bits),
+      fail(ErrorCode::limit_exceeded, expr(n).place,
+           "an array of more elements than max_bits = " + std::to_string(sources_.limits().max_bits),
            "declare a smaller array");
   }
   symbol.kind = SymbolKind::array;
   symbol.name = stmt.name;
   symbol.place = stmt.name_place;
-  symbol.index = new_cells(type, element.kind == TypeKind::duration, static_cast<std::uint32_t>(count), std::string(stmt.name), stmt.name_place);
+  symbol.index = new_cells(type, element.kind == TypeKind::duration, static_cast<std::uint32_t>(count),
+                           std::string(stmt.name), stmt.name_place);
   groups_.back().is_output = stmt.storage == Storage::output;
   if (stmt.value != kNone) fill_array(stmt.value, symbol.index, symbol.dimensions);
   scope_.declare(std::move(symbol));

@@ -20,7 +20,9 @@ std::int64_t Lowering::constant_integer(Node node, std::string_view what) {
 std::uint32_t Lowering::position(std::int64_t index, std::uint32_t size, std::string_view name, Place place) const {
   const std::int64_t from_end = index < 0 && version_ >= 3 ? index + size : index;
   if (from_end < 0 || from_end >= size)
-    fail(ErrorCode::out_of_range, place, "index " + std::to_string(index) + " is outside " + std::string(name.substr(0, 60)) + "[" + std::to_string(size) + "]",
+    fail(ErrorCode::out_of_range, place,
+         "index " + std::to_string(index) + " is outside " + std::string(name.substr(0, 60)) + "[" +
+             std::to_string(size) + "]",
          "indices go from 0 to " + std::to_string(size - 1));
   return static_cast<std::uint32_t>(from_end);
 }
@@ -34,7 +36,8 @@ std::vector<std::int64_t> Lowering::range_values(const Expr& range, std::int64_t
     const std::int64_t i = constant_integer(n, "the end of a range");
     return size > 0 && i < 0 ? i + size : i;
   };
-  if ((range.a == kNone || range.c == kNone) && size == 0) fail(ErrorCode::semantic_error, range.place, "a range without an end");
+  if ((range.a == kNone || range.c == kNone) && size == 0)
+    fail(ErrorCode::semantic_error, range.place, "a range without an end");
   const std::int64_t first = end(range.a, step > 0 ? 0 : size - 1);
   const std::int64_t last = end(range.c, step > 0 ? size - 1 : 0);
   std::vector<std::int64_t> values;
@@ -46,14 +49,17 @@ std::vector<std::int64_t> Lowering::range_values(const Expr& range, std::int64_t
   gates_.count(count == ~std::uint64_t{0} ? count : count + 1, range.place);
   values.reserve(count + 1);
   for (std::uint64_t i = 0; i <= count; ++i)
-    values.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(first) + i * static_cast<std::uint64_t>(step)));
+    values.push_back(
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(first) + i * static_cast<std::uint64_t>(step)));
   return values;
 }
 
 Run Lowering::selected(const Run& run, std::string_view name, const Expr& index) {
   const std::span<const Node> items = ast_.list(index.list);
-  if (items.size() != 1) fail(ErrorCode::semantic_error, index.place, "a register has one index, not " + std::to_string(items.size()));
-  if (run.is_scalar && version_ == 2) fail(ErrorCode::semantic_error, index.place, "'" + std::string(name) + "' is a single qubit and has no index");
+  if (items.size() != 1)
+    fail(ErrorCode::semantic_error, index.place, "a register has one index, not " + std::to_string(items.size()));
+  if (run.is_scalar && version_ == 2)
+    fail(ErrorCode::semantic_error, index.place, "'" + std::string(name) + "' is a single qubit and has no index");
   const Expr& item = expr(items[0]);
   const auto at = [&](std::int64_t i) { return run[position(i, run.size, name, item.place)]; };
   if (item.kind != ExprKind::range && item.kind != ExprKind::set)
@@ -89,18 +95,20 @@ Run Lowering::joined(std::span<const Run> runs, std::uint32_t limit, Place place
   auto chosen = std::make_shared<std::vector<std::uint32_t>>();
   for (const Run& run : runs) {
     if (chosen->size() + run.size > limit)
-      fail(ErrorCode::semantic_error, place, "an alias names a qubit or bit twice", "join registers that do not overlap");
+      fail(ErrorCode::semantic_error, place, "an alias names a qubit or bit twice",
+           "join registers that do not overlap");
     for (std::uint32_t i = 0; i < run.size; ++i) chosen->push_back(run[i]);
   }
   const auto size = static_cast<std::uint32_t>(chosen->size());
   return {0, size, false, std::move(chosen)};
 }
 
-// `$3`: the wires of a program's physical qubits lie in their order, so the largest number that the text holds is looked
-// for when the first of them is used.
+// `$3`: the wires of a program's physical qubits lie in their order, so the largest number that the text holds is
+// looked for when the first of them is used.
 Run Lowering::physical_qubit(const Expr& e) {
   if (first_physical_ == kNoSlot) {
-    const std::uint32_t room = sources_.limits().max_qubits - std::min(sources_.limits().max_qubits, circuit_.num_wires());
+    const std::uint32_t room =
+        sources_.limits().max_qubits - std::min(sources_.limits().max_qubits, circuit_.num_wires());
     std::uint64_t count = e.integer + 1;
     const std::string_view text = sources_.text(parser_.file());
     for (std::size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
@@ -109,13 +117,17 @@ Run Lowering::physical_qubit(const Expr& e) {
       if (error == std::errc{} && number < room) count = std::max(count, number + 1);
     }
     if (count > room)
-      fail(ErrorCode::limit_exceeded, e.place, "physical qubit " + std::to_string(e.integer) + " is past max_qubits = " + std::to_string(sources_.limits().max_qubits),
+      fail(ErrorCode::limit_exceeded, e.place,
+           "physical qubit " + std::to_string(e.integer) +
+               " is past max_qubits = " + std::to_string(sources_.limits().max_qubits),
            "use lower numbers or raise max_qubits");
     physical_qubits_ = static_cast<std::uint32_t>(count);
     first_physical_ = circuit_.add_wires("$", physical_qubits_);
   }
   if (e.integer >= physical_qubits_)
-    fail(ErrorCode::out_of_range, e.place, "physical qubit " + std::to_string(e.integer) + " is outside the " + std::to_string(physical_qubits_) + " of this program",
+    fail(ErrorCode::out_of_range, e.place,
+         "physical qubit " + std::to_string(e.integer) + " is outside the " + std::to_string(physical_qubits_) +
+             " of this program",
          "use it in the main file first");
   return {first_physical_ + static_cast<std::uint32_t>(e.integer), 1, true, nullptr};
 }
@@ -144,7 +156,8 @@ Run Lowering::qubits(Node node) {
   const Symbol* symbol = scope_.find(e.text);
   if (symbol == nullptr) fail_unknown("qubit", e.text, e.place);
   if (symbol->kind != SymbolKind::qubits || (body_ != nullptr && symbol->level == 0))
-    fail(ErrorCode::semantic_error, e.place, "'" + std::string(e.text.substr(0, 60)) + "' is not a qubit" + (body_ != nullptr ? " of this gate" : ""));
+    fail(ErrorCode::semantic_error, e.place,
+         "'" + std::string(e.text.substr(0, 60)) + "' is not a qubit" + (body_ != nullptr ? " of this gate" : ""));
   return symbol->run;
 }
 

@@ -23,7 +23,8 @@ void Lowering::measure(const Stmt& stmt) {
 void Lowering::measure_into(const Run& wires, const Run& target, Place place) {
   only_outside_gates("a measurement", place);
   if (wires.size != target.size || (wires.is_scalar != target.is_scalar && wires.size != 1))
-    fail(ErrorCode::semantic_error, place, std::to_string(wires.size) + " qubits are measured into " + std::to_string(target.size) + " bits",
+    fail(ErrorCode::semantic_error, place,
+         std::to_string(wires.size) + " qubits are measured into " + std::to_string(target.size) + " bits",
          "use registers of the same size");
   gates_.count(wires.size, place);
   for (std::uint32_t i = 0; i < wires.size; ++i) circuit_.measure(wires[i], target[i]);
@@ -57,7 +58,8 @@ void Lowering::delay(const Stmt& stmt) {
   only_outside_gates("a delay", stmt.place);
   const Value duration = value(stmt.value);
   if (!duration.is_duration)
-    fail(ErrorCode::semantic_error, expr(stmt.value).place, "a delay needs a duration", "write a number with ns, us, ms or s");
+    fail(ErrorCode::semantic_error, expr(stmt.value).place, "a delay needs a duration",
+         "write a number with ns, us, ms or s");
   if (duration.is_constant() && duration.constant.real < 0)
     fail(ErrorCode::semantic_error, expr(stmt.value).place, "a delay cannot be negative");
   const Param seconds{duration.is_constant() ? duration.constant.real : 0.0, duration.expr};
@@ -76,7 +78,8 @@ void Lowering::delay(const Stmt& stmt) {
 Lowering::Flow Lowering::box(const Stmt& stmt) {
   only_outside_gates("a box", stmt.place);
   if (stmt.value != kNone && !value(stmt.value).is_duration)
-    fail(ErrorCode::semantic_error, expr(stmt.value).place, "a box needs a duration", "write a number with ns, us, ms or s");
+    fail(ErrorCode::semantic_error, expr(stmt.value).place, "a box needs a duration",
+         "write a number with ns, us, ms or s");
   circuit_.barrier();
   const Flow flow = scoped_block(stmt.body);
   circuit_.barrier();

@@ -6,7 +6,8 @@ namespace skerry::frontend::openqasm {
 
 void Lowering::define_subroutine(const Stmt& stmt) {
   only_outside_gates("a definition", stmt.place);
-  if (scope_.level() != 0) fail(ErrorCode::semantic_error, stmt.place, "a subroutine is defined inside a block", "define it at the top");
+  if (scope_.level() != 0)
+    fail(ErrorCode::semantic_error, stmt.place, "a subroutine is defined inside a block", "define it at the top");
   check_new(stmt.name, stmt.name_place);
   const std::span<const Formal> formals = Ast::items(ast_.formals, stmt.parameters);
   Symbol symbol;
@@ -14,7 +15,12 @@ void Lowering::define_subroutine(const Stmt& stmt) {
   symbol.name = stmt.name;
   symbol.place = stmt.name_place;
   symbol.index = static_cast<std::uint32_t>(subroutines_.size());
-  subroutines_.push_back({stmt.name, stmt.name_place, {formals.begin(), formals.end()}, stmt.type, stmt.body});
+  subroutines_.push_back({stmt.name,
+                          stmt.name_place,
+                          {formals.begin(), formals.end()},
+                          stmt.type,
+                          stmt.body,
+                          FlowScan(ast_, [](std::string_view) { return true; }).scan(stmt.body)});
   scope_.declare(std::move(symbol));
   keeps_nodes_ = true;
 }
@@ -27,12 +33,17 @@ Value Lowering::call_subroutine(const Expr& call, const Symbol& symbol) {
   if (std::any_of(frames_.begin(), frames_.end(), [&](const Frame& f) { return f.name == subroutine.name; }))
     fail(ErrorCode::unsupported, call.place, quoted + " calls itself: recursion is not supported", "write a loop");
   if (frames_.size() >= sources_.limits().max_nesting)
-    fail(ErrorCode::limit_exceeded, call.place, "subroutines are nested deeper than max_nesting = " + std::to_string(sources_.limits().max_nesting));
+    fail(ErrorCode::limit_exceeded, call.place,
+         "subroutines are nested deeper than max_nesting = " + std::to_string(sources_.limits().max_nesting));
   if (arguments.size() != subroutine.formals.size())
-    fail(ErrorCode::semantic_error, call.place, quoted + " takes " + std::to_string(subroutine.formals.size()) + " arguments, not " + std::to_string(arguments.size()));
-  gates_.count(1, call.place);
-  const FlowFacts facts = flow_scan().scan(subroutine.body);
-  const bool may_alias = std::any_of(subroutine.formals.begin(), subroutine.formals.end(), [](const Formal& f) { return f.type.is_mutable; });
+    fail(ErrorCode::semantic_error, call.place,
+         quoted + " takes " + std::to_string(subroutine.formals.size()) + " arguments, not " +
+             std::to_string(arguments.size()));
+  constexpr std::uint64_t kSteps = 8;  // scopes and bindings: a call takes as long as some gates do
+  gates_.count(kSteps, call.place);
+  const FlowFacts& facts = subroutine.facts;
+  const bool may_alias = std::any_of(subroutine.formals.begin(), subroutine.formals.end(),
+                                     [](const Formal& f) { return f.type.is_mutable; });
   scope_.open();
   std::vector<Symbol> symbols;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -46,7 +57,7 @@ Value Lowering::call_subroutine(const Expr& call, const Symbol& symbol) {
     check_new(s.name, s.place);
     scope_.declare(std::move(s));
   }
-  const Value result = inlined(subroutine, call.place, flow_scan().scan(subroutine.body));
+  const Value result = inlined(subroutine, call.place, facts.returns ? flow_scan().scan(subroutine.body) : facts);
   scope_.close();
   scope_.lift_barrier(barrier);
   scope_.close();
@@ -69,7 +80,8 @@ Value Lowering::inlined(const Subroutine& subroutine, Place place, const FlowFac
   BlockId wrapper = kNoBlock;
   if (frame.is_wrapped) {
     enter_region(facts);
-    result_cell = new_cells(type, subroutine.type.kind == TypeKind::duration, 1, std::string(subroutine.name) + ".return", subroutine.place);
+    result_cell = new_cells(type, subroutine.type.kind == TypeKind::duration, 1,
+                            std::string(subroutine.name) + ".return", subroutine.place);
     cells_[result_cell].is_known = false;
     frame.result_slot = slot(result_cell);
     wrapper = open_block();
@@ -92,7 +104,8 @@ Value Lowering::inlined(const Subroutine& subroutine, Place place, const FlowFac
     return cell_value(result_cell);
   }
   if (has_value && !result && flow != Flow::end)
-    fail(ErrorCode::semantic_error, place, "subroutine '" + std::string(subroutine.name) + "' ends without returning a value");
+    fail(ErrorCode::semantic_error, place,
+         "subroutine '" + std::string(subroutine.name) + "' ends without returning a value");
   return result.value_or(Value::of(std::int64_t{0}));
 }
 
@@ -107,14 +120,17 @@ Symbol Lowering::bound(const Formal& formal, Node argument, bool is_copied) {
     symbol.run = qubits(argument);
     const std::uint32_t size = size_of(formal.type.width, "the size of a register");
     if (symbol.run.size != size)
-      fail(ErrorCode::semantic_error, expr(argument).place, "parameter '" + std::string(formal.name) + "' takes " + std::to_string(size) + " qubits, not " + std::to_string(symbol.run.size));
+      fail(ErrorCode::semantic_error, expr(argument).place,
+           "parameter '" + std::string(formal.name) + "' takes " + std::to_string(size) + " qubits, not " +
+               std::to_string(symbol.run.size));
     symbol.run.is_scalar = formal.type.width == kNone;
     return symbol;
   }
   const ScalarType type = scalar_type(formal.type, formal.place);
   const Value given = value(argument);
   const bool is_duration = formal.type.kind == TypeKind::duration;
-  if (given.is_duration != is_duration) fail(ErrorCode::semantic_error, expr(argument).place, "a duration and a number are not the same");
+  if (given.is_duration != is_duration)
+    fail(ErrorCode::semantic_error, expr(argument).place, "a duration and a number are not the same");
   Value v = at_place(expr(argument).place, [&] { return cast(pool(), given, type); });
   v.is_duration = is_duration;
   if (!is_copied) {
@@ -137,7 +153,9 @@ Symbol Lowering::bound_bits(const Formal& formal, Node argument, bool is_copied)
   const bool is_scalar = formal.type.width == kNone;
   const std::optional<Run> given = bits(argument);
   if (given && given->size != size)
-    fail(ErrorCode::semantic_error, expr(argument).place, "parameter '" + std::string(formal.name) + "' takes " + std::to_string(size) + " bits, not " + std::to_string(given->size));
+    fail(ErrorCode::semantic_error, expr(argument).place,
+         "parameter '" + std::string(formal.name) + "' takes " + std::to_string(size) + " bits, not " +
+             std::to_string(given->size));
   if (given && !is_copied) {
     symbol.run = *given;
     symbol.run.is_scalar = is_scalar;
@@ -152,8 +170,10 @@ Symbol Lowering::bound_bits(const Formal& formal, Node argument, bool is_copied)
 Symbol Lowering::bound_array(const Formal& formal, Node argument) {
   const Symbol* given = run_symbol(argument);
   if (given == nullptr || given->kind != SymbolKind::array)
-    fail(ErrorCode::semantic_error, expr(argument).place, "parameter '" + std::string(formal.name) + "' takes an array", "name one");
-  if (formal.type.is_mutable && given->is_read_only) fail(ErrorCode::semantic_error, expr(argument).place, "a read-only array is given to a mutable parameter");
+    fail(ErrorCode::semantic_error, expr(argument).place, "parameter '" + std::string(formal.name) + "' takes an array",
+         "name one");
+  if (formal.type.is_mutable && given->is_read_only)
+    fail(ErrorCode::semantic_error, expr(argument).place, "a read-only array is given to a mutable parameter");
   Symbol symbol = *given;
   symbol.name = formal.name;
   symbol.place = formal.place;
@@ -166,7 +186,9 @@ Value Lowering::returned(const Stmt& stmt) {
   const Frame& frame = frames_.back();
   if (stmt.value == kNone || frame.type.kind == TypeKind::none) {
     if ((stmt.value == kNone) == (frame.type.kind == TypeKind::none)) return Value::of(std::int64_t{0});
-    fail(ErrorCode::semantic_error, stmt.place, stmt.value == kNone ? "return without the value that the subroutine promises" : "return with a value that the subroutine does not promise");
+    fail(ErrorCode::semantic_error, stmt.place,
+         stmt.value == kNone ? "return without the value that the subroutine promises"
+                             : "return with a value that the subroutine does not promise");
   }
   const ScalarType type = scalar_type(frame.type, stmt.place);
   const bool is_duration = frame.type.kind == TypeKind::duration;
@@ -185,8 +207,10 @@ Lowering::Flow Lowering::return_value(const Stmt& stmt) {
     return Flow::return_value;
   }
   if (!frame.is_wrapped || frame.emitted_loops != emitted_loops_)
-    fail(ErrorCode::unsupported, stmt.place, "a return out of a loop of the running circuit is not supported", "break out of the loop first");
-  if (frame.type.kind != TypeKind::none) circuit_.assign({false, frame.result_slot, 1, kNoExpr, node(circuit_.expressions(), v)});
+    fail(ErrorCode::unsupported, stmt.place, "a return out of a loop of the running circuit is not supported",
+         "break out of the loop first");
+  if (frame.type.kind != TypeKind::none)
+    circuit_.assign({false, frame.result_slot, 1, kNoExpr, node(circuit_.expressions(), v)});
   circuit_.append(Op::break_loop, {});
   return Flow::stopped;
 }

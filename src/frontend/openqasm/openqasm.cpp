@@ -18,7 +18,8 @@ std::string_view first_word(std::string_view text) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + close.size());
   }
   std::size_t length = 0;
-  while (length < text.size() && (std::isalnum(static_cast<unsigned char>(text[length])) != 0 || text[length] == '_')) ++length;
+  while (length < text.size() && (std::isalnum(static_cast<unsigned char>(text[length])) != 0 || text[length] == '_'))
+    ++length;
   return text.substr(0, std::max<std::size_t>(length, text.empty() ? 0 : 1));
 }
 

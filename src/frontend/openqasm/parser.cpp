@@ -1,8 +1,8 @@
 #include "frontend/openqasm/parser.hpp"
 
-#include "frontend/suggest.hpp"
-
 #include <array>
+
+#include "frontend/suggest.hpp"
 
 namespace skerry::frontend::openqasm {
 
@@ -24,9 +24,10 @@ Node Parser::next_statement() {
 
 void Parser::enter(std::size_t file, Place place) {
   if (outer_.size() >= sources_.limits().max_include_depth)
-    sources_.fail(ErrorCode::limit_exceeded, place,
-                  "includes are nested deeper than max_include_depth = " + std::to_string(sources_.limits().max_include_depth),
-                  "does a file include itself?");
+    sources_.fail(
+        ErrorCode::limit_exceeded, place,
+        "includes are nested deeper than max_include_depth = " + std::to_string(sources_.limits().max_include_depth),
+        "does a file include itself?");
   outer_.push_back({lexer_, token_});
   lexer_ = Lexer(sources_, file);
   advance();
@@ -53,18 +54,24 @@ void Parser::expect(Tok kind, std::string_view after) {
   fail_here(std::string(describe(kind)) + " is missing " + std::string(after) + ", found " + saw);
 }
 
-void Parser::expect_semicolon() { expect(Tok::semicolon, "at the end of the statement"); }
+void Parser::expect_semicolon() {
+  expect(Tok::semicolon, "at the end of the statement");
+}
 
 std::string_view Parser::expect_name(std::string_view what) {
-  if (!at(Tok::identifier)) fail_here("the name of " + std::string(what) + " is missing, found " + std::string(describe(token_.kind)));
+  if (!at(Tok::identifier))
+    fail_here("the name of " + std::string(what) + " is missing, found " + std::string(describe(token_.kind)));
   if (at_keyword() != Keyword::none)
-    fail_here("'" + std::string(token_.text) + "' is a reserved word and cannot name " + std::string(what), "choose another name");
+    fail_here("'" + std::string(token_.text) + "' is a reserved word and cannot name " + std::string(what),
+              "choose another name");
   const std::string_view name = token_.text;
   advance();
   return name;
 }
 
-Keyword Parser::at_keyword() const { return at(Tok::identifier) ? keyword(token_.text, version_) : Keyword::none; }
+Keyword Parser::at_keyword() const {
+  return at(Tok::identifier) ? keyword(token_.text, version_) : Keyword::none;
+}
 
 bool Parser::take_keyword(Keyword k) {
   if (at_keyword() != k) return false;
@@ -105,49 +112,101 @@ Node Parser::statement() {
 Node Parser::keyword_statement(Keyword k) {
   using enum Keyword;
   switch (k) {
-    case OPENQASM_: return version_statement();
-    case include_: return include_statement();
-    case qreg_: return old_register(true);
-    case creg_: return old_register(false);
-    case gate_: return gate_definition();
-    case opaque_: return opaque_declaration();
-    case measure_: return measure_statement();
-    case reset_: return reset_statement();
-    case barrier_: return barrier_statement();
-    case if_: return if_statement();
-    case qubit_: case bit_: case bool_: case int_: case uint_: case float_: case angle_: case complex_: case duration_:
-    case stretch_: case array_: return declaration(Storage::variable);
-    case const_: return stored_declaration(Storage::constant);
-    case input_: return stored_declaration(Storage::input);
-    case output_: return stored_declaration(Storage::output);
-    case let_: return alias();
-    case def_: return subroutine();
-    case defcal_: case defcalgrammar_: case cal_:
-      refuse("'" + std::string(token_.text) + "' (pulse-level control)", "leave calibrations out; gates are simulated as ideal");
-    case extern_: refuse("'extern' (a function of another program)", "write the function as a def");
+    case OPENQASM_:
+      return version_statement();
+    case include_:
+      return include_statement();
+    case qreg_:
+      return old_register(true);
+    case creg_:
+      return old_register(false);
+    case gate_:
+      return gate_definition();
+    case opaque_:
+      return opaque_declaration();
+    case measure_:
+      return measure_statement();
+    case reset_:
+      return reset_statement();
+    case barrier_:
+      return barrier_statement();
+    case if_:
+      return if_statement();
+    case qubit_:
+    case bit_:
+    case bool_:
+    case int_:
+    case uint_:
+    case float_:
+    case angle_:
+    case complex_:
+    case duration_:
+    case stretch_:
+    case array_:
+      return declaration(Storage::variable);
+    case const_:
+      return stored_declaration(Storage::constant);
+    case input_:
+      return stored_declaration(Storage::input);
+    case output_:
+      return stored_declaration(Storage::output);
+    case let_:
+      return alias();
+    case def_:
+      return subroutine();
+    case defcal_:
+    case defcalgrammar_:
+    case cal_:
+      refuse("'" + std::string(token_.text) + "' (pulse-level control)",
+             "leave calibrations out; gates are simulated as ideal");
+    case extern_:
+      refuse("'extern' (a function of another program)", "write the function as a def");
     case pragma_: {
       lexer_.skip_line(token_);
       advance();
       return ast_.add(start(StmtKind::empty));
     }
-    case for_: return for_statement();
-    case while_: return while_statement();
-    case switch_: return switch_statement();
-    case break_: return simple(StmtKind::break_loop);
-    case continue_: return simple(StmtKind::continue_loop);
-    case end_: return simple(StmtKind::end);
-    case return_: return return_statement();
-    case box_: return box();
-    case delay_: return delay_statement();
-    case ctrl_: case negctrl_: case inv_: case pow_: return modified_call();
-    case durationof_: refuse("'durationof'", "write the duration as a number");
+    case for_:
+      return for_statement();
+    case while_:
+      return while_statement();
+    case switch_:
+      return switch_statement();
+    case break_:
+      return simple(StmtKind::break_loop);
+    case continue_:
+      return simple(StmtKind::continue_loop);
+    case end_:
+      return simple(StmtKind::end);
+    case return_:
+      return return_statement();
+    case box_:
+      return box();
+    case delay_:
+      return delay_statement();
+    case ctrl_:
+    case negctrl_:
+    case inv_:
+    case pow_:
+      return modified_call();
+    case durationof_:
+      refuse("'durationof'", "write the duration as a number");
     case nop_: {
       advance();
       if (!at(Tok::semicolon)) operand_list();
       expect_semicolon();
       return ast_.add(start(StmtKind::empty));
     }
-    case readonly_: case mutable_: case else_: case in_: case case_: case default_: case true_: case false_: case none: break;
+    case readonly_:
+    case mutable_:
+    case else_:
+    case in_:
+    case case_:
+    case default_:
+    case true_:
+    case false_:
+    case none:
+      break;
   }
   fail_here("a statement cannot start with '" + std::string(token_.text) + "'");
 }
@@ -155,13 +214,16 @@ Node Parser::keyword_statement(Keyword k) {
 Node Parser::version_statement() {
   Stmt stmt = start(StmtKind::version);
   advance();
-  if (begun_) sources_.fail(ErrorCode::syntax_error, stmt.place, "OPENQASM is not the first statement", "move it to the top");
-  if (!at(Tok::integer) && !at(Tok::real)) fail_here("a version number is missing after OPENQASM", "write OPENQASM 3.0;");
+  if (begun_)
+    sources_.fail(ErrorCode::syntax_error, stmt.place, "OPENQASM is not the first statement", "move it to the top");
+  if (!at(Tok::integer) && !at(Tok::real))
+    fail_here("a version number is missing after OPENQASM", "write OPENQASM 3.0;");
   constexpr std::array<std::string_view, 5> kKnown = {"2", "2.0", "3", "3.0", "3.1"};
   for (const std::string_view known : kKnown)
     if (token_.text == known) version_ = known.front() - '0', stmt.value = 0;
   if (stmt.value == kNone)
-    sources_.fail(ErrorCode::unsupported, token_.place, "OpenQASM " + std::string(token_.text.substr(0, 20)) + " is not a version this reads",
+    sources_.fail(ErrorCode::unsupported, token_.place,
+                  "OpenQASM " + std::string(token_.text.substr(0, 20)) + " is not a version this reads",
                   "versions 2.0, 3.0 and 3.1 are");
   advance();
   expect_semicolon();
@@ -250,11 +312,16 @@ Node Parser::name_statement() {
       return ast_.add(call_stmt);
     }
     case Tok::identifier:
-    case Tok::hardware_qubit: return gate_call(call_stmt);
-    case Tok::semicolon: return gate_call(call_stmt);
-    default: break;
+    case Tok::hardware_qubit:
+      return gate_call(call_stmt);
+    case Tok::semicolon:
+      return gate_call(call_stmt);
+    default:
+      break;
   }
-  if (version_ == 2) fail_here("an operand is missing after '" + std::string(call_stmt.name.substr(0, 40)) + "', found " + std::string(describe(token_.kind)));
+  if (version_ == 2)
+    fail_here("an operand is missing after '" + std::string(call_stmt.name.substr(0, 40)) + "', found " +
+              std::string(describe(token_.kind)));
   Expr name;
   name.kind = ExprKind::name;
   name.place = call_stmt.place;
@@ -272,12 +339,12 @@ Node Parser::assignment(Node target, Place place) {
     ExprOp op;
   };
   constexpr std::array kCompound = {
-      Compound{Tok::assign, ExprOp::constant},    Compound{Tok::plus_assign, ExprOp::add},
-      Compound{Tok::minus_assign, ExprOp::sub},   Compound{Tok::star_assign, ExprOp::mul},
-      Compound{Tok::slash_assign, ExprOp::div},   Compound{Tok::percent_assign, ExprOp::mod},
-      Compound{Tok::power_assign, ExprOp::pow},   Compound{Tok::and_assign, ExprOp::bit_and},
-      Compound{Tok::or_assign, ExprOp::bit_or},   Compound{Tok::xor_assign, ExprOp::bit_xor},
-      Compound{Tok::shl_assign, ExprOp::shl},     Compound{Tok::shr_assign, ExprOp::shr}};
+      Compound{Tok::assign, ExprOp::constant},  Compound{Tok::plus_assign, ExprOp::add},
+      Compound{Tok::minus_assign, ExprOp::sub}, Compound{Tok::star_assign, ExprOp::mul},
+      Compound{Tok::slash_assign, ExprOp::div}, Compound{Tok::percent_assign, ExprOp::mod},
+      Compound{Tok::power_assign, ExprOp::pow}, Compound{Tok::and_assign, ExprOp::bit_and},
+      Compound{Tok::or_assign, ExprOp::bit_or}, Compound{Tok::xor_assign, ExprOp::bit_xor},
+      Compound{Tok::shl_assign, ExprOp::shl},   Compound{Tok::shr_assign, ExprOp::shr}};
   for (const Compound& compound : kCompound) {
     if (!at(compound.token)) continue;
     stmt.op = compound.op;
@@ -302,12 +369,21 @@ Node Parser::modified_call() {
     Modifier modifier;
     modifier.place = token_.place;
     switch (at_keyword()) {
-      case Keyword::ctrl_: modifier.kind = ModifierKind::ctrl; break;
-      case Keyword::negctrl_: modifier.kind = ModifierKind::negctrl; break;
-      case Keyword::inv_: modifier.kind = ModifierKind::inv; break;
-      case Keyword::pow_: modifier.kind = ModifierKind::pow; break;
+      case Keyword::ctrl_:
+        modifier.kind = ModifierKind::ctrl;
+        break;
+      case Keyword::negctrl_:
+        modifier.kind = ModifierKind::negctrl;
+        break;
+      case Keyword::inv_:
+        modifier.kind = ModifierKind::inv;
+        break;
+      case Keyword::pow_:
+        modifier.kind = ModifierKind::pow;
+        break;
       default: {
-        stmt.modifiers = {static_cast<std::uint32_t>(ast_.modifiers.size()), static_cast<std::uint32_t>(modifiers.size())};
+        stmt.modifiers = {static_cast<std::uint32_t>(ast_.modifiers.size()),
+                          static_cast<std::uint32_t>(modifiers.size())};
         ast_.modifiers.insert(ast_.modifiers.end(), modifiers.begin(), modifiers.end());
         stmt.name_place = token_.place;
         stmt.name = expect_name("a gate");
@@ -320,7 +396,8 @@ Node Parser::modified_call() {
       modifier.argument = expression();
       expect(Tok::r_paren, "after the modifier's argument");
     }
-    if (modifier.kind == ModifierKind::pow && modifier.argument == kNone) fail_here("pow needs its exponent", "write pow(2) @");
+    if (modifier.kind == ModifierKind::pow && modifier.argument == kNone)
+      fail_here("pow needs its exponent", "write pow(2) @");
     expect(Tok::at, "after a gate modifier");
     modifiers.push_back(modifier);
   }

@@ -2,12 +2,12 @@
 /// Recursive descent over the tokens of a program and its includes; OpenQASM 2 and 3 in one grammar.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "frontend/openqasm/ast.hpp"
 #include "frontend/openqasm/keyword.hpp"
 #include "frontend/openqasm/lexer.hpp"
-
-#include <string>
-#include <vector>
 
 namespace skerry::frontend::openqasm {
 
@@ -17,7 +17,8 @@ class Parser {
  public:
   Parser(Sources& sources, Ast& ast, std::size_t file);
 
-  /// The next top-level statement, kNone at the end. An included text follows the statement that enter() was called after.
+  /// The next top-level statement, kNone at the end. An included text follows the statement that enter() was called
+  /// after.
   Node next_statement();
   /// Goes on with another text, then back. Errors: limit_exceeded past max_include_depth.
   void enter(std::size_t file, Place place);
@@ -148,7 +149,8 @@ struct Parser::Items {
   Items& operator=(const Items&) = delete;
   void add(Node node) { p.gathered_.push_back(node); }
   List list() const {
-    const List made{static_cast<std::uint32_t>(p.ast_.lists.size()), static_cast<std::uint32_t>(p.gathered_.size() - base)};
+    const List made{static_cast<std::uint32_t>(p.ast_.lists.size()),
+                    static_cast<std::uint32_t>(p.gathered_.size() - base)};
     p.ast_.lists.insert(p.ast_.lists.end(), p.gathered_.begin() + static_cast<std::ptrdiff_t>(base), p.gathered_.end());
     return made;
   }

@@ -23,9 +23,19 @@ Node Parser::old_register(bool quantum) {
 bool Parser::at_type() const {
   switch (at_keyword()) {
     using enum Keyword;
-    case bit_: case bool_: case int_: case uint_: case float_: case angle_: case duration_: case complex_: case stretch_:
-    case array_: return true;
-    default: return false;
+    case bit_:
+    case bool_:
+    case int_:
+    case uint_:
+    case float_:
+    case angle_:
+    case duration_:
+    case complex_:
+    case stretch_:
+    case array_:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -34,18 +44,40 @@ Type Parser::type() {
   bool takes_width = true;
   switch (at_keyword()) {
     using enum Keyword;
-    case bit_: made.kind = TypeKind::bit; break;
-    case qubit_: made.kind = TypeKind::qubit; break;
-    case int_: made.kind = TypeKind::integer; break;
-    case uint_: made.kind = TypeKind::unsigned_integer; break;
-    case float_: made.kind = TypeKind::real; break;
-    case angle_: made.kind = TypeKind::angle; break;
-    case bool_: made.kind = TypeKind::boolean; takes_width = false; break;
-    case duration_: made.kind = TypeKind::duration; takes_width = false; break;
-    case complex_: refuse("'complex'", "keep the real and the imaginary part in two floats");
-    case stretch_: refuse("'stretch'", "give each delay its duration");
-    case array_: fail_here("an array cannot stand here", "arrays are declared at the top and passed to subroutines");
-    default: fail_here("a type is missing, found " + std::string(describe(token_.kind)));
+    case bit_:
+      made.kind = TypeKind::bit;
+      break;
+    case qubit_:
+      made.kind = TypeKind::qubit;
+      break;
+    case int_:
+      made.kind = TypeKind::integer;
+      break;
+    case uint_:
+      made.kind = TypeKind::unsigned_integer;
+      break;
+    case float_:
+      made.kind = TypeKind::real;
+      break;
+    case angle_:
+      made.kind = TypeKind::angle;
+      break;
+    case bool_:
+      made.kind = TypeKind::boolean;
+      takes_width = false;
+      break;
+    case duration_:
+      made.kind = TypeKind::duration;
+      takes_width = false;
+      break;
+    case complex_:
+      refuse("'complex'", "keep the real and the imaginary part in two floats");
+    case stretch_:
+      refuse("'stretch'", "give each delay its duration");
+    case array_:
+      fail_here("an array cannot stand here", "arrays are declared at the top and passed to subroutines");
+    default:
+      fail_here("a type is missing, found " + std::string(describe(token_.kind)));
   }
   advance();
   if (takes_width && take(Tok::l_bracket)) {
@@ -60,7 +92,8 @@ Type Parser::array_type(bool is_parameter) {
   advance();
   expect(Tok::l_bracket, "after array");
   Type made = type();
-  if (made.kind == TypeKind::qubit || made.kind == TypeKind::bit) fail_here("an array cannot hold bits or qubits", "declare a register");
+  if (made.kind == TypeKind::qubit || made.kind == TypeKind::bit)
+    fail_here("an array cannot hold bits or qubits", "declare a register");
   made.element = made.kind;
   made.kind = TypeKind::array;
   expect(Tok::comma, "after the element type of an array");
@@ -92,9 +125,11 @@ Node Parser::declaration(Storage storage) {
   stmt.name_place = token_.place;
   stmt.name = expect_name("a variable");
   if (take(Tok::assign)) stmt.value = initialiser();
-  if (storage == Storage::constant && stmt.value == kNone) fail_here("a constant needs a value", "write = and the value");
+  if (storage == Storage::constant && stmt.value == kNone)
+    fail_here("a constant needs a value", "write = and the value");
   if (storage == Storage::input && stmt.value != kNone)
-    sources_.fail(ErrorCode::syntax_error, stmt.name_place, "an input cannot have a value of its own", "give it when the program is run");
+    sources_.fail(ErrorCode::syntax_error, stmt.name_place, "an input cannot have a value of its own",
+                  "give it when the program is run");
   expect_semicolon();
   return ast_.add(stmt);
 }

@@ -1,8 +1,8 @@
-#include "frontend/openqasm/parser.hpp"
-
 #include <charconv>
 #include <cmath>
 #include <string>
+
+#include "frontend/openqasm/parser.hpp"
 
 namespace skerry::frontend::openqasm {
 namespace {
@@ -15,25 +15,44 @@ struct BinaryRow {
 // OpenQASM 3 language specification, table of operator precedence; ** is handled by power().
 BinaryRow binary_row(Tok kind, int version) {
   switch (kind) {
-    case Tok::or_or: return {1, ExprOp::logical_or};
-    case Tok::and_and: return {2, ExprOp::logical_and};
-    case Tok::pipe: return {3, ExprOp::bit_or};
-    case Tok::caret: return version == 2 ? BinaryRow{} : BinaryRow{4, ExprOp::bit_xor};  // a power in OpenQASM 2
-    case Tok::amp: return {5, ExprOp::bit_and};
-    case Tok::equal: return {6, ExprOp::eq};
-    case Tok::not_equal: return {6, ExprOp::ne};
-    case Tok::less: return {7, ExprOp::lt};
-    case Tok::less_equal: return {7, ExprOp::le};
-    case Tok::greater: return {7, ExprOp::gt};
-    case Tok::greater_equal: return {7, ExprOp::ge};
-    case Tok::shl: return {8, ExprOp::shl};
-    case Tok::shr: return {8, ExprOp::shr};
-    case Tok::plus: return {9, ExprOp::add};
-    case Tok::minus: return {9, ExprOp::sub};
-    case Tok::star: return {10, ExprOp::mul};
-    case Tok::slash: return {10, ExprOp::div};
-    case Tok::percent: return {10, ExprOp::mod};
-    default: return {};
+    case Tok::or_or:
+      return {1, ExprOp::logical_or};
+    case Tok::and_and:
+      return {2, ExprOp::logical_and};
+    case Tok::pipe:
+      return {3, ExprOp::bit_or};
+    case Tok::caret:
+      return version == 2 ? BinaryRow{} : BinaryRow{4, ExprOp::bit_xor};  // a power in OpenQASM 2
+    case Tok::amp:
+      return {5, ExprOp::bit_and};
+    case Tok::equal:
+      return {6, ExprOp::eq};
+    case Tok::not_equal:
+      return {6, ExprOp::ne};
+    case Tok::less:
+      return {7, ExprOp::lt};
+    case Tok::less_equal:
+      return {7, ExprOp::le};
+    case Tok::greater:
+      return {7, ExprOp::gt};
+    case Tok::greater_equal:
+      return {7, ExprOp::ge};
+    case Tok::shl:
+      return {8, ExprOp::shl};
+    case Tok::shr:
+      return {8, ExprOp::shr};
+    case Tok::plus:
+      return {9, ExprOp::add};
+    case Tok::minus:
+      return {9, ExprOp::sub};
+    case Tok::star:
+      return {10, ExprOp::mul};
+    case Tok::slash:
+      return {10, ExprOp::div};
+    case Tok::percent:
+      return {10, ExprOp::mod};
+    default:
+      return {};
   }
 }
 
@@ -62,7 +81,9 @@ Node Parser::lone_expression() {
   return node;
 }
 
-Node Parser::expression() { return binary(1); }
+Node Parser::expression() {
+  return binary(1);
+}
 
 Node Parser::binary(int min_precedence) {
   Node left = unary();
@@ -85,10 +106,14 @@ Node Parser::unary() {
   Expr e;
   e.kind = ExprKind::unary;
   e.place = token_.place;
-  if (at(Tok::minus)) e.op = ExprOp::neg;
-  else if (at(Tok::bang)) e.op = ExprOp::logical_not;
-  else if (at(Tok::tilde)) e.op = ExprOp::bit_not;
-  else if (!at(Tok::plus)) return power();
+  if (at(Tok::minus))
+    e.op = ExprOp::neg;
+  else if (at(Tok::bang))
+    e.op = ExprOp::logical_not;
+  else if (at(Tok::tilde))
+    e.op = ExprOp::bit_not;
+  else if (!at(Tok::plus))
+    return power();
   const bool plus = at(Tok::plus);
   advance();
   e.a = unary();
@@ -117,7 +142,8 @@ Node Parser::indexed(Node base) {
   std::uint32_t depth = 0;
   while (at(Tok::l_bracket)) {
     if (++depth > sources_.limits().max_nesting)
-      sources_.fail(ErrorCode::limit_exceeded, token_.place, "more indices than max_nesting = " + std::to_string(sources_.limits().max_nesting));
+      sources_.fail(ErrorCode::limit_exceeded, token_.place,
+                    "more indices than max_nesting = " + std::to_string(sources_.limits().max_nesting));
     Expr e;
     e.kind = ExprKind::index;
     e.place = token_.place;
@@ -179,9 +205,12 @@ Node Parser::primary() {
   switch (token_.kind) {
     case Tok::integer:
     case Tok::real:
-    case Tok::duration: return number();
-    case Tok::identifier: return word();
-    case Tok::imaginary: refuse("an imaginary number", "keep the real and the imaginary part in two floats");
+    case Tok::duration:
+      return number();
+    case Tok::identifier:
+      return word();
+    case Tok::imaginary:
+      refuse("an imaginary number", "keep the real and the imaginary part in two floats");
     case Tok::string: {
       Expr e;
       e.kind = ExprKind::bitstring;
@@ -196,7 +225,8 @@ Node Parser::primary() {
       Expr e;
       e.kind = ExprKind::hardware;
       e.place = token_.place;
-      const auto [end, error] = std::from_chars(token_.text.data() + 1, token_.text.data() + token_.text.size(), e.integer);
+      const auto [end, error] =
+          std::from_chars(token_.text.data() + 1, token_.text.data() + token_.text.size(), e.integer);
       if (error != std::errc{}) fail_here("the number of a physical qubit is too large");
       advance();
       return ast_.add(e);
@@ -207,7 +237,8 @@ Node Parser::primary() {
       expect(Tok::r_paren, "after an expression");
       return inner;
     }
-    default: break;
+    default:
+      break;
   }
   fail_here("an expression is missing, found " + std::string(describe(token_.kind)));
 }
@@ -241,7 +272,8 @@ Node Parser::number() {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (end != text.data() + text.size() && error == std::errc{}) fail_here("this is not a number");
   if (error != std::errc{} && !(error == std::errc::result_out_of_range && text.find("e-") != std::string_view::npos))
-    sources_.fail(ErrorCode::out_of_range, e.place, "this number is too large for a double", "the largest is about 1.8e308");
+    sources_.fail(ErrorCode::out_of_range, e.place, "this number is too large for a double",
+                  "the largest is about 1.8e308");
   if (error != std::errc{}) value = 0.0;  // below the smallest double
   if (e.kind == ExprKind::duration) {
     e.real *= value;

@@ -1,8 +1,8 @@
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <complex>
-#include <Eigen/Eigenvalues>
 #include <numbers>
 #include <skerry/error.hpp>
 
@@ -17,8 +17,8 @@ using Complex = std::complex<double>;
 
 // Gates exp(i t G) of their first parameter: a power scales it.
 bool scales(Op op) {
-  constexpr std::array kScaled = {Op::gphase, Op::p, Op::rx, Op::ry, Op::rz, Op::r, Op::rxx, Op::ryy, Op::rzz, Op::rzx,
-                                  Op::xx_plus_yy, Op::xx_minus_yy};
+  constexpr std::array kScaled = {Op::gphase, Op::p,   Op::rx,  Op::ry,  Op::rz,         Op::r,
+                                  Op::rxx,    Op::ryy, Op::rzz, Op::rzx, Op::xx_plus_yy, Op::xx_minus_yy};
   return std::find(kScaled.begin(), kScaled.end(), op) != kScaled.end();
 }
 
@@ -28,15 +28,15 @@ struct Turn {
   char axis;
   int eighths;
 };
-constexpr std::array kTurns = {Turn{Op::z, 'z', 4},   Turn{Op::s, 'z', 2},  Turn{Op::sdg, 'z', -2},  Turn{Op::t, 'z', 1},
-                               Turn{Op::tdg, 'z', -1}, Turn{Op::x, 'x', 4}, Turn{Op::sx, 'x', 2}, Turn{Op::sxdg, 'x', -2},
-                               Turn{Op::y, 'y', 4}};
+constexpr std::array kTurns = {Turn{Op::z, 'z', 4},  Turn{Op::s, 'z', 2},     Turn{Op::sdg, 'z', -2},
+                               Turn{Op::t, 'z', 1},  Turn{Op::tdg, 'z', -1},  Turn{Op::x, 'x', 4},
+                               Turn{Op::sx, 'x', 2}, Turn{Op::sxdg, 'x', -2}, Turn{Op::y, 'y', 4}};
 
 // The gate with a name of its own that turns by so many eighths about the axis, if there is one.
 const Turn* named_turn(char axis, int eighths) {
   const int folded = ((eighths + 3) % 8 + 8) % 8 - 3;  // into (-4, 4]
-  const auto* found = std::find_if(kTurns.begin(), kTurns.end(),
-                                   [&](const Turn& t) { return t.axis == axis && t.eighths == folded; });
+  const auto* found =
+      std::find_if(kTurns.begin(), kTurns.end(), [&](const Turn& t) { return t.axis == axis && t.eighths == folded; });
   return found == kTurns.end() ? nullptr : found;
 }
 
@@ -150,9 +150,11 @@ void GateTable::matrix_power(const Application& application, std::span<const Wir
   const std::uint32_t n = qubits(application.gate);
   if (n > kMaxPowerQubits || n == 0)
     throw Error(ErrorCode::unsupported,
-                "a fractional power of a gate on " + std::to_string(n) + " qubits; up to " + std::to_string(kMaxPowerQubits) + " are",
+                "a fractional power of a gate on " + std::to_string(n) + " qubits; up to " +
+                    std::to_string(kMaxPowerQubits) + " are",
                 {}, "raise the gates inside it instead");
-  if (!std::all_of(application.params.begin(), application.params.end(), [](const Value& v) { return v.is_constant(); }))
+  if (!std::all_of(application.params.begin(), application.params.end(),
+                   [](const Value& v) { return v.is_constant(); }))
     throw Error(ErrorCode::unsupported, "a fractional power of a gate whose parameters are not known yet", {},
                 "give the gate numbers, or raise a rotation, whose angle is scaled");
   Circuit alone(n);

@@ -32,13 +32,17 @@ void Scope::declare(Symbol symbol) {
 void Scope::close() {
   while (symbols_.size() > starts_.back()) {
     const Symbol& last = symbols_.back();
-    if (last.shadowed == Symbol::kNo) latest_.erase(last.name);
-    else latest_[last.name] = last.shadowed;
+    if (last.shadowed == Symbol::kNo)
+      latest_.erase(last.name);
+    else
+      latest_[last.name] = last.shadowed;
     symbols_.pop_back();
   }
   starts_.pop_back();
 }
 
-std::uint32_t Scope::set_barrier() { return std::exchange(barrier_, level()); }
+std::uint32_t Scope::set_barrier() {
+  return std::exchange(barrier_, level());
+}
 
 }  // namespace skerry::frontend::openqasm

@@ -2,14 +2,14 @@
 /// What the names of a program stand for.
 #pragma once
 
-#include "frontend/openqasm/source.hpp"
-#include "frontend/openqasm/value.hpp"
-
 #include <cstdint>
 #include <memory>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include "frontend/openqasm/source.hpp"
+#include "frontend/openqasm/value.hpp"
 
 namespace skerry::frontend::openqasm {
 
@@ -33,8 +33,8 @@ struct Symbol {
   std::uint32_t index = 0;       ///< first cell of a variable or array; gate; subroutine
   Place place;
   std::string_view name;
-  Run run;      ///< qubits, bits
-  Value value;  ///< constants, inputs, parameters
+  Run run;                                ///< qubits, bits
+  Value value;                            ///< constants, inputs, parameters
   std::vector<std::uint32_t> dimensions;  ///< of an array
 
   static constexpr std::uint32_t kNo = 0xffffffffU;

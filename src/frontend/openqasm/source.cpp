@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
 
 // Length of the well-formed UTF-8 sequence at text[i], 0 when there is none (Unicode 15, table 3-7).
 std::size_t sequence_length(std::string_view text, std::size_t i) {

@@ -2,12 +2,11 @@
 /// The texts of one import, and how a place in them is told to people.
 #pragma once
 
-#include <skerry/error.hpp>
-#include <skerry/limits.hpp>
-
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <skerry/error.hpp>
+#include <skerry/limits.hpp>
 #include <string>
 #include <string_view>
 

@@ -13,11 +13,16 @@ bool fold_reals(ExprOp op, const Value& a, const Value& b, double& result) {
   if (a.type.kind != ScalarKind::real || b.type.kind != ScalarKind::real) return false;
   const double x = a.constant.real;
   const double y = b.constant.real;
-  if (op == ExprOp::add) result = x + y;
-  else if (op == ExprOp::sub) result = x - y;
-  else if (op == ExprOp::mul) result = x * y;
-  else if (op == ExprOp::div && y != 0) result = x / y;
-  else return false;
+  if (op == ExprOp::add)
+    result = x + y;
+  else if (op == ExprOp::sub)
+    result = x - y;
+  else if (op == ExprOp::mul)
+    result = x * y;
+  else if (op == ExprOp::div && y != 0)
+    result = x / y;
+  else
+    return false;
   return std::isfinite(result);
 }
 
@@ -34,7 +39,9 @@ bool makes_duration(ExprOp op, const Value& a, const Value& b) {
 
 }  // namespace
 
-ExprId node(ExprPool& pool, const Value& a) { return a.is_constant() ? pool.constant(a.constant) : a.expr; }
+ExprId node(ExprPool& pool, const Value& a) {
+  return a.is_constant() ? pool.constant(a.constant) : a.expr;
+}
 
 Value unary(ExprPool& pool, ExprOp op, const Value& a) {
   if (a.is_constant()) {

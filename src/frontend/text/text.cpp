@@ -1,9 +1,10 @@
 /// \file
 /// Skerry's own text form as an importer.
+#include "ir/text/text.hpp"
+
 #include <skerry/error.hpp>
 
 #include "frontend/frontend.hpp"
-#include "ir/text/text.hpp"
 
 namespace skerry::frontend {
 namespace {
@@ -26,7 +27,8 @@ bool sniff_text(const Source& source) {
 Imported import_text(const Source& source, const ImportLimits& limits) {
   if (source.bytes.size() > limits.max_text_bytes)
     throw Error(ErrorCode::limit_exceeded,
-                "the text has " + std::to_string(source.bytes.size()) + " bytes, max_text_bytes is " + std::to_string(limits.max_text_bytes),
+                "the text has " + std::to_string(source.bytes.size()) + " bytes, max_text_bytes is " +
+                    std::to_string(limits.max_text_bytes),
                 source.name, "raise max_text_bytes");
   return ir::parse(source.text());
 }

@@ -1,0 +1,20 @@
+#include <cstddef>
+#include <cstdint>
+#include <skerry/error.hpp>
+#include <string>
+
+#include "frontend/frontend.hpp"
+
+// Any bytes behind the header of the language are a program or a typed error with a place.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string text = "OPENQASM 3.0;include \"stdgates.inc\";";
+  text.append(reinterpret_cast<const char*>(data), size);
+  skerry::frontend::Source source;
+  source.bytes = std::as_bytes(std::span(text));
+  try {
+    (void)skerry::frontend::import(source, {.max_qubits = 64, .max_bits = 256, .max_instructions = 20'000});
+  } catch (const skerry::Error& e) {
+    if (e.code() == skerry::ErrorCode::internal || e.where().empty()) __builtin_trap();
+  }
+  return 0;
+}

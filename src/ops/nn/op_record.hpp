@@ -96,8 +96,9 @@ int newest_opset();
 /// Errors: type_mismatch whose where is the node's name; unsupported for an operator without a record.
 void infer_types(Graph& graph);
 
-/// The graph for these concrete input types: inference again, everything that became constant folded away (Shape chains
-/// vanish). inputs: one type per graph input. Constants are shared with the original.
+/// The graph for these input types: inference again, whatever the graph said before, and everything that became
+/// constant folded away (with concrete types Shape chains vanish). inputs: one type per graph input. Constants are
+/// shared with the original.
 Graph specialize(const Graph& graph, std::span<const TensorType> inputs);
 
 }  // namespace skerry::ops

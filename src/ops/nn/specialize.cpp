@@ -64,7 +64,8 @@ std::optional<std::vector<Tensor>> from_type_alone(const Graph& graph, const Nod
 std::optional<std::vector<Tensor>> as_view(const Graph& graph, const Node& node, const std::vector<TensorType>& types) {
   if (!find_op(node.op)->is_view) return std::nullopt;
   const Tensor& source = *graph.value(node.inputs[0]).constant;
-  return std::vector{Tensor(TensorView(source.dtype(), *types[0].static_shape(), source.view().data()), source.owner())};
+  return std::vector{
+      Tensor(TensorView(source.dtype(), *types[0].static_shape(), source.view().data()), source.owner())};
 }
 
 std::optional<std::vector<Tensor>> fold(const Graph& graph, const Node& node, const std::vector<TensorType>& types) {
@@ -73,12 +74,6 @@ std::optional<std::vector<Tensor>> fold(const Graph& graph, const Node& node, co
   if (auto folded = as_view(graph, node, types)) return folded;
   if (!small_enough(graph, node, types)) return std::nullopt;
   return run_on_constants(graph, node, types);
-}
-
-void check_input(const Graph& graph, std::size_t index, const TensorType& type) {
-  if (type.static_shape()) return;
-  throw Error(ErrorCode::type_mismatch, "the type " + type.text() + " is not concrete",
-              "input '" + graph.value(graph.inputs()[index]).name + "'");
 }
 
 // Removes what nobody uses: nodes from the last to the first, so that whole chains go in one pass.
@@ -107,7 +102,8 @@ std::optional<std::vector<Tensor>> run_on_constants(const Graph& graph, const No
     std::vector<TensorView> inputs;
     std::vector<Tensor> results;
     std::vector<MutableTensorView> outputs;
-    for (const ValueId id : node.inputs) inputs.push_back(id == kNoValue ? TensorView() : graph.value(id).constant->view());
+    for (const ValueId id : node.inputs)
+      inputs.push_back(id == kNoValue ? TensorView() : graph.value(id).constant->view());
     for (std::size_t i = 0; i < types.size(); ++i) {
       const bool wanted = node.outputs[i] != kNoValue;
       results.push_back(wanted ? Tensor(types[i].dtype, *types[i].static_shape()) : Tensor());
@@ -128,8 +124,12 @@ Graph specialize(const Graph& graph, std::span<const TensorType> inputs) {
   }
   Graph out = graph;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    check_input(graph, i, inputs[i]);
     out.value(out.inputs()[i]).type = inputs[i];
+  }
+  // Whoever made the graph, a constant is what its elements are.
+  for (ValueId id = 0; id < out.values().size(); ++id) {
+    if (const auto& constant = out.value(id).constant)
+      out.value(id).type = TensorType::of(constant->dtype(), constant->shape());
   }
   TypeFlow flow(out);
   std::vector<std::uint8_t> dead(out.nodes().size(), 0);

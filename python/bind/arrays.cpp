@@ -1,0 +1,121 @@
+#include "arrays.hpp"
+
+#include <nanobind/stl/string.h>
+
+#include <array>
+#include <optional>
+#include <string>
+
+namespace skerry::python {
+namespace {
+
+using Code = nb::dlpack::dtype_code;
+
+struct Spelling {
+  DType dtype;
+  Code code;
+  std::uint8_t bits;
+};
+
+constexpr std::array kSpellings = {
+    Spelling{DType::f32, Code::Float, 32},   Spelling{DType::f64, Code::Float, 64},
+    Spelling{DType::f16, Code::Float, 16},   Spelling{DType::i8, Code::Int, 8},
+    Spelling{DType::i16, Code::Int, 16},     Spelling{DType::i32, Code::Int, 32},
+    Spelling{DType::i64, Code::Int, 64},     Spelling{DType::u8, Code::UInt, 8},
+    Spelling{DType::u16, Code::UInt, 16},    Spelling{DType::u32, Code::UInt, 32},
+    Spelling{DType::u64, Code::UInt, 64},    Spelling{DType::boolean, Code::Bool, 8},
+    Spelling{DType::c64, Code::Complex, 64}, Spelling{DType::c128, Code::Complex, 128},
+};
+
+// Element types that numpy has only with the package ml_dtypes; they travel as unsigned integers of the same width.
+struct ShortFloat {
+  DType dtype;
+  const char* name;
+};
+constexpr std::array kShortFloats = {
+    ShortFloat{DType::bf16, "bfloat16"},
+    ShortFloat{DType::f8e4m3fn, "float8_e4m3fn"},
+    ShortFloat{DType::f8e4m3fnuz, "float8_e4m3fnuz"},
+    ShortFloat{DType::f8e5m2, "float8_e5m2"},
+    ShortFloat{DType::f8e5m2fnuz, "float8_e5m2fnuz"},
+};
+
+std::optional<nb::dlpack::dtype> spelling_of(DType dtype) {
+  for (const Spelling& spelling : kSpellings) {
+    if (spelling.dtype == dtype) return nb::dlpack::dtype{static_cast<std::uint8_t>(spelling.code), spelling.bits, 1};
+  }
+  return std::nullopt;
+}
+
+nb::object integer_type(int bits) {
+  return nb::module_::import_("numpy").attr(bits == 8 ? "uint8" : "uint16");
+}
+
+// The same elements under another dtype of the same width.
+Tensor relabelled(const Tensor& tensor, DType dtype) {
+  return {TensorView(dtype, tensor.shape(), tensor.view().data()), tensor.owner()};
+}
+
+}  // namespace
+
+Tensor tensor_from(const InputArray& array) {
+  const auto given = array.dtype();
+  for (const Spelling& spelling : kSpellings) {
+    if (given != nb::dlpack::dtype{static_cast<std::uint8_t>(spelling.code), spelling.bits, 1}) continue;
+    std::vector<std::int64_t> dims;
+    for (std::size_t axis = 0; axis < array.ndim(); ++axis)
+      dims.push_back(static_cast<std::int64_t>(array.shape(axis)));
+    static constexpr std::byte kNothing{};  // an array without elements may have no address, a tensor always has one
+    const auto* data = static_cast<const std::byte*>(array.data());
+    // The ndarray holds a reference to Python's object and gives it back under the GIL, wherever the last tensor dies.
+    return {TensorView(spelling.dtype, Shape(dims), data != nullptr ? data : &kNothing),
+            std::make_shared<const InputArray>(array)};
+  }
+  throw Error(ErrorCode::type_mismatch, "arrays of this element type are not understood", "", "convert it to float32");
+}
+
+Tensor tensor_from_object(nb::handle object) {
+  const nb::module_ numpy = nb::module_::import_("numpy");
+  // asarray with order C, not ascontiguousarray: that one turns scalars into vectors.
+  nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");
+  const std::string name = nb::cast<std::string>(nb::str(array.attr("dtype").attr("name")));
+  for (const ShortFloat& row : kShortFloats) {
+    if (name == row.name)
+      return relabelled(tensor_from(nb::cast<InputArray>(array.attr("view")(integer_type(dtype_bits(row.dtype))))),
+                        row.dtype);
+  }
+  InputArray view;
+  if (!nb::try_cast(array, view)) {
+    throw Error(ErrorCode::type_mismatch, "arrays of dtype " + name + " are not understood", "",
+                "convert it to a numeric dtype such as float32");
+  }
+  return tensor_from(view);
+}
+
+nb::object array_from(const Tensor& tensor, bool writable) {
+  const DType dtype = tensor.dtype();
+  for (const ShortFloat& row : kShortFloats) {
+    if (row.dtype != dtype) continue;
+    const nb::object type = nb::module_::import_("ml_dtypes").attr(row.name);
+    return array_from(relabelled(tensor, dtype_bits(dtype) == 8 ? DType::u8 : DType::u16), writable).attr("view")(type);
+  }
+  const auto spelling = spelling_of(dtype);
+  if (!spelling) {
+    throw Error(ErrorCode::unsupported, "numpy has no dtype for " + std::string(dtype_name(dtype)), "",
+                "cast it in the model");
+  }
+  std::array<std::size_t, Shape::kMaxRank> shape{};
+  const auto rank = static_cast<std::size_t>(tensor.shape().rank());
+  for (std::size_t axis = 0; axis < rank; ++axis)
+    shape[axis] = static_cast<std::size_t>(tensor.shape()[static_cast<int>(axis)]);
+  auto* owner = new std::shared_ptr<const void>(tensor.owner());
+  const nb::capsule keeper(owner, [](void* p) noexcept { delete static_cast<std::shared_ptr<const void>*>(p); });
+  if (!writable) {
+    return nb::cast(
+        nb::ndarray<nb::numpy, nb::ro>(tensor.view().data(), rank, shape.data(), keeper, nullptr, *spelling));
+  }
+  return nb::cast(nb::ndarray<nb::numpy>(const_cast<std::byte*>(tensor.view().data()), rank, shape.data(), keeper,
+                                         nullptr, *spelling));
+}
+
+}  // namespace skerry::python

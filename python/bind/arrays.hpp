@@ -1,0 +1,25 @@
+/// \file
+/// Between numpy arrays and tensors, without copying elements in either direction.
+#pragma once
+
+#include <nanobind/ndarray.h>
+
+#include "bind.hpp"
+
+namespace skerry::python {
+
+/// Any dense C-contiguous array of the host. Converting makes a strided one dense, once.
+using InputArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+
+/// A tensor over the array's elements, which it keeps alive.
+/// Errors: type_mismatch for an element type without a DType; out_of_range for more than Shape::kMaxRank axes.
+Tensor tensor_from(const InputArray& array);
+
+/// A tensor from whatever numpy.asarray() takes: lists, scalars, arrays of any layout; also ml_dtypes' short floats.
+Tensor tensor_from_object(nb::handle object);
+
+/// The tensor's elements as a numpy array that keeps them alive. writable: only for a tensor that nobody else reads.
+/// dtypes that numpy lacks come as those of ml_dtypes. Errors: unsupported for 4-bit and string tensors.
+nb::object array_from(const Tensor& tensor, bool writable = false);
+
+}  // namespace skerry::python

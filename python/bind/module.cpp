@@ -1,0 +1,21 @@
+#include "bind.hpp"
+
+NB_MODULE(_core, m) {
+  using namespace skerry::python;
+  m.doc() = "Skerry's native part. Use the package `skerry`, which re-exports what is meant for people.";
+  bind_errors(m);
+  bind_config(m);
+  bind_expression(m);
+  bind_observable(m);
+  bind_circuit(m);
+  bind_state(m);
+  bind_plan(m);
+  bind_result(m);
+  bind_model(m);
+  bind_graph_builder(m);
+  bind_options(m);
+  bind_session(m);
+  bind_run(m);
+  bind_compile(m);
+  bind_package(m);
+}

@@ -1,0 +1,91 @@
+#include "result.hpp"
+
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "arrays.hpp"
+#include "counts.hpp"
+
+namespace skerry::python {
+namespace {
+
+nb::object counts(RunResult& self) {
+  if (!self.counts.is_valid()) self.counts = counts_dict(self.result.counts);
+  return self.counts;
+}
+
+nb::list memory(const RunResult& self) {
+  const std::uint32_t bits = self.result.counts.bits();
+  const std::size_t words = (bits + 63) / 64;
+  nb::list shots;
+  for (std::size_t begin = 0; words != 0 && begin < self.result.memory.size(); begin += words) {
+    std::string text(bits, '0');
+    for (std::uint32_t bit = 0; bit < bits; ++bit) {
+      if ((self.result.memory[begin + bit / 64] >> (bit % 64) & 1) != 0) text[bits - 1 - bit] = '1';
+    }
+    shots.append(nb::str(text.data(), text.size()));
+  }
+  return shots;
+}
+
+nb::dict outputs(const RunResult& self) {
+  nb::dict dict;
+  for (const auto& [name, tensor] : self.result.tensors) dict[nb::str(name.c_str())] = array_from(tensor);
+  return dict;
+}
+
+nb::object probabilities(const RunResult& self) {
+  return self.result.probabilities ? array_from(*self.result.probabilities) : nb::none();
+}
+
+std::string text(const RunResult& self) {
+  const RunReport& report = self.result.report;
+  return "<RunResult: method " + report.method + ", " + std::to_string(report.seconds) + " s, " +
+         std::to_string(report.peak_bytes) + " bytes>";
+}
+
+template <auto member>
+auto from_report() {
+  return [](const RunResult& self) { return self.result.report.*member; };
+}
+
+}  // namespace
+
+void bind_result(nb::module_& m) {
+  nb::class_<RunResult>(m, "RunResult", R"(What a run gave and what it took, beside what had been predicted.
+
+>>> import skerry
+>>> result = skerry.run(skerry.Circuit(3).x(1), shots=10)
+>>> result.counts
+{'010': 10}
+>>> result.method
+'statevector'
+)")
+      .def_prop_ro("counts", counts, nb::sig("def counts(self) -> dict[str, int]"),
+                   "Bit string -> how often; highest bit leftmost. Empty without shots.")
+      .def_prop_ro("memory", memory, nb::sig("def memory(self) -> list[str]"),
+                   "Each shot's bit string in order, if memory=True asked for it.")
+      .def_prop_ro(
+          "expectations", [](const RunResult& self) { return self.result.expectations; }, "One number per observable.")
+      .def_prop_ro("probabilities", probabilities,
+                   nb::sig("def probabilities(self) -> numpy.typing.NDArray[numpy.float64] | None"),
+                   "float64 [2^k], if asked for; read-only.")
+      .def_prop_ro(
+          "state", [](const RunResult& self) { return self.result.state; }, "The State, if asked for.")
+      .def_prop_ro(
+          "variables", [](const RunResult& self) { return self.result.outputs; },
+          "Output variables of the program's last shot.")
+      .def_prop_ro("outputs", outputs, nb::sig("def outputs(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
+                   "Outputs of a model by name, in its order; read-only views.")
+      .def_prop_ro("method", from_report<&RunReport::method>())
+      .def_prop_ro("seconds", from_report<&RunReport::seconds>())
+      .def_prop_ro("predicted_seconds", from_report<&RunReport::predicted_seconds>())
+      .def_prop_ro("peak_bytes", from_report<&RunReport::peak_bytes>(), "Most that was charged to the run at once.")
+      .def_prop_ro("predicted_bytes", from_report<&RunReport::predicted_bytes>())
+      .def_prop_ro("threads", from_report<&RunReport::threads>())
+      .def("__repr__", text);
+}
+
+}  // namespace skerry::python

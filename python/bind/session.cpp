@@ -1,0 +1,150 @@
+#include "session.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <mutex>
+#include <optional>
+
+#include "arrays.hpp"
+#include "options.hpp"
+#include "plan.hpp"
+#include "result.hpp"
+#include "steering.hpp"
+
+namespace skerry::python {
+namespace {
+
+// Predicted longer than this, a run gets a thread of its own, so that Ctrl-C is obeyed.
+constexpr double kLongSeconds = 0.05;
+
+NamedTensors named_tensors(nb::handle inputs) {
+  const auto dict = nb::steal<nb::dict>(PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), inputs.ptr()));
+  if (!dict.is_valid()) throw nb::python_error();
+  NamedTensors tensors;
+  for (const auto& [key, value] : dict) {
+    const auto name = nb::cast<std::string>(key);
+    try {
+      tensors.emplace_back(name, tensor_from_object(value));
+    } catch (const Error& error) {
+      throw error.at("input '" + name + "'");
+    }
+  }
+  return tensors;
+}
+
+std::vector<TensorType> types_in_order(const Graph& graph, const NamedTensors& inputs) {
+  std::vector<TensorType> types;
+  for (const ValueId id : graph.inputs()) {
+    for (const auto& [name, tensor] : inputs) {
+      if (name == graph.value(id).name) types.push_back(TensorType::of(tensor.dtype(), tensor.shape()));
+    }
+  }
+  return types;
+}
+
+// A session of the door, made again after it was interrupted: a stop request cannot be taken back.
+class PySession {
+ public:
+  PySession(const Model& model, int threads, std::optional<double> max_memory_mb,
+            std::optional<double> max_execution_time)
+      : model_(model), limits_(limits_from(threads, max_memory_mb, max_execution_time)) {}
+
+  RunResult run(nb::handle inputs, nb::object progress) {
+    const NamedTensors tensors = named_tensors(inputs);
+    RunResult result;
+    const auto busy = lock();
+    Session& session = ready(progress);
+    const bool may_be_long = predicted_seconds(session, tensors) > kLongSeconds;
+    try {
+      steering_->run(may_be_long, [&] { result.result = session.run(tensors); });
+    } catch (...) {
+      session_.reset();
+      throw;
+    }
+    if (!progress.is_none()) session_.reset();  // the listener is this run's alone
+    return result;
+  }
+
+  PlanAnswer plan(nb::handle inputs) {
+    const NamedTensors tensors = named_tensors(inputs);
+    const auto busy = lock();
+    Session& session = ready(nb::none());
+    const nb::gil_scoped_release release;
+    return {session.plan(types_in_order(*model_.graph, tensors)), ""};
+  }
+
+  const Model& model() const { return model_; }
+
+ private:
+  // Whoever waits for the session does so without the GIL, which the one who has it may need.
+  std::unique_lock<std::mutex> lock() {
+    const nb::gil_scoped_release release;
+    return std::unique_lock(mutex_);
+  }
+
+  Session& ready(const nb::object& progress) {
+    if (!session_ || !progress.is_none()) {
+      session_.reset();
+      steering_.emplace(progress);
+      Limits limits = limits_;
+      limits.control = steering_->control();
+      session_.emplace(model_.graph, limits);
+    }
+    return *session_;
+  }
+
+  // Inputs that the model does not take are refused by run(), which knows how to say it.
+  static double predicted_seconds(Session& session, const NamedTensors& tensors) {
+    const nb::gil_scoped_release release;
+    const auto types = types_in_order(session.graph(), tensors);
+    if (types.size() != session.graph().inputs().size()) return 0.0;
+    return session.plan(types).seconds;
+  }
+
+  Model model_;
+  Limits limits_;
+  std::mutex mutex_;
+  std::optional<Steering> steering_;
+  std::optional<Session> session_;  // before steering_ in death: its limits refer to it
+};
+
+nb::dict run_for_outputs(PySession& self, nb::handle inputs, nb::object progress) {
+  const RunResult result = self.run(inputs, std::move(progress));
+  nb::dict outputs;
+  for (const auto& [name, tensor] : result.result.tensors) outputs[nb::str(name.c_str())] = array_from(tensor, true);
+  return outputs;
+}
+
+}  // namespace
+
+nb::object make_session(const Model& model, int threads, std::string_view precision,
+                        std::optional<double> max_memory_mb, std::optional<double> max_execution_time) {
+  if (precision != "fp32") {
+    throw Error(ErrorCode::unsupported, "precision '" + std::string(precision) + "' of a model", "precision",
+                "use fp32: a model computes in the types that it was written with");
+  }
+  return nb::cast(new PySession(model, threads, max_memory_mb, max_execution_time), nb::rv_policy::take_ownership);
+}
+
+void bind_session(nb::module_& m) {
+  nb::class_<PySession>(m, "Session",
+                        "A model that is ready to run many times: plans and buffers are kept for the last few input "
+                        "shapes. Made by Model.session(). Threads may share one; they take turns.")
+      .def("run", run_for_outputs, nb::arg("inputs"), nb::arg("progress") = nb::none(),
+           nb::sig("def run(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
+                   "collections.abc.Callable[[float, str], object] | None = "
+                   "None) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
+           "inputs: array by input name; dense ones are read in place. Gives the outputs by name, each a new array.")
+      .def("run_with_report", &PySession::run, nb::arg("inputs"), nb::arg("progress") = nb::none(),
+           nb::sig("def run_with_report(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
+                   "collections.abc.Callable[[float, str], "
+                   "object] | None = None) -> RunResult"),
+           "The same with what the run took.")
+      .def("plan", &PySession::plan, nb::arg("inputs"),
+           nb::sig("def plan(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> Plan"),
+           "What such a run would take.")
+      .def_prop_ro("model", &PySession::model);
+}
+
+}  // namespace skerry::python

@@ -1,0 +1,99 @@
+#include <nanobind/stl/complex.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "arrays.hpp"
+#include "counts.hpp"
+
+namespace skerry::python {
+
+nb::dict counts_dict(const Counts& counts) {
+  nb::dict dict;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const std::string outcome = counts.text(i);
+    dict[nb::str(outcome.data(), outcome.size())] = counts.times(i);
+  }
+  return dict;
+}
+
+namespace {
+
+nb::dict sample(const State& state, std::uint64_t shots, std::uint64_t seed) {
+  Counts counts;
+  {
+    const nb::gil_scoped_release release;
+    counts = state.sample(shots, seed);
+  }
+  return counts_dict(counts);
+}
+
+nb::object probabilities(const State& state, const std::vector<std::uint32_t>& qubits) {
+  Tensor result;
+  {
+    const nb::gil_scoped_release release;
+    result = state.probabilities(qubits);
+  }
+  return array_from(result, true);
+}
+
+// copy=False refuses what cannot be viewed, as numpy's protocol asks.
+nb::object as_array(const State& state, const nb::object& dtype, const nb::object& copy) {
+  const nb::object view = array_from(state.amplitudes());
+  const bool same = dtype.is_none() || nb::cast<bool>(view.attr("dtype").equal(dtype));
+  if (same && !(copy.is_none() || !nb::cast<bool>(copy))) return view.attr("copy")();
+  if (same) return view;
+  if (!copy.is_none() && !nb::cast<bool>(copy)) {
+    throw nb::value_error("a state cannot be viewed under another dtype without a copy");
+  }
+  return view.attr("astype")(dtype);
+}
+
+}  // namespace
+
+void bind_state(nb::module_& m) {
+  nb::class_<State>(m, "State", R"(Amplitudes of 2^n basis states, complex64 or complex128; qubit 0 least significant.
+
+The amplitudes stay where the simulator left them: numpy.asarray(state) is a read-only view that keeps them alive.
+
+>>> import numpy, skerry
+>>> state = skerry.Simulator().run(skerry.Circuit(1).h(0))
+>>> numpy.asarray(state).round(3)
+array([0.707+0.j, 0.707+0.j])
+>>> round(state.expectation(skerry.Observable.parse("X0", 1)), 6)
+1.0
+)")
+      .def_prop_ro("num_qubits", &State::num_wires)
+      .def_prop_ro(
+          "precision",
+          [](const State& state) { return state.precision() == Precision::single_precision ? "single" : "double"; })
+      .def("amplitude", &State::amplitude, nb::arg("basis_state"), "Amplitude of one basis state. Errors: OutOfRange.")
+      .def("probabilities", probabilities, nb::arg("qubits") = nb::tuple(),
+           nb::sig("def probabilities(self, qubits: collections.abc.Sequence[int] = ()) -> "
+                   "numpy.typing.NDArray[numpy.float64]"),
+           "Probability of each outcome of these qubits, qubits[0] least significant; all of them if none is listed.")
+      .def("expectation", &State::expectation, nb::arg("observable"), nb::call_guard<nb::gil_scoped_release>(),
+           "<psi|O|psi>. Errors: InvalidArgument when the number of qubits differs.")
+      .def("sample", sample, nb::arg("shots"), nb::kw_only(), nb::arg("seed") = 0,
+           nb::sig("def sample(self, shots: int, *, seed: int = 0) -> dict[str, int]"),
+           "Counts of measuring all qubits; the same for any number of threads.")
+      .def("__array__", as_array, nb::arg("dtype") = nb::none(), nb::kw_only(), nb::arg("copy") = nb::none(),
+           nb::sig("def __array__(self, dtype: typing.Any = None, *, copy: bool | None = None) -> "
+                   "numpy.typing.NDArray[typing.Any]"))
+      .def(
+          "__dlpack__",
+          [](const State& state, const nb::kwargs& keywords) {
+            return array_from(state.amplitudes()).attr("__dlpack__")(**keywords);
+          },
+          nb::sig("def __dlpack__(self, **kwargs: typing.Any) -> typing.Any"))
+      .def(
+          "__dlpack_device__", [](const State&) { return nb::make_tuple(1, 0); },  // DLPack's number of the host
+          nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
+      .def("__len__", [](const State& state) { return state.amplitudes().shape().elements(); })
+      .def("__repr__", [](const State& state) {
+        return "<State of " + std::to_string(state.num_wires()) + " qubits, " +
+               std::string(dtype_name(state.amplitudes().dtype())) + ">";
+      });
+}
+
+}  // namespace skerry::python

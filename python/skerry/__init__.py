@@ -1,0 +1,106 @@
+"""Skerry: one small runtime for neural networks, quantum circuits and hybrids of both.
+
+load -> compile -> plan -> run, with the same nouns as in C++ and on the command line.
+
+>>> import skerry
+>>> ghz = skerry.Circuit(3).h(0).cx(0, 1).cx(1, 2).measure_all()
+>>> result = skerry.run(ghz, shots=1000, seed=7)
+>>> sorted(result.counts), sum(result.counts.values())
+(['000', '111'], 1000)
+"""
+
+from skerry._core import (
+    Candidate,
+    Circuit,
+    GraphBuilder,
+    GraphValue,
+    Model,
+    Observable,
+    Parameter,
+    PassReport,
+    Plan,
+    RunResult,
+    Session,
+    State,
+    TensorInfo,
+    make_keys,
+    num_threads,
+    pipeline,
+    set_num_threads,
+)
+from skerry._core import version as _version
+from skerry.compiling import Compiled, compile
+from skerry.errors import (
+    BadSignature,
+    BudgetExceeded,
+    Cancelled,
+    Corrupt,
+    DeadlineExceeded,
+    Error,
+    InternalError,
+    InvalidArgument,
+    IoError,
+    LimitExceeded,
+    NotFound,
+    OutOfRange,
+    PermissionDenied,
+    SemanticError,
+    SyntaxError,
+    TypeMismatch,
+    Unavailable,
+    Unsupported,
+    VersionTooNew,
+)
+from skerry.files import load, loads, save
+from skerry.running import plan, run
+from skerry.simulator import Simulator
+
+__version__ = _version()
+
+__all__ = [
+    "BadSignature",
+    "BudgetExceeded",
+    "Cancelled",
+    "Candidate",
+    "Circuit",
+    "Compiled",
+    "Corrupt",
+    "DeadlineExceeded",
+    "Error",
+    "GraphBuilder",
+    "GraphValue",
+    "InternalError",
+    "InvalidArgument",
+    "IoError",
+    "LimitExceeded",
+    "Model",
+    "NotFound",
+    "Observable",
+    "OutOfRange",
+    "Parameter",
+    "PassReport",
+    "PermissionDenied",
+    "Plan",
+    "RunResult",
+    "SemanticError",
+    "Session",
+    "Simulator",
+    "State",
+    "SyntaxError",
+    "TensorInfo",
+    "TypeMismatch",
+    "Unavailable",
+    "Unsupported",
+    "VersionTooNew",
+    "__version__",
+    "compile",
+    "load",
+    "loads",
+    "make_keys",
+    "num_threads",
+    "pipeline",
+    "plan",
+    "run",
+    "save",
+    "set_num_threads",
+]

@@ -1,0 +1,174 @@
+"""Planning and running whatever can be run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
+
+from numpy.typing import ArrayLike, NDArray
+
+from skerry import _core
+from skerry._core import Circuit, Model, Observable, Plan, RunOptions, RunResult, Session
+from skerry.errors import InvalidArgument
+from skerry.files import load
+from skerry.parameters import ParameterBatch, Parameters, spread
+
+Precision = Literal["single", "double"]
+Listener = Callable[[float, str], object]
+Gates = Sequence[Mapping[str, Any]]
+Runnable = Circuit | Model | Gates | str | os.PathLike[str]
+
+_USUAL_SHOTS = 1024  # as on the command line
+
+
+class Keywords(TypedDict, total=False):
+    """Keywords that plan() and run() share."""
+
+    shots: int
+    seed: int
+    method: str
+    precision: Precision
+    threads: int
+    max_memory_mb: float | None
+    max_execution_time: float | None
+    observables: Sequence[Observable]
+    inputs: Mapping[str, ArrayLike] | None
+    state: bool
+    probabilities: bool | Sequence[int]
+    memory: bool
+    initial_state: ArrayLike | None
+
+
+def _program(program: Runnable) -> Circuit | Model:
+    if isinstance(program, Circuit | Model):
+        return program
+    if isinstance(program, str | os.PathLike):
+        return load(Path(program))
+    return Circuit.from_gates(program)
+
+
+def _circuit_options(
+    *,
+    shots: int = 0,
+    seed: int = 0,
+    method: str = "auto",
+    precision: Precision = "double",
+    threads: int = 0,
+    max_memory_mb: float | None = None,
+    max_execution_time: float | None = None,
+    observables: Sequence[Observable] = (),
+    inputs: Mapping[str, ArrayLike] | None = None,
+    state: bool = False,
+    probabilities: bool | Sequence[int] = False,
+    memory: bool = False,
+    initial_state: ArrayLike | None = None,
+) -> RunOptions:
+    if inputs is not None:
+        raise InvalidArgument("a circuit has no inputs", "inputs", "give its parameters as params")
+    options = RunOptions()
+    options.shots, options.seed, options.method = shots, seed, method
+    options.set_precision(precision)
+    options.set_limits(threads, max_memory_mb, max_execution_time)
+    options.observables = list(observables)
+    options.want_state, options.want_memory = state, memory
+    if probabilities is not False:
+        options.ask_probabilities([] if probabilities is True else list(probabilities))
+    if initial_state is not None:
+        options.set_initial_state(initial_state)
+    return options
+
+
+class _ModelRun(NamedTuple):
+    session: Session
+    inputs: dict[str, ArrayLike]
+
+
+def _model_run(
+    model: Model,
+    *,
+    inputs: Mapping[str, ArrayLike] | None = None,
+    threads: int = 0,
+    max_memory_mb: float | None = None,
+    max_execution_time: float | None = None,
+    **others: object,
+) -> _ModelRun:
+    if others:
+        name = next(iter(others))
+        raise InvalidArgument(f"a model does not take {name}", name, "it takes inputs and limits")
+    session = model.session(threads=threads, max_memory_mb=max_memory_mb, max_execution_time=max_execution_time)
+    return _ModelRun(session, dict(inputs or {}))
+
+
+def plan(program: Runnable, *, params: Parameters = None, **keywords: Unpack[Keywords]) -> Plan:
+    """What a run would take and where it would run; the keywords are those of run(). Nothing is allocated.
+
+    Where nothing is asked of a circuit, the plan is for 1024 shots.
+
+    A circuit's plan says in `refusal` whether it would be refused; a model's raises BudgetExceeded or DeadlineExceeded.
+
+    >>> import skerry
+    >>> plan = skerry.plan(skerry.Circuit(30), state=True, max_memory_mb=100)
+    >>> "GiB" in plan.refusal
+    True
+    """
+    program = _program(program)
+    if isinstance(program, Model):
+        made = _model_run(program, **keywords)
+        return made.session.plan(made.inputs)
+    options = _circuit_options(**keywords)
+    if not (options.shots or options.observables or options.want_state or options.want_probabilities):
+        options.shots = _USUAL_SHOTS
+    spread(options, params)
+    return _core.plan_circuit(program, options)
+
+
+@overload
+def run(
+    program: Runnable, *, params: Parameters = ..., progress: Listener | None = ..., **keywords: Unpack[Keywords]
+) -> RunResult: ...
+@overload
+def run(
+    program: Runnable, *, params: ParameterBatch, progress: Listener | None = ..., **keywords: Unpack[Keywords]
+) -> list[RunResult]: ...
+@overload
+def run(
+    program: Runnable, *, params: NDArray[Any], progress: Listener | None = ..., **keywords: Unpack[Keywords]
+) -> Any: ...
+def run(
+    program: Runnable,
+    *,
+    params: Parameters | ParameterBatch | NDArray[Any] = None,
+    progress: Listener | None = None,
+    **keywords: Unpack[Keywords],
+) -> RunResult | list[RunResult]:
+    """Runs a circuit, a model, the file at a path, or a list of gate dicts. Ctrl-C stops it.
+
+    Of a circuit: `shots` samples with `seed` (same seed, same counts, for any number of threads), else exact results
+    only; `method` of simulation, or `auto`; `precision` of amplitudes, `single` or `double`; `params` in order of
+    declaration, or by name, or [batch, P], which gives a list of results, each as if its row had been run alone;
+    `observables`; `state=True`; `probabilities=True`, or of the qubits listed; `memory=True` for each shot's bits;
+    `initial_state`, complex64 or complex128 [2^n]. Of a model: `inputs` by name. Of both: `threads` (0: all that the
+    process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds, `progress(fraction, stage)`.
+
+    >>> import skerry
+    >>> theta = skerry.Parameter("theta")
+    >>> circuit = skerry.Circuit(1).rx(theta, 0)
+    >>> z = skerry.Observable.parse("Z0", 1)
+    >>> [round(r.expectations[0], 6) for r in skerry.run(circuit, params=[[0.0], [3.141592653589793]], observables=[z])]
+    [1.0, -1.0]
+
+    Errors: skerry.Error of the kinds that errors.py lists, before anything is allocated where that is possible.
+    """
+    program = _program(program)
+    if isinstance(program, Model):
+        if params is not None:
+            raise InvalidArgument("a model does not take params", "params", "it takes inputs")
+        made = _model_run(program, **keywords)
+        return made.session.run_with_report(made.inputs, progress)
+    options = _circuit_options(**keywords)
+    batch = spread(options, params)
+    if batch is None:
+        return _core.run_circuit(program, options, progress)
+    return [_core.run_circuit(program, one, progress) for one in batch]

@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <skerry/error.hpp>
+
+#include "base/machine.hpp"
+#include "base/temporary_folder.hpp"
+#include "plan/budget.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry::planning {
+namespace {
+
+Circuit ghz(std::uint32_t wires) {
+  Circuit circuit(wires, wires);
+  circuit.h(0);
+  for (Wire w = 1; w < wires; ++w) circuit.cx(w - 1, w);
+  return circuit.measure_all();
+}
+
+Error refusal(const Circuit& circuit, const RunOptions& options) {
+  try {
+    plan_circuit(circuit, options);
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(ErrorCode::internal, "not refused");
+}
+
+TEST(PlanCircuit, RefusesWhatNeedsMoreMemoryWithBothNumbersAndAHint) {
+  RunOptions options;
+  options.limits.max_memory_bytes = 1'000'000;
+  const Error error = refusal(ghz(24), options);
+  EXPECT_EQ(error.code(), ErrorCode::budget_exceeded);
+  EXPECT_NE(error.message().find("(1000000 bytes)"), std::string::npos) << error.what();
+  EXPECT_NE(error.message().find("256"), std::string::npos) << error.what();  // MiB of amplitudes
+  EXPECT_NE(error.hint().find("precision single"), std::string::npos);
+}
+
+TEST(PlanCircuit, NeverPlansPastTheLimitItIsGiven) {
+  for (std::uint32_t wires = 2; wires < 22; ++wires) {
+    const Plan free = predict_circuit(ghz(wires), {});
+    for (const std::uint64_t limit : {free.peak_bytes - 1, free.peak_bytes, free.peak_bytes + 1}) {
+      RunOptions options;
+      options.limits.max_memory_bytes = limit;
+      const bool fits = limit >= free.peak_bytes;
+      EXPECT_EQ(refusal(ghz(wires), options).code() == ErrorCode::internal, fits) << wires << " " << limit;
+    }
+  }
+}
+
+TEST(PlanCircuit, RefusesWhatIsPredictedToTakeTooLong) {
+  RunOptions options;
+  options.limits.max_execution_time = std::chrono::duration<double>(1e-9);
+  EXPECT_EQ(refusal(ghz(10), options).code(), ErrorCode::deadline_exceeded);
+}
+
+TEST(PlanCircuit, NamesTheMethodsItKnowsWhenOneIsUnknown) {
+  RunOptions options;
+  options.method = "statevecter";
+  const Error error = refusal(ghz(2), options);
+  EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
+  EXPECT_NE(std::string(error.what()).find("statevector"), std::string::npos);
+}
+
+TEST(PlanCircuit, RefusesImpossibleLimitsByName) {
+  RunOptions options;
+  options.limits.threads = -1;
+  EXPECT_EQ(refusal(ghz(2), options).where(), "threads");
+  options.limits.threads = 0;
+  options.limits.max_execution_time = std::chrono::duration<double>(-1.0);
+  EXPECT_EQ(refusal(ghz(2), options).where(), "max_execution_time");
+}
+
+TEST(PredictCircuit, TellsARefusalInsteadOfThrowingIt) {
+  RunOptions options;
+  options.limits.max_memory_bytes = 100;
+  std::string text;
+  const Plan plan = predict_circuit(ghz(20), options, &text);
+  EXPECT_GT(plan.peak_bytes, 100U);
+  EXPECT_NE(text.find("100 bytes"), std::string::npos) << text;
+  EXPECT_NE(plan.explain().find("statevector"), std::string::npos);
+}
+
+TEST(BytesText, PicksTheUnit) {
+  EXPECT_EQ(bytes_text(1023), "1023 bytes");
+  EXPECT_EQ(bytes_text(1536), "1.50 KiB");
+  EXPECT_EQ(bytes_text(std::uint64_t{64} << 30), "64.0 GiB");
+}
+
+class RatesCache : public testing::Test {
+ protected:
+  void SetUp() override { setenv("SKERRY_CACHE_DIR", folder_.path().c_str(), 1); }
+  void TearDown() override { unsetenv("SKERRY_CACHE_DIR"); }
+  std::filesystem::path file(int threads) const {
+    return folder_.path() / ("rates-" + base::machine().fingerprint() + "-" + std::to_string(threads) + ".txt");
+  }
+  base::TemporaryFolder folder_;
+};
+
+// Thread counts that no other test asks for, because a process keeps what it measured.
+TEST_F(RatesCache, IsMeasuredOnceAndWrittenWithEveryRow) {
+  const kernels::Rates rates = machine_rates(3, true);
+  EXPECT_TRUE(rates.measured);
+  std::ifstream in(file(3));
+  std::string line;
+  std::size_t lines = 0;
+  while (std::getline(in, line)) ++lines;
+  EXPECT_EQ(lines, kernels::kRateCount + 1);
+  for (const double seconds : rates.seconds_per_unit) EXPECT_GT(seconds, 0.0);
+}
+
+TEST_F(RatesCache, IsMeasuredAnewWhenItsFileIsDamaged) {
+  std::ofstream(file(5)) << "skerry rates 1\nstep nan\n";
+  EXPECT_FALSE(machine_rates(5, false).measured);
+  EXPECT_TRUE(machine_rates(5, true).measured);
+}
+
+}  // namespace
+}  // namespace skerry::planning

@@ -1,0 +1,24 @@
+"""Where the data lies, and the oracles beside this file importable."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return HERE.parent.parent
+
+
+@pytest.fixture(scope="session")
+def circuits(root: Path) -> Path:
+    return root / "tests/data/circuits"
+
+
+@pytest.fixture(scope="session")
+def models(root: Path) -> Path:
+    return root / "tests/data/models"

@@ -1,0 +1,52 @@
+"""Every public name has a docstring, and every example in one is run."""
+
+import doctest
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import skerry
+from skerry import errors, simulator
+
+# What a class shows without a word of its own: plain fields named by their class's docstring.
+PLAIN = (property,)
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    yield "skerry", skerry
+    yield "skerry.errors", errors
+    yield "skerry.simulator", simulator
+    for name in skerry.__all__:
+        thing = getattr(skerry, name)
+        if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+            continue
+        yield f"skerry.{name}", thing
+        for member, value in vars(thing).items() if inspect.isclass(thing) else ():
+            if not member.startswith("_") and not isinstance(value, str):
+                yield f"skerry.{name}.{member}", value
+
+
+def words(thing: Any) -> str:
+    return inspect.getdoc(thing) or ""
+
+
+def test_every_public_function_class_and_method_has_a_docstring() -> None:
+    silent = [name for name, thing in documented() if not isinstance(thing, PLAIN) and not words(thing).strip()]
+    assert silent == []
+
+
+EXAMPLES = [(name, words(thing)) for name, thing in documented() if ">>>" in words(thing)]
+
+
+@pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_examples_in_docstrings_are_right(name: str, text: str) -> None:
+    test = doctest.DocTestParser().get_doctest(text, {}, name, name, 0)
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert result.attempted > 0
+    assert result.failed == 0, "".join(report)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 12

@@ -38,8 +38,8 @@ double seconds_of(Work work) {
 /// A one-target gate without zeros, as most gates are.
 template <class T>
 Gate<T> rotation(int wires, int target) {
-  constexpr double kHalf = std::numbers::sqrt2 / 2;
-  const std::array<std::complex<double>, 4> matrix = {kHalf, {0, -kHalf}, {0, -kHalf}, kHalf};
+  constexpr double half = std::numbers::sqrt2 / 2;
+  const std::array<std::complex<double>, 4> matrix = {half, {0, -half}, {0, -half}, half};
   const int targets[] = {target};
   return {wires, 0, targets, matrix};
 }
@@ -78,13 +78,13 @@ int cached_wires(int threads) {
 double measure_gate(int threads) {
   // Made ready and applied to a state so small that its amplitudes cost next to nothing, as a run does gate by gate.
   const base::ThreadLimit limit(threads);
-  constexpr int kGates = 2000;
+  constexpr int gates = 2000;
   const RunControl control;
   std::array<std::complex<double>, 4> amplitudes = {1.0};
   const double seconds = seconds_of([&] {
-    for (int i = 0; i < kGates; ++i) rotation<double>(2, i & 1).apply({amplitudes.data(), 2}, control);
+    for (int i = 0; i < gates; ++i) rotation<double>(2, i & 1).apply({amplitudes.data(), 2}, control);
   });
-  return seconds / kGates;
+  return seconds / gates;
 }
 double measure_amplitude_single(int threads) {
   return sweep<float, kMemoryRepeats>(memory_wires<float>(), threads, 1);
@@ -101,32 +101,32 @@ double measure_amplitude_double_cached(int threads) {
 
 double measure_first_touch(int threads) {
   const base::ThreadLimit limit(threads);
-  constexpr std::uint64_t kBytes = std::uint64_t{16} << 20;
-  constexpr std::uint64_t kPage = 4096;
+  constexpr std::uint64_t bytes = std::uint64_t{16} << 20;
+  constexpr std::uint64_t page = 4096;
   const double seconds = seconds_of([&] {
-    auto buffer = base::Buffer::allocate(kBytes, base::MemoryBudget{}, "calibration");
-    base::parallel_for(0, kBytes / kPage, 64, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t page = begin; page < end; ++page) buffer.data()[page * kPage] = std::byte{1};
+    auto buffer = base::Buffer::allocate(bytes, base::MemoryBudget{}, "calibration");
+    base::parallel_for(0, bytes / page, 64, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t page = begin; page < end; ++page) buffer.data()[page * page] = std::byte{1};
     });
   });
-  return seconds / static_cast<double>(kBytes);
+  return seconds / static_cast<double>(bytes);
 }
 
 double measure_draw(int threads) {
   const base::ThreadLimit limit(threads);
-  constexpr int kWires = 12;
-  constexpr std::size_t kDraws = 8192;
+  constexpr int wires = 12;
+  constexpr std::size_t draws = 8192;
   auto buffer =
-      base::Buffer::allocate_for<std::complex<double>>(std::uint64_t{1} << kWires, base::MemoryBudget{}, "calibration");
+      base::Buffer::allocate_for<std::complex<double>>(std::uint64_t{1} << wires, base::MemoryBudget{}, "calibration");
   std::ranges::fill(buffer.as<std::complex<double>>(), std::complex<double>(1.0 / 64));
-  const Sampler<double> sampler({buffer.as<std::complex<double>>().data(), kWires}, base::MemoryBudget{}, {});
-  std::array<std::uint64_t, kDraws> drawn{};
+  const Sampler<double> sampler({buffer.as<std::complex<double>>().data(), wires}, base::MemoryBudget{}, {});
+  std::array<std::uint64_t, draws> drawn{};
   const double seconds = seconds_of([&] {
-    base::parallel_for(0, kDraws, 2048, [&](std::size_t begin, std::size_t end) {
+    base::parallel_for(0, draws, 2048, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) drawn[i] = sampler.draw(base::Philox(1, i).uniform());
     });
   });
-  return seconds / kDraws;
+  return seconds / draws;
 }
 
 }  // namespace skerry::kernels

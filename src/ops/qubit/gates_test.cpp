@@ -188,6 +188,7 @@ TEST(Gates, EqualQiskitsMatrices) {
     const auto name = row["gate"].get<std::string>();
     const auto op = op_from_name(name);
     ASSERT_TRUE(op.has_value()) << name;
+    ASSERT_EQ(row["params"].size(), static_cast<std::size_t>(gate_parameters(*op))) << name;
     EXPECT_LT(distance(matrix_of(*op, row["params"].get<std::vector<double>>()), dense_of(row)), kTolerance) << name;
     seen.insert(name);
   }
@@ -200,6 +201,7 @@ TEST(Gates, ControlledSpellingsEqualQiskitsMatrices) {
     const auto name = row["gate"].get<std::string>();
     const auto gate = find_gate(name);
     ASSERT_TRUE(gate.has_value()) << name;
+    ASSERT_EQ(row["params"].size(), static_cast<std::size_t>(gate_parameters(gate->op))) << name;
     const Dense m = matrix_of(gate->op, row["params"].get<std::vector<double>>());
     // Qiskit writes c3sx's matrix from a decomposition, hence the wider tolerance.
     EXPECT_LT(distance(with_controls(m, rows(gate->op), gate->controls), dense_of(row)), 1e-13) << name;

@@ -51,7 +51,7 @@ class Outcomes {
   friend struct OutcomeShape;
 
   bool keeps_all() const noexcept { return shape_.keep_memory || !shape_.has_table(); }
-  Counts sorted_counts(std::vector<std::uint64_t> outcomes);
+  Counts sorted_counts(std::vector<std::uint64_t> all);
   Counts table_counts();
   void tally(std::uint64_t count);
 

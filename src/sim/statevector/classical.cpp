@@ -60,12 +60,12 @@ void ClassicalUnit::assign(const Assignment& assignment, Classical& values) cons
     return;
   }
   if (assignment.index != kNoExpr) {
-    values.bits[place] = value.as_bool() ? 1 : 0;
+    values.bits[place] = static_cast<std::uint8_t>(value.as_bool());
     return;
   }
   const auto word = static_cast<std::uint64_t>(value.as_integer());
   for (std::uint32_t i = 0; i < assignment.count; ++i)
-    values.bits[place + i] = i < 64 ? static_cast<std::uint8_t>(word >> i & 1) : 0;
+    values.bits[place + i] = static_cast<std::uint8_t>(i < 64 ? word >> i & 1 : 0);
 }
 
 }  // namespace skerry::sim

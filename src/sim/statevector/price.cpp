@@ -74,17 +74,17 @@ Passes gate_passes(const Circuit& circuit, const Request& request, const Instruc
   if (std::ranges::any_of(instruction.targets(), is_low) && foot.written != 0) moved = groups * std::exp2(targets);
   for (const Wire wire : instruction.control_wires()) moved *= is_low(wire) ? 2 : 1;
   // Leaving lines out keeps the prefetcher from running ahead: measured on the controlled phases of a QFT.
-  constexpr double kGaps = 1.6;
+  constexpr double gaps = 1.6;
   const double all = std::exp2(request.code.wires);
-  if (moved < all) moved = std::min(kGaps * moved, all);
+  if (moved < all) moved = std::min(gaps * moved, all);
   return Passes::gate(written * arithmetic_of(foot), moved);
 }
 
 /// Trajectories that have come to be after some measurements and resets: each may double them.
 double trajectories(const Request& request, double random_steps) {
   // Exact answers visit every trajectory, of which a loop has many.
-  constexpr double kMostExact = 20;
-  if (!request.samples()) return std::exp2(std::min(random_steps, kMostExact));
+  constexpr double most_exact = 20;
+  if (!request.samples()) return std::exp2(std::min(random_steps, most_exact));
   return std::min(std::exp2(std::min(random_steps, 62.0)), static_cast<double>(request.shots));
 }
 
@@ -140,12 +140,12 @@ void add_answers(const Request& request, double leaves, Passes& passes, std::vec
 /// How much of a sweep goes to memory: nothing while the state fits in the second-level caches of the threads, all when
 /// it is larger than the last-level one. In between the square fits best what was measured at 2 to 32 MiB.
 double memory_share(const Request& request) {
-  constexpr double kUsualL2 = 1 << 20;
+  constexpr double usual_l2 = 1 << 20;
   const base::Machine& machine = base::machine();
-  const double l2 = (machine.l2_bytes != 0 ? static_cast<double>(machine.l2_bytes) : kUsualL2) * base::thread_budget();
+  const double l2 = (machine.l2_bytes != 0 ? static_cast<double>(machine.l2_bytes) : usual_l2) * base::thread_budget();
   // A last-level cache is shared with whoever else runs there: more than this was never of use.
-  constexpr double kMostL3 = 32 << 20;
-  const double last = std::max(std::min(static_cast<double>(machine.l3_bytes), kMostL3), 2 * l2);
+  constexpr double most_l3 = 32 << 20;
+  const double last = std::max(std::min(static_cast<double>(machine.l3_bytes), most_l3), 2 * l2);
   const double share = std::clamp((static_cast<double>(request.state_bytes()) - l2) / (last - l2), 0.0, 1.0);
   return share * share;
 }

@@ -51,7 +51,7 @@ Classical Tail::values(std::uint64_t basis) const {
       continue;
     }
     const std::uint32_t position = steps[pc].a;
-    values.bits[steps[pc].b] = position == kIdle ? 0 : static_cast<std::uint8_t>(basis >> position & 1);
+    values.bits[steps[pc].b] = static_cast<std::uint8_t>(position == kIdle ? 0 : basis >> position & 1);
     ++pc;
   }
   return values;

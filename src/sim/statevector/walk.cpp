@@ -22,6 +22,8 @@ constexpr double kImpossible = sizeof(T) == sizeof(float) ? 1e-12 : 1e-26;
 /// Exact answers leave out trajectories of less weight, so that repeat-until-success ends.
 constexpr double kNegligibleWeight = 1e-15;
 constexpr std::uint64_t kMaxLeaves = std::uint64_t{1} << 22;
+/// What the squared norm of a state saved in single precision may be off.
+constexpr double kNormTolerance = 1e-4;
 constexpr std::size_t kCopyGrain = std::size_t{1} << 20;
 
 }  // namespace
@@ -85,7 +87,6 @@ void Walk<T>::load_initial_state() {
     convert(given.as<std::complex<float>>());
   else
     convert(given.as<std::complex<double>>());
-  constexpr double kNormTolerance = 1e-4;  // what a state saved in single precision may be off
   const double norm = kernels::squared_norm<T>(view(), control_);
   if (!(std::abs(norm - 1.0) <= kNormTolerance)) {
     throw Error(ErrorCode::invalid_argument, "the initial state has squared norm " + std::to_string(norm) + ", not 1",
@@ -279,7 +280,7 @@ void Walk<T>::measure(const Step& step) {
   const bool outcome = choose_outcome(one / total);
   ++frame_.measured;
   collapse(step.a, outcome, is_reset, std::sqrt(total / (outcome ? one : zero)));
-  if (!is_reset) frame_.classical.bits[step.b] = outcome ? 1 : 0;
+  if (!is_reset) frame_.classical.bits[step.b] = static_cast<std::uint8_t>(outcome);
 }
 
 template <class T>

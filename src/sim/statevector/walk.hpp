@@ -64,7 +64,7 @@ class Walk {
   void copy_state(const base::Buffer& from, base::Buffer& to);
 
   void start();
-  void resume(Waiting waiting);
+  void resume(Waiting next);
   void go();
   void gate(const Step& step);
   void measure(const Step& step);

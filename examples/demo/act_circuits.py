@@ -16,6 +16,7 @@ def play(stage: Stage) -> None:
     stage.title("3. Quantum circuits from OpenQASM")
     for name, words in CIRCUITS:
         circuit = skerry.load(stage.root / f"examples/data/{name}.qasm")
+        assert isinstance(circuit, skerry.Circuit)
         compiled = skerry.compile(circuit).program
         stage.say(f"{words}; {len(circuit)} instructions, {len(compiled)} compiled")
         result = skerry.run(compiled, shots=SHOTS, seed=SEED)

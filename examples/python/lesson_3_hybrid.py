@@ -10,13 +10,13 @@ observables = [skerry.Observable.parse(text, num_qubits=2) for text in ("Z0", "Z
 
 g = skerry.GraphBuilder("hybrid")
 x = g.input("x", ["N", 2])
-angles = g.add("MatMul", [x, g.constant(numpy.float32([[1, 0], [0, 2]]))])
+angles = g.add("MatMul", [x, g.constant(numpy.array([[1, 0], [0, 2]], numpy.float32))])
 values = g.circuit(circuit, angles, observables)
-g.output(g.add("MatMul", [values, g.constant(numpy.float32([[1, 1], [1, -1]]))]), "scores")
+g.output(g.add("MatMul", [values, g.constant(numpy.array([[1, 1], [1, -1]], numpy.float32))]), "scores")
 model = g.build()
 print(model)
 
-points = numpy.float32([[0.1, 0.2], [1.0, 0.5], [-0.3, 2.0]])
+points = numpy.array([[0.1, 0.2], [1.0, 0.5], [-0.3, 2.0]], numpy.float32)
 scores = skerry.run(model, inputs={"x": points}).outputs["scores"]
 z0 = numpy.cos(points[:, 0])
 z1 = z0 * numpy.cos(2 * points[:, 1])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 from skerry import _core
 from skerry._core import Circuit, Model, PassReport
 
-AnyProgram = TypeVar("AnyProgram", Circuit, Model)
+AnyProgram = TypeVar("AnyProgram", bound=Circuit | Model)
 Level = Literal["low", "medium", "high"]
 
 
@@ -36,5 +36,4 @@ def compile(
     0
     """
     made, passes = _core.compile_program(program, level, list(disabled_passes), progress)
-    assert isinstance(made, type(program))
-    return Compiled(made, passes)
+    return Compiled(cast(AnyProgram, made), passes)

@@ -30,8 +30,8 @@ FIXED: dict[str, Matrix] = {
     "h": (X + Z) / np.sqrt(2),
     "s": np.diag([1, 1j]),
     "t": np.diag([1, np.exp(0.25j * np.pi)]),
-    "sx": np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2,
-    "swap": np.eye(4, dtype=complex)[[0, 2, 1, 3]],
+    "sx": ((1 + 1j) * I2 + (1 - 1j) * X) / 2,
+    "swap": np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], complex),
 }
 ROTATIONS: dict[str, Matrix] = {"rx": X, "ry": Y, "rz": Z, "rxx": np.kron(X, X), "rzz": np.kron(Z, Z)}
 

@@ -106,7 +106,7 @@ def test_wrong_calls_are_refused_and_leave_the_circuit_alone(call, error) -> Non
 
 
 def test_a_gate_list_of_the_documented_form_is_read() -> None:
-    gates = [
+    gates: list[dict[str, object]] = [
         {"type": "single_qubit", "gate": "H", "qubit": 0},
         {"type": "two_qubit", "gate": "CNOT", "control": 0, "target": np.int64(1)},
         {"gate": "RX", "qubit": 2, "params": ["2*theta"]},

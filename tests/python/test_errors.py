@@ -14,7 +14,7 @@ from skerry import _core, errors
 
 
 def test_every_row_of_the_table_has_its_class_and_no_class_is_left_over() -> None:
-    classes = {name: thing for name, thing in vars(errors).items() if isinstance(thing, type)}
+    classes: dict[str, type[skerry.Error]] = {n: thing for n, thing in vars(errors).items() if isinstance(thing, type)}
     del classes["Error"]
     assert {row[3] for row in _core.error_table()} == set(classes)
     for code, _, _, name in _core.error_table():

@@ -2,6 +2,8 @@
 
 import gc
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -65,6 +67,7 @@ def test_text_and_pickle_give_the_same_model(models: Path) -> None:
     x = np.load(models / "digits_cnn.npz")["in_x"]
     expected = model.session().run({"x": x})["logits"]
     for twin in (skerry.loads(model.text()), pickle.loads(pickle.dumps(model))):
+        assert isinstance(twin, Model)
         assert np.array_equal(twin.session().run({"x": x})["logits"], expected)
     with pytest.raises(skerry.Error):
         skerry.loads(model.text(max_elements=4))
@@ -222,9 +225,6 @@ def test_sessions_do_not_grow_over_many_runs(models: Path) -> None:
 @pytest.fixture(scope="session")
 def generated(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The larger models, written by tools/models."""
-    import subprocess
-    import sys
-
     folder = tmp_path_factory.mktemp("models")
     tool = root / "tools/models/make_models.py"
     names = ["mlp", "vww", "resnet8", "autoenc", "transformer", "rnn", "mobilenetv2", "resnet50"]
@@ -246,7 +246,7 @@ def test_generated_models_equal_onnx_runtime(generated: Path, name: str) -> None
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     theirs = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(5)
-    inputs = {}
+    inputs: dict[str, np.ndarray] = {}
     for info in theirs.get_inputs():
         shape = [{"N": 2, "S": 24}.get(d, d) for d in info.shape]
         if info.name == "attention_mask":

@@ -1,0 +1,157 @@
+"""Every operator against ONNX's own node cases, attribute by attribute; also the inferred types against ONNX's."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+import skerry
+from onnx.backend.test.case.test_case import TestCase
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROWS = re.findall(r"^SKERRY_OP\((\w+)\)", (ROOT / "src/ops/nn/ops.def").read_text(), re.MULTILINE)
+
+
+@cache
+def cases() -> list[TestCase]:
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some cases divide by zero on purpose
+        return [case for case in collect_testcases(None) if case.model is not None]
+
+
+def row_of(operator: str) -> str:
+    return operator.replace("_", "").lower()
+
+
+@cache
+def cases_by_row() -> dict[str, list[TestCase]]:
+    """Cases by the row of ops.def that their first node belongs to; expanded ones test the operators of their body."""
+    grouped: dict[str, list[TestCase]] = {}
+    for case in cases():
+        nodes = case.model.graph.node
+        if nodes and nodes[0].domain == "":
+            grouped.setdefault(row_of(nodes[0].op_type), []).append(case)
+    return grouped
+
+
+class Outcome(NamedTuple):
+    verdict: str  # passed, unsupported or failed
+    why: str
+
+
+def difference(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], case: TestCase) -> str:
+    if ours.dtype != theirs.dtype or ours.shape != theirs.shape:
+        return f"{ours.dtype}{ours.shape} instead of {theirs.dtype}{theirs.shape}"
+    if theirs.dtype.kind in "biu":
+        return "" if np.array_equal(ours, theirs) else f"{int(np.sum(ours != theirs))} elements differ"
+    wide = np.complex128 if theirs.dtype.kind == "c" else np.float64
+    mine, yours = ours.astype(wide), theirs.astype(wide)
+    if np.allclose(mine, yours, rtol=case.rtol, atol=case.atol, equal_nan=True):
+        return ""
+    return f"differs by up to {np.nanmax(np.abs(mine - yours)):.3g}"
+
+
+def outcome(case: TestCase) -> Outcome:
+    try:
+        model = skerry.loads(case.model.SerializeToString(), case.name)
+        assert isinstance(model, skerry.Model)
+        names = [info.name for info in model.inputs]
+        for inputs, expected in case.data_sets:
+            if not all(isinstance(array, np.ndarray | np.generic) for array in [*inputs, *expected]):
+                return Outcome("unsupported", "sequences and optionals")
+            if any(np.asarray(array).dtype.kind in "OUS" for array in [*inputs, *expected]):
+                return Outcome("unsupported", "strings")
+            outputs = model.session().run(dict(zip(names, inputs, strict=True)))
+            for info, theirs in zip(model.outputs, expected, strict=True):
+                wrong = difference(outputs[info.name], np.asarray(theirs), case)
+                if wrong:
+                    return Outcome("failed", f"{info.name} {wrong}")
+    except (skerry.Unsupported, skerry.VersionTooNew) as error:
+        return Outcome("unsupported", str(error))
+    except Exception as error:  # whatever comes is told beside its case
+        return Outcome("failed", f"{type(error).__name__}: {error}")
+    return Outcome("passed", "")
+
+
+@cache
+def outcome_of(name: str) -> Outcome:
+    return outcome(next(case for case in cases() if case.name == name))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_an_operator_equals_onnx_in_every_case_that_it_takes(row: str) -> None:
+    own = cases_by_row().get(row_of(row), [])
+    if not own:
+        pytest.skip("not an operator of ONNX, or one without node cases")
+    outcomes = {case.name: outcome_of(case.name) for case in own}
+    failures = {name: found.why for name, found in outcomes.items() if found.verdict == "failed"}
+    assert failures == {}
+    assert any(found.verdict == "passed" for found in outcomes.values()), outcomes
+
+
+def test_no_case_fails_and_the_count_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = {case.name: outcome_of(case.name) for case in cases()}
+    count = Counter(found.verdict for found in outcomes.values())
+    reasons = Counter(
+        re.sub(r"^\S+: | \(.*", "", found.why)[:60]
+        for found in outcomes.values()
+        if found.verdict == "unsupported"
+    )
+    with capsys.disabled():
+        print(f"\nONNX node cases: {dict(count)}")
+        for reason, times in reasons.most_common(12):
+            print(f"  {times:5} unsupported: {reason}")
+    failures = {name: found.why for name, found in outcomes.items() if found.verdict == "failed"}
+    assert failures == {}
+
+
+def without_output_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with nothing said about its outputs but their element types."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    for output in bare.graph.output:
+        if output.type.HasField("tensor_type"):
+            output.type.tensor_type.ClearField("shape")
+    return bare
+
+
+def extents(info: onnx.ValueInfoProto) -> list[int | None] | None:
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+
+
+def test_inferred_types_agree_with_onnx_wherever_both_know_them() -> None:
+    checked, wrong = 0, []
+    for case in cases():
+        bare = without_output_shapes(case.model)
+        try:
+            ours = skerry.loads(bare.SerializeToString(), case.name)
+            theirs = onnx.shape_inference.infer_shapes(bare, data_prop=True)
+        except (skerry.Unsupported, skerry.VersionTooNew, onnx.shape_inference.InferenceError):
+            continue
+        except skerry.Error as error:
+            wrong.append(f"{case.name}: {error}")
+            continue
+        assert isinstance(ours, skerry.Model)
+        for mine, yours in zip(ours.outputs, theirs.graph.output, strict=True):
+            known = extents(yours)
+            if mine.shape is None or known is None:
+                continue
+            checked += 1
+            if len(known) != len(mine.shape) or any(
+                isinstance(a, int) and b is not None and a != b for a, b in zip(mine.shape, known, strict=False)
+            ):
+                wrong.append(f"{case.name}: {mine} but ONNX infers {known}")
+    assert wrong == []
+    assert checked >= 10

@@ -40,6 +40,9 @@ constexpr std::array kShortFloats = {
     ShortFloat{DType::f8e5m2fnuz, "float8_e5m2fnuz"},
 };
 
+// An array without elements may have no address, a tensor always has one.
+constexpr std::byte kNothing{};
+
 std::optional<nb::dlpack::dtype> spelling_of(DType dtype) {
   for (const Spelling& spelling : kSpellings) {
     if (spelling.dtype == dtype) return nb::dlpack::dtype{static_cast<std::uint8_t>(spelling.code), spelling.bits, 1};
@@ -65,7 +68,6 @@ Tensor tensor_from(const InputArray& array) {
     std::vector<std::int64_t> dims;
     for (std::size_t axis = 0; axis < array.ndim(); ++axis)
       dims.push_back(static_cast<std::int64_t>(array.shape(axis)));
-    static constexpr std::byte kNothing{};  // an array without elements may have no address, a tensor always has one
     const auto* data = static_cast<const std::byte*>(array.data());
     // The ndarray holds a reference to Python's object and gives it back under the GIL, wherever the last tensor dies.
     return {TensorView(spelling.dtype, Shape(dims), data != nullptr ? data : &kNothing),

@@ -50,7 +50,7 @@ class PySession {
             std::optional<double> max_execution_time)
       : model_(model), limits_(limits_from(threads, max_memory_mb, max_execution_time)) {}
 
-  RunResult run(nb::handle inputs, nb::object progress) {
+  RunResult run(nb::handle inputs, const nb::object& progress) {
     const NamedTensors tensors = named_tensors(inputs);
     RunResult result;
     const auto busy = lock();
@@ -109,8 +109,8 @@ class PySession {
   std::optional<Session> session_;  // before steering_ in death: its limits refer to it
 };
 
-nb::dict run_for_outputs(PySession& self, nb::handle inputs, nb::object progress) {
-  const RunResult result = self.run(inputs, std::move(progress));
+nb::dict run_for_outputs(PySession& self, nb::handle inputs, const nb::object& progress) {
+  const RunResult result = self.run(inputs, progress);
   nb::dict outputs;
   for (const auto& [name, tensor] : result.result.tensors) outputs[nb::str(name.c_str())] = array_from(tensor, true);
   return outputs;

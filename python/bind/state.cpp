@@ -39,7 +39,7 @@ nb::object probabilities(const State& state, const std::vector<std::uint32_t>& q
 
 // copy=False refuses what cannot be viewed, as numpy's protocol asks.
 nb::object as_array(const State& state, const nb::object& dtype, const nb::object& copy) {
-  const nb::object view = array_from(state.amplitudes());
+  nb::object view = array_from(state.amplitudes());
   const bool same = dtype.is_none() || nb::cast<bool>(view.attr("dtype").equal(dtype));
   if (same && !(copy.is_none() || !nb::cast<bool>(copy))) return view.attr("copy")();
   if (same) return view;

@@ -102,9 +102,7 @@ def test_no_case_fails_and_the_count_is_told(capsys: pytest.CaptureFixture[str])
     outcomes = {case.name: outcome_of(case.name) for case in cases()}
     count = Counter(found.verdict for found in outcomes.values())
     reasons = Counter(
-        re.sub(r"^\S+: | \(.*", "", found.why)[:60]
-        for found in outcomes.values()
-        if found.verdict == "unsupported"
+        re.sub(r"^\S+: | \(.*", "", found.why)[:60] for found in outcomes.values() if found.verdict == "unsupported"
     )
     with capsys.disabled():
         print(f"\nONNX node cases: {dict(count)}")

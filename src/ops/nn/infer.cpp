@@ -16,7 +16,8 @@ std::optional<Dims> dims_of_constant(const Tensor& tensor) {
   Dims out;
   for (std::int64_t i = 0; i < tensor.shape().elements(); ++i) {
     const auto at = static_cast<std::size_t>(i);
-    const std::int64_t value = tensor.dtype() == DType::i64 ? tensor.as<std::int64_t>()[at] : tensor.as<std::int32_t>()[at];
+    const std::int64_t value =
+        tensor.dtype() == DType::i64 ? tensor.as<std::int64_t>()[at] : tensor.as<std::int32_t>()[at];
     out.push_back(value >= 0 ? Dim(value) : Dim());
   }
   return out;
@@ -52,7 +53,8 @@ void TypeFlow::constant_known(ValueId id, const Tensor& tensor) {
 std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
   const OpRecord* record = find_op(node.op);
   if (record == nullptr) {
-    throw Error(ErrorCode::unsupported, "operator '" + node.op + "' is not known", node.name.empty() ? node.op : node.name);
+    throw Error(ErrorCode::unsupported, "operator '" + node.op + "' is not known",
+                node.name.empty() ? node.op : node.name);
   }
   std::vector<const TensorType*> inputs;
   std::vector<const Tensor*> constants;

@@ -39,7 +39,8 @@ std::vector<TensorType> scan_inputs(const Graph& graph, const Node& node, std::s
   std::vector<TensorType> types;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     TensorType type = type_of(graph, node.inputs[i]);
-    if (i >= states && i < states + scans && i - states < axes.size()) type = without_axis(node, type, axes[i - states]);
+    if (i >= states && i < states + scans && i - states < axes.size())
+      type = without_axis(node, type, axes[i - states]);
     types.push_back(std::move(type));
   }
   return types;

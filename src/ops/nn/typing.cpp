@@ -43,7 +43,8 @@ bool require_rank(const TypeContext& context, std::size_t index, std::size_t lea
   const TensorType& type = input(context, index);
   if (!type.shape) return false;
   if (type.shape->size() >= least && type.shape->size() <= most) return true;
-  const std::string wanted = least == most ? std::to_string(least) : std::to_string(least) + " to " + std::to_string(most);
+  const std::string wanted =
+      least == most ? std::to_string(least) : std::to_string(least) + " to " + std::to_string(most);
   refuse(context.node, "input " + std::to_string(index) + " of " + context.node.op + " has " +
                            std::to_string(type.shape->size()) + " axes instead of " + wanted);
 }
@@ -59,7 +60,8 @@ std::vector<std::size_t> normal_axes(const Node& node, const std::vector<std::in
   std::vector<std::size_t> out;
   for (const std::int64_t axis : axes) {
     out.push_back(normal_axis(node, axis, rank));
-    if (std::count(out.begin(), out.end(), out.back()) > 1) refuse(node, "axis " + std::to_string(axis) + " is named twice");
+    if (std::count(out.begin(), out.end(), out.back()) > 1)
+      refuse(node, "axis " + std::to_string(axis) + " is named twice");
   }
   return out;
 }
@@ -117,6 +119,53 @@ Dim product(const Dims& dims, std::size_t begin, std::size_t end) {
   }
   if (unknowns == 0) return known;
   return unknowns == 1 && known == 1 ? *only_unknown : Dim();
+}
+
+std::optional<Dim> quotient(const Dims& total, const Dims& rest) {
+  std::int64_t above = 1, below = 1;
+  std::vector<std::string> names;
+  bool unknown = false;
+  const auto split = [&unknown](const Dims& dims, std::int64_t& known, auto&& on_name) {
+    for (const Dim& dim : dims) {
+      if (dim.is_known()) {
+        unknown |= __builtin_mul_overflow(known, dim.value, &known);
+      } else if (dim.symbol.empty()) {
+        unknown = true;
+      } else {
+        on_name(dim.symbol);
+      }
+    }
+  };
+  split(total, above, [&](const std::string& name) { names.push_back(name); });
+  split(rest, below, [&](const std::string& name) {
+    const auto at = std::ranges::find(names, name);
+    unknown |= at == names.end();
+    if (at != names.end()) names.erase(at);
+  });
+  if (unknown || names.size() > 1) return Dim();
+  if (names.size() == 1) return above == below ? Dim(names[0]) : Dim();
+  if (below == 0 || above % below != 0) return std::nullopt;
+  return Dim(above / below);
+}
+
+const Dims* known_dims(const TypeContext& context, std::size_t index) {
+  return index < context.dims.size() ? context.dims[index] : nullptr;
+}
+
+std::optional<Dims> wanted_dims(const TypeContext& context, std::size_t index) {
+  const TensorType& type = input(context, index);
+  if (!kernels::Integers::contains(type.dtype) || (type.shape && type.shape->size() > 1)) {
+    refuse(context.node, context.node.op + " needs a vector of integers as input " + std::to_string(index) +
+                             " but has " + type.text());
+  }
+  if (const Dims* known = known_dims(context, index)) return *known;
+  if (!type.shape) return std::nullopt;
+  const Dim count = type.shape->empty() ? Dim(1) : type.shape->front();
+  if (!count.is_known()) return std::nullopt;
+  if (count.value > Shape::kMaxRank)
+    refuse(context.node, "a shape of " + std::to_string(count.value) + " axes is asked for but at most " +
+                             std::to_string(Shape::kMaxRank) + " are possible");
+  return Dims(static_cast<std::size_t>(count.value));
 }
 
 void same_as_input(TypeContext& context) {

@@ -29,8 +29,8 @@ void set_output(TypeContext& context, std::size_t index, DType dtype, std::optio
 template <class List>
 void require(const TypeContext& context, std::size_t index, List) {
   if (List::contains(input(context, index).dtype)) return;
-  refuse(context.node, context.node.op + " does not take " + input(context, index).text() + " as input " +
-                           std::to_string(index));
+  refuse(context.node,
+         context.node.op + " does not take " + input(context, index).text() + " as input " + std::to_string(index));
 }
 /// Throws unless inputs a and b (if both are there) have one dtype.
 void require_same(const TypeContext& context, std::size_t a, std::size_t b);
@@ -52,6 +52,15 @@ Dim broadcast(const Node& node, const Dim& a, const Dim& b);
 std::optional<Dims> broadcast(const Node& node, const std::optional<Dims>& a, const std::optional<Dims>& b);
 /// Product of extents [begin, end), unknown if one of them is.
 Dim product(const Dims& dims, std::size_t begin, std::size_t end);
+
+/// total / rest as a product of extents, where known factors and equal names cancel; unknown where they do not. Nothing
+/// when it is surely not whole.
+std::optional<Dim> quotient(const Dims& total, const Dims& rest);
+
+/// The elements of input `index` if they flow as data (dims()), else null.
+const Dims* known_dims(const TypeContext& context, std::size_t index);
+/// The extents that the integer vector in input `index` asks for, unknown ones where only their number is known.
+std::optional<Dims> wanted_dims(const TypeContext& context, std::size_t index);
 
 /// Output 0 has input 0's type.
 void same_as_input(TypeContext& context);

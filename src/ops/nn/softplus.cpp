@@ -1,0 +1,9 @@
+#include "ops/nn/unary.hpp"
+
+namespace skerry::ops {
+
+extern const OpRecord softplus_record;
+const OpRecord softplus_record = unary_record<kernels::Unary::softplus>(
+    "Softplus", 22, "y = ln(1 + e^x), element by element, without overflow. Reals.");
+
+}  // namespace skerry::ops

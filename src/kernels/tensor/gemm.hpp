@@ -1,0 +1,60 @@
+/// \file
+/// Dense float32 products over packed panels, the engine below MatMul, Gemm and Conv.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace skerry::kernels {
+
+/// The register tile of this machine: `rows` x `columns` results are kept in vectors while the depth runs.
+struct GemmTile {
+  std::size_t rows, columns;
+};
+GemmTile gemm_tile() noexcept;
+
+/// Longest piece of the depth that is packed and multiplied at a time, so that a panel stays in the caches.
+inline constexpr std::size_t kGemmDepth = 256;
+
+/// Where the elements of a matrix stand: element (i, j) at data[i * row + j * column].
+struct MatrixView {
+  const float* data = nullptr;
+  std::size_t row = 0, column = 1;
+};
+
+/// Floats of a packed left matrix [rows, depth]: panels of tile().rows rows, each [depth][rows], zeros past the end.
+std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept;
+/// Floats of a packed right matrix [depth, columns]: panels of tile().columns columns, each [depth][columns].
+std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept;
+/// Packs factor * a. Parallel inside.
+void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed);
+void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed);
+
+/// What a product is added to.
+enum class GemmStart : std::uint8_t { zero, row_bias, column_bias, accumulate };
+
+/// One block of a product: c [rows, columns] at row stride c_row = start + left * right.
+struct GemmBlock {
+  std::size_t rows, columns, depth;
+  const float* left;         ///< first panel of the block
+  std::size_t left_stride;   ///< floats from one panel to the next
+  const float* right;        ///< likewise
+  std::size_t right_stride;
+  float* c;
+  std::size_t c_row;
+  GemmStart start;
+  const float* bias;         ///< of the block's first row or column
+};
+/// On the calling thread. depth may be 0. Each element is start + the products in the order of the depth.
+void gemm_block(const GemmBlock& block);
+
+/// c [rows, columns] (dense) = start + left * right with both sides packed, in blocks shared by the threads. The result
+/// does not depend on their number. bias: `rows` or `columns` floats as `start` says.
+void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
+                 GemmStart start, const float* bias, float* c);
+
+/// How many full-tile multiply-adds' worth of time a product of these extents takes: narrow left sides cannot keep the
+/// vector units busy.
+double gemm_effective_flops(std::size_t rows, std::size_t columns, std::size_t depth) noexcept;
+
+}  // namespace skerry::kernels

@@ -1,0 +1,251 @@
+// Dense float32 products, one source for every instruction set, chosen at run time.
+//
+// A tile of c stays in registers while the depth runs (`#` is one vector):
+//
+//                      right panel   k0  # # #
+//                                    k1  # # #
+//     left panel  k0 k1 k2 ...       k2  # # #      one step: load a row of the right panel,
+//       row 0      a  a  a              c # # #     broadcast one left element per row,
+//       row 1      a  a  a                # # #     multiply and add
+//       ...                               ...
+//
+// Both sides lie packed in the order in which the tile reads them.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/tensor/gemm_simd.cpp"
+// Vectors of unknown length cannot stand in arrays, which the tiles are made of; NEON serves those machines.
+#ifndef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#endif
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/gemm.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace skerry::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+// Three vectors of columns; with 32 registers eight rows fit, with 16 four.
+constexpr std::size_t kVectors = 3;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
+constexpr std::size_t kRows = 8;
+#else
+constexpr std::size_t kRows = 4;
+#endif
+
+GemmTile tile() {
+  return {kRows, kVectors * hn::Lanes(D())};
+}
+
+// Loops over R and N are unrolled in full, so that g++ keeps `sum` in registers.
+template <std::size_t R, std::size_t N>
+HWY_INLINE void multiply(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t depth, V (&sum)[R][N]) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t k = 0; k < depth; ++k) {
+    V right[N];
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, b + n * lanes);
+    _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+      const V left = hn::Set(d, a[r]);
+      _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
+    }
+    a += kRows;
+    b += kVectors * lanes;
+  }
+}
+
+// One tile of R rows and N vectors, of which `columns` results are wanted.
+template <std::size_t R, std::size_t N>
+void tile_of(const float* a, const float* b, std::size_t depth, float* c, std::size_t c_row, std::size_t columns,
+             GemmStart start, const float* bias) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  const bool whole = columns == N * lanes;
+  V sum[R][N];
+  HWY_ALIGN float edge[hn::MaxLanes(d) * N] = {};
+  if (start == GemmStart::column_bias) {
+    // The last columns of a bias may end before a vector does.
+    for (std::size_t n = 0; n < N * lanes; ++n) edge[n] = n < columns ? bias[n] : 0.0F;
+  }
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    if (start == GemmStart::accumulate && !whole) {
+      for (std::size_t n = 0; n < columns; ++n) edge[n] = c[r * c_row + n];
+    }
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
+      if (start == GemmStart::zero) {
+        sum[r][n] = hn::Zero(d);
+      } else if (start == GemmStart::row_bias) {
+        sum[r][n] = hn::Set(d, bias[r]);
+      } else if (start == GemmStart::column_bias || !whole) {
+        sum[r][n] = hn::LoadU(d, edge + n * lanes);
+      } else {
+        sum[r][n] = hn::LoadU(d, c + r * c_row + n * lanes);
+      }
+    }
+  }
+  multiply<R, N>(a, b, depth, sum);
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    float* to = whole ? c + r * c_row : edge;
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) hn::StoreU(sum[r][n], d, to + n * lanes);
+    if (!whole) std::copy_n(edge, columns, c + r * c_row);
+  }
+}
+
+template <std::size_t R>
+void tile_rows(const float* a, const float* b, std::size_t depth, float* c, std::size_t c_row, std::size_t columns,
+               GemmStart start, const float* bias) {
+  const std::size_t lanes = hn::Lanes(D());
+  if (columns > 2 * lanes) return tile_of<R, 3>(a, b, depth, c, c_row, columns, start, bias);
+  if (columns > lanes) return tile_of<R, 2>(a, b, depth, c, c_row, columns, start, bias);
+  tile_of<R, 1>(a, b, depth, c, c_row, columns, start, bias);
+}
+
+// Up to kRows rows: the largest tile that fits, then the next.
+void tile_any(const float* a, const float* b, std::size_t depth, float* c, std::size_t c_row, std::size_t rows,
+              std::size_t columns, GemmStart start, const float* bias) {
+  std::size_t r = 0;
+  const auto step = [&](auto size) {
+    if (rows - r < size) return;
+    const float* own_bias = start == GemmStart::row_bias ? bias + r : bias;
+    tile_rows<size>(a + r, b, depth, c + r * c_row, c_row, columns, start, own_bias);
+    r += size;
+  };
+  if constexpr (kRows == 8) step(std::integral_constant<std::size_t, 8>());
+  step(std::integral_constant<std::size_t, 4>());
+  step(std::integral_constant<std::size_t, 2>());
+  step(std::integral_constant<std::size_t, 1>());
+}
+
+void block_of(const GemmBlock& block) {
+  const std::size_t width = kVectors * hn::Lanes(D());
+  std::size_t k = 0;
+  do {
+    const std::size_t depth = std::min(kGemmDepth, block.depth - k);
+    const GemmStart start = k == 0 ? block.start : GemmStart::accumulate;
+    for (std::size_t column = 0; column < block.columns; column += width) {
+      const float* right = block.right + column / width * block.right_stride + k * width;
+      const std::size_t columns = std::min(width, block.columns - column);
+      for (std::size_t row = 0; row < block.rows; row += kRows) {
+        const float* left = block.left + row / kRows * block.left_stride + k * kRows;
+        const std::size_t at = block.start == GemmStart::row_bias ? row : column;
+        const float* bias = block.bias == nullptr ? nullptr : block.bias + at;
+        tile_any(left, right, depth, block.c + row * block.c_row + column, block.c_row,
+                 std::min(kRows, block.rows - row), columns, start, bias);
+      }
+    }
+    k += depth;
+  } while (k < block.depth);
+}
+
+}  // namespace skerry::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace skerry::kernels {
+HWY_EXPORT(tile);
+HWY_EXPORT(block_of);
+
+namespace {
+
+// Floating-point operations of one piece for a thread: a hundred microseconds.
+constexpr double kPieceFlops = 8e6;
+constexpr std::size_t kRowBlock = 128;
+constexpr std::size_t kColumnPanels = 10;
+// Elements that one piece of packing moves.
+constexpr std::size_t kPackGrain = 16'384;
+
+std::size_t panels(std::size_t extent, std::size_t width) {
+  return (extent + width - 1) / width;
+}
+
+// Panels of `width` neighbours: element (k, i) of panel p is source(p * width + i, k).
+void pack(const float* data, std::size_t along, std::size_t across, std::size_t extent, std::size_t depth,
+          std::size_t width, float factor, float* packed) {
+  const std::size_t grain = std::max<std::size_t>(1, kPackGrain / std::max<std::size_t>(depth * width, 1));
+  base::parallel_for(0, panels(extent, width), grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t p = begin; p < end; ++p) {
+      const std::size_t first = p * width;
+      const std::size_t count = std::min(width, extent - first);
+      const float* from = data + first * along;
+      float* to = packed + p * width * depth;
+      if (count < width) std::fill_n(to, width * depth, 0.0F);
+      if (along == 1) {
+        for (std::size_t k = 0; k < depth; ++k) {
+          for (std::size_t i = 0; i < count; ++i) to[k * width + i] = factor * from[k * across + i];
+        }
+        continue;
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t k = 0; k < depth; ++k) to[k * width + i] = factor * from[i * along + k * across];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+GemmTile gemm_tile() noexcept {
+  return HWY_DYNAMIC_DISPATCH(tile)();
+}
+
+std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept {
+  const std::size_t width = gemm_tile().rows;
+  return panels(rows, width) * width * depth;
+}
+std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept {
+  const std::size_t width = gemm_tile().columns;
+  return panels(columns, width) * width * depth;
+}
+
+void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed) {
+  pack(a.data, a.row, a.column, rows, depth, gemm_tile().rows, factor, packed);
+}
+void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed) {
+  pack(b.data, b.column, b.row, columns, depth, gemm_tile().columns, 1.0F, packed);
+}
+
+void gemm_block(const GemmBlock& block) {
+  HWY_DYNAMIC_DISPATCH(block_of)(block);
+}
+
+void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
+                 GemmStart start, const float* bias, float* c) {
+  if (rows == 0 || columns == 0) return;
+  const GemmTile t = gemm_tile();
+  const std::size_t tall = std::min(kRowBlock, panels(rows, t.rows) * t.rows);
+  const double panel_flops = 2.0 * static_cast<double>(tall * t.columns) * static_cast<double>(depth + 1);
+  const auto wanted = static_cast<std::size_t>(kPieceFlops / panel_flops);
+  const std::size_t wide = std::clamp<std::size_t>(wanted, 1, kColumnPanels) * t.columns;
+  const std::size_t row_blocks = panels(rows, tall), column_blocks = panels(columns, wide);
+  // Neighbouring pieces share their columns: the right block stays in the cache.
+  base::parallel_for(0, row_blocks * column_blocks, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t piece = begin; piece < end; ++piece) {
+      const std::size_t row = piece % row_blocks * tall, column = piece / row_blocks * wide;
+      const std::size_t at = start == GemmStart::row_bias ? row : column;
+      gemm_block({std::min(tall, rows - row), std::min(wide, columns - column), depth, left + row * depth,
+                  t.rows * depth, right + column * depth, t.columns * depth, c + row * columns + column, columns, start,
+                  bias == nullptr ? nullptr : bias + at});
+    }
+  });
+}
+
+double gemm_effective_flops(std::size_t rows, std::size_t columns, std::size_t depth) noexcept {
+  const GemmTile t = gemm_tile();
+  // Rows' worth of a full tile for 0 to 7 rows left over: one row waits for its own additions, and costs nearly three.
+  constexpr std::array<double, 8> kRest = {0, 2.7, 2.7, 5.4, 4, 6.7, 6.7, 9.4};
+  const std::size_t rest = rows % t.rows;
+  const double effective_rows = static_cast<double>(rows - rest) + kRest[rest];
+  const std::size_t lanes = t.columns / 3;
+  const auto effective_columns = static_cast<double>(panels(columns, lanes) * lanes);
+  return 2.0 * effective_rows * effective_columns * static_cast<double>(depth);
+}
+
+}  // namespace skerry::kernels
+#endif

@@ -1,0 +1,64 @@
+/// \file
+/// Products of stacks of matrices: y[b] = alpha * left[b] * right[b] + start, with broadcasting over the stack.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <skerry/tensor.hpp>
+#include <span>
+#include <vector>
+
+#include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/gemm.hpp"
+
+namespace skerry::kernels {
+
+/// Extents and layouts. Element (i, k) of the left matrix stands at i * left_row + k * left_column from its begin; the
+/// stack is looped over in elements of whole matrices.
+struct ProductShape {
+  std::size_t batch = 1, rows = 0, columns = 0, depth = 0;
+  std::size_t left_row = 0, left_column = 1, right_row = 0, right_column = 1;
+  BroadcastLoops<2> stack{Shape(), {Shape(), Shape()}};
+  bool shared_right = true;  ///< one right matrix for the whole stack
+  double alpha = 1.0;
+
+  /// Which left and which right matrix product `index` of the stack takes.
+  std::array<std::size_t, 2> matrices(std::size_t index) const;
+  /// a [..., M, K] times b [..., K, N] as NumPy's matmul, vectors included. Precondition: they fit.
+  static ProductShape matmul(const Shape& a, const Shape& b);
+};
+
+/// y = alpha * left * right, or y += it. Numbers; integers wrap, floats are summed in f64.
+void product_ref(const ProductShape& shape, TensorView left, TensorView right, bool accumulate, MutableTensorView y);
+
+/// y = factor * c, c broadcast to y's shape; same dtype, numbers.
+void scaled_broadcast(TensorView c, double factor, MutableTensorView y);
+
+/// A float32 product made ready. Immutable: run() may be called with any buffers.
+class ProductF32 {
+ public:
+  /// right: the values when they are constant (all of them shared by the stack), else empty; they are packed here.
+  ProductF32(const ProductShape& shape, std::span<const float> right);
+
+  std::uint64_t scratch_bytes() const noexcept { return scratch_bytes_; }
+  std::uint64_t packed_bytes() const noexcept { return packed_.size() * sizeof(float); }
+  /// start: zero, column_bias (bias has `columns` floats) or accumulate.
+  void run(const float* left, const float* right, GemmStart start, const float* bias, float* y,
+           std::span<std::byte> scratch) const;
+
+ private:
+  void run_shared(const float* left, const float* right, GemmStart start, const float* bias, float* y,
+                  float* scratch) const;
+  void run_stack(const float* left, const float* right, GemmStart start, const float* bias, float* y,
+                 std::span<std::byte> scratch) const;
+  void run_one(std::size_t index, const float* left, const float* right, GemmStart start, const float* bias, float* y,
+               float* scratch) const;
+
+  ProductShape shape_;
+  std::vector<float> packed_;
+  std::size_t slots_ = 1;
+  std::uint64_t scratch_bytes_ = 0;
+};
+
+}  // namespace skerry::kernels

@@ -13,6 +13,7 @@
 
 #include "cli/output.hpp"
 #include "cli/verb.hpp"
+#include "frontend/suggest.hpp"
 
 namespace skerry::cli {
 namespace {
@@ -33,8 +34,56 @@ void declare_setting_flags(CLI::App& command, SettingFlags& flags) {
               flags.given.emplace_back(name, value);
             },
             std::string(info.help))
+        ->type_name(std::string(info.form))
+        ->default_str(std::string(info.otherwise))
         ->group("Settings");
   }
+}
+
+std::string indented(std::string_view lines) {
+  std::string text;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    text += (text.empty() ? "  " : "\n  ") + std::string(lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return text;
+}
+
+Error unknown_verb(const std::string& word) {
+  frontend::Nearest nearest(word);
+  for (const Verb* verb : verbs()) nearest.offer(verb->name);
+  return {ErrorCode::invalid_argument, "there is no verb '" + word + "'", {}, nearest.hint("see skerry --help")};
+}
+
+// `left`: the words that no option took.
+Error leftover_error(const CLI::App& app, const CLI::App* command, const std::vector<std::string>& left) {
+  const std::string verb = command != nullptr ? command->get_name() : "";
+  const std::string help = "see skerry " + verb + (verb.empty() ? "" : " ") + "--help";
+  const auto option = std::find_if(left.begin(), left.end(), [](const auto& word) { return word.starts_with("-"); });
+  if (option == left.end()) {
+    return {ErrorCode::invalid_argument, "'" + left.back() + "' is one word too many", verb, help};
+  }
+  const std::string name = option->substr(0, option->find('='));
+  frontend::Nearest nearest(name);
+  std::vector<std::string> known;
+  for (const CLI::App* holder : {&app, command}) {
+    if (holder == nullptr) continue;
+    for (const CLI::Option* candidate : holder->get_options()) {
+      for (const std::string& word : candidate->get_lnames()) known.push_back("--" + word);
+    }
+  }
+  for (const std::string& word : known) nearest.offer(word);
+  return {ErrorCode::invalid_argument, "there is no option " + name, verb, nearest.hint(help)};
+}
+
+Error usage_error(const CLI::App& app, const CLI::ParseError& error, const std::string& first_word) {
+  const auto parsed = app.get_subcommands();
+  const CLI::App* command = parsed.empty() ? nullptr : parsed.front();
+  if (command == nullptr && !first_word.starts_with("-")) return unknown_verb(first_word);
+  if (const auto left = app.remaining(true); !left.empty()) return leftover_error(app, command, left);
+  const std::string help = command != nullptr ? "see skerry " + command->get_name() + " --help" : "see skerry --help";
+  return {ErrorCode::invalid_argument, error.what(), command != nullptr ? command->get_name() : "", help};
 }
 
 int report(const Error& error, bool json) {
@@ -47,27 +96,39 @@ int run(int argc, char** argv, bool json) {
   CLI::App app("Runs neural networks, quantum circuits and hybrids of both inside a budget of memory and time.",
                "skerry");
   app.set_version_flag("--version", "skerry " + std::string(version()));
-  app.require_subcommand(1);
   app.fallthrough();
   app.get_formatter()->column_width(34);
-  app.footer("Exit codes: 0 ok, 2 usage, 3 bad input, 4 over budget, 5 remote unreachable, 6 refused, 70 internal.");
+  app.footer(
+      "skerry VERB --help tells a verb's own options.\n"
+      "Exit codes: 0 ok, 2 usage, 3 bad input, 4 over budget, 5 remote unreachable, 6 refused, 70 internal.\n\n"
+      "Examples:\n"
+      "  skerry run ghz.qasm --shots 1000 --seed 7\n"
+      "  skerry plan big.qasm --max-memory-mb 512\n"
+      "  skerry compile model.onnx -O high -o model.skerry");
   std::string config;
   bool json_flag = false;  // read before parsing, so that usage errors are JSON too; declared here for --help
   app.add_flag("--json", json_flag, "Print one JSON object on stdout");
-  app.add_option("--config", config, "Configuration file instead of the usual one")->check(CLI::ExistingFile);
+  app.add_option("--config", config, "Configuration file instead of the usual one")->type_name("FILE.toml");
 
   SettingFlags flags;
   std::vector<std::pair<CLI::App*, Action>> commands;
   for (const Verb* verb : verbs()) {
     CLI::App* command = app.add_subcommand(std::string(verb->name), std::string(verb->help));
     commands.emplace_back(command, verb->declare(*command));
-    declare_setting_flags(*command, flags);
+    if (verb->takes_settings) declare_setting_flags(*command, flags);
+    command->footer("With every verb: --json for one JSON object on stdout, --config FILE.toml.\n\nExamples:\n" +
+                    indented(verb->examples));
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    return report(Error(ErrorCode::invalid_argument, error.what(), {}, "see skerry --help"), json);
+    return report(usage_error(app, error, argc > 1 ? argv[1] : "-"), json);
+  }
+  if (app.get_subcommands().empty()) {
+    if (json) return report(Error(ErrorCode::invalid_argument, "no verb is given", {}, "see skerry --help"), json);
+    std::fputs(app.help().c_str(), stderr);
+    return error_info(ErrorCode::invalid_argument).exit_code;
   }
 
   Context context;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/memory_usage.hpp"
 #include "plan/budget.hpp"
 
 namespace skerry::cli {
@@ -77,7 +78,8 @@ json error_json(const Error& error) {
            {{"code", error_info(error.code()).name},
             {"message", error.message()},
             {"where", error.where()},
-            {"hint", error.hint()}}}};
+            {"hint", error.hint()}}},
+          {"process_peak_bytes", base::peak_resident_bytes()}};
 }
 
 json report_json(const RunReport& report) {
@@ -86,7 +88,8 @@ json report_json(const RunReport& report) {
           {"predicted_bytes", report.predicted_bytes},
           {"peak_bytes", report.peak_bytes},
           {"predicted_seconds", report.predicted_seconds},
-          {"seconds", report.seconds}};
+          {"seconds", report.seconds},
+          {"process_peak_bytes", base::peak_resident_bytes()}};
 }
 
 json plan_json(const Plan& plan) {

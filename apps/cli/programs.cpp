@@ -12,23 +12,38 @@ namespace skerry::cli {
 namespace {
 
 template <class T>
-T parse_number(const std::string& flag, std::string_view text) {
+T parse_number(const std::string& flag, std::string_view text, const std::string& hint) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not a number", flag);
+    throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not a number that fits", flag, hint);
   }
   return value;
 }
 
+// Nothing is a scalar: `x=`.
 std::vector<std::int64_t> parse_dims(const std::string& flag, std::string_view text) {
   std::vector<std::int64_t> dims;
-  while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    dims.push_back(parse_number<std::int64_t>(flag, text.substr(0, comma)));
-    text.remove_prefix(std::min(comma + 1, text.size()));
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    dims.push_back(parse_number<std::int64_t>(flag, text.substr(begin, comma - begin), "write it as NAME=1,3,224,224"));
+    if (dims.back() < 0) {
+      throw Error(ErrorCode::invalid_argument, "extent " + std::to_string(dims.back()) + " is below zero", flag);
+    }
+    begin = comma + 1;
+    if (comma + 1 == text.size()) throw Error(ErrorCode::invalid_argument, "the last extent is missing", flag);
   }
   return dims;
+}
+
+// A name that no input has is a slip of the pen, not a wish to ignore it.
+void check_input_name(const Graph& graph, const std::string& flag, const std::string& name) {
+  std::string names;
+  for (const ValueId id : graph.inputs()) {
+    if (graph.value(id).name == name) return;
+    names += (names.empty() ? "" : ", ") + graph.value(id).name;
+  }
+  throw Error(ErrorCode::invalid_argument, "the model has no input '" + name + "'", flag, "its inputs are " + names);
 }
 
 }  // namespace
@@ -36,7 +51,8 @@ std::vector<std::int64_t> parse_dims(const std::string& flag, std::string_view t
 std::pair<std::string, std::string> split_assignment(const std::string& flag, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not name=value", flag);
+    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not NAME=VALUE", flag,
+                "write the name, an equals sign and the value, without spaces");
   }
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
@@ -44,22 +60,29 @@ std::pair<std::string, std::string> split_assignment(const std::string& flag, co
 void ProgramFlags::declare(CLI::App& command) {
   command
       .add_option("file", file, "OpenQASM, JSON gate list, ONNX, Skerry text or .skerry package; - for standard input")
+      ->type_name("")
       ->required();
-  command.add_option("--trust", trusted, "Accept only packages signed by this public key; again for each");
+  command.add_option("--trust", trusted, "Accept only packages signed by this public key; again for each")
+      ->type_name("FILE.pub")
+      ->allow_extra_args(false);
 }
 
 Program ProgramFlags::load() const {
   LoadOptions options;
   for (const std::string& key : trusted) options.trusted.push_back(package::read_public_key(key));
+  if (file.empty())
+    throw Error(ErrorCode::invalid_argument, "the name is empty", "file", "name a file, or - for standard input");
   if (file != "-") return skerry::load(file, options);
   return loads(base::read_file("/dev/stdin", options.limits.max_text_bytes), options, "<stdin>");
 }
 
 void InputFlags::declare(CLI::App& command) {
-  command.add_option("--input", inputs, "Input of a model as NAME=FILE.npy; again for each");
-  command.add_option("--shape", shapes,
-                     "Shape of a model's input as NAME=1,3,224,224, where no file tells it; again for each");
-  command.add_option("--param", parameters, "Parameter of a circuit as NAME=VALUE; again for each");
+  const auto add = [&command](const char* flag, std::vector<std::string>& target, const char* form, const char* help) {
+    command.add_option(flag, target, help)->type_name(form)->allow_extra_args(false);
+  };
+  add("--input", inputs, "NAME=FILE.npy", "Input of a model; again for each");
+  add("--shape", shapes, "NAME=1,3,224,224", "Shape of a model's input where no file tells it; again for each");
+  add("--param", parameters, "NAME=VALUE", "Parameter of a circuit, angles in radians; again for each");
 }
 
 NamedTensors InputFlags::tensors() const {
@@ -69,6 +92,34 @@ NamedTensors InputFlags::tensors() const {
     tensors.emplace_back(name, data::read_npy(path));
   }
   return tensors;
+}
+
+void InputFlags::check(const Program& program) const {
+  if (const auto* graph = std::get_if<Graph>(&program)) {
+    if (!parameters.empty()) {
+      throw Error(ErrorCode::invalid_argument, "a model takes no parameters", "--param", "give --input NAME=FILE.npy");
+    }
+    for (const std::string& input : inputs)
+      check_input_name(*graph, "--input", split_assignment("--input", input).first);
+    for (const std::string& shape : shapes)
+      check_input_name(*graph, "--shape", split_assignment("--shape", shape).first);
+    return;
+  }
+  if (!inputs.empty() || !shapes.empty()) {
+    throw Error(ErrorCode::invalid_argument, "a circuit takes no tensors", inputs.empty() ? "--shape" : "--input",
+                "give --param NAME=VALUE");
+  }
+}
+
+void add_count(CLI::App& command, const std::string& flag, std::uint64_t& counted, const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          flag,
+          [flag, &counted](const std::string& text) {
+            counted = parse_number<std::uint64_t>(flag, text, "give a whole number, zero or more");
+          },
+          help)
+      ->type_name("N");
 }
 
 std::vector<TensorType> InputFlags::types(const Graph& graph) const {
@@ -94,7 +145,7 @@ std::vector<TensorType> InputFlags::types(const Graph& graph) const {
 void InputFlags::apply(RunOptions& options) const {
   for (const std::string& parameter : parameters) {
     const auto [name, value] = split_assignment("--param", parameter);
-    options.named_parameters[name] = parse_number<double>("--param", value);
+    options.named_parameters[name] = parse_number<double>("--param " + name, value, "give a number in radians");
   }
 }
 

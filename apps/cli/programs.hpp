@@ -32,7 +32,12 @@ struct InputFlags {
   /// Concrete type of each graph input: from a file, from --shape, else the declared one with unknown extents as 1.
   std::vector<TensorType> types(const Graph& graph) const;
   void apply(RunOptions& options) const;
+  /// Refuses what this kind of program does not take. Errors: invalid_argument.
+  void check(const Program& program) const;
 };
+
+/// An option with a whole number, zero or more. `counted` stays as it is when the option is not given.
+void add_count(CLI::App& command, const std::string& flag, std::uint64_t& counted, const std::string& help);
 
 /// `name=value` in two. Errors: invalid_argument naming the flag.
 std::pair<std::string, std::string> split_assignment(const std::string& flag, const std::string& text);

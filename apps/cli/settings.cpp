@@ -2,25 +2,32 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <skerry/error.hpp>
 
 #include "base/file.hpp"
+#include "frontend/suggest.hpp"
 
 namespace skerry::cli {
 namespace {
 
 constexpr std::array kSettings = {
-    SettingInfo{"threads", "threads of a run; 0 for SKERRY_NUM_THREADS, OMP_NUM_THREADS or the CPUs there are", "0"},
-    SettingInfo{"max_memory_mb", "refuse a run that needs more, in MB of 10^6 bytes; empty for what is free", ""},
-    SettingInfo{"max_execution_time", "refuse or stop a run that takes longer, in seconds; empty for no limit", ""},
-    SettingInfo{"method", "simulator, or auto", "auto"},
-    SettingInfo{"precision", "width of amplitudes, single or double", "double"},
-    SettingInfo{"seed", "seed of a run: same seed, same counts", "0"},
+    SettingInfo{"threads", "N", "threads of a run; 0 for SKERRY_NUM_THREADS, OMP_NUM_THREADS or the CPUs there are",
+                "0"},
+    SettingInfo{"max_memory_mb", "MB", "refuse a run that needs more, in MB of 10^6 bytes; else what is free", ""},
+    SettingInfo{"max_execution_time", "SECONDS", "refuse a run predicted to take longer, stop one that does", ""},
+    SettingInfo{"method", "NAME", "simulator, or auto", "auto"},
+    SettingInfo{"precision", "WIDTH", "single (complex64) or double (complex128) amplitudes", "double"},
+    SettingInfo{"seed", "N", "seed of a run: same seed, same counts", "0"},
 };
+
+constexpr double kMostMegabytes = 1e12;  // an exabyte
+constexpr double kMostSeconds = 1e9;     // thirty years; nanoseconds of it fit in 64 bits
 
 std::string environment_name(std::string_view setting) {
   std::string name = "SKERRY_";
@@ -39,7 +46,8 @@ std::string value_text(const toml::node& node, std::string_view name, const std:
     std::array<char, 32> digits{};
     return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr};
   }
-  throw Error(ErrorCode::invalid_argument, "setting '" + std::string(name) + "' is neither text nor a number", where);
+  throw Error(ErrorCode::invalid_argument, "setting '" + std::string(name) + "' is neither text nor a number", where,
+              "write a line like threads = 2");
 }
 
 void read_file(Settings& settings, const std::filesystem::path& path) {
@@ -50,27 +58,43 @@ void read_file(Settings& settings, const std::filesystem::path& path) {
   } catch (const toml::parse_error& error) {
     throw Error(ErrorCode::syntax_error, std::string(error.description()),
                 path.string() + ":" + std::to_string(error.source().begin.line) + ":" +
-                    std::to_string(error.source().begin.column));
+                    std::to_string(error.source().begin.column),
+                "write a line like threads = 2");
   }
   for (const auto& [key, node] : table) {
     const std::string where = path.string() + ":" + std::to_string(node.source().begin.line);
     if (!is_known(key.str())) {
+      frontend::Nearest nearest(key.str());
+      for (const SettingInfo& info : kSettings) nearest.offer(info.name);
       throw Error(ErrorCode::invalid_argument, "there is no setting '" + std::string(key.str()) + "'", where,
-                  "see skerry config");
+                  nearest.hint("skerry config lists them"));
     }
     settings.set(key.str(), value_text(node, key.str(), where), path.string());
   }
 }
 
 template <class T>
-T number(const Settings& settings, std::string_view name) {
+T whole_number(const Settings& settings, std::string_view name) {
   const Setting& setting = settings[name];
   T value{};
   const char* end = setting.value.data() + setting.value.size();
   const auto [rest, error] = std::from_chars(setting.value.data(), end, value);
   if (error != std::errc() || rest != end || value < T{}) {
-    throw Error(ErrorCode::invalid_argument, std::string(name) + " is '" + setting.value + "', not a number that fits",
-                setting.source);
+    throw Error(ErrorCode::invalid_argument, std::string(name) + " is '" + setting.value + "'", setting.source,
+                "give a whole number from 0 to " + std::to_string(std::numeric_limits<T>::max()));
+  }
+  return value;
+}
+
+// Above zero and at most `most`, so that what it is turned into cannot overflow.
+double positive_number(const Settings& settings, std::string_view name, double most, const std::string& unit) {
+  const Setting& setting = settings[name];
+  double value = 0.0;
+  const char* end = setting.value.data() + setting.value.size();
+  const auto [rest, error] = std::from_chars(setting.value.data(), end, value);
+  if (error != std::errc() || rest != end || !(value > 0.0) || !(value <= most)) {
+    throw Error(ErrorCode::invalid_argument, std::string(name) + " is '" + setting.value + "'", setting.source,
+                "give a number of " + unit + " above 0");
   }
   return value;
 }
@@ -108,12 +132,14 @@ const Setting& Settings::operator[](std::string_view name) const {
 
 Limits Settings::limits() const {
   Limits limits;
-  limits.threads = number<int>(*this, "threads");
+  limits.threads = whole_number<int>(*this, "threads");
   if (!(*this)["max_memory_mb"].value.empty()) {
-    limits.max_memory_bytes = static_cast<std::uint64_t>(number<double>(*this, "max_memory_mb") * 1e6);
+    limits.max_memory_bytes =
+        static_cast<std::uint64_t>(positive_number(*this, "max_memory_mb", kMostMegabytes, "MB") * 1e6);
   }
   if (!(*this)["max_execution_time"].value.empty()) {
-    limits.max_execution_time = std::chrono::duration<double>(number<double>(*this, "max_execution_time"));
+    limits.max_execution_time =
+        std::chrono::duration<double>(positive_number(*this, "max_execution_time", kMostSeconds, "seconds"));
   }
   return limits;
 }
@@ -122,7 +148,7 @@ RunOptions Settings::run_options() const {
   RunOptions options;
   options.limits = limits();
   options.method = (*this)["method"].value;
-  options.seed = number<std::uint64_t>(*this, "seed");
+  options.seed = whole_number<std::uint64_t>(*this, "seed");
   const Setting& precision = (*this)["precision"];
   if (precision.value != "single" && precision.value != "double") {
     throw Error(ErrorCode::invalid_argument, "precision is '" + precision.value + "'", precision.source,

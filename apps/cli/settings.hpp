@@ -15,7 +15,7 @@ namespace skerry::cli {
 /// One setting: its spelling in every source is derived from the name (`max_memory_mb`, SKERRY_MAX_MEMORY_MB,
 /// --max-memory-mb).
 struct SettingInfo {
-  std::string_view name, help, otherwise;
+  std::string_view name, form, help, otherwise;
 };
 std::span<const SettingInfo> setting_infos();
 
@@ -27,7 +27,7 @@ struct Setting {
 class Settings {
  public:
   /// Reads file and environment. file: empty for the usual place (config.toml in the configuration folder; none is
-  /// fine). Errors: syntax_error (file:line), invalid_argument for an unknown name, with a hint.
+  /// fine). Errors: not_found, syntax_error (file:line), invalid_argument for an unknown name, with a hint.
   static Settings read(const std::filesystem::path& file);
 
   void set(std::string_view name, std::string value, std::string source);

@@ -28,6 +28,8 @@ using Action = std::function<int(Context&)>;
 struct Verb {
   std::string_view name;
   std::string_view help;
+  std::string_view examples;  ///< commands for the foot of --help, one a line
+  bool takes_settings;        ///< each setting is a flag too
   /// Declares options on the sub-command and gives what is to be done with them.
   Action (*declare)(CLI::App& command);
 };

@@ -13,8 +13,8 @@ T number(std::string_view option, std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < T{}) {
-    throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not a number that fits",
-                std::string(option));
+    throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not a whole number that fits",
+                std::string(option), "give a whole number, zero or more");
   }
   return value;
 }
@@ -22,7 +22,8 @@ T number(std::string_view option, std::string_view text) {
 std::pair<std::string, std::string> assignment(std::string_view option, std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not name=value", std::string(option));
+    throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not NAME=VALUE", std::string(option),
+                "write the name, an equals sign and the value, without spaces");
   }
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
 }
@@ -34,6 +35,17 @@ double real(std::string_view option, std::string_view text) {
     throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not a number", std::string(option));
   }
   return value;
+}
+
+constexpr double kMostMegabytes = 1e12;  // an exabyte
+constexpr double kMostSeconds = 1e9;     // thirty years; nanoseconds of it fit in 64 bits
+
+// Above zero and at most `most`, so that what it is turned into cannot overflow.
+double positive(std::string_view option, std::string_view text, double most) {
+  const double value = real(option, text);
+  if (value > 0.0 && value <= most) return value;
+  throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' cannot be a limit", std::string(option),
+              "give a number above 0");
 }
 
 // One row per option with a value.
@@ -53,16 +65,17 @@ constexpr OptionRow kOptions[] = {
     {"--precision",
      [](Arguments& a, std::string_view o, std::string_view v) {
        if (v != "single" && v != "double")
-         throw Error(ErrorCode::invalid_argument, "use single or double", std::string(o));
+         throw Error(ErrorCode::invalid_argument, "there is no precision '" + std::string(v) + "'", std::string(o),
+                     "use single or double");
        a.options.precision = v == "single" ? Precision::single_precision : Precision::double_precision;
      }},
     {"--max-memory-mb",
      [](Arguments& a, std::string_view o, std::string_view v) {
-       a.options.limits.max_memory_bytes = static_cast<std::uint64_t>(number<double>(o, v) * 1e6);
+       a.options.limits.max_memory_bytes = static_cast<std::uint64_t>(positive(o, v, kMostMegabytes) * 1e6);
      }},
     {"--max-execution-time",
      [](Arguments& a, std::string_view o, std::string_view v) {
-       a.options.limits.max_execution_time = std::chrono::duration<double>(number<double>(o, v));
+       a.options.limits.max_execution_time = std::chrono::duration<double>(positive(o, v, kMostSeconds));
      }},
     {"--param",
      [](Arguments& a, std::string_view o, std::string_view v) {
@@ -104,7 +117,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
       arguments.version = true;
     } else if (word == "--json") {
       arguments.json = true;
-    } else if (word.starts_with("--")) {
+    } else if (word.starts_with("-")) {
       std::optional<std::string_view> value;
       if (const std::size_t equals = word.find('='); equals != std::string_view::npos) {
         value = word.substr(equals + 1);
@@ -124,7 +137,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     }
   }
   if (arguments.package.empty() && !arguments.help && !arguments.version) {
-    throw Error(ErrorCode::invalid_argument, "no package is named", {}, "see skerry-run --help");
+    throw Error(ErrorCode::invalid_argument, "no package is named", {}, "write skerry-run FILE.skerry; see --help");
   }
   return arguments;
 }

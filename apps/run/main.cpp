@@ -1,4 +1,5 @@
 // skerry-run: package in, answer out, on a machine that has nothing else.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -17,14 +18,38 @@ namespace {
 
 constexpr std::uint64_t kDefaultShots = 1024;
 
+// A name that nothing has is a slip of the pen, not a wish to ignore it.
+void check_name(const std::string& what, const std::string& name, const std::vector<std::string>& known,
+                const char* option) {
+  std::string list;
+  for (const std::string& word : known) list += (list.empty() ? "" : ", ") + word;
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  throw Error(ErrorCode::invalid_argument, "the package has no " + what + " '" + name + "'", option,
+              known.empty() ? "it has none" : "there are " + list);
+}
+
+std::vector<std::string> names_of(const Graph& graph, const std::vector<ValueId>& ids) {
+  std::vector<std::string> names;
+  for (const ValueId id : ids) names.push_back(graph.value(id).name);
+  return names;
+}
+
 Result run_circuit(const Circuit& circuit, Arguments& arguments) {
   RunOptions& options = arguments.options;
   if (options.shots == 0) options.shots = kDefaultShots;
+  if (!arguments.inputs.empty() || !arguments.outputs.empty()) {
+    throw Error(ErrorCode::invalid_argument, "a circuit has no tensors",
+                arguments.inputs.empty() ? "--output" : "--input", "leave it out");
+  }
+  std::vector<std::string> names;
+  for (const Parameter& parameter : circuit.parameters()) names.push_back(parameter.name);
+  for (const auto& [name, value] : options.named_parameters) check_name("parameter", name, names, "--param");
   std::vector<double> values;
-  for (const Parameter& parameter : circuit.parameters()) {
-    const auto found = options.named_parameters.find(parameter.name);
+  for (const std::string& name : names) {
+    const auto found = options.named_parameters.find(name);
     if (found == options.named_parameters.end()) {
-      throw Error(ErrorCode::invalid_argument, "parameter '" + parameter.name + "' has no value", "--param");
+      throw Error(ErrorCode::invalid_argument, "parameter '" + name + "' has no value", "--param",
+                  "give --param " + name + "=VALUE");
     }
     values.push_back(found->second);
   }
@@ -32,6 +57,14 @@ Result run_circuit(const Circuit& circuit, Arguments& arguments) {
 }
 
 Result run_graph(const Graph& graph, const Arguments& arguments) {
+  if (!arguments.options.named_parameters.empty() || arguments.options.shots != 0) {
+    throw Error(ErrorCode::invalid_argument, "the package holds a model, not a circuit",
+                arguments.options.shots != 0 ? "--shots" : "--param", "leave it out");
+  }
+  for (const auto& [name, file] : arguments.inputs)
+    check_name("input", name, names_of(graph, graph.inputs()), "--input");
+  for (const auto& [name, file] : arguments.outputs)
+    check_name("output", name, names_of(graph, graph.outputs()), "--output");
   std::vector<Tensor> inputs;
   std::vector<TensorView> views;
   std::vector<TensorType> types;
@@ -39,7 +72,9 @@ Result run_graph(const Graph& graph, const Arguments& arguments) {
     const Value& value = graph.value(id);
     const std::pair<std::string, std::string>* given = nullptr;
     for (const auto& input : arguments.inputs) given = input.first == value.name ? &input : given;
-    if (given == nullptr) throw Error(ErrorCode::invalid_argument, "input '" + value.name + "' is missing", "--input");
+    if (given == nullptr)
+      throw Error(ErrorCode::invalid_argument, "input '" + value.name + "' is missing", "--input",
+                  "give --input " + value.name + "=FILE.npy");
     inputs.push_back(data::read_npy(given->second));
     views.push_back(inputs.back().view());
     types.push_back(TensorType::of(views.back().dtype(), views.back().shape()));
@@ -70,6 +105,10 @@ Result run_graph(const Graph& graph, const Arguments& arguments) {
 int run(Arguments& arguments) {
   package::ReadOptions read;
   for (const std::string& key : arguments.trusted_keys) read.trusted.push_back(package::read_public_key(key));
+  if (!package::is_package(base::MappedFile::open(arguments.package).bytes())) {
+    throw Error(ErrorCode::corrupt, "the file is not a package", arguments.package,
+                "make one with skerry compile FILE -o FILE.skerry");
+  }
   const package::Loaded loaded = package::read(arguments.package, read);
   const auto* circuit = std::get_if<Circuit>(&loaded.contents.program);
   const Result result = circuit != nullptr ? run_circuit(*circuit, arguments)

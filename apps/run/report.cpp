@@ -5,6 +5,8 @@
 #include <cmath>
 #include <skerry/graph.hpp>
 
+#include "base/memory_usage.hpp"
+
 namespace skerry::device {
 namespace {
 
@@ -36,7 +38,8 @@ std::string report_json(const RunReport& report) {
   return "\"method\":" + quoted(report.method) + ",\"threads\":" + std::to_string(report.threads) +
          ",\"seconds\":" + number(report.seconds) + ",\"predicted_seconds\":" + number(report.predicted_seconds) +
          ",\"peak_bytes\":" + std::to_string(report.peak_bytes) +
-         ",\"predicted_bytes\":" + std::to_string(report.predicted_bytes);
+         ",\"predicted_bytes\":" + std::to_string(report.predicted_bytes) +
+         ",\"process_peak_bytes\":" + std::to_string(base::peak_resident_bytes());
 }
 
 }  // namespace
@@ -78,7 +81,8 @@ std::string json(const Result& result) {
 std::string json(const Error& error) {
   return "{\"ok\":false,\"error\":{\"code\":" + quoted(error_info(error.code()).name) +
          ",\"message\":" + quoted(error.message()) + ",\"where\":" + quoted(error.where()) +
-         ",\"hint\":" + quoted(error.hint()) + "}}\n";
+         ",\"hint\":" + quoted(error.hint()) +
+         "},\"process_peak_bytes\":" + std::to_string(base::peak_resident_bytes()) + "}\n";
 }
 
 }  // namespace skerry::device

@@ -61,35 +61,38 @@ void save(const Program& program, const std::filesystem::path& path, const SaveO
 
 std::vector<double> parameter_values(const Circuit& circuit, const RunOptions& options) {
   const auto& declared = circuit.parameters();
+  std::string names;
+  for (const auto& parameter : declared) names += (names.empty() ? "" : ", ") + parameter.name;
+  const std::string where = circuit.name.empty() ? "parameters" : circuit.name;
+  const std::string hint = names.empty() ? "the circuit has none" : "its parameters are " + names;
   if (!options.parameters.empty() && !options.named_parameters.empty()) {
-    throw Error(ErrorCode::invalid_argument, "parameters are given both in order and by name", circuit.name,
+    throw Error(ErrorCode::invalid_argument, "parameters are given both in order and by name", where,
                 "give one of the two");
   }
   if (options.named_parameters.empty()) {
     if (options.parameters.size() != declared.size()) {
-      std::string names;
-      for (const auto& parameter : declared) names += (names.empty() ? "" : ", ") + parameter.name;
       throw Error(ErrorCode::invalid_argument,
                   "the circuit has " + std::to_string(declared.size()) + " parameters" +
                       (names.empty() ? "" : " (" + names + ")") + " but " + std::to_string(options.parameters.size()) +
                       " values were given",
-                  circuit.name, "give one value per parameter");
+                  where, "give one value per parameter");
     }
     return options.parameters;
   }
-  std::vector<double> values;
+  // A name that is unknown tells more about a slip of the pen than the one it leaves without a value.
   std::set<std::string_view> known;
-  for (const auto& parameter : declared) {
-    known.insert(parameter.name);
-    const auto found = options.named_parameters.find(parameter.name);
-    if (found == options.named_parameters.end()) {
-      throw Error(ErrorCode::invalid_argument, "parameter '" + parameter.name + "' has no value", circuit.name);
-    }
-    values.push_back(found->second);
-  }
+  for (const auto& parameter : declared) known.insert(parameter.name);
   for (const auto& [name, value] : options.named_parameters) {
     if (!known.contains(name))
-      throw Error(ErrorCode::invalid_argument, "the circuit has no parameter '" + name + "'", circuit.name);
+      throw Error(ErrorCode::invalid_argument, "the circuit has no parameter '" + name + "'", where, hint);
+  }
+  std::vector<double> values;
+  for (const auto& parameter : declared) {
+    const auto found = options.named_parameters.find(parameter.name);
+    if (found == options.named_parameters.end()) {
+      throw Error(ErrorCode::invalid_argument, "parameter '" + parameter.name + "' has no value", where, hint);
+    }
+    values.push_back(found->second);
   }
   return values;
 }
@@ -99,7 +102,8 @@ Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusa
 }
 
 Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
-  planning::machine_rates(planning::planned_threads(limits), true);  // a prediction that is asked for is worth the measurement
+  planning::machine_rates(planning::planned_threads(limits),
+                          true);  // a prediction that is asked for is worth the measurement
   return planning::plan_graph(graph, inputs, limits).report;
 }
 

@@ -51,7 +51,9 @@ std::array<std::byte, N> key_of_text(const std::string& text, std::string_view h
   if (!text.starts_with(header)) {
     throw Error(ErrorCode::syntax_error,
                 "the file does not begin with '" + std::string(header.substr(0, header.size() - 1)) + "'",
-                path.string() + ":1");
+                path.string() + ":1",
+                header == kPublicHeader ? "name the .pub file of a pair made by skerry keys --make"
+                                        : "name the .key file of a pair made by skerry keys --make");
   }
   const int status = sodium_base642bin(reinterpret_cast<unsigned char*>(key.data()), N, text.data() + header.size(),
                                        text.size() - header.size(), "\n", &bytes, &end, sodium_base64_VARIANT_ORIGINAL);

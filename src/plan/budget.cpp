@@ -31,7 +31,8 @@ std::string bytes_text(std::uint64_t bytes) {
 std::string seconds_text(double seconds) {
   if (seconds >= 1) return scaled(seconds, "s");
   if (seconds >= 1e-3) return scaled(seconds * 1e3, "ms");
-  return scaled(seconds * 1e6, "us");
+  if (seconds >= 1e-6) return scaled(seconds * 1e6, "us");
+  return scaled(seconds * 1e9, "ns");
 }
 
 std::uint64_t memory_limit(const Limits& limits, std::uint64_t need) {
@@ -55,7 +56,7 @@ void enforce(const Plan& plan, const Limits& limits, const std::string& hint) {
   if (plan.peak_bytes > most) {
     throw Error(ErrorCode::budget_exceeded,
                 "the run needs " + bytes_text(plan.peak_bytes) + " (" + std::to_string(plan.peak_bytes) +
-                    " bytes) but " + (limits.max_memory_bytes ? "max_memory allows " : "the machine has free ") +
+                    " bytes) but " + (limits.max_memory_bytes ? "max_memory_mb allows " : "the machine has free ") +
                     bytes_text(most) + " (" + std::to_string(most) + " bytes)",
                 plan.method, hint);
   }

@@ -92,7 +92,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
 }
 
 constexpr const char* kMemoryHint =
-    "raise max_memory, use precision single (half the bytes), ask for fewer results, or run on a larger machine";
+    "raise max_memory_mb, use precision single (half the bytes), ask for fewer results, or run on a larger machine";
 
 }  // namespace
 

@@ -175,7 +175,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
     const MemoryReport& m = report.memory;
     report.peak_bytes = m.weights + m.packed + m.arena + m.scratch + m.outputs + m.state;
   };
-  constexpr const char* kHint = "raise max_memory, use a smaller batch, or quantise the model";
+  constexpr const char* kHint = "raise max_memory_mb, use a smaller batch, or quantise the model";
   total();
   enforce({.method = "graph", .peak_bytes = report.peak_bytes}, limits, kHint);
 

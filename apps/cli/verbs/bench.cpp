@@ -13,11 +13,13 @@
 namespace skerry::cli {
 namespace {
 
+constexpr std::uint64_t kMostRuns = 100000;
+
 struct Flags {
   ProgramFlags program;
   InputFlags input;
   std::uint64_t shots = 0;
-  std::size_t repeat = 11;
+  std::uint64_t repeat = 11;
 };
 
 // Inputs that no file gives are filled with a ramp, never with subnormals: those run at another speed.
@@ -46,13 +48,16 @@ Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
-  command.add_option("--shots", flags->shots, "Samples of a circuit")->capture_default_str();
-  command.add_option("--repeat", flags->repeat, "Measured runs after one that warms up")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
+  add_count(command, "--shots", flags->shots, "Samples of a circuit; none when left out");
+  add_count(command, "--repeat", flags->repeat, "Measured runs after one that warms up; 11 when left out");
   return [flags](Context& context) {
     const Interruptible interruptible(context.terminal);
+    if (flags->repeat == 0 || flags->repeat > kMostRuns) {
+      throw Error(ErrorCode::invalid_argument, std::to_string(flags->repeat) + " runs cannot be measured", "--repeat",
+                  "give 1 to " + std::to_string(kMostRuns));
+    }
     const Program program = flags->program.load();
+    flags->input.check(program);
     std::vector<double> seconds;
     RunReport report;
     if (const auto* circuit = std::get_if<Circuit>(&program)) {
@@ -93,6 +98,13 @@ Action declare(CLI::App& command) {
 }  // namespace
 
 extern const Verb bench_verb;
-const Verb bench_verb = {"bench", "Time a program: median and spread beside the prediction", declare};
+const Verb bench_verb = {
+    "bench",
+    "Time a program: median and spread beside the prediction",
+    "skerry bench ghz.qasm --repeat 21\n"
+    "skerry bench model.onnx --shape x=8,1,28,28 --threads 2 --json\n",
+    true,
+    declare,
+};
 
 }  // namespace skerry::cli

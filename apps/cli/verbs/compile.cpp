@@ -55,17 +55,27 @@ int compile_program(const Flags& flags, const Context& context) {
 Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
-  command.add_option("-O,--level", flags->level, "low, medium or high")->capture_default_str();
-  command.add_option("-o,--output", flags->output, "Package to write")->required();
-  command.add_option("--disable", flags->disabled, "Pass to leave out; again for each");
+  command.add_option("-O,--level", flags->level, "low, medium or high")->type_name("LEVEL")->capture_default_str();
+  command.add_option("-o,--output", flags->output, "Package to write")->type_name("FILE.skerry")->required();
+  command.add_option("--disable", flags->disabled, "Pass to leave out; again for each")
+      ->type_name("PASS")
+      ->allow_extra_args(false);
   command.add_flag("--compress", flags->compress, "Smaller file; weights are unpacked on load instead of mapped");
-  command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys");
+  command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys")->type_name("FILE.key");
   return [flags](Context& context) { return compile_program(*flags, context); };
 }
 
 }  // namespace
 
 extern const Verb compile_verb;
-const Verb compile_verb = {"compile", "Optimise a program and write it as a package", declare};
+const Verb compile_verb = {
+    "compile",
+    "Optimise a program and write it as a package",
+    "skerry compile model.onnx -O high -o model.skerry\n"
+    "skerry compile ghz.qasm -o ghz.skerry --sign team.key\n"
+    "skerry compile model.onnx -o small.skerry --compress --disable fold_constants\n",
+    false,
+    declare,
+};
 
 }  // namespace skerry::cli

@@ -14,9 +14,9 @@ Action declare(CLI::App& command) {
   command.add_flag("--sources", *sources, "Show where each value comes from");
   return [sources](Context& context) {
     if (context.json) {
-      auto object = nlohmann::json::object();
+      nlohmann::json object = {{"ok", true}, {"settings", nlohmann::json::object()}};
       for (const auto& [name, setting] : context.settings.all())
-        object[name] = {{"value", setting.value}, {"source", setting.source}};
+        object["settings"][name] = {{"value", setting.value}, {"source", setting.source}};
       print_json(object);
       return 0;
     }
@@ -33,6 +33,13 @@ Action declare(CLI::App& command) {
 }  // namespace
 
 extern const Verb config_verb;
-const Verb config_verb = {"config", "Show the settings: defaults < file < environment < flags", declare};
+const Verb config_verb = {
+    "config",
+    "Show the settings: defaults < file < environment < flags",
+    "skerry config --sources\n"
+    "SKERRY_THREADS=2 skerry config --sources --seed 7\n",
+    true,
+    declare,
+};
 
 }  // namespace skerry::cli

@@ -70,10 +70,10 @@ Action declare(CLI::App& command) {
   command.add_flag("--rates", *measure, "Measure this machine's speeds, or show those measured before");
   return [measure](Context& context) {
     const auto findings = examine();
-    json object = {{"ok", true}, {"findings", json::array()}};
+    json object = {{"ok", true}, {"well", true}, {"findings", json::array()}};
     for (const Finding& finding : findings) {
       object["findings"].push_back({{"what", finding.what}, {"found", finding.found}, {"advice", finding.advice}});
-      if (!finding.advice.empty()) object["ok"] = false;
+      if (!finding.advice.empty()) object["well"] = false;
       if (!context.json) std::printf("%-18s %s\n", finding.what.c_str(), finding.found.c_str());
       if (!context.json && !finding.advice.empty()) std::printf("%-18s -> %s\n", "", finding.advice.c_str());
     }
@@ -95,6 +95,13 @@ Action declare(CLI::App& command) {
 }  // namespace
 
 extern const Verb doctor_verb;
-const Verb doctor_verb = {"doctor", "Look at this machine and say what would slow a run down", declare};
+const Verb doctor_verb = {
+    "doctor",
+    "Look at this machine and say what would slow a run down",
+    "skerry doctor\n"
+    "skerry doctor --rates\n",
+    false,
+    declare,
+};
 
 }  // namespace skerry::cli

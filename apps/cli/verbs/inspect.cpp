@@ -79,15 +79,21 @@ std::string plain(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// Two levels of `name: value` lines; arrays of objects one line each.
-void print_text(const json& object) {
+// `name value` lines, deeper ones indented; what has no value is left out.
+void print_text(const json& object, int depth) {  // NOLINT(misc-no-recursion): as deep as package_json nests, three
   for (const auto& [key, value] : object.items()) {
-    if (!value.is_structured() || value.empty()) {
-      std::printf("%-14s %s\n", key.c_str(), plain(value).c_str());
-      continue;
+    if (value.empty() || value == "") continue;
+    // A list of names on one line; a list of sections one below the other.
+    if (value.is_array() && !value.front().is_structured()) {
+      std::string joined;
+      for (const json& element : value) joined += (joined.empty() ? "" : ", ") + plain(element);
+      std::printf("%*s%-16s %s\n", depth, "", key.c_str(), joined.c_str());
+    } else if (value.is_structured()) {
+      std::printf("%*s%s\n", depth, "", key.c_str());
+      print_text(value, depth + 2);
+    } else {
+      std::printf("%*s%-16s %s\n", depth, "", key.c_str(), plain(value).c_str());
     }
-    std::printf("%s\n", key.c_str());
-    for (const auto& [name, inner] : value.items()) std::printf("  %-20s %s\n", name.c_str(), plain(inner).c_str());
   }
 }
 
@@ -102,7 +108,11 @@ Action declare(CLI::App& command) {
       const auto* circuit = std::get_if<Circuit>(&program);
       const std::string text =
           circuit != nullptr ? ir::print(*circuit) : ir::print(std::get<Graph>(program), kShownElements);
-      std::fputs(text.c_str(), stdout);
+      if (context.json) {
+        print_json({{"ok", true}, {"ir", text}});
+      } else {
+        std::fputs(text.c_str(), stdout);
+      }
       return 0;
     }
     json object = std::visit([](const auto& held) { return program_json(held); }, program);
@@ -110,9 +120,10 @@ Action declare(CLI::App& command) {
       object["package"] = package_json(package::inspect(flags->program.file));
     }
     if (context.json) {
+      object["ok"] = true;
       print_json(object);
     } else {
-      print_text(object);
+      print_text(object, 0);
     }
     return 0;
   };
@@ -121,6 +132,13 @@ Action declare(CLI::App& command) {
 }  // namespace
 
 extern const Verb inspect_verb;
-const Verb inspect_verb = {"inspect", "Show what a file holds", declare};
+const Verb inspect_verb = {
+    "inspect",
+    "Show what a file holds",
+    "skerry inspect model.skerry\n"
+    "skerry inspect ghz.qasm --ir\n",
+    false,
+    declare,
+};
 
 }  // namespace skerry::cli

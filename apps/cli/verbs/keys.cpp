@@ -17,11 +17,13 @@ struct Flags {
 
 Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
-  auto* group = command.add_option_group("what");
-  group->add_option("--make", flags->make, "Make a pair: STEM.key (secret, mode 600) and STEM.pub");
-  group->add_option("--show", flags->show, "Print the short name of a public key file");
-  group->require_option(1);
+  command.add_option("--make", flags->make, "Make a pair: STEM.key (secret, mode 600) and STEM.pub")->type_name("STEM");
+  command.add_option("--show", flags->show, "Print the short name of a public key file")->type_name("FILE.pub");
   return [flags](Context& context) {
+    if (flags->make.empty() == flags->show.empty()) {
+      throw Error(ErrorCode::invalid_argument, "either --make or --show is wanted", "keys",
+                  "make a pair with skerry keys --make STEM");
+    }
     package::PublicKey key;
     if (!flags->make.empty()) {
       const package::KeyPair pair = package::make_key_pair();
@@ -42,6 +44,13 @@ Action declare(CLI::App& command) {
 }  // namespace
 
 extern const Verb keys_verb;
-const Verb keys_verb = {"keys", "Make and name the keys that packages are signed with", declare};
+const Verb keys_verb = {
+    "keys",
+    "Make and name the keys that packages are signed with",
+    "skerry keys --make team\n"
+    "skerry keys --show team.pub\n",
+    false,
+    declare,
+};
 
 }  // namespace skerry::cli

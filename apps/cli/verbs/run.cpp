@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +22,23 @@ struct Flags {
   std::uint64_t shots = 0;
   bool exact = false, probabilities = false;
   std::vector<std::string> observables, outputs;
+
+  // What the other kind of program alone understands is refused, not overlooked.
+  void check(const Program& program) const {
+    input.check(program);
+    const auto refuse = [](bool given, const char* flag, const char* message) {
+      if (given) throw Error(ErrorCode::invalid_argument, message, flag, "leave it out");
+    };
+    if (std::holds_alternative<Circuit>(program)) {
+      refuse(!outputs.empty(), "--output", "a circuit has no tensors to write");
+      return;
+    }
+    constexpr const char* kNoCircuit = "the program is a model, not a circuit";
+    refuse(shots != 0, "--shots", kNoCircuit);
+    refuse(exact, "--exact", kNoCircuit);
+    refuse(probabilities, "--probabilities", kNoCircuit);
+    refuse(!observables.empty(), "--observable", kNoCircuit);
+  }
 };
 
 void print(const Context& context, const Result& result) {
@@ -37,8 +56,13 @@ Result run_circuit(const Circuit& circuit, const Flags& flags, const Context& co
   options.limits.control = control;
   flags.input.apply(options);
   options.want_probabilities = flags.probabilities;
-  for (const std::string& text : flags.observables)
-    options.observables.push_back(Observable::parse(text, circuit.num_wires()));
+  for (const std::string& text : flags.observables) {
+    try {
+      options.observables.push_back(Observable::parse(text, circuit.num_wires()));
+    } catch (const Error& error) {
+      throw error.at("--observable '" + text + "'");
+    }
+  }
   const bool wants_exact = flags.exact || flags.probabilities || !flags.observables.empty();
   options.shots = flags.shots != 0 || wants_exact ? flags.shots : kDefaultShots;
   return skerry::run(circuit, options);
@@ -47,16 +71,21 @@ Result run_circuit(const Circuit& circuit, const Flags& flags, const Context& co
 Result run_graph(const Graph& graph, const Flags& flags, const Context& context, const RunControl& control) {
   Limits limits = context.settings.limits();
   limits.control = control;
-  Result result = skerry::run(graph, flags.input.tensors(), limits);
+  std::map<std::string, std::string> paths;  // of each output that is to be written
+  std::string known;
+  for (const ValueId id : graph.outputs()) known += (known.empty() ? "" : ", ") + graph.value(id).name;
   for (const std::string& output : flags.outputs) {
     const auto [wanted, path] = split_assignment("--output", output);
-    bool found = false;
-    for (const auto& [name, tensor] : result.tensors) {
-      if (name != wanted) continue;
-      data::write_npy(path, tensor.view());
-      found = true;
+    if (std::none_of(graph.outputs().begin(), graph.outputs().end(),
+                     [&, &name = wanted](ValueId id) { return graph.value(id).name == name; })) {
+      throw Error(ErrorCode::invalid_argument, "the model has no output '" + wanted + "'", "--output",
+                  "its outputs are " + known);
     }
-    if (!found) throw Error(ErrorCode::invalid_argument, "the model has no output '" + wanted + "'", "--output");
+    paths[wanted] = path;
+  }
+  Result result = skerry::run(graph, flags.input.tensors(), limits);
+  for (const auto& [name, tensor] : result.tensors) {
+    if (const auto path = paths.find(name); path != paths.end()) data::write_npy(path->second, tensor.view());
   }
   return result;
 }
@@ -65,16 +94,21 @@ Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
-  command.add_option("--shots", flags->shots,
-                     "Samples of a circuit (default 1024, or none with --exact, --probabilities, --observable)");
+  add_count(command, "--shots", flags->shots,
+            "Samples of a circuit; 1024 when left out, none with --exact, --probabilities or --observable");
   command.add_flag("--exact", flags->exact, "No samples, exact results only");
   command.add_flag("--probabilities", flags->probabilities, "Probabilities of all basis states");
-  command.add_option("--observable", flags->observables,
-                     "Expectation value to compute, as '0.5*Z0 Z1 - X2'; again for each");
-  command.add_option("--output", flags->outputs, "Write an output of a model as NAME=FILE.npy; again for each");
+  command
+      .add_option("--observable", flags->observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
+      ->type_name("SUM")
+      ->allow_extra_args(false);
+  command.add_option("--output", flags->outputs, "Write an output of a model; again for each")
+      ->type_name("NAME=FILE.npy")
+      ->allow_extra_args(false);
   return [flags](Context& context) {
     const Interruptible interruptible(context.terminal);
     const Program program = flags->program.load();
+    flags->check(program);
     const auto* circuit = std::get_if<Circuit>(&program);
     const RunControl control = interruptible.control();
     print(context, circuit != nullptr ? run_circuit(*circuit, *flags, context, control)
@@ -86,6 +120,15 @@ Action declare(CLI::App& command) {
 }  // namespace
 
 extern const Verb run_verb;
-const Verb run_verb = {"run", "Run a circuit, a model or a package", declare};
+const Verb run_verb = {
+    "run",
+    "Run a circuit, a model or a package",
+    "skerry run ghz.qasm --shots 1000 --seed 7\n"
+    "skerry run vqe.qasm --param theta=0.3 --observable '0.5*Z0 Z1 - X2'\n"
+    "skerry run model.skerry --input x=x.npy --output y=y.npy --trust team.pub\n"
+    "cat ghz.qasm | skerry run - --json\n",
+    true,
+    declare,
+};
 
 }  // namespace skerry::cli

@@ -1,0 +1,83 @@
+#include "kernels/tensor/normalize.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+std::size_t first_axis(const Node& node, std::size_t rank) {
+  return normal_axis(node, node.integer("axis", -1), rank);
+}
+
+void infer(TypeContext& context) {
+  const Node& node = context.node;
+  require(context, 0, kernels::Reals{});
+  require_same(context, 0, 1);
+  require_same(context, 0, 2);
+  const TensorType& x = input(context, 0);
+  input(context, 1);
+  std::optional<Dims> statistics;
+  if (x.shape) {
+    if (x.shape->empty()) refuse(node, "a scalar has no axis to normalise");
+    const std::size_t axis = first_axis(node, x.shape->size());
+    statistics = x.shape;
+    for (std::size_t i = axis; i < statistics->size(); ++i) (*statistics)[i] = Dim(1);
+    const Dim length = product(*x.shape, axis, x.shape->size());
+    for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
+      const TensorType* vector = optional_input(context, i);
+      if (vector == nullptr || !vector->shape) continue;
+      const Dim found = product(*vector->shape, 0, vector->shape->size());
+      if (found.is_known() && length.is_known() && found.value != length.value) {
+        refuse(node, "input " + std::to_string(i) + " is " + vector->text() + " but " + std::to_string(length.value) +
+                         " elements are normalised together");
+      }
+    }
+  }
+  // The type that statistics are kept in; ONNX's default is float, whatever x is.
+  const DType kept = node.integer("stash_type", 1) == 11 ? DType::f64 : x.dtype == DType::f64 ? DType::f64 : DType::f32;
+  same_as_input(context);
+  set_output(context, 1, kept, statistics);
+  set_output(context, 2, kept, statistics);
+}
+
+Prepared prepare(const Node& node, const NodeTypes& types) {
+  const Shape shape = *types.inputs[0].static_shape();
+  std::int64_t length = 1, rows = 1;
+  const auto axis = static_cast<int>(first_axis(node, static_cast<std::size_t>(shape.rank())));
+  for (int i = 0; i < shape.rank(); ++i) (i < axis ? rows : length) *= shape[i];
+  const double epsilon = node.real("epsilon", 1e-5);
+  if (is_f32(types) && node.outputs.size() == 1) {
+    return {[=](const KernelArguments& a) {
+      const bool has_bias = a.inputs.size() > 2 && !a.inputs[2].empty();
+      kernels::layer_normalization_f32(a.inputs[0].as<float>().data(), rows, length, a.inputs[1].as<float>().data(),
+                                       has_bias ? a.inputs[2].as<float>().data() : nullptr, static_cast<float>(epsilon),
+                                       a.outputs[0].as<float>().data());
+    }};
+  }
+  return {[=](const KernelArguments& a) {
+    const auto output = [&a](std::size_t i) { return i < a.outputs.size() ? a.outputs[i] : MutableTensorView(); };
+    kernels::layer_normalization(a.inputs[0], length, a.inputs[1], a.inputs.size() > 2 ? a.inputs[2] : TensorView(),
+                                 epsilon, a.outputs[0], output(1), output(2));
+  }};
+}
+
+constexpr KernelRow kKernels[] = {
+    {"layer_normalization",
+     [](const Node& node, const NodeTypes& types) { return can_stream<kernels::Reals>(node, types); }, prepare}};
+
+}  // namespace
+
+extern const OpRecord layernormalization_record;
+const OpRecord layernormalization_record = {
+    .name = "LayerNormalization",
+    .since_opset = 17,
+    .help =
+        "(x - mean) / sqrt(variance + epsilon) * scale + bias, with mean and variance over the axes from `axis` "
+        "(default "
+        "the last) on. x: reals; scale and optional bias of x's dtype, as many elements as are normalised together. "
+        "Outputs 1 and 2: the mean and the inverse standard deviation.",
+    .infer = infer,
+    .kernels = kKernels,
+};
+
+}  // namespace skerry::ops

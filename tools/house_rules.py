@@ -46,6 +46,7 @@ FORBIDDEN = {
 TABLES: list[tuple[str, str, Callable[[str], str]]] = [
     ("include/skerry/gates.def", "SKERRY_GATE", lambda name: f"src/ops/qubit/{name}.cpp"),
     ("src/ops/nn/ops.def", "SKERRY_OP", lambda name: f"src/ops/nn/{name}.cpp"),
+    ("src/ops/hybrid/hybrid_ops.def", "SKERRY_OP", lambda name: f"src/ops/hybrid/{name}.cpp"),
     ("src/passes/passes.def", "SKERRY_CIRCUIT_PASS", lambda name: f"src/passes/circuit/{name}.cpp"),
     ("src/passes/passes.def", "SKERRY_GRAPH_PASS", lambda name: f"src/passes/tensor/{name}.cpp"),
     ("src/frontend/frontends.def", "SKERRY_FRONTEND", lambda name: f"src/frontend/{name}/{name}.cpp"),
@@ -93,11 +94,15 @@ def check_rooms(root: Path) -> Iterator[str]:
             yield f"{build_file.parent.relative_to(root)}: a room without README.md"
 
 
-def has_test(source: Path, name: str, table: str) -> bool:
-    """True for a test of the source's own name, one that loops over the table, or one beside it that names the row."""
+def has_test(root: Path, source: Path, name: str, table: str) -> bool:
+    """True for a test of the source's own name, one that loops over the table, or one beside it that names the row.
+
+    What spans rooms is tested below tests/: a verb as a process, a row by a conformance test of the table's name.
+    """
     tests = [*source.parent.glob("*_test.cpp"), *source.parent.parent.glob("*_test.cpp")]
     looping = f"{Path(table).stem}_test"
-    return any(
+    spanning = [root / "tests" / "e2e" / f"test_{name}.py", root / "tests" / "conformance" / f"{looping}.cpp"]
+    return any(test.is_file() for test in spanning) or any(
         test.stem in (f"{source.stem}_test", looping)
         or re.search(rf"\b{name}(?:_\w+)?\b", test.read_text(encoding="utf-8"))
         for test in tests
@@ -115,7 +120,7 @@ def check_tables(root: Path) -> Iterator[str]:
             source = root / file_of(match[1])
             if not source.is_file():
                 yield f"{table}:{number}: {match[1]} has no {source.relative_to(root)}"
-            elif not has_test(source, match[1], table):
+            elif not has_test(root, source, match[1], table):
                 yield f"{table}:{number}: {match[1]} has no test: none beside it names it or loops over the table"
 
 

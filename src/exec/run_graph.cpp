@@ -80,7 +80,9 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
 }  // namespace
 
 GraphExecutor::GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits)
-    : plan_(std::move(plan)), limits_(limits), budget_(limits.max_memory_bytes.value_or(base::MemoryBudget::kUnlimited)) {
+    : plan_(std::move(plan)),
+      limits_(limits),
+      budget_(limits.max_memory_bytes.value_or(base::MemoryBudget::kUnlimited)) {
   const MemoryReport& memory = plan_->report.memory;
   weights_ = base::Reservation(budget_, memory.weights + memory.packed, "weights");
   // One cache line at least: a tensor without elements still has an address, which tells it from an absent one.

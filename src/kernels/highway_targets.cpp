@@ -1,7 +1,6 @@
-// The two functions by which Highway's headers ask what the CPU can do, answered here instead of by libhwy: loading that
-// library measures a timer for 4 ms in a static constructor, more than a whole cold start of the runtime may take.
+// The two functions by which Highway's headers ask what the CPU can do, answered here instead of by libhwy: loading
+// that library measures a timer for 4 ms in a static constructor, more than a whole cold start of the runtime may take.
 #include <hwy/targets.h>
-
 
 namespace hwy {
 namespace {

@@ -45,13 +45,14 @@ void zip(TensorView a, TensorView b, MutableTensorView out, F f) {
   R* po = reinterpret_cast<R*>(out.data());
   const std::int64_t sa = loops.inner_stride(0);
   const std::int64_t sb = loops.inner_stride(1);
-  base::parallel_for(0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
-    loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
-                       [&](std::int64_t at, const std::array<std::int64_t, 2>& in, std::int64_t count) {
-                         for (std::int64_t i = 0; i < count; ++i)
-                           po[at + i] = f(pa[in[0] + i * sa], pb[in[1] + i * sb]);
-                       });
-  });
+  base::parallel_for(
+      0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+        loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+                           [&](std::int64_t at, const std::array<std::int64_t, 2>& in, std::int64_t count) {
+                             for (std::int64_t i = 0; i < count; ++i)
+                               po[at + i] = f(pa[in[0] + i * sa], pb[in[1] + i * sb]);
+                           });
+      });
 }
 
 template <Binary F, class T>
@@ -164,9 +165,8 @@ void power(TensorView a, TensorView b, MutableTensorView out) {
         return zip<float, float, float>(a, b, out, [](float x, float) { return x * x; });
       }
     }
-    visit(Numbers{}, b.dtype(), [&]<class E>() {
-      zip<T, E, T>(a, b, out, [](T x, E y) { return any_power<T, E>(x, y); });
-    });
+    visit(Numbers{}, b.dtype(),
+          [&]<class E>() { zip<T, E, T>(a, b, out, [](T x, E y) { return any_power<T, E>(x, y); }); });
   });
 }
 
@@ -183,15 +183,17 @@ void choose(TensorView condition, TensorView a, TensorView b, MutableTensorView 
   const T* pa = reinterpret_cast<const T*>(a.data());
   const T* pb = reinterpret_cast<const T*>(b.data());
   T* po = reinterpret_cast<T*>(out.data());
-  base::parallel_for(0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
-    loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
-                       [&](std::int64_t at, const std::array<std::int64_t, 3>& in, std::int64_t count) {
-                         for (std::int64_t i = 0; i < count; ++i) {
-                           po[at + i] = pc[in[0] + i * loops.inner_stride(0)] ? pa[in[1] + i * loops.inner_stride(1)]
-                                                                              : pb[in[2] + i * loops.inner_stride(2)];
-                         }
-                       });
-  });
+  base::parallel_for(
+      0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+        loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+                           [&](std::int64_t at, const std::array<std::int64_t, 3>& in, std::int64_t count) {
+                             for (std::int64_t i = 0; i < count; ++i) {
+                               po[at + i] = pc[in[0] + i * loops.inner_stride(0)]
+                                                ? pa[in[1] + i * loops.inner_stride(1)]
+                                                : pb[in[2] + i * loops.inner_stride(2)];
+                             }
+                           });
+      });
 }
 
 }  // namespace

@@ -75,13 +75,14 @@ void binary_f32(Binary f, TensorView a, TensorView b, MutableTensorView out) {
   const auto* pb = reinterpret_cast<const float*>(b.data());
   auto* po = reinterpret_cast<float*>(out.data());
   const auto function = HWY_DYNAMIC_DISPATCH(run_of);
-  base::parallel_for(0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
-    loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
-                       [&](std::int64_t at, const std::array<std::int64_t, 2>& in, std::int64_t count) {
-                         function(f, pa + in[0], loops.inner_stride(0), pb + in[1], loops.inner_stride(1), po + at,
-                                  count);
-                       });
-  });
+  base::parallel_for(
+      0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+        loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+                           [&](std::int64_t at, const std::array<std::int64_t, 2>& in, std::int64_t count) {
+                             function(f, pa + in[0], loops.inner_stride(0), pb + in[1], loops.inner_stride(1), po + at,
+                                      count);
+                           });
+      });
 }
 
 }  // namespace skerry::kernels

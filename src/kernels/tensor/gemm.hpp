@@ -36,14 +36,14 @@ enum class GemmStart : std::uint8_t { zero, row_bias, column_bias, accumulate };
 /// One block of a product: c [rows, columns] at row stride c_row = start + left * right.
 struct GemmBlock {
   std::size_t rows, columns, depth;
-  const float* left;         ///< first panel of the block
-  std::size_t left_stride;   ///< floats from one panel to the next
-  const float* right;        ///< likewise
+  const float* left;        ///< first panel of the block
+  std::size_t left_stride;  ///< floats from one panel to the next
+  const float* right;       ///< likewise
   std::size_t right_stride;
   float* c;
   std::size_t c_row;
   GemmStart start;
-  const float* bias;         ///< of the block's first row or column
+  const float* bias;  ///< of the block's first row or column
 };
 /// On the calling thread. depth may be 0. Each element is start + the products in the order of the depth.
 void gemm_block(const GemmBlock& block);

@@ -37,8 +37,8 @@ struct Loops {
   Loops(std::span<const std::int64_t> extents, std::span<const std::int64_t> ins, std::span<const std::int64_t> outs) {
     for (std::size_t axis = 0; axis < extents.size(); ++axis) {
       if (extents[axis] == 1) continue;
-      const bool merges = rank > 0 && in[rank - 1] == ins[axis] * extents[axis] &&
-                          out[rank - 1] == outs[axis] * extents[axis];
+      const bool merges =
+          rank > 0 && in[rank - 1] == ins[axis] * extents[axis] && out[rank - 1] == outs[axis] * extents[axis];
       if (!merges) dims[rank++] = 1;
       dims[rank - 1] *= extents[axis];
       in[rank - 1] = ins[axis];
@@ -102,7 +102,8 @@ void copy_as(const std::byte* from, std::byte* to, const Loops& loops) {
     });
     return;
   }
-  const std::size_t grain = std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(inner, 1)));
+  const std::size_t grain =
+      std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(inner, 1)));
   base::parallel_for(0, static_cast<std::size_t>(outer), grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t index = begin; index < end; ++index) {
       auto rest = static_cast<std::int64_t>(index);
@@ -149,8 +150,8 @@ void transpose(TensorView x, std::span<const std::int64_t> perm, MutableTensorVi
   const Extents to = row_major(y.shape());
   Extents in{};
   for (std::size_t axis = 0; axis < perm.size(); ++axis) in[axis] = from[static_cast<std::size_t>(perm[axis])];
-  copy_strided(x.data(), std::span(in).first(perm.size()), y.data(), std::span(to).first(perm.size()),
-               y.shape().dims(), width_of(x.dtype()));
+  copy_strided(x.data(), std::span(in).first(perm.size()), y.data(), std::span(to).first(perm.size()), y.shape().dims(),
+               width_of(x.dtype()));
 }
 
 void slice(TensorView x, std::span<const std::int64_t> starts, std::span<const std::int64_t> steps,
@@ -247,27 +248,26 @@ void pad(TensorView x, std::span<const std::int64_t> before, PadMode mode, const
   const std::size_t width = width_of(x.dtype());
   const Extents from = row_major(x.shape());
   const int rank = y.shape().rank();
-  base::parallel_for(
-      0, static_cast<std::size_t>(y.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t flat = begin; flat < end; ++flat) {
-          auto rest = static_cast<std::int64_t>(flat);
-          std::int64_t source = 0;
-          for (int axis = rank - 1; axis >= 0; --axis) {
-            const auto a = static_cast<std::size_t>(axis);
-            const std::int64_t i = source_index(rest % y.shape()[axis] - before[a], x.shape()[axis], mode);
-            rest /= y.shape()[axis];
-            source = source < 0 || i < 0 ? -1 : source + i * from[a];
-          }
-          std::byte* target = y.data() + flat * width;
-          if (source >= 0) {
-            std::memcpy(target, x.data() + static_cast<std::size_t>(source) * width, width);
-          } else if (value != nullptr) {
-            std::memcpy(target, value, width);
-          } else {
-            std::memset(target, 0, width);
-          }
-        }
-      });
+  base::parallel_for(0, static_cast<std::size_t>(y.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t flat = begin; flat < end; ++flat) {
+      auto rest = static_cast<std::int64_t>(flat);
+      std::int64_t source = 0;
+      for (int axis = rank - 1; axis >= 0; --axis) {
+        const auto a = static_cast<std::size_t>(axis);
+        const std::int64_t i = source_index(rest % y.shape()[axis] - before[a], x.shape()[axis], mode);
+        rest /= y.shape()[axis];
+        source = source < 0 || i < 0 ? -1 : source + i * from[a];
+      }
+      std::byte* target = y.data() + flat * width;
+      if (source >= 0) {
+        std::memcpy(target, x.data() + static_cast<std::size_t>(source) * width, width);
+      } else if (value != nullptr) {
+        std::memcpy(target, value, width);
+      } else {
+        std::memset(target, 0, width);
+      }
+    }
+  });
 }
 
 void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
@@ -280,7 +280,8 @@ void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
   const std::size_t row_bytes = static_cast<std::size_t>(inner) * width;
   const auto index_at = [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
-    const std::int64_t index = indices.dtype() == DType::i32 ? indices.as<std::int32_t>()[at] : indices.as<std::int64_t>()[at];
+    const std::int64_t index =
+        indices.dtype() == DType::i32 ? indices.as<std::int32_t>()[at] : indices.as<std::int64_t>()[at];
     if (index < -extent || index >= extent) {
       throw Error(ErrorCode::out_of_range,
                   "index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent) + " elements");

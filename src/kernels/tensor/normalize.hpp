@@ -7,8 +7,8 @@
 
 namespace skerry::kernels {
 
-/// y = exp(x - m) / sum exp(x - m), or its logarithm, over the middle axis of x seen as [outer, length, inner]; m is the
-/// largest element. Reals; x and y may be the same memory.
+/// y = exp(x - m) / sum exp(x - m), or its logarithm, over the middle axis of x seen as [outer, length, inner]; m is
+/// the largest element. Reals; x and y may be the same memory.
 void softmax(TensorView x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool logarithm,
              MutableTensorView y);
 /// f32, inner = 1, in vectors.

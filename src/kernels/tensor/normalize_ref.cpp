@@ -62,18 +62,19 @@ void batch_normalization(TensorView x, TensorView scale, TensorView bias, Tensor
   visit(Reals{}, x.dtype(), [&]<class T>() {
     const T* in = reinterpret_cast<const T*>(x.data());
     T* out = reinterpret_cast<T*>(y.data());
-    base::parallel_for(0, static_cast<std::size_t>(planes), rows_per_piece(size), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t plane = begin; plane < end; ++plane) {
-        const std::int64_t c = static_cast<std::int64_t>(plane) % channels;
-        using C = Compute<T>;
-        const double slope = element(scale, c) / std::sqrt(element(variance, c) + epsilon);
-        const auto factor = static_cast<C>(slope);
-        const auto shift = static_cast<C>(element(bias, c) - element(mean, c) * slope);
-        const T* from = in + static_cast<std::int64_t>(plane) * size;
-        T* to = out + static_cast<std::int64_t>(plane) * size;
-        for (std::int64_t i = 0; i < size; ++i) to[i] = T(static_cast<C>(from[i]) * factor + shift);
-      }
-    });
+    base::parallel_for(0, static_cast<std::size_t>(planes), rows_per_piece(size),
+                       [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t plane = begin; plane < end; ++plane) {
+                           const std::int64_t c = static_cast<std::int64_t>(plane) % channels;
+                           using C = Compute<T>;
+                           const double slope = element(scale, c) / std::sqrt(element(variance, c) + epsilon);
+                           const auto factor = static_cast<C>(slope);
+                           const auto shift = static_cast<C>(element(bias, c) - element(mean, c) * slope);
+                           const T* from = in + static_cast<std::int64_t>(plane) * size;
+                           T* to = out + static_cast<std::int64_t>(plane) * size;
+                           for (std::int64_t i = 0; i < size; ++i) to[i] = T(static_cast<C>(from[i]) * factor + shift);
+                         }
+                       });
   });
 }
 

@@ -71,7 +71,8 @@ ProductF32::ProductF32(const ProductShape& shape, std::span<const float> right) 
     packed_.resize(packed_right_floats(s.depth, s.columns));
     pack_right({right.data(), s.right_row, s.right_column}, s.depth, s.columns, packed_.data());
   }
-  const std::uint64_t left_bytes = whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float));
+  const std::uint64_t left_bytes =
+      whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float));
   const std::uint64_t right_bytes =
       packed_.empty() ? whole_lines(packed_right_floats(s.depth, s.columns) * sizeof(float)) : 0;
   if (s.batch >= kStack) {

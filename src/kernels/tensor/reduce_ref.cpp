@@ -83,12 +83,14 @@ A finish(Reduction f, A sum, std::int64_t count) {
 
 template <Reduction F, class T>
 void run(TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView y) {
-  using A = std::conditional_t<is_real<T>, double, std::conditional_t<std::is_same_v<T, std::uint64_t>, std::uint64_t, std::int64_t>>;
+  using A = std::conditional_t<is_real<T>, double,
+                               std::conditional_t<std::is_same_v<T, std::uint64_t>, std::uint64_t, std::int64_t>>;
   const Axes kept(x.shape(), reduced, false);
   const Axes summed(x.shape(), reduced, true);
   const T* in = reinterpret_cast<const T*>(x.data());
   T* out = reinterpret_cast<T*>(y.data());
-  const std::size_t grain = std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(summed.elements, 1)));
+  const std::size_t grain =
+      std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(summed.elements, 1)));
   base::parallel_for(0, static_cast<std::size_t>(kept.elements), grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const T* from = in + kept.offset(static_cast<std::int64_t>(i));
@@ -159,7 +161,8 @@ void arg_extreme(TensorView x, int axis, bool largest, bool last, MutableTensorV
   auto out = y.as<std::int64_t>();
   visit(Numbers{}, x.dtype(), [&]<class T>() {
     const T* in = reinterpret_cast<const T*>(x.data());
-    const std::size_t grain = std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(length, 1)));
+    const std::size_t grain =
+        std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(length, 1)));
     base::parallel_for(0, out.size(), grain, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
         const auto at = static_cast<std::int64_t>(i);

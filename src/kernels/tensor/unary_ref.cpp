@@ -77,7 +77,8 @@ void logical_not(TensorView x, MutableTensorView y) {
 }
 
 void is_nan(TensorView x, MutableTensorView y) {
-  visit(Reals{}, x.dtype(), [&]<class T>() { map<T>(x, y, [](T v) { return std::isnan(static_cast<Compute<T>>(v)); }); });
+  visit(Reals{}, x.dtype(),
+        [&]<class T>() { map<T>(x, y, [](T v) { return std::isnan(static_cast<Compute<T>>(v)); }); });
 }
 
 void is_inf(TensorView x, MutableTensorView y, bool positive, bool negative) {

@@ -12,7 +12,8 @@ using kernels::GemmStart;
 using kernels::ProductShape;
 
 void infer(TypeContext& context) {
-  using GemmTypes = kernels::Join<kernels::Reals, kernels::Types<std::int32_t, std::int64_t, std::uint32_t, std::uint64_t>>;
+  using GemmTypes =
+      kernels::Join<kernels::Reals, kernels::Types<std::int32_t, std::int64_t, std::uint32_t, std::uint64_t>>;
   const Node& node = context.node;
   require(context, 0, GemmTypes{});
   require(context, 1, GemmTypes{});
@@ -26,8 +27,9 @@ void infer(TypeContext& context) {
     const bool trans_a = node.integer("transA", 0) != 0, trans_b = node.integer("transB", 0) != 0;
     const Dim &depth_a = a[trans_a ? 0 : 1], &depth_b = b[trans_b ? 1 : 0];
     if (depth_a.is_known() && depth_b.is_known() && depth_a.value != depth_b.value) {
-      refuse(node, "depths " + std::to_string(depth_a.value) + " and " + std::to_string(depth_b.value) + " differ (" +
-                       input(context, 0).text() + " times " + input(context, 1).text() + ")",
+      refuse(node,
+             "depths " + std::to_string(depth_a.value) + " and " + std::to_string(depth_b.value) + " differ (" +
+                 input(context, 0).text() + " times " + input(context, 1).text() + ")",
              "see transA and transB");
     }
     out = {a[trans_a ? 1 : 0], b[trans_b ? 0 : 1]};
@@ -83,8 +85,7 @@ Prepared prepare_packed(const Node& node, const NodeTypes& types) {
   const auto product = std::make_shared<const kernels::ProductF32>(shape_of(node, types), constant_floats(types, 1));
   return {[product, start = start_of(node, types)](const KernelArguments& arguments) {
             begin_with(start, arguments);
-            const float* bias =
-                start.kind == GemmStart::column_bias ? arguments.inputs[2].as<float>().data() : nullptr;
+            const float* bias = start.kind == GemmStart::column_bias ? arguments.inputs[2].as<float>().data() : nullptr;
             product->run(arguments.inputs[0].as<float>().data(), arguments.inputs[1].as<float>().data(), start.kind,
                          bias, arguments.outputs[0].as<float>().data(), arguments.scratch);
           },
@@ -104,8 +105,7 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
 Cost can_onednn(const Node& node, const NodeTypes& types) {
   const Start start = start_of(node, types);
   if (start.kind == GemmStart::accumulate) return Unexpected{"C is not one number per column"};
-  if (start.kind == GemmStart::column_bias && constant_floats(types, 2).empty())
-    return Unexpected{"C is not constant"};
+  if (start.kind == GemmStart::column_bias && constant_floats(types, 2).empty()) return Unexpected{"C is not constant"};
   return can_product_onednn(shape_of(node, types), types, 1);
 }
 
@@ -135,9 +135,10 @@ extern const OpRecord gemm_record;
 const OpRecord gemm_record = {
     .name = "Gemm",
     .since_opset = 13,
-    .help = "Y = alpha A' B' + beta C, where A' is A [M, K] or its transpose (transA), B' is B [K, N] or its transpose "
-            "(transB), and C, optional, broadcasts to [M, N]. One dtype for all: f16, bf16, f32, f64, i32, i64, u32 or "
-            "u64. Integers wrap.",
+    .help =
+        "Y = alpha A' B' + beta C, where A' is A [M, K] or its transpose (transA), B' is B [K, N] or its transpose "
+        "(transB), and C, optional, broadcasts to [M, N]. One dtype for all: f16, bf16, f32, f64, i32, i64, u32 or "
+        "u64. Integers wrap.",
     .infer = infer,
     .upgrade = upgrade,
     .kernels = kKernels,

@@ -12,7 +12,8 @@ namespace {
 using kernels::ProductShape;
 
 void infer(TypeContext& context) {
-  using MatMulTypes = kernels::Join<kernels::Reals, kernels::Types<std::int32_t, std::int64_t, std::uint32_t, std::uint64_t>>;
+  using MatMulTypes =
+      kernels::Join<kernels::Reals, kernels::Types<std::int32_t, std::int64_t, std::uint32_t, std::uint64_t>>;
   require(context, 0, MatMulTypes{});
   require(context, 1, MatMulTypes{});
   require_same(context, 0, 1);
@@ -61,8 +62,7 @@ Prepared prepare_ref(const Node&, const NodeTypes& types) {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"gemm_onednn",
-     [](const Node&, const NodeTypes& types) { return can_product_onednn(shape_of(types), types, 1); },
+    {"gemm_onednn", [](const Node&, const NodeTypes& types) { return can_product_onednn(shape_of(types), types, 1); },
      [](const Node&, const NodeTypes& types) { return prepare_product_onednn(shape_of(types), types, 1, {}); }},
     {"gemm_f32_packed",
      [](const Node&, const NodeTypes& types) { return can_product_packed(shape_of(types), types, 1); }, prepare_packed},
@@ -76,9 +76,10 @@ extern const OpRecord matmul_record;
 const OpRecord matmul_record = {
     .name = "MatMul",
     .since_opset = 13,
-    .help = "Y = A B as NumPy's matmul: the last two axes are matrices, the axes before them broadcast; a vector is a row "
-            "on the left, a column on the right, and its axis of extent 1 is dropped. A and B have one dtype: f16, bf16, "
-            "f32, f64, i32, i64, u32 or u64. Integers wrap.",
+    .help =
+        "Y = A B as NumPy's matmul: the last two axes are matrices, the axes before them broadcast; a vector is a row "
+        "on the left, a column on the right, and its axis of extent 1 is dropped. A and B have one dtype: f16, bf16, "
+        "f32, f64, i32, i64, u32 or u64. Integers wrap.",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -6,6 +6,7 @@
 namespace skerry::ops {
 
 #define SKERRY_OP(identifier) extern const OpRecord identifier##_record;
+#include "ops/hybrid/hybrid_ops.def"
 #include "ops/nn/ops.def"
 #undef SKERRY_OP
 
@@ -17,6 +18,7 @@ const auto& by_name() {
   static const auto sorted = [] {
     std::array records = {
 #define SKERRY_OP(identifier) &identifier##_record,
+#include "ops/hybrid/hybrid_ops.def"
 #include "ops/nn/ops.def"
 #undef SKERRY_OP
     };

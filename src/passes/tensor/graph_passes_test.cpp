@@ -1,0 +1,105 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <random>
+#include <skerry/compile.hpp>
+
+#include "ir/verify.hpp"
+#include "passes/pass.hpp"
+
+namespace skerry::passes {
+namespace {
+
+const GraphPass& pass(std::string_view name) {
+  for (const GraphPass* row : graph_passes()) {
+    if (row->name == name) return *row;
+  }
+  throw std::logic_error("no such pass");
+}
+
+Tensor random_tensor(std::mt19937& random, const Shape& shape, float least) {
+  std::uniform_real_distribution<float> uniform(least, 1.0F);
+  Tensor tensor(DType::f32, shape);
+  for (float& value : tensor.mutable_view().as<float>()) value = uniform(random);
+  return tensor;
+}
+
+// x [N,2,4,4] -> Conv with bias -> BatchNormalization.
+Graph conv_norm(std::mt19937& random, bool with_bias) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{std::string("N"), 2, 4, 4}});
+  const ValueId weights = graph.add_constant("w", random_tensor(random, {3, 2, 3, 3}, -1.0F));
+  const ValueId bias = with_bias ? graph.add_constant("b", random_tensor(random, {3}, -1.0F)) : kNoValue;
+  const ValueId conv =
+      with_bias ? graph.add("Conv", {x, weights, bias}, "conv") : graph.add("Conv", {x, weights}, "conv");
+  const ValueId scale = graph.add_constant("scale", random_tensor(random, {3}, -1.0F));
+  const ValueId shift = graph.add_constant("shift", random_tensor(random, {3}, -1.0F));
+  const ValueId mean = graph.add_constant("mean", random_tensor(random, {3}, -1.0F));
+  const ValueId variance = graph.add_constant("variance", random_tensor(random, {3}, 0.1F));
+  graph.mark_output(graph.add("BatchNormalization", {conv, scale, shift, mean, variance}, "y"));
+  return graph;
+}
+
+std::span<const float> constant(const Graph& graph, const Node& node, std::size_t input) {
+  return graph.value(node.inputs[input]).constant->as<float>();
+}
+
+TEST(FoldBatchNorms, GivesWeightsAndBiasThatMakeTheSameAffineMap) {
+  std::mt19937 random(1);
+  for (const bool with_bias : {true, false}) {
+    const Graph before = conv_norm(random, with_bias);
+    const Graph after = pass("fold_batch_norms").run(before);
+    ir::verify(after);
+    ASSERT_EQ(after.nodes().size(), 1U);
+    EXPECT_EQ(after.value(after.outputs()[0]).name, "y");
+    const Node &norm = before.node(1), &conv = before.node(0), &folded = after.node(0);
+    for (std::size_t c = 0; c < 3; ++c) {
+      const double factor = static_cast<double>(constant(before, norm, 1)[c]) /
+                            std::sqrt(static_cast<double>(constant(before, norm, 4)[c]) + 1e-5);
+      for (std::size_t i = 0; i < 18; ++i) {
+        EXPECT_NEAR(constant(after, folded, 1)[c * 18 + i],
+                    factor * static_cast<double>(constant(before, conv, 1)[c * 18 + i]), 1e-5);
+      }
+      const double bias = with_bias ? static_cast<double>(constant(before, conv, 2)[c]) : 0.0;
+      const double expected = factor * (bias - static_cast<double>(constant(before, norm, 3)[c])) +
+                              static_cast<double>(constant(before, norm, 2)[c]);
+      EXPECT_NEAR(constant(after, folded, 2)[c], expected, 1e-5);
+    }
+  }
+}
+
+TEST(FoldBatchNorms, LeavesAConvolutionWhoseResultIsUsedTwice) {
+  std::mt19937 random(2);
+  Graph graph = conv_norm(random, true);
+  graph.mark_output(graph.node(0).outputs[0]);
+  EXPECT_EQ(pass("fold_batch_norms").run(graph).nodes().size(), 2U);
+}
+
+TEST(FoldConstants, ComputesWhatDependsOnNothingButConstants) {
+  Graph graph;
+  const std::array<float, 2> two = {1, 2};
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{std::string("N"), 2}});
+  const ValueId a = graph.add_constant("a", Tensor::from<float>(two, {2}));
+  const ValueId sum = graph.add("Add", {a, a}, "sum");
+  graph.mark_output(graph.add("Mul", {x, sum}, "y"));
+  const Graph folded = pass("fold_constants").run(graph);
+  ir::verify(folded);
+  ASSERT_EQ(folded.nodes().size(), 1U);
+  EXPECT_EQ(constant(folded, folded.node(0), 1)[1], 4.0F);
+}
+
+TEST(RemoveDeadNodes, KeepsInputsAndWhatLeadsToAnOutput) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{2}});
+  graph.add_input("unused", {DType::f32, std::vector<Dim>{2}});
+  graph.add("Relu", {graph.add("Neg", {x}, "dead1")}, "dead2");
+  graph.mark_output(graph.add("Neg", {x}, "y"));
+  const Graph alive = pass("remove_dead_nodes").run(graph);
+  ir::verify(alive);
+  EXPECT_EQ(alive.nodes().size(), 1U);
+  EXPECT_EQ(alive.inputs().size(), 2U);
+}
+
+}  // namespace
+}  // namespace skerry::passes

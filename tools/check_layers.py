@@ -58,6 +58,7 @@ DOOR = {
     "result.hpp": "sim",
     "plan.hpp": "plan",
     "session.hpp": "engine",
+    "skerry.h": "engine",
     "skerry.hpp": "engine",
 }
 

@@ -83,6 +83,10 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error, const std::
   if (command == nullptr && !first_word.starts_with("-")) return unknown_verb(first_word);
   if (const auto left = app.remaining(true); !left.empty()) return leftover_error(app, command, left);
   const std::string help = command != nullptr ? "see skerry " + command->get_name() + " --help" : "see skerry --help";
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    const std::string text = error.what();  // `--shots: 1 required N missing`
+    return {ErrorCode::invalid_argument, "the value is missing", text.substr(0, text.find(':')), help};
+  }
   return {ErrorCode::invalid_argument, error.what(), command != nullptr ? command->get_name() : "", help};
 }
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/file.hpp"
 #include "data/npy.hpp"
@@ -145,7 +146,12 @@ std::vector<TensorType> InputFlags::types(const Graph& graph) const {
 void InputFlags::apply(RunOptions& options) const {
   for (const std::string& parameter : parameters) {
     const auto [name, value] = split_assignment("--param", parameter);
-    options.named_parameters[name] = parse_number<double>("--param " + name, value, "give a number in radians");
+    const auto angle = parse_number<double>("--param " + name, value, "give a number in radians");
+    if (!std::isfinite(angle)) {
+      throw Error(ErrorCode::invalid_argument, "'" + value + "' is not a finite number", "--param " + name,
+                  "give a number in radians");
+    }
+    options.named_parameters[name] = angle;
   }
 }
 

@@ -29,10 +29,18 @@ nlohmann::json passes_json(const Compiled& compiled) {
   return array;
 }
 
+Level level_of(const Flags& flags) {
+  try {
+    return level_from_name(flags.level);
+  } catch (const Error& error) {
+    throw error.at("--level");
+  }
+}
+
 int compile_program(const Flags& flags, const Context& context) {
   const Interruptible interruptible(context.terminal);
   CompileOptions options{
-      .level = level_from_name(flags.level), .disabled_passes = flags.disabled, .control = interruptible.control()};
+      .level = level_of(flags), .disabled_passes = flags.disabled, .control = interruptible.control()};
   const Compiled compiled = compile(flags.program.load(), options);
   SaveOptions save_options{
       .compress = flags.compress,

@@ -1,0 +1,98 @@
+"""skerry-run: the device's program, which knows packages and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import programs
+import pytest
+from programs import BELL, CIRCUITS, MODELS
+
+
+def device(*words: programs.Word) -> programs.Finished:
+    return programs.run(*words, program=programs.DEVICE)
+
+
+@pytest.fixture
+def bell(tmp_path: Path) -> Path:
+    package = tmp_path / "bell.skerry"
+    programs.ok("compile", BELL, "-o", package)
+    return package
+
+
+def test_it_counts_what_the_command_line_counts(bell: Path) -> None:
+    mine = device(bell, "--shots", "1000", "--seed", "5", "--threads", "1", "--json")
+    assert mine.code == 0
+    theirs = programs.ok("run", bell, "--shots", "1000", "--seed", "5", "--threads", "2", "--json")
+    assert mine.json()["counts"] == theirs.json()["counts"]
+    assert mine.json()["process_peak_bytes"] > 100_000
+
+
+def test_people_read_outcomes_and_the_price(bell: Path) -> None:
+    lines = device(bell, "--shots", "10").out.splitlines()
+    assert sum(int(line.split()[1]) for line in lines[:-1]) == 10
+    assert lines[-1].startswith("statevector")
+
+
+def test_a_model_gives_the_same_tensors_as_the_command_line(tmp_path: Path) -> None:
+    package, x = tmp_path / "m.skerry", tmp_path / "x.npy"
+    programs.ok("compile", MODELS / "digits_cnn.onnx", "-o", package)
+    np.save(x, np.random.default_rng(3).random((1, 1, 8, 8), dtype=np.float32))
+    (name,) = programs.ok("run", package, "--input", f"x={x}", "--json").json()["tensors"]
+    programs.ok("run", package, "--input", f"x={x}", "--output", f"{name}={tmp_path / 'a.npy'}")
+    assert device(package, "--input", f"x={x}", "--output", f"{name}={tmp_path / 'b.npy'}").code == 0
+    assert np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+
+
+def test_a_budget_is_kept_before_anything_is_allocated(tmp_path: Path) -> None:
+    package = tmp_path / "qft.skerry"
+    programs.ok("compile", CIRCUITS / "qft_28.qasm", "-o", package)
+    done = device(package, "--max-memory-mb", "100", "--json")
+    assert done.code == 4
+    assert done.json()["error"]["code"] == "budget_exceeded"
+    assert programs.peak_bytes(package, "--max-memory-mb", "100", "--json", program=programs.DEVICE) < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, ["no package is named", "--help"]),
+        (["none.skerry"], 3, ["none.skerry", "No such file"]),
+        ([str(BELL)], 3, ["bell_2.qasm", "is not a package", "skerry compile"]),
+        (["{bell}", "--shot", "5"], 2, ["--shot", "--help"]),
+        (["{bell}", "-x"], 2, ["-x", "--help"]),
+        (["{bell}", "--shots"], 2, ["--shots", "missing"]),
+        (["{bell}", "--shots", "-5"], 2, ["--shots", "'-5'", "whole number"]),
+        (["{bell}", "--shots=1e3"], 2, ["--shots", "'1e3'", "whole number"]),
+        (["{bell}", "--max-memory-mb", "nan"], 2, ["--max-memory-mb", "'nan'", "above 0"]),
+        (["{bell}", "--max-execution-time", "0"], 2, ["--max-execution-time", "above 0"]),
+        (["{bell}", "--precision", "half"], 2, ["--precision", "half", "use single or double"]),
+        (["{bell}", "--method", "magic"], 2, ["magic", "statevector"]),
+        (["{bell}", "--param", "theta=1"], 2, ["--param", "theta", "it has none"]),
+        (["{bell}", "--param", "theta"], 2, ["--param", "NAME=VALUE"]),
+        (["{bell}", "--input", "x=x.npy"], 2, ["--input", "no tensors"]),
+        (["{bell}", "{bell}"], 2, ["only one package"]),
+    ],
+)
+def test_wrong_words_are_told_what_where_and_how_to_mend(
+    bell: Path, words: list[str], code: int, said: list[str]
+) -> None:
+    done = device(*[word.replace("{bell}", str(bell)) for word in words])
+    assert done.code == code
+    assert done.out == ""
+    for word in said:
+        assert word in done.err
+
+
+def test_help_and_version_are_no_errors() -> None:
+    assert "usage: skerry-run PACKAGE" in device("--help").out
+    assert device("--version").out.startswith("skerry-run ")
+
+
+def test_a_damaged_package_is_refused(bell: Path) -> None:
+    whole = bell.read_bytes()
+    bell.write_bytes(whole[: len(whole) // 2])
+    done = device(bell, "--json")
+    assert done.code == 3
+    assert done.json()["error"]["code"] == "corrupt"

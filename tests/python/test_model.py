@@ -28,7 +28,7 @@ def assert_close(ours: np.ndarray, theirs: np.ndarray, what: str) -> None:
 
 def small(nodes: list[onnx.NodeProto], dtype: int = TensorProto.FLOAT, shape: list[int | str] | None = None) -> Model:
     """A model x -> y of these nodes."""
-    info = [helper.make_tensor_value_info(name, dtype, shape or ["N", 3]) for name in ("x", "y")]
+    info = [helper.make_tensor_value_info(name, dtype, ["N", 3] if shape is None else shape) for name in ("x", "y")]
     graph = helper.make_graph(nodes, "small", info[:1], info[1:])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     model = skerry.loads(made.SerializeToString())

@@ -79,6 +79,33 @@ def with_shapes_known(model: onnx.ModelProto, inputs: list[Any]) -> tuple[onnx.M
     return made, rest
 
 
+def lowered(model: onnx.ModelProto, newest: int) -> onnx.ModelProto | None:
+    """The model declared for an older opset, if none of its operators has changed since."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for opset in made.opset_import:
+        if opset.domain:
+            continue
+        for node in made.graph.node:
+            if node.domain == "" and onnx.defs.get_schema(node.op_type, opset.version).since_version > newest:
+                return None
+        opset.version = newest
+    made.ir_version = min(made.ir_version, 11)
+    return made
+
+
+def in_a_known_opset(case: TestCase) -> onnx.ModelProto:
+    try:
+        skerry.loads(case.model.SerializeToString(), case.name)
+    except skerry.VersionTooNew as error:
+        newest = re.search(r"newest known is (\d+)", str(error))
+        made = lowered(case.model, int(newest[1])) if newest else None
+        if made is None:
+            raise
+        return made
+    return case.model
+
+
 def check(case: TestCase, proto: onnx.ModelProto, inputs: list[Any], expected: list[Any]) -> str:
     """What is wrong with our answer; nothing if it is right."""
     model = skerry.loads(proto.SerializeToString(), case.name)
@@ -101,12 +128,13 @@ def outcome(case: TestCase) -> Outcome:
                 return Outcome("unsupported", "sequences and optionals")
             if any(np.asarray(array).dtype.kind in "OUS" for array in arrays):
                 return Outcome("unsupported", "strings")
+            proto = in_a_known_opset(case)
             try:
-                wrong = check(case, case.model, inputs, expected)
+                wrong = check(case, proto, inputs, expected)
             except skerry.Unsupported as error:
                 if "not known before the run" not in str(error):
                     raise
-                wrong = check(case, *with_shapes_known(case.model, inputs), expected)
+                wrong = check(case, *with_shapes_known(proto, inputs), expected)
             if wrong:
                 return Outcome("failed", wrong)
     except (skerry.Unsupported, skerry.VersionTooNew) as error:
@@ -129,6 +157,8 @@ def test_an_operator_equals_onnx_in_every_case_that_it_takes(row: str) -> None:
     outcomes = {case.name: outcome_of(case.name) for case in own}
     failures = {name: found.why for name, found in outcomes.items() if found.verdict == "failed"}
     assert failures == {}
+    if all("newest known" in found.why for found in outcomes.values()):
+        pytest.skip("every case is of a newer form of the operator")
     assert any(found.verdict == "passed" for found in outcomes.values()), outcomes
 
 
@@ -166,6 +196,8 @@ def extents(info: onnx.ValueInfoProto) -> list[int | None] | None:
 def test_inferred_types_agree_with_onnx_wherever_both_know_them() -> None:
     checked, wrong = 0, []
     for case in cases():
+        if any(info.type.tensor_type.elem_type == onnx.TensorProto.STRING for info in case.model.graph.input):
+            continue
         bare = without_output_shapes(case.model)
         try:
             ours = skerry.loads(bare.SerializeToString(), case.name)

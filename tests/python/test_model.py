@@ -79,7 +79,8 @@ def test_answers_do_not_depend_on_threads_or_batch_shape(models: Path) -> None:
     x = np.random.default_rng(0).random((7, 1, 8, 8), np.float32)
     one, two = model.session(threads=1), model.session(threads=2)
     whole = one.run({"x": x})["logits"]
-    assert np.array_equal(whole, two.run({"x": x})["logits"])
+    # Another number of threads may have another kernel chosen, whose sums are in another order.
+    assert np.allclose(whole, two.run({"x": x})["logits"], rtol=1e-5, atol=1e-5)
     parts = np.concatenate([one.run({"x": x[i : i + 1]})["logits"] for i in range(7)])
     assert np.allclose(parts, whole, rtol=1e-5, atol=1e-5)
 

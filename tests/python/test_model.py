@@ -18,6 +18,11 @@ from skerry import Model
 TOLERANCE = 1e-4
 
 
+def kept(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
 def assert_close(ours: np.ndarray, theirs: np.ndarray, what: str) -> None:
     """Within TOLERANCE of the largest magnitude of the reference."""
     assert ours.shape == theirs.shape, what
@@ -37,10 +42,10 @@ def small(nodes: list[onnx.NodeProto], dtype: int = TensorProto.FLOAT, shape: li
 
 
 def test_all_kept_models_equal_onnx_runtime(models: Path) -> None:
-    kept = sorted(path for path in models.glob("*.onnx") if path.with_suffix(".npz").exists())
-    assert len(kept) >= 4
-    for path in kept:
-        arrays = np.load(path.with_suffix(".npz"))
+    paths = sorted(path for path in models.glob("*.onnx") if path.with_suffix(".npz").exists())
+    assert len(paths) >= 4
+    for path in paths:
+        arrays = kept(path.with_suffix(".npz"))
         inputs = {name[3:]: arrays[name] for name in arrays if name.startswith("in_")}
         result = skerry.run(path, inputs=inputs)
         for name, ours in result.outputs.items():
@@ -64,7 +69,7 @@ def test_a_model_tells_its_inputs_and_outputs(models: Path) -> None:
 def test_text_and_pickle_give_the_same_model(models: Path) -> None:
     model = skerry.load(models / "digits_cnn.onnx")
     assert isinstance(model, Model)
-    x = np.load(models / "digits_cnn.npz")["in_x"]
+    x = kept(models / "digits_cnn.npz")["in_x"]
     expected = model.session().run({"x": x})["logits"]
     for twin in (skerry.loads(model.text()), pickle.loads(pickle.dumps(model))):
         assert isinstance(twin, Model)

@@ -55,7 +55,7 @@ def model(weight: Array, bias: Array, read_out: Array | None = None) -> Model:
 
 def trained(points: Array, labels: NDArray[np.int64]) -> Model:
     random = np.random.default_rng(4)
-    weight = random.normal(0, 1.5, (2, ANGLES)).astype(np.float32)
+    weight = random.normal(0, 1.0, (2, ANGLES)).astype(np.float32)
     bias = random.uniform(0, np.pi, ANGLES).astype(np.float32)
     features = model(weight, bias).session().run({"points": points})["features"].astype(np.float64)
     design = np.hstack([features, np.ones((len(features), 1))])

@@ -13,7 +13,8 @@ print(model.inputs, model.outputs, model.op_counts)
 
 # A session keeps plans and buffers: arrays go in by name and come out by name, without copies.
 session = model.session(threads=2)
-images = numpy.load(root / "tests/data/models/digits_cnn.npz")["in_x"]
+with numpy.load(root / "tests/data/models/digits_cnn.npz") as kept:
+    images = kept["in_x"]
 logits = session.run({"x": images})["logits"]
 print(logits.argmax(1))
 

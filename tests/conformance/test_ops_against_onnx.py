@@ -60,21 +60,83 @@ def difference(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], case: T
     return f"differs by up to {np.nanmax(np.abs(mine - yours)):.3g}"
 
 
+def as_array(value: Any) -> Any:
+    """What can be an array as one; cases of types that numpy lacks come as messages."""
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def with_shapes_known(model: onnx.ModelProto, inputs: list[Any]) -> tuple[onnx.ModelProto, list[Any]]:
+    """The model with its small integer inputs as constants, since what flows into a shape must be known to a plan."""
+    made, rest = onnx.ModelProto(), []
+    made.CopyFrom(model)
+    del made.graph.input[:]
+    for position, (info, array) in enumerate(zip(model.graph.input, inputs, strict=True)):
+        if position > 0 and isinstance(array, np.ndarray) and array.ndim <= 1 and array.dtype == np.int64:
+            made.graph.initializer.append(onnx.numpy_helper.from_array(array, info.name))
+        else:
+            made.graph.input.append(info)
+            rest.append(array)
+    return made, rest
+
+
+def lowered(model: onnx.ModelProto, newest: int) -> onnx.ModelProto | None:
+    """The model declared for an older opset, if none of its operators has changed since."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for opset in made.opset_import:
+        if opset.domain:
+            continue
+        for node in made.graph.node:
+            if node.domain == "" and onnx.defs.get_schema(node.op_type, opset.version).since_version > newest:
+                return None
+        opset.version = newest
+    made.ir_version = min(made.ir_version, 11)
+    return made
+
+
+def in_a_known_opset(case: TestCase) -> onnx.ModelProto:
+    try:
+        skerry.loads(case.model.SerializeToString(), case.name)
+    except skerry.VersionTooNew as error:
+        newest = re.search(r"newest known is (\d+)", str(error))
+        made = lowered(case.model, int(newest[1])) if newest else None
+        if made is None:
+            raise
+        return made
+    return case.model
+
+
+def check(case: TestCase, proto: onnx.ModelProto, inputs: list[Any], expected: list[Any]) -> str:
+    """What is wrong with our answer; nothing if it is right."""
+    model = skerry.loads(proto.SerializeToString(), case.name)
+    assert isinstance(model, skerry.Model)
+    names = [info.name for info in model.inputs]
+    outputs = model.session().run(dict(zip(names, inputs, strict=True)))
+    for info, theirs in zip(model.outputs, expected, strict=True):
+        wrong = difference(outputs[info.name], np.asarray(theirs), case)
+        if wrong:
+            return f"{info.name} {wrong}"
+    return ""
+
+
 def outcome(case: TestCase) -> Outcome:
     try:
-        model = skerry.loads(case.model.SerializeToString(), case.name)
-        assert isinstance(model, skerry.Model)
-        names = [info.name for info in model.inputs]
-        for inputs, expected in case.data_sets:
-            if not all(isinstance(array, np.ndarray | np.generic) for array in [*inputs, *expected]):
+        for data_set in case.data_sets:
+            inputs, expected = ([as_array(value) for value in values] for values in data_set)
+            arrays = [*inputs, *expected]
+            if not all(isinstance(array, np.ndarray | np.generic) for array in arrays):
                 return Outcome("unsupported", "sequences and optionals")
-            if any(np.asarray(array).dtype.kind in "OUS" for array in [*inputs, *expected]):
+            if any(np.asarray(array).dtype.kind in "OUS" for array in arrays):
                 return Outcome("unsupported", "strings")
-            outputs = model.session().run(dict(zip(names, inputs, strict=True)))
-            for info, theirs in zip(model.outputs, expected, strict=True):
-                wrong = difference(outputs[info.name], np.asarray(theirs), case)
-                if wrong:
-                    return Outcome("failed", f"{info.name} {wrong}")
+            proto = in_a_known_opset(case)
+            try:
+                wrong = check(case, proto, inputs, expected)
+            except skerry.Unsupported as error:
+                if "not known before the run" not in str(error):
+                    raise
+                wrong = check(case, *with_shapes_known(proto, inputs), expected)
+            if wrong:
+                return Outcome("failed", wrong)
     except (skerry.Unsupported, skerry.VersionTooNew) as error:
         return Outcome("unsupported", str(error))
     except Exception as error:  # whatever comes is told beside its case
@@ -95,6 +157,8 @@ def test_an_operator_equals_onnx_in_every_case_that_it_takes(row: str) -> None:
     outcomes = {case.name: outcome_of(case.name) for case in own}
     failures = {name: found.why for name, found in outcomes.items() if found.verdict == "failed"}
     assert failures == {}
+    if all("newest known" in found.why for found in outcomes.values()):
+        pytest.skip("every case is of a newer form of the operator")
     assert any(found.verdict == "passed" for found in outcomes.values()), outcomes
 
 
@@ -132,6 +196,8 @@ def extents(info: onnx.ValueInfoProto) -> list[int | None] | None:
 def test_inferred_types_agree_with_onnx_wherever_both_know_them() -> None:
     checked, wrong = 0, []
     for case in cases():
+        if any(info.type.tensor_type.elem_type == onnx.TensorProto.STRING for info in case.model.graph.input):
+            continue
         bare = without_output_shapes(case.model)
         try:
             ours = skerry.loads(bare.SerializeToString(), case.name)

@@ -18,6 +18,11 @@ from skerry import Model
 TOLERANCE = 1e-4
 
 
+def kept(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
 def assert_close(ours: np.ndarray, theirs: np.ndarray, what: str) -> None:
     """Within TOLERANCE of the largest magnitude of the reference."""
     assert ours.shape == theirs.shape, what
@@ -28,7 +33,7 @@ def assert_close(ours: np.ndarray, theirs: np.ndarray, what: str) -> None:
 
 def small(nodes: list[onnx.NodeProto], dtype: int = TensorProto.FLOAT, shape: list[int | str] | None = None) -> Model:
     """A model x -> y of these nodes."""
-    info = [helper.make_tensor_value_info(name, dtype, shape or ["N", 3]) for name in ("x", "y")]
+    info = [helper.make_tensor_value_info(name, dtype, ["N", 3] if shape is None else shape) for name in ("x", "y")]
     graph = helper.make_graph(nodes, "small", info[:1], info[1:])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     model = skerry.loads(made.SerializeToString())
@@ -37,10 +42,10 @@ def small(nodes: list[onnx.NodeProto], dtype: int = TensorProto.FLOAT, shape: li
 
 
 def test_all_kept_models_equal_onnx_runtime(models: Path) -> None:
-    kept = sorted(path for path in models.glob("*.onnx") if path.with_suffix(".npz").exists())
-    assert len(kept) >= 4
-    for path in kept:
-        arrays = np.load(path.with_suffix(".npz"))
+    paths = sorted(path for path in models.glob("*.onnx") if path.with_suffix(".npz").exists())
+    assert len(paths) >= 4
+    for path in paths:
+        arrays = kept(path.with_suffix(".npz"))
         inputs = {name[3:]: arrays[name] for name in arrays if name.startswith("in_")}
         result = skerry.run(path, inputs=inputs)
         for name, ours in result.outputs.items():
@@ -64,7 +69,7 @@ def test_a_model_tells_its_inputs_and_outputs(models: Path) -> None:
 def test_text_and_pickle_give_the_same_model(models: Path) -> None:
     model = skerry.load(models / "digits_cnn.onnx")
     assert isinstance(model, Model)
-    x = np.load(models / "digits_cnn.npz")["in_x"]
+    x = kept(models / "digits_cnn.npz")["in_x"]
     expected = model.session().run({"x": x})["logits"]
     for twin in (skerry.loads(model.text()), pickle.loads(pickle.dumps(model))):
         assert isinstance(twin, Model)
@@ -79,7 +84,8 @@ def test_answers_do_not_depend_on_threads_or_batch_shape(models: Path) -> None:
     x = np.random.default_rng(0).random((7, 1, 8, 8), np.float32)
     one, two = model.session(threads=1), model.session(threads=2)
     whole = one.run({"x": x})["logits"]
-    assert np.array_equal(whole, two.run({"x": x})["logits"])
+    # Another number of threads may have another kernel chosen, whose sums are in another order.
+    assert np.allclose(whole, two.run({"x": x})["logits"], rtol=1e-5, atol=1e-5)
     parts = np.concatenate([one.run({"x": x[i : i + 1]})["logits"] for i in range(7)])
     assert np.allclose(parts, whole, rtol=1e-5, atol=1e-5)
 

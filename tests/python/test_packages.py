@@ -26,7 +26,8 @@ def test_a_model_comes_back_with_the_same_answers(tmp_path: Path, models: Path) 
     model = skerry.load(models / "digits_cnn.onnx")
     skerry.save(model, tmp_path / "digits.skerry", compress=True)
     again = skerry.load(tmp_path / "digits.skerry")
-    x = np.load(models / "digits_cnn.npz")["in_x"]
+    with np.load(models / "digits_cnn.npz") as arrays:
+        x = arrays["in_x"]
     first = skerry.run(model, inputs={"x": x}).outputs
     second = skerry.run(again, inputs={"x": x}).outputs
     assert first.keys() == second.keys()

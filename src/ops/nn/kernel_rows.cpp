@@ -41,6 +41,17 @@ std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps) {
   return work;
 }
 
+std::vector<kernels::Work> slide(const NodeTypes& types, const kernels::Window& window, std::int64_t planes) {
+  auto work = stream_all(types);
+  const double loads = static_cast<double>(planes) * static_cast<double>(window.outputs() * window.taps());
+  if (window.stride[2] <= 2) {
+    work.push_back({kernels::Rate::stream_cached, 4.0 * loads * static_cast<double>(window.stride[2])});
+  } else {
+    work.push_back({kernels::Rate::scalar, loads});
+  }
+  return work;
+}
+
 Unexpected no_kernel(DType dtype) {
   return {"no kernel for " + std::string(dtype_name(dtype))};
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/tensor/numeric.hpp"
+#include "kernels/tensor/window.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::ops {
@@ -19,6 +20,9 @@ std::vector<kernels::Work> stream_all(const NodeTypes& types);
 std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_element = 1.0);
 /// Reference loops: `steps` scalar operations, a nanosecond or so each.
 std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps);
+
+/// A window slid over `planes` planes in vectors: each tap of each output is one load, two with a stride.
+std::vector<kernels::Work> slide(const NodeTypes& types, const kernels::Window& window, std::int64_t planes);
 
 std::int64_t elements(const TensorType& type);
 /// Bytes of a type with a static shape.

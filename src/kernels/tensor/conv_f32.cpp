@@ -1,0 +1,161 @@
+// A convolution as a product: weights [outputs, depth] times patches [depth, pixels], of which a block of pixels is
+// packed at a time, so that patches never exist as a whole:
+//
+//     patches of pixels p0 .. p1, row (i, kz, ky, kx):  x[i, p * stride - pad + k * dilation]   (0 outside)
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/conv.hpp"
+#include "kernels/tensor/gemm.hpp"
+#include "kernels/tensor/scratch_slots.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+// 240 pixels of 256 patch rows with AVX-512: 240 KiB, in the second-level cache beside the weights.
+constexpr std::size_t kColumnPanels = 5;
+// Fewer pieces than this leave threads idle: then the outputs are shared out too, and patches are packed more than once.
+constexpr std::size_t kPieces = 8;
+// Rows below which packing patches again costs more than it brings.
+constexpr std::size_t kRowBlock = 64;
+
+std::uint64_t whole_lines(std::uint64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+std::size_t blocks(std::size_t extent, std::size_t width) {
+  return (extent + width - 1) / width;
+}
+
+// One patch row for the pixels [begin, begin + count), written in order.
+void patch_row(const Window& s, const float* plane, const Window::Extents& tap, std::int64_t begin, std::int64_t count,
+               float* to) {
+  const auto [first, last] = s.seen(2, tap[2]);
+  while (count > 0) {
+    const std::int64_t ox = begin % s.output[2], row = begin / s.output[2];
+    const std::int64_t run = std::min(count, s.output[2] - ox);
+    const std::int64_t z = s.position(0, row / s.output[1], tap[0]), y = s.position(1, row % s.output[1], tap[1]);
+    const bool outside = z < 0 || y < 0 || z >= s.input[0] || y >= s.input[1];
+    const std::int64_t from = outside ? ox + run : std::clamp(first, ox, ox + run);
+    const std::int64_t until = outside ? ox + run : std::clamp(last, from, ox + run);
+    std::fill(to, to + (from - ox), 0.0F);
+    if (until > from) {
+      const float* source = plane + (z * s.input[1] + y) * s.input[2] + s.position(2, from, tap[2]);
+      if (s.stride[2] == 1) {
+        std::memcpy(to + (from - ox), source, static_cast<std::size_t>(until - from) * sizeof(float));
+      } else {
+        for (std::int64_t i = 0; i < until - from; ++i) to[from - ox + i] = source[i * s.stride[2]];
+      }
+    }
+    std::fill(to + (until - ox), to + run, 0.0F);
+    to += run;
+    begin += run;
+    count -= run;
+  }
+}
+
+// Patch rows [k, k + depth) of the pixels, packed as a right side of gemm_block.
+void pack_patches(const Window& s, const float* x, std::size_t k, std::size_t depth, std::size_t begin,
+                  std::size_t count, std::size_t width, float* line, float* packed) {
+  const std::int64_t taps = s.taps();
+  std::fill(line + count, line + blocks(count, width) * width, 0.0F);
+  for (std::size_t row = 0; row < depth; ++row) {
+    const auto at = static_cast<std::int64_t>(k + row);
+    const std::int64_t tap = at % taps;
+    patch_row(s, x + at / taps * s.inputs(),
+              {tap / (s.kernel[1] * s.kernel[2]), tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]},
+              static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count), line);
+    for (std::size_t panel = 0; panel * width < count; ++panel)
+      std::memcpy(packed + (panel * depth + row) * width, line + panel * width, width * sizeof(float));
+  }
+}
+
+}  // namespace
+
+/// One block of rows (outputs) and columns (pixels) of one group of one image.
+struct ConvF32::Piece {
+  std::size_t image, group, row, rows, column, columns;
+};
+
+ConvF32::ConvF32(const ConvShape& shape, std::span<const float> weights) : shape_(shape) {
+  const GemmTile tile = gemm_tile();
+  const auto outputs = static_cast<std::size_t>(shape.group_outputs()), depth = static_cast<std::size_t>(shape.depth());
+  const auto groups = static_cast<std::size_t>(shape.groups), pixels = static_cast<std::size_t>(shape.window.outputs());
+  group_floats_ = packed_left_floats(outputs, depth);
+  columns_ = std::min(kColumnPanels, blocks(pixels, tile.columns)) * tile.columns;
+  column_blocks_ = columns_ == 0 ? 0 : blocks(pixels, columns_);
+  const std::size_t pieces = column_blocks_ * groups * static_cast<std::size_t>(shape.batch);
+  const std::size_t wanted = pieces == 0 ? 1 : blocks(kPieces, pieces);
+  rows_ = std::max(kRowBlock, blocks(blocks(outputs, wanted), tile.rows) * tile.rows);
+  row_blocks_ = blocks(outputs, rows_);
+
+  const std::size_t packed_bytes = group_floats_ * groups * sizeof(float);
+  slot_bytes_ = whole_lines((std::min(depth, kGemmDepth) + 1) * columns_ * sizeof(float));
+  slots_ = std::clamp<std::size_t>(pieces * row_blocks_, 1,
+                                   std::min(static_cast<std::size_t>(base::thread_budget()), ScratchSlots::kMost));
+  scratch_bytes_ = slots_ * slot_bytes_;
+  if (weights.empty()) {
+    scratch_bytes_ += whole_lines(packed_bytes);
+    return;
+  }
+  packed_ = base::Buffer::allocate(packed_bytes, base::MemoryBudget(), "packed weights");
+  for (std::size_t g = 0; g < groups; ++g) {
+    pack_left({weights.data() + g * outputs * depth, depth, 1}, outputs, depth, 1.0F,
+              packed_.as<float>().data() + g * group_floats_);
+  }
+}
+
+void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights, const float* bias, float* y,
+                        float* patches) const {
+  const GemmTile tile = gemm_tile();
+  const auto depth = static_cast<std::size_t>(shape_.depth());
+  const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
+  const auto outputs = static_cast<std::size_t>(shape_.group_outputs());
+  const auto channel = static_cast<std::int64_t>(piece.group) * shape_.group_channels();
+  const float* planes =
+      x + (static_cast<std::int64_t>(piece.image) * shape_.channels + channel) * shape_.window.inputs();
+  const std::size_t output = piece.group * outputs + piece.row;
+  float* to = y + (piece.image * static_cast<std::size_t>(shape_.outputs) + output) * pixels + piece.column;
+  const float* left = weights + piece.group * group_floats_ + piece.row * depth;
+  float* line = patches + std::min(depth, kGemmDepth) * columns_;
+  std::size_t k = 0;
+  do {
+    const std::size_t count = std::min(kGemmDepth, depth - k);
+    pack_patches(shape_.window, planes, k, count, piece.column, piece.columns, tile.columns, line, patches);
+    const GemmStart first = bias == nullptr ? GemmStart::zero : GemmStart::row_bias;
+    gemm_block({piece.rows, piece.columns, count, left + k * tile.rows, tile.rows * depth, patches,
+                tile.columns * count, to, pixels, k == 0 ? first : GemmStart::accumulate,
+                bias == nullptr ? nullptr : bias + output});
+    k += count;
+  } while (k < depth);
+}
+
+void ConvF32::run(const float* x, const float* w, const float* bias, float* y, std::span<std::byte> scratch) const {
+  const auto groups = static_cast<std::size_t>(shape_.groups), batch = static_cast<std::size_t>(shape_.batch);
+  const auto outputs = static_cast<std::size_t>(shape_.group_outputs()), depth = static_cast<std::size_t>(shape_.depth());
+  const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
+  const float* weights = packed_.as<float>().data();
+  if (packed_.data() == nullptr) {
+    const std::uint64_t bytes = whole_lines(group_floats_ * groups * sizeof(float));
+    auto* packed = reinterpret_cast<float*>(scratch.data());
+    for (std::size_t g = 0; g < groups; ++g)
+      pack_left({w + g * outputs * depth, depth, 1}, outputs, depth, 1.0F, packed + g * group_floats_);
+    weights = packed;
+    scratch = scratch.subspan(bytes);
+  }
+  ScratchSlots slots(scratch.first(slots_ * slot_bytes_), slots_);
+  // Neighbouring pieces share their outputs: the weights stay in the cache.
+  base::parallel_for(0, batch * groups * row_blocks_ * column_blocks_, 1, [&](std::size_t begin, std::size_t end) {
+    const ScratchSlots::Slot slot(slots);
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t column = i % column_blocks_ * columns_, row = i / column_blocks_ % row_blocks_ * rows_;
+      const std::size_t plane = i / column_blocks_ / row_blocks_;
+      run_piece({plane / groups, plane % groups, row, std::min(rows_, outputs - row), column,
+                 std::min(columns_, pixels - column)},
+                x, weights, bias, y, reinterpret_cast<float*>(slot.data()));
+    }
+  });
+}
+
+}  // namespace skerry::kernels

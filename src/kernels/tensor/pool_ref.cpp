@@ -1,0 +1,89 @@
+#include <limits>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/numeric.hpp"
+#include "kernels/tensor/pool.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+struct Place {
+  std::int64_t z, y, x;
+};
+
+// Calls f(place in the input) for the elements that output `o` of a plane sees, in row-major order.
+template <class F>
+void for_each_tap(const Window& s, std::int64_t o, F&& f) {
+  const std::int64_t oz = o / (s.output[1] * s.output[2]), oy = o / s.output[2] % s.output[1], ox = o % s.output[2];
+  for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz) {
+    for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
+      for (std::int64_t kx = 0; kx < s.kernel[2]; ++kx) {
+        const Place at{s.position(0, oz, kz), s.position(1, oy, ky), s.position(2, ox, kx)};
+        if (at.z < 0 || at.y < 0 || at.x < 0) continue;
+        if (at.z < s.input[0] && at.y < s.input[1] && at.x < s.input[2]) f(at);
+      }
+    }
+  }
+}
+
+std::int64_t row_major(const Window& s, const Place& at) {
+  return (at.z * s.input[1] + at.y) * s.input[2] + at.x;
+}
+std::int64_t column_major(const Window& s, const Place& at) {
+  return (at.x * s.input[1] + at.y) * s.input[0] + at.z;
+}
+
+template <class T>
+T lowest() {
+  if constexpr (is_real<T>) return convert<T>(-std::numeric_limits<double>::infinity());
+  if constexpr (!is_real<T>) return std::numeric_limits<T>::lowest();
+}
+
+template <class F>
+void for_each_plane(std::int64_t planes, F&& f) {
+  base::parallel_for(0, static_cast<std::size_t>(planes), 1, [&](std::size_t begin, std::size_t end) {
+    for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) f(i);
+  });
+}
+
+}  // namespace
+
+void max_pool_ref(const Window& s, std::int64_t planes, bool by_column, TensorView x, MutableTensorView y,
+                  MutableTensorView indices) {
+  visit(Join<Reals, Types<std::int8_t, std::uint8_t>>{}, x.dtype(), [&]<class T>() {
+    for_each_plane(planes, [&](std::int64_t plane) {
+      const T* in = reinterpret_cast<const T*>(x.data()) + plane * s.inputs();
+      for (std::int64_t o = 0; o < s.outputs(); ++o) {
+        T best = lowest<T>();
+        std::int64_t index = -1;
+        for_each_tap(s, o, [&](const Place& at) {
+          const T value = in[row_major(s, at)];
+          if (index >= 0 && !(convert<Compute<T>>(value) > convert<Compute<T>>(best))) return;
+          best = value;
+          index = plane * s.inputs() + (by_column ? column_major(s, at) : row_major(s, at));
+        });
+        const auto to = static_cast<std::size_t>(plane * s.outputs() + o);
+        if (!y.empty()) y.as<T>()[to] = best;
+        if (!indices.empty()) indices.as<std::int64_t>()[to] = index;
+      }
+    });
+  });
+}
+
+void average_pool_ref(const Window& s, std::int64_t planes, bool count_padding, TensorView x, MutableTensorView y) {
+  visit(Reals{}, x.dtype(), [&]<class T>() {
+    for_each_plane(planes, [&](std::int64_t plane) {
+      const T* in = reinterpret_cast<const T*>(x.data()) + plane * s.inputs();
+      for (std::int64_t o = 0; o < s.outputs(); ++o) {
+        double sum = 0.0;
+        for_each_tap(s, o, [&](const Place& at) { sum += convert<double>(in[row_major(s, at)]); });
+        const std::int64_t count = counted_taps(s, 0, o / (s.output[1] * s.output[2]), count_padding) *
+                                   counted_taps(s, 1, o / s.output[2] % s.output[1], count_padding) *
+                                   counted_taps(s, 2, o % s.output[2], count_padding);
+        y.as<T>()[static_cast<std::size_t>(plane * s.outputs() + o)] = convert<T>(sum / static_cast<double>(count));
+      }
+    });
+  });
+}
+
+}  // namespace skerry::kernels

@@ -1,0 +1,61 @@
+#include "kernels/tensor/pool.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/sliding.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  require(context, 0, kernels::Reals{});
+  infer_pool(context);
+}
+
+bool counts_padding(const Node& node) {
+  return node.integer("count_include_pad", 0) != 0;
+}
+
+Cost can_f32(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  return slide(types, pool_window(node, types), pool_planes(types));
+}
+
+Cost can_ref(const Node& node, const NodeTypes& types) {
+  if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  const auto window = pool_window(node, types);
+  return scalar_steps(types,
+                      static_cast<double>(pool_planes(types)) * static_cast<double>(window.outputs() * window.taps()));
+}
+
+constexpr KernelRow kKernels[] = {
+    {"average_pool_f32", can_f32,
+     [](const Node& node, const NodeTypes& types) -> Prepared {
+       return {[window = pool_window(node, types), planes = pool_planes(types),
+                padding = counts_padding(node)](const KernelArguments& arguments) {
+         kernels::average_pool_f32(window, planes, padding, arguments.inputs[0].as<float>().data(),
+                                   arguments.outputs[0].as<float>().data());
+       }};
+     }},
+    {"average_pool_ref", can_ref,
+     [](const Node& node, const NodeTypes& types) -> Prepared {
+       return {[window = pool_window(node, types), planes = pool_planes(types),
+                padding = counts_padding(node)](const KernelArguments& arguments) {
+         kernels::average_pool_ref(window, planes, padding, arguments.inputs[0], arguments.outputs[0]);
+       }};
+     }},
+};
+
+}  // namespace
+
+extern const OpRecord averagepool_record;
+const OpRecord averagepool_record = {
+    .name = "AveragePool",
+    .since_opset = 22,
+    .help = "Mean of each window over X [N, C, space], 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes "
+            "kernel_shape, strides, dilations, pads or auto_pad, ceil_mode. Padding is not counted unless "
+            "count_include_pad is 1; what a window of ceil_mode sees beyond the padding is never counted.",
+    .infer = infer,
+    .kernels = kKernels,
+};
+
+}  // namespace skerry::ops

@@ -1,0 +1,212 @@
+#include <memory>
+#include <skerry/error.hpp>
+#include <utility>
+
+#include "kernels/tensor/conv.hpp"
+#include "kernels/tensor/gemm.hpp"
+#include "kernels/tensor/onednn/onednn.hpp"
+#include "ops/nn/dense.hpp"
+#include "ops/nn/sliding.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+using kernels::ConvShape;
+using kernels::Rate;
+using kernels::Window;
+
+constexpr std::size_t kX = 0, kWeights = 1, kBias = 2;
+// Outputs of the convolution by which conv_f32 is measured; packing its patches is part of that price.
+constexpr double kMeasuredOutputs = 64;
+
+// Extents of space in the weights; empty when one of them is unknown.
+std::vector<std::int64_t> kernel_of(const Dims& weights) {
+  std::vector<std::int64_t> out;
+  for (std::size_t axis = 2; axis < weights.size(); ++axis) {
+    if (!weights[axis].is_known()) return {};
+    out.push_back(weights[axis].value);
+  }
+  return out;
+}
+
+void check_channels(const TypeContext& context, std::int64_t groups) {
+  const Node& node = context.node;
+  const Dim &channels = (*input(context, kX).shape)[1], &outputs = (*input(context, kWeights).shape)[0],
+            &seen = (*input(context, kWeights).shape)[1];
+  if (groups < 1) refuse(node, "group is " + std::to_string(groups), "it must be at least 1");
+  if (outputs.is_known() && outputs.value % groups != 0)
+    refuse(node, std::to_string(outputs.value) + " outputs cannot be cut into " + std::to_string(groups) + " groups");
+  if (!channels.is_known() || !seen.is_known()) return;
+  if (seen.value * groups == channels.value) return;
+  refuse(node, "the input has " + std::to_string(channels.value) + " channels but the weights see " +
+                   std::to_string(seen.value) + " in each of " + std::to_string(groups) + " groups");
+}
+
+void infer(TypeContext& context) {
+  const Node& node = context.node;
+  require(context, kX, kernels::Reals{});
+  require_same(context, kX, kWeights);
+  require_same(context, kX, kBias);
+  const TensorType &x = input(context, kX), &w = input(context, kWeights);
+  const bool known = require_rank(context, kX, 3, 2 + Sliding::kMostAxes);
+  if (!known || !require_rank(context, kWeights, x.shape->size(), x.shape->size()))
+    return set_output(context, 0, x.dtype, std::nullopt);
+  check_channels(context, node.integer("group", 1));
+  Dims out{(*x.shape)[0], (*w.shape)[0]};
+  const std::size_t axes = x.shape->size() - 2;
+  const auto kernel = kernel_of(*w.shape);
+  if (kernel.empty() && node.find("kernel_shape") == nullptr) {
+    out.resize(axes + 2);
+  } else {
+    const Sliding sliding(node, axes, kernel);
+    for (std::size_t axis = 0; axis < axes; ++axis) out.push_back(sliding.output(axis, (*x.shape)[axis + 2]));
+  }
+  const TensorType* bias = optional_input(context, kBias);
+  if (bias != nullptr && bias->shape) {
+    const bool fits = bias->shape->size() == 1 && (!bias->shape->at(0).is_known() || !out[1].is_known() ||
+                                                   bias->shape->at(0).value == out[1].value);
+    if (!fits) refuse(node, "the bias " + bias->text() + " is not one number per output");
+  }
+  set_output(context, 0, x.dtype, std::move(out));
+}
+
+// A window of one element that visits all of them in order: space is one axis then, whatever its shape.
+void flatten_space(Window& window) {
+  const bool pointwise = window.taps() == 1 && window.stride == Window::kOnes && window.output == window.input;
+  if (!pointwise) return;
+  const std::int64_t size = window.inputs();
+  window = Window();
+  window.input[2] = window.output[2] = size;
+}
+
+ConvShape shape_of(const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[kX].static_shape(), w = *types.inputs[kWeights].static_shape();
+  ConvShape shape;
+  shape.batch = x[0];
+  shape.channels = x[1];
+  shape.outputs = w[0];
+  shape.groups = node.integer("group", 1);
+  const std::vector<std::int64_t> kernel(w.dims().begin() + 2, w.dims().end());
+  shape.window = Sliding(node, kernel.size(), kernel).window(x);
+  flatten_space(shape.window);
+  return shape;
+}
+
+const float* bias_of(const KernelArguments& arguments) {
+  return arguments.inputs.size() > kBias && !arguments.inputs[kBias].empty()
+             ? arguments.inputs[kBias].as<float>().data()
+             : nullptr;
+}
+
+Cost can_packed(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[kX].dtype);
+  const ConvShape s = shape_of(node, types);
+  const auto outputs = static_cast<double>(s.group_outputs());
+  const double products = static_cast<double>(s.batch * s.groups) *
+                          kernels::gemm_effective_flops(static_cast<std::size_t>(s.group_outputs()),
+                                                        static_cast<std::size_t>(s.window.outputs()),
+                                                        static_cast<std::size_t>(s.depth()));
+  const double patch_bytes = 4.0 * static_cast<double>(s.batch * s.groups * s.depth() * s.window.outputs());
+  std::vector<kernels::Work> work = {{Rate::conv_f32, products}};
+  // A patch is written and read; the fewer outputs it serves, the more that weighs.
+  if (outputs < kMeasuredOutputs)
+    work.push_back({Rate::stream_cached, 2 * patch_bytes * (1.0 - outputs / kMeasuredOutputs)});
+  if (types.constants[kWeights] == nullptr)
+    work.push_back({Rate::stream_cached, 2.0 * static_cast<double>(bytes(types.inputs[kWeights]))});
+  return work;
+}
+
+Prepared prepare_packed(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::ConvF32>(shape_of(node, types), constant_floats(types, kWeights));
+  return {[conv](const KernelArguments& arguments) {
+            conv->run(arguments.inputs[kX].as<float>().data(), arguments.inputs[kWeights].as<float>().data(),
+                      bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch);
+          },
+          conv->scratch_bytes(), conv->packed_bytes()};
+}
+
+Cost can_depthwise(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[kX].dtype);
+  const ConvShape s = shape_of(node, types);
+  if (s.group_channels() != 1 || s.groups == 1) return Unexpected{"not one input channel per group"};
+  return slide(types, s.window, s.batch * s.outputs);
+}
+
+Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
+  return {[shape = shape_of(node, types)](const KernelArguments& arguments) {
+    kernels::conv_depthwise_f32(shape, arguments.inputs[kX].as<float>().data(),
+                                arguments.inputs[kWeights].as<float>().data(), bias_of(arguments),
+                                arguments.outputs[0].as<float>().data());
+  }};
+}
+
+Cost can_onednn(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  const auto takes = onednn_takes(types, kWeights, s.flops());
+  if (!takes) return Unexpected{takes.error()};
+  if (s.window.input[0] != 1 || s.window.kernel[0] != 1) return Unexpected{"three spatial axes"};
+  if (has_input(node, kBias) && constant_floats(types, kBias).empty()) return Unexpected{"the bias is not constant"};
+  return std::vector<kernels::Work>{{Rate::conv_f32, s.flops()}};
+}
+
+Prepared prepare_onednn(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  skerry_onednn_conv c{s.batch, s.channels, s.outputs, s.groups, {}, {}, {}, {}, {}, {}, {}};
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const Window& w = s.window;
+    c.input[axis] = w.input[axis + 1];
+    c.kernel[axis] = w.kernel[axis + 1];
+    c.stride[axis] = w.stride[axis + 1];
+    c.dilation[axis] = w.dilation[axis + 1];
+    c.output[axis] = w.output[axis + 1];
+    c.pad_begin[axis] = w.pad_begin[axis + 1];
+    // oneDNN wants to know exactly how far the last window reaches.
+    const std::int64_t covered = (c.output[axis] - 1) * c.stride[axis] + (c.kernel[axis] - 1) * c.dilation[axis] + 1;
+    c.pad_end[axis] = covered - c.input[axis] - c.pad_begin[axis];
+  }
+  const auto made =
+      kernels::OnednnPrimitive::convolution(c, constant_floats(types, kWeights), constant_floats(types, kBias));
+  if (!made) throw Error(ErrorCode::internal, made.error(), "conv_onednn", "set SKERRY_ONEDNN=off");
+  return {[primitive = *made](const KernelArguments& arguments) {
+            primitive->run(arguments.inputs[kX].as<float>().data(), arguments.outputs[0].as<float>().data(),
+                           arguments.scratch);
+          },
+          (*made)->scratch_bytes(), (*made)->packed_bytes()};
+}
+
+Cost can_ref(const Node& node, const NodeTypes& types) {
+  if (!kernels::Reals::contains(types.inputs[kX].dtype)) return no_kernel(types.inputs[kX].dtype);
+  return scalar_steps(types, shape_of(node, types).flops() / 2);
+}
+
+Prepared prepare_ref(const Node& node, const NodeTypes& types) {
+  return {[shape = shape_of(node, types)](const KernelArguments& arguments) {
+    const TensorView bias = arguments.inputs.size() > kBias ? arguments.inputs[kBias] : TensorView();
+    kernels::conv_ref(shape, arguments.inputs[kX], arguments.inputs[kWeights], bias, arguments.outputs[0]);
+  }};
+}
+
+constexpr KernelRow kKernels[] = {
+    {"conv_f32_depthwise", can_depthwise, prepare_depthwise},
+    {"conv_onednn", can_onednn, prepare_onednn},
+    {"conv_f32_packed", can_packed, prepare_packed},
+    {"conv_ref", can_ref, prepare_ref},
+};
+
+}  // namespace
+
+extern const OpRecord conv_record;
+const OpRecord conv_record = {
+    .name = "Conv",
+    .since_opset = 22,
+    .help = "Convolution (in the sense of neural networks: the kernel is not mirrored) of X [N, C, space] with W [M, C / "
+            "group, kernel] plus an optional bias [M]; 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes group, "
+            "strides, dilations, pads (begins, then ends) or auto_pad; output extent floor((in + pads - dilation (kernel "
+            "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride).",
+    .infer = infer,
+    .kernels = kKernels,
+};
+
+}  // namespace skerry::ops

@@ -1,0 +1,67 @@
+#include "kernels/tensor/pool.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/sliding.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+using PoolTypes = kernels::Join<kernels::Reals, kernels::Types<std::int8_t, std::uint8_t>>;
+
+void infer(TypeContext& context) {
+  require(context, 0, PoolTypes{});
+  infer_pool(context);
+  if (context.outputs.size() > 1) set_output(context, 1, DType::i64, context.outputs[0].shape);
+}
+
+bool wants_indices(const Node& node) {
+  return node.outputs.size() > 1 && node.outputs[1] != kNoValue;
+}
+
+Cost can_f32(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  if (wants_indices(node)) return Unexpected{"indices are wanted"};
+  return slide(types, pool_window(node, types), pool_planes(types));
+}
+
+Cost can_ref(const Node& node, const NodeTypes& types) {
+  if (!PoolTypes::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  const auto window = pool_window(node, types);
+  return scalar_steps(types,
+                      static_cast<double>(pool_planes(types)) * static_cast<double>(window.outputs() * window.taps()));
+}
+
+constexpr KernelRow kKernels[] = {
+    {"max_pool_f32", can_f32,
+     [](const Node& node, const NodeTypes& types) -> Prepared {
+       return {[window = pool_window(node, types), planes = pool_planes(types)](const KernelArguments& arguments) {
+         kernels::max_pool_f32(window, planes, arguments.inputs[0].as<float>().data(),
+                               arguments.outputs[0].as<float>().data());
+       }};
+     }},
+    {"max_pool_ref", can_ref,
+     [](const Node& node, const NodeTypes& types) -> Prepared {
+       const bool by_column = node.integer("storage_order", 0) != 0;
+       return {[window = pool_window(node, types), planes = pool_planes(types),
+                by_column](const KernelArguments& arguments) {
+         const MutableTensorView indices = arguments.outputs.size() > 1 ? arguments.outputs[1] : MutableTensorView();
+         kernels::max_pool_ref(window, planes, by_column, arguments.inputs[0], arguments.outputs[0], indices);
+       }};
+     }},
+};
+
+}  // namespace
+
+extern const OpRecord maxpool_record;
+const OpRecord maxpool_record = {
+    .name = "MaxPool",
+    .since_opset = 22,
+    .help = "Largest element of each window over X [N, C, space], 1 to 3 spatial axes; f16, bf16, f32, f64, i8 or u8. "
+            "Attributes kernel_shape, strides, dilations, pads or auto_pad, ceil_mode. The optional second output, i64, "
+            "says where in X each element stands, counted through the whole tensor; with storage_order 1 the first "
+            "spatial axis is counted fastest. Of equal elements the first in row-major order is taken.",
+    .infer = infer,
+    .kernels = kKernels,
+};
+
+}  // namespace skerry::ops

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "frontend/frontend.hpp"
+#include "ir/verify.hpp"
 
 namespace skerry::frontend {
 extern const Frontend json_frontend;
@@ -15,8 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   skerry::frontend::Source source;
   source.bytes = std::as_bytes(std::span(text));
   try {
-    (void)skerry::frontend::json_frontend.import(source,
-                                                 {.max_qubits = 64, .max_bits = 256, .max_instructions = 20'000});
+    const skerry::frontend::Imported imported =
+        skerry::frontend::json_frontend.import(source, {.max_qubits = 64, .max_bits = 256, .max_instructions = 20'000});
+    skerry::ir::verify(std::get<skerry::Circuit>(imported));
   } catch (const skerry::Error& e) {
     if (e.code() == skerry::ErrorCode::internal) __builtin_trap();
   }

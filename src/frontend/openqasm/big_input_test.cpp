@@ -155,6 +155,25 @@ const Big kBig[] = {
     {"HugeControl", [] { return kThree + "qubit[2] q; ctrl(9000000000000000000) @ x q[0], q[1];"; },
      ErrorCode::semantic_error},
     {"InverseChain", [] { return kThree + "qubit q;\n" + repeated("inv @ ", 100'000) + "t q;"; }, ErrorCode::internal},
+    {"DeepCalls",
+     [] {
+       const std::string open = repeated("if (b) { ", 100);
+       return kThree + "bit b; qubit r; def f0(qubit q, bit b) { x q; }" +
+              lines(200,
+                    [&](const std::string& i) {
+                      return "def f" + std::to_string(std::stoi(i) + 1) + "(qubit q, bit b) { " + open + "f" + i +
+                             "(q, b);" + std::string(100, '}') + "}";
+                    }) +
+              "f200(r, b);";
+     },
+     ErrorCode::limit_exceeded},
+    {"MatrixPowers",
+     [] {
+       return kThree +
+              "qubit[6] q; gate g a, b, c, d, e, f { h a; cx a, b; cx b, c; cx c, d; cx d, e; cx e, f; } for int i in "
+              "[0:99999] pow(0.5) @ g q[0], q[1], q[2], q[3], q[4], q[5];";
+     },
+     ErrorCode::limit_exceeded},
     {"HugePower", [] { return kThree + "qubit q; gate g a { h a; t a; } pow(1000000000000) @ g q;"; },
      ErrorCode::limit_exceeded},
     {"HugeLoop", [] { return kThree + "qubit q; for int i in [0:9223372036854775807] { x q; }"; },

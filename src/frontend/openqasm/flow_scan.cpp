@@ -36,6 +36,12 @@ bool FlowScan::mentions(Node expression, const std::vector<std::string_view>& na
   return found;
 }
 
+bool FlowScan::calls_any(Node expression, const std::function<bool(std::string_view)>& is_wanted) const {
+  bool found = false;
+  walk(expression, [&](const Expr& e) { found |= e.kind == ExprKind::call && is_wanted(e.text); });
+  return found;
+}
+
 FlowFacts FlowScan::scan(List body) {
   do {  // taint grows with each round and is bounded by the names there are
     changed_ = false;
@@ -68,6 +74,8 @@ void FlowScan::calls(Node expression) {
 
 void FlowScan::statement(const Stmt& stmt, Context context) {
   calls(stmt.value);
+  if (stmt.kind == StmtKind::call)
+    for (const Node n : ast_.list(stmt.parameters)) calls(n);
   const bool by_value = stmt.value != kNone && depends_on_runtime(stmt.value);
   switch (stmt.kind) {
     case StmtKind::assign:

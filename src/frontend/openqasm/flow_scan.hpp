@@ -27,6 +27,8 @@ class FlowScan {
 
   FlowFacts scan(List body);
   bool depends_on_runtime(Node expression) const;
+  /// True when the expression calls anything of these names' kind.
+  bool calls_any(Node expression, const std::function<bool(std::string_view)>& is_wanted) const;
   /// True when the expression mentions one of these names.
   bool mentions(Node expression, const std::vector<std::string_view>& names) const;
 

@@ -12,7 +12,7 @@ enum Class : std::uint8_t { kOther = 0, kSpace = 1, kLetter = 2, kDigit = 4 };
 // Bytes from 0x80 on are letters: the text is known to be UTF-8, and OpenQASM 3 names may use any of its letters.
 constexpr std::array<std::uint8_t, 256> classes() {
   std::array<std::uint8_t, 256> table{};
-  for (const unsigned char c : {' ', '\t', '\r', '\n', '\f', '\v'}) table[c] = kSpace;
+  for (const char c : {' ', '\t', '\r', '\n', '\f', '\v'}) table[static_cast<unsigned char>(c)] = kSpace;
   for (unsigned c = '0'; c <= '9'; ++c) table[c] = kDigit;
   for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = kLetter;
   for (unsigned c = 0x80; c < 0x100; ++c) table[c] = kLetter;

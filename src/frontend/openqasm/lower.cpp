@@ -100,6 +100,11 @@ void Lowering::fail_unknown(std::string_view what, std::string_view name, Place 
 
 Lowering::Flow Lowering::statement(Node node) {
   const Stmt& stmt = ast_.stmts[node];
+  const Level level(*this, stmt.place);
+  return lowered(stmt);
+}
+
+Lowering::Flow Lowering::lowered(const Stmt& stmt) {
   switch (stmt.kind) {
     case StmtKind::call:
       call_gate(stmt);

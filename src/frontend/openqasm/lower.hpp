@@ -81,7 +81,9 @@ class Lowering {
   };
 
   // lower.cpp
+  struct Level;  // counts one level of recursion while it lives
   Flow statement(Node node);
+  Flow lowered(const Stmt& stmt);
   Flow block(List body);
   Flow scoped_block(List body);
   void load(const Library& library);
@@ -192,6 +194,8 @@ class Lowering {
   Flow counted_loop(const Stmt& stmt);
   Flow while_loop(const Stmt& stmt);
   void emitted_while(const Stmt& stmt, const FlowFacts& facts);
+  bool calls_subroutine(Node expression) const;
+  void calling_while(const Stmt& stmt, const FlowFacts& facts);
   Flow switch_case(const Stmt& stmt);
   Flow switch_runtime(const Stmt& stmt, const Value& subject, std::size_t first_case);
   Flow leave_loop(const Stmt& stmt);
@@ -219,6 +223,7 @@ class Lowering {
   std::string_view gate_name_;
   bool in_library_ = false, keeps_nodes_ = false;
   int version_ = 3;
+  std::uint32_t depth_ = 0;
   std::uint32_t region_ = 0;         ///< how many run-time branches and loops are open
   std::uint32_t emitted_loops_ = 0;  ///< how many of them are loops of the circuit
   std::vector<Cell> cells_;
@@ -232,6 +237,22 @@ class Lowering {
   std::vector<Run> runs_;
   std::vector<Value> values_;
   std::vector<Wire> wires_;
+};
+
+/// Blocks, expressions and inlined calls inside one another. Each is bounded by max_nesting alone; this bounds the
+/// product.
+struct Lowering::Level {
+  Level(Lowering& lowering, Place place) : l(lowering) {
+    constexpr std::uint32_t kTogether = 6;
+    if (l.depth_ >= kTogether * l.sources_.limits().max_nesting)
+      l.fail(ErrorCode::limit_exceeded, place, "calls, blocks and expressions are nested too deeply together",
+             "nest less deeply or raise max_nesting");
+    ++l.depth_;
+  }
+  ~Level() { --l.depth_; }
+  Level(const Level&) = delete;
+  Level& operator=(const Level&) = delete;
+  Lowering& l;
 };
 
 // Errors of the IR know no place; this gives them one.

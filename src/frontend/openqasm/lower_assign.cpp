@@ -57,6 +57,9 @@ void Lowering::assign_cell(std::uint32_t cell, const Value& v, Place place) {
     cells_[cell].value = wanted.constant;
     return;
   }
+  // enter_region() has seen to it that what a branch assigns is not known; another answer would be a wrong program.
+  if (cells_[cell].is_known && cells_[cell].region != region_)
+    fail(ErrorCode::internal, place, "an assignment under a condition was not foreseen");
   cells_[cell].is_known = false;
   circuit_.assign({false, slot(cell), 1, kNoExpr, node(circuit_.expressions(), wanted)});
 }

@@ -209,6 +209,10 @@ Lowering::Flow Lowering::counted_loop(const Stmt& stmt) {
 Lowering::Flow Lowering::while_loop(const Stmt& stmt) {
   only_outside_gates("a while loop", stmt.place);
   const FlowFacts facts = flow_scan().scan(stmt.body);
+  if (calls_subroutine(stmt.value)) {
+    calling_while(stmt, facts);
+    return Flow::next;
+  }
   const bool is_counted = flow_scan().mentions(stmt.value, facts.assigned) && !facts.breaks && !facts.continues;
   loops_.push_back({Loop::unrolled, region_, false, kNoSlot});
   Flow flow = Flow::next;
@@ -238,6 +242,36 @@ void Lowering::emitted_while(const Stmt& stmt, const FlowFacts& facts) {
   --emitted_loops_;
   close_block();
   circuit_.while_loop(node(circuit_.expressions(), test), body);
+}
+
+bool Lowering::calls_subroutine(Node expression) const {
+  return flow_scan().calls_any(expression, [this](std::string_view name) {
+    const Symbol* symbol = scope_.find(name);
+    return symbol != nullptr && symbol->kind == SymbolKind::subroutine;
+  });
+}
+
+// A condition that calls a subroutine does something each time round: `while (true) { if (!condition) break; body }`.
+void Lowering::calling_while(const Stmt& stmt, const FlowFacts& facts) {
+  FlowFacts arguments;
+  for (const Symbol& symbol : scope_.symbols())
+    if (symbol.kind == SymbolKind::array) arguments.assigned.push_back(symbol.name);  // it may be given any of them
+  enter_region(facts);
+  enter_region(arguments);
+  const BlockId body = open_block();
+  ++emitted_loops_;
+  loops_.push_back({Loop::emitted, region_, false, kNoSlot});
+  const Value going = condition(stmt.value);
+  const Value test = at_place(stmt.place, [&] { return unary(pool(), ExprOp::logical_not, going); });
+  const BlockId leave = open_block();
+  circuit_.append(Op::break_loop, {});
+  close_block();
+  circuit_.if_else(node(circuit_.expressions(), test), leave);
+  scoped_block(stmt.body);
+  loops_.pop_back();
+  --emitted_loops_;
+  close_block();
+  circuit_.while_loop(always(), body);
 }
 
 Lowering::Flow Lowering::switch_case(const Stmt& stmt) {

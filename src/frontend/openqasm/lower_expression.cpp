@@ -50,13 +50,15 @@ Value Lowering::literal(const Expr& e) {
 
 Value Lowering::value(Node node) {
   const Expr& e = expr(node);
+  if (e.kind <= ExprKind::duration) return literal(e);
+  const Level level(*this, e.place);
   switch (e.kind) {
     case ExprKind::integer:
     case ExprKind::real:
     case ExprKind::boolean:
     case ExprKind::bitstring:
     case ExprKind::duration:
-      return literal(e);
+      break;
     case ExprKind::name:
       return name_value(e);
     case ExprKind::unary: {

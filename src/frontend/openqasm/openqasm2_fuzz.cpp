@@ -4,6 +4,11 @@
 #include <string>
 
 #include "frontend/frontend.hpp"
+#include "ir/verify.hpp"
+
+namespace skerry::frontend {
+extern const Frontend openqasm_frontend;
+}
 
 // Any bytes behind the header of the language are a program or a typed error with a place.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -12,7 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   skerry::frontend::Source source;
   source.bytes = std::as_bytes(std::span(text));
   try {
-    (void)skerry::frontend::import(source, {.max_qubits = 64, .max_bits = 256, .max_instructions = 20'000});
+    const skerry::frontend::Imported imported = skerry::frontend::openqasm_frontend.import(
+        source, {.max_qubits = 64, .max_bits = 256, .max_instructions = 20'000});
+    skerry::ir::verify(std::get<skerry::Circuit>(imported));
   } catch (const skerry::Error& e) {
     if (e.code() == skerry::ErrorCode::internal || e.where().empty()) __builtin_trap();
   }

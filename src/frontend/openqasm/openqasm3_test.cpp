@@ -249,6 +249,13 @@ TEST(OpenQasm3, SubroutinesAreWrittenOutAndReturn) {
             "rx(12.0) q[0]; ctrl @ x p[2], p[1];");
 }
 
+TEST(OpenQasm3, AConditionThatCallsIsAskedEachTimeRound) {
+  const std::string program =
+      "def flipped(qubit q) -> bit { x q; bit b; b = measure q; return b; } qubit q; int n = 0; bit[3] out; while "
+      "(!flipped(q) || n < 3) { n += 1; x q; if (n > 5) { break; } } out = n;";
+  EXPECT_EQ(outcomes(program).begin()->first.substr(1), "011");
+}
+
 TEST(OpenQasm3, SubroutinesMayReturnEarlyOnAMeasurement) {
   const std::string program =
       "def first(qubit a, qubit b) -> int { bit c; c = measure a; if (c) { return 1; } c = measure b; if (c) { return "

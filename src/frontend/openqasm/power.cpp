@@ -157,6 +157,8 @@ void GateTable::matrix_power(const Application& application, std::span<const Wir
                    [](const Value& v) { return v.is_constant(); }))
     throw Error(ErrorCode::unsupported, "a fractional power of a gate whose parameters are not known yet", {},
                 "give the gate numbers, or raise a rotation, whose angle is scaled");
+  // What multiplying and diagonalising matrices of 2^n rows takes, in gates.
+  count(std::uint64_t{2} << (3 * n - 3), application.place);
   Circuit alone(n);
   GateTable table(sources_, alone, definitions_);
   std::vector<Wire> operands(n);
@@ -167,6 +169,7 @@ void GateTable::matrix_power(const Application& application, std::span<const Wir
   plain.params = application.params;
   plain.wires = operands;
   table.apply(plain);
+  count(table.counted_, application.place);
   table.close_phase();
   circuit_.unitary(unitary_power(circuit_matrix(alone), exponents), wires, controls);
 }

@@ -64,7 +64,8 @@ ops::NodeTypes types_of(const Graph& graph, const Node& node) {
   return types;
 }
 
-// The chosen kernel of a node and its report; the fastest of those that can.
+// The chosen kernel of a node and its report: the cheapest of those that can, by the fixed price list. Measured prices
+// differ between runs and thread counts, and two kernels differ in the last bits: results must not depend on either.
 struct KernelChoice {
   const ops::KernelRow* row = nullptr;
   StepReport report;
@@ -72,8 +73,10 @@ struct KernelChoice {
 
 KernelChoice choose_kernel(const Node& node, const ops::OpRecord& record, const ops::NodeTypes& types,
                            const kernels::Rates& rates) {
+  static const kernels::Rates kPriceList = kernels::fallback_rates(1);
   KernelChoice choice;
   std::size_t best = 0;
+  double best_price = 0.0;
   for (const ops::KernelRow& row : record.kernels) {
     Candidate candidate;
     candidate.name = row.name;
@@ -84,14 +87,17 @@ KernelChoice choose_kernel(const Node& node, const ops::OpRecord& record, const 
       candidate.reason = work.error();
     }
     choice.report.candidates.push_back(candidate);
-    if (!work || (choice.row != nullptr && choice.report.candidates[best].seconds <= candidate.seconds)) continue;
+    if (!work) continue;
+    const double price = kernels::seconds(*work, kPriceList);
+    if (choice.row != nullptr && best_price <= price) continue;
+    best_price = price;
     choice.row = &row;
     best = choice.report.candidates.size() - 1;
   }
   for (std::size_t i = 0; i < choice.report.candidates.size(); ++i) {
     Candidate& candidate = choice.report.candidates[i];
     candidate.chosen = choice.row != nullptr && i == best;
-    if (!candidate.chosen && candidate.reason.empty()) candidate.reason = "predicted slower";
+    if (!candidate.chosen && candidate.reason.empty()) candidate.reason = "costs more by the price list";
   }
   if (choice.row == nullptr) {
     std::string reasons;

@@ -1,0 +1,53 @@
+#include "ops/nn/binary.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  require(context, 0, kernels::Numbers{});
+  require(context, 1, kernels::Numbers{});
+  const TensorType& base = input(context, 0);
+  set_output(context, 0, base.dtype,
+             broadcast(context.node, base.shape, aligned(context.node, base, input(context, 1))));
+}
+
+// A constant exponent of 2 is a multiplication.
+bool is_square(const NodeTypes& types) {
+  const Tensor* exponent = types.constants[1];
+  return is_f32(types) && exponent != nullptr && exponent->dtype() == DType::f32 && exponent->shape().elements() == 1 &&
+         exponent->as<float>()[0] == 2.0F;
+}
+
+Cost can(const Node&, const NodeTypes& types) {
+  for (const TensorType& type : types.inputs) {
+    if (!kernels::Numbers::contains(type.dtype)) return no_kernel(type.dtype);
+  }
+  if (is_square(types)) return stream_all(types);
+  return scalar_steps(types, 5.0 * static_cast<double>(elements(types.outputs[0])));
+}
+
+Prepared prepare(const Node& node, const NodeTypes&) {
+  return {[node](const KernelArguments& a) {
+    kernels::power(a.inputs[0], aligned(node, a.inputs[0], a.inputs[1]), a.outputs[0]);
+  }};
+}
+
+constexpr KernelRow kKernels[] = {{"power", can, prepare}};
+
+}  // namespace
+
+extern const OpRecord pow_record;
+const OpRecord pow_record = {
+    .name = "Pow",
+    .since_opset = 15,
+    .help =
+        "c = a^b under NumPy broadcasting, in a's dtype; b may be of another. Numbers; integers wrap, and a "
+        "negative power of an integer is 0 (1 and -1 excepted).",
+    .infer = infer,
+    .upgrade = upgrade_binary,
+    .kernels = kKernels,
+    .in_place_input = 0};
+
+}  // namespace skerry::ops

@@ -41,15 +41,15 @@ def main() -> int:
             for name, command in commands.items():
                 process = machine.run(command)
                 times[name].append(process.seconds)
-                peaks[name] = process.peak_bytes
+                if "--json" in command:
+                    peaks[name] = process.peak_bytes
     print(machine.describe())
     base = statistics.median(times["empty program"][1:])
     print(f"{'':24} {'median ms':>10} {'min ms':>8} {'over empty ms':>14} {'peak MB':>8}")
     for name, seconds in times.items():
         median = statistics.median(seconds[1:])
-        print(
-            f"{name:24} {median * 1e3:10.2f} {min(seconds[1:]) * 1e3:8.2f} {(median - base) * 1e3:14.2f} {peaks[name] / 1e6:8.2f}"
-        )
+        peak = f"{peaks[name] / 1e6:8.2f}" if name in peaks else ""
+        print(f"{name:24} {median * 1e3:10.2f} {min(seconds[1:]) * 1e3:8.2f} {(median - base) * 1e3:14.2f} {peak}")
     for program in (machine.CLI, machine.DEVICE):
         print(f"{program.name:24} {program.stat().st_size / 1e6:10.2f} MB")
     return 0

@@ -107,7 +107,8 @@ RunOptions run_options(const skerry_options* given) {
 
 // A view of the caller's elements: they outlive the call that reads them.
 Tensor borrowed(const skerry_tensor& tensor, const std::string& name) {
-  if (tensor.dtype < 0 || tensor.dtype >= SKERRY_NUM_DTYPES || tensor.rank < 0 || tensor.rank > SKERRY_MAX_RANK) {
+  if (tensor.dtype < 0 || tensor.dtype >= SKERRY_NUM_DTYPES || tensor.dtype == SKERRY_string || tensor.rank < 0 ||
+      tensor.rank > SKERRY_MAX_RANK) {
     throw Error(ErrorCode::invalid_argument, "dtype or rank is outside its range", name);
   }
   const Shape shape(std::span<const std::int64_t>(tensor.shape, static_cast<std::size_t>(tensor.rank)));

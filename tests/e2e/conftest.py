@@ -1,12 +1,9 @@
-"""Makes programs.py importable and gives every test a home of its own."""
+"""Gives every test a home of its own."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-import programs
-from programs import BELL
+from tests.e2e import programs
+from tests.e2e.programs import BELL
 
 
 def test_the_median_is_that_of_the_runs_it_lists() -> None:

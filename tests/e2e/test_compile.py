@@ -6,9 +6,10 @@ import signal
 import time
 from pathlib import Path
 
-import programs
 import pytest
-from programs import BELL, CIRCUITS
+
+from tests.e2e import programs
+from tests.e2e.programs import BELL, CIRCUITS
 
 
 def names(done: programs.Finished) -> list[str]:
@@ -29,9 +30,7 @@ def test_every_level_gives_a_package_that_counts_the_same(tmp_path: Path, level:
 def test_a_higher_level_does_at_least_what_a_lower_one_does(tmp_path: Path) -> None:
     after = {}
     for level in ("low", "medium", "high"):
-        done = programs.ok(
-            "compile", CIRCUITS / "redundant_7.qasm", "-O", level, "-o", tmp_path / "x.skerry", "--json"
-        )
+        done = programs.ok("compile", CIRCUITS / "redundant_7.qasm", "-O", level, "-o", tmp_path / "x.skerry", "--json")
         after[level] = done.json()["passes"][-1]["after"]
     assert after["high"] <= after["medium"] <= after["low"]
     assert after["medium"] < after["low"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import programs
 import pytest
+
+from tests.e2e import programs
 
 VERBS = {"bench", "compile", "completion", "config", "doctor", "inspect", "keys", "plan", "run"}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import programs
 import pytest
+
+from tests.e2e import programs
 
 
 def settings(*words: str, **how: Any) -> dict[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import programs
+from tests.e2e import programs
 
 
 def test_the_machine_is_described() -> None:

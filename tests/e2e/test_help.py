@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import programs
 import pytest
+
+from tests.e2e import programs
 
 VERBS = ["bench", "compile", "completion", "config", "doctor", "inspect", "keys", "plan", "run"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import programs
-from programs import BELL, MODELS
+from tests.e2e import programs
+from tests.e2e.programs import BELL, MODELS
 
 
 def test_a_circuit_is_counted_by_operation() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-import programs
 import pytest
-from programs import BELL
+
+from tests.e2e import programs
+from tests.e2e.programs import BELL
 
 
 @pytest.fixture

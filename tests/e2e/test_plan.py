@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import programs
 import pytest
-from programs import BELL, CIRCUITS
+
+from tests.e2e import programs
+from tests.e2e.programs import BELL, CIRCUITS
 
 QFT28 = CIRCUITS / "qft_28.qasm"
 

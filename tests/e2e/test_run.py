@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import programs
 import pytest
-from programs import BELL, CIRCUITS, MODELS
+
+from tests.e2e import programs
+from tests.e2e.programs import BELL, CIRCUITS, MODELS
 
 QFT28 = CIRCUITS / "qft_28.qasm"
 
@@ -61,9 +62,9 @@ def test_the_process_tells_its_own_peak() -> None:
 
 
 def test_counts_come_from_standard_input_too() -> None:
-    assert programs.ok("run", "-", "--seed", "3", text=BELL.read_text()).out == programs.ok(
-        "run", BELL, "--seed", "3"
-    ).out
+    assert (
+        programs.ok("run", "-", "--seed", "3", text=BELL.read_text()).out == programs.ok("run", BELL, "--seed", "3").out
+    )
 
 
 def test_the_content_and_not_the_suffix_says_what_a_file_is(tmp_path: Path) -> None:

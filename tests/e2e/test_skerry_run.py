@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import programs
 import pytest
-from programs import BELL, CIRCUITS, MODELS
+
+from tests.e2e import programs
+from tests.e2e.programs import BELL, CIRCUITS, MODELS
 
 
 def device(*words: programs.Word) -> programs.Finished:

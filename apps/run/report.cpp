@@ -6,6 +6,7 @@
 #include <skerry/graph.hpp>
 
 #include "base/memory_usage.hpp"
+#include "plan/budget.hpp"
 
 namespace skerry::device {
 namespace {
@@ -52,8 +53,8 @@ std::string text(const Result& result) {
   for (const auto& [name, tensor] : result.tensors)
     out += name + " " + TensorType::of(tensor.dtype(), tensor.shape()).text() + "\n";
   for (const auto& [name, value] : result.outputs) out += name + " " + number(value) + "\n";
-  out += result.report.method + ": " + number(result.report.seconds * 1e3) + " ms, " +
-         std::to_string(result.report.peak_bytes) + " bytes\n";
+  out += result.report.method + ": " + planning::seconds_text(result.report.seconds) + ", " +
+         planning::bytes_text(result.report.peak_bytes) + "\n";
   return out;
 }
 

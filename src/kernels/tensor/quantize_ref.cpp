@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/numeric.hpp"
+#include "kernels/tensor/quantize.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+using Quantized = Types<std::int8_t, std::uint8_t, std::int16_t, std::uint16_t>;
+using Dequantized = Join<Quantized, Types<std::int32_t>>;
+
+constexpr std::size_t kLineGrain = 16;
+
+// Calls line(first element, elements, first scale, step of the scale) for runs whose scales lie in order: inner
+// elements share one scale, or have one each.
+template <class Line>
+void for_each_line(const ScaleLayout& l, Line line) {
+  const auto lines = static_cast<std::size_t>(l.outer * l.length);
+  base::parallel_for(0, lines, kLineGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      const std::int64_t outer = at / l.length, middle = at % l.length / l.block;
+      const std::int64_t scale = l.per_inner ? (outer * l.scales + middle) * l.inner : middle;
+      line(at * l.inner, l.inner, scale, l.per_inner ? 1 : 0);
+    }
+  });
+}
+
+template <class Q, class T>
+Q quantized(T x, T scale, T zero) {
+  constexpr auto kLow = static_cast<T>(std::numeric_limits<Q>::min());
+  constexpr auto kHigh = static_cast<T>(std::numeric_limits<Q>::max());
+  const T value = std::nearbyint(x / scale) + zero;
+  // Not-a-number goes to the zero point, which any comparison with it leaves.
+  if (!(value >= kLow)) return value < kLow ? std::numeric_limits<Q>::min() : static_cast<Q>(zero);
+  return static_cast<Q>(std::min(value, kHigh));
+}
+
+}  // namespace
+
+void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q) {
+  visit(Quantized{}, q.dtype(), [&]<class Q>() {
+    visit(Reals{}, x.dtype(), [&]<class T>() {
+      using C = Compute<T>;
+      visit(Reals{}, scale.dtype(), [&]<class S>() {
+        const auto in = x.as<T>();
+        const auto scales = scale.as<S>();
+        const auto out = q.as<Q>();
+        for_each_line(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t step) {
+          for (std::int64_t i = 0; i < count; ++i) {
+            const auto s = static_cast<std::size_t>(at + i * step);
+            const C offset = zero.empty() ? C(0) : static_cast<C>(zero.as<Q>()[s]);
+            const auto k = static_cast<std::size_t>(first + i);
+            out[k] = quantized<Q, C>(convert<C>(in[k]), convert<C>(scales[s]), offset);
+          }
+        });
+      });
+    });
+  });
+}
+
+void dequantize(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x) {
+  visit(Dequantized{}, q.dtype(), [&]<class Q>() {
+    visit(Reals{}, x.dtype(), [&]<class T>() {
+      using C = Compute<T>;
+      const auto in = q.as<Q>();
+      const auto scales = scale.as<T>();
+      const auto out = x.as<T>();
+      for_each_line(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t step) {
+        for (std::int64_t i = 0; i < count; ++i) {
+          const auto s = static_cast<std::size_t>(at + i * step);
+          const std::int64_t offset = zero.empty() ? 0 : static_cast<std::int64_t>(zero.as<Q>()[s]);
+          const auto k = static_cast<std::size_t>(first + i);
+          out[k] = convert<T>(static_cast<C>(static_cast<std::int64_t>(in[k]) - offset) * convert<C>(scales[s]));
+        }
+      });
+    });
+  });
+}
+
+}  // namespace skerry::kernels

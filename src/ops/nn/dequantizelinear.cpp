@@ -1,0 +1,44 @@
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/quantization.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+using Dequantized = kernels::Types<std::int8_t, std::uint8_t, std::int16_t, std::uint16_t, std::int32_t>;
+
+void infer(TypeContext& context) {
+  require(context, 1, kernels::Reals{});
+  require_same(context, 0, 2);
+  check_scales(context);
+  set_output(context, 0, input(context, 1).dtype, input(context, 0).shape);
+}
+
+Cost can(const Node&, const NodeTypes& types) {
+  if (!Dequantized::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  return scalar_steps(types, 0.5 * static_cast<double>(elements(types.outputs[0])));
+}
+
+constexpr KernelRow kKernels[] = {{"dequantize_ref", can, [](const Node& node, const NodeTypes& types) {
+                                     return Prepared{[layout = scale_layout(node, types)](const KernelArguments& a) {
+                                       kernels::dequantize(a.inputs[0], a.inputs[1],
+                                                           a.inputs.size() > 2 ? a.inputs[2] : TensorView(), layout,
+                                                           a.outputs[0]);
+                                     }};
+                                   }}};
+
+}  // namespace
+
+extern const OpRecord dequantizelinear_record;
+const OpRecord dequantizelinear_record = {
+    .name = "DequantizeLinear",
+    .since_opset = 25,
+    .help =
+        "(q - zero_point) * scale. scale and zero_point: one number, a vector along `axis` (default 1), or one per "
+        "block of "
+        "`block_size` elements along it. The result has the scale's dtype. q: i8, u8, i16, u16, i32.",
+    .infer = infer,
+    .kernels = kKernels,
+};
+
+}  // namespace skerry::ops

@@ -34,7 +34,8 @@ std::filesystem::path find_library() {
   std::vector<std::filesystem::path> folders;
   if (const char* named = std::getenv("SKERRY_PLUGIN_DIR")) folders.emplace_back(named);
   const auto own = own_folder();
-  folders.insert(folders.end(), {own, own / "../lib", own / "../lib/skerry"});
+  // The last one is the build tree's: every program and the Python package lie two folders deep there.
+  folders.insert(folders.end(), {own, own / "../lib", own / "../lib/skerry", own / "../../lib"});
   std::error_code ignored;
   for (const auto& folder : folders) {
     if (std::filesystem::exists(folder / kLibrary, ignored)) return folder / kLibrary;

@@ -14,7 +14,7 @@ namespace skerry::kernels {
 
 /// Whether the provider could be loaded; the answer is found without loading it. False, with the reason, when
 /// SKERRY_ONEDNN=off or libskerry_onednn.so is neither in $SKERRY_PLUGIN_DIR, beside this program or library, nor in
-/// ../lib of it.
+/// ../lib or ../../lib (the build tree's) of it.
 Expected<bool> onednn_available();
 
 /// A primitive with its weights repacked. run() may be called from one thread at a time.

@@ -49,6 +49,16 @@ bool require_rank(const TypeContext& context, std::size_t index, std::size_t lea
                            std::to_string(type.shape->size()) + " axes instead of " + wanted);
 }
 
+DType dtype_attribute(const Node& node, std::string_view attribute, DType otherwise) {
+  if (node.find(attribute) == nullptr) return otherwise;
+  const std::int64_t number = node.integer(attribute, 0);
+#define SKERRY_DTYPE(name, bits, onnx) \
+  if (number == (onnx)) return DType::name;
+#include <skerry/dtypes.def>
+#undef SKERRY_DTYPE
+  refuse(node, "attribute " + std::string(attribute) + " is " + std::to_string(number) + ", which is no dtype");
+}
+
 std::size_t normal_axis(const Node& node, std::int64_t axis, std::size_t rank) {
   const auto signed_rank = static_cast<std::int64_t>(rank);
   if (axis < -signed_rank || axis >= signed_rank)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/tensor/numeric.hpp"
@@ -36,6 +37,9 @@ void require(const TypeContext& context, std::size_t index, List) {
 void require_same(const TypeContext& context, std::size_t a, std::size_t b);
 /// Throws unless the rank is known to be right or not known; gives true when the shape is known.
 bool require_rank(const TypeContext& context, std::size_t index, std::size_t least, std::size_t most);
+
+/// The dtype that an attribute names by its number in onnx.TensorProto.DataType. Errors: type_mismatch.
+DType dtype_attribute(const Node& node, std::string_view attribute, DType otherwise);
 
 /// axis in [-rank, rank) made non-negative. Errors: type_mismatch.
 std::size_t normal_axis(const Node& node, std::int64_t axis, std::size_t rank);

@@ -1,0 +1,66 @@
+#include <algorithm>
+#include <array>
+#include <skerry/error.hpp>
+
+#include "kernels/tensor/convert.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+// Opset 1 spelled the dtype; a name's place is its number.
+constexpr std::array<std::string_view, 16> kNames = {
+    "UNDEFINED", "FLOAT", "UINT8",   "INT8",   "UINT16", "INT16",  "INT32",     "INT64",
+    "STRING",    "BOOL",  "FLOAT16", "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128"};
+
+void upgrade(UpgradeContext& context) {
+  const Attribute* to = context.node.find("to");
+  const auto* name = to == nullptr ? nullptr : std::get_if<std::string>(to);
+  if (name == nullptr) return;
+  const auto at = std::ranges::find(kNames, *name);
+  if (at == kNames.end()) refuse(context.node, "there is no dtype '" + *name + "'");
+  context.node.set("to", static_cast<std::int64_t>(at - kNames.begin()));
+}
+
+bool is_shape_dtype(DType dtype) {
+  return dtype == DType::i64 || dtype == DType::i32;
+}
+
+void infer(TypeContext& context) {
+  const TensorType& type = input(context, 0);
+  if (context.node.find("to") == nullptr) refuse(context.node, "Cast does not say to which dtype");
+  const DType to = dtype_attribute(context.node, "to", DType::f32);
+  set_output(context, 0, to, type.shape);
+  const Dims* dims = known_dims(context, 0);
+  if (dims != nullptr && is_shape_dtype(type.dtype) && is_shape_dtype(to)) context.output_dims[0] = *dims;
+}
+
+Cost can(const Node&, const NodeTypes& types) {
+  for (const DType dtype : {types.inputs[0].dtype, types.outputs[0].dtype}) {
+    if (!kernels::NumbersAndBool::contains(dtype)) return no_kernel(dtype);
+  }
+  return scalar_steps(types, static_cast<double>(elements(types.outputs[0])));
+}
+
+constexpr KernelRow kKernels[] = {
+    {"cast", can,
+     [](const Node&, const NodeTypes&) {
+       return Prepared{[](const KernelArguments& a) { kernels::cast(a.inputs[0], a.outputs[0]); }};
+     }},
+};
+
+}  // namespace
+
+extern const OpRecord cast_record;
+const OpRecord cast_record = {
+    .name = "Cast",
+    .since_opset = 25,
+    .help =
+        "x in the dtype that `to` names by its number in ONNX. To an integer reals are cut off towards 0 and stop at "
+        "the ends of its range, integers wrap; anything but 0 is true. Numbers and bool.",
+    .infer = infer,
+    .upgrade = upgrade,
+    .kernels = kKernels};
+
+}  // namespace skerry::ops

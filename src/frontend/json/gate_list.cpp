@@ -66,7 +66,7 @@ const auto* find_row(const Rows& rows, std::string_view name) {
 }
 
 template <class Rows>
-std::string nearest_row(const Rows& rows, std::string_view name, std::string otherwise) {
+std::string nearest_row(const Rows& rows, std::string_view name, std::string_view otherwise) {
   Nearest near(name);
   for (const auto& row : rows) near.offer(row.name);
   return near.hint(otherwise);

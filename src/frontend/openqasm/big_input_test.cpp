@@ -30,6 +30,7 @@ struct Big {
   std::string (*make)();
   ErrorCode code;  ///< internal: accepted
 };
+// NOLINTNEXTLINE(readability-identifier-naming): the name GoogleTest looks for
 void PrintTo(const Big& big, std::ostream* out) {
   *out << big.name;
 }

@@ -69,7 +69,7 @@ class DenseOracle {
     std::map<std::string, double> sums;
     for (const Branch& b : branches_) {
       std::string key;
-      for (auto bit = b.bits.rbegin(); bit != b.bits.rend(); ++bit) key += *bit != 0 ? '1' : '0';
+      for (const std::uint8_t bit : b.bits) key.insert(key.begin(), bit != 0 ? '1' : '0');
       sums[key] += weight(b);
     }
     return sums;
@@ -104,7 +104,7 @@ class DenseOracle {
     if (is_gate(i.op)) {
       apply_gate(c_, i, b.state);
     } else if (i.op == Op::measure || i.op == Op::reset) {
-      return project(i, std::move(b), out);
+      return project(i, b, out);
     } else if (i.op == Op::assign) {
       assign(c_.assignments()[i.aux], b);
     } else if (i.op == Op::if_else) {
@@ -147,7 +147,7 @@ class DenseOracle {
     }
   }
 
-  void project(const Instruction& i, Branch b, std::vector<Branch>& out) {
+  static void project(const Instruction& i, const Branch& b, std::vector<Branch>& out) {
     const std::size_t mask = std::size_t{1} << i.wires[0];
     for (const bool one : {false, true}) {
       Branch half = b;

@@ -21,9 +21,9 @@ constexpr std::array kRows = {
 // Open addressing over a hash of length, first and last letter: one or two comparisons a name.
 constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view word) {
-  return (word.size() * 53 + static_cast<unsigned char>(word.front()) * 7U +
-          static_cast<unsigned char>(word.back()) * 31U) %
-         kSlots;
+  const std::size_t first = static_cast<unsigned char>(word.front());
+  const std::size_t last = static_cast<unsigned char>(word.back());
+  return (word.size() * 53 + first * 7 + last * 31) % kSlots;
 }
 
 constexpr std::array<Row, kSlots> make_slots() {

@@ -29,8 +29,8 @@ void Lowering::begin(int version) {
 
 // Outputs keep their last value in a variable, known or not.
 void Lowering::finish() {
-  for (std::size_t g = 0; g < groups_.size(); ++g)
-    for (std::uint32_t i = 0; groups_[g].is_output && i < groups_[g].count; ++i) materialise(groups_[g].first_cell + i);
+  for (const Group& group : groups_)
+    for (std::uint32_t i = 0; group.is_output && i < group.count; ++i) materialise(group.first_cell + i);
   gates_.close_phase();
 }
 

@@ -151,7 +151,7 @@ class Lowering {
   Value assigned_value(const Stmt& stmt);
   template <class Old>
   Value new_value(const Stmt& stmt, Old old);
-  void assign_bits(const Run& target, Node value, Place place);
+  void assign_bits(const Run& target, Node source, Place place);
   void assign_bitstring(const Run& target, const Expr& e, Place place);
   void assign_run(const Run& target, std::uint32_t first, std::uint32_t count, const Value& value, Place place);
   void assign_cell(std::uint32_t cell, const Value& value, Place place);

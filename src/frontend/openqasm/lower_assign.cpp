@@ -199,7 +199,8 @@ std::vector<Value> Lowering::index_values(const Symbol& array, const Expr& index
   };
   std::vector<const Expr*> chain = {&index};  // a[1][2] is a[1, 2]
   while (expr(chain.back()->a).kind == ExprKind::index) chain.push_back(&expr(chain.back()->a));
-  for (auto it = chain.rbegin(); it != chain.rend(); ++it) add(**it);
+  std::reverse(chain.begin(), chain.end());
+  for (const Expr* e : chain) add(*e);
   if (values.size() != array.dimensions.size())
     fail(ErrorCode::semantic_error, index.place,
          "array '" + std::string(array.name) + "' has " + std::to_string(array.dimensions.size()) +

@@ -112,7 +112,7 @@ Run Lowering::new_bits(std::string_view name, std::uint32_t size, bool is_scalar
 // Where a measurement goes that the program does not keep in bits of its own.
 Run Lowering::hidden_bits(const Run& wires, Place place) {
   scope_.open();
-  const Run made = new_bits("measured", wires.size, wires.is_scalar, place);
+  Run made = new_bits("measured", wires.size, wires.is_scalar, place);
   scope_.close();
   return made;
 }
@@ -204,7 +204,7 @@ void Lowering::declare_variable(const Stmt& stmt) {
   if (stmt.value != kNone) {
     if (expr(stmt.value).kind == ExprKind::measure) {
       const Run wires = qubits(expr(stmt.value).a);
-      const Run made = hidden_bits(wires, expr(stmt.value).place);
+      Run made = hidden_bits(wires, expr(stmt.value).place);
       measure_into(wires, made, expr(stmt.value).place);
       initial = bits_value(made, expr(stmt.value).place);
     } else {

@@ -30,6 +30,18 @@ std::map<std::string, double> outcomes(std::string_view program) {
   return testing::DenseOracle(read3(program)).distribution();
 }
 
+// The program with each # replaced by a gate.
+std::string filled(std::string_view program, std::string_view gate) {
+  std::string text;
+  for (const char c : program) {
+    if (c == '#')
+      text += gate;
+    else
+      text += c;
+  }
+  return text;
+}
+
 double certain(std::string_view program, const std::string& bits) {
   return outcomes(program)[bits];
 }
@@ -78,9 +90,8 @@ TEST(OpenQasm3, ModifiersBroadcast) {
 TEST(OpenQasm3, InversesUndoEveryGate) {
   for (const std::string gate : {"x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "id", "rx(0.3)", "ry(0.3)",
                                  "rz(0.3)", "p(0.3)", "U(0.1,0.2,0.3)", "u1(0.4)", "u2(0.1,0.2)", "u3(0.1,0.2,0.3)"}) {
-    const std::string program =
-        "qubit[2] q; h q; ctrl @ " + gate + " q[0], q[1]; inv @ ctrl @ " + gate + " q[0], q[1]; h q;";
-    EXPECT_LT(difference(matrix(program), matrix("qubit[2] q;")), 1e-12) << gate;
+    const std::string program = "qubit[2] q; h q; ctrl @ # q[0], q[1]; inv @ ctrl @ # q[0], q[1]; h q;";
+    EXPECT_LT(difference(matrix(filled(program, gate)), matrix("qubit[2] q;")), 1e-12) << gate;
   }
   EXPECT_LT(difference(matrix("gate g(t) a, b { h a; ctrl @ rx(t) a, b; s b; gphase(t); } qubit[2] q; g(0.7) q[0], "
                               "q[1]; inv @ g(0.7) q[0], q[1];"),
@@ -148,13 +159,10 @@ TEST(OpenQasm3, PowersOfGates) {
                              "pow(0) @ y q; pow(4) @ t q; pow(1/2.0) @ z q;")),
             "s q[0]; sdg q[0]; rz(1.5) q[0]; sx q[0]; z q[0]; s q[0];");
   for (const std::string gate : {"x", "y", "z", "h", "s", "sx", "rx(0.4)", "U(0.3,0.2,0.1)"}) {
-    const std::string third = "pow(1/3.0) @ " + gate + " q[0];";
-    EXPECT_LT(difference(matrix("qubit[2] q; " + third + third + third), matrix("qubit[2] q; " + gate + " q[0];")),
-              1e-10)
-        << gate;
-    const std::string controlled = "ctrl @ pow(1/3.0) @ " + gate + " q[1], q[0];";
-    EXPECT_LT(difference(matrix("qubit[2] q; " + controlled + controlled + controlled),
-                         matrix("qubit[2] q; ctrl @ " + gate + " q[1], q[0];")),
+    const std::string thirds = "qubit[2] q; for int i in [1:3] { pow(1/3.0) @ # q[0]; }";
+    EXPECT_LT(difference(matrix(filled(thirds, gate)), matrix(filled("qubit[2] q; # q[0];", gate))), 1e-10) << gate;
+    const std::string controlled = "qubit[2] q; for int i in [1:3] { ctrl @ pow(1/3.0) @ # q[1], q[0]; }";
+    EXPECT_LT(difference(matrix(filled(controlled, gate)), matrix(filled("qubit[2] q; ctrl @ # q[1], q[0];", gate))),
               1e-10)
         << gate;
   }
@@ -318,10 +326,6 @@ TEST(OpenQasm3, AnnotationsAndPragmasArePassedOver) {
 }
 
 TEST(OpenQasm3, BitsAreNumbersAndNumbersBits) {
-  EXPECT_NEAR(
-      certain("bit[4] a = \"1010\"; bit[4] b; bit c; b = a >> 1; b[0] = a[3]; b[1:2] = a[2:3]; c = a == 10; a[3] = 0;",
-              "101010010"),
-      0, 2);
   const auto got = outcomes(
       "bit[4] a = \"1010\"; bit[4] b; b = a >> 1; bit[2] d; d = a[2:3]; bit e; e = (a == 10); int n = 6; bit f = "
       "n[1];");

@@ -104,7 +104,7 @@ class Parser {
   Node cast();
   Node call(std::string_view name, Place place);
   Node index_item();
-  Node range(Node start, Place place);
+  Node range(Node first, Place place);
   Node set();
   Node initialiser();
   Node alias_value();

@@ -1,6 +1,7 @@
 #include <skerry/error.hpp>
 
 #include "ops/nn/flow.hpp"
+#include "ops/nn/subgraph_types.hpp"
 #include "ops/nn/typing.hpp"
 
 namespace skerry::ops {
@@ -25,16 +26,19 @@ TensorType without_axis(const Node& node, TensorType type, std::int64_t axis) {
   return type;
 }
 
-std::vector<TensorType> loop_inputs(const Graph& graph, const Node& node, std::size_t carried_count) {
+std::vector<TensorType> loop_inputs(const Graph& graph, const Node& node) {
+  const std::size_t states = loop_states(node);
   std::vector<TensorType> types = {TensorType{DType::i64, Dims{}}, TensorType{DType::boolean, Dims{}}};
   for (std::size_t i = 2; i < node.inputs.size(); ++i) {
     const TensorType type = type_of(graph, node.inputs[i]);
-    types.push_back(i < 2 + carried_count ? carried(type) : type);
+    types.push_back(i < 2 + states ? carried(type) : type);
   }
   return types;
 }
 
-std::vector<TensorType> scan_inputs(const Graph& graph, const Node& node, std::size_t states, std::size_t scans) {
+std::vector<TensorType> scan_inputs(const Graph& graph, const Node& node) {
+  const std::size_t states = scan_states(node);
+  const std::size_t scans = scanned_inputs(node);
   const auto axes = node.integers("scan_input_axes", std::vector<std::int64_t>(scans, 0));
   std::vector<TensorType> types;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -47,16 +51,9 @@ std::vector<TensorType> scan_inputs(const Graph& graph, const Node& node, std::s
 }
 
 // Types of the inner graph's inputs, from what the node passes.
-std::vector<TensorType> inner_types(const Graph& graph, const Node& node, const Graph& inner) {
-  if (node.op == "Loop") {
-    const std::size_t carried_count = std::min(inner.outputs().size(), node.outputs.size() + 1) - 1;
-    return loop_inputs(graph, node, std::min(carried_count, node.inputs.size()));
-  }
-  if (node.op == "Scan") {
-    const auto scans = static_cast<std::size_t>(std::max<std::int64_t>(node.integer("num_scan_inputs", 0), 0));
-    const std::size_t own = std::min(node.inputs.size(), inner.inputs().size());
-    return scan_inputs(graph, node, own >= scans ? own - scans : 0, scans);
-  }
+std::vector<TensorType> inner_types(const Graph& graph, const Node& node) {
+  if (node.op == "Loop") return loop_inputs(graph, node);
+  if (node.op == "Scan") return scan_inputs(graph, node);
   std::vector<TensorType> types;  // If: the condition stays outside
   for (std::size_t i = 1; i < node.inputs.size(); ++i) types.push_back(type_of(graph, node.inputs[i]));
   return types;
@@ -70,7 +67,7 @@ void infer_subgraphs(Graph& graph, NodeId id) {
     const auto* held = std::get_if<Subgraph>(&node.attributes[i].second);
     if (held == nullptr || *held == nullptr) continue;
     Graph inner = **held;
-    const auto types = inner_types(graph, node, inner);
+    const auto types = inner_types(graph, node);
     for (std::size_t k = 0; k < inner.inputs().size() && k < types.size(); ++k)
       inner.value(inner.inputs()[k]).type = types[k];
     infer_types(inner);

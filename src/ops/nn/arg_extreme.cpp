@@ -1,0 +1,43 @@
+#include "ops/nn/arg_extreme.hpp"
+
+#include "kernels/tensor/reduce.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+std::size_t axis_of(const Node& node, std::size_t rank) {
+  return normal_axis(node, node.integer("axis", 0), rank);
+}
+
+}  // namespace
+
+void infer_arg_extreme(TypeContext& context) {
+  const Node& node = context.node;
+  require(context, 0, kernels::Numbers{});
+  const auto& shape = input(context, 0).shape;
+  if (!shape) return set_output(context, 0, DType::i64, std::nullopt);
+  Dims out = *shape;
+  const std::size_t axis = axis_of(node, out.size());
+  if (out[axis] == Dim(0)) refuse(node, "an axis without elements has no largest or smallest one");
+  if (node.integer("keepdims", 1) != 0) {
+    out[axis] = 1;
+  } else {
+    out.erase(out.begin() + static_cast<std::ptrdiff_t>(axis));
+  }
+  set_output(context, 0, DType::i64, std::move(out));
+}
+
+Cost can_arg_extreme(const Node&, const NodeTypes& types) {
+  if (!kernels::Numbers::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  return scalar_steps(types, static_cast<double>(elements(types.inputs[0])));
+}
+
+Prepared prepare_arg_extreme(bool largest, const Node& node, const NodeTypes& types) {
+  const auto axis = static_cast<int>(axis_of(node, types.inputs[0].shape->size()));
+  const bool last = node.integer("select_last_index", 0) != 0;
+  return {[=](const KernelArguments& a) { kernels::arg_extreme(a.inputs[0], axis, largest, last, a.outputs[0]); }};
+}
+
+}  // namespace skerry::ops

@@ -1,0 +1,29 @@
+#include "ops/nn/subgraph_types.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  const Node& node = context.node;
+  require(context, 0, kernels::Types<bool>{});
+  const Graph& yes = subgraph(node, "then_branch", node.outputs.size());
+  const Graph& no = subgraph(node, "else_branch", node.outputs.size());
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const TensorType type = merged(node, output_type(yes, i), output_type(no, i));
+    set_output(context, i, type.dtype, type.shape);
+  }
+}
+
+}  // namespace
+
+extern const OpRecord if_record;
+const OpRecord if_record = {
+    .name = "If",
+    .since_opset = 25,
+    .help =
+        "The results of then_branch if the bool scalar is true, else those of else_branch. Both branches have as "
+        "many results, of the same dtypes; extents in which they differ are not known beforehand.",
+    .infer = infer};
+
+}  // namespace skerry::ops

@@ -1,0 +1,112 @@
+#include "ops/nn/reduction.hpp"
+
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+#include "ops/nn/upgrading.hpp"
+
+namespace skerry::ops {
+namespace {
+
+using kernels::Reduction;
+using Flags = std::vector<std::uint8_t>;
+
+bool takes(Reduction f, DType dtype) {
+  const bool extreme = f == Reduction::max || f == Reduction::min;
+  return kernels::Numbers::contains(dtype) || (extreme && dtype == DType::boolean);
+}
+
+// One flag per axis: 1 where it goes away. `axes` is null when the node names none.
+Flags flags_of(const Node& node, std::size_t rank, const Tensor* axes) {
+  std::vector<std::int64_t> named;
+  if (axes != nullptr) named = integers_of(node, *axes);
+  if (named.empty()) return Flags(rank, node.integer("noop_with_empty_axes", 0) != 0 ? 0 : 1);
+  Flags flags(rank, 0);
+  for (const std::size_t axis : normal_axes(node, named, rank)) flags[axis] = 1;
+  return flags;
+}
+
+const Tensor* axes_in(const Node& node, std::span<const Tensor* const> constants) {
+  return has_input(node, 1) ? constants[1] : nullptr;
+}
+
+// When the axes are not known yet, but perhaps their number.
+std::optional<Dims> open_shape(const TypeContext& context, bool keeps) {
+  const std::size_t rank = input(context, 0).shape->size();
+  if (keeps) return Dims(rank);
+  const auto& shape = input(context, 1).shape;
+  if (!shape || shape->size() != 1 || !shape->front().is_known()) return std::nullopt;
+  const std::int64_t count = shape->front().value;
+  if (count == 0 || count > static_cast<std::int64_t>(rank)) return std::nullopt;
+  return Dims(rank - static_cast<std::size_t>(count));
+}
+
+std::optional<Unexpected> axes_unknown(const Node& node, const NodeTypes& types) {
+  if (has_input(node, 1) && types.constants[1] == nullptr) return Unexpected{"the axes are known only when it runs"};
+  return std::nullopt;
+}
+
+Flags flags_of(const Node& node, const NodeTypes& types) {
+  return flags_of(node, types.inputs[0].shape->size(), axes_in(node, types.constants));
+}
+
+}  // namespace
+
+void infer_reduction(Reduction f, TypeContext& context) {
+  const Node& node = context.node;
+  const TensorType& x = input(context, 0);
+  if (!takes(f, x.dtype)) refuse(node, node.op + " does not take " + x.text());
+  if (!x.shape) return set_output(context, 0, x.dtype, std::nullopt);
+  const bool keeps = node.integer("keepdims", 1) != 0;
+  const Tensor* axes = axes_in(node, context.constants);
+  if (has_input(node, 1) && axes == nullptr) return set_output(context, 0, x.dtype, open_shape(context, keeps));
+  const Flags flags = flags_of(node, x.shape->size(), axes);
+  Dims out;
+  for (std::size_t axis = 0; axis < flags.size(); ++axis) {
+    if (flags[axis] == 0) {
+      out.push_back((*x.shape)[axis]);
+    } else if (keeps) {
+      out.emplace_back(1);
+    }
+  }
+  set_output(context, 0, x.dtype, std::move(out));
+}
+
+Cost can_reduce_f32(Reduction f, const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  if (!kernels::reduce_f32_takes(f)) return Unexpected{"not written in vectors"};
+  if (const auto no = axes_unknown(node, types)) return *no;
+  const auto shape = *types.inputs[0].static_shape();
+  const auto split = kernels::reduced_shape(shape, flags_of(node, types));
+  if (!split.together) return Unexpected{"the axes do not stand together"};
+  if (shape.elements() == 0) return Unexpected{"no elements"};
+  return stream_all(types);
+}
+
+Cost can_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
+  const DType dtype = types.inputs[0].dtype;
+  if (!takes(f, dtype)) return no_kernel(dtype);
+  if (const auto no = axes_unknown(node, types)) return *no;
+  // An element's place is worked out axis by axis.
+  const double per_element = 2.0 * static_cast<double>(types.inputs[0].shape->size());
+  return scalar_steps(types, per_element * static_cast<double>(elements(types.inputs[0])));
+}
+
+Prepared prepare_reduce_f32(Reduction f, const Node& node, const NodeTypes& types) {
+  const auto split = kernels::reduced_shape(*types.inputs[0].static_shape(), flags_of(node, types));
+  return {[f, split](const KernelArguments& a) {
+    kernels::reduce_f32(f, a.inputs[0].as<float>().data(), split.outer, split.length, split.inner,
+                        a.outputs[0].as<float>().data());
+  }};
+}
+
+Prepared prepare_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
+  return {[f, flags = flags_of(node, types)](const KernelArguments& a) {
+    kernels::reduce(f, a.inputs[0], flags, a.outputs[0]);
+  }};
+}
+
+void upgrade_reduction(UpgradeContext& context) {
+  integers_to_input(context, "axes", 1);
+}
+
+}  // namespace skerry::ops

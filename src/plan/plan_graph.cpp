@@ -176,7 +176,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   plan.arena_bytes = layout.arena_bytes;
   report.memory.arena = layout.arena_bytes;
   report.memory.outputs = layout.output_bytes;
-  report.memory.weights = weight_bytes(plan.graph);
+  report.memory.weights = weight_bytes(plan.graph) + ops::misaligned_bytes(plan.graph);
   const auto total = [&report] {
     const MemoryReport& m = report.memory;
     report.peak_bytes = m.weights + m.packed + m.arena + m.scratch + m.outputs + m.state;
@@ -185,6 +185,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   total();
   enforce({.method = "graph", .peak_bytes = report.peak_bytes}, limits, kHint);
 
+  ops::align_constants(plan.graph);
   kernels::Rates rates = machine_rates(report.threads, limits.max_execution_time.has_value());
   const auto choose_all = [&](std::vector<KernelChoice>& choices) {
     choices.clear();

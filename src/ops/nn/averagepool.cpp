@@ -51,9 +51,10 @@ extern const OpRecord averagepool_record;
 const OpRecord averagepool_record = {
     .name = "AveragePool",
     .since_opset = 22,
-    .help = "Mean of each window over X [N, C, space], 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes "
-            "kernel_shape, strides, dilations, pads or auto_pad, ceil_mode. Padding is not counted unless "
-            "count_include_pad is 1; what a window of ceil_mode sees beyond the padding is never counted.",
+    .help =
+        "Mean of each window over X [N, C, space], 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes "
+        "kernel_shape, strides, dilations, pads or auto_pad, ceil_mode. Padding is not counted unless "
+        "count_include_pad is 1; what a window of ceil_mode sees beyond the padding is never counted.",
     .infer = infer,
     .kernels = kKernels,
 };

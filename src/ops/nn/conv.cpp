@@ -1,8 +1,9 @@
+#include "kernels/tensor/conv.hpp"
+
 #include <memory>
 #include <skerry/error.hpp>
 #include <utility>
 
-#include "kernels/tensor/conv.hpp"
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/onednn/onednn.hpp"
 #include "ops/nn/dense.hpp"
@@ -103,10 +104,10 @@ Cost can_packed(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[kX].dtype);
   const ConvShape s = shape_of(node, types);
   const auto outputs = static_cast<double>(s.group_outputs());
-  const double products = static_cast<double>(s.batch * s.groups) *
-                          kernels::gemm_effective_flops(static_cast<std::size_t>(s.group_outputs()),
-                                                        static_cast<std::size_t>(s.window.outputs()),
-                                                        static_cast<std::size_t>(s.depth()));
+  const double products =
+      static_cast<double>(s.batch * s.groups) *
+      kernels::gemm_effective_flops(static_cast<std::size_t>(s.group_outputs()),
+                                    static_cast<std::size_t>(s.window.outputs()), static_cast<std::size_t>(s.depth()));
   const double patch_bytes = 4.0 * static_cast<double>(s.batch * s.groups * s.depth() * s.window.outputs());
   std::vector<kernels::Work> work = {{Rate::conv_f32, products}};
   // A patch is written and read; the fewer outputs it serves, the more that weighs.
@@ -201,10 +202,11 @@ extern const OpRecord conv_record;
 const OpRecord conv_record = {
     .name = "Conv",
     .since_opset = 22,
-    .help = "Convolution (in the sense of neural networks: the kernel is not mirrored) of X [N, C, space] with W [M, C / "
-            "group, kernel] plus an optional bias [M]; 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes group, "
-            "strides, dilations, pads (begins, then ends) or auto_pad; output extent floor((in + pads - dilation (kernel "
-            "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride).",
+    .help =
+        "Convolution (in the sense of neural networks: the kernel is not mirrored) of X [N, C, space] with W [M, C / "
+        "group, kernel] plus an optional bias [M]; 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes group, "
+        "strides, dilations, pads (begins, then ends) or auto_pad; output extent floor((in + pads - dilation (kernel "
+        "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride).",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -18,7 +18,8 @@ extern const OpRecord globalmaxpool_record;
 const OpRecord globalmaxpool_record = {
     .name = "GlobalMaxPool",
     .since_opset = 22,
-    .help = "Largest element over all of space: X [N, C, space] to [N, C, 1, ...] of the same rank; f16, bf16, f32 or f64.",
+    .help =
+        "Largest element over all of space: X [N, C, space] to [N, C, 1, ...] of the same rank; f16, bf16, f32 or f64.",
     .infer = infer_global_pool,
     .kernels = kKernels,
 };

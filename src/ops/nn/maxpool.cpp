@@ -56,10 +56,11 @@ extern const OpRecord maxpool_record;
 const OpRecord maxpool_record = {
     .name = "MaxPool",
     .since_opset = 22,
-    .help = "Largest element of each window over X [N, C, space], 1 to 3 spatial axes; f16, bf16, f32, f64, i8 or u8. "
-            "Attributes kernel_shape, strides, dilations, pads or auto_pad, ceil_mode. The optional second output, i64, "
-            "says where in X each element stands, counted through the whole tensor; with storage_order 1 the first "
-            "spatial axis is counted fastest. Of equal elements the first in row-major order is taken.",
+    .help =
+        "Largest element of each window over X [N, C, space], 1 to 3 spatial axes; f16, bf16, f32, f64, i8 or u8. "
+        "Attributes kernel_shape, strides, dilations, pads or auto_pad, ceil_mode. The optional second output, i64, "
+        "says where in X each element stands, counted through the whole tensor; with storage_order 1 the first "
+        "spatial axis is counted fastest. Of equal elements the first in row-major order is taken.",
     .infer = infer,
     .kernels = kKernels,
 };

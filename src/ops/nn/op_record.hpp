@@ -101,4 +101,12 @@ void infer_types(Graph& graph);
 /// shared with the original.
 Graph specialize(const Graph& graph, std::span<const TensorType> inputs);
 
+/// Kernels read elements at addresses that fit their type, but a weight may stand anywhere in a mapped file. Bytes of
+/// the constants that do not fit and that some node reads as elements (a table that is only gathered from is not).
+std::uint64_t misaligned_bytes(const Graph& graph);
+/// Copies those constants, once the memory is agreed upon and before kernels are prepared.
+void align_constants(Graph& graph);
+/// The tensor itself where it stands right, else a copy.
+Tensor aligned_copy(const Tensor& tensor);
+
 }  // namespace skerry::ops

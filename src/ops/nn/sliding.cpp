@@ -25,8 +25,8 @@ std::vector<std::int64_t> Sliding::read(std::string_view attribute, std::size_t 
     refuse(node_, name + " has " + std::to_string(values.size()) + " numbers instead of " + std::to_string(count));
   for (const std::int64_t value : values) {
     if (value < least || value > kMostAttribute)
-      refuse(node_, name + " holds " + std::to_string(value) + ", which is below " + std::to_string(least) +
-                        " or above 2^31");
+      refuse(node_,
+             name + " holds " + std::to_string(value) + ", which is below " + std::to_string(least) + " or above 2^31");
   }
   return values;
 }

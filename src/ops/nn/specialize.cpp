@@ -95,15 +95,20 @@ void remove_dead(Graph& graph, std::vector<std::uint8_t> dead) {
 
 std::optional<std::vector<Tensor>> run_on_constants(const Graph& graph, const Node& node,
                                                     const std::vector<TensorType>& types) {
-  const NodeTypes concrete = node_types(graph, node, types);
+  NodeTypes concrete = node_types(graph, node, types);
+  std::vector<Tensor> constants(node.inputs.size());
+  for (std::size_t i = 0; i < constants.size(); ++i) {
+    if (node.inputs[i] == kNoValue) continue;
+    constants[i] = aligned_copy(*graph.value(node.inputs[i]).constant);
+    concrete.constants[i] = &constants[i];
+  }
   for (const KernelRow& row : find_op(node.op)->kernels) {
     if (!row.can(node, concrete)) continue;
     const Prepared prepared = row.prepare(node, concrete);
     std::vector<TensorView> inputs;
     std::vector<Tensor> results;
     std::vector<MutableTensorView> outputs;
-    for (const ValueId id : node.inputs)
-      inputs.push_back(id == kNoValue ? TensorView() : graph.value(id).constant->view());
+    for (const Tensor& constant : constants) inputs.push_back(constant.view());
     for (std::size_t i = 0; i < types.size(); ++i) {
       const bool wanted = node.outputs[i] != kNoValue;
       results.push_back(wanted ? Tensor(types[i].dtype, *types[i].static_shape()) : Tensor());

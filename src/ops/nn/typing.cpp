@@ -81,7 +81,8 @@ std::vector<std::int64_t> integers_of(const Node& node, const Tensor& tensor) {
   if (!kernels::Integers::contains(tensor.dtype()))
     refuse(node, "integers are needed but there is " + TensorType::of(tensor.dtype(), tensor.shape()).text());
   kernels::visit(kernels::Integers{}, tensor.dtype(), [&]<class T>() {
-    for (const T value : tensor.as<T>()) out.push_back(static_cast<std::int64_t>(value));
+    const Tensor values = aligned_copy(tensor);
+    for (const T value : values.as<T>()) out.push_back(static_cast<std::int64_t>(value));
   });
   return out;
 }

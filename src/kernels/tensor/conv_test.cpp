@@ -11,6 +11,7 @@
 #include "base/threads.hpp"
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/pool.hpp"
+#include "kernels/testing/targets.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -45,7 +46,8 @@ Window random_window(std::mt19937& random) {
     w.pad_begin[axis] = between(0, 2);
     w.pad_end[axis] = between(0, 2);
     const std::int64_t extent = (w.kernel[axis] - 1) * w.dilation[axis] + 1;
-    w.input[axis] = std::max<std::int64_t>(between(1, axis == 2 ? 70 : 9), extent - w.pad_begin[axis] - w.pad_end[axis]);
+    w.input[axis] =
+        std::max<std::int64_t>(between(1, axis == 2 ? 70 : 9), extent - w.pad_begin[axis] - w.pad_end[axis]);
     w.output[axis] = 0;
     for (std::int64_t at = -w.pad_begin[axis]; at + extent <= w.input[axis] + w.pad_end[axis]; at += w.stride[axis])
       ++w.output[axis];
@@ -69,7 +71,8 @@ struct Data {
 };
 Data data_for(const ConvShape& s) {
   Data d{random_floats(s.batch * s.channels * s.window.inputs(), 1), random_floats(s.outputs * s.depth(), 2),
-         random_floats(s.outputs, 3), std::vector<float>(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()))};
+         random_floats(s.outputs, 3),
+         std::vector<float>(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()))};
   conv_ref(s, view(d.x), view(d.w), view(d.bias), view(d.expected));
   return d;
 }
@@ -90,69 +93,81 @@ void expect_near(const ConvShape& s, const std::vector<float>& y, const std::vec
 }
 
 TEST(Conv, PackedAgreesWithTheFormulaForAnyWindowGroupAndThreadCount) {
-  std::mt19937 random(7);
-  for (int trial = 0; trial < 150; ++trial) {
-    ConvShape s;
-    s.window = random_window(random);
-    s.groups = 1 + trial % 3;
-    s.batch = 1 + trial % 2;
-    s.channels = s.groups * (1 + trial % 5);
-    s.outputs = s.groups * (1 + trial % 11);
-    const Data d = data_for(s);
-    const auto one = packed(s, d, trial % 2 == 0, 1);
-    EXPECT_EQ(one, packed(s, d, trial % 2 == 0, 2));
-    expect_near(s, one, d.expected);
-  }
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(7);
+    for (int trial = 0; trial < 80; ++trial) {
+      ConvShape s;
+      s.window = random_window(random);
+      s.groups = 1 + trial % 3;
+      s.batch = 1 + trial % 2;
+      s.channels = s.groups * (1 + trial % 5);
+      s.outputs = s.groups * (1 + trial % 11);
+      const Data d = data_for(s);
+      const auto one = packed(s, d, trial % 2 == 0, 1);
+      EXPECT_EQ(one, packed(s, d, trial % 2 == 0, 2));
+      expect_near(s, one, d.expected);
+    }
+  });
 }
 
 TEST(Conv, PackedAgreesWhereDepthAndOutputsAreCutIntoBlocks) {
-  ConvShape s{1, 70, 150, 1, {}};
-  s.window.input = s.window.output = {1, 7, 9};
-  s.window.kernel = {1, 3, 3};
-  s.window.pad_begin = s.window.pad_end = {0, 1, 1};
-  const Data d = data_for(s);
-  const auto one = packed(s, d, true, 1);
-  EXPECT_EQ(one, packed(s, d, true, 2));
-  expect_near(s, one, d.expected);
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    ConvShape s{1, 70, 150, 1, {}};
+    s.window.input = s.window.output = {1, 7, 9};
+    s.window.kernel = {1, 3, 3};
+    s.window.pad_begin = s.window.pad_end = {0, 1, 1};
+    const Data d = data_for(s);
+    const auto one = packed(s, d, true, 1);
+    EXPECT_EQ(one, packed(s, d, true, 2));
+    expect_near(s, one, d.expected);
+  });
 }
 
 TEST(Conv, DepthwiseAgreesWithTheFormula) {
-  std::mt19937 random(8);
-  for (int trial = 0; trial < 150; ++trial) {
-    ConvShape s;
-    s.window = random_window(random);
-    s.batch = 1 + trial % 2;
-    s.groups = s.channels = 2 + trial % 4;
-    s.outputs = s.groups * (1 + trial % 2);
-    const Data d = data_for(s);
-    for (const int threads : {1, 2}) {
-      const base::ThreadLimit limit(threads);
-      std::vector<float> y(d.expected.size());
-      conv_depthwise_f32(s, d.x.data(), d.w.data(), d.bias.data(), y.data());
-      expect_near(s, y, d.expected);
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(8);
+    for (int trial = 0; trial < 80; ++trial) {
+      ConvShape s;
+      s.window = random_window(random);
+      s.batch = 1 + trial % 2;
+      s.groups = s.channels = 2 + trial % 4;
+      s.outputs = s.groups * (1 + trial % 2);
+      const Data d = data_for(s);
+      for (const int threads : {1, 2}) {
+        const base::ThreadLimit limit(threads);
+        std::vector<float> y(d.expected.size());
+        conv_depthwise_f32(s, d.x.data(), d.w.data(), d.bias.data(), y.data());
+        expect_near(s, y, d.expected);
+      }
     }
-  }
+  });
 }
 
 TEST(Pool, VectorsAgreeWithTheFormulaForAnyWindow) {
-  std::mt19937 random(9);
-  for (int trial = 0; trial < 150; ++trial) {
-    const Window w = random_window(random);
-    constexpr std::int64_t kPlanes = 3;
-    const auto x = random_floats(kPlanes * w.inputs(), 4);
-    std::vector<float> expected(static_cast<std::size_t>(kPlanes * w.outputs())), y(expected.size());
-    max_pool_ref(w, kPlanes, false, view(x), view(expected), {});
-    max_pool_f32(w, kPlanes, x.data(), y.data());
-    EXPECT_EQ(y, expected);
-    for (const bool count_padding : {false, true}) {
-      average_pool_ref(w, kPlanes, count_padding, view(x), view(expected));
-      average_pool_f32(w, kPlanes, count_padding, x.data(), y.data());
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        if (std::isnan(expected[i])) continue;  // padding alone has no mean
-        ASSERT_NEAR(y[i], expected[i], 1e-5);
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(9);
+    for (int trial = 0; trial < 80; ++trial) {
+      const Window w = random_window(random);
+      constexpr std::int64_t kPlanes = 3;
+      const auto x = random_floats(kPlanes * w.inputs(), 4);
+      std::vector<float> expected(static_cast<std::size_t>(kPlanes * w.outputs())), y(expected.size());
+      max_pool_ref(w, kPlanes, false, view(x), view(expected), {});
+      max_pool_f32(w, kPlanes, x.data(), y.data());
+      EXPECT_EQ(y, expected);
+      for (const bool count_padding : {false, true}) {
+        average_pool_ref(w, kPlanes, count_padding, view(x), view(expected));
+        average_pool_f32(w, kPlanes, count_padding, x.data(), y.data());
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          if (std::isnan(expected[i])) continue;  // padding alone has no mean
+          ASSERT_NEAR(y[i], expected[i], 1e-5);
+        }
       }
     }
-  }
+  });
 }
 
 TEST(Pool, IndicesPointAtTheFirstLargestElementOfTheWholeTensor) {
@@ -172,7 +187,8 @@ TEST(Pool, IndicesPointAtTheFirstLargestElementOfTheWholeTensor) {
 }
 
 TEST(Pool, PaddingCountsInTheMeanOnlyWhenAskedAndNothingBeyondItEver) {
-  Window w;  // 1 1 with one zero on each side; windows of 3 at stride 3: [0 1 1] and [0 . .], the dots beyond the padding
+  Window
+      w;  // 1 1 with one zero on each side; windows of 3 at stride 3: [0 1 1] and [0 . .], the dots beyond the padding
   w.input = {1, 1, 2};
   w.kernel = {1, 1, 3};
   w.stride = {1, 1, 3};

@@ -10,6 +10,7 @@
 #include "base/memory.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/numeric.hpp"
+#include "kernels/testing/targets.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -51,15 +52,18 @@ void expect_product(const Shape& shape_a, const Shape& shape_b, bool constant) {
         << shape_a.text() << " x " << shape_b.text() << " at " << i;
 }
 
-TEST(Product, PackedAgreesWithTheFormulaForOddExtentsAndAnyThreadCount) {
-  for (const std::int64_t rows : {1, 2, 3, 5, 7, 8, 9, 13, 130, 1030}) {
-    for (const std::int64_t columns : {1, 15, 16, 17, 31, 33, 47, 48, 49, 100}) {
-      for (const std::int64_t depth : {0, 1, 7, 40}) {
-        expect_product({rows, depth}, {depth, columns}, (rows + columns) % 2 == 0);
+TEST(Product, PackedAgreesWithTheFormulaForOddExtentsAnyThreadCountAndInstructionSet) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    for (const std::int64_t rows : {1, 2, 3, 5, 7, 8, 9, 13, 130}) {
+      for (const std::int64_t columns : {1, 7, 15, 16, 17, 31, 33, 47, 48, 49, 100}) {
+        for (const std::int64_t depth : {0, 1, 7, 40})
+          expect_product({rows, depth}, {depth, columns}, (rows + columns) % 2 == 0);
       }
     }
-  }
-  for (const std::int64_t depth : {255, 256, 257, 600}) expect_product({9, depth}, {depth, 500}, true);
+    expect_product({1030, 20}, {20, 30}, true);
+    for (const std::int64_t depth : {255, 256, 257, 600}) expect_product({9, depth}, {depth, 500}, true);
+  });
 }
 
 TEST(Product, StacksBroadcastAsNumpyDoes) {

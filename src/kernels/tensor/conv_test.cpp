@@ -1,0 +1,207 @@
+#include "kernels/tensor/conv.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/memory.hpp"
+#include "base/threads.hpp"
+#include "kernels/tensor/numeric.hpp"
+#include "kernels/tensor/pool.hpp"
+#include "kernels/testing/targets.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+std::vector<float> random_floats(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = uniform(random);
+  return values;
+}
+
+TensorView view(const std::vector<float>& values) {
+  return {DType::f32, Shape{static_cast<std::int64_t>(values.size())},
+          reinterpret_cast<const std::byte*>(values.data())};
+}
+MutableTensorView view(std::vector<float>& values) {
+  return {DType::f32, Shape{static_cast<std::int64_t>(values.size())}, reinterpret_cast<std::byte*>(values.data())};
+}
+
+// A window whose outputs are computed by counting positions, not by the formula the operators use.
+Window random_window(std::mt19937& random) {
+  const auto between = [&random](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+  };
+  Window w;
+  const std::size_t first_axis = static_cast<std::size_t>(between(0, 2));
+  for (std::size_t axis = first_axis; axis < 3; ++axis) {
+    w.kernel[axis] = between(1, 4);
+    w.stride[axis] = between(1, 3);
+    w.dilation[axis] = between(1, 2);
+    w.pad_begin[axis] = between(0, 2);
+    w.pad_end[axis] = between(0, 2);
+    const std::int64_t extent = (w.kernel[axis] - 1) * w.dilation[axis] + 1;
+    w.input[axis] =
+        std::max<std::int64_t>(between(1, axis == 2 ? 70 : 9), extent - w.pad_begin[axis] - w.pad_end[axis]);
+    w.output[axis] = 0;
+    for (std::int64_t at = -w.pad_begin[axis]; at + extent <= w.input[axis] + w.pad_end[axis]; at += w.stride[axis])
+      ++w.output[axis];
+  }
+  return w;
+}
+
+std::string describe(const ConvShape& s) {
+  std::string out = std::to_string(s.batch) + "x" + std::to_string(s.channels) + "->" + std::to_string(s.outputs) +
+                    " groups " + std::to_string(s.groups);
+  for (std::size_t a = 0; a < 3; ++a) {
+    out += "; in " + std::to_string(s.window.input[a]) + " k " + std::to_string(s.window.kernel[a]) + " s " +
+           std::to_string(s.window.stride[a]) + " d " + std::to_string(s.window.dilation[a]) + " p " +
+           std::to_string(s.window.pad_begin[a]) + "," + std::to_string(s.window.pad_end[a]);
+  }
+  return out;
+}
+
+struct Data {
+  std::vector<float> x, w, bias, expected;
+};
+Data data_for(const ConvShape& s) {
+  Data d{random_floats(s.batch * s.channels * s.window.inputs(), 1), random_floats(s.outputs * s.depth(), 2),
+         random_floats(s.outputs, 3),
+         std::vector<float>(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()))};
+  conv_ref(s, view(d.x), view(d.w), view(d.bias), view(d.expected));
+  return d;
+}
+
+std::vector<float> packed(const ConvShape& s, const Data& d, bool constant, int threads) {
+  const base::ThreadLimit limit(threads);
+  const ConvF32 conv(s, constant ? std::span<const float>(d.w) : std::span<const float>());
+  auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+  std::vector<float> y(d.expected.size());
+  conv.run(d.x.data(), d.w.data(), d.bias.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()));
+  return y;
+}
+
+void expect_near(const ConvShape& s, const std::vector<float>& y, const std::vector<float>& expected) {
+  // One rounding of half a unit per product of numbers below 1.
+  const double tolerance = 2e-6 * std::sqrt(static_cast<double>(s.depth()) + 1);
+  for (std::size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], tolerance) << describe(s) << " at " << i;
+}
+
+TEST(Conv, PackedAgreesWithTheFormulaForAnyWindowGroupAndThreadCount) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(7);
+    for (int trial = 0; trial < 80; ++trial) {
+      ConvShape s;
+      s.window = random_window(random);
+      s.groups = 1 + trial % 3;
+      s.batch = 1 + trial % 2;
+      s.channels = s.groups * (1 + trial % 5);
+      s.outputs = s.groups * (1 + trial % 11);
+      const Data d = data_for(s);
+      const auto one = packed(s, d, trial % 2 == 0, 1);
+      EXPECT_EQ(one, packed(s, d, trial % 2 == 0, 2));
+      expect_near(s, one, d.expected);
+    }
+  });
+}
+
+TEST(Conv, PackedAgreesWhereDepthAndOutputsAreCutIntoBlocks) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    ConvShape s{1, 70, 150, 1, {}};
+    s.window.input = s.window.output = {1, 7, 9};
+    s.window.kernel = {1, 3, 3};
+    s.window.pad_begin = s.window.pad_end = {0, 1, 1};
+    const Data d = data_for(s);
+    const auto one = packed(s, d, true, 1);
+    EXPECT_EQ(one, packed(s, d, true, 2));
+    expect_near(s, one, d.expected);
+  });
+}
+
+TEST(Conv, DepthwiseAgreesWithTheFormula) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(8);
+    for (int trial = 0; trial < 80; ++trial) {
+      ConvShape s;
+      s.window = random_window(random);
+      s.batch = 1 + trial % 2;
+      s.groups = s.channels = 2 + trial % 4;
+      s.outputs = s.groups * (1 + trial % 2);
+      const Data d = data_for(s);
+      for (const int threads : {1, 2}) {
+        const base::ThreadLimit limit(threads);
+        std::vector<float> y(d.expected.size());
+        conv_depthwise_f32(s, d.x.data(), d.w.data(), d.bias.data(), y.data());
+        expect_near(s, y, d.expected);
+      }
+    }
+  });
+}
+
+TEST(Pool, VectorsAgreeWithTheFormulaForAnyWindow) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(9);
+    for (int trial = 0; trial < 80; ++trial) {
+      const Window w = random_window(random);
+      constexpr std::int64_t kPlanes = 3;
+      const auto x = random_floats(kPlanes * w.inputs(), 4);
+      std::vector<float> expected(static_cast<std::size_t>(kPlanes * w.outputs())), y(expected.size());
+      max_pool_ref(w, kPlanes, false, view(x), view(expected), {});
+      max_pool_f32(w, kPlanes, x.data(), y.data());
+      EXPECT_EQ(y, expected);
+      for (const bool count_padding : {false, true}) {
+        average_pool_ref(w, kPlanes, count_padding, view(x), view(expected));
+        average_pool_f32(w, kPlanes, count_padding, x.data(), y.data());
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          if (std::isnan(expected[i])) continue;  // padding alone has no mean
+          ASSERT_NEAR(y[i], expected[i], 1e-5);
+        }
+      }
+    }
+  });
+}
+
+TEST(Pool, IndicesPointAtTheFirstLargestElementOfTheWholeTensor) {
+  Window w;
+  w.input = {1, 2, 3};
+  w.kernel = {1, 2, 2};
+  w.output = {1, 1, 2};
+  const std::vector<float> x = {0, 5, 5, 5, 1, 2, /* second plane */ 9, 1, 1, 1, 1, 8};
+  std::vector<float> y(4);
+  std::vector<std::int64_t> indices(4);
+  const MutableTensorView out(DType::i64, Shape{4}, reinterpret_cast<std::byte*>(indices.data()));
+  max_pool_ref(w, 2, false, view(x), view(y), out);
+  EXPECT_EQ(y, (std::vector<float>{5, 5, 9, 8}));
+  EXPECT_EQ(indices, (std::vector<std::int64_t>{1, 1, 6, 11}));
+  max_pool_ref(w, 2, true, view(x), view(y), out);
+  EXPECT_EQ(indices, (std::vector<std::int64_t>{2, 2, 6, 11}));
+}
+
+TEST(Pool, PaddingCountsInTheMeanOnlyWhenAskedAndNothingBeyondItEver) {
+  Window
+      w;  // 1 1 with one zero on each side; windows of 3 at stride 3: [0 1 1] and [0 . .], the dots beyond the padding
+  w.input = {1, 1, 2};
+  w.kernel = {1, 1, 3};
+  w.stride = {1, 1, 3};
+  w.pad_begin = w.pad_end = {0, 0, 1};
+  w.output = {1, 1, 2};
+  const std::vector<float> x = {1, 1};
+  std::vector<float> y(2);
+  average_pool_ref(w, 1, true, view(x), view(y));
+  EXPECT_FLOAT_EQ(y[0], 2.0F / 3.0F);
+  EXPECT_FLOAT_EQ(y[1], 0.0F);
+  average_pool_ref(w, 1, false, view(x), view(y));
+  EXPECT_FLOAT_EQ(y[0], 1.0F);
+}
+
+}  // namespace
+}  // namespace skerry::kernels

@@ -179,7 +179,7 @@ struct Matrix {
 /// A program over qubits. Copying copies; equality is structural. Not for concurrent mutation.
 class Circuit {
  public:
-  Circuit() : blocks_(1) {}
+  Circuit() = default;
   /// Registers `q` and `c` of the given sizes (an empty one is left out).
   explicit Circuit(std::uint32_t num_wires, std::uint32_t num_bits = 0);
 
@@ -283,7 +283,7 @@ class Circuit {
   std::vector<Register> wire_registers_, bit_registers_;
   std::vector<Parameter> parameters_;
   std::vector<Variable> variables_;
-  std::vector<Block> blocks_;
+  std::vector<Block> blocks_ = std::vector<Block>(1);
   std::vector<Branch> branches_;
   std::vector<Assignment> assignments_;
   std::vector<Matrix> matrices_;

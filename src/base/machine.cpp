@@ -36,10 +36,11 @@ std::uint64_t cache_bytes_from_sys(int level) {
   return 0;
 }
 
-/// sysconf asks the CPU itself on x86 and knows nothing on most ARM.
+/// The kernel's word first: where it is silent (some containers), sysconf asks the CPU itself, which on some machines
+/// multiplies what one cluster of cores shares by clusters that a virtual machine does not have.
 std::uint64_t cache_bytes(int sysconf_name, int level) {
-  const std::uint64_t known = from_sysconf(sysconf_name);
-  return known != 0 ? known : cache_bytes_from_sys(level);
+  const std::uint64_t known = cache_bytes_from_sys(level);
+  return known != 0 ? known : from_sysconf(sysconf_name);
 }
 
 int affinity_cpus() {

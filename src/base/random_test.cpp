@@ -48,7 +48,8 @@ TEST(Philox, UniformTakesTwoDrawsAndFiftyThreeBits) {
   Philox words(7), numbers(7);
   for (int i = 0; i < 100; ++i) {
     const std::uint64_t low = words(), high = words();
-    EXPECT_EQ(numbers.uniform(), std::ldexp(static_cast<double>((high * 4294967296u + low) / 2048), -53));
+    const std::uint64_t bits = (high << 32 | low) >> 11;
+    EXPECT_EQ(numbers.uniform(), std::ldexp(static_cast<double>(bits), -53));
   }
   EXPECT_EQ(numbers.position(), 200u);
 }

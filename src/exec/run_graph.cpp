@@ -74,6 +74,13 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
                       value.type.text(),
                   "'" + value.name + "'");
     }
+    const auto element_bytes = static_cast<std::uintptr_t>(std::max(8, dtype_bits(views[i].dtype())) / 8);
+    if (reinterpret_cast<std::uintptr_t>(views[i].data()) % element_bytes != 0) {
+      throw Error(ErrorCode::invalid_argument,
+                  "the " + std::string(what) + " buffer does not start at a multiple of " +
+                      std::to_string(element_bytes) + " bytes",
+                  "'" + value.name + "'", "copy it to aligned memory");
+    }
   }
 }
 

@@ -2,11 +2,13 @@
 
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <skerry/error.hpp>
 #include <skerry/hybrid.hpp>
 
 #include "exec/executor.hpp"
+#include "ops/nn/op_record.hpp"
 #include "plan/memory_layout.hpp"
 
 namespace skerry::exec {
@@ -171,6 +173,38 @@ TEST(RunGraph, OfAnEmptyBatchGivesAnEmptyResult) {
   Graph graph;
   graph.mark_output(graph.add("Relu", {graph.add_input("x", vector_type(0))}, "y"));
   EXPECT_TRUE(run_once(graph, {}).empty());
+}
+
+TEST(RunGraph, ReadsWeightsThatStandAtAnyByteOfAFile) {
+  constexpr std::size_t kCount = 3;
+  const std::array<float, kCount> weights = {1, -2, 0.5};
+  const auto file = std::make_shared<std::array<std::byte, 1 + sizeof weights>>();
+  std::memcpy(file->data() + 1, weights.data(), sizeof weights);
+  Graph graph;
+  const ValueId x = graph.add_input("x", vector_type(kCount));
+  const ValueId w = graph.add_constant("w", Tensor({DType::f32, {kCount}, file->data() + 1}, file));
+  graph.mark_output(graph.add("Mul", {x, w}, "y"));
+  EXPECT_EQ(run_once(graph, {2, 3, 4}), (std::vector<float>{2, -6, 2}));
+
+  const std::array types = {vector_type(kCount)};
+  const Graph ready = ops::specialize(graph, types);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(ready.value(w).constant->view().data()) % alignof(float), 0u);
+}
+
+TEST(RunGraph, RefusesABufferThatKernelsCannotRead) {
+  Graph graph;
+  graph.mark_output(graph.add("Neg", {graph.add_input("x", vector_type(2))}, "y"));
+  const std::array types = {vector_type(2)};
+  GraphExecutor executor(plan_of(graph, types), {});
+  alignas(float) std::array<std::byte, 12> bytes{};
+  const std::array views = {TensorView(DType::f32, {2}, bytes.data() + 1)};
+  try {
+    executor.run(views, {});
+    FAIL() << "a misaligned buffer was read";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(e.where(), "'x'");
+  }
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ void check_unitary(const Matrix& matrix) {
 
 }  // namespace
 
-Circuit::Circuit(std::uint32_t num_wires, std::uint32_t num_bits) : blocks_(1) {
+Circuit::Circuit(std::uint32_t num_wires, std::uint32_t num_bits) {
   if (num_wires != 0) add_wires("q", num_wires);
   if (num_bits != 0) add_bits("c", num_bits);
 }

@@ -17,10 +17,28 @@ std::string of_total(const char* what, std::size_t index, std::size_t count) {
   return std::string(what) + " " + std::to_string(index) + " of " + std::to_string(count);
 }
 
+/// Where runs of variables of one type end: many expressions may name one long array, and each asks in O(1).
+class TypeRuns {
+ public:
+  explicit TypeRuns(const std::vector<Variable>& variables) : ends_(variables.size()) {
+    for (std::size_t i = ends_.size(); i-- > 0;) {
+      const bool goes_on = i + 1 < ends_.size() && variables[i].type == variables[i + 1].type;
+      ends_[i] = goes_on ? ends_[i + 1] : i + 1;
+    }
+  }
+  /// True if the variables [first, first + count), count >= 1, all exist and have one type.
+  bool holds(std::uint64_t first, std::uint64_t count) const {
+    return first < ends_.size() && ends_[first] >= first + count;
+  }
+
+ private:
+  std::vector<std::size_t> ends_;
+};
+
 /// What must hold once for the whole circuit: types, expressions, matrices.
 class Declarations {
  public:
-  explicit Declarations(const Circuit& circuit) : c_(circuit) {}
+  Declarations(const Circuit& circuit, const TypeRuns& runs) : c_(circuit), runs_(runs) {}
 
   void check() const {
     for (const Parameter& p : c_.parameters()) check_type("parameter " + p.name, p.type);
@@ -59,9 +77,8 @@ class Declarations {
     if (first + count > c_.variables().size()) {
       refuse(where, of_total("variable", first + count - 1, c_.variables().size()));
     }
-    for (std::uint64_t i = first; i < first + count; ++i) {
-      if (c_.variables()[i].type != type) refuse(where, "array elements of different types");
-    }
+    const bool is_one_type = c_.variables()[first].type == type && runs_.holds(first, count);
+    if (!is_one_type) refuse(where, "array elements of different types");
   }
 
   void check_matrix(std::size_t index) const {
@@ -76,12 +93,14 @@ class Declarations {
   }
 
   const Circuit& c_;
+  const TypeRuns& runs_;
 };
 
 /// Walks the blocks from the body; each is entered once.
 class Blocks {
  public:
-  explicit Blocks(const Circuit& circuit) : c_(circuit), is_used_(circuit.blocks().size(), 0) {}
+  Blocks(const Circuit& circuit, const TypeRuns& runs)
+      : c_(circuit), runs_(runs), is_used_(circuit.blocks().size(), 0) {}
 
   void check() {
     is_used_[0] = 1;
@@ -203,12 +222,11 @@ class Blocks {
     if (a.index == kNoExpr) return need(a.count == 1, at, "writes several variables at once");
     need(a.index < c_.expressions().size(), at, "has an index that does not exist");
     need(c_.expressions()[a.index].type.kind < ScalarKind::real, at, "has an index that is not an integer");
-    for (std::uint32_t i = 1; i < a.count; ++i) {
-      need(c_.variables()[a.first + i].type == c_.variables()[a.first].type, at, "writes an array of different types");
-    }
+    need(runs_.holds(a.first, a.count), at, "writes an array of different types");
   }
 
   const Circuit& c_;
+  const TypeRuns& runs_;
   std::vector<std::uint8_t> is_used_;
   std::vector<Place> pending_;
   Place place_{};
@@ -218,8 +236,9 @@ class Blocks {
 }  // namespace
 
 void verify(const Circuit& circuit) {
-  Declarations(circuit).check();
-  Blocks(circuit).check();
+  const TypeRuns runs(circuit.variables());
+  Declarations(circuit, runs).check();
+  Blocks(circuit, runs).check();
 }
 
 }  // namespace skerry::ir

@@ -209,5 +209,19 @@ TEST(VerifyCircuit, C11TypesHaveWidthsOfTheirKind) {
   expect_refused([](Circuit& c) { c.add_variable({"v", {ScalarKind::integer, 65}, false}); }, "variable v", "65 bits");
 }
 
+TEST(VerifyCircuit, ManyReadsOfOneLongArrayTakeNoLonger) {
+  // 4 * 10^9 comparisons if each read looked at each element: a minute, where a glance takes milliseconds.
+  constexpr std::uint32_t kLength = 1 << 16;
+  const ScalarType int8{ScalarKind::integer, 8};
+  Circuit c(1);
+  for (std::uint32_t i = 0; i < kLength; ++i) c.add_variable({"v" + std::to_string(i), int8, false});
+  const ExprId index = c.expressions().constant(Scalar::of(std::int64_t{0}));
+  for (std::uint32_t i = 0; i < kLength; ++i) c.expressions().leaf(ExprOp::element, 0, int8, index, kLength);
+  verify(c);
+  c.add_variable({"other", {}, false});
+  c.expressions().leaf(ExprOp::element, 0, int8, index, kLength + 1);
+  EXPECT_THROW(verify(c), Error);
+}
+
 }  // namespace
 }  // namespace skerry::ir

@@ -83,11 +83,13 @@ double Node::real(std::string_view attribute, double otherwise) const {
 }
 std::string Node::text(std::string_view attribute, std::string otherwise) const {
   const auto* value = typed<std::string>(*this, attribute, "a string");
-  return value == nullptr ? std::move(otherwise) : *value;
+  if (value != nullptr) return *value;
+  return otherwise;
 }
 std::vector<std::int64_t> Node::integers(std::string_view attribute, std::vector<std::int64_t> otherwise) const {
   const auto* value = typed<std::vector<std::int64_t>>(*this, attribute, "a list of integers");
-  return value == nullptr ? std::move(otherwise) : *value;
+  if (value != nullptr) return *value;
+  return otherwise;
 }
 
 ValueId Graph::add_input(std::string value_name, TensorType type) {

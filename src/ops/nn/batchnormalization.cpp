@@ -1,3 +1,5 @@
+#include <skerry/error.hpp>
+
 #include "kernels/tensor/normalize.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
@@ -5,9 +7,13 @@
 namespace skerry::ops {
 namespace {
 
+[[noreturn]] void refuse_training(const Node& node, const char* why) {
+  throw Error(ErrorCode::unsupported, why, node.name.empty() ? node.op : node.name, "export the model for inference");
+}
+
 void infer(TypeContext& context) {
   const Node& node = context.node;
-  if (node.integer("training_mode", 0) != 0) refuse(node, "training_mode is set", "export the model for inference");
+  if (node.integer("training_mode", 0) != 0) refuse_training(node, "training_mode is set");
   for (std::size_t i = 0; i < 5; ++i) require(context, i, kernels::Reals{});
   const TensorType& x = input(context, 0);
   if (x.shape && x.shape->size() < 2) refuse(node, "input 0 is " + x.text() + " but needs a batch and a channel axis");
@@ -20,8 +26,7 @@ void infer(TypeContext& context) {
     }
   }
   for (std::size_t i = 1; i < context.outputs.size(); ++i) {
-    if (node.outputs[i] != kNoValue)
-      refuse(node, "outputs after the first exist in training only", "export the model for inference");
+    if (node.outputs[i] != kNoValue) refuse_training(node, "outputs after the first exist in training only");
   }
   same_as_input(context);
 }

@@ -51,6 +51,14 @@ json tensor_json(const Tensor& tensor) {
   return out;
 }
 
+// Six digits are for eyes; whoever needs all of them takes --json or a file.
+std::string element_text(const json& element) {
+  if (!element.is_number_float()) return element.dump();
+  std::array<char, 32> digits{};
+  std::snprintf(digits.data(), digits.size(), "%.6g", element.get<double>());
+  return digits.data();
+}
+
 json candidate_json(const Candidate& candidate) {
   return {{"name", candidate.name},
           {"chosen", candidate.chosen},
@@ -174,7 +182,7 @@ std::string tensor_text(const Tensor& tensor) {
   const json all =
       static_cast<std::size_t>(tensor.shape().elements()) <= kMaxJsonElements ? elements_json(tensor) : json(nullptr);
   if (!all.is_array()) return out;
-  for (std::size_t i = 0; i < std::min(kShown, all.size()); ++i) out += (i == 0 ? " " : ", ") + all[i].dump();
+  for (std::size_t i = 0; i < std::min(kShown, all.size()); ++i) out += (i == 0 ? " " : ", ") + element_text(all[i]);
   return all.size() > kShown ? out + ", …" : out;
 }
 

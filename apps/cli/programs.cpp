@@ -58,6 +58,13 @@ std::pair<std::string, std::string> split_assignment(const std::string& flag, co
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+std::pair<std::string, std::string> split_file(const std::string& flag, const std::string& text) {
+  auto [name, file] = split_assignment(flag, text);
+  if (file.empty())
+    throw Error(ErrorCode::invalid_argument, "'" + text + "' names no file", flag, "write NAME=FILE.npy");
+  return {std::move(name), std::move(file)};
+}
+
 void ProgramFlags::declare(CLI::App& command) {
   command
       .add_option("file", file, "OpenQASM, JSON gate list, ONNX, Skerry text or .skerry package; - for standard input")
@@ -89,7 +96,7 @@ void InputFlags::declare(CLI::App& command) {
 NamedTensors InputFlags::tensors() const {
   NamedTensors tensors;
   for (const std::string& input : inputs) {
-    const auto [name, path] = split_assignment("--input", input);
+    const auto [name, path] = split_file("--input", input);
     tensors.emplace_back(name, data::read_npy(path));
   }
   return tensors;

@@ -39,7 +39,9 @@ struct InputFlags {
 /// An option with a whole number, zero or more. `counted` stays as it is when the option is not given.
 void add_count(CLI::App& command, const std::string& flag, std::uint64_t& counted, const std::string& help);
 
-/// `name=value` in two. Errors: invalid_argument naming the flag.
+/// `name=value` in two; the value may be empty. Errors: invalid_argument naming the flag.
 std::pair<std::string, std::string> split_assignment(const std::string& flag, const std::string& text);
+/// The same where the value names a file, which has a name.
+std::pair<std::string, std::string> split_file(const std::string& flag, const std::string& text);
 
 }  // namespace skerry::cli

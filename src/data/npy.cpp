@@ -127,10 +127,10 @@ class Header {
 
 Tensor parse_npy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string_view name) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const auto fail = [&name](const char* message) -> Error {
-    return Error(ErrorCode::corrupt, message, std::string(name));
+  const auto fail = [&name](const char* message, const char* hint = "") -> Error {
+    return Error(ErrorCode::corrupt, message, std::string(name), hint);
   };
-  if (!text.starts_with(kMagic) || text.size() < 12) throw fail("this is not a .npy file");
+  if (!text.starts_with(kMagic) || text.size() < 12) throw fail("this is not a .npy file", "write one with numpy.save");
   const auto byte = [&text](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };
   const std::size_t version = byte(6);
   if (version < 1 || version > 3) throw fail("the .npy format version is not 1, 2 or 3");

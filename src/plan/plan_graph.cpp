@@ -37,7 +37,7 @@ void check_inputs(const Graph& graph, std::span<const TensorType> inputs) {
     if (!matches) {
       throw Error(ErrorCode::type_mismatch,
                   "the input is " + inputs[i].text() + " but the model takes " + wanted.type.text(),
-                  "input '" + wanted.name + "'");
+                  "input '" + wanted.name + "'", "give an array of that dtype and shape");
     }
   }
 }

@@ -56,13 +56,15 @@ def steps(block: str) -> list[Step]:
 
 def matches(shown: str, printed: str) -> bool:
     """Whether the output is what the page shows, `...` standing for anything."""
-    pattern = re.escape(shown).replace(r"\.\.\.\n", "(?:.*\n)*").replace(r"\.\.\.", ".*")
+    pattern = ""
+    for line in shown.splitlines():
+        pattern += r"(?:.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
     return re.fullmatch(pattern, printed) is not None
 
 
 def execute(command: str, folder: Path) -> str:
     """Runs a command as a reader of the page would."""
-    programs = f"{BUILD / 'apps' / 'cli'}:{BUILD / 'apps' / 'run'}"
+    programs = f"{BUILD / 'apps' / 'cli'}:{BUILD / 'apps' / 'run'}:{Path(sys.executable).parent}"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SKERRY_")}
     home = folder / ".home"
     home.mkdir(exist_ok=True)

@@ -4,7 +4,8 @@
     refusals.py            tells which messages have changed
     refusals.py --accept   writes what the programs say now into cases/; read the diff before it is committed
 
-A case is a file cases/NAME.txt: the command after `$`, `exit CODE`, then stderr. It runs in a copy of files/.
+A case is a file cases/NAME.txt: the command after `$`, `exit CODE`, then stderr. It runs in a copy of files/
+with digits_cnn.onnx beside them, a model with one input x: f32[N,1,8,8].
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def answer(case: Case) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "files"
         shutil.copytree(HERE / "files", folder)
+        shutil.copy(HERE.parent / "data" / "models" / "digits_cnn.onnx", folder)
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("SKERRY_", "OMP_", "XDG_"))}
         variables["HOME"] = str(folder)
         program, *words = shlex.split(case.command)

@@ -75,7 +75,7 @@ Result run_graph(const Graph& graph, const Flags& flags, const Context& context,
   std::string known;
   for (const ValueId id : graph.outputs()) known += (known.empty() ? "" : ", ") + graph.value(id).name;
   for (const std::string& output : flags.outputs) {
-    const auto [wanted, path] = split_assignment("--output", output);
+    const auto [wanted, path] = split_file("--output", output);
     if (std::none_of(graph.outputs().begin(), graph.outputs().end(),
                      [&, &name = wanted](ValueId id) { return graph.value(id).name == name; })) {
       throw Error(ErrorCode::invalid_argument, "the model has no output '" + wanted + "'", "--output",

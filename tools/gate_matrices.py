@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """Writes tests/data/gates/qiskit.json: the matrix of every gate of gates.def as Qiskit's circuit library gives it.
 
-Needs numpy and qiskit. Run it again when a gate is added: tools/gate_matrices.py > tests/data/gates/qiskit.json
+Run it again when a gate is added: ./dev python tools/gate_matrices.py > tests/data/gates/qiskit.json
+A gate that Qiskit does not name is written as what it is there: "sy": lambda: library.YGate().power(0.5).
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import qiskit
-from qiskit.circuit import library
+from qiskit.circuit import Gate, library
 
-# Record name -> class of Qiskit's library; parameters in the order of both.
-GATES = {
+# What makes a gate of Qiskit's library from parameters, in the order of both.
+MakeGate = Callable[..., Gate]
+GATES: dict[str, MakeGate] = {
     "gphase": library.GlobalPhaseGate,
     "id": library.IGate,
     "x": library.XGate,
@@ -44,8 +47,8 @@ GATES = {
     "xx_plus_yy": library.XXPlusYYGate,
     "xx_minus_yy": library.XXMinusYYGate,
 }
-# Spellings with controls: (spelling, class). Controls are Qiskit's first qubits, the least significant bits.
-CONTROLLED = {
+# Spellings with controls. Controls are Qiskit's first qubits, the least significant bits.
+CONTROLLED: dict[str, MakeGate] = {
     "cx": library.CXGate,
     "ccx": library.CCXGate,
     "c3x": library.C3XGate,
@@ -68,8 +71,8 @@ CONTROLLED = {
 }
 
 
-def case(name: str, gate_class: type, params: list[float]) -> dict[str, object]:
-    matrix = np.asarray(gate_class(*params).to_matrix(), dtype=complex)
+def case(name: str, make: MakeGate, params: list[float]) -> dict[str, object]:
+    matrix = np.asarray(make(*params).to_matrix(), dtype=complex)
     return {
         "gate": name,
         "params": params,
@@ -78,22 +81,22 @@ def case(name: str, gate_class: type, params: list[float]) -> dict[str, object]:
     }
 
 
-def parameter_count(gate_class: type) -> int:
-    """How many parameters a gate has; optional ones (the phase of XXPlusYYGate) count too."""
+def parameter_count(name: str, make: MakeGate) -> int:
+    """How many angles a gate has: optional ones (XXPlusYYGate's phase) count too, the matrix of a power does not."""
     for required in range(4):
         try:
-            return len(gate_class(*([0.1] * required)).params)
+            return sum(not isinstance(angle, np.ndarray) for angle in make(*([0.1] * required)).params)
         except TypeError:
             continue
-    raise ValueError(f"{gate_class.__name__} takes more than three parameters")
+    raise ValueError(f"{name} takes more than three parameters")
 
 
-def cases(table: dict[str, type], rng: np.random.Generator) -> list[dict[str, object]]:
+def cases(table: dict[str, MakeGate], rng: np.random.Generator) -> list[dict[str, object]]:
     out = []
-    for name, gate_class in table.items():
-        count = parameter_count(gate_class)
+    for name, make in table.items():
+        count = parameter_count(name, make)
         for _ in range(2 if count else 1):
-            out.append(case(name, gate_class, [float(x) for x in rng.uniform(-7, 7, count)]))
+            out.append(case(name, make, [float(x) for x in rng.uniform(-7, 7, count)]))
     return out
 
 

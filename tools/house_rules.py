@@ -1,7 +1,7 @@
 """Fails when a file breaks a rule of the house that no compiler checks.
 
 Files stay below 600 lines and speak of no machine, registry or unfinished work; a room has its page; a row of a table
-has the file that it announces and a test, its own or the one that loops over the table.
+has the file that it announces and a test, its own or the one that loops over the table, and stands there once.
 """
 
 import re
@@ -94,14 +94,26 @@ def check_rooms(root: Path) -> Iterator[str]:
             yield f"{build_file.parent.relative_to(root)}: a room without README.md"
 
 
+def conformance_reads(root: Path, table: str) -> bool:
+    """True if a conformance test names the table, which it then loops over."""
+    return any(table in test.read_text(encoding="utf-8") for test in (root / "tests" / "conformance").glob("*test*.py"))
+
+
 def has_test(root: Path, source: Path, name: str, table: str) -> bool:
     """True for a test of the source's own name, one that loops over the table, or one beside it that names the row.
 
-    What spans rooms is tested below tests/: a verb as a process, a row by a conformance test of the table's name.
+    What spans rooms is tested below tests/: a verb as a process, a row by a conformance test that reads its table or
+    has the table's name, what needs the whole house by the Python test of the folder's name.
     """
+    if conformance_reads(root, table):
+        return True
     tests = [*source.parent.glob("*_test.cpp"), *source.parent.parent.glob("*_test.cpp")]
     looping = f"{Path(table).stem}_test"
-    spanning = [root / "tests" / "e2e" / f"test_{name}.py", root / "tests" / "conformance" / f"{looping}.cpp"]
+    spanning = [
+        root / "tests" / "e2e" / f"test_{name}.py",
+        root / "tests" / "conformance" / f"{looping}.cpp",
+        root / "tests" / "python" / f"test_{source.parent.name}.py",
+    ]
     return any(test.is_file() for test in spanning) or any(
         test.stem in (f"{source.stem}_test", looping)
         or re.search(rf"\b{name}(?:_\w+)?\b", test.read_text(encoding="utf-8"))
@@ -109,11 +121,31 @@ def has_test(root: Path, source: Path, name: str, table: str) -> bool:
     )
 
 
+def check_order(table: str, text: str) -> Iterator[str]:
+    """No row twice; and where the table's first line says that it is sorted, it is."""
+    is_sorted = "sorted" in text.partition("\n")[0].lower()
+    last, seen = "", set()
+    for number, row in enumerate(text.splitlines(), 1):
+        if not row.startswith("SKERRY_"):
+            continue
+        if row in seen:
+            yield f"{table}:{number}: {row} stands there twice"
+        elif is_sorted and row < last:
+            yield f"{table}:{number}: {row} belongs before {last}"
+        seen.add(row)
+        last = row
+
+
 def check_tables(root: Path) -> Iterator[str]:
+    checked: set[str] = set()
     for table, macro, file_of in TABLES:
         if not (root / table).is_file():
             continue
-        for number, line in enumerate((root / table).read_text(encoding="utf-8").splitlines(), 1):
+        text = (root / table).read_text(encoding="utf-8")
+        if table not in checked:
+            yield from check_order(table, text)
+        checked.add(table)
+        for number, line in enumerate(text.splitlines(), 1):
             match = re.match(rf"{macro}\((\w+)", line)
             if not match:
                 continue

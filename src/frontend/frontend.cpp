@@ -9,7 +9,7 @@
 
 namespace skerry::frontend {
 
-#define SKERRY_FRONTEND(name, what) extern const Frontend name##_frontend;
+#define SKERRY_FRONTEND(name) extern const Frontend name##_frontend;
 #include "frontend/frontends.def"
 #undef SKERRY_FRONTEND
 
@@ -18,7 +18,7 @@ namespace {
 // A copy of each row, made when first asked for: rows of other files are set up before main, but in no known order.
 const auto& rows() {
   static const std::array all = {
-#define SKERRY_FRONTEND(name, what) name##_frontend,
+#define SKERRY_FRONTEND(name) name##_frontend,
 #include "frontend/frontends.def"
 #undef SKERRY_FRONTEND
   };

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -20,6 +21,11 @@ DEVICE = BUILD / "apps" / "run" / "skerry-run"
 CIRCUITS = REPOSITORY / "tests" / "data" / "circuits"
 MODELS = REPOSITORY / "tests" / "data" / "models"
 BELL = CIRCUITS / "bell_2.qasm"
+# An identifier of the table cannot hold the hyphen of a verb of two words.
+VERBS = [
+    row.replace("_", "-")
+    for row in re.findall(r"^SKERRY_VERB\((\w+)\)", (REPOSITORY / "apps/cli/verbs.def").read_text(), re.MULTILINE)
+]
 
 Word = str | Path
 

@@ -9,8 +9,6 @@ import pytest
 
 from tests.e2e import programs
 
-VERBS = {"bench", "compile", "completion", "config", "doctor", "inspect", "keys", "plan", "run"}
-
 
 def complete(folder: Path, *words: str) -> set[str]:
     """What bash offers for the last of the words."""
@@ -26,8 +24,8 @@ _skerry; printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 def test_the_first_word_is_a_verb(tmp_path: Path) -> None:
-    assert complete(tmp_path, "") >= VERBS
-    assert complete(tmp_path, "co") == {"compile", "completion", "config"}
+    assert complete(tmp_path, "") >= set(programs.VERBS)
+    assert complete(tmp_path, "co") == {verb for verb in programs.VERBS if verb.startswith("co")}
 
 
 def test_flags_of_the_verb_are_offered(tmp_path: Path) -> None:
@@ -42,7 +40,7 @@ def test_files_are_offered_elsewhere(tmp_path: Path) -> None:
     assert complete(tmp_path, "run", "gh") == {"ghz.qasm"}
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("verb", programs.VERBS)
 def test_every_flag_that_help_tells_is_offered(tmp_path: Path, verb: str) -> None:
     told = {
         word.split(",")[-1]

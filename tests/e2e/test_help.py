@@ -6,8 +6,6 @@ import pytest
 
 from tests.e2e import programs
 
-VERBS = ["bench", "compile", "completion", "config", "doctor", "inspect", "keys", "plan", "run"]
-
 
 def test_without_words_it_prints_its_help_and_exits_with_two() -> None:
     done = programs.run()
@@ -18,12 +16,12 @@ def test_without_words_it_prints_its_help_and_exits_with_two() -> None:
 
 def test_help_lists_every_verb_and_the_exit_codes() -> None:
     out = programs.ok("--help").out
-    for verb in VERBS:
+    for verb in programs.VERBS:
         assert f"\n  {verb} " in out
     assert "Exit codes: 0 ok, 2 usage" in out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", programs.VERBS)
 def test_each_verb_shows_its_options_and_an_example(verb: str) -> None:
     out = programs.ok(verb, "--help").out
     assert f"Usage: skerry {verb}" in out

@@ -44,3 +44,14 @@ def test_a_row_needs_its_file_and_a_test(tmp_path: Path) -> None:
     assert len(house_rules.violations(tmp_path, [])) == 1
     plant(tmp_path, "src/passes/passes_test.cpp", "")
     assert house_rules.violations(tmp_path, []) == []
+
+
+def test_a_row_stands_once_and_where_it_belongs(tmp_path: Path) -> None:
+    rows = "SKERRY_OP(add)\nSKERRY_OP(mul)\nSKERRY_OP(div)\nSKERRY_OP(mul)\n"
+    for name in ("add", "mul", "div"):
+        plant(tmp_path, f"src/ops/nn/{name}.cpp", "")
+    plant(tmp_path, "tests/conformance/test_ops.py", 'TABLE = "src/ops/nn/ops.def"\n')
+    plant(tmp_path, "src/ops/nn/ops.def", f"// One row an operator.\n{rows}")
+    assert [line.split(":")[1] for line in house_rules.violations(tmp_path, [])] == ["5"]
+    plant(tmp_path, "src/ops/nn/ops.def", f"// Sorted.\n{rows}")
+    assert [line.split(":")[1] for line in house_rules.violations(tmp_path, [])] == ["4", "5"]

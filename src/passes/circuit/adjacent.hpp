@@ -2,7 +2,8 @@
 /// Walks a circuit for pairs of gates that meet: the same wires in the same order and nothing between them on any.
 #pragma once
 
-#include <optional>
+#include <algorithm>
+#include <array>
 #include <skerry/circuit.hpp>
 #include <vector>
 
@@ -65,18 +66,9 @@ class Fronts {
 };
 
 inline bool is_fence(const Instruction& instruction) {
-  switch (instruction.op) {
-    case Op::if_else:
-    case Op::while_loop:
-    case Op::break_loop:
-    case Op::continue_loop:
-    case Op::end:
-      return true;
-    case Op::barrier:
-      return instruction.wires.empty();
-    default:
-      return false;
-  }
+  constexpr std::array kFlow = {Op::if_else, Op::while_loop, Op::break_loop, Op::continue_loop, Op::end};
+  if (instruction.op == Op::barrier) return instruction.wires.empty();
+  return std::ranges::find(kFlow, instruction.op) != kFlow.end();
 }
 
 inline bool same_place(const Instruction& a, const Instruction& b) {

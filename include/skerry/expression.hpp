@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace skerry {
@@ -104,7 +103,7 @@ class ExprPool {
 
   std::vector<ExprNode> nodes_;
   std::vector<std::uint8_t> static_;
-  std::unordered_multimap<std::uint64_t, ExprId> index_;
+  std::vector<ExprId> index_;  ///< open-addressed by a node's hash, a power of two, at most half full
 };
 
 }  // namespace skerry

@@ -15,7 +15,7 @@ std::uint64_t value_bits(const Scalar& value) {
 
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t word) {
   hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;  // 2^64 / golden ratio: spreads consecutive ids
-  return hash ^ (hash >> 29U);
+  return hash ^ (hash >> 32U);
 }
 
 std::uint64_t hash_of(const ExprNode& n) {
@@ -90,16 +90,22 @@ Scalar element_value(const ExprNode& node, const Scalar& index, std::span<const 
 }  // namespace
 
 ExprId ExprPool::intern(const ExprNode& node, bool is_static) {
-  const std::uint64_t hash = hash_of(node);
-  const auto [first, last] = index_.equal_range(hash);
-  for (auto it = first; it != last; ++it) {
-    if (same(nodes_[it->second], node)) return it->second;
+  const auto slot_of = [this](const ExprNode& wanted) {
+    std::size_t slot = hash_of(wanted) & (index_.size() - 1);
+    while (index_[slot] != kNoExpr && !same(nodes_[index_[slot]], wanted)) slot = (slot + 1) & (index_.size() - 1);
+    return slot;
+  };
+  if (nodes_.size() * 2 >= index_.size()) {
+    index_.assign(std::max<std::size_t>(16, index_.size() * 2), kNoExpr);
+    for (ExprId id = 0; id < nodes_.size(); ++id) index_[slot_of(nodes_[id])] = id;
   }
+  const std::size_t slot = slot_of(node);
+  if (index_[slot] != kNoExpr) return index_[slot];
   if (nodes_.size() >= kNoExpr) throw Error(ErrorCode::limit_exceeded, "more than 2^32 - 1 expressions in a circuit");
   const auto id = static_cast<ExprId>(nodes_.size());
   nodes_.push_back(node);
   static_.push_back(is_static ? 1 : 0);
-  index_.emplace(hash, id);
+  index_[slot] = id;
   return id;
 }
 

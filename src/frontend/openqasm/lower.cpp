@@ -122,8 +122,6 @@ Lowering::Flow Lowering::lowered(const Stmt& stmt) {
       assign(stmt);
       return Flow::next;
     case StmtKind::gate:
-      define_gate(stmt);
-      return Flow::next;
     case StmtKind::opaque:
       define_gate(stmt);
       return Flow::next;
@@ -131,8 +129,8 @@ Lowering::Flow Lowering::lowered(const Stmt& stmt) {
       define_subroutine(stmt);
       return Flow::next;
     case StmtKind::include:
-      include(Stmt(stmt));
-      return Flow::next;  // a copy: the library's nodes join the pool
+      include(Stmt(stmt));  // a copy: the library's nodes join the pool
+      return Flow::next;
     case StmtKind::expression:
       value(stmt.value);
       return Flow::next;

@@ -54,6 +54,8 @@ class Parser {
   Node version_statement();
   Node include_statement();
   Node simple(StmtKind kind);
+
+  // parser_call.cpp: about qubits, or starting with a name
   Node measure_statement();
   Node reset_statement();
   Node barrier_statement();

@@ -15,6 +15,11 @@ int expr_operands(ExprOp op) noexcept;
 /// `bool`, `int[32]`, `uint[8]`, `real`, `angle`; a width is left out where it is the usual one (1 and 64).
 std::string type_text(ScalarType type);
 
+/// True for bool, int and uint.
+bool is_integral(ScalarType type) noexcept;
+/// The type in which two numbers that are not angles meet: the promotion of result_type().
+ScalarType common_type(ScalarType a, ScalarType b) noexcept;
+
 /// Type of the result for operands of these types (`b` is ignored by unary operations). Promotion: bool < int < uint <
 /// real at the larger width; an angle plus, minus, times or over a number is an angle, an angle over an angle a uint.
 /// Errors: semantic_error for an operation the types do not have.

@@ -6,6 +6,7 @@
 
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/onednn/onednn.hpp"
+#include "kernels/tensor/slide.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
@@ -136,11 +137,15 @@ Cost can_depthwise(const Node& node, const NodeTypes& types) {
 }
 
 Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
-  return {[shape = shape_of(node, types)](const KernelArguments& arguments) {
-    kernels::conv_depthwise_f32(shape, arguments.inputs[kX].as<float>().data(),
-                                arguments.inputs[kWeights].as<float>().data(), bias_of(arguments),
-                                arguments.outputs[0].as<float>().data());
-  }};
+  const ConvShape s = shape_of(node, types);
+  // shared: std::function copies its target
+  const auto slide = std::make_shared<const kernels::SlideF32>(s.window, s.batch * s.outputs);
+  return {[slide, outputs = s.outputs, multiplier = s.group_outputs()](const KernelArguments& arguments) {
+            slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
+                            arguments.inputs[kWeights].as<float>().data(), bias_of(arguments),
+                            arguments.outputs[0].as<float>().data(), arguments.scratch);
+          },
+          slide->scratch_bytes()};
 }
 
 Cost can_onednn(const Node& node, const NodeTypes& types) {

@@ -24,7 +24,10 @@ bool wants_indices(const Node& node) {
 Cost can_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
   if (wants_indices(node)) return Unexpected{"indices are wanted"};
-  return slide(types, pool_window(node, types), pool_planes(types));
+  const auto window = pool_window(node, types);
+  const auto takes = slides_in_vectors(window);
+  if (!takes) return Unexpected{takes.error()};
+  return slide(types, window, pool_planes(types));
 }
 
 Cost can_ref(const Node& node, const NodeTypes& types) {

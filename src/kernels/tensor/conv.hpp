@@ -56,7 +56,4 @@ class ConvF32 {
   base::Buffer packed_;
 };
 
-/// float32 with one input channel per group: each plane is slid over by itself, no product is set up.
-void conv_depthwise_f32(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y);
-
 }  // namespace skerry::kernels

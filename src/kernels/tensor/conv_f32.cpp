@@ -16,8 +16,9 @@ namespace {
 
 // 240 pixels of 256 patch rows with AVX-512: 240 KiB, in the second-level cache beside the weights.
 constexpr std::size_t kColumnPanels = 5;
-// Fewer pieces than this leave threads idle: then the outputs are shared out too, and patches are packed more than once.
-constexpr std::size_t kPieces = 8;
+// With fewer pieces than this for each of several threads, one of them ends late: then the outputs are shared out too,
+// and patches are packed more than once. How the work is cut changes no result, only who computes it.
+constexpr std::size_t kPiecesPerThread = 3;
 // Rows below which packing patches again costs more than it brings.
 constexpr std::size_t kRowBlock = 64;
 
@@ -28,30 +29,42 @@ std::size_t blocks(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
 
+// Rows of images are short: a call of memcpy would cost more than it moves.
+inline void copy_run(const float* from, std::int64_t count, std::int64_t stride, float* to) {
+  if (stride == 1) {
+    if (count >= 64) {
+      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+      return;
+    }
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
+}
+
 // One patch row for the pixels [begin, begin + count), written in order.
 void patch_row(const Window& s, const float* plane, const Window::Extents& tap, std::int64_t begin, std::int64_t count,
                float* to) {
   const auto [first, last] = s.seen(2, tap[2]);
+  const std::int64_t shift = s.position(2, 0, tap[2]);
+  std::int64_t ox = begin % s.output[2], oy = begin / s.output[2] % s.output[1];
+  std::int64_t oz = begin / s.output[2] / s.output[1];
   while (count > 0) {
-    const std::int64_t ox = begin % s.output[2], row = begin / s.output[2];
     const std::int64_t run = std::min(count, s.output[2] - ox);
-    const std::int64_t z = s.position(0, row / s.output[1], tap[0]), y = s.position(1, row % s.output[1], tap[1]);
+    const std::int64_t z = s.position(0, oz, tap[0]), y = s.position(1, oy, tap[1]);
     const bool outside = z < 0 || y < 0 || z >= s.input[0] || y >= s.input[1];
     const std::int64_t from = outside ? ox + run : std::clamp(first, ox, ox + run);
     const std::int64_t until = outside ? ox + run : std::clamp(last, from, ox + run);
-    std::fill(to, to + (from - ox), 0.0F);
+    for (std::int64_t i = 0; i < from - ox; ++i) to[i] = 0.0F;
     if (until > from) {
-      const float* source = plane + (z * s.input[1] + y) * s.input[2] + s.position(2, from, tap[2]);
-      if (s.stride[2] == 1) {
-        std::memcpy(to + (from - ox), source, static_cast<std::size_t>(until - from) * sizeof(float));
-      } else {
-        for (std::int64_t i = 0; i < until - from; ++i) to[from - ox + i] = source[i * s.stride[2]];
-      }
+      const float* row = plane + (z * s.input[1] + y) * s.input[2];
+      copy_run(row + shift + from * s.stride[2], until - from, s.stride[2], to + (from - ox));
     }
-    std::fill(to + (until - ox), to + run, 0.0F);
+    for (std::int64_t i = until - ox; i < run; ++i) to[i] = 0.0F;
     to += run;
-    begin += run;
     count -= run;
+    ox = 0;
+    if (++oy == s.output[1]) oy = 0, ++oz;
   }
 }
 
@@ -86,14 +99,14 @@ ConvF32::ConvF32(const ConvShape& shape, std::span<const float> weights) : shape
   columns_ = std::min(kColumnPanels, blocks(pixels, tile.columns)) * tile.columns;
   column_blocks_ = columns_ == 0 ? 0 : blocks(pixels, columns_);
   const std::size_t pieces = column_blocks_ * groups * static_cast<std::size_t>(shape.batch);
-  const std::size_t wanted = pieces == 0 ? 1 : blocks(kPieces, pieces);
+  const auto threads = static_cast<std::size_t>(base::thread_budget());
+  const std::size_t wanted = pieces == 0 || threads == 1 ? 1 : blocks(threads * kPiecesPerThread, pieces);
   rows_ = std::max(kRowBlock, blocks(blocks(outputs, wanted), tile.rows) * tile.rows);
   row_blocks_ = blocks(outputs, rows_);
 
   const std::size_t packed_bytes = group_floats_ * groups * sizeof(float);
   slot_bytes_ = whole_lines((std::min(depth, kGemmDepth) + 1) * columns_ * sizeof(float));
-  slots_ = std::clamp<std::size_t>(pieces * row_blocks_, 1,
-                                   std::min(static_cast<std::size_t>(base::thread_budget()), ScratchSlots::kMost));
+  slots_ = std::clamp<std::size_t>(pieces * row_blocks_, 1, std::min(threads, ScratchSlots::kMost));
   scratch_bytes_ = slots_ * slot_bytes_;
   if (weights.empty()) {
     scratch_bytes_ += whole_lines(packed_bytes);
@@ -125,7 +138,7 @@ void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights
     pack_patches(shape_.window, planes, k, count, piece.column, piece.columns, tile.columns, line, patches);
     const GemmStart first = bias == nullptr ? GemmStart::zero : GemmStart::row_bias;
     gemm_block({piece.rows, piece.columns, count, left + k * tile.rows, tile.rows * depth, patches,
-                tile.columns * count, to, pixels, k == 0 ? first : GemmStart::accumulate,
+                tile.columns * count, tile.columns, to, pixels, k == 0 ? first : GemmStart::accumulate,
                 bias == nullptr ? nullptr : bias + output});
     k += count;
   } while (k < depth);
@@ -133,7 +146,8 @@ void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights
 
 void ConvF32::run(const float* x, const float* w, const float* bias, float* y, std::span<std::byte> scratch) const {
   const auto groups = static_cast<std::size_t>(shape_.groups), batch = static_cast<std::size_t>(shape_.batch);
-  const auto outputs = static_cast<std::size_t>(shape_.group_outputs()), depth = static_cast<std::size_t>(shape_.depth());
+  const auto outputs = static_cast<std::size_t>(shape_.group_outputs()),
+             depth = static_cast<std::size_t>(shape_.depth());
   const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
   const float* weights = packed_.as<float>().data();
   if (packed_.data() == nullptr) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/threads.hpp"
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/pool.hpp"
+#include "kernels/tensor/slide.hpp"
 #include "kernels/testing/targets.hpp"
 
 namespace skerry::kernels {
@@ -86,6 +88,13 @@ std::vector<float> packed(const ConvShape& s, const Data& d, bool constant, int 
   return y;
 }
 
+// Scratch full of what must not matter.
+std::span<std::byte> room(const SlideF32& slide) {
+  static std::vector<float> scratch;
+  scratch.assign(slide.scratch_bytes() / sizeof(float), std::numeric_limits<float>::quiet_NaN());
+  return std::as_writable_bytes(std::span(scratch));
+}
+
 void expect_near(const ConvShape& s, const std::vector<float>& y, const std::vector<float>& expected) {
   // One rounding of half a unit per product of numbers below 1.
   const double tolerance = 2e-6 * std::sqrt(static_cast<double>(s.depth()) + 1);
@@ -139,7 +148,8 @@ TEST(Conv, DepthwiseAgreesWithTheFormula) {
       for (const int threads : {1, 2}) {
         const base::ThreadLimit limit(threads);
         std::vector<float> y(d.expected.size());
-        conv_depthwise_f32(s, d.x.data(), d.w.data(), d.bias.data(), y.data());
+        const SlideF32 slide(s.window, s.batch * s.outputs);
+        slide.convolve(s.outputs, s.group_outputs(), d.x.data(), d.w.data(), d.bias.data(), y.data(), room(slide));
         expect_near(s, y, d.expected);
       }
     }
@@ -156,11 +166,12 @@ TEST(Pool, VectorsAgreeWithTheFormulaForAnyWindow) {
       const auto x = random_floats(kPlanes * w.inputs(), 4);
       std::vector<float> expected(static_cast<std::size_t>(kPlanes * w.outputs())), y(expected.size());
       max_pool_ref(w, kPlanes, false, view(x), view(expected), {});
-      max_pool_f32(w, kPlanes, x.data(), y.data());
+      const SlideF32 slide(w, kPlanes);
+      slide.max(x.data(), y.data(), room(slide));
       EXPECT_EQ(y, expected);
       for (const bool count_padding : {false, true}) {
         average_pool_ref(w, kPlanes, count_padding, view(x), view(expected));
-        average_pool_f32(w, kPlanes, count_padding, x.data(), y.data());
+        slide.average(count_padding, x.data(), y.data(), room(slide));
         for (std::size_t i = 0; i < y.size(); ++i) {
           if (std::isnan(expected[i])) continue;  // padding alone has no mean
           ASSERT_NEAR(y[i], expected[i], 1e-5);

@@ -40,6 +40,7 @@ struct GemmBlock {
   std::size_t left_stride;  ///< floats from one panel to the next
   const float* right;       ///< likewise
   std::size_t right_stride;
+  std::size_t right_row;  ///< floats from one depth to the next; tile().columns in packed panels
   float* c;
   std::size_t c_row;
   GemmStart start;
@@ -52,6 +53,11 @@ void gemm_block(const GemmBlock& block);
 /// does not depend on their number. bias: `rows` or `columns` floats as `start` says.
 void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
                  GemmStart start, const float* bias, float* c);
+
+/// The same with a right side that is not packed, for left sides of so few rows that packing would cost more than the
+/// product: column j of depth k stands at right[k * right_row + j]. edge: room for packed_right_floats(depth, 1).
+void gemm_unpacked(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
+                   std::size_t right_row, GemmStart start, const float* bias, float* c, float* edge);
 
 /// How many full-tile multiply-adds' worth of time a product of these extents takes: narrow left sides cannot keep the
 /// vector units busy.

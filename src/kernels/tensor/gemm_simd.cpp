@@ -46,7 +46,8 @@ GemmTile tile() {
 
 // Loops over R and N are unrolled in full, so that g++ keeps `sum` in registers.
 template <std::size_t R, std::size_t N>
-HWY_INLINE void multiply(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t depth, V (&sum)[R][N]) {
+HWY_INLINE void multiply(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t b_row, std::size_t depth,
+                         V (&sum)[R][N]) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   for (std::size_t k = 0; k < depth; ++k) {
@@ -57,14 +58,14 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT a, const float* HWY_RESTRICT 
       _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
     }
     a += kRows;
-    b += kVectors * lanes;
+    b += b_row;
   }
 }
 
 // One tile of R rows and N vectors, of which `columns` results are wanted.
 template <std::size_t R, std::size_t N>
-void tile_of(const float* a, const float* b, std::size_t depth, float* c, std::size_t c_row, std::size_t columns,
-             GemmStart start, const float* bias) {
+void tile_of(const float* a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
+             std::size_t columns, GemmStart start, const float* bias) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   const bool whole = columns == N * lanes;
@@ -90,7 +91,7 @@ void tile_of(const float* a, const float* b, std::size_t depth, float* c, std::s
       }
     }
   }
-  multiply<R, N>(a, b, depth, sum);
+  multiply<R, N>(a, b, b_row, depth, sum);
   _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
     float* to = whole ? c + r * c_row : edge;
     _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) hn::StoreU(sum[r][n], d, to + n * lanes);
@@ -99,22 +100,22 @@ void tile_of(const float* a, const float* b, std::size_t depth, float* c, std::s
 }
 
 template <std::size_t R>
-void tile_rows(const float* a, const float* b, std::size_t depth, float* c, std::size_t c_row, std::size_t columns,
-               GemmStart start, const float* bias) {
+void tile_rows(const float* a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
+               std::size_t columns, GemmStart start, const float* bias) {
   const std::size_t lanes = hn::Lanes(D());
-  if (columns > 2 * lanes) return tile_of<R, 3>(a, b, depth, c, c_row, columns, start, bias);
-  if (columns > lanes) return tile_of<R, 2>(a, b, depth, c, c_row, columns, start, bias);
-  tile_of<R, 1>(a, b, depth, c, c_row, columns, start, bias);
+  if (columns > 2 * lanes) return tile_of<R, 3>(a, b, b_row, depth, c, c_row, columns, start, bias);
+  if (columns > lanes) return tile_of<R, 2>(a, b, b_row, depth, c, c_row, columns, start, bias);
+  tile_of<R, 1>(a, b, b_row, depth, c, c_row, columns, start, bias);
 }
 
 // Up to kRows rows: the largest tile that fits, then the next.
-void tile_any(const float* a, const float* b, std::size_t depth, float* c, std::size_t c_row, std::size_t rows,
-              std::size_t columns, GemmStart start, const float* bias) {
+void tile_any(const float* a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
+              std::size_t rows, std::size_t columns, GemmStart start, const float* bias) {
   std::size_t r = 0;
   const auto step = [&](auto size) {
     if (rows - r < size) return;
     const float* own_bias = start == GemmStart::row_bias ? bias + r : bias;
-    tile_rows<size>(a + r, b, depth, c + r * c_row, c_row, columns, start, own_bias);
+    tile_rows<size>(a + r, b, b_row, depth, c + r * c_row, c_row, columns, start, own_bias);
     r += size;
   };
   if constexpr (kRows == 8) step(std::integral_constant<std::size_t, 8>());
@@ -130,13 +131,13 @@ void block_of(const GemmBlock& block) {
     const std::size_t depth = std::min(kGemmDepth, block.depth - k);
     const GemmStart start = k == 0 ? block.start : GemmStart::accumulate;
     for (std::size_t column = 0; column < block.columns; column += width) {
-      const float* right = block.right + column / width * block.right_stride + k * width;
+      const float* right = block.right + column / width * block.right_stride + k * block.right_row;
       const std::size_t columns = std::min(width, block.columns - column);
       for (std::size_t row = 0; row < block.rows; row += kRows) {
         const float* left = block.left + row / kRows * block.left_stride + k * kRows;
         const std::size_t at = block.start == GemmStart::row_bias ? row : column;
         const float* bias = block.bias == nullptr ? nullptr : block.bias + at;
-        tile_any(left, right, depth, block.c + row * block.c_row + column, block.c_row,
+        tile_any(left, right, block.right_row, depth, block.c + row * block.c_row + column, block.c_row,
                  std::min(kRows, block.rows - row), columns, start, bias);
       }
     }
@@ -230,9 +231,28 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
       const std::size_t row = piece % row_blocks * tall, column = piece / row_blocks * wide;
       const std::size_t at = start == GemmStart::row_bias ? row : column;
       gemm_block({std::min(tall, rows - row), std::min(wide, columns - column), depth, left + row * depth,
-                  t.rows * depth, right + column * depth, t.columns * depth, c + row * columns + column, columns, start,
-                  bias == nullptr ? nullptr : bias + at});
+                  t.rows * depth, right + column * depth, t.columns * depth, t.columns, c + row * columns + column,
+                  columns, start, bias == nullptr ? nullptr : bias + at});
     }
+  });
+}
+
+void gemm_unpacked(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
+                   std::size_t right_row, GemmStart start, const float* bias, float* c, float* edge) {
+  const GemmTile t = gemm_tile();
+  const std::size_t whole = columns / t.columns;
+  const auto run = [&](std::size_t column, std::size_t count, const float* from, std::size_t from_row) {
+    gemm_block({rows, count, depth, left, t.rows * depth, from, t.columns, from_row, c + column, columns, start,
+                bias == nullptr ? nullptr : bias + column});
+  };
+  // The last panel is packed: a vector must not be read past the end of the matrix.
+  const std::size_t last = whole * t.columns;
+  base::parallel_for(0, whole + 1, 8, [&](std::size_t begin, std::size_t end) {
+    const std::size_t until = std::min(end, whole);
+    if (until > begin) run(begin * t.columns, (until - begin) * t.columns, right + begin * t.columns, right_row);
+    if (end <= whole || last == columns) return;
+    pack_right({right + last, right_row, 1}, depth, columns - last, edge);
+    run(last, columns - last, edge, t.columns);
   });
 }
 

@@ -1,5 +1,5 @@
 /// \file
-/// Pooling: the largest element or the mean of what a window sees, plane by plane.
+/// Pooling: the largest element or the mean of what a window sees, plane by plane; in vectors see slide.hpp.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,9 @@ namespace skerry::kernels {
 /// plane's first spatial axis fastest. Reals, i8, u8. A window without elements gives the lowest value and index -1.
 void max_pool_ref(const Window& window, std::int64_t planes, bool column_major, TensorView x, MutableTensorView y,
                   MutableTensorView indices);
-void max_pool_f32(const Window& window, std::int64_t planes, const float* x, float* y);
 
 /// y = mean of the window's elements. count_padding: padding (but nothing beyond it) counts as zeros. Reals.
 void average_pool_ref(const Window& window, std::int64_t planes, bool count_padding, TensorView x, MutableTensorView y);
-void average_pool_f32(const Window& window, std::int64_t planes, bool count_padding, const float* x, float* y);
 
 /// How many taps of one axis count in the mean at output `o`.
 inline std::int64_t counted_taps(const Window& s, std::size_t axis, std::int64_t o, bool count_padding) noexcept {

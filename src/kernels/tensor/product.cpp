@@ -10,6 +10,8 @@ namespace {
 
 // Left rows that are packed at a time: their scratch stays small however tall the matrix is.
 constexpr std::size_t kSlabRows = 1024;
+// With fewer left rows than this, packing the right side costs more than reading it as it stands.
+constexpr std::size_t kUnpackedRows = 12;
 // From here on a stack's matrices are shared out whole, instead of each one's blocks.
 constexpr std::size_t kStack = 4;
 
@@ -94,6 +96,12 @@ void ProductF32::run_one(std::size_t index, const float* left, const float* righ
 void ProductF32::run_shared(const float* left, const float* right, GemmStart start, const float* bias, float* y,
                             float* scratch) const {
   const auto& s = shape_;
+  if (packed_.empty() && s.rows < kUnpackedRows && s.right_column == 1) {
+    float* edge = scratch + whole_lines(packed_left_floats(s.rows, s.depth) * sizeof(float)) / sizeof(float);
+    pack_left({left, s.left_row, s.left_column}, s.rows, s.depth, static_cast<float>(s.alpha), scratch);
+    gemm_unpacked(s.rows, s.columns, s.depth, scratch, right, s.right_row, start, bias, y, edge);
+    return;
+  }
   const float* packed = packed_.data();
   float* slab = scratch;
   if (packed_.empty()) {

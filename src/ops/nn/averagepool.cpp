@@ -1,4 +1,7 @@
+#include <memory>
+
 #include "kernels/tensor/pool.hpp"
+#include "kernels/tensor/slide.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
@@ -17,7 +20,10 @@ bool counts_padding(const Node& node) {
 
 Cost can_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  return slide(types, pool_window(node, types), pool_planes(types));
+  const auto window = pool_window(node, types);
+  const auto takes = slides_in_vectors(window);
+  if (!takes) return Unexpected{takes.error()};
+  return slide(types, window, pool_planes(types));
 }
 
 Cost can_ref(const Node& node, const NodeTypes& types) {
@@ -27,15 +33,18 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
                       static_cast<double>(pool_planes(types)) * static_cast<double>(window.outputs() * window.taps()));
 }
 
+Prepared prepare_f32(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto slide = std::make_shared<const kernels::SlideF32>(pool_window(node, types), pool_planes(types));
+  return {[slide, padding = counts_padding(node)](const KernelArguments& arguments) {
+            slide->average(padding, arguments.inputs[0].as<float>().data(), arguments.outputs[0].as<float>().data(),
+                           arguments.scratch);
+          },
+          slide->scratch_bytes()};
+}
+
 constexpr KernelRow kKernels[] = {
-    {"average_pool_f32", can_f32,
-     [](const Node& node, const NodeTypes& types) -> Prepared {
-       return {[window = pool_window(node, types), planes = pool_planes(types),
-                padding = counts_padding(node)](const KernelArguments& arguments) {
-         kernels::average_pool_f32(window, planes, padding, arguments.inputs[0].as<float>().data(),
-                                   arguments.outputs[0].as<float>().data());
-       }};
-     }},
+    {"average_pool_f32", can_f32, prepare_f32},
     {"average_pool_ref", can_ref,
      [](const Node& node, const NodeTypes& types) -> Prepared {
        return {[window = pool_window(node, types), planes = pool_planes(types),

@@ -42,13 +42,15 @@ std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps) {
 }
 
 std::vector<kernels::Work> slide(const NodeTypes& types, const kernels::Window& window, std::int64_t planes) {
+  // Rows run into each other, so what lies between them is computed too.
   auto work = stream_all(types);
-  const double loads = static_cast<double>(planes) * static_cast<double>(window.outputs() * window.taps());
-  if (window.stride[2] <= 2) {
-    work.push_back({kernels::Rate::stream_cached, 4.0 * loads * static_cast<double>(window.stride[2])});
-  } else {
-    work.push_back({kernels::Rate::scalar, loads});
-  }
+  const auto stretched = [&window](std::size_t axis) {
+    return window.output[axis] + (window.kernel[axis] - 1) * window.dilation[axis] / window.stride[axis];
+  };
+  const double outputs = static_cast<double>(stretched(1) * stretched(2)) * static_cast<double>(window.output[0]);
+  const double copied = 2.0 * static_cast<double>(window.inputs()) + 2.0 * outputs;
+  const double loaded = outputs * static_cast<double>(window.taps());
+  work.push_back({kernels::Rate::stream_cached, 4.0 * static_cast<double>(planes) * (copied + loaded)});
   return work;
 }
 

@@ -21,7 +21,7 @@ std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_ele
 /// Reference loops: `steps` scalar operations, a nanosecond or so each.
 std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps);
 
-/// A window slid over `planes` planes in vectors: each tap of each output is one load, two with a stride.
+/// A window slid over `planes` planes in vectors: a copy, and one load for each tap of each output.
 std::vector<kernels::Work> slide(const NodeTypes& types, const kernels::Window& window, std::int64_t planes);
 
 std::int64_t elements(const TensorType& type);

@@ -1,4 +1,7 @@
+#include <memory>
+
 #include "kernels/tensor/pool.hpp"
+#include "kernels/tensor/slide.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
@@ -21,7 +24,10 @@ bool wants_indices(const Node& node) {
 Cost can_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
   if (wants_indices(node)) return Unexpected{"indices are wanted"};
-  return slide(types, pool_window(node, types), pool_planes(types));
+  const auto window = pool_window(node, types);
+  const auto takes = slides_in_vectors(window);
+  if (!takes) return Unexpected{takes.error()};
+  return slide(types, window, pool_planes(types));
 }
 
 Cost can_ref(const Node& node, const NodeTypes& types) {
@@ -31,14 +37,18 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
                       static_cast<double>(pool_planes(types)) * static_cast<double>(window.outputs() * window.taps()));
 }
 
+Prepared prepare_f32(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto slide = std::make_shared<const kernels::SlideF32>(pool_window(node, types), pool_planes(types));
+  return {[slide](const KernelArguments& arguments) {
+            slide->max(arguments.inputs[0].as<float>().data(), arguments.outputs[0].as<float>().data(),
+                       arguments.scratch);
+          },
+          slide->scratch_bytes()};
+}
+
 constexpr KernelRow kKernels[] = {
-    {"max_pool_f32", can_f32,
-     [](const Node& node, const NodeTypes& types) -> Prepared {
-       return {[window = pool_window(node, types), planes = pool_planes(types)](const KernelArguments& arguments) {
-         kernels::max_pool_f32(window, planes, arguments.inputs[0].as<float>().data(),
-                               arguments.outputs[0].as<float>().data());
-       }};
-     }},
+    {"max_pool_f32", can_f32, prepare_f32},
     {"max_pool_ref", can_ref,
      [](const Node& node, const NodeTypes& types) -> Prepared {
        const bool by_column = node.integer("storage_order", 0) != 0;

@@ -9,6 +9,11 @@ namespace {
 
 // Keeps sums and products of attributes far from overflow.
 constexpr std::int64_t kMostAttribute = std::int64_t{1} << 31;
+// Elements of one window.
+constexpr double kMostTaps = double{1 << 30};
+// Past these a plane is not worth spreading: tables of taps and copies of planes would outgrow the tensors.
+constexpr std::int64_t kMostVectorTaps = std::int64_t{1} << 14;
+constexpr double kMostSpread = double{1 << 28};
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -38,6 +43,9 @@ Sliding::Sliding(const Node& node, std::size_t axes, std::vector<std::int64_t> k
   if (node.find("kernel_shape") == nullptr && kernel.empty()) refuse(node, "kernel_shape is missing");
   kernel_ = node.find("kernel_shape") != nullptr ? read("kernel_shape", axes, 1, 1) : kernel;
   if (!kernel.empty() && kernel_ != kernel) refuse(node, "kernel_shape differs from the extents of the weights");
+  double taps = 1.0;
+  for (const std::int64_t extent : kernel_) taps *= static_cast<double>(extent);
+  if (taps > kMostTaps) refuse(node, "a window of more than 2^30 elements is not supported");
   strides_ = read("strides", axes, 1, 1);
   dilations_ = read("dilations", axes, 1, 1);
   pads_ = read("pads", 2 * axes, 0, 0);
@@ -68,11 +76,10 @@ Dim Sliding::output(std::size_t axis, const Dim& input) const {
     refuse(node_, "a window of " + std::to_string(extent(axis)) + " does not fit into " +
                       std::to_string(input.value + padding) + " elements of spatial axis " + std::to_string(axis));
   }
-  std::int64_t count = room / stride + 1;
-  if (ceil_ && padding_ == Padding::given && room % stride != 0) {
-    // A last window must begin on the input or on the padding before it.
-    if (count * stride < input.value + pads_[axis]) ++count;
-  }
+  if (!ceil_ || padding_ != Padding::given) return room / stride + 1;
+  // A last window must begin on the input or on the padding before it.
+  std::int64_t count = divide_up(room, stride) + 1;
+  if ((count - 1) * stride >= input.value + pads_[axis]) --count;
   return count;
 }
 
@@ -94,6 +101,17 @@ kernels::Window Sliding::window(const Shape& x) const {
     out.pad_end[to] = total - out.pad_begin[to];
   }
   return out;
+}
+
+Expected<bool> slides_in_vectors(const kernels::Window& window) {
+  if (window.taps() > kMostVectorTaps) return Unexpected{"the window has more than 2^14 elements"};
+  double spread = 1.0;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto extent = static_cast<double>(window.input[axis] + window.pad_begin[axis] + window.pad_end[axis]);
+    spread *= extent + static_cast<double>(window.stride[axis] * window.kernel[axis]);
+  }
+  if (spread > kMostSpread) return Unexpected{"a padded plane has more than 2^28 elements"};
+  return true;
 }
 
 void infer_pool(TypeContext& context) {

@@ -37,6 +37,9 @@ class Sliding {
   bool ceil_ = false;
 };
 
+/// Whether SlideF32 takes the window, else why not.
+Expected<bool> slides_in_vectors(const kernels::Window& window);
+
 /// Type rule of pools: output 0 has input 0's dtype and batch and channels, and space as the window leaves it.
 void infer_pool(TypeContext& context);
 /// The loops of a pool, and how many planes it has.

@@ -29,9 +29,11 @@ def extent(dim: onnx.TensorShapeProto.Dimension) -> str:
 
 def lines(path: Path) -> Iterator[str]:
     graph = shape_inference.infer_shapes(onnx.load(path, load_external_data=False), data_prop=True).graph
+    # A quantiser leaves types of values behind that no node makes any more.
+    made = {name for node in graph.node for name in node.output}
     for value in sorted([*graph.value_info, *graph.output], key=lambda each: str(each.name)):
         tensor = value.type.tensor_type
-        if tensor.elem_type and tensor.HasField("shape"):
+        if value.name in made and tensor.elem_type and tensor.HasField("shape"):
             yield f"{path.stem} {value.name} {tensor.elem_type} {','.join(map(extent, tensor.shape.dim)) or '-'}"
 
 

@@ -8,7 +8,6 @@
 #include <skerry/hybrid.hpp>
 
 #include "exec/executor.hpp"
-#include "ops/nn/op_record.hpp"
 #include "plan/memory_layout.hpp"
 
 namespace skerry::exec {
@@ -187,8 +186,8 @@ TEST(RunGraph, ReadsWeightsThatStandAtAnyByteOfAFile) {
   EXPECT_EQ(run_once(graph, {2, 3, 4}), (std::vector<float>{2, -6, 2}));
 
   const std::array types = {vector_type(kCount)};
-  const Graph ready = ops::specialize(graph, types);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(ready.value(w).constant->view().data()) % alignof(float), 0u);
+  const auto plan = plan_of(graph, types);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(plan->graph.value(w).constant->view().data()) % alignof(float), 0u);
 }
 
 TEST(RunGraph, RefusesABufferThatKernelsCannotRead) {

@@ -88,9 +88,8 @@ double measure_gemm_f32(int threads) {
   shape.rows = shape.columns = shape.depth = shape.left_row = shape.right_row = kSide;
   const ProductF32 product(shape, b.values());
   auto scratch = base::Buffer::allocate(product.scratch_bytes(), base::MemoryBudget(), "calibration");
-  const double seconds = seconds_of([&] {
-    product.run(a.data(), b.data(), GemmStart::zero, nullptr, c.data(), scratch.as<std::byte>());
-  });
+  const double seconds =
+      seconds_of([&] { product.run(a.data(), b.data(), GemmStart::zero, nullptr, c.data(), scratch.as<std::byte>()); });
   return seconds / gemm_effective_flops(kSide, kSide, kSide);
 }
 
@@ -104,8 +103,7 @@ double measure_conv_f32(int threads) {
   Floats x(kChannels * kSide * kSide), y(kChannels * kSide * kSide), w(kChannels * kChannels * 9);
   const ConvF32 conv(shape, w.values());
   auto scratch = base::Buffer::allocate(conv.scratch_bytes(), base::MemoryBudget(), "calibration");
-  const double seconds =
-      seconds_of([&] { conv.run(x.data(), w.data(), nullptr, y.data(), scratch.as<std::byte>()); });
+  const double seconds = seconds_of([&] { conv.run(x.data(), w.data(), nullptr, y.data(), scratch.as<std::byte>()); });
   return seconds / gemm_effective_flops(kChannels, kSide * kSide, kChannels * 9);
 }
 

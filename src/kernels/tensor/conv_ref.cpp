@@ -43,17 +43,15 @@ void conv_ref(const ConvShape& shape, TensorView x, TensorView w, TensorView bia
     const T* weights = reinterpret_cast<const T*>(w.data());
     const T* shift = reinterpret_cast<const T*>(bias.data());
     T* out = reinterpret_cast<T*>(y.data());
-    base::parallel_for(0, static_cast<std::size_t>(shape.batch * shape.outputs), 1,
-                       [&](std::size_t begin, std::size_t end) {
-                         for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
-                           const std::int64_t n = i / shape.outputs, o = i % shape.outputs;
-                           const std::int64_t first =
-                               n * shape.channels + o / shape.group_outputs() * shape.group_channels();
-                           channel(shape, in + first * shape.window.inputs(), weights + o * shape.depth(),
-                                   shift == nullptr ? 0.0 : convert<double>(shift[o]),
-                                   out + i * shape.window.outputs());
-                         }
-                       });
+    base::parallel_for(
+        0, static_cast<std::size_t>(shape.batch * shape.outputs), 1, [&](std::size_t begin, std::size_t end) {
+          for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
+            const std::int64_t n = i / shape.outputs, o = i % shape.outputs;
+            const std::int64_t first = n * shape.channels + o / shape.group_outputs() * shape.group_channels();
+            channel(shape, in + first * shape.window.inputs(), weights + o * shape.depth(),
+                    shift == nullptr ? 0.0 : convert<double>(shift[o]), out + i * shape.window.outputs());
+          }
+        });
   });
 }
 

@@ -98,8 +98,7 @@ void infer_types(Graph& graph);
 
 /// The graph for these input types: inference again, whatever the graph said before, and everything that became
 /// constant folded away (with concrete types Shape chains vanish). inputs: one type per graph input. Constants are
-/// shared with the original, except those that do not stand at a multiple of their element's size: they are copied, so
-/// that kernels may read every tensor element by element.
+/// shared with the original.
 Graph specialize(const Graph& graph, std::span<const TensorType> inputs);
 
 /// Kernels read elements at addresses that fit their type, but a weight may stand anywhere in a mapped file. Bytes of

@@ -1,7 +1,4 @@
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <skerry/error.hpp>
 
 #include "ops/nn/flow.hpp"
@@ -61,19 +58,6 @@ std::optional<std::vector<Tensor>> from_type_alone(const Graph& graph, const Nod
   const std::int64_t end = std::max(begin, clamp(node.integer("end", rank)));
   const auto dims = shape->dims().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
   return std::vector{Tensor::from<std::int64_t>(dims, Shape{end - begin})};
-}
-
-// Kernels read elements where C++ lets them stand, but weights mapped from an ONNX file start at any byte. Such a
-// constant moves to storage of its own here, in the one place that every graph passes before it runs; an aligned one
-// stays where it is mapped.
-Tensor aligned_constant(const Tensor& constant) {
-  const auto alignment = std::clamp<std::uintptr_t>(static_cast<std::uintptr_t>(dtype_bits(constant.dtype()) / 8), 1,
-                                                    alignof(std::max_align_t));
-  const auto* data = constant.view().data();
-  if (reinterpret_cast<std::uintptr_t>(data) % alignment == 0) return constant;
-  Tensor moved(constant.dtype(), constant.shape());
-  std::memcpy(moved.mutable_view().data(), data, constant.view().bytes());
-  return moved;
 }
 
 // A view of constants is the same storage under another shape.
@@ -149,10 +133,8 @@ Graph specialize(const Graph& graph, std::span<const TensorType> inputs) {
   }
   // Whoever made the graph, a constant is what its elements are.
   for (ValueId id = 0; id < out.values().size(); ++id) {
-    auto& constant = out.value(id).constant;
-    if (!constant) continue;
-    constant = aligned_constant(*constant);
-    out.value(id).type = TensorType::of(constant->dtype(), constant->shape());
+    if (const auto& constant = out.value(id).constant)
+      out.value(id).type = TensorType::of(constant->dtype(), constant->shape());
   }
   TypeFlow flow(out);
   std::vector<std::uint8_t> dead(out.nodes().size(), 0);
@@ -169,7 +151,7 @@ Graph specialize(const Graph& graph, std::span<const TensorType> inputs) {
     for (std::size_t i = 0; i < outputs.size() && i < folded->size(); ++i) {
       if (outputs[i] == kNoValue) continue;
       Value& value = out.value(outputs[i]);
-      value.constant = aligned_constant((*folded)[i]);
+      value.constant = (*folded)[i];
       value.producer = kNoNode;
       flow.constant_known(outputs[i], *value.constant);
     }

@@ -29,7 +29,8 @@ typedef struct {
   void* (*make_product)(const skerry_onednn_product*, const float* weights, const float* bias, const char** reason);
   uint64_t (*scratch_bytes)(const void* handle);
   uint64_t (*packed_bytes)(const void* handle);
-  /* x and out dense row-major, scratch 64-byte aligned. `threads` of OpenMP at most. Gives 0, or 1 when oneDNN failed. */
+  /* x and out dense row-major, scratch 64-byte aligned. `threads` of OpenMP at most. Gives 0, or 1 when oneDNN failed.
+   */
   int (*run)(const void* handle, const float* x, float* out, void* scratch, int threads);
   void (*free)(void* handle);
 } skerry_onednn_api;

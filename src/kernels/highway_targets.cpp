@@ -8,8 +8,8 @@ namespace {
 std::int64_t detect() {
   std::int64_t targets = HWY_EMU128 | HWY_SCALAR;
 #if HWY_ARCH_X86
-  // What each target may use, as Highway's own detection demands it (hwy/targets.cc); F16C, which not every compiler can
-  // ask for, is in every CPU that has AVX2.
+  // What each target may use, as Highway's own detection demands it (hwy/targets.cc); F16C, which not every compiler
+  // can ask for, is in every CPU that has AVX2.
   __builtin_cpu_init();
   const bool ssse3 = __builtin_cpu_supports("ssse3") != 0;
   const bool sse4 = ssse3 && __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0 &&

@@ -1,4 +1,5 @@
-// Runs a fuzz target over its kept corpus without a fuzzer, so that every build and compiler replays what was once found.
+// Runs a fuzz target over its kept corpus without a fuzzer, so that every build and compiler replays what was once
+// found.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

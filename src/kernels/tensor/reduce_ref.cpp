@@ -39,14 +39,17 @@ struct Axes {
   }
 };
 
-template <Reduction F, class A>
+// What a reduction over no elements gives: the ends are those of the element type T, not of what it is summed in.
+template <Reduction F, class A, class T>
 A start() {
   if constexpr (F == Reduction::prod) return A(1);
   if constexpr (F == Reduction::max) {
-    return std::is_floating_point_v<A> ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::lowest();
+    if constexpr (is_real<T>) return -std::numeric_limits<A>::infinity();
+    if constexpr (!is_real<T>) return static_cast<A>(std::numeric_limits<T>::lowest());
   }
   if constexpr (F == Reduction::min) {
-    return std::is_floating_point_v<A> ? std::numeric_limits<A>::infinity() : std::numeric_limits<A>::max();
+    if constexpr (is_real<T>) return std::numeric_limits<A>::infinity();
+    if constexpr (!is_real<T>) return static_cast<A>(std::numeric_limits<T>::max());
   }
   return A(0);
 }
@@ -94,9 +97,9 @@ void run(TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView 
   base::parallel_for(0, static_cast<std::size_t>(kept.elements), grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const T* from = in + kept.offset(static_cast<std::int64_t>(i));
-      A sum = start<F, A>();
+      A sum = start<F, A, T>();
       if constexpr (F == Reduction::log_sum_exp) {
-        A highest = start<Reduction::max, A>();
+        A highest = start<Reduction::max, A, T>();
         for (std::int64_t k = 0; k < summed.elements; ++k)
           highest = std::max(highest, convert<A>(from[summed.offset(k)]));
         double total = 0.0;

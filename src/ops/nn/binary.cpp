@@ -88,7 +88,9 @@ TensorView aligned(const Node& node, TensorView first, TensorView second) {
   return {second.dtype(), Shape(std::span(dims).first(own.size() + units)), second.data()};
 }
 
-void infer_broadcast(TypeContext& context, DType result) {
+void infer_broadcast(TypeContext& context, DType result, Arity arity) {
+  if (arity == Arity::two && context.inputs.size() != 2)
+    refuse(context.node, context.node.op + " takes 2 inputs, not " + std::to_string(context.inputs.size()));
   std::optional<Dims> shape = input(context, 0).shape;
   for (std::size_t i = 1; i < context.inputs.size(); ++i) {
     require_same(context, 0, i);
@@ -97,9 +99,9 @@ void infer_broadcast(TypeContext& context, DType result) {
   set_output(context, 0, result, std::move(shape));
 }
 
-void infer_binary(Binary f, TypeContext& context) {
+void infer_binary(Binary f, TypeContext& context, Arity arity) {
   require(context, 0, kernels::Numbers{});
-  infer_broadcast(context, input(context, 0).dtype);
+  infer_broadcast(context, input(context, 0).dtype, arity);
   follow_data(f, context);
 }
 

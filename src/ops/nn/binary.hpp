@@ -2,6 +2,7 @@
 /// Records of arithmetic on two elements, or on as many inputs as there are, under NumPy broadcasting.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "kernels/tensor/binary.hpp"
@@ -18,11 +19,14 @@ std::optional<std::vector<Dim>> aligned(const Node& node, const TensorType& firs
 /// The same of a view. No data moves.
 TensorView aligned(const Node& node, TensorView first, TensorView second);
 
-/// Both inputs have one dtype; gives the broadcast shape to output 0 with dtype `result`.
-void infer_broadcast(TypeContext& context, DType result);
+/// How many inputs an operator takes: two, or one and more.
+enum class Arity : std::uint8_t { two, any };
+
+/// All inputs have one dtype; gives the broadcast shape to output 0 with dtype `result`.
+void infer_broadcast(TypeContext& context, DType result, Arity arity = Arity::two);
 
 /// Type rule of add, sub, mul, div, ...: also follows shapes as data.
-void infer_binary(kernels::Binary f, TypeContext& context);
+void infer_binary(kernels::Binary f, TypeContext& context, Arity arity = Arity::two);
 Expected<std::vector<kernels::Work>> can_binary_f32(kernels::Binary f, const NodeTypes& types);
 Expected<std::vector<kernels::Work>> can_binary_ref(kernels::Binary f, const NodeTypes& types);
 Prepared prepare_binary(kernels::Binary f, const Node& node, bool vectors);
@@ -35,13 +39,13 @@ inline constexpr KernelRow kBinaryKernels[] = {
      [](const Node& node, const NodeTypes&) { return prepare_binary(F, node, false); }},
 };
 
-/// The record of function F; with one input it is the identity, with more than two it is applied from left to right.
-template <kernels::Binary F>
+/// The record of function F; with any number of inputs it is the identity of one, and applied from left to right.
+template <kernels::Binary F, Arity A = Arity::two>
 constexpr OpRecord binary_record(std::string_view name, int since_opset, std::string_view help) {
   return {.name = name,
           .since_opset = since_opset,
           .help = help,
-          .infer = [](TypeContext& context) { infer_binary(F, context); },
+          .infer = [](TypeContext& context) { infer_binary(F, context, A); },
           .upgrade = upgrade_binary,
           .kernels = kBinaryKernels<F>,
           .in_place_input = 0};

@@ -23,6 +23,7 @@ const OpRecord gru_record = {
         "output is 0 and the state stays.",
     .infer = [](TypeContext& context) { infer_recurrent(kKind, context); },
     .kernels = kKernels,
+    .first_output_optional = true,
 };
 
 }  // namespace skerry::ops

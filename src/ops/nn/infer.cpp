@@ -56,6 +56,9 @@ std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
     throw Error(ErrorCode::unsupported, "operator '" + node.op + "' is not known",
                 node.name.empty() ? node.op : node.name);
   }
+  // Kernels write their first output without asking.
+  if (node.outputs.empty() || (node.outputs[0] == kNoValue && !record->first_output_optional))
+    refuse(node, node.op + " has no first output");
   std::vector<const TensorType*> inputs;
   std::vector<const Tensor*> constants;
   std::vector<const Dims*> dims;

@@ -23,6 +23,7 @@ const OpRecord lstm_record = {
         "[directions, 3 hidden]. Past a row's length the output is 0 and the state stays.",
     .infer = [](TypeContext& context) { infer_recurrent(kKind, context); },
     .kernels = kKernels,
+    .first_output_optional = true,
 };
 
 }  // namespace skerry::ops

@@ -84,6 +84,8 @@ struct OpRecord {
   /// Output 0 is the first input's elements under another shape: no work, no buffer (Reshape, Squeeze, Flatten,
   /// Identity).
   bool is_view = false;
+  /// Output 0 may be left out where another is wanted (the recurrent operators).
+  bool first_output_optional = false;
 };
 
 /// The record of an operator, null when there is none.

@@ -130,15 +130,16 @@ void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights
       x + (static_cast<std::int64_t>(piece.image) * shape_.channels + channel) * shape_.window.inputs();
   const std::size_t output = piece.group * outputs + piece.row;
   float* to = y + (piece.image * static_cast<std::size_t>(shape_.outputs) + output) * pixels + piece.column;
-  const float* left = weights + piece.group * group_floats_ + piece.row * depth;
+  weights += piece.group * group_floats_;
+  const std::size_t left_width = depth == 0 ? 0 : group_floats_ / depth;
   float* line = patches + std::min(depth, kGemmDepth) * columns_;
   std::size_t k = 0;
   do {
     const std::size_t count = std::min(kGemmDepth, depth - k);
     pack_patches(shape_.window, planes, k, count, piece.column, piece.columns, tile.columns, line, patches);
     const GemmStart first = bias == nullptr ? GemmStart::zero : GemmStart::row_bias;
-    gemm_block({piece.rows, piece.columns, count, left + k * tile.rows, tile.rows * depth, patches,
-                tile.columns * count, tile.columns, to, pixels, k == 0 ? first : GemmStart::accumulate,
+    gemm_block({piece.row, piece.rows, 0, piece.columns, count, weights + k * left_width, left_width, patches,
+                tile.columns, true, to, pixels, k == 0 ? first : GemmStart::accumulate,
                 bias == nullptr ? nullptr : bias + output});
     k += count;
   } while (k < depth);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <skerry/tensor.hpp>
 #include <span>
+#include <vector>
 
 #include "base/memory.hpp"
 #include "kernels/tensor/window.hpp"
@@ -32,6 +33,12 @@ struct ConvShape {
 /// Any real dtype, summed in f64. bias may be empty.
 void conv_ref(const ConvShape& shape, TensorView x, TensorView w, TensorView bias, MutableTensorView y);
 
+/// Where a kernel element looks: its input position for output 0, and the outputs [first, last) of a row that see the
+/// input through it.
+struct PatchTap {
+  std::int64_t z, y, x, first, last;
+};
+
 /// float32 as a product: the weights packed once, the patches of the input packed block by block.
 class ConvF32 {
  public:
@@ -48,6 +55,7 @@ class ConvF32 {
                  float* patches) const;
 
   ConvShape shape_;
+  std::vector<PatchTap> taps_;
   std::size_t group_floats_ = 0;  ///< of one group's packed weights
   std::size_t columns_ = 0, column_blocks_ = 0;
   std::size_t rows_ = 0, row_blocks_ = 0;

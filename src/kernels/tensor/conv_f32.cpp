@@ -42,45 +42,52 @@ inline void copy_run(const float* from, std::int64_t count, std::int64_t stride,
   for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
 }
 
-// One patch row for the pixels [begin, begin + count), written in order.
-void patch_row(const Window& s, const float* plane, const Window::Extents& tap, std::int64_t begin, std::int64_t count,
-               float* to) {
-  const auto [first, last] = s.seen(2, tap[2]);
-  const std::int64_t shift = s.position(2, 0, tap[2]);
-  std::int64_t ox = begin % s.output[2], oy = begin / s.output[2] % s.output[1];
-  std::int64_t oz = begin / s.output[2] / s.output[1];
+// An output position; divisions happen once for a block of patches.
+struct Pixel {
+  std::int64_t z, y, x;
+};
+
+// One patch row for `count` pixels from `at` on, written in order.
+void patch_row(const Window& s, const float* plane, const PatchTap& tap, Pixel at, std::int64_t count, float* to) {
   while (count > 0) {
-    const std::int64_t run = std::min(count, s.output[2] - ox);
-    const std::int64_t z = s.position(0, oz, tap[0]), y = s.position(1, oy, tap[1]);
+    const std::int64_t run = std::min(count, s.output[2] - at.x);
+    const std::int64_t z = at.z * s.stride[0] + tap.z, y = at.y * s.stride[1] + tap.y;
     const bool outside = z < 0 || y < 0 || z >= s.input[0] || y >= s.input[1];
-    const std::int64_t from = outside ? ox + run : std::clamp(first, ox, ox + run);
-    const std::int64_t until = outside ? ox + run : std::clamp(last, from, ox + run);
-    for (std::int64_t i = 0; i < from - ox; ++i) to[i] = 0.0F;
+    const std::int64_t past = at.x + run;
+    const std::int64_t from = outside ? past : std::clamp(tap.first, at.x, past);
+    const std::int64_t until = outside ? past : std::clamp(tap.last, from, past);
+    for (std::int64_t i = 0; i < from - at.x; ++i) to[i] = 0.0F;
     if (until > from) {
       const float* row = plane + (z * s.input[1] + y) * s.input[2];
-      copy_run(row + shift + from * s.stride[2], until - from, s.stride[2], to + (from - ox));
+      copy_run(row + tap.x + from * s.stride[2], until - from, s.stride[2], to + (from - at.x));
     }
-    for (std::int64_t i = until - ox; i < run; ++i) to[i] = 0.0F;
+    for (std::int64_t i = until - at.x; i < run; ++i) to[i] = 0.0F;
     to += run;
     count -= run;
-    ox = 0;
-    if (++oy == s.output[1]) oy = 0, ++oz;
+    at.x = 0;
+    if (++at.y == s.output[1]) at.y = 0, ++at.z;
   }
 }
 
-// Patch rows [k, k + depth) of the pixels, packed as a right side of gemm_block.
-void pack_patches(const Window& s, const float* x, std::size_t k, std::size_t depth, std::size_t begin,
-                  std::size_t count, std::size_t width, float* line, float* packed) {
-  const std::int64_t taps = s.taps();
+// Patch rows [k, k + depth) of the pixels [begin, begin + count), packed as a right side of gemm_block.
+void pack_patches(const Window& s, std::span<const PatchTap> taps, const float* x, std::size_t k, std::size_t depth,
+                  std::size_t begin, std::size_t count, std::size_t width, float* line, float* packed) {
   std::fill(line + count, line + blocks(count, width) * width, 0.0F);
+  const auto first = static_cast<std::int64_t>(begin);
+  const Pixel at{first / s.output[2] / s.output[1], first / s.output[2] % s.output[1], first % s.output[2]};
+  std::size_t tap = k % taps.size();
+  const float* plane = x + static_cast<std::int64_t>(k / taps.size()) * s.inputs();
   for (std::size_t row = 0; row < depth; ++row) {
-    const auto at = static_cast<std::int64_t>(k + row);
-    const std::int64_t tap = at % taps;
-    patch_row(s, x + at / taps * s.inputs(),
-              {tap / (s.kernel[1] * s.kernel[2]), tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]},
-              static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count), line);
-    for (std::size_t panel = 0; panel * width < count; ++panel)
-      std::memcpy(packed + (panel * depth + row) * width, line + panel * width, width * sizeof(float));
+    // A single panel's row is written where it belongs.
+    float* to = count <= width ? packed + row * width : line;
+    patch_row(s, plane, taps[tap], at, static_cast<std::int64_t>(count), to);
+    if (to == line) {
+      for (std::size_t panel = 0; panel * width < count; ++panel)
+        std::memcpy(packed + (panel * depth + row) * width, line + panel * width, width * sizeof(float));
+    } else {
+      for (std::size_t i = count; i < width; ++i) to[i] = 0.0F;
+    }
+    if (++tap == taps.size()) tap = 0, plane += s.inputs();
   }
 }
 
@@ -92,6 +99,13 @@ struct ConvF32::Piece {
 };
 
 ConvF32::ConvF32(const ConvShape& shape, std::span<const float> weights) : shape_(shape) {
+  const Window& w = shape.window;
+  for (std::int64_t tap = 0; tap < w.taps(); ++tap) {
+    const std::int64_t kx = tap % w.kernel[2];
+    const auto [first, last] = w.seen(2, kx);
+    taps_.push_back({w.position(0, 0, tap / w.kernel[2] / w.kernel[1]),
+                     w.position(1, 0, tap / w.kernel[2] % w.kernel[1]), w.position(2, 0, kx), first, last});
+  }
   const GemmTile tile = gemm_tile();
   const auto outputs = static_cast<std::size_t>(shape.group_outputs()), depth = static_cast<std::size_t>(shape.depth());
   const auto groups = static_cast<std::size_t>(shape.groups), pixels = static_cast<std::size_t>(shape.window.outputs());
@@ -130,15 +144,16 @@ void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights
       x + (static_cast<std::int64_t>(piece.image) * shape_.channels + channel) * shape_.window.inputs();
   const std::size_t output = piece.group * outputs + piece.row;
   float* to = y + (piece.image * static_cast<std::size_t>(shape_.outputs) + output) * pixels + piece.column;
-  const float* left = weights + piece.group * group_floats_ + piece.row * depth;
+  weights += piece.group * group_floats_;
+  const std::size_t left_width = depth == 0 ? 0 : group_floats_ / depth;
   float* line = patches + std::min(depth, kGemmDepth) * columns_;
   std::size_t k = 0;
   do {
     const std::size_t count = std::min(kGemmDepth, depth - k);
-    pack_patches(shape_.window, planes, k, count, piece.column, piece.columns, tile.columns, line, patches);
+    pack_patches(shape_.window, taps_, planes, k, count, piece.column, piece.columns, tile.columns, line, patches);
     const GemmStart first = bias == nullptr ? GemmStart::zero : GemmStart::row_bias;
-    gemm_block({piece.rows, piece.columns, count, left + k * tile.rows, tile.rows * depth, patches,
-                tile.columns * count, tile.columns, to, pixels, k == 0 ? first : GemmStart::accumulate,
+    gemm_block({piece.row, piece.rows, 0, piece.columns, count, weights + k * left_width, left_width, patches,
+                tile.columns, true, to, pixels, k == 0 ? first : GemmStart::accumulate,
                 bias == nullptr ? nullptr : bias + output});
     k += count;
   } while (k < depth);

@@ -22,9 +22,11 @@ struct MatrixView {
   std::size_t row = 0, column = 1;
 };
 
-/// Floats of a packed left matrix [rows, depth]: panels of tile().rows rows, each [depth][rows], zeros past the end.
+/// A packed side is cut into pieces of kGemmDepth depths (the last one shorter), each of them into panels of
+/// tile().rows rows or tile().columns columns, each panel [depth][width] with zeros past the end: what a product reads
+/// lies in the order in which it is read. Piece k begins at float k * (width of all panels), panel p of a piece of d
+/// depths at p * width * d.
 std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept;
-/// Floats of a packed right matrix [depth, columns]: panels of tile().columns columns, each [depth][columns].
 std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept;
 /// Packs factor * a. Parallel inside.
 void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed);
@@ -33,18 +35,19 @@ void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, flo
 /// What a product is added to.
 enum class GemmStart : std::uint8_t { zero, row_bias, column_bias, accumulate };
 
-/// One block of a product: c [rows, columns] at row stride c_row = start + left * right.
+/// One block of a product: c [rows, columns] at row stride c_row = start + left * right. The block begins at row `row`
+/// of the packed left matrix and column `column` of the right one, multiples of the tile's.
 struct GemmBlock {
-  std::size_t rows, columns, depth;
-  const float* left;        ///< first panel of the block
-  std::size_t left_stride;  ///< floats from one panel to the next
-  const float* right;       ///< likewise
-  std::size_t right_stride;
-  std::size_t right_row;  ///< floats from one depth to the next; tile().columns in packed panels
-  float* c;
+  std::size_t row, rows, column, columns, depth;
+  const float* left;
+  std::size_t left_width;  ///< of all panels of the left matrix
+  const float* right;
+  std::size_t right_width;
+  bool right_packed;  ///< else element (k, j) of the right matrix stands at k * right_width + j
+  float* c;           ///< of the block, as is bias
   std::size_t c_row;
   GemmStart start;
-  const float* bias;  ///< of the block's first row or column
+  const float* bias;
 };
 /// On the calling thread. depth may be 0. Each element is start + the products in the order of the depth.
 void gemm_block(const GemmBlock& block);

@@ -130,15 +130,15 @@ void block_of(const GemmBlock& block) {
   do {
     const std::size_t depth = std::min(kGemmDepth, block.depth - k);
     const GemmStart start = k == 0 ? block.start : GemmStart::accumulate;
+    const std::size_t right_row = block.right_packed ? width : block.right_width;
     for (std::size_t column = 0; column < block.columns; column += width) {
-      const float* right = block.right + column / width * block.right_stride + k * block.right_row;
-      const std::size_t columns = std::min(width, block.columns - column);
+      const std::size_t right = block.column + column, columns = std::min(width, block.columns - column);
+      const float* b = block.right + k * block.right_width + right * (block.right_packed ? depth : 1);
       for (std::size_t row = 0; row < block.rows; row += kRows) {
-        const float* left = block.left + row / kRows * block.left_stride + k * kRows;
+        const float* a = block.left + k * block.left_width + (block.row + row) * depth;
         const std::size_t at = block.start == GemmStart::row_bias ? row : column;
-        const float* bias = block.bias == nullptr ? nullptr : block.bias + at;
-        tile_any(left, right, block.right_row, depth, block.c + row * block.c_row + column, block.c_row,
-                 std::min(kRows, block.rows - row), columns, start, bias);
+        tile_any(a, b, right_row, depth, block.c + row * block.c_row + column, block.c_row,
+                 std::min(kRows, block.rows - row), columns, start, block.bias == nullptr ? nullptr : block.bias + at);
       }
     }
     k += depth;
@@ -166,25 +166,32 @@ std::size_t panels(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
 
-// Panels of `width` neighbours: element (k, i) of panel p is source(p * width + i, k).
+// One panel of one piece of the depth: to[k * width + i] = factor * from[i * along + k * across].
+void pack_panel(const float* from, std::size_t along, std::size_t across, std::size_t count, std::size_t depth,
+                std::size_t width, float factor, float* to) {
+  if (count < width) std::fill_n(to, width * depth, 0.0F);
+  if (along == 1) {
+    for (std::size_t k = 0; k < depth; ++k) {
+      for (std::size_t i = 0; i < count; ++i) to[k * width + i] = factor * from[k * across + i];
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t k = 0; k < depth; ++k) to[k * width + i] = factor * from[i * along + k * across];
+  }
+}
+
 void pack(const float* data, std::size_t along, std::size_t across, std::size_t extent, std::size_t depth,
           std::size_t width, float factor, float* packed) {
   const std::size_t grain = std::max<std::size_t>(1, kPackGrain / std::max<std::size_t>(depth * width, 1));
-  base::parallel_for(0, panels(extent, width), grain, [&](std::size_t begin, std::size_t end) {
+  const std::size_t all = panels(extent, width);
+  base::parallel_for(0, all, grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t p = begin; p < end; ++p) {
       const std::size_t first = p * width;
-      const std::size_t count = std::min(width, extent - first);
-      const float* from = data + first * along;
-      float* to = packed + p * width * depth;
-      if (count < width) std::fill_n(to, width * depth, 0.0F);
-      if (along == 1) {
-        for (std::size_t k = 0; k < depth; ++k) {
-          for (std::size_t i = 0; i < count; ++i) to[k * width + i] = factor * from[k * across + i];
-        }
-        continue;
-      }
-      for (std::size_t i = 0; i < count; ++i) {
-        for (std::size_t k = 0; k < depth; ++k) to[k * width + i] = factor * from[i * along + k * across];
+      for (std::size_t k = 0; k < depth; k += kGemmDepth) {
+        const std::size_t piece = std::min(kGemmDepth, depth - k);
+        pack_panel(data + first * along + k * across, along, across, std::min(width, extent - first), piece, width,
+                   factor, packed + k * all * width + first * piece);
       }
     }
   });
@@ -221,6 +228,7 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
   if (rows == 0 || columns == 0) return;
   const GemmTile t = gemm_tile();
   const std::size_t tall = std::min(kRowBlock, panels(rows, t.rows) * t.rows);
+  const std::size_t left_width = panels(rows, t.rows) * t.rows, right_width = panels(columns, t.columns) * t.columns;
   const double panel_flops = 2.0 * static_cast<double>(tall * t.columns) * static_cast<double>(depth + 1);
   const auto wanted = static_cast<std::size_t>(kPieceFlops / panel_flops);
   const std::size_t wide = std::clamp<std::size_t>(wanted, 1, kColumnPanels) * t.columns;
@@ -230,9 +238,9 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
     for (std::size_t piece = begin; piece < end; ++piece) {
       const std::size_t row = piece % row_blocks * tall, column = piece / row_blocks * wide;
       const std::size_t at = start == GemmStart::row_bias ? row : column;
-      gemm_block({std::min(tall, rows - row), std::min(wide, columns - column), depth, left + row * depth,
-                  t.rows * depth, right + column * depth, t.columns * depth, t.columns, c + row * columns + column,
-                  columns, start, bias == nullptr ? nullptr : bias + at});
+      gemm_block({row, std::min(tall, rows - row), column, std::min(wide, columns - column), depth, left, left_width,
+                  right, right_width, true, c + row * columns + column, columns, start,
+                  bias == nullptr ? nullptr : bias + at});
     }
   });
 }
@@ -241,18 +249,18 @@ void gemm_unpacked(std::size_t rows, std::size_t columns, std::size_t depth, con
                    std::size_t right_row, GemmStart start, const float* bias, float* c, float* edge) {
   const GemmTile t = gemm_tile();
   const std::size_t whole = columns / t.columns;
-  const auto run = [&](std::size_t column, std::size_t count, const float* from, std::size_t from_row) {
-    gemm_block({rows, count, depth, left, t.rows * depth, from, t.columns, from_row, c + column, columns, start,
-                bias == nullptr ? nullptr : bias + column});
+  const auto run = [&](std::size_t column, std::size_t count, const float* from, std::size_t from_width, bool packed) {
+    gemm_block({0, rows, 0, count, depth, left, panels(rows, t.rows) * t.rows, from, from_width, packed, c + column,
+                columns, start, bias == nullptr ? nullptr : bias + column});
   };
   // The last panel is packed: a vector must not be read past the end of the matrix.
   const std::size_t last = whole * t.columns;
   base::parallel_for(0, whole + 1, 8, [&](std::size_t begin, std::size_t end) {
     const std::size_t until = std::min(end, whole);
-    if (until > begin) run(begin * t.columns, (until - begin) * t.columns, right + begin * t.columns, right_row);
+    if (until > begin) run(begin * t.columns, (until - begin) * t.columns, right + begin * t.columns, right_row, false);
     if (end <= whole || last == columns) return;
     pack_right({right + last, right_row, 1}, depth, columns - last, edge);
-    run(last, columns - last, edge, t.columns);
+    run(last, columns - last, edge, t.columns, true);
   });
 }
 

@@ -27,19 +27,31 @@ std::uint64_t whole_lines(std::uint64_t bytes) {
   return (bytes + 63) / 64 * 64;
 }
 
+// Rows shorter than this are not worth the way to a vector function.
+constexpr std::int64_t kVectorRow = 32;
+
+// Rows of planes are short: a call of memcpy would cost more than it moves.
+inline void copy_short(const float* from, std::int64_t count, float* to) {
+  if (count >= 64) {
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
+}
+
 }  // namespace
 
 SlideF32::SlideF32(const Window& window, std::int64_t outputs) : window_(window), outputs_(outputs) {
   std::vector<std::int64_t> phase_of[3];
   for (std::size_t axis = 0; axis < 3; ++axis) {
     Axis& a = axes_[axis];
-    for (std::int64_t k = 0; k < window.kernel[axis]; ++k) {
-      const std::int64_t phase = k * window.dilation[axis] % window.stride[axis];
-      const auto found = std::ranges::find(a.phases, phase);
-      phase_of[axis].push_back(found - a.phases.begin());
-      if (found == a.phases.end()) a.phases.push_back(phase);
-    }
     a.length = window.output[axis] + (window.kernel[axis] - 1) * window.dilation[axis] / window.stride[axis];
+    for (std::int64_t k = 0; k < window.kernel[axis]; ++k) {
+      const std::int64_t remainder = k * window.dilation[axis] % window.stride[axis];
+      const auto found = std::ranges::find(a.phases, remainder, &Phase::remainder);
+      phase_of[axis].push_back(found - a.phases.begin());
+      if (found == a.phases.end()) a.phases.push_back(make_phase(axis, remainder, a.length));
+    }
   }
   const std::int64_t row = axes_[2].length, plane = axes_[1].length * row, volume = axes_[0].length * plane;
   const auto columns = static_cast<std::int64_t>(axes_[2].phases.size()),
@@ -70,37 +82,44 @@ SlideF32::SlideF32(const Window& window, std::int64_t outputs) : window_(window)
                                    std::min(static_cast<std::size_t>(base::thread_budget()), ScratchSlots::kMost));
 }
 
-void SlideF32::spread_row(const float* row, std::int64_t phase, float padding, float* to) const {
-  const std::int64_t stride = window_.stride[2], length = axes_[2].length;
-  const std::int64_t shift = phase - window_.pad_begin[2];  // input position of index 0
+SlideF32::Phase SlideF32::make_phase(std::size_t axis, std::int64_t remainder, std::int64_t length) const {
+  const std::int64_t stride = window_.stride[axis], shift = remainder - window_.pad_begin[axis];
   const std::int64_t first = std::min(length, shift >= 0 ? 0 : (-shift + stride - 1) / stride);
-  const std::int64_t past = window_.input[2] - shift;
-  const std::int64_t last = past <= 0 ? first : std::clamp((past + stride - 1) / stride, first, length);
-  std::fill(to, to + first, padding);
-  const float* from = row + shift + first * stride;
-  const auto count = static_cast<std::size_t>(last - first);
+  const std::int64_t past = window_.input[axis] - shift;
+  return {remainder, shift, first, past <= 0 ? first : std::clamp((past + stride - 1) / stride, first, length)};
+}
+
+void SlideF32::spread_row(const float* row, const Phase& phase, float padding, float* to) const {
+  const std::int64_t stride = window_.stride[2], count = phase.last - phase.first;
+  for (std::int64_t i = 0; i < phase.first; ++i) to[i] = padding;
+  const float* from = row + phase.shift + phase.first * stride;
+  to += phase.first;
   if (stride == 1) {
-    std::copy_n(from, count, to + first);
-  } else if (stride == 2) {
-    take_every_other(from, count, to + first);
+    copy_short(from, count, to);
+  } else if (stride == 2 && count >= kVectorRow) {
+    take_every_other(from, static_cast<std::size_t>(count), to);
   } else {
-    for (std::size_t i = 0; i < count; ++i)
-      to[first + static_cast<std::int64_t>(i)] = from[static_cast<std::int64_t>(i) * stride];
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
   }
-  std::fill(to + last, to + length, padding);
+  for (std::int64_t i = 0; i < axes_[2].length - phase.last; ++i) to[count + i] = padding;
 }
 
 void SlideF32::spread(const float* plane, float padding, float* to) const {
-  for (const std::int64_t phase_z : axes_[0].phases) {
-    for (const std::int64_t phase_y : axes_[1].phases) {
-      for (const std::int64_t phase_x : axes_[2].phases) {
-        for (std::int64_t i = 0; i < axes_[0].length * axes_[1].length; ++i) {
-          const std::int64_t z = i / axes_[1].length * window_.stride[0] + phase_z - window_.pad_begin[0];
-          const std::int64_t y = i % axes_[1].length * window_.stride[1] + phase_y - window_.pad_begin[1];
-          const bool inside = z >= 0 && y >= 0 && z < window_.input[0] && y < window_.input[1];
-          if (inside) spread_row(plane + (z * window_.input[1] + y) * window_.input[2], phase_x, padding, to);
-          if (!inside) std::fill_n(to, axes_[2].length, padding);
-          to += axes_[2].length;
+  const Window& s = window_;
+  const std::int64_t length = axes_[2].length;
+  for (const Phase& phase_z : axes_[0].phases) {
+    for (const Phase& phase_y : axes_[1].phases) {
+      for (const Phase& phase_x : axes_[2].phases) {
+        for (std::int64_t i = 0; i < axes_[0].length; ++i) {
+          const bool z_inside = i >= phase_z.first && i < phase_z.last;
+          const std::int64_t first_row = (phase_z.shift + i * s.stride[0]) * s.input[1] + phase_y.shift;
+          for (std::int64_t j = 0; j < axes_[1].length; ++j, to += length) {
+            if (z_inside && j >= phase_y.first && j < phase_y.last) {
+              spread_row(plane + (first_row + j * s.stride[1]) * s.input[2], phase_x, padding, to);
+            } else {
+              for (std::int64_t k = 0; k < length; ++k) to[k] = padding;
+            }
+          }
         }
       }
     }
@@ -108,12 +127,10 @@ void SlideF32::spread(const float* plane, float padding, float* to) const {
 }
 
 void SlideF32::collect(const float* from, float* y) const {
-  const auto width = static_cast<std::size_t>(window_.output[2]);
+  const std::int64_t width = window_.output[2], row = axes_[2].length, plane = axes_[1].length * row;
   for (std::int64_t oz = 0; oz < window_.output[0]; ++oz) {
-    for (std::int64_t oy = 0; oy < window_.output[1]; ++oy) {
-      std::copy_n(from + (oz * axes_[1].length + oy) * axes_[2].length, width, y);
-      y += width;
-    }
+    for (std::int64_t oy = 0; oy < window_.output[1]; ++oy, y += width)
+      copy_short(from + oz * plane + oy * row, width, y);
   }
 }
 

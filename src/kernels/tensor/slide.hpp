@@ -30,14 +30,20 @@ class SlideF32 {
   void average(bool count_padding, const float* x, float* y, std::span<std::byte> scratch) const;
 
  private:
+  /// One remainder of tap positions by the stride: index i of the spread axis is input position shift + i * stride, as
+  /// far as first <= i < last.
+  struct Phase {
+    std::int64_t remainder, shift, first, last;
+  };
   struct Axis {
-    std::vector<std::int64_t> phases;  ///< remainders of tap positions by the stride that occur
-    std::int64_t length = 0;           ///< of one phase
+    std::vector<Phase> phases;  ///< those that occur
+    std::int64_t length = 0;    ///< of each
   };
   template <class F>
   void for_each_plane(std::span<std::byte> scratch, F&& f) const;
+  Phase make_phase(std::size_t axis, std::int64_t remainder, std::int64_t length) const;
   void spread(const float* plane, float padding, float* to) const;
-  void spread_row(const float* row, std::int64_t phase, float padding, float* to) const;
+  void spread_row(const float* row, const Phase& phase, float padding, float* to) const;
   void collect(const float* from, float* y) const;
   void divide(bool count_padding, float* y) const;
 

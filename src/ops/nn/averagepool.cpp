@@ -2,6 +2,7 @@
 
 #include "kernels/tensor/pool.hpp"
 #include "kernels/tensor/slide.hpp"
+#include "ops/nn/global_pool.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
@@ -43,7 +44,20 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
           slide->scratch_bytes()};
 }
 
+// One window that is the whole plane.
+Cost can_whole(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  const auto window = pool_window(node, types);
+  const bool whole = window.outputs() == 1 && window.kernel == window.input && window.position(0, 0, 0) == 0 &&
+                     window.position(1, 0, 0) == 0 && window.position(2, 0, 0) == 0 &&
+                     window.dilation == kernels::Window::kOnes;
+  if (!whole) return Unexpected{"the window is not the whole plane"};
+  return stream_all(types);
+}
+
 constexpr KernelRow kKernels[] = {
+    {"average_pool_whole", can_whole,
+     [](const Node&, const NodeTypes& types) { return prepare_global_pool_f32(kernels::Reduction::mean, types); }},
     {"average_pool_f32", can_f32, prepare_f32},
     {"average_pool_ref", can_ref,
      [](const Node& node, const NodeTypes& types) -> Prepared {

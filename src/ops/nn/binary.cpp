@@ -103,9 +103,8 @@ void infer_binary(Binary f, TypeContext& context) {
   follow_data(f, context);
 }
 
-Cost can_binary_f32(Binary f, const NodeTypes& types) {
+Cost can_binary_f32(Binary, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (!kernels::binary_f32_takes(f)) return Unexpected{"not written in vectors"};
   return stream_all(types);
 }
 

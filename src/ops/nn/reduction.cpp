@@ -71,9 +71,8 @@ void infer_reduction(Reduction f, TypeContext& context) {
   set_output(context, 0, x.dtype, std::move(out));
 }
 
-Cost can_reduce_f32(Reduction f, const Node& node, const NodeTypes& types) {
+Cost can_reduce_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (!kernels::reduce_f32_takes(f)) return Unexpected{"not written in vectors"};
   if (const auto no = axes_unknown(node, types)) return *no;
   const auto shape = *types.inputs[0].static_shape();
   const auto split = kernels::reduced_shape(shape, flags_of(node, types));

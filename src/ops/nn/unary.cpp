@@ -28,7 +28,6 @@ void infer_unary(Unary f, TypeContext& context) {
 
 Cost can_unary_f32(Unary f, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (!kernels::unary_f32_takes(f)) return Unexpected{"not written in vectors"};
   return is_cheap(f) ? stream_all(types) : transcendental(types);
 }
 

@@ -38,10 +38,11 @@ def case(
     expected: Array | np.generic | list[Array] | None = None,
     **attributes: Any,
 ) -> None:
-    """Adds a case: None leaves an optional input out; `constant` names the inputs that are initializers."""
+    """Adds a case: None leaves an optional input out; `constant` names the inputs that are
+    initializers, and attributes of None are left out."""
     names = ["" if array is None else f"x{i}" for i, array in enumerate(arrays)]
     result_names = [f"y{i}" for i in range(outputs)]
-    node = helper.make_node(op, names, result_names, name=op.lower(), **attributes)
+    node = helper.make_node(op, names, result_names, name=op.lower(), **{name: v for name, v in attributes.items() if v is not None})
     given = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
     initializers = {names[i] for i in constant}
     graph = helper.make_graph(

@@ -85,7 +85,7 @@ def unary() -> None:
         for approximate in [None, "none", "tanh"]:
             y = reals(3, 7, dtype=dtype)
             answer = gelu(y, approximate) if dtype is np.float64 else None
-            case("Gelu", y, expected=answer, **({} if approximate is None else {"approximate": approximate}))
+            case("Gelu", y, expected=answer, approximate=approximate)
     case("LeakyRelu", x, opset=1, expected=np.where(x < 0, np.float32(0.01) * x, x), consumed_inputs=[0])
     case("Elu", x, opset=1, expected=np.where(x < 0, np.expm1(x), x).astype(np.float32))
     case("HardSigmoid", x, opset=1, expected=np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1))
@@ -129,14 +129,14 @@ def binary() -> None:
     for op in ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"]:
         for dtype in REAL_DTYPES:
             case(op, reals(3, 5, dtype=dtype), reals(5, dtype=dtype, low=0.5))
-        for a, b in SHAPES:
-            case(op, reals(*a), reals(*b, low=0.5))
+        for left, right in SHAPES:
+            case(op, reals(*left), reals(*right, low=0.5))
         case(op, reals(1031), reals(1031, low=0.5))
     for op in ["Add", "Sub", "Mul", "Max", "Min"]:
         for dtype in [*SIGNED, *UNSIGNED]:
             a, b = some(dtype, 3, 5), some(dtype, 5)
-            f = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Max": np.maximum, "Min": np.minimum}[op]
-            case(op, a, b, opset=14, expected=np.asarray(f(a, b)))
+            numpy_op = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Max": np.maximum, "Min": np.minimum}[op]
+            case(op, a, b, opset=14, expected=np.asarray(numpy_op(a, b)))
     for dtype in [*SIGNED, *UNSIGNED]:
         a, b = some(dtype, 3, 5), integers(5, low=1, high=9).astype(dtype)
         quotient = (np.sign(a.astype(np.int64)) * (np.abs(a.astype(np.int64)) // b.astype(np.int64))).astype(dtype)
@@ -227,8 +227,8 @@ def comparisons() -> None:
         "Xor": np.logical_xor,
     }
     for op, f in logic.items():
-        for a, b in SHAPES:
-            case(op, truths(*a), truths(*b))
+        for left, right in SHAPES:
+            case(op, truths(*left), truths(*right))
         p, q = truths(2, 3, 4), truths(3)
         case(op, p, q, opset=1, expected=f(p, q[:, None]), broadcast=1, axis=1)
     for dtype in [*REAL_DTYPES, *SIGNED, *UNSIGNED]:
@@ -266,7 +266,7 @@ def views() -> None:
         for shape in [(6, 4), (24,), (-1,), (0, -1), (2, 0, 2, 2), (4, -1, 1), (2, -1, 2)]:
             case("Reshape", x, i64(*shape), constant=[1])
         for axis in [None, 0, 1, 2, 3, -1, -3]:
-            case("Flatten", x, **({} if axis is None else {"axis": axis}))
+            case("Flatten", x, axis=axis)
     case("Identity", reals(3), opset=1)
     empty = np.zeros((0, 3), dtype=np.float32)
     case("Reshape", empty, i64(3, 0), constant=[1], allowzero=1)
@@ -314,8 +314,7 @@ def shapes() -> None:
     x = reals(2, 3, 4)
     case("Shape", x)
     for begin, end in [(1, None), (None, 2), (-1, None), (0, -1), (-2, -1), (2, 1), (-9, 9)]:
-        attributes = {"start": begin, "end": end}
-        case("Shape", x, **{name: value for name, value in attributes.items() if value is not None})
+        case("Shape", x, start=begin, end=end)
     case("Shape", np.array(1.0, dtype=np.float32))
     case("Shape", x, opset=1)
 
@@ -324,7 +323,7 @@ def movement() -> None:
     for x in [reals(2, 3, 4, 5), integers(2, 3, 4, 5, dtype=np.int8), reals(2, 3, 4, 5, dtype=np.float64),
               reals(2, 3, 4, 5, dtype=np.float16)]:  # fmt: skip
         for perm in [None, [0, 2, 1, 3], [3, 2, 1, 0], [0, 3, 1, 2], [1, 0, 2, 3], [0, 1, 2, 3]]:
-            case("Transpose", x, **({} if perm is None else {"perm": perm}))
+            case("Transpose", x, perm=perm)
         for axis in [0, 1, -1]:
             case("Concat", x, x, axis=axis)
     case("Transpose", reals(33, 41))
@@ -345,13 +344,12 @@ def movement() -> None:
     case("Split", x, outputs=3, opset=2)
     case("Split", x, outputs=2, opset=1, expected=[x[:, :2], x[:, 2:]], axis=1, split=[2, 5])
     case("Split", x, outputs=2, opset=1, expected=[x[:3], x[3:]], axis=0)
-    floats = np.array([2, 5], dtype=np.int64)
-    case("Split", integers(7, dtype=np.int8), floats, constant=[1], outputs=2)
+    case("Split", integers(7, dtype=np.int8), i64(2, 5), constant=[1], outputs=2)
     for x in [reals(4, 5, 6), integers(4, 5, 6, dtype=np.int16)]:
         for index in [i64(0, 3, -1), integers(2, 2, low=-4, high=4), np.array(2, dtype=np.int64),
                       np.array([1, -2], dtype=np.int32), np.zeros((2, 0), dtype=np.int64)]:  # fmt: skip
-            for axis in [None, 1, -1]:
-                case("Gather", x, index, **({} if axis is None else {"axis": axis}))
+            for along in [None, 1, -1]:
+                case("Gather", x, index, axis=along)
     case("Gather", reals(4, 5), i64(1, 3), opset=1)
     for shape in [(3, 4), (2, 3, 4), (1, 1), (4,), (3, 1), (2, 1, 1, 1)]:
         case("Expand", reals(3, 1), i64(*shape), constant=[1])
@@ -483,8 +481,7 @@ def reductions() -> None:
     for op in ["ArgMax", "ArgMin"]:
         for axis in [None, 0, 1, -1]:
             for keep in [None, 0, 1]:
-                attributes = {"axis": axis, "keepdims": keep}
-                case(op, reals(4, 6), **{name: v for name, v in attributes.items() if v is not None})
+                case(op, reals(4, 6), axis=axis, keepdims=keep)
         case(op, ties, axis=1)
         case(op, ties, axis=1, select_last_index=1)
         case(op, ties.astype(np.float32), axis=0, select_last_index=1, keepdims=0)

@@ -66,22 +66,70 @@ void copy_run(const T* in, std::int64_t in_step, T* out, std::int64_t out_step, 
   }
 }
 
-// The two innermost loops in squares: a transposition that read whole columns would miss the cache at every element.
-template <class T>
-void copy_plane(const T* in, T* out, const Loops& loops) {
-  constexpr std::int64_t kSide = 16;
-  const std::size_t b = loops.rank - 1;
-  const std::size_t a = b - 1;
-  for (std::int64_t i0 = 0; i0 < loops.dims[a]; i0 += kSide) {
-    const std::int64_t i1 = std::min(i0 + kSide, loops.dims[a]);
-    for (std::int64_t j0 = 0; j0 < loops.dims[b]; j0 += kSide) {
-      const std::int64_t count = std::min(kSide, loops.dims[b] - j0);
-      for (std::int64_t i = i0; i < i1; ++i) {
-        copy_run(in + i * loops.in[a] + j0 * loops.in[b], loops.in[b], out + i * loops.out[a] + j0 * loops.out[b],
-                 loops.out[b], count);
-      }
+// Offsets of the index-th turn of the first `rank` loops.
+struct Offsets {
+  std::int64_t in = 0, out = 0;
+  Offsets(const Loops& loops, std::size_t rank, std::int64_t index) {
+    for (std::size_t axis = rank; axis-- > 0;) {
+      const std::int64_t i = index % loops.dims[axis];
+      index /= loops.dims[axis];
+      in += i * loops.in[axis];
+      out += i * loops.out[axis];
     }
   }
+};
+
+std::int64_t turns(const Loops& loops, std::size_t rank) {
+  std::int64_t product = 1;
+  for (std::size_t axis = 0; axis < rank; ++axis) product *= loops.dims[axis];
+  return product;
+}
+
+std::size_t grain_of(std::int64_t elements) {
+  return std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(elements, 1)));
+}
+
+constexpr std::int64_t kSide = 16;
+
+// One strip of the two innermost loops, in squares. A transposition that read whole columns would miss the cache at
+// every element; in a strip of 16 rows of the input each row is read from end to end, each line of the output is
+// written at once.
+template <class T>
+void copy_strip(const T* in, T* out, const Loops& loops, std::int64_t strip) {
+  const std::size_t b = loops.rank - 1;
+  const std::size_t a = b - 1;
+  const std::int64_t j0 = strip * kSide;
+  const std::int64_t count = std::min(kSide, loops.dims[b] - j0);
+  in += j0 * loops.in[b];
+  out += j0 * loops.out[b];
+  for (std::int64_t i = 0; i < loops.dims[a]; ++i)
+    copy_run(in + i * loops.in[a], loops.in[b], out + i * loops.out[a], loops.out[b], count);
+}
+
+template <class T>
+void copy_strips(const T* in, T* out, const Loops& loops) {
+  const std::size_t outer_rank = loops.rank - 2;
+  const std::int64_t strips = (loops.dims[loops.rank - 1] + kSide - 1) / kSide;
+  const auto pieces = static_cast<std::size_t>(turns(loops, outer_rank) * strips);
+  base::parallel_for(0, pieces, grain_of(kSide * loops.dims[loops.rank - 2]), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t piece = begin; piece < end; ++piece) {
+      const auto index = static_cast<std::int64_t>(piece);
+      const Offsets at(loops, outer_rank, index / strips);
+      copy_strip(in + at.in, out + at.out, loops, index % strips);
+    }
+  });
+}
+
+template <class T>
+void copy_rows(const T* in, T* out, const Loops& loops) {
+  const std::size_t last = loops.rank - 1;
+  base::parallel_for(0, static_cast<std::size_t>(turns(loops, last)), grain_of(loops.dims[last]),
+                     [&](std::size_t begin, std::size_t end) {
+                       for (std::size_t row = begin; row < end; ++row) {
+                         const Offsets at(loops, last, static_cast<std::int64_t>(row));
+                         copy_run(in + at.in, loops.in[last], out + at.out, loops.out[last], loops.dims[last]);
+                       }
+                     });
 }
 
 template <class T>
@@ -89,38 +137,18 @@ void copy_as(const std::byte* from, std::byte* to, const Loops& loops) {
   const T* in = reinterpret_cast<const T*>(from);
   T* out = reinterpret_cast<T*>(to);
   const std::size_t last = loops.rank - 1;
-  const bool by_plane = loops.rank >= 2 && loops.in[last] != 1 && loops.in[last] != 0;
-  const std::size_t outer_rank = by_plane ? last - 1 : last;
-  std::int64_t outer = 1;
-  for (std::size_t axis = 0; axis < outer_rank; ++axis) outer *= loops.dims[axis];
-  const std::int64_t inner = by_plane ? loops.dims[last] * loops.dims[last - 1] : loops.dims[last];
-  if (outer == 1 && !by_plane) {
-    base::parallel_for(0, static_cast<std::size_t>(inner), kElementGrain * 4, [&](std::size_t begin, std::size_t end) {
+  if (last == 0) {
+    const auto count = static_cast<std::size_t>(loops.dims[0]);
+    base::parallel_for(0, count, kElementGrain * 4, [&](std::size_t begin, std::size_t end) {
       const auto at = static_cast<std::int64_t>(begin);
-      copy_run(in + at * loops.in[last], loops.in[last], out + at * loops.out[last], loops.out[last],
+      copy_run(in + at * loops.in[0], loops.in[0], out + at * loops.out[0], loops.out[0],
                static_cast<std::int64_t>(end - begin));
     });
-    return;
+  } else if (loops.in[last] != 1 && loops.in[last] != 0) {
+    copy_strips(in, out, loops);
+  } else {
+    copy_rows(in, out, loops);
   }
-  const std::size_t grain =
-      std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(inner, 1)));
-  base::parallel_for(0, static_cast<std::size_t>(outer), grain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t index = begin; index < end; ++index) {
-      auto rest = static_cast<std::int64_t>(index);
-      std::int64_t in_at = 0, out_at = 0;
-      for (std::size_t axis = outer_rank; axis-- > 0;) {
-        const std::int64_t i = rest % loops.dims[axis];
-        rest /= loops.dims[axis];
-        in_at += i * loops.in[axis];
-        out_at += i * loops.out[axis];
-      }
-      if (by_plane) {
-        copy_plane(in + in_at, out + out_at, loops);
-      } else {
-        copy_run(in + in_at, loops.in[last], out + out_at, loops.out[last], inner);
-      }
-    }
-  });
 }
 
 }  // namespace

@@ -29,9 +29,14 @@ void infer_arg_extreme(TypeContext& context) {
   set_output(context, 0, DType::i64, std::move(out));
 }
 
-Cost can_arg_extreme(const Node&, const NodeTypes& types) {
-  if (!kernels::Numbers::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
-  return scalar_steps(types, static_cast<double>(elements(types.inputs[0])));
+Cost can_arg_extreme(const Node& node, const NodeTypes& types) {
+  const DType dtype = types.inputs[0].dtype;
+  if (!kernels::Numbers::contains(dtype)) return no_kernel(dtype);
+  const std::size_t rank = types.inputs[0].shape->size();
+  const bool by_columns = axis_of(node, rank) + 1 != rank && bytes(types.inputs[0]) > (std::uint64_t{4} << 20);
+  const double compared = kernels::Reals::contains(dtype) ? 5.5 + half_steps(dtype) : 1.5;
+  const double per_element = compared * (by_columns ? 3.0 : 1.0);
+  return scalar_steps(types, per_element * static_cast<double>(elements(types.inputs[0])));
 }
 
 Prepared prepare_arg_extreme(bool largest, const Node& node, const NodeTypes& types) {

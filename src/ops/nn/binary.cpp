@@ -61,6 +61,15 @@ void follow_data(Binary f, TypeContext& context) {
   context.output_dims[0] = std::move(out);
 }
 
+// Scalar steps for each pair.
+double steps_of(Binary f, DType dtype) {
+  const bool real = kernels::Reals::contains(dtype);
+  const bool remainder = f == Binary::floor_mod || f == Binary::truncated_mod;
+  if (remainder || (f == Binary::div && !real)) return (real ? 4.5 : 3.3) + 1.5 * half_steps(dtype);
+  if (!real) return dtype_bits(dtype) == 64 ? 0.8 : 1.7;
+  return (f == Binary::prelu ? 0.6 : 0.2) * width_factor(dtype) + 1.5 * half_steps(dtype);
+}
+
 }  // namespace
 
 void upgrade_binary(UpgradeContext& context) {
@@ -105,17 +114,16 @@ void infer_binary(Binary f, TypeContext& context, Arity arity) {
   follow_data(f, context);
 }
 
-Cost can_binary_f32(Binary f, const NodeTypes& types) {
+Cost can_binary_f32(Binary, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (!kernels::binary_f32_takes(f)) return Unexpected{"not written in vectors"};
   return stream_all(types);
 }
 
-Cost can_binary_ref(Binary, const NodeTypes& types) {
+Cost can_binary_ref(Binary f, const NodeTypes& types) {
   const DType dtype = types.inputs[0].dtype;
   if (!kernels::Numbers::contains(dtype)) return no_kernel(dtype);
   const auto passes = static_cast<double>(std::max<std::size_t>(types.inputs.size(), 2) - 1);
-  return scalar_steps(types, passes * static_cast<double>(elements(types.outputs[0])));
+  return element_steps(types, passes * steps_of(f, dtype));
 }
 
 Prepared prepare_binary(Binary f, const Node& node, bool vectors) {

@@ -40,7 +40,10 @@ Cost can(const Node&, const NodeTypes& types) {
   for (const DType dtype : {types.inputs[0].dtype, types.outputs[0].dtype}) {
     if (!kernels::NumbersAndBool::contains(dtype)) return no_kernel(dtype);
   }
-  return scalar_steps(types, static_cast<double>(elements(types.outputs[0])));
+  const DType from = types.inputs[0].dtype;
+  const DType to = types.outputs[0].dtype;
+  const bool truncates = kernels::Reals::contains(from) && !kernels::Reals::contains(to);
+  return element_steps(types, (truncates ? 1.2 : 0.25) + 0.5 * (half_steps(from) + half_steps(to)));
 }
 
 constexpr KernelRow kKernels[] = {

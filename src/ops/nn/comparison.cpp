@@ -20,7 +20,8 @@ void infer_comparison(kernels::Comparison f, TypeContext& context) {
 
 Cost can_compare(kernels::Comparison f, const NodeTypes& types) {
   if (!takes(f, types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
-  return scalar_steps(types, static_cast<double>(elements(types.outputs[0])));
+  const DType dtype = types.inputs[0].dtype;
+  return element_steps(types, 0.2 * width_factor(dtype) + half_steps(dtype));
 }
 
 Prepared prepare_comparison(kernels::Comparison f, const Node& node) {
@@ -36,7 +37,7 @@ void infer_logic(TypeContext& context) {
 
 Cost can_logic(const NodeTypes& types) {
   if (types.inputs[0].dtype != DType::boolean) return no_kernel(types.inputs[0].dtype);
-  return scalar_steps(types, static_cast<double>(elements(types.outputs[0])));
+  return element_steps(types, 0.5);
 }
 
 Prepared prepare_logic(kernels::Logic f, const Node& node) {

@@ -77,7 +77,14 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
   }};
 }
 
-constexpr KernelRow kKernels[] = {{"concat", can_move, prepare}};
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  const Dims& shape = *types.outputs[0].shape;
+  const Dim rows = product(shape, 0, axis_of(node, shape.size()));
+  return row_copies(types, static_cast<double>(rows.value) * static_cast<double>(types.inputs.size()));
+}
+
+constexpr KernelRow kKernels[] = {{"concat", can, prepare}};
 
 }  // namespace
 

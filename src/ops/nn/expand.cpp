@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/tensor/movement.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
@@ -16,8 +18,29 @@ void infer(TypeContext& context) {
   set_output(context, 0, x.dtype, broadcast(context.node, x.shape, wanted));
 }
 
+// Neighbours that come from one element, or from neighbours: what is copied or filled at once.
+double run_length(const Shape& from, const Shape& to) {
+  const int lead = to.rank() - from.rank();
+  const auto repeats = [&](int axis) { return axis < lead || from[axis - lead] != to[axis]; };
+  double run = 1.0;
+  std::optional<bool> kind;
+  for (int axis = to.rank() - 1; axis >= 0; --axis) {
+    if (to[axis] == 1) continue;
+    if (kind && *kind != repeats(axis)) break;
+    kind = repeats(axis);
+    run *= static_cast<double>(to[axis]);
+  }
+  return run;
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  const double run = run_length(*types.inputs[0].static_shape(), *types.outputs[0].static_shape());
+  return row_copies(types, static_cast<double>(elements(types.outputs[0])) / std::max(run, 1.0));
+}
+
 constexpr KernelRow kKernels[] = {
-    {"expand", can_move,
+    {"expand", can,
      [](const Node&, const NodeTypes&) {
        return Prepared{[](const KernelArguments& a) { kernels::expand(a.inputs[0], a.outputs[0]); }};
      }},

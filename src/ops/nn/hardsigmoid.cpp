@@ -4,7 +4,7 @@ namespace skerry::ops {
 namespace {
 
 kernels::UnaryParameters parameters(const Node& node) {
-  return {.a = node.real("alpha", 0.2), .b = node.real("beta", 0.5)};
+  return {.a = node.real("alpha", 0.2F), .b = node.real("beta", 0.5)};
 }
 
 }  // namespace

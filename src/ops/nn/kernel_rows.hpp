@@ -18,11 +18,19 @@ using Cost = Expected<std::vector<kernels::Work>>;
 std::vector<kernels::Work> stream_all(const NodeTypes& types);
 /// The same plus `per_element` transcendental functions for each element of output 0.
 std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_element = 1.0);
-/// Reference loops: `steps` scalar operations, a nanosecond or so each.
+/// Reference loops: the bytes and `steps` scalar operations.
 std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps);
-
+/// The same with so many scalar operations for each element of output 0.
+std::vector<kernels::Work> element_steps(const NodeTypes& types, double per_element);
+/// Copies of `rows` runs: the bytes and a little for each run.
+std::vector<kernels::Work> row_copies(const NodeTypes& types, double rows);
 /// A window slid over `planes` planes in vectors: a copy, and one load for each tap of each output.
 std::vector<kernels::Work> slide(const NodeTypes& types, const kernels::Window& window, std::int64_t planes);
+
+/// Scalar operations by which one element of a narrow real costs more than an f32: it is widened and rounded again.
+double half_steps(DType dtype);
+/// 2 for elements of 8 bytes, of which a vector holds half as many as of f32; else 1.
+double width_factor(DType dtype);
 
 std::int64_t elements(const TensorType& type);
 /// Bytes of a type with a static shape.

@@ -4,7 +4,7 @@ namespace skerry::ops {
 namespace {
 
 kernels::UnaryParameters parameters(const Node& node) {
-  return {.a = node.real("alpha", 0.01)};
+  return {.a = node.real("alpha", 0.01F)};
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ Cost can(const Node& node, const NodeTypes& types) {
     return no_kernel(types.inputs[0].dtype);
   if (auto movable = can_move(node, types); !movable) return movable;
   const auto rank = static_cast<double>(types.outputs[0].shape->size());
-  return scalar_steps(types, (1.0 + 2.0 * rank) * static_cast<double>(elements(types.outputs[0])));
+  return element_steps(types, 6.0 * rank);
 }
 
 // One element of x's dtype, as bytes.

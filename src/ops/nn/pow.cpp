@@ -25,7 +25,9 @@ Cost can(const Node&, const NodeTypes& types) {
     if (!kernels::Numbers::contains(type.dtype)) return no_kernel(type.dtype);
   }
   if (is_square(types)) return stream_all(types);
-  return scalar_steps(types, 5.0 * static_cast<double>(elements(types.outputs[0])));
+  const DType dtype = types.inputs[0].dtype;
+  if (!kernels::Reals::contains(dtype)) return element_steps(types, 3.0);
+  return element_steps(types, dtype == DType::f32 ? 7.5 : 20.0 + 1.5 * half_steps(dtype));
 }
 
 Prepared prepare(const Node& node, const NodeTypes&) {

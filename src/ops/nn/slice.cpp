@@ -116,13 +116,29 @@ void upgrade(UpgradeContext& context) {
   integers_to_input(context, "axes", 3);
 }
 
+// Rows up to the last axis that is cut are copied at once, unless they are walked through in steps.
+std::vector<kernels::Work> work_of(const Node& node, const NodeTypes& types) {
+  NodeTypes moved = types;
+  moved.inputs[0] = types.outputs[0];
+  const Dims& shape = *types.outputs[0].shape;
+  std::size_t last = 0;
+  bool by_steps = false;
+  const auto cuts = constant_cuts(node, shape.size(), types.constants).value_or(std::vector<Cut>());
+  for (const Cut& cut : cuts) {
+    last = std::max(last, cut.axis);
+    by_steps |= cut.axis + 1 == shape.size() && cut.step != 1;
+  }
+  if (by_steps) return element_steps(moved, 0.5);
+  return row_copies(moved, static_cast<double>(product(shape, 0, last).value));
+}
+
 Cost can(const Node& node, const NodeTypes& types) {
   for (std::size_t i = 1; i < types.inputs.size(); ++i) {
     if (types.present[i] && types.constants[i] == nullptr)
       return Unexpected{"starts, ends, axes or steps are known only when it runs"};
   }
   if (auto movable = can_move(node, types); !movable) return movable;
-  return std::vector<kernels::Work>{{kernels::Rate::stream, 2.0 * static_cast<double>(bytes(types.outputs[0]))}};
+  return work_of(node, types);
 }
 
 Prepared prepare(const Node& node, const NodeTypes& types) {

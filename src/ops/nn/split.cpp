@@ -60,7 +60,10 @@ void infer(TypeContext& context) {
 
 Cost can(const Node& node, const NodeTypes& types) {
   if (has_input(node, 1) && types.constants[1] == nullptr) return Unexpected{"the sizes are known only when it runs"};
-  return can_move(node, types);
+  if (auto movable = can_move(node, types); !movable) return movable;
+  const Dims& shape = *types.inputs[0].shape;
+  const Dim rows = product(shape, 0, normal_axis(node, node.integer("axis", 0), shape.size()));
+  return row_copies(types, static_cast<double>(rows.value) * static_cast<double>(types.outputs.size()));
 }
 
 Prepared prepare(const Node& node, const NodeTypes& types) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/tensor/movement.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
@@ -43,8 +45,21 @@ void infer(TypeContext& context) {
   set_output(context, 0, x.dtype, shape);
 }
 
+// The input's rows behind the last axis that is repeated, that axis included, are copied at once.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  const auto from = *types.inputs[0].static_shape();
+  const auto to = *types.outputs[0].static_shape();
+  double run = 1.0;
+  for (int axis = from.rank() - 1; axis >= 0; --axis) {
+    run *= static_cast<double>(from[axis]);
+    if (from[axis] != to[axis]) break;
+  }
+  return row_copies(types, static_cast<double>(to.elements()) / std::max(run, 1.0));
+}
+
 constexpr KernelRow kKernels[] = {
-    {"tile", can_move,
+    {"tile", can,
      [](const Node&, const NodeTypes&) {
        return Prepared{[](const KernelArguments& a) { kernels::tile(a.inputs[0], a.outputs[0]); }};
      }},

@@ -32,7 +32,16 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
   }};
 }
 
-constexpr KernelRow kKernels[] = {{"transpose", can_move, prepare}};
+// Where the last axis stays the last, rows are copied; else element by element in squares.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  const Dims& shape = *types.outputs[0].shape;
+  const auto perm = permutation(node, shape.size());
+  if (shape.empty() || static_cast<std::size_t>(perm.back()) + 1 != shape.size()) return element_steps(types, 0.6);
+  return row_copies(types, static_cast<double>(product(shape, 0, shape.size() - 1).value));
+}
+
+constexpr KernelRow kKernels[] = {{"transpose", can, prepare}};
 
 }  // namespace
 

@@ -1,5 +1,8 @@
 #include "ops/nn/unary.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -8,14 +11,35 @@ namespace {
 
 using kernels::Unary;
 
-// Functions that cost no more than the memory they walk through.
-bool is_cheap(Unary f) {
+// What an element costs beside its way through memory.
+enum class Price : std::uint8_t { nothing, light, rounding, exponential, heavy };
+
+Price price_of(Unary f) {
   using enum Unary;
-  for (const Unary cheap : {abs_, ceil_, floor_, hard_sigmoid, hard_swish, leaky_relu, neg, reciprocal, relu, round_,
-                            sign, softsign, sqrt_, thresholded_relu}) {
-    if (f == cheap) return true;
+  const auto is_one_of = [f](std::initializer_list<Unary> list) { return std::ranges::find(list, f) != list.end(); };
+  if (is_one_of({abs_, neg, relu, sign})) return Price::nothing;
+  if (is_one_of({hard_sigmoid, hard_swish, leaky_relu, reciprocal, softsign, sqrt_, thresholded_relu}))
+    return Price::light;
+  if (is_one_of({ceil_, floor_, round_})) return Price::rounding;
+  if (is_one_of({celu, elu, exp_, log_, selu, sigmoid})) return Price::exponential;
+  return Price::heavy;
+}
+
+// Scalar steps of the C library's function, or of the loop that the compiler made.
+double steps_of(Unary f, DType dtype) {
+  switch (price_of(f)) {
+    case Price::nothing:
+      return 0.2 * width_factor(dtype);
+    case Price::light:
+      return 0.5 * width_factor(dtype);
+    case Price::rounding:
+      return 2.5;
+    case Price::exponential:
+      return 4.5;
+    case Price::heavy:
+      return 17.0;
   }
-  return false;
+  return 0.0;
 }
 
 }  // namespace
@@ -28,14 +52,12 @@ void infer_unary(Unary f, TypeContext& context) {
 
 Cost can_unary_f32(Unary f, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (!kernels::unary_f32_takes(f)) return Unexpected{"not written in vectors"};
-  return is_cheap(f) ? stream_all(types) : transcendental(types);
+  return price_of(f) < Price::exponential ? stream_all(types) : transcendental(types);
 }
 
 Cost can_unary_ref(Unary f, const NodeTypes& types) {
   if (!kernels::unary_takes(f, types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
-  // The C library's transcendental functions take a few times a step of a plain loop.
-  return scalar_steps(types, (is_cheap(f) ? 1.0 : 5.0) * static_cast<double>(elements(types.outputs[0])));
+  return element_steps(types, steps_of(f, types.inputs[0].dtype) + half_steps(types.inputs[0].dtype));
 }
 
 Prepared prepare_unary_f32(Unary f, kernels::UnaryParameters parameters) {

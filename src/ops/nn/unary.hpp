@@ -30,15 +30,18 @@ inline constexpr KernelRow kUnaryKernels[] = {
      [](const Node& node, const NodeTypes&) { return prepare_unary_ref(F, Read(node)); }},
 };
 
+/// Whether unary_f32() has a function: `yes` where its record lists it.
+enum class Vectors : bool { no, yes };
+
 /// The record of function F. Older forms differ only in the dtypes they take (and opset 1's consumed_inputs, a hint
 /// about memory).
-template <kernels::Unary F, ReadParameters Read = no_parameters>
+template <kernels::Unary F, ReadParameters Read = no_parameters, Vectors V = Vectors::yes>
 constexpr OpRecord unary_record(std::string_view name, int since_opset, std::string_view help) {
   return {.name = name,
           .since_opset = since_opset,
           .help = help,
           .infer = [](TypeContext& context) { infer_unary(F, context); },
-          .kernels = kUnaryKernels<F, Read>,
+          .kernels = std::span(kUnaryKernels<F, Read>).subspan(V == Vectors::yes ? 0 : 1),
           .in_place_input = 0};
 }
 

@@ -3,8 +3,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <map>
-#include <tuple>
 
 #include "ops/qubit/gate_record.hpp"
 
@@ -185,54 +183,64 @@ std::optional<std::vector<StabilizerStep>> clifford_steps(std::span<const std::c
   return steps;
 }
 
-struct CliffordLowering::Known {
-  using Key = std::tuple<Op, std::uint16_t, std::uint32_t, std::array<double, 3>>;
-  std::map<Key, std::optional<std::vector<StabilizerStep>>> gates;
-  Key last_key{};
-  const std::optional<std::vector<StabilizerStep>>* last = nullptr;
-};
+namespace {
 
-CliffordLowering::CliffordLowering(const Circuit& circuit) : circuit_(circuit), known_(std::make_unique<Known>()) {}
-CliffordLowering::~CliffordLowering() = default;
+std::string refusal(const Instruction& instruction) {
+  std::string name(op_name(instruction.op));
+  if (!instruction.params.empty()) {
+    std::string angles;
+    for (const Param& param : instruction.params) angles += (angles.empty() ? "" : ", ") + std::to_string(param.value);
+    name += "(" + angles + ")";
+  }
+  if (instruction.controls > 0)
+    name += " with " + std::to_string(instruction.controls) + (instruction.controls > 1 ? " controls" : " control");
+  return name + " is not a Clifford gate";
+}
+
+}  // namespace
+
+/// The steps of a gate (nothing in them if it is no Clifford gate); no pointer for a phase of the whole.
+Expected<const CliffordLowering::Known::Steps*> CliffordLowering::look_up(const Instruction& instruction) {
+  std::array<double, 3> params{};
+  for (std::size_t i = 0; i < instruction.params.size(); ++i) {
+    if (!instruction.params[i].is_constant())
+      return Unexpected{"an angle of " + std::string(op_name(instruction.op)) + " is not a number yet"};
+    params[i] = instruction.params[i].value;
+  }
+  const std::size_t wires = instruction.wires.size();
+  if (wires > static_cast<std::size_t>(kMaxCliffordWires))
+    return Unexpected{"a gate on " + std::to_string(wires) + " wires is not looked at"};
+  if (wires == 0) return static_cast<const Known::Steps*>(nullptr);
+  const Known::Key key{instruction.op, instruction.controls, instruction.op == Op::unitary ? instruction.aux : 0,
+                       params};
+  const auto known = known_.gates.find(key);
+  if (known != known_.gates.end()) return &known->second;
+  const auto matrix = ops::instruction_matrix(circuit_, instruction);
+  const std::size_t rows = std::size_t{1} << instruction.targets().size();
+  auto steps = clifford_steps(with_controls(matrix, rows, instruction.controls), static_cast<int>(wires));
+  return &known_.gates.emplace(key, std::move(steps)).first->second;
+}
 
 std::optional<std::string> CliffordLowering::append(const Instruction& instruction,
                                                     std::span<const std::uint32_t> positions,
                                                     std::vector<StabilizerStep>& out) {
-  std::array<double, 3> params{};
-  for (std::size_t i = 0; i < instruction.params.size(); ++i) {
-    if (!instruction.params[i].is_constant())
-      return "an angle of " + std::string(op_name(instruction.op)) + " is not a number yet";
-    params[i] = instruction.params[i].value;
+  const std::size_t targets = instruction.targets().size();
+  const bool is_plain = instruction.params.empty() && instruction.controls < 2 && instruction.op != Op::unitary;
+  const std::size_t plain = 2 * static_cast<std::size_t>(instruction.op) + instruction.controls;
+  const Known::Steps* found = is_plain ? known_.plain[plain] : nullptr;
+  if (found == nullptr) {
+    auto looked_up = look_up(instruction);
+    if (!looked_up) return looked_up.error();
+    found = *looked_up;
+    if (found == nullptr) return std::nullopt;  // a phase of the whole
+    if (is_plain) known_.plain[plain] = found;
   }
-  const std::size_t targets = instruction.targets().size(), wires = instruction.wires.size();
-  if (wires > static_cast<std::size_t>(kMaxCliffordWires))
-    return "a gate on " + std::to_string(wires) + " wires is not looked at";
-  if (wires == 0) return std::nullopt;  // a phase of the whole
-  const Known::Key key{instruction.op, instruction.controls, instruction.op == Op::unitary ? instruction.aux : 0,
-                       params};
-  auto found = known_->gates.find(key);
-  if (found == known_->gates.end()) {
-    const auto matrix = ops::instruction_matrix(circuit_, instruction);
-    found = known_->gates
-                .emplace(key, clifford_steps(with_controls(matrix, std::size_t{1} << targets, instruction.controls),
-                                             static_cast<int>(wires)))
-                .first;
-  }
-  if (!found->second) {
-    std::string name = std::string(op_name(instruction.op));
-    if (instruction.controls > 0)
-      name += " with " + std::to_string(instruction.controls) + " control" + (instruction.controls > 1 ? "s" : "");
-    return name +
-           (instruction.params.empty() ? ""
-                                       : "(" + std::to_string(params[0]) +
-                                             (params.size() > 1 && instruction.params.size() > 1 ? ", …" : "") + ")") +
-           " is not a Clifford gate";
-  }
+  if (!*found) return refusal(instruction);
   // Matrix wires count the targets first, then the controls; an instruction lists its controls first.
   const auto position = [&](std::uint32_t wire) {
     return positions[wire < targets ? instruction.targets()[wire] : instruction.control_wires()[wire - targets]];
   };
-  for (const StabilizerStep& step : *found->second) {
+  for (const StabilizerStep& step : **found) {
     const bool is_pair = step.op == StabilizerOp::cx || step.op == StabilizerOp::cz || step.op == StabilizerOp::swap;
     out.push_back({step.op, position(step.a), is_pair ? position(step.b) : 0, 0});
   }

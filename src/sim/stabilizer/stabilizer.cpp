@@ -17,25 +17,27 @@ constexpr double kGuessedRounds = 4.0;
 
 class StabilizerProgram final : public Program {
  public:
-  StabilizerProgram(Circuit circuit, StabilizerRequest request)
-      : circuit_(std::move(circuit)), request_(std::move(request)) {}
+  StabilizerProgram(const Circuit& circuit, StabilizerRequest request)
+      : declared_(circuit.parameters()), request_(std::move(request)) {
+    if (request_.branches) circuit_ = circuit;  // whose expressions are computed at run time
+  }
 
   CircuitResult run(std::span<const double> parameters, const Resources& resources) const override {
-    const auto& declared = circuit_.parameters();
-    if (parameters.size() != declared.size()) {
+    if (parameters.size() != declared_.size()) {
       throw Error(ErrorCode::invalid_argument,
                   std::to_string(parameters.size()) + " parameters were given to a circuit of " +
-                      std::to_string(declared.size()),
+                      std::to_string(declared_.size()),
                   {}, "give one number per parameter, in order of declaration");
     }
     if (!request_.branches) return run_straight(request_, resources);
     std::vector<Scalar> values;
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      values.push_back(Scalar::of(parameters[i]).cast(declared[i].type));
+      values.push_back(Scalar::of(parameters[i]).cast(declared_[i].type));
     return Trajectories(circuit_, request_, std::move(values), resources).run();
   }
 
  private:
+  std::vector<Parameter> declared_;
   Circuit circuit_;
   StabilizerRequest request_;
 };

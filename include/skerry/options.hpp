@@ -37,8 +37,10 @@ struct RunOptions {
   bool want_state = false;
   bool want_probabilities = false;  ///< of probability_wires, or of all wires when that is empty
   std::vector<std::uint32_t> probability_wires;
-  bool want_memory = false;             ///< every shot's bits in order
-  std::optional<Tensor> initial_state;  ///< c64 or c128 of 2^n amplitudes
+  bool want_memory = false;              ///< every shot's bits in order
+  std::optional<Tensor> initial_state;   ///< c64 or c128 of 2^n amplitudes
+  std::uint32_t max_bond_dimension = 0;  ///< of a matrix product state; 0: as large as the circuit may need
+  double truncation_threshold = 1e-24;   ///< of a matrix product state: squared norm that one cut may lose
   Limits limits;
 };
 

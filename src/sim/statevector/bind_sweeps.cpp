@@ -383,15 +383,20 @@ BoundSweeps<T>::BoundSweeps(const SweepPlan& plan, const GateList& gates, const 
 }
 
 template <class T>
+std::uint64_t BoundSweeps<T>::apply_item(std::size_t i, kernels::StateView<T> state, std::uint64_t zero_wires,
+                                         kernels::SweepScratch<T>& scratch, const RunControl& control) const {
+  const Item& item = items_[i];
+  if (const auto* sweep = std::get_if<kernels::Sweep<T>>(&item.what))
+    kernels::apply(*sweep, state, zero_wires, scratch, control);
+  else
+    std::get<kernels::Gate<T>>(item.what).apply(state, control);
+  return zero_wires & ~item.wires;
+}
+
+template <class T>
 void BoundSweeps<T>::apply(kernels::StateView<T> state, std::uint64_t zero_wires, kernels::SweepScratch<T>& scratch,
                            const RunControl& control) const {
-  for (const Item& item : items_) {
-    if (const auto* sweep = std::get_if<kernels::Sweep<T>>(&item.what))
-      kernels::apply(*sweep, state, zero_wires, scratch, control);
-    else
-      std::get<kernels::Gate<T>>(item.what).apply(state, control);
-    zero_wires &= ~item.wires;
-  }
+  for (std::size_t i = 0; i < size(); ++i) zero_wires = apply_item(i, state, zero_wires, scratch, control);
 }
 
 template <class T>

@@ -111,6 +111,29 @@ StepPlan make_step(const SweepPlan& plan, const ItemPlan& item, const Part& part
   return step;
 }
 
+/// Tables that the phases of a step need at most: those that SweepBinder makes when no factor is 1.
+std::size_t count_tables(const SweepPlan& plan, const ItemPlan& item, const StepPlan& step) {
+  std::uint64_t tile = bit(static_cast<unsigned>(plan.shape.lane_bits)) - 1;
+  for (int s = 0; s < plan.shape.slot_bits; ++s) tile |= bit(step.slots[static_cast<std::size_t>(s)]);
+  std::size_t tables = 0;
+  std::uint64_t pending = 0, loops = 0;
+  const auto flush = [&] {
+    if (pending != 0) tables += 1 + static_cast<std::size_t>(std::popcount(loops));
+    pending = loops = 0;
+  };
+  for (const std::uint32_t i : step.pieces) {
+    const LocalPiece& piece = item.pieces[i];
+    if (piece.kind == PieceKind::factor) {
+      pending |= piece.z;
+      loops |= piece.z & ~tile;
+    } else if ((piece.x & pending) != 0) {
+      flush();
+    }
+  }
+  flush();
+  return tables;
+}
+
 void plan_steps(const SweepPlan& plan, ItemPlan& item) {
   std::vector<Reach> reaches;
   std::vector<std::uint32_t> todo;
@@ -119,7 +142,10 @@ void plan_steps(const SweepPlan& plan, ItemPlan& item) {
     reaches.push_back({piece.x, piece.z});
   }
   const std::uint64_t lanes = bit(static_cast<unsigned>(plan.shape.lane_bits)) - 1;
-  while (!todo.empty()) item.steps.push_back(make_step(plan, item, take_part(reaches, todo, lanes, plan.shape.bits())));
+  while (!todo.empty()) {
+    item.steps.push_back(make_step(plan, item, take_part(reaches, todo, lanes, plan.shape.bits())));
+    item.tables = std::max(item.tables, count_tables(plan, item, item.steps.back()));
+  }
 }
 
 ItemPlan plan_item(const SweepPlan& plan, const Part& part, int block) {
@@ -147,12 +173,12 @@ ItemPlan whole_item(const Piece& piece) {
 }  // namespace
 
 int block_wires(int wires, Precision precision) {
+  const int least = shape_of(precision).bits();
+  if (wires <= kOneBlock) return std::max(wires, least);
   const std::uint64_t known = base::machine().l2_bytes;
   const std::uint64_t l2 = known != 0 ? known : kUsualL2;
   const std::uint64_t amplitude = precision == Precision::single_precision ? 8 : 16;
-  const int least = shape_of(precision).bits();
   const int most = std::max(least, static_cast<int>(std::bit_width(l2 / 2 / amplitude)) - 1);
-  if (wires <= kOneBlock) return std::max(wires, least);
   return std::max(least, std::min({wires - kMinBlockBits, most}));
 }
 
@@ -182,6 +208,23 @@ SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int
     plan.items.push_back(plan_item(plan, take_part(reaches, todo, lanes, block), block));
   }
   return plan;
+}
+
+std::size_t SweepPlan::scratch_size() const noexcept {
+  std::size_t most = 0;
+  const std::size_t table = 2 * shape.lanes() * shape.vectors();
+  for (const ItemPlan& item : items)
+    if (!item.is_whole) most = std::max(most, (std::size_t{2} << item.local.size()) + item.tables * table);
+  return most;
+}
+
+std::size_t SweepPlan::blocks() const noexcept {
+  std::size_t most = 1;
+  for (const ItemPlan& item : items) {
+    const int outside = wires - static_cast<int>(item.local.size());
+    if (!item.is_whole && outside > 0) most = std::max(most, std::size_t{1} << outside);
+  }
+  return most;
 }
 
 }  // namespace skerry::sim

@@ -44,6 +44,7 @@ struct ItemPlan {
   std::vector<LocalPiece> pieces;
   std::vector<std::uint32_t> outside;  ///< factors on outside wires alone, in SweepPlan::pieces
   std::vector<StepPlan> steps;
+  std::size_t tables = 0;  ///< that the phases of one of its steps need at most
 };
 
 /// Everything that does not depend on parameters.
@@ -52,6 +53,11 @@ struct SweepPlan {
   kernels::TileShape shape;
   std::vector<Piece> pieces;
   std::vector<ItemPlan> items;
+
+  /// Numbers of scratch that a thread needs; at least what the sweeps with their numbers will.
+  std::size_t scratch_size() const noexcept;
+  /// Blocks of the sweep that has most: more threads are of no use.
+  std::size_t blocks() const noexcept;
 };
 
 /// How many wires the blocks of a state have: as fit into half of a second-level cache, fewer where that leaves too few
@@ -71,6 +77,10 @@ class BoundSweeps {
   /// Changes the state in place; see kernels::apply.
   void apply(kernels::StateView<T> state, std::uint64_t zero_wires, kernels::SweepScratch<T>& scratch,
              const RunControl& control) const;
+  /// The same item by item: 0, 1, …, size() - 1. Gives the wires that are still in |0>.
+  std::size_t size() const noexcept { return items_.size(); }
+  std::uint64_t apply_item(std::size_t i, kernels::StateView<T> state, std::uint64_t zero_wires,
+                           kernels::SweepScratch<T>& scratch, const RunControl& control) const;
   /// Numbers of scratch per thread.
   std::size_t scratch_size() const noexcept;
 

@@ -40,6 +40,8 @@ enum class TileJump : std::uint8_t {
   quad_02,
   quad_12,
   phase,
+  phase_of_rows,
+  real_phase,
   scale,
 };
 
@@ -57,7 +59,7 @@ struct RunningPhase {
   int first_level = 0;                ///< no term changes below
   std::array<const T*, 33> levels{};  ///< product of the terms at or above a level
   std::array<T*, 32> level_room{};    ///< where a level's own product is kept
-  T* room = nullptr;
+  std::uint32_t rows = 0;              ///< vectors of the tile that it changes; the others' entries are not kept up
   const T* current() const noexcept { return levels[static_cast<std::size_t>(first_level)]; }
 };
 
@@ -66,6 +68,7 @@ struct RunningOp {
   TileJump jump{};
   std::uint32_t loop_controls = 0;
   std::uint32_t phase = 0;
+  std::uint32_t rows = 0;  ///< that a phase changes
   const T* data = nullptr;
 };
 

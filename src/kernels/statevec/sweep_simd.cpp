@@ -234,13 +234,24 @@ HWY_INLINE void quad(Tile<T>& x, const T* data) {
   });
 }
 
-template <class T>
-HWY_INLINE void phase(Tile<T>& x, const T* table) {
+template <class T, bool all_rows>
+HWY_INLINE void phase(Tile<T>& x, const T* table, std::uint32_t rows) {
   unrolled<kVectors>([&](auto i) SKERRY_INLINE {
+    if (!all_rows && (rows >> i & 1) == 0) return;
     const auto pre = coefficient(table, 2 * i), pim = coefficient(table, 2 * i + 1);
     const auto re = x.re[i];
     x.re[i] = hn::NegMulAdd(pim, x.im[i], hn::Mul(pre, re));
     x.im[i] = hn::MulAdd(pim, re, hn::Mul(pre, x.im[i]));
+  });
+}
+
+template <class T>
+HWY_INLINE void real_phase(Tile<T>& x, const T* table, std::uint32_t rows) {
+  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
+    if ((rows >> i & 1) == 0) return;
+    const auto p = coefficient(table, 2 * i);
+    x.re[i] = hn::Mul(p, x.re[i]);
+    x.im[i] = hn::Mul(p, x.im[i]);
   });
 }
 
@@ -289,7 +300,8 @@ HWY_NOINLINE void act_in_memory(TileJump jump, const T* data, T* at, const std::
 }
 
 template <class T>
-HWY_INLINE void act(Tile<T>& x, TileJump jump, const T* data, T* at, const std::array<std::size_t, kVectors>& offsets) {
+HWY_INLINE void act(Tile<T>& x, TileJump jump, std::uint32_t rows, const T* data, T* at,
+                    const std::array<std::size_t, kVectors>& offsets) {
   switch (jump) {
 #define SKERRY_SLOTS(action)                            \
   case TileJump::action##_0:                            \
@@ -314,7 +326,11 @@ HWY_INLINE void act(Tile<T>& x, TileJump jump, const T* data, T* at, const std::
     case TileJump::lane_permute:
       return lane_permute<T>(x, data);
     case TileJump::phase:
-      return phase<T>(x, data);
+      return phase<T, true>(x, data, rows);
+    case TileJump::phase_of_rows:
+      return phase<T, false>(x, data, rows);
+    case TileJump::real_phase:
+      return real_phase<T>(x, data, rows);
     case TileJump::scale:
       return scale<T>(x, data);
     case TileJump::pair_any_0:
@@ -338,10 +354,11 @@ HWY_INLINE std::size_t table_size() {
 
 /// to <- a b, tables of complex numbers.
 template <class T>
-HWY_INLINE void multiply_tables(const T* a, const T* b, T* to) {
+HWY_INLINE void multiply_tables(const T* a, const T* b, std::uint32_t rows, T* to) {
   const Tag<T> d;
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t i = 0; i < table_size<T>(); i += 2 * lanes) {
+  for (std::size_t i = 0; i < table_size<T>(); i += 2 * lanes, rows >>= 1) {
+    if ((rows & 1) == 0) continue;
     const auto are = hn::Load(d, a + i), aim = hn::Load(d, a + i + lanes);
     const auto bre = hn::Load(d, b + i), bim = hn::Load(d, b + i + lanes);
     hn::Store(hn::NegMulAdd(aim, bim, hn::Mul(are, bre)), d, to + i);
@@ -361,13 +378,13 @@ void open_phase(const Sweep<T>& sweep, const Phase& phase, std::uint64_t outside
       running.terms.push_back({term.loop, data + term.data});
       continue;
     }
-    multiply_tables(base, data + term.data, room);
+    multiply_tables(base, data + term.data, phase.rows, room);
     base = room;
   }
   if (base == room) room += table_size<T>();
   running.levels.fill(base);
   running.first_level = 32;
-  running.room = room;
+  running.rows = phase.rows;
   for (const auto& term : running.terms) {
     running.first_level = std::min(running.first_level, std::countr_zero(term.loop));
   }
@@ -386,7 +403,7 @@ HWY_INLINE void advance_phase(RunningPhase<T>& running, std::uint32_t count, int
   T* room = running.level_room[static_cast<std::size_t>(level)];
   for (const auto& term : running.terms) {
     if (std::countr_zero(term.loop) != level || (count & term.loop) != term.loop) continue;
-    multiply_tables(table, term.table, room);
+    multiply_tables(table, term.table, running.rows, room);
     table = room;
   }
   for (int below = running.first_level; below <= level; ++below)
@@ -405,9 +422,16 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
   state.ops.clear();
   for (const TileOp& op : std::span(sweep.ops).subspan(step.first_op, step.op_count)) {
     if ((outside & op.outside_controls) != op.outside_controls) continue;
-    const bool is_phase = op.action == TileAction::phase;
-    state.ops.push_back({tile_jump(op), op.loop_controls, is_phase ? op.data - step.first_phase : 0,
-                         is_phase ? nullptr : sweep.data.data() + op.data});
+    if (op.action != TileAction::phase) {
+      state.ops.push_back({tile_jump(op), op.loop_controls, 0, 0, sweep.data.data() + op.data});
+      continue;
+    }
+    const Phase& phase = sweep.phases[op.data];
+    constexpr std::uint32_t all_rows = (std::uint32_t{1} << kVectors) - 1;
+    const TileJump jump = phase.is_real                          ? TileJump::real_phase
+                          : (phase.rows & all_rows) == all_rows ? TileJump::phase
+                                                                 : TileJump::phase_of_rows;
+    state.ops.push_back({jump, op.loop_controls, op.data - step.first_phase, phase.rows, nullptr});
   }
   if (state.ops.empty()) return;
   // Numbers between the vectors of a tile, and the change of address from one tile to the next.
@@ -431,8 +455,8 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
       const RunningOp<T>& op = ops[i];
       if ((count & op.loop_controls) != op.loop_controls) continue;
       const T* data = op.data;
-      if (op.jump == TileJump::phase) data = state.phases[op.phase].current();
-      act<T>(x, op.jump, data, at, offsets);
+      if (data == nullptr) data = state.phases[op.phase].current();
+      act<T>(x, op.jump, op.rows, data, at, offsets);
     }
     store_tile(x, at, offsets);
     if (++count == tiles) break;

@@ -311,6 +311,12 @@ class SweepBinder {
 
   // Phases ----------------------------------------------------------------------------------------------------------
 
+  /// Whether a factor may be there somewhere in a vector of the tile.
+  bool touches(const Pending& p, std::size_t vector) const {
+    const std::uint64_t slots = p.z & tile_bits_ & ~(bit(static_cast<unsigned>(plan_.shape.lane_bits)) - 1);
+    return (tile_index(vector, 0) & slots) == slots;
+  }
+
   std::uint32_t put_table(std::span<const Pending> factors) {
     std::vector<Complex> table(vectors_ * lanes_, 1.0);
     for (const Pending& p : factors) {
@@ -333,6 +339,10 @@ class SweepBinder {
     const auto key = [&](const Pending& p) { return std::pair(loop_mask(p.z), p.outside); };
     std::ranges::stable_sort(pending_, {}, key);
     kernels::Phase phase;
+    phase.rows = 0;
+    for (std::size_t vector = 0; vector < vectors_; ++vector)
+      if (std::ranges::any_of(pending_, [&](const Pending& p) { return touches(p, vector); })) phase.rows |= 1U << vector;
+    phase.is_real = std::ranges::all_of(pending_, [](const Pending& p) { return p.factor.imag() == 0; });
     phase.first_term = static_cast<std::uint32_t>(sweep_.terms.size());
     std::size_t begin = 0;
     const auto group = [&](std::pair<std::uint32_t, std::uint64_t> wanted) {

@@ -40,10 +40,14 @@ std::vector<double> pauli_expectations(ConstStateView<T> state, std::span<const 
                                        const RunControl& control);
 
 /// Draws basis states of a state by their probabilities. Valid while the amplitudes are, which are not copied.
+///
+/// The probabilities of blocks of amplitudes are added up once. A draw goes to its block by a table that says where
+/// each of as many equal shares of [0, 1) begins (Chen and Asau 1974), so that it takes constant time, then looks
+/// through it.
 template <class T>
 class Sampler {
  public:
-  /// Sums the probabilities of blocks of kBlock amplitudes: one pass. Errors: also budget_exceeded.
+  /// One pass. Errors: also budget_exceeded.
   Sampler(ConstStateView<T> state, base::MemoryBudget budget, const RunControl& control);
   /// What the constructor charges.
   static std::uint64_t scratch_bytes(int wires) noexcept;
@@ -52,10 +56,9 @@ class Sampler {
   std::uint64_t draw(double uniform) const noexcept;
 
  private:
-  static constexpr std::size_t kBlock = 64;
-
   ConstStateView<T> state_;
-  base::Buffer cumulative_;
+  std::size_t block_;
+  base::Buffer cumulative_, guide_;
 };
 
 }  // namespace skerry::kernels

@@ -428,9 +428,9 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
     }
     const Phase& phase = sweep.phases[op.data];
     constexpr std::uint32_t all_rows = (std::uint32_t{1} << kVectors) - 1;
-    const TileJump jump = phase.is_real                          ? TileJump::real_phase
+    const TileJump jump = phase.is_real                         ? TileJump::real_phase
                           : (phase.rows & all_rows) == all_rows ? TileJump::phase
-                                                                 : TileJump::phase_of_rows;
+                                                                : TileJump::phase_of_rows;
     state.ops.push_back({jump, op.loop_controls, op.data - step.first_phase, phase.rows, nullptr});
   }
   if (state.ops.empty()) return;

@@ -179,6 +179,7 @@ Sampler<T>::Sampler(ConstStateView<T> state, base::MemoryBudget budget, const Ru
   });
   double running = 0;
   for (double& sum : sums) sum = running += sum;
+  last_ = std::nextafter(running, 0.0);
   const double share = running / static_cast<double>(blocks);
   const auto guide = guide_.template as<std::uint32_t>();
   std::size_t block = 0;
@@ -198,7 +199,7 @@ std::uint64_t Sampler<T>::draw(double uniform) const noexcept {
   const auto sums = cumulative_.template as<double>();
   const auto guide = guide_.template as<std::uint32_t>();
   // Below the total, so that some block reaches beyond it whatever the rounding.
-  const double target = std::min(uniform * sums.back(), std::nextafter(sums.back(), 0.0));
+  const double target = std::min(uniform * sums.back(), last_);
   std::size_t block = guide[static_cast<std::size_t>(uniform * static_cast<double>(sums.size()))];
   // The guide rounds too: a block may be one too far.
   while (block > 0 && sums[block - 1] > target) --block;

@@ -34,7 +34,7 @@ void add_probabilities(ConstStateView<T> state, std::span<const int> wires, doub
 struct PauliMasks {
   std::uint64_t x = 0, z = 0;
 };
-/// <state|P|state> for each string; strings of equal x are best neighbours, up to 16 of them share a pass.
+/// <state|P|state> for each string; strings of equal x are best neighbours, up to 32 strings share a pass.
 template <class T>
 std::vector<double> pauli_expectations(ConstStateView<T> state, std::span<const PauliMasks> strings,
                                        const RunControl& control);
@@ -58,6 +58,7 @@ class Sampler {
  private:
   ConstStateView<T> state_;
   std::size_t block_;
+  double last_ = 0;  // the largest number below the sum of all
   base::Buffer cumulative_, guide_;
 };
 

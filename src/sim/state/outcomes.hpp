@@ -83,6 +83,7 @@ template <class Id, class Draw, class Write>
 void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw,
                       Write write) {
   const std::size_t words = shape_.words();
+  const bool by_place = keeps_all();
   for (std::uint64_t done = 0; done < count; done += kChunk) {
     const std::uint64_t chunk = std::min(kChunk, count - done);
     base::parallel_for(0, chunk, kGrain, [&](std::size_t begin, std::size_t end) {
@@ -93,14 +94,14 @@ void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl
         for (std::size_t i = 0; i < batch; ++i) ids[i] = id(first + done + at + i);
         draw(std::span<const std::uint64_t>(ids).first(batch), std::span(drawn).first(batch));
         for (std::size_t i = 0; i < batch; ++i) {
-          const std::uint64_t place = keeps_all() ? ids[i] : at + i;
+          const std::uint64_t place = by_place ? ids[i] : at + i;
           const std::span out = std::span(store_).subspan(place * words, words);
           std::ranges::fill(out, 0);
           write(drawn[i], out);
         }
       }
     });
-    if (!keeps_all()) tally(chunk);
+    if (!by_place) tally(chunk);
   }
 }
 

@@ -24,7 +24,7 @@ get_property(rooms GLOBAL PROPERTY SKERRY_ROOMS)
 skerry_sum(skerry_shared "" ${rooms})
 set_target_properties(skerry_shared PROPERTIES EXPORT_NAME skerry)
 # What a device links that only runs packages.
-list(REMOVE_ITEM rooms frontend emit passes engine)
+list(REMOVE_ITEM rooms frontend emit passes engine edge)
 skerry_sum(skerry_runtime_shared _runtime ${rooms})
 set_target_properties(skerry_runtime_shared PROPERTIES EXPORT_NAME runtime)
 

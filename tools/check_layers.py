@@ -63,6 +63,7 @@ DOOR = {
     "runtime.hpp": "runtime",
     "skerry.h": "engine",
     "skerry.hpp": "engine",
+    "edge.hpp": "edge",
 }
 
 # Folders that see only the door of the house, as an embedder does.

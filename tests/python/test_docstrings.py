@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import skerry
-from skerry import errors, simulator
+from skerry import edge, errors, simulator
 
 # What a class shows without a word of its own: plain fields named by their class's docstring.
 PLAIN = (property,)
@@ -17,6 +17,9 @@ def documented() -> Iterator[tuple[str, Any]]:
     yield "skerry", skerry
     yield "skerry.errors", errors
     yield "skerry.simulator", simulator
+    yield "skerry.edge", edge
+    for name in ("EdgeExecutionConfig", "EdgeExecutionManager", "CircuitCompiler", "EdgeExecutor", "ExecutionResult"):
+        yield f"skerry.edge.{name}", getattr(edge, name)
     for name in skerry.__all__:
         thing = getattr(skerry, name)
         if not (inspect.isclass(thing) or inspect.isroutine(thing)):

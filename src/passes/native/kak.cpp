@@ -288,7 +288,7 @@ CxNeeds cx_needs(const U4& u) noexcept {
     };
     const Complex t = times(trace(gamma), unit);  // up to sign, for det u is fixed up to a fourth root
     // Traces are blind to small turns, which change them in second order only; entries are not.
-    if (is_multiple_of_identity(gamma)) return 0;
+    if (std::abs(t.imag()) < kTolerance && is_multiple_of_identity(gamma)) return 0;  // SWAP has 4i
     if (std::abs(t) < kTolerance) {
       const U4 square = gamma * gamma;
       if (is_multiple_of_identity(square) && times(square(0, 0), times(unit, unit)).real() < 0) return 1;

@@ -84,7 +84,7 @@ Real4 diagonalise_together(std::array<Real4, 2>& both) noexcept {
           beside += a[i][j] * a[i][j];
         }
         if (beside < 1e-31) continue;
-        const double angle = 0.5 * std::atan2(off, on + std::hypot(on, off));
+        const double angle = 0.25 * std::atan2(off, on);
         const double s = std::sin(angle);
         if (std::abs(s) < 1e-16) continue;
         turn(both, p, i, j, std::cos(angle), s);
@@ -320,9 +320,9 @@ std::vector<TwoWireGate> interior(double a, double b, double c, int cx) {
   }
   if (cx == 2) {
     // A quarter turn about X takes ZZ to YY.
-    return {{Kind::first, rx_matrix(-kPi / 2)},   {Kind::second, rx_matrix(-kPi / 2)}, {Kind::cx_from_first, {}},
-            {Kind::first, rx_matrix(-2 * a)},     {Kind::second, rz_matrix(-2 * b)},   {Kind::cx_from_first, {}},
-            {Kind::first, rx_matrix(kPi / 2)},    {Kind::second, rx_matrix(kPi / 2)}};
+    return {{Kind::first, rx_matrix(-kPi / 2)}, {Kind::second, rx_matrix(-kPi / 2)}, {Kind::cx_from_first, {}},
+            {Kind::first, rx_matrix(-2 * a)},   {Kind::second, rz_matrix(-2 * b)},   {Kind::cx_from_first, {}},
+            {Kind::first, rx_matrix(kPi / 2)},  {Kind::second, rx_matrix(kPi / 2)}};
   }
   if (cx == 1) {
     return {{Kind::first, h_matrix()},

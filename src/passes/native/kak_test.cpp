@@ -91,6 +91,19 @@ TEST(Synthesize, NeedsNoMoreCxThanTheCircuitItComesFromAndNeverMoreThanThree) {
   }
 }
 
+TEST(Synthesize, GivesBackGatesOfExactEntries) {
+  U4 cx = U4::identity(), cz = cx, exchange = cx, both = cx;
+  cx_after(cx, true);
+  cz(3, 3) = -1;
+  swap_after(exchange);
+  cx_after(both, true);
+  cx_after(both, false);
+  for (const U4& u : {U4::identity(), cx, wires_exchanged(cx), cz, exchange, both, cx * cz, exchange * cz,
+                      scaled(cx, Complex(0, 1)), scaled(exchange, -1.0), kron(x_matrix(), h_matrix())}) {
+    EXPECT_LT(distance(u, product(synthesize(u))), 1e-12);
+  }
+}
+
 TEST(Synthesize, KeepsItsPrecisionNextToDegenerateGates) {
   Drawn draw(4);
   for (int round = 0; round < 2000; ++round) {

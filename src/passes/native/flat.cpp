@@ -81,6 +81,29 @@ void FlatWriter::other(Other other) {
   out_.others.push_back(std::move(other));
 }
 
+void FlatWriter::copy(Flat& from, const Gate& gate) {
+  switch (gate.kind) {
+    case Kind::one:
+      return one(gate.a, from.ones[gate.index]);
+    case Kind::turn:
+      return turn(gate.a, from.turns[gate.index]);
+    case Kind::cx:
+      return cx(gate.a, gate.b);
+    case Kind::swap:
+      return swap(gate.a, gate.b);
+    case Kind::other:
+      return other(std::move(from.others[gate.index]));
+  }
+}
+
+void FlatWriter::finish_into(Flat& flat) {
+  Flat made = finish();
+  made.phase += flat.phase;
+  made.phases = std::move(flat.phases);
+  made.places = std::move(flat.places);
+  flat = std::move(made);
+}
+
 Flat FlatWriter::finish() {
   for (Wire wire = 0; wire < out_.wires; ++wire) flush(wire);
   Flat done = std::move(out_);

@@ -68,6 +68,8 @@ class FlatWriter {
   void cx(Wire control, Wire target);
   void swap(Wire a, Wire b);
   void other(Other other);
+  /// A gate of another list; what is no gate is moved out of it.
+  void copy(Flat& from, const Gate& gate);
   void phase(double angle) { out_.phase += angle; }
   void phase(const Param& angle);
   void reserve(std::size_t gates);
@@ -75,6 +77,8 @@ class FlatWriter {
   U2 waiting(Wire wire) const { return has_[wire] != 0 ? pending_[wire] : U2::identity(); }
   /// The list; the writer is empty afterwards.
   Flat finish();
+  /// The list takes the place of the gates of `flat`, whose phases and places stay.
+  void finish_into(Flat& flat);
 
  private:
   void flush(Wire wire);

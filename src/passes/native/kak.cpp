@@ -263,21 +263,44 @@ Kak decompose(const U4& u) {
   return kak;
 }
 
-CxNeeds cx_needs(const U4& u) noexcept {
-  // gamma(u) = u (YY) u^T (YY) for det u = 1; YY has -1, 1, 1, -1 on its other diagonal.
-  const auto class_of = [](const U4& g) -> std::uint8_t {
-    constexpr std::array<double, 4> kSign = {-1, 1, 1, -1};
-    constexpr double kTolerance = 1e-9;
-    const Complex det = determinant(g);
-    U4 gamma;
-    for (std::size_t i = 0; i < 4; ++i) {
-      for (std::size_t j = 0; j < 4; ++j) {
-        Complex sum;
-        for (std::size_t k = 0; k < 4; ++k) sum += kSign[k] * times(g(i, k), g(j, 3 - k));
-        gamma(i, 3 - j) = sum * kSign[j];
-      }
+namespace {
+
+// gamma(u) = u (YY) u^T (YY), and its trace for det u = 1 up to sign; YY has -1, 1, 1, -1 on its other diagonal.
+struct Gamma {
+  U4 matrix;
+  Complex unit, trace;
+};
+Gamma gamma_of(const U4& g) noexcept {
+  constexpr std::array<double, 4> kSign = {-1, 1, 1, -1};
+  Gamma out;
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t j = 0; j < 4; ++j) {
+      Complex sum;
+      for (std::size_t k = 0; k < 4; ++k) sum += kSign[k] * times(g(i, k), g(j, 3 - k));
+      out.matrix(i, 3 - j) = sum * kSign[j];
     }
-    const Complex unit = 1.0 / std::sqrt(det);
+  }
+  // |det| = 1, so its root is turned back by its conjugate.
+  out.unit = std::conj(std::sqrt(determinant(g)));
+  out.trace = times(native::trace(out.matrix), out.unit);
+  return out;
+}
+
+}  // namespace
+
+bool is_near_fewer_cx(const U4& u) noexcept {
+  const Complex t = gamma_of(u).trace;
+  constexpr double kSlack = 0.02;
+  if (std::abs(t.imag()) > kSlack) return false;
+  return std::abs(t.imag()) > 1e-9 || std::abs(t.real()) > 4 - kSlack || std::abs(t.real()) < kSlack;
+}
+
+CxNeeds cx_needs(const U4& u) noexcept {
+  const auto class_of = [](const U4& g) -> std::uint8_t {
+    constexpr double kTolerance = 1e-9;
+    const Gamma found = gamma_of(g);
+    const U4& gamma = found.matrix;
+    const Complex unit = found.unit, t = found.trace;
     const auto is_multiple_of_identity = [](const U4& x) {
       for (std::size_t i = 0; i < 4; ++i) {
         for (std::size_t j = 0; j < 4; ++j) {
@@ -286,7 +309,6 @@ CxNeeds cx_needs(const U4& u) noexcept {
       }
       return true;
     };
-    const Complex t = times(trace(gamma), unit);  // up to sign, for det u is fixed up to a fourth root
     // Traces are blind to small turns, which change them in second order only; entries are not.
     if (std::abs(t.imag()) < kTolerance && is_multiple_of_identity(gamma)) return 0;  // SWAP has 4i
     if (std::abs(t) < kTolerance) {

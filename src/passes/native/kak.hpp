@@ -32,6 +32,9 @@ struct CxNeeds {
 };
 CxNeeds cx_needs(const U4& u) noexcept;
 
+/// A quick look at traces: false when no coordinate is so near to a gate with fewer CX that it is worth decompose().
+bool is_near_fewer_cx(const U4& u) noexcept;
+
 /// A gate of a two-wire circuit: a CX, or a matrix on one wire.
 struct TwoWireGate {
   enum class Kind : std::uint8_t { first, second, cx_from_first, cx_from_second };

@@ -56,6 +56,7 @@ DOOR = {
     "options.hpp": "ir",
     "hybrid.hpp": "ops",
     "limits.hpp": "ir",
+    "target.hpp": "ir",
     "compile.hpp": "passes",
     "state.hpp": "sim",
     "stabilizer.hpp": "sim",

@@ -1,5 +1,5 @@
 /// \file
-/// What a device needs that only runs packages: load_package -> plan -> run, without importers and passes
+/// What a device needs that only runs packages: load_package -> plan -> run, without importers
 /// (libskerry_runtime). A program that also imports and compiles includes <skerry/skerry.hpp>.
 #pragma once
 

@@ -49,6 +49,7 @@ DOOR = {
     "expressions.def": "ir",
     "gates.def": "ir",
     "graph.hpp": "ir",
+    "noise.hpp": "ir",
     "observable.hpp": "ir",
     "options.hpp": "ir",
     "hybrid.hpp": "ops",

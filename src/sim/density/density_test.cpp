@@ -185,7 +185,7 @@ TEST(Density, MeasurementsMidwayPartAndResetsDoNot) {
   // A coin decides whether wire 1 is flipped; readout errors make the decision wrong one time in ten.
   Circuit circuit(2, 2);
   circuit.h(0).measure(0, 0);
-  const ExprId coin = circuit.expressions().bit(0);
+  const ExprId coin = circuit.expressions().leaf(ExprOp::bit, 0, {ScalarKind::boolean, 1});
   const BlockId then = circuit.open_block();
   circuit.x(1);
   circuit.close_block();

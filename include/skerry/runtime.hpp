@@ -12,6 +12,7 @@
 #include <skerry/graph.hpp>
 #include <skerry/hybrid.hpp>
 #include <skerry/limits.hpp>
+#include <skerry/noise.hpp>
 #include <skerry/observable.hpp>
 #include <skerry/options.hpp>
 #include <skerry/plan.hpp>

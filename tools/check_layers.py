@@ -54,6 +54,7 @@ DOOR = {
     "hybrid.hpp": "ops",
     "limits.hpp": "ir",
     "compile.hpp": "passes",
+    "photonic.hpp": "sim",
     "state.hpp": "sim",
     "result.hpp": "sim",
     "plan.hpp": "plan",

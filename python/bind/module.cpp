@@ -18,4 +18,5 @@ NB_MODULE(_core, m) {
   bind_run(m);
   bind_compile(m);
   bind_package(m);
+  bind_photonic(m);
 }

@@ -57,6 +57,7 @@ DOOR = {
     "limits.hpp": "ir",
     "compile.hpp": "passes",
     "photonic.hpp": "sim",
+    "generator.hpp": "sim",
     "state.hpp": "sim",
     "result.hpp": "sim",
     "plan.hpp": "plan",

@@ -27,5 +27,6 @@ void bind_run(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_package(nb::module_& m);
 void bind_photonic(nb::module_& m);
+void bind_generator(nb::module_& m);
 
 }  // namespace skerry::python

@@ -19,4 +19,5 @@ NB_MODULE(_core, m) {
   bind_compile(m);
   bind_package(m);
   bind_photonic(m);
+  bind_generator(m);
 }

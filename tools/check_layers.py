@@ -59,6 +59,8 @@ DOOR = {
     "limits.hpp": "ir",
     "target.hpp": "ir",
     "compile.hpp": "passes",
+    "photonic.hpp": "sim",
+    "generator.hpp": "sim",
     "state.hpp": "sim",
     "stabilizer.hpp": "sim",
     "result.hpp": "sim",

@@ -28,5 +28,7 @@ void bind_compile(nb::module_& m);
 void bind_package(nb::module_& m);
 void bind_edge(nb::module_& m);
 void bind_stabilizer(nb::module_& m);
+void bind_photonic(nb::module_& m);
+void bind_generator(nb::module_& m);
 
 }  // namespace skerry::python

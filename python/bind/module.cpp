@@ -20,4 +20,6 @@ NB_MODULE(_core, m) {
   bind_package(m);
   bind_edge(m);
   bind_stabilizer(m);
+  bind_photonic(m);
+  bind_generator(m);
 }

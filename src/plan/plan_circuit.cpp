@@ -43,6 +43,16 @@ Plan empty_report(const RunOptions& options) {
   return report;
 }
 
+// Why a method is out of the question whatever it would cost.
+std::string out_of_place(const sim::Method& method, const RunOptions& options) {
+  const bool noisy = options.noise != nullptr && !options.noise->empty();
+  if (noisy && !method.takes_noise) return "simulates no noise";
+  if (options.want_density && !method.takes_noise) return "gives no density matrix";
+  if (method.takes_noise && !noisy && !options.want_density && options.method != method.name)
+    return "there is no noise to simulate";
+  return {};
+}
+
 // Considers every method; among those that fit the memory the first wins that no later one beats by far, the smallest
 // if none fits.
 Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right) {
@@ -59,7 +69,8 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   for (const sim::Method& method : sim::methods()) {
     Candidate candidate;
     candidate.name = method.name;
-    const auto estimate = method.estimate(circuit, options);
+    std::string reason = out_of_place(method, options);
+    const auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
     const bool by_name = options.method == method.name;
     const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));
     if (!estimate) {

@@ -22,6 +22,7 @@
 #include <skerry/result.hpp>
 #include <skerry/session.hpp>
 #include <skerry/state.hpp>
+#include <skerry/target.hpp>
 #include <skerry/tensor.hpp>
 #include <string>
 #include <string_view>
@@ -55,6 +56,17 @@ struct SaveOptions {
 };
 /// Writes a `.skerry` package atomically; equal programs and options give equal bytes.
 void save(const Program& program, const std::filesystem::path& path, const SaveOptions& options = {});
+
+/// A device from JSON: `{"qubits": 3, "coupling": [[0, 1], [1, 2]]}`, with `basis`, `directed`, `name`, `t1_us`,
+/// `t2_us`, `duration_ns` and `error` by gate where they are known (a number, a list by wire, an object by `"0-1"`,
+/// `"as sx"`). Without `coupling` every pair of wires may meet. Errors: syntax_error, semantic_error, out_of_range,
+/// limit_exceeded.
+Target load_target(const std::filesystem::path& path);
+Target read_target(std::string_view json, std::string_view name = "<target>");
+
+/// The circuit as text: format is `openqasm2` or `openqasm3`. Errors: invalid_argument for another format, unsupported
+/// for what the format cannot say.
+std::string emit_text(const Circuit& circuit, std::string_view format = "openqasm3");
 
 /// What a run would take and where it would run. Nothing is allocated; a run that would be refused says so in
 /// `refusal`.

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/file.hpp"
+#include "emit/emit.hpp"
 #include "exec/executor.hpp"
+#include "frontend/device/device.hpp"
 #include "frontend/frontend.hpp"
 #include "package/package.hpp"
 #include "plan/planner.hpp"
@@ -57,6 +59,27 @@ Program loads(std::string_view text, const LoadOptions& options, std::string_vie
 void save(const Program& program, const std::filesystem::path& path, const SaveOptions& options) {
   package::Contents contents{.program = program, .metadata = options.metadata, .plans = {}};
   package::write(path, contents, {.compress = options.compress, .key = options.key});
+}
+
+Target read_target(std::string_view json, std::string_view name) {
+  try {
+    return frontend::read_target(json);
+  } catch (const Error& error) {
+    throw error.at(name);
+  }
+}
+
+Target load_target(const std::filesystem::path& path) {
+  const auto file = base::MappedFile::open(path);
+  const auto bytes = file.bytes();
+  return read_target({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.filename().string());
+}
+
+std::string emit_text(const Circuit& circuit, std::string_view format) {
+  if (format == "openqasm2") return emit::openqasm2(circuit);
+  if (format == "openqasm3") return emit::openqasm3(circuit);
+  throw Error(ErrorCode::invalid_argument, "unknown format '" + std::string(format) + "'", {},
+              "use openqasm2 or openqasm3");
 }
 
 std::vector<double> parameter_values(const Circuit& circuit, const RunOptions& options) {

@@ -132,6 +132,36 @@ class StepWriter {
   std::size_t loop_level_ = 0;
 };
 
+// Takes measurements that nothing follows off the end (and barriers between them), last first: where a wire is measured
+// is not known before all swaps are. Once anything else without a matrix is met, bits may be read: no further.
+std::vector<Other> take_last_measurements(Flat& flat) {
+  std::vector<std::uint8_t> used(flat.wires, 0), taken(flat.gates.size(), 0);
+  std::vector<Other> last;
+  for (std::size_t i = flat.gates.size(); i-- > 0;) {
+    const Gate& gate = flat.gates[i];
+    if (gate.kind != Kind::other) {
+      used[gate.a] = used[gate.b] = 1;
+      continue;
+    }
+    Other& other = flat.others[gate.index];
+    if (other.op != Op::measure && other.op != Op::barrier) break;
+    const bool free = std::ranges::none_of(other.wires, [&](Wire wire) { return used[wire] != 0; });
+    if (!free) {
+      for (const Wire wire : other.wires) used[wire] = 1;
+      continue;
+    }
+    last.push_back(std::move(other));
+    taken[i] = 1;
+  }
+  if (last.empty()) return last;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < flat.gates.size(); ++i) {
+    if (taken[i] == 0) flat.gates[kept++] = flat.gates[i];
+  }
+  flat.gates.resize(kept);
+  return last;
+}
+
 std::vector<Wire> shuffled(std::uint32_t wires, base::Philox& random) {
   std::vector<Wire> places(wires);
   std::iota(places.begin(), places.end(), 0U);
@@ -176,11 +206,17 @@ Trial try_once(const RouteGraph& graph, std::uint32_t program, const Coupling& c
 }
 
 Routed finished(const Flat& flat, const RouteGraph& graph, const Coupling& coupling, const RouteEffort& effort,
-                const Trial& trial) {
+                const Trial& trial, const std::vector<Other>& last) {
   Layout layout(trial.initial);
   StepWriter writer(coupling, effort.seed);
   Routed out;
   out.flat = writer.write(flat, graph, trial.steps, layout);
+  for (std::size_t i = last.size(); i-- > 0;) {
+    Other other = last[i];
+    for (Wire& wire : other.wires) wire = layout.place[wire];
+    out.flat.gates.push_back({Kind::other, 0, 0, static_cast<std::uint32_t>(out.flat.others.size())});
+    out.flat.others.push_back(std::move(other));
+  }
   out.initial.assign(trial.initial.begin(), trial.initial.begin() + flat.wires);
   for (Wire wire = 0; wire < flat.wires; ++wire) out.flat.places.push_back(layout.place[flat.place(wire)]);
   out.estimate = trial.cost;
@@ -189,13 +225,14 @@ Routed finished(const Flat& flat, const RouteGraph& graph, const Coupling& coupl
 
 }  // namespace
 
-std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const RouteEffort& effort) {
+std::vector<Routed> route(Flat flat, const Coupling& coupling, const RouteEffort& effort) {
   if (flat.wires > coupling.size()) {
     throw Error(
         ErrorCode::out_of_range,
         "the circuit has " + std::to_string(flat.wires) + " wires, the device " + std::to_string(coupling.size()), {},
         "choose a larger device");
   }
+  const std::vector<Other> last = take_last_measurements(flat);
   const RouteGraph graph(flat);
   constexpr std::size_t kPlacementSteps = 20000;
   if (const auto places = place_all(graph, flat.wires, coupling, kPlacementSteps)) {
@@ -210,7 +247,7 @@ std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const Rout
     base::Philox random(effort.seed);
     trial.cost = RouteWalk(graph, coupling).run(layout, true, random, &trial.steps);
     std::vector<Routed> only;
-    only.push_back(finished(flat, graph, coupling, effort, trial));
+    only.push_back(finished(flat, graph, coupling, effort, trial, last));
     return only;
   }
   std::vector<Trial> trials(effort.layouts);
@@ -227,7 +264,7 @@ std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const Rout
   std::ranges::stable_sort(trials, {}, &Trial::cost);
   std::vector<Routed> best;
   for (std::size_t i = 0; i < std::min<std::size_t>(effort.keep, trials.size()); ++i) {
-    best.push_back(finished(flat, graph, coupling, effort, trials[i]));
+    best.push_back(finished(flat, graph, coupling, effort, trials[i], last));
   }
   return best;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/threads.hpp"
+#include "passes/native/measurements.hpp"
 #include "passes/native/pairs.hpp"
 #include "passes/native/place_all.hpp"
 #include "passes/native/route_walk.hpp"
@@ -132,36 +133,6 @@ class StepWriter {
   std::size_t loop_level_ = 0;
 };
 
-// Takes measurements that nothing follows off the end (and barriers between them), last first: where a wire is measured
-// is not known before all swaps are. Once anything else without a matrix is met, bits may be read: no further.
-std::vector<Other> take_last_measurements(Flat& flat) {
-  std::vector<std::uint8_t> used(flat.wires, 0), taken(flat.gates.size(), 0);
-  std::vector<Other> last;
-  for (std::size_t i = flat.gates.size(); i-- > 0;) {
-    const Gate& gate = flat.gates[i];
-    if (gate.kind != Kind::other) {
-      used[gate.a] = used[gate.b] = 1;
-      continue;
-    }
-    Other& other = flat.others[gate.index];
-    if (other.op != Op::measure && other.op != Op::barrier) break;
-    const bool free = std::ranges::none_of(other.wires, [&](Wire wire) { return used[wire] != 0; });
-    if (!free) {
-      for (const Wire wire : other.wires) used[wire] = 1;
-      continue;
-    }
-    last.push_back(std::move(other));
-    taken[i] = 1;
-  }
-  if (last.empty()) return last;
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < flat.gates.size(); ++i) {
-    if (taken[i] == 0) flat.gates[kept++] = flat.gates[i];
-  }
-  flat.gates.resize(kept);
-  return last;
-}
-
 std::vector<Wire> shuffled(std::uint32_t wires, base::Philox& random) {
   std::vector<Wire> places(wires);
   std::iota(places.begin(), places.end(), 0U);
@@ -211,12 +182,7 @@ Routed finished(const Flat& flat, const RouteGraph& graph, const Coupling& coupl
   StepWriter writer(coupling, effort.seed);
   Routed out;
   out.flat = writer.write(flat, graph, trial.steps, layout);
-  for (std::size_t i = last.size(); i-- > 0;) {
-    Other other = last[i];
-    for (Wire& wire : other.wires) wire = layout.place[wire];
-    out.flat.gates.push_back({Kind::other, 0, 0, static_cast<std::uint32_t>(out.flat.others.size())});
-    out.flat.others.push_back(std::move(other));
-  }
+  put_last_measurements(out.flat, last, layout.place);
   out.initial.assign(trial.initial.begin(), trial.initial.begin() + flat.wires);
   for (Wire wire = 0; wire < flat.wires; ++wire) out.flat.places.push_back(layout.place[flat.place(wire)]);
   out.estimate = trial.cost;

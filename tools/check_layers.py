@@ -58,6 +58,7 @@ DOOR = {
     "compile.hpp": "passes",
     "photonic.hpp": "sim",
     "generator.hpp": "sim",
+    "gaussian.hpp": "sim",
     "state.hpp": "sim",
     "result.hpp": "sim",
     "plan.hpp": "plan",

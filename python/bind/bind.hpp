@@ -28,5 +28,6 @@ void bind_compile(nb::module_& m);
 void bind_package(nb::module_& m);
 void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);
+void bind_gaussian(nb::module_& m);
 
 }  // namespace skerry::python

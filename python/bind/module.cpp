@@ -20,4 +20,5 @@ NB_MODULE(_core, m) {
   bind_package(m);
   bind_photonic(m);
   bind_generator(m);
+  bind_gaussian(m);
 }

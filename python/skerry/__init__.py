@@ -9,6 +9,7 @@ load -> compile -> plan -> run, with the same nouns as in C++ and on the command
 (['000', '111'], 1000)
 """
 
+from skerry import stabilizer
 from skerry._core import (
     Candidate,
     Circuit,
@@ -107,4 +108,5 @@ __all__ = [
     "run",
     "save",
     "set_num_threads",
+    "stabilizer",
 ]

@@ -139,7 +139,7 @@ Action declare(CLI::App& command) {
   command.add_option("--every", flags->every, "Steps between metrics and checkpoints")->check(CLI::PositiveNumber);
   command.add_option("--checkpoint", flags->checkpoint, "File that is written with every metrics line")
       ->type_name("FILE");
-  command.add_option("--resume", flags->resume, "Checkpoint to go on from->type_name(" FILE "); its options count");
+  command.add_option("--resume", flags->resume, "Checkpoint to go on from (its options count)")->type_name("FILE");
   command.add_option("--plot", flags->plot, "SVG file of the metric and the points")->type_name("FILE.svg");
   return [flags](Context& context) {
     if (flags->what != "qgan")

@@ -61,6 +61,8 @@ DOOR = {
     "compile.hpp": "passes",
     "photonic.hpp": "sim",
     "generator.hpp": "sim",
+    "training.hpp": "train",
+    "gaussian.hpp": "sim",
     "state.hpp": "sim",
     "stabilizer.hpp": "sim",
     "result.hpp": "sim",

@@ -30,5 +30,6 @@ void bind_edge(nb::module_& m);
 void bind_stabilizer(nb::module_& m);
 void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);
+void bind_gaussian(nb::module_& m);
 
 }  // namespace skerry::python

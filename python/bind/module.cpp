@@ -22,4 +22,5 @@ NB_MODULE(_core, m) {
   bind_stabilizer(m);
   bind_photonic(m);
   bind_generator(m);
+  bind_gaussian(m);
 }

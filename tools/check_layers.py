@@ -56,6 +56,7 @@ DOOR = {
     "hybrid.hpp": "ops",
     "limits.hpp": "ir",
     "compile.hpp": "passes",
+    "gradient.hpp": "sim",
     "state.hpp": "sim",
     "result.hpp": "sim",
     "plan.hpp": "plan",

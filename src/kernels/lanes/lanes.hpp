@@ -47,7 +47,7 @@ enum class LaneAction : std::uint8_t {
 /// moved(x, s) has exchanged those of the bits of s. Shapes: at most two slots and moves together.
 struct LaneGate {
   LaneAction action = LaneAction::dense;
-  Groups groups;  ///< of vectors: controls, slots as targets
+  Groups groups{0, 0, {}};  ///< of vectors: controls, slots as targets
   int slots = 0, moves = 0;
   std::array<std::uint8_t, 2> move_bits{};  ///< bit of the lane number
 
@@ -76,8 +76,8 @@ template <class T>
 void lane_apply_wide(LaneView<T> state, std::uint64_t controls, std::span<const int> targets,
                      std::span<const double> matrix);
 
-/// Strings of a Pauli sum that flip the same wires: out[v] += w(u) * moved(in[u]), u = v ^ flip, where w(u) is the sum
-/// over terms of signs by the bits of u at `z` times the vector of a term.
+/// Strings of a Pauli sum that flip the same wires: out[v] += moved(w(u) * in[u]), u = v ^ flip, where w(u) is the sum
+/// over terms of the sign of u's bits at `z` times the term's vector.
 struct LaneTerm {
   std::uint64_t z = 0;       ///< bits of the vector index
   std::uint32_t vector = 0;  ///< first of lanes() numbers in LaneSum::lanes: coefficient with the lanes' signs
@@ -100,5 +100,9 @@ struct LaneSum {
 template <class T>
 void lane_pauli(LaneView<T> in, LaneView<T> out, const LaneSum<T>& sum, double* value, std::size_t begin,
                 std::size_t end);
+
+/// out[lanes * l + m] += Re of the sum over vectors of conj(a) of lane l times b of lane m.
+template <class T>
+void lane_gram(LaneView<T> a, LaneView<T> b, double* out);
 
 }  // namespace skerry::kernels

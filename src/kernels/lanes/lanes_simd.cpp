@@ -296,6 +296,28 @@ void pauli(LaneView<T> in, LaneView<T> out, const LaneSum<T>& sum, double* value
   }
 }
 
+template <class T>
+void gram(LaneView<T> a, LaneView<T> b, double* out) {
+  const typename Lane<T>::D d;
+  const std::size_t lanes = Lane<T>::count(), stride = 2 * lanes;
+  for (std::size_t first = 0; first < a.vectors(); first += kShort) {
+    const std::size_t stop = first + kShort < a.vectors() ? first + kShort : a.vectors();
+    for (std::size_t turn = 0; turn < lanes; ++turn) {
+      const auto index = exchange_lanes<T>(turn);
+      auto sum = hn::Zero(d);
+      for (std::size_t v = first; v < stop; ++v) {
+        const Complex<T> x = load(a.data + v * stride), y = load(b.data + v * stride);
+        sum = hn::MulAdd(x.re, hn::TableLookupLanes(y.re, index), sum);
+        sum = hn::MulAdd(x.im, hn::TableLookupLanes(y.im, index), sum);
+      }
+      HWY_ALIGN T parts[HWY_MAX_BYTES / sizeof(T)];
+      hn::Store(sum, d, parts);
+      for (std::size_t lane = 0; lane < lanes; ++lane)
+        out[lanes * lane + (lane ^ turn)] += static_cast<double>(parts[lane]);
+    }
+  }
+}
+
 #define SKERRY_LANES(T, suffix)                                                                                     \
   int bits_##suffix() {                                                                                             \
     return std::countr_zero(Lane<T>::count());                                                                      \
@@ -309,6 +331,9 @@ void pauli(LaneView<T> in, LaneView<T> out, const LaneSum<T>& sum, double* value
   }                                                                                                                 \
   void pauli_##suffix(LaneView<T> i, LaneView<T> o, const LaneSum<T>& s, double* v, std::size_t b, std::size_t e) { \
     pauli<T>(i, o, s, v, b, e);                                                                                     \
+  }                                                                                                                 \
+  void gram_##suffix(LaneView<T> a, LaneView<T> b, double* out) {                                                   \
+    gram<T>(a, b, out);                                                                                             \
   }
 SKERRY_LANES(float, f32)
 SKERRY_LANES(double, f64)
@@ -330,6 +355,8 @@ HWY_EXPORT(unapply_f32);
 HWY_EXPORT(unapply_f64);
 HWY_EXPORT(pauli_f32);
 HWY_EXPORT(pauli_f64);
+HWY_EXPORT(gram_f32);
+HWY_EXPORT(gram_f64);
 
 }  // namespace
 
@@ -350,6 +377,10 @@ HWY_EXPORT(pauli_f64);
   template <>                                                                                                      \
   void lane_pauli<T>(LaneView<T> i, LaneView<T> o, const LaneSum<T>& s, double* v, std::size_t b, std::size_t e) { \
     HWY_DYNAMIC_DISPATCH(pauli_##suffix)(i, o, s, v, b, e);                                                        \
+  }                                                                                                                \
+  template <>                                                                                                      \
+  void lane_gram<T>(LaneView<T> a, LaneView<T> b, double* out) {                                                   \
+    HWY_DYNAMIC_DISPATCH(gram_##suffix)(a, b, out);                                                                \
   }
 SKERRY_LANES(float, f32)
 SKERRY_LANES(double, f64)

@@ -22,10 +22,10 @@ ParameterMap::ParameterMap(const Circuit& circuit)
       node_of_(circuit.expressions().size(), kNoExpr) {
   for (const Parameter& parameter : circuit.parameters()) {
     if (!is_smooth(parameter.type)) {
-      throw Error(ErrorCode::unsupported,
-                  "parameter '" + parameter.name + "' is " + ir::type_text(parameter.type) +
-                      ", which has no derivative",
-                  "gradient", "bind it, or declare it as float or angle");
+      throw Error(
+          ErrorCode::unsupported,
+          "parameter '" + parameter.name + "' is " + ir::type_text(parameter.type) + ", which has no derivative",
+          "gradient", "bind it, or declare it as float or angle");
     }
     types_.push_back(parameter.type);
   }
@@ -165,7 +165,7 @@ ParameterMap::Partials ParameterMap::partials(const Node& node, std::span<const 
     case ExprOp::div:
       return {.a = 1 / b, .b = -a / (b * b), .ab = -1 / (b * b), .bb = 2 * a / (b * b * b)};
     case ExprOp::mod:
-      return {.a = 1, .b = -(a - values[node_of_mod(node)].as_real()) / b};
+      return {.a = 1, .b = -std::trunc(a / b)};
     case ExprOp::pow: {
       // A constant exponent takes no logarithm, so a negative base keeps its derivative.
       const bool fixed = nodes_[node.b].expression.op == ExprOp::constant;
@@ -173,7 +173,8 @@ ParameterMap::Partials ParameterMap::partials(const Node& node, std::span<const 
       const double bend = b == 0 || b == 1 ? 0.0 : b * (b - 1) * std::pow(a, b - 2);
       if (fixed) return {.a = slope, .aa = bend};
       const double log = std::log(a), value = std::pow(a, b);
-      return {.a = slope, .b = value * log, .aa = bend, .ab = std::pow(a, b - 1) * (1 + b * log), .bb = value * log * log};
+      return {
+          .a = slope, .b = value * log, .aa = bend, .ab = std::pow(a, b - 1) * (1 + b * log), .bb = value * log * log};
     }
     case ExprOp::constant:
     case ExprOp::parameter:

@@ -54,7 +54,7 @@ class ParameterMap {
   std::vector<std::uint32_t> slot_expressions_;  ///< node of each slot
   std::vector<Node> nodes_;                      ///< in topological order
   std::vector<std::uint32_t> node_of_;           ///< by expression id, kNoExpr: none yet
-  bool is_affine_ = true;  ///< every slot is a parameter times a number plus a number
+  bool is_affine_ = true;                        ///< every slot is a parameter times a number plus a number
   struct Affine {
     std::uint32_t parameter = kNoExpr;
     double scale = 0, offset = 0;

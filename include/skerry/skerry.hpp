@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <skerry/compile.hpp>
 #include <skerry/runtime.hpp>
+#include <skerry/stabilizer.hpp>
+#include <skerry/stabilizer_circuit.hpp>
 #include <string_view>
 
 namespace skerry {
@@ -17,5 +19,13 @@ namespace skerry {
 Program load(const std::filesystem::path& path, const LoadOptions& options = {});
 /// The same from text or bytes. Includes and external data are refused.
 Program loads(std::string_view text, const LoadOptions& options = {}, std::string_view name = "<string>");
+
+/// A circuit in the stim format with its noise, detectors and observables, which a Program does not have.
+/// Errors: those of import, with the place.
+StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options = {});
+StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& options = {},
+                                   std::string_view name = "<string>");
+/// True if the text begins like a stim circuit.
+bool is_stabilizer_text(std::string_view text) noexcept;
 
 }  // namespace skerry

@@ -3,6 +3,7 @@
 
 #include "base/file.hpp"
 #include "frontend/frontend.hpp"
+#include "frontend/stim/reader.hpp"
 #include "package/package.hpp"
 
 namespace skerry {
@@ -37,6 +38,20 @@ Program loads(std::string_view text, const LoadOptions& options, std::string_vie
   auto copy = std::make_shared<const std::string>(text);
   return load_source({.bytes = std::as_bytes(std::span(*copy)), .name = std::string(name), .folder = {}, .owner = copy},
                      options);
+}
+
+StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options) {
+  const base::MappedFile file = base::MappedFile::open(path);
+  return loads_stabilizer({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, options,
+                          path.filename().string());
+}
+
+StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& options, std::string_view name) {
+  return frontend::stim::read_stim(text, options.limits, std::string(name));
+}
+
+bool is_stabilizer_text(std::string_view text) noexcept {
+  return frontend::stim::looks_like_stim(text);
 }
 
 }  // namespace skerry

@@ -92,6 +92,8 @@ CircuitResult Walk<T>::finish() {
   // Given back before the results are made: the peak is the larger of the two, not their sum.
   waiting_.clear();
   slots_.clear();
+  scratch_ = {};
+  bound_.clear();
   ids_.clear();
   ids_.shrink_to_fit();
   ids_charge_.reset();

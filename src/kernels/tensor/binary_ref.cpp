@@ -36,6 +36,14 @@ T integer_modulus(T a, T b) {
   return rest != T(0) && (rest < T(0)) != (b < T(0)) ? static_cast<T>(rest + b) : rest;
 }
 
+// The same of reals, infinite divisors included.
+template <class T>
+T floored_remainder(T a, T b) {
+  const T rest = std::fmod(a, b);
+  if (rest == T(0)) return std::copysign(rest, b);
+  return (rest < T(0)) != (b < T(0)) ? rest + b : rest;
+}
+
 // Calls f on every pair. R: element type of the result.
 template <class A, class B, class R, class F>
 void zip(TensorView a, TensorView b, MutableTensorView out, F f) {

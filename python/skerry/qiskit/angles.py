@@ -46,7 +46,7 @@ def _affine(value: ParameterExpression, known: Mapping[QiskitParameter, Angle]) 
     total: Angle = 0.0
     for parameter in value.parameters:
         slope = value.gradient(parameter)
-        if isinstance(slope, ParameterExpression) or isinstance(slope, complex):
+        if isinstance(slope, ParameterExpression | complex):
             return None
         term = known[parameter] if slope == 1 else float(slope) * known[parameter]
         total = term if isinstance(total, float) and total == 0.0 else total + term

@@ -9,51 +9,11 @@ from qiskit.circuit import Gate, library
 
 # Qiskit's standard gates whose name is another spelling here; gates that are missing go by their definition.
 _OTHER_NAMES = {"global_phase": "gphase", "u1": "p", "u3": "u", "cu1": "cp"}
-_SAME_NAMES = [
-    "id",
-    "x",
-    "y",
-    "z",
-    "h",
-    "s",
-    "sdg",
-    "t",
-    "tdg",
-    "sx",
-    "sxdg",
-    "p",
-    "rx",
-    "ry",
-    "rz",
-    "r",
-    "u",
-    "swap",
-    "iswap",
-    "dcx",
-    "ecr",
-    "rxx",
-    "ryy",
-    "rzz",
-    "rzx",
-    "xx_plus_yy",
-    "xx_minus_yy",
-    "cx",
-    "ccx",
-    "cy",
-    "cz",
-    "ccz",
-    "ch",
-    "cs",
-    "csdg",
-    "csx",
-    "c3sx",
-    "cp",
-    "crx",
-    "cry",
-    "crz",
-    "cu3",
-    "cswap",
-]
+_SAME_NAMES = (
+    *("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "p", "rx", "ry", "rz", "r", "u"),
+    *("swap", "iswap", "dcx", "ecr", "rxx", "ryy", "rzz", "rzx", "xx_plus_yy", "xx_minus_yy"),
+    *("cx", "ccx", "cy", "cz", "ccz", "ch", "cs", "csdg", "csx", "c3sx", "cp", "crx", "cry", "crz", "cu3", "cswap"),
+)
 SPELLINGS: dict[str, str] = {name: name for name in _SAME_NAMES} | _OTHER_NAMES
 """Name of a standard gate at Qiskit -> spelling here. Their parameters and the order of their wires agree."""
 

@@ -144,6 +144,11 @@ json result_json(const Result& result) {
   if (!result.expectations.empty()) out["expectations"] = result.expectations;
   if (result.probabilities) out["probabilities"] = tensor_json(*result.probabilities);
   if (!result.outputs.empty()) out["outputs"] = result.outputs;
+  if (result.bond_dimension != 0) {
+    out["bond_dimension"] = result.bond_dimension;
+    out["discarded_weight"] = result.discarded_weight;
+    out["error_bound"] = result.error_bound;
+  }
   for (const auto& [name, tensor] : result.tensors) out["tensors"][name] = tensor_json(tensor);
   return out;
 }

@@ -39,6 +39,8 @@ class Keywords(TypedDict, total=False):
     probabilities: bool | Sequence[int]
     memory: bool
     initial_state: ArrayLike | None
+    max_bond_dimension: int
+    truncation_threshold: float
 
 
 def _program(program: Runnable) -> Circuit | Model:
@@ -64,6 +66,8 @@ def _circuit_options(
     probabilities: bool | Sequence[int] = False,
     memory: bool = False,
     initial_state: ArrayLike | None = None,
+    max_bond_dimension: int = 0,
+    truncation_threshold: float = 1e-24,
 ) -> RunOptions:
     if inputs is not None:
         raise InvalidArgument("a circuit has no inputs", "inputs", "give its parameters as params")
@@ -73,6 +77,7 @@ def _circuit_options(
     options.set_limits(threads, max_memory_mb, max_execution_time)
     options.observables = list(observables)
     options.want_state, options.want_memory = state, memory
+    options.max_bond_dimension, options.truncation_threshold = max_bond_dimension, truncation_threshold
     if probabilities is not False:
         options.ask_probabilities([] if probabilities is True else list(probabilities))
     if initial_state is not None:
@@ -149,8 +154,10 @@ def run(
     only; `method` of simulation, or `auto`; `precision` of amplitudes, `single` or `double`; `params` in order of
     declaration, or by name, or [batch, P], which gives a list of results, each as if its row had been run alone;
     `observables`; `state=True`; `probabilities=True`, or of the qubits listed; `memory=True` for each shot's bits;
-    `initial_state`, complex64 or complex128 [2^n]. Of a model: `inputs` by name. Of both: `threads` (0: all that the
-    process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds, `progress(fraction, stage)`.
+    `initial_state`, complex64 or complex128 [2^n]; for method `mps`, `max_bond_dimension` (0: as wide as needed) and
+    `truncation_threshold`, the squared norm that one cut may lose, with the result's `error_bound`. Of a model:
+    `inputs` by name. Of both: `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes),
+    `max_execution_time` in seconds, `progress(fraction, stage)`.
 
     >>> import skerry
     >>> theta = skerry.Parameter("theta")

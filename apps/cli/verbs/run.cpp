@@ -21,7 +21,7 @@ constexpr std::uint64_t kDefaultShots = 1024;
 struct Flags {
   ProgramFlags program;
   InputFlags input;
-  std::uint64_t shots = 0;
+  std::uint64_t shots = 0, max_bond_dimension = 0;
   bool exact = false, probabilities = false;
   std::vector<std::string> observables, outputs;
 
@@ -48,6 +48,7 @@ void print(const Context& context, const Result& result) {
   if (result.counts.size() > 0) std::fputs(histogram(result.counts).c_str(), stdout);
   for (const double value : result.expectations) std::printf("expectation %.12g\n", value);
   if (result.probabilities) std::printf("probabilities %s\n", tensor_text(*result.probabilities).c_str());
+  if (result.error_bound > 0.0) std::printf("error bound %.3g\n", result.error_bound);
   for (const auto& [name, value] : result.outputs) std::printf("%s %.12g\n", name.c_str(), value);
   for (const auto& [name, tensor] : result.tensors) std::printf("%s %s\n", name.c_str(), tensor_text(tensor).c_str());
   std::fprintf(stderr, "%s\n", report_text(result.report).c_str());
@@ -58,6 +59,8 @@ Result run_circuit(const Circuit& circuit, const Flags& flags, const Context& co
   options.limits.control = control;
   flags.input.apply(options);
   options.want_probabilities = flags.probabilities;
+  options.max_bond_dimension =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_bond_dimension, 0xffffffffU));
   for (const std::string& text : flags.observables) {
     try {
       options.observables.push_back(Observable::parse(text, circuit.num_wires()));
@@ -123,8 +126,8 @@ void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Conte
   const bool has_events = circuit.num_detectors() != 0 || circuit.num_observables() != 0;
   const auto sampler = has_events ? StabilizerSampler::of_detectors(circuit, limits)
                                   : StabilizerSampler::of_measurements(circuit, limits);
-  const auto counts = sampler.count(flags.shots != 0 ? flags.shots : kDefaultShots,
-                                    context.settings.run_options().seed, limits);
+  const auto counts =
+      sampler.count(flags.shots != 0 ? flags.shots : kDefaultShots, context.settings.run_options().seed, limits);
   print_stabilizer(counts, has_events, context.json);
 }
 
@@ -134,6 +137,8 @@ Action declare(CLI::App& command) {
   flags->input.declare(command);
   add_count(command, "--shots", flags->shots,
             "Samples of a circuit; 1024 when left out, none with --exact, --probabilities or --observable");
+  add_count(command, "--max-bond-dimension", flags->max_bond_dimension,
+            "Widest bond of method mps; narrower than the circuit needs, its results are off by the error bound told");
   command.add_flag("--exact", flags->exact, "No samples, exact results only");
   command.add_flag("--probabilities", flags->probabilities, "Probabilities of all basis states");
   command

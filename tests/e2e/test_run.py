@@ -218,3 +218,17 @@ def test_a_model_runs_on_a_file_and_writes_one(tmp_path: Path) -> None:
     logits = np.load(y)
     assert logits.shape == (1, 10)
     assert np.allclose(logits.ravel(), done["tensors"][name]["data"])
+
+
+def test_a_noisy_stabilizer_circuit_gives_counts_of_events() -> None:
+    file = CIRCUITS / "repetition.stim"
+    done = programs.ok("run", file, "--shots", "20000", "--seed", "3", "--json")
+    answer = done.json()
+    assert answer["shots"] == 20000
+    assert len(answer["detectors"]) == 3
+    # Three rounds of four flips of one in a thousand and of one measurement of one in a hundred.
+    assert all(150 < times < 900 for times in answer["detectors"])
+    again = programs.ok("run", file, "--shots", "20000", "--seed", "3", "--threads", "1", "--json").json()
+    assert again["detectors"] == answer["detectors"]
+    refused = programs.run("run", file, "--exact")
+    assert refused.code == 2 and "counts of events alone" in refused.err

@@ -61,6 +61,7 @@ DOOR = {
     "compile.hpp": "passes",
     "photonic.hpp": "sim",
     "generator.hpp": "sim",
+    "fock_state.hpp": "sim",
     "training.hpp": "train",
     "gaussian.hpp": "sim",
     "state.hpp": "sim",

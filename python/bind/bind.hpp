@@ -31,5 +31,6 @@ void bind_stabilizer(nb::module_& m);
 void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);
 void bind_gaussian(nb::module_& m);
+void bind_fock_state(nb::module_& m);
 
 }  // namespace skerry::python

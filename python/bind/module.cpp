@@ -23,4 +23,5 @@ NB_MODULE(_core, m) {
   bind_photonic(m);
   bind_generator(m);
   bind_gaussian(m);
+  bind_fock_state(m);
 }

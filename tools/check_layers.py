@@ -59,6 +59,7 @@ DOOR = {
     "limits.hpp": "ir",
     "target.hpp": "ir",
     "compile.hpp": "passes",
+    "gradient.hpp": "sim",
     "photonic.hpp": "sim",
     "generator.hpp": "sim",
     "fock_state.hpp": "sim",

@@ -15,6 +15,7 @@ void bind_config(nb::module_& m);
 void bind_expression(nb::module_& m);
 void bind_observable(nb::module_& m);
 void bind_circuit(nb::module_& m);
+void bind_circuit_parts(nb::module_& m);
 void bind_gates(nb::class_<Circuit>& circuit);
 void bind_state(nb::module_& m);
 void bind_result(nb::module_& m);

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,9 @@ def fock(results: dict[str, float]) -> None:
                 sim.forward(re, im, ["x"])
 
             key = f"{modes} modes, cutoff {cutoff}, batch {batch}"
-            results[f"forward {key}"] = cpu_seconds(lambda s=simulator, re=re, im=im: s.forward(re, im, ["x"]))
+            results[f"forward {key}"] = cpu_seconds(partial(simulator.forward, re, im, ["x"]))
             results[f"forward, new weights {key}"] = cpu_seconds(changed)
-            results[f"gradient {key}"] = cpu_seconds(
-                lambda s=simulator, re=re, im=im, ones=ones: s.gradient(ones, re, im, ["x"])
-            )
+            results[f"gradient {key}"] = cpu_seconds(partial(simulator.gradient, ones, re, im, ["x"]))
 
 
 def generators(results: dict[str, float]) -> None:
@@ -75,7 +74,7 @@ def generators(results: dict[str, float]) -> None:
     for batch in (4, 16, 64):
         z = np.random.default_rng(2).normal(size=(batch, 4)) * 0.5
         for strategy in ("sequential", "cpu_batch", "threading", "auto"):
-            call = lambda z=z, s=strategy: generator.generate_threaded(z, strategy=s)  # noqa: E731
+            call = partial(generator.generate_threaded, z, strategy=strategy)
             start = cpu_seconds(call, 0.05)
             walls = []
             for _ in range(200):
@@ -90,7 +89,7 @@ def gaussian(results: dict[str, float]) -> None:
     for n in (20, 24):
         matrix = np.random.default_rng(n).normal(size=(n, n))
         matrix = matrix + matrix.T
-        results[f"hafnian {n}"] = cpu_seconds(lambda matrix=matrix: cv.hafnian(matrix))
+        results[f"hafnian {n}"] = cpu_seconds(partial(cv.hafnian, matrix))
     modes = 50
     rng = np.random.default_rng(modes)
     unitary, _ = np.linalg.qr(rng.normal(size=(modes, modes)) + 1j * rng.normal(size=(modes, modes)))

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,11 @@ def network(results: dict[str, float], batches: list[int]) -> None:
         for name, call in (("forward", forward), ("gradient", gradient)):
             if name == "gradient" and batch != 8:
                 continue
-            results[f"piquasso-jax {name} {batch}"] = cpu_seconds(
-                lambda call=call, re=re, im=im: jax.block_until_ready(call(weights, re, im))
-            )
+
+            def run(call: Any = call, re: Any = re, im: Any = im) -> Any:
+                return jax.block_until_ready(call(weights, re, im))
+
+            results[f"piquasso-jax {name} {batch}"] = cpu_seconds(run)
             print(f"piquasso-jax {name} {batch}", results[f"piquasso-jax {name} {batch}"], flush=True)
 
 
@@ -110,7 +113,7 @@ def matchings(results: dict[str, float]) -> None:
     for n in (20, 24):
         matrix = np.random.default_rng(n).normal(size=(n, n))
         matrix = matrix + matrix.T
-        results[f"thewalrus hafnian {n}"] = cpu_seconds(lambda matrix=matrix: thewalrus.hafnian(matrix))
+        results[f"thewalrus hafnian {n}"] = cpu_seconds(partial(thewalrus.hafnian, matrix))
     covariance = squeezed_state(50)
     clicks = [1] * 12 + [0] * 38
     results["thewalrus probability 50 modes 12 photons"] = cpu_seconds(

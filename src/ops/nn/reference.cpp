@@ -2,13 +2,14 @@
 
 #include <cstring>
 #include <skerry/error.hpp>
+#include <stdexcept>
 
 namespace skerry::ops {
 namespace {
 
 template <class To>
-std::vector<To> copy_as(const TensorView& view) {
-  std::vector<To> out;
+Checked<To> copy_as(const TensorView& view) {
+  Checked<To> out;
   if (view.empty()) return out;
   out.reserve(static_cast<std::size_t>(view.elements()));
   kernels::visit(kernels::NumbersAndBool{}, view.dtype(), [&]<class T>() {
@@ -18,7 +19,7 @@ std::vector<To> copy_as(const TensorView& view) {
 }
 
 template <class From>
-void store_from(const std::vector<From>& values, const MutableTensorView& y) {
+void store_from(const Checked<From>& values, const MutableTensorView& y) {
   if (y.empty()) return;
   kernels::visit(kernels::NumbersAndBool{}, y.dtype(), [&]<class T>() {
     const auto out = y.as<T>();
@@ -85,6 +86,8 @@ std::size_t width_of(DType dtype) {
 }
 
 void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to) {
+  if (from < 0 || from >= x.elements() || to < 0 || to >= y.elements() || x.dtype() != y.dtype())
+    outside("element " + std::to_string(from) + " of " + x.shape().text() + " is asked for");
   const auto width = width_of(y.dtype());
   std::memcpy(y.data() + static_cast<std::size_t>(to) * width, x.data() + static_cast<std::size_t>(from) * width,
               width);
@@ -98,6 +101,14 @@ std::int64_t within(std::int64_t index, std::int64_t extent) {
   if (index < -extent || index >= extent)
     outside("index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
   return index < 0 ? index + extent : index;
+}
+
+void guarded(Reference f, const Node& node, const KernelArguments& arguments) {
+  try {
+    f(node, arguments);
+  } catch (const std::logic_error&) {  // of Checked and of vectors without end
+    refuse(node, "the inputs of " + node.op + " do not fit together");
+  }
 }
 
 Cost can_reference(const Node& node, const NodeTypes& types) {

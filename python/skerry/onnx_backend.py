@@ -24,7 +24,7 @@ def _as_array(value: Any) -> Any:
     return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
-class PreparedModel(BackendRep):
+class PreparedModel(BackendRep):  # type: ignore[misc]  # onnx has no types
     """A model that is ready to run many times."""
 
     def __init__(self, model: skerry.Model, threads: int = 0) -> None:
@@ -45,7 +45,7 @@ class PreparedModel(BackendRep):
         return tuple(results[name] for name in self._outputs)
 
 
-class SkerryBackend(Backend):
+class SkerryBackend(Backend):  # type: ignore[misc]
     """ONNX's interface to Skerry; the functions of this module are its methods."""
 
     @classmethod

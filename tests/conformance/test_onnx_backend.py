@@ -29,7 +29,7 @@ def suite() -> unittest.TestSuite:
     tests = unittest.TestSuite()
     for name, case in cases.items():
         for test in unittest.defaultTestLoader.loadTestsFromTestCase(case):
-            if test.id().endswith("_cpu") and "Real" not in name:
+            if isinstance(test, unittest.TestCase) and test.id().endswith("_cpu") and "Real" not in name:
                 tests.addTest(test)
     return tests
 
@@ -68,12 +68,12 @@ def test_no_fewer_cases_pass_than_before(result: unittest.TestResult, capsys: py
 
 def test_a_node_runs_by_itself() -> None:
     node = onnx.helper.make_node("Add", ["a", "b"], ["c"])
-    (c,) = skerry.onnx_backend.run_node(node, [np.float32([1, 2]), np.float32([3, 5])])
-    np.testing.assert_array_equal(c, np.float32([4, 7]))
+    (c,) = skerry.onnx_backend.run_node(node, [np.array([1, 2], np.float32), np.array([3, 5], np.float32)])
+    np.testing.assert_array_equal(c, np.array([4, 7], np.float32))
 
 
 def test_another_device_is_refused() -> None:
     node = onnx.helper.make_node("Relu", ["a"], ["b"])
     assert not skerry.onnx_backend.supports_device("CUDA")
     with pytest.raises(skerry.Unsupported):
-        skerry.onnx_backend.run_node(node, [np.float32([1])], "CUDA")
+        skerry.onnx_backend.run_node(node, [np.array([1], np.float32)], "CUDA")

@@ -11,10 +11,12 @@ load -> compile -> plan -> run, with the same nouns as in C++ and on the command
 
 from skerry._core import (
     Candidate,
+    Channel,
     Circuit,
     GraphBuilder,
     GraphValue,
     Model,
+    NoiseModel,
     Observable,
     Parameter,
     PassReport,
@@ -52,6 +54,7 @@ from skerry.errors import (
     VersionTooNew,
 )
 from skerry.files import load, loads, save
+from skerry.noise import load_noise
 from skerry.running import plan, run
 from skerry.simulator import Simulator
 
@@ -62,6 +65,7 @@ __all__ = [
     "BudgetExceeded",
     "Cancelled",
     "Candidate",
+    "Channel",
     "Circuit",
     "Compiled",
     "Corrupt",
@@ -74,6 +78,7 @@ __all__ = [
     "IoError",
     "LimitExceeded",
     "Model",
+    "NoiseModel",
     "NotFound",
     "Observable",
     "OutOfRange",
@@ -95,6 +100,7 @@ __all__ = [
     "__version__",
     "compile",
     "load",
+    "load_noise",
     "loads",
     "make_keys",
     "num_threads",

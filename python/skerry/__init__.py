@@ -9,10 +9,12 @@ load -> compile -> plan -> run, with the same nouns as in C++ and on the command
 (['000', '111'], 1000)
 """
 
+from skerry import stabilizer
 from skerry._core import (
     Candidate,
     Channel,
     Circuit,
+    FockSimulator,
     GraphBuilder,
     GraphValue,
     Model,
@@ -20,6 +22,7 @@ from skerry._core import (
     Observable,
     Parameter,
     PassReport,
+    PhotonicCircuit,
     Plan,
     RunResult,
     Session,
@@ -71,6 +74,7 @@ __all__ = [
     "Corrupt",
     "DeadlineExceeded",
     "Error",
+    "FockSimulator",
     "GraphBuilder",
     "GraphValue",
     "InternalError",
@@ -85,6 +89,7 @@ __all__ = [
     "Parameter",
     "PassReport",
     "PermissionDenied",
+    "PhotonicCircuit",
     "Plan",
     "RunResult",
     "SemanticError",
@@ -109,4 +114,5 @@ __all__ = [
     "run",
     "save",
     "set_num_threads",
+    "stabilizer",
 ]

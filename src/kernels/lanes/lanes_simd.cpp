@@ -1,14 +1,13 @@
-// Trajectories in lanes, one source for every instruction set. Every line is a whole number of vectors, there are no
-// tails, and a trajectory never looks at its neighbours.
+// Gates on vectors of lanes, one source for every instruction set, chosen at run time.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lanes/lanes_simd.cpp"
-#include "kernels/lanes/lanes_simd.hpp"
-
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include <bit>
+
+#include "kernels/lanes/lanes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels {
@@ -16,176 +15,325 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
-using Tag = hn::CappedTag<T, kTrajectories<T>>;
-
-template <class T>
-struct Number {
-  hn::Vec<Tag<T>> re, im;
+struct Lane {
+  using D = hn::ScalableTag<T>;
+  using V = hn::Vec<D>;
+  using Index = decltype(hn::SetTableIndices(D(), static_cast<const hwy::MakeSigned<T>*>(nullptr)));
+  static std::size_t count() { return hn::Lanes(D()); }
 };
 
 template <class T>
-HWY_INLINE Number<T> load(const ComplexLine<T>& from, std::size_t lane) {
-  const Tag<T> d;
-  return {hn::Load(d, from.re.of.data() + lane), hn::Load(d, from.im.of.data() + lane)};
+HWY_INLINE typename Lane<T>::Index exchange_lanes(std::size_t mask) {
+  HWY_ALIGN hwy::MakeSigned<T> from[HWY_MAX_BYTES / sizeof(T)];
+  for (std::size_t lane = 0; lane < Lane<T>::count(); ++lane)
+    from[lane] = static_cast<hwy::MakeSigned<T>>((lane ^ mask) & (Lane<T>::count() - 1));
+  return hn::SetTableIndices(typename Lane<T>::D(), from);
+}
+
+/// Complex vectors.
+template <class T>
+struct Complex {
+  typename Lane<T>::V re, im;
+};
+template <class T>
+HWY_INLINE Complex<T> load(const T* from) {
+  const typename Lane<T>::D d;
+  return {hn::Load(d, from), hn::Load(d, from + Lane<T>::count())};
 }
 template <class T>
-HWY_INLINE void store(const Number<T>& v, ComplexLine<T>& to, std::size_t lane) {
-  const Tag<T> d;
-  hn::Store(v.re, d, to.re.of.data() + lane);
-  hn::Store(v.im, d, to.im.of.data() + lane);
+HWY_INLINE void store(const Complex<T>& x, T* to) {
+  const typename Lane<T>::D d;
+  hn::Store(x.re, d, to);
+  hn::Store(x.im, d, to + Lane<T>::count());
 }
 template <class T>
-HWY_INLINE Number<T> times(const Number<T>& m, const Number<T>& x) {
-  return {hn::NegMulAdd(m.im, x.im, hn::Mul(m.re, x.re)), hn::MulAdd(m.im, x.re, hn::Mul(m.re, x.im))};
+HWY_INLINE Complex<T> times(const Complex<T>& m, const Complex<T>& x) {
+  return {hn::NegMulAdd(m.im, x.im, hn::Mul(m.re, x.re)), hn::MulAdd(m.re, x.im, hn::Mul(m.im, x.re))};
 }
 template <class T>
-HWY_INLINE Number<T> add(const Number<T>& m, const Number<T>& x, const Number<T>& sum) {
+HWY_INLINE Complex<T> times_add(const Complex<T>& m, const Complex<T>& x, const Complex<T>& sum) {
   return {hn::NegMulAdd(m.im, x.im, hn::MulAdd(m.re, x.re, sum.re)),
-          hn::MulAdd(m.im, x.re, hn::MulAdd(m.re, x.im, sum.im))};
+          hn::MulAdd(m.re, x.im, hn::MulAdd(m.im, x.re, sum.im))};
+}
+/// sum + conj(a) b.
+template <class T>
+HWY_INLINE Complex<T> conj_times_add(const Complex<T>& a, const Complex<T>& b, const Complex<T>& sum) {
+  return {hn::MulAdd(a.im, b.im, hn::MulAdd(a.re, b.re, sum.re)),
+          hn::NegMulAdd(a.im, b.re, hn::MulAdd(a.re, b.im, sum.im))};
 }
 
-template <class T>
-void one(ComplexLine<T>* x, GroupIndex at, std::size_t stride, const LaneMatrix2<T>& m, std::size_t begin,
-         std::size_t end) {
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(Tag<T>())) {
-    const Number<T> a = load(m[0], lane), b = load(m[1], lane), c = load(m[2], lane), e = load(m[3], lane);
-    std::size_t i = at(begin);
-    for (std::size_t group = begin; group < end; ++group, i = at.next(i)) {
-      const Number<T> x0 = load(x[i], lane), x1 = load(x[i | stride], lane);
-      store(add(b, x1, times(a, x0)), x[i], lane);
-      store(add(e, x1, times(c, x0)), x[i | stride], lane);
-    }
+/// The vectors of one group: x[c * S + s] is vector c with lanes moved by s.
+template <class T, int H, int S>
+struct Tile {
+  Complex<T> x[H * S];
+};
+
+/// A gate of 2^slots = H and 2^moves = S, as its loop wants it.
+template <class T, int H, int S>
+class Shape {
+ public:
+  explicit Shape(const LaneGate& gate)
+      : first_(exchange_lanes<T>(std::size_t{1} << gate.move_bits[0])),
+        second_(exchange_lanes<T>(std::size_t{1} << gate.move_bits[1])),
+        both_(exchange_lanes<T>(std::size_t{1} << gate.move_bits[0] | std::size_t{1} << gate.move_bits[1])) {
+    const std::size_t stride = 2 * Lane<T>::count();
+    for (int c = 0; c < H; ++c) offsets_[c] = gate.groups.offsets()[static_cast<std::size_t>(c)] * stride;
   }
-}
-
-template <class T>
-void two(ComplexLine<T>* x, GroupIndex at, std::size_t a, const LaneMatrix2<T>& ma, std::size_t b,
-         const LaneMatrix2<T>& mb, std::size_t begin, std::size_t end) {
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(Tag<T>())) {
-    const Number<T> a0 = load(ma[0], lane), a1 = load(ma[1], lane), a2 = load(ma[2], lane), a3 = load(ma[3], lane);
-    const Number<T> b0 = load(mb[0], lane), b1 = load(mb[1], lane), b2 = load(mb[2], lane), b3 = load(mb[3], lane);
-    std::size_t i = at(begin);
-    for (std::size_t group = begin; group < end; ++group, i = at.next(i)) {
-      const Number<T> x0 = load(x[i], lane), x1 = load(x[i | a], lane);
-      const Number<T> x2 = load(x[i | b], lane), x3 = load(x[i | a | b], lane);
-      const Number<T> y0 = add(a1, x1, times(a0, x0)), y1 = add(a3, x1, times(a2, x0));
-      const Number<T> y2 = add(a1, x3, times(a0, x2)), y3 = add(a3, x3, times(a2, x2));
-      store(add(b1, y2, times(b0, y0)), x[i], lane);
-      store(add(b1, y3, times(b0, y1)), x[i | a], lane);
-      store(add(b3, y2, times(b2, y0)), x[i | b], lane);
-      store(add(b3, y3, times(b2, y1)), x[i | a | b], lane);
-    }
-  }
-}
-
-template <class T>
-void four(ComplexLine<T>* x, GroupIndex at, std::size_t a, std::size_t b, const LaneMatrix4<T>& m, std::size_t begin,
-          std::size_t end) {
-  const std::size_t places[] = {0, a, b, a | b};
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(Tag<T>())) {
-    std::size_t i = at(begin);
-    for (std::size_t group = begin; group < end; ++group, i = at.next(i)) {
-      const Number<T> x0 = load(x[i], lane), x1 = load(x[i | a], lane);
-      const Number<T> x2 = load(x[i | b], lane), x3 = load(x[i | a | b], lane);
-      for (std::size_t r = 0; r < 4; ++r) {
-        Number<T> sum = times(load(m[4 * r], lane), x0);
-        sum = add(load(m[4 * r + 1], lane), x1, sum);
-        sum = add(load(m[4 * r + 2], lane), x2, sum);
-        sum = add(load(m[4 * r + 3], lane), x3, sum);
-        store(sum, x[i | places[r]], lane);
+  HWY_INLINE Tile<T, H, S> load_tile(const T* base) const {
+    Tile<T, H, S> tile;
+    for (int c = 0; c < H; ++c) {
+      const Complex<T> x = load(base + offsets_[c]);
+      tile.x[c * S] = x;
+      if constexpr (S > 1) tile.x[c * S + 1] = moved(x, first_);
+      if constexpr (S > 2) {
+        tile.x[c * S + 2] = moved(x, second_);
+        tile.x[c * S + 3] = moved(x, both_);
       }
     }
+    return tile;
   }
+  /// Stores M x.
+  HWY_INLINE void apply(const Tile<T, H, S>& tile, const T* coefficients, T* base) const {
+    const std::size_t stride = 2 * Lane<T>::count();
+    for (int r = 0; r < H; ++r) {
+      const T* row = coefficients + static_cast<std::size_t>(r * H * S) * stride;
+      Complex<T> sum = times(load(row), tile.x[0]);
+      for (int c = 1; c < H * S; ++c) sum = times_add(load(row + static_cast<std::size_t>(c) * stride), tile.x[c], sum);
+      store(sum, base + offsets_[r]);
+    }
+  }
+
+ private:
+  static HWY_INLINE Complex<T> moved(const Complex<T>& x, typename Lane<T>::Index index) {
+    return {hn::TableLookupLanes(x.re, index), hn::TableLookupLanes(x.im, index)};
+  }
+  typename Lane<T>::Index first_, second_, both_;
+  std::size_t offsets_[H];
+};
+
+template <class T, int H, int S>
+void apply_dense(LaneView<T> state, const LaneGate& gate, const T* coefficients, std::size_t begin, std::size_t end) {
+  const Shape<T, H, S> shape(gate);
+  const std::size_t stride = 2 * Lane<T>::count();
+  gate.groups.for_runs(begin, end, [&](std::size_t index, std::size_t length) HWY_ATTR {
+    for (std::size_t v = index; v < index + length; ++v) {
+      T* base = state.data + v * stride;
+      shape.apply(shape.load_tile(base), coefficients, base);
+    }
+  });
+}
+
+template <class T, int H, int S>
+void unapply_dense(LaneView<T> ket, LaneView<T> bra, const LaneGate& gate, const T* coefficients, bool and_ket,
+                   T* moments, std::size_t begin, std::size_t end) {
+  const Shape<T, H, S> shape(gate);
+  const std::size_t stride = 2 * Lane<T>::count();
+  constexpr int kMoments = H * H * S;
+  Complex<T> sums[kMoments];
+  for (int i = 0; i < kMoments; ++i) sums[i] = load(moments + static_cast<std::size_t>(i) * stride);
+  gate.groups.for_runs(begin, end, [&](std::size_t index, std::size_t length) HWY_ATTR {
+    for (std::size_t v = index; v < index + length; ++v) {
+      T* ket_base = ket.data + v * stride;
+      T* bra_base = bra.data + v * stride;
+      const auto kets = shape.load_tile(ket_base), bras = shape.load_tile(bra_base);
+      for (int r = 0; r < H; ++r)
+        for (int c = 0; c < H * S; ++c)
+          sums[r * H * S + c] = conj_times_add(bras.x[r * S], kets.x[c], sums[r * H * S + c]);
+      shape.apply(bras, coefficients, bra_base);
+      if (and_ket) shape.apply(kets, coefficients, ket_base);
+    }
+  });
+  for (int i = 0; i < kMoments; ++i) store(sums[i], moments + static_cast<std::size_t>(i) * stride);
+}
+
+template <class T, int H>
+void apply_diagonal(LaneView<T> state, const LaneGate& gate, const T* coefficients, std::size_t begin,
+                    std::size_t end) {
+  const std::size_t stride = 2 * Lane<T>::count();
+  Complex<T> m[H];
+  for (int r = 0; r < H; ++r) m[r] = load(coefficients + static_cast<std::size_t>(r) * stride);
+  gate.groups.for_runs(begin, end, [&](std::size_t index, std::size_t length) HWY_ATTR {
+    for (int r = 0; r < H; ++r) {
+      const std::size_t first = index + gate.groups.offsets()[static_cast<std::size_t>(r)];
+      for (std::size_t v = first; v < first + length; ++v) {
+        T* x = state.data + v * stride;
+        store(times(m[r], load(x)), x);
+      }
+    }
+  });
+}
+
+template <class T, int H>
+void unapply_diagonal(LaneView<T> ket, LaneView<T> bra, const LaneGate& gate, const T* coefficients, bool and_ket,
+                      T* moments, std::size_t begin, std::size_t end) {
+  const std::size_t stride = 2 * Lane<T>::count();
+  Complex<T> m[H], sums[H];
+  for (int r = 0; r < H; ++r) {
+    m[r] = load(coefficients + static_cast<std::size_t>(r) * stride);
+    sums[r] = load(moments + static_cast<std::size_t>(r) * stride);
+  }
+  gate.groups.for_runs(begin, end, [&](std::size_t index, std::size_t length) HWY_ATTR {
+    for (int r = 0; r < H; ++r) {
+      const std::size_t first = index + gate.groups.offsets()[static_cast<std::size_t>(r)];
+      for (std::size_t v = first; v < first + length; ++v) {
+        const Complex<T> x = load(ket.data + v * stride), y = load(bra.data + v * stride);
+        sums[r] = conj_times_add(y, x, sums[r]);
+        store(times(m[r], y), bra.data + v * stride);
+        if (and_ket) store(times(m[r], x), ket.data + v * stride);
+      }
+    }
+  });
+  for (int r = 0; r < H; ++r) store(sums[r], moments + static_cast<std::size_t>(r) * stride);
 }
 
 template <class T>
-void phase(ComplexLine<T>* x, GroupIndex at, const ComplexLine<T>& factor, std::size_t begin, std::size_t end) {
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(Tag<T>())) {
-    const Number<T> f = load(factor, lane);
-    std::size_t i = at(begin);
-    for (std::size_t group = begin; group < end; ++group, i = at.next(i)) store(times(f, load(x[i], lane)), x[i], lane);
-  }
+void exchange(LaneView<T> state, const LaneGate& gate, std::size_t begin, std::size_t end) {
+  const std::size_t stride = 2 * Lane<T>::count();
+  const std::size_t distance = gate.groups.offsets()[1] * stride;
+  gate.groups.for_runs(begin, end, [&](std::size_t index, std::size_t length) HWY_ATTR {
+    for (std::size_t v = index; v < index + length; ++v) {
+      T* x = state.data + v * stride;
+      const Complex<T> low = load(x), high = load(x + distance);
+      store(high, x);
+      store(low, x + distance);
+    }
+  });
 }
 
-/// rho += a_r conj(a_c), lower triangle.
 template <class T>
-void reduced(const ComplexLine<T>* x, GroupIndex at, std::span<const std::size_t> places, ComplexLine<T>* rho,
+void apply(LaneView<T> state, const LaneGate& gate, const T* coefficients, std::size_t begin, std::size_t end) {
+  if (gate.action == LaneAction::exchange) return exchange(state, gate, begin, end);
+  if (gate.action == LaneAction::diagonal) {
+    if (gate.slots == 0) return apply_diagonal<T, 1>(state, gate, coefficients, begin, end);
+    if (gate.slots == 1) return apply_diagonal<T, 2>(state, gate, coefficients, begin, end);
+    return apply_diagonal<T, 4>(state, gate, coefficients, begin, end);
+  }
+  if (gate.slots == 2) return apply_dense<T, 4, 1>(state, gate, coefficients, begin, end);
+  if (gate.slots == 1 && gate.moves == 1) return apply_dense<T, 2, 2>(state, gate, coefficients, begin, end);
+  if (gate.slots == 1) return apply_dense<T, 2, 1>(state, gate, coefficients, begin, end);
+  if (gate.moves == 2) return apply_dense<T, 1, 4>(state, gate, coefficients, begin, end);
+  return apply_dense<T, 1, 2>(state, gate, coefficients, begin, end);
+}
+
+template <class T>
+void unapply(LaneView<T> ket, LaneView<T> bra, const LaneGate& gate, const T* m, bool and_ket, T* moments,
              std::size_t begin, std::size_t end) {
-  const Tag<T> d;
-  const std::size_t n = places.size();
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(d)) {
-    for (std::size_t r = 0; r < n; ++r) {
-      for (std::size_t c = 0; c <= r; ++c) {
-        Number<T> sum = load(rho[r * n + c], lane);
-        std::size_t i = at(begin);
-        for (std::size_t group = begin; group < end; ++group, i = at.next(i)) {
-          const Number<T> p = load(x[i | places[r]], lane), q = load(x[i | places[c]], lane);
-          sum.re = hn::MulAdd(p.re, q.re, hn::MulAdd(p.im, q.im, sum.re));
-          sum.im = hn::MulAdd(p.im, q.re, hn::NegMulAdd(p.re, q.im, sum.im));
-        }
-        store(sum, rho[r * n + c], lane);
+  if (gate.action == LaneAction::diagonal) {
+    if (gate.slots == 0) return unapply_diagonal<T, 1>(ket, bra, gate, m, and_ket, moments, begin, end);
+    if (gate.slots == 1) return unapply_diagonal<T, 2>(ket, bra, gate, m, and_ket, moments, begin, end);
+    return unapply_diagonal<T, 4>(ket, bra, gate, m, and_ket, moments, begin, end);
+  }
+  if (gate.slots == 2) return unapply_dense<T, 4, 1>(ket, bra, gate, m, and_ket, moments, begin, end);
+  if (gate.slots == 1 && gate.moves == 1)
+    return unapply_dense<T, 2, 2>(ket, bra, gate, m, and_ket, moments, begin, end);
+  if (gate.slots == 1) return unapply_dense<T, 2, 1>(ket, bra, gate, m, and_ket, moments, begin, end);
+  if (gate.moves == 2) return unapply_dense<T, 1, 4>(ket, bra, gate, m, and_ket, moments, begin, end);
+  return unapply_dense<T, 1, 2>(ket, bra, gate, m, and_ket, moments, begin, end);
+}
+
+/// Sum of the signed vectors of terms, at vector u.
+template <class T>
+HWY_INLINE typename Lane<T>::V weight(const LaneTerm* terms, std::size_t count, const T* lanes, std::size_t u) {
+  const typename Lane<T>::D d;
+  auto sum = hn::Zero(d);
+  for (std::size_t t = 0; t < count; ++t) {
+    const auto term = hn::LoadU(d, lanes + terms[t].vector);
+    sum = (std::popcount(u & terms[t].z) & 1) != 0 ? hn::Sub(sum, term) : hn::Add(sum, term);
+  }
+  return sum;
+}
+
+/// Vectors whose products share a partial sum in T and a buffer on the stack.
+constexpr std::size_t kShort = 64;
+
+/// totals += the strings of one flip, for vectors [first, stop).
+template <class T>
+void add_flip(LaneView<T> in, const LaneSum<T>& sum, const LaneFlip& flip, T* totals, std::size_t first,
+              std::size_t stop) {
+  const typename Lane<T>::D d;
+  const std::size_t stride = 2 * Lane<T>::count();
+  const auto index = exchange_lanes<T>(flip.move);
+  const LaneTerm* terms = sum.terms.data() + flip.first;
+  std::size_t real = 0;
+  while (real < flip.count && !terms[real].is_imaginary) ++real;
+  for (std::size_t v = first; v < stop; ++v) {
+    const std::size_t u = v ^ flip.flip;
+    const Complex<T> x = load(in.data + u * stride);
+    Complex<T> part{hn::Zero(d), hn::Zero(d)};
+    if (real != 0) {
+      const auto w = weight<T>(terms, real, sum.lanes.data(), u);
+      part = {hn::Mul(w, x.re), hn::Mul(w, x.im)};
+    }
+    if (real != flip.count) {
+      const auto w = weight<T>(terms + real, flip.count - real, sum.lanes.data(), u);
+      part = {hn::NegMulAdd(w, x.im, part.re), hn::MulAdd(w, x.re, part.im)};
+    }
+    if (flip.move != 0) part = {hn::TableLookupLanes(part.re, index), hn::TableLookupLanes(part.im, index)};
+    T* total = totals + (v - first) * stride;
+    const Complex<T> before = load(total);
+    store(Complex<T>{hn::Add(before.re, part.re), hn::Add(before.im, part.im)}, total);
+  }
+}
+
+template <class T>
+void pauli(LaneView<T> in, LaneView<T> out, const LaneSum<T>& sum, double* value, std::size_t begin, std::size_t end) {
+  const typename Lane<T>::D d;
+  const std::size_t lanes = Lane<T>::count(), stride = 2 * lanes;
+  HWY_ALIGN T totals[kShort * 2 * (HWY_MAX_BYTES / sizeof(T))];
+  for (std::size_t first = begin; first < end; first += kShort) {
+    const std::size_t stop = first + kShort < end ? first + kShort : end;
+    for (std::size_t i = 0; i < (stop - first) * stride; i += lanes) hn::Store(hn::Zero(d), d, totals + i);
+    for (const LaneFlip& flip : sum.flips) add_flip(in, sum, flip, totals, first, stop);
+    auto energy = hn::Zero(d);
+    for (std::size_t v = first; v < stop; ++v) {
+      const Complex<T> here = load(in.data + v * stride), total = load(totals + (v - first) * stride);
+      energy = hn::MulAdd(here.im, total.im, hn::MulAdd(here.re, total.re, energy));
+      if (out.data != nullptr) store(total, out.data + v * stride);
+    }
+    HWY_ALIGN T parts[HWY_MAX_BYTES / sizeof(T)];
+    hn::Store(energy, d, parts);
+    for (std::size_t lane = 0; lane < lanes; ++lane) value[lane] += static_cast<double>(parts[lane]);
+  }
+}
+
+template <class T>
+void gram(LaneView<T> a, LaneView<T> b, double* out) {
+  const typename Lane<T>::D d;
+  const std::size_t lanes = Lane<T>::count(), stride = 2 * lanes;
+  for (std::size_t first = 0; first < a.vectors(); first += kShort) {
+    const std::size_t stop = first + kShort < a.vectors() ? first + kShort : a.vectors();
+    for (std::size_t turn = 0; turn < lanes; ++turn) {
+      const auto index = exchange_lanes<T>(turn);
+      auto sum = hn::Zero(d);
+      for (std::size_t v = first; v < stop; ++v) {
+        const Complex<T> x = load(a.data + v * stride), y = load(b.data + v * stride);
+        sum = hn::MulAdd(x.re, hn::TableLookupLanes(y.re, index), sum);
+        sum = hn::MulAdd(x.im, hn::TableLookupLanes(y.im, index), sum);
       }
+      HWY_ALIGN T parts[HWY_MAX_BYTES / sizeof(T)];
+      hn::Store(sum, d, parts);
+      for (std::size_t lane = 0; lane < lanes; ++lane)
+        out[lanes * lane + (lane ^ turn)] += static_cast<double>(parts[lane]);
     }
   }
 }
 
-template <class T>
-void squares(const ComplexLine<T>* x, std::size_t begin, std::size_t end, Line<T>& out) {
-  const Tag<T> d;
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(d)) {
-    auto sum = hn::Zero(d);
-    for (std::size_t i = begin; i < end; ++i) {
-      const Number<T> a = load(x[i], lane);
-      sum = hn::MulAdd(a.re, a.re, hn::MulAdd(a.im, a.im, sum));
-    }
-    hn::Store(sum, d, out.of.data() + lane);
-  }
-}
-
-/// Sum of (-1)^(z . i) Re or Im of conj(a[i ^ x]) a[i]: which of the two, the number of Y in the string says.
-template <class T>
-void pauli(const ComplexLine<T>* x, std::uint64_t flips, std::uint64_t signs, std::size_t begin, std::size_t end,
-           Line<T>& out) {
-  const Tag<T> d;
-  const bool imaginary = std::popcount(flips & signs) % 2 != 0;
-  for (std::size_t lane = 0; lane < kTrajectories<T>; lane += hn::Lanes(d)) {
-    auto sum = hn::Zero(d);
-    for (std::size_t i = begin; i < end; ++i) {
-      const Number<T> a = load(x[i], lane), b = load(x[i ^ flips], lane);
-      const auto value =
-          imaginary ? hn::NegMulAdd(b.im, a.re, hn::Mul(b.re, a.im)) : hn::MulAdd(b.im, a.im, hn::Mul(b.re, a.re));
-      sum = std::popcount(signs & i) % 2 == 0 ? hn::Add(sum, value) : hn::Sub(sum, value);
-    }
-    hn::Store(sum, d, out.of.data() + lane);
-  }
-}
-
-#define SKERRY_LANES(T, suffix)                                                                                    \
-  void one_##suffix(ComplexLine<T>* x, GroupIndex at, std::size_t s, const LaneMatrix2<T>& m, std::size_t b,       \
-                    std::size_t e) {                                                                               \
-    one<T>(x, at, s, m, b, e);                                                                                     \
-  }                                                                                                                \
-  void two_##suffix(ComplexLine<T>* x, GroupIndex at, std::size_t a, const LaneMatrix2<T>& ma, std::size_t w,      \
-                    const LaneMatrix2<T>& mb, std::size_t b, std::size_t e) {                                      \
-    two<T>(x, at, a, ma, w, mb, b, e);                                                                             \
-  }                                                                                                                \
-  void four_##suffix(ComplexLine<T>* x, GroupIndex at, std::size_t a, std::size_t w, const LaneMatrix4<T>& m,      \
-                     std::size_t b, std::size_t e) {                                                               \
-    four<T>(x, at, a, w, m, b, e);                                                                                 \
-  }                                                                                                                \
-  void phase_##suffix(ComplexLine<T>* x, GroupIndex at, const ComplexLine<T>& f, std::size_t b, std::size_t e) {   \
-    phase<T>(x, at, f, b, e);                                                                                      \
-  }                                                                                                                \
-  void reduced_##suffix(const ComplexLine<T>* x, GroupIndex at, std::span<const std::size_t> p, ComplexLine<T>* r, \
-                        std::size_t b, std::size_t e) {                                                            \
-    reduced<T>(x, at, p, r, b, e);                                                                                 \
-  }                                                                                                                \
-  void squares_##suffix(const ComplexLine<T>* x, std::size_t b, std::size_t e, Line<T>& out) {                     \
-    squares<T>(x, b, e, out);                                                                                      \
-  }                                                                                                                \
-  void pauli_##suffix(const ComplexLine<T>* x, std::uint64_t f, std::uint64_t s, std::size_t b, std::size_t e,     \
-                      Line<T>& out) {                                                                              \
-    pauli<T>(x, f, s, b, e, out);                                                                                  \
+#define SKERRY_LANES(T, suffix)                                                                                     \
+  int bits_##suffix() {                                                                                             \
+    return std::countr_zero(Lane<T>::count());                                                                      \
+  }                                                                                                                 \
+  void apply_##suffix(LaneView<T> x, const LaneGate& g, const T* m, std::size_t b, std::size_t e) {                 \
+    apply<T>(x, g, m, b, e);                                                                                        \
+  }                                                                                                                 \
+  void unapply_##suffix(LaneView<T> k, LaneView<T> x, const LaneGate& g, const T* m, bool a, T* s, std::size_t b,   \
+                        std::size_t e) {                                                                            \
+    unapply<T>(k, x, g, m, a, s, b, e);                                                                             \
+  }                                                                                                                 \
+  void pauli_##suffix(LaneView<T> i, LaneView<T> o, const LaneSum<T>& s, double* v, std::size_t b, std::size_t e) { \
+    pauli<T>(i, o, s, v, b, e);                                                                                     \
+  }                                                                                                                 \
+  void gram_##suffix(LaneView<T> a, LaneView<T> b, double* out) {                                                   \
+    gram<T>(a, b, out);                                                                                             \
   }
 SKERRY_LANES(float, f32)
 SKERRY_LANES(double, f64)
@@ -197,58 +345,46 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace skerry::kernels {
-
-#define SKERRY_EXPORT(suffix)   \
-  HWY_EXPORT(one_##suffix);     \
-  HWY_EXPORT(two_##suffix);     \
-  HWY_EXPORT(four_##suffix);    \
-  HWY_EXPORT(phase_##suffix);   \
-  HWY_EXPORT(reduced_##suffix); \
-  HWY_EXPORT(squares_##suffix); \
-  HWY_EXPORT(pauli_##suffix);
 namespace {
-SKERRY_EXPORT(f32)
-SKERRY_EXPORT(f64)
+
+HWY_EXPORT(bits_f32);
+HWY_EXPORT(bits_f64);
+HWY_EXPORT(apply_f32);
+HWY_EXPORT(apply_f64);
+HWY_EXPORT(unapply_f32);
+HWY_EXPORT(unapply_f64);
+HWY_EXPORT(pauli_f32);
+HWY_EXPORT(pauli_f64);
+HWY_EXPORT(gram_f32);
+HWY_EXPORT(gram_f64);
+
 }  // namespace
-#undef SKERRY_EXPORT
 
-#define SKERRY_SET(suffix)                                                                                        \
-  {                                                                                                               \
-    [](auto* x, GroupIndex at, std::size_t s, const auto& m, std::size_t b, std::size_t e) {                      \
-      HWY_DYNAMIC_DISPATCH(one_##suffix)(x, at, s, m, b, e);                                                      \
-    },                                                                                                            \
-        [](auto* x, GroupIndex at, std::size_t a, const auto& ma, std::size_t w, const auto& mb, std::size_t b,   \
-           std::size_t e) {                                                                                       \
-          HWY_DYNAMIC_DISPATCH(two_##suffix)                                                                      \
-          (x, at, a, ma, w, mb, b, e);                                                                            \
-        },                                                                                                        \
-        [](auto* x, GroupIndex at, std::size_t a, std::size_t w, const auto& m, std::size_t b, std::size_t e) {   \
-          HWY_DYNAMIC_DISPATCH(four_##suffix)(x, at, a, w, m, b, e);                                              \
-        },                                                                                                        \
-        [](auto* x, GroupIndex at, const auto& f, std::size_t b, std::size_t e) {                                 \
-          HWY_DYNAMIC_DISPATCH(phase_##suffix)(x, at, f, b, e);                                                   \
-        },                                                                                                        \
-        [](const auto* x, GroupIndex at, std::span<const std::size_t> p, auto* r, std::size_t b, std::size_t e) { \
-          HWY_DYNAMIC_DISPATCH(reduced_##suffix)(x, at, p, r, b, e);                                              \
-        },                                                                                                        \
-        [](const auto* x, std::size_t b, std::size_t e, auto& out) {                                              \
-          HWY_DYNAMIC_DISPATCH(squares_##suffix)(x, b, e, out);                                                   \
-        },                                                                                                        \
-        [](const auto* x, std::uint64_t f, std::uint64_t s, std::size_t b, std::size_t e, auto& out) {            \
-          HWY_DYNAMIC_DISPATCH(pauli_##suffix)(x, f, s, b, e, out);                                               \
-        },                                                                                                        \
+#define SKERRY_LANES(T, suffix)                                                                                    \
+  template <>                                                                                                      \
+  int lane_bits<T>() {                                                                                             \
+    return HWY_DYNAMIC_DISPATCH(bits_##suffix)();                                                                  \
+  }                                                                                                                \
+  template <>                                                                                                      \
+  void lane_apply<T>(LaneView<T> x, const LaneGate& g, const T* m, std::size_t b, std::size_t e) {                 \
+    HWY_DYNAMIC_DISPATCH(apply_##suffix)(x, g, m, b, e);                                                           \
+  }                                                                                                                \
+  template <>                                                                                                      \
+  void lane_unapply<T>(LaneView<T> k, LaneView<T> x, const LaneGate& g, const T* m, bool a, T* s, std::size_t b,   \
+                       std::size_t e) {                                                                            \
+    HWY_DYNAMIC_DISPATCH(unapply_##suffix)(k, x, g, m, a, s, b, e);                                                \
+  }                                                                                                                \
+  template <>                                                                                                      \
+  void lane_pauli<T>(LaneView<T> i, LaneView<T> o, const LaneSum<T>& s, double* v, std::size_t b, std::size_t e) { \
+    HWY_DYNAMIC_DISPATCH(pauli_##suffix)(i, o, s, v, b, e);                                                        \
+  }                                                                                                                \
+  template <>                                                                                                      \
+  void lane_gram<T>(LaneView<T> a, LaneView<T> b, double* out) {                                                   \
+    HWY_DYNAMIC_DISPATCH(gram_##suffix)(a, b, out);                                                                \
   }
-
-template <>
-const LaneKernels<float>& lane_kernels<float>() {
-  static const LaneKernels<float> set = SKERRY_SET(f32);
-  return set;
-}
-template <>
-const LaneKernels<double>& lane_kernels<double>() {
-  static const LaneKernels<double> set = SKERRY_SET(f64);
-  return set;
-}
+SKERRY_LANES(float, f32)
+SKERRY_LANES(double, f64)
+#undef SKERRY_LANES
 
 }  // namespace skerry::kernels
 #endif

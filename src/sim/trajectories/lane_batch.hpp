@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/memory.hpp"
-#include "kernels/lanes/lanes.hpp"
+#include "kernels/trajectories/lanes.hpp"
 #include "sim/trajectories/lane_program.hpp"
 
 namespace skerry::sim {

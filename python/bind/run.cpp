@@ -16,7 +16,7 @@ constexpr double kSmallWork = 1 << 20;
 
 // No prediction, only a bound from above that costs nothing to know; loops may run for ever.
 bool may_be_long(const Circuit& circuit, const RunOptions& options) {
-  if (circuit.num_wires() > 16) return true;
+  if (circuit.num_wires() > 16 || options.noise || options.want_density) return true;
   double instructions = 1.0;
   for (const Block& block : circuit.blocks()) instructions += static_cast<double>(block.size());
   for (const Observable& observable : options.observables)

@@ -12,7 +12,6 @@
 #include "kernels/rates.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
-#include "kernels/statevec/sweep.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -98,76 +97,6 @@ double measure_amplitude_double(int threads) {
 }
 double measure_amplitude_double_cached(int threads) {
   return sweep<double, kRepeats>(cached_wires(threads), threads, 8);
-}
-
-namespace {
-
-/// Seconds of one sweep over a state of `wires` wires in blocks of `block`, one step of so many actions.
-template <class T, int repeats>
-double one_sweep(int wires, int block, int actions, int threads) {
-  const base::ThreadLimit limit(threads);
-  const RunControl control;
-  const TileShape shape = tile_shape<T>();
-  Sweep<T> sweep;
-  sweep.wires = wires;
-  // The highest wires beside the lanes: chunks that lie apart, as in most sweeps.
-  TileStep step;
-  for (int b = 0; b < block; ++b) {
-    const int wire = b < shape.lane_bits ? b : wires - block + b;
-    sweep.local.push_back(static_cast<std::uint8_t>(wire));
-    if (b >= shape.lane_bits && b < shape.bits())
-      step.slots[static_cast<std::size_t>(b - shape.lane_bits)] = static_cast<std::uint8_t>(b);
-    if (b >= shape.bits()) step.loop_bits.push_back(static_cast<std::uint8_t>(b));
-  }
-  sweep.stored_at = sweep.local;
-  for (std::size_t lane = 0; lane < 2 * shape.lanes(); ++lane) sweep.data.push_back(static_cast<T>(1e-3));
-  for (int i = 0; i < actions; ++i) {
-    const auto slot = static_cast<std::uint8_t>(i % shape.slot_bits);
-    sweep.ops.push_back({.action = i % 2 == 0 ? TileAction::pair_real : TileAction::pair_imaginary, .slot = slot});
-  }
-  step.op_count = static_cast<std::uint32_t>(actions);
-  sweep.steps.push_back(step);
-  auto buffer =
-      base::Buffer::allocate_for<std::complex<T>>(std::uint64_t{1} << wires, base::MemoryBudget{}, "calibration");
-  const StateView<T> state{buffer.template as<std::complex<T>>().data(), wires};
-  std::fill_n(state.amplitudes, state.size(), std::complex<T>(T(1e-3)));
-  SweepScratch<T> scratch(sweep.scratch_size(), threads, base::MemoryBudget{});
-  return seconds_of<repeats>([&] { apply(sweep, state, 0, scratch, control); });
-}
-
-/// A state of a few blocks, each of which stays in the second-level cache of its thread.
-constexpr int kBlock = 13, kBlocks = 3;
-constexpr double kSmall = 1 << (kBlock + kBlocks);
-
-template <class T>
-double tile_seconds(int threads) {
-  constexpr int few = 4, many = 36;
-  const double difference = one_sweep<T, 5>(kBlock + kBlocks, kBlock, many, threads) -
-                            one_sweep<T, 5>(kBlock + kBlocks, kBlock, few, threads);
-  return std::max(difference, 1e-9) / (kSmall * (many - few));
-}
-
-}  // namespace
-
-double measure_sweep_single(int threads) {
-  return one_sweep<float, kMemoryRepeats>(memory_wires<float>(), kBlock, 1, threads) /
-         static_cast<double>(kMemoryBytes / sizeof(std::complex<float>));
-}
-double measure_sweep_single_cached(int threads) {
-  return one_sweep<float, 5>(kBlock + kBlocks, kBlock, 1, threads) / kSmall;
-}
-double measure_tile_single(int threads) {
-  return tile_seconds<float>(threads);
-}
-double measure_sweep_double(int threads) {
-  return one_sweep<double, kMemoryRepeats>(memory_wires<double>(), kBlock, 1, threads) /
-         static_cast<double>(kMemoryBytes / sizeof(std::complex<double>));
-}
-double measure_sweep_double_cached(int threads) {
-  return one_sweep<double, 5>(kBlock + kBlocks, kBlock, 1, threads) / kSmall;
-}
-double measure_tile_double(int threads) {
-  return tile_seconds<double>(threads);
 }
 
 double measure_first_touch(int threads) {

@@ -12,7 +12,7 @@ namespace {
 /// Rounds of a loop whose end is not known beforehand.
 constexpr double kGuessedRounds = 4.0;
 
-// Prices in units of one action on a tile: measured beside those of rates.def, with complex64 on AVX-512.
+// Prices in units of one action on a tile: measured with complex64 on AVX-512.
 constexpr double kStepCost = 3.0;     ///< a tile loaded and stored again
 constexpr double kPhaseCost = 2.8;    ///< a diagonal
 constexpr double kLaneCost = 1.7;     ///< an action that moves lanes
@@ -20,6 +20,10 @@ constexpr double kAnyCost = 15.0;     ///< a controlled or two-target gate
 constexpr double kStringCost = 5.0;   ///< a Pauli string, per amplitude
 constexpr double kLookCost = 50.0;    ///< a probability, added to a table
 constexpr double kSolveCost = 110.0;  ///< a measurement: probabilities and collapse
+/// An action on a tile in registers, in units of a one-target gate on amplitudes in the cache.
+constexpr double kActionShare = 0.13;
+/// An amplitude brought into a block and back, in units of a one-target gate's, in the cache and from memory.
+constexpr double kCachedMove = 2.0, kMemoryMove = 1.4;
 /// Numbers of a gate made ready, in units of a dispatched gate.
 constexpr double kBindCost = 3.0;
 
@@ -155,10 +159,10 @@ std::vector<kernels::Work> price(const Request& request) {
   const double idle = static_cast<double>(request.threads) / request.scratch_threads();
   const bool single = request.precision == Precision::single_precision;
   const double share = memory_share(request);
-  work.push_back({single ? kernels::Rate::tile_single : kernels::Rate::tile_double, idle * passes.actions});
-  work.push_back({single ? kernels::Rate::sweep_single_cached : kernels::Rate::sweep_double_cached,
-                  idle * (1 - share) * passes.moved});
-  work.push_back({single ? kernels::Rate::sweep_single : kernels::Rate::sweep_double, share * passes.moved});
+  const auto cached = single ? kernels::Rate::amplitude_single_cached : kernels::Rate::amplitude_double_cached;
+  const auto memory = single ? kernels::Rate::amplitude_single : kernels::Rate::amplitude_double;
+  work.push_back({cached, idle * (kActionShare * passes.actions + kCachedMove * (1 - share) * passes.moved)});
+  work.push_back({memory, kMemoryMove * share * passes.moved});
   // What every run takes, however small, and each of its gates.
   constexpr double any_run = 20;
   work.push_back({kernels::Rate::gate, any_run + passes.gates});

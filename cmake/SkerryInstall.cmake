@@ -1,25 +1,33 @@
-# What `cmake --install` puts in place: the public headers, one shared library with every room in it, the programs, and
-# the files by which CMake and pkg-config find them. The rooms themselves stay private: nobody links a part of the house.
+# What `cmake --install` puts in place: the public headers, a shared library with every room in it and one without
+# importers, the programs, and the files by which CMake and pkg-config find them. The rooms themselves stay private: nobody links a part of the house.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
+# skerry_sum(TARGET NAME rooms...): a shared library that is the sum of its rooms.
+function(skerry_sum target name)
+  list(TRANSFORM ARGN PREPEND skerry_ OUTPUT_VARIABLE rooms)
+  # CMake wants one source for a library, even for one that is only a sum.
+  add_library(${target} SHARED "${PROJECT_SOURCE_DIR}/cmake/shared_library.cpp")
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME skerry${name} VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  # Whole archives, also where one room asks for another: nothing in the library itself calls into them.
+  list(JOIN rooms "," whole)
+  set_target_properties(${target} PROPERTIES LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${whole}")
+  target_link_libraries(${target} PRIVATE ${rooms})
+  target_link_options(${target} PRIVATE -Wl,-z,defs $<$<CONFIG:Release>:-s>)
+  target_include_directories(${target} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(${target} INTERFACE cxx_std_20)
+  install(TARGETS ${target} EXPORT skerry-targets COMPONENT library)
+endfunction()
+
 get_property(rooms GLOBAL PROPERTY SKERRY_ROOMS)
-list(TRANSFORM rooms PREPEND skerry_)
+skerry_sum(skerry_shared "" ${rooms})
+set_target_properties(skerry_shared PROPERTIES EXPORT_NAME skerry)
+# What a device links that only runs packages.
+list(REMOVE_ITEM rooms frontend emit engine edge)
+skerry_sum(skerry_runtime_shared _runtime ${rooms})
+set_target_properties(skerry_runtime_shared PROPERTIES EXPORT_NAME runtime)
 
-# CMake wants one source for a library, even for one that is only the sum of its rooms.
-add_library(skerry_shared SHARED "${PROJECT_SOURCE_DIR}/cmake/shared_library.cpp")
-add_library(skerry::skerry ALIAS skerry_shared)
-set_target_properties(skerry_shared PROPERTIES
-  OUTPUT_NAME skerry EXPORT_NAME skerry VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-# Whole archives, also where one room asks for another: nothing in the library itself calls into them.
-list(JOIN rooms "," whole)
-set_target_properties(skerry_shared PROPERTIES LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${whole}")
-target_link_libraries(skerry_shared PRIVATE ${rooms})
-target_link_options(skerry_shared PRIVATE -Wl,-z,defs)
-target_include_directories(skerry_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_compile_features(skerry_shared INTERFACE cxx_std_20)
-
-install(TARGETS skerry_shared EXPORT skerry-targets COMPONENT library)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/skerry" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library)
 foreach(program skerry_cli skerry_run)
   if(TARGET ${program})
@@ -38,8 +46,11 @@ install(FILES "${PROJECT_BINARY_DIR}/skerry-config.cmake" "${PROJECT_BINARY_DIR}
 
 # The pkg-config file finds its prefix from where it lies, so that an install tree can be moved.
 file(RELATIVE_PATH SKERRY_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-configure_file("${PROJECT_SOURCE_DIR}/cmake/skerry.pc.in" skerry.pc @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/skerry.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
+foreach(SKERRY_PC_NAME skerry skerry_runtime)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/skerry.pc.in" ${SKERRY_PC_NAME}.pc @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/${SKERRY_PC_NAME}.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+    COMPONENT library)
+endforeach()
 
 # A sanitizer's run-time library would have to be in the embedder's program too.
 if(SKERRY_TESTS AND NOT SKERRY_SANITIZE)

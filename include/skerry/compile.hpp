@@ -5,20 +5,15 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <skerry/circuit.hpp>
-#include <skerry/graph.hpp>
+#include <skerry/program.hpp>
 #include <skerry/progress.hpp>
 #include <skerry/target.hpp>
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace skerry {
-
-/// What load gives and everything else takes.
-using Program = std::variant<Circuit, Graph>;
 
 /// How much work compiling may be; results are equivalent at every level.
 enum class Level : std::uint8_t { low, medium, high };

@@ -5,43 +5,16 @@
 ///     auto result = skerry::run(std::get<skerry::Circuit>(program), {.shots = 1000, .seed = 7});
 #pragma once
 
-#include <array>
 #include <filesystem>
-#include <map>
-#include <optional>
-#include <skerry/circuit.hpp>
 #include <skerry/compile.hpp>
-#include <skerry/error.hpp>
-#include <skerry/graph.hpp>
-#include <skerry/hybrid.hpp>
-#include <skerry/limits.hpp>
-#include <skerry/observable.hpp>
-#include <skerry/options.hpp>
-#include <skerry/plan.hpp>
-#include <skerry/progress.hpp>
-#include <skerry/result.hpp>
-#include <skerry/session.hpp>
-#include <skerry/state.hpp>
+#include <skerry/runtime.hpp>
+#include <skerry/stabilizer.hpp>
+#include <skerry/stabilizer_circuit.hpp>
 #include <skerry/target.hpp>
-#include <skerry/tensor.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace skerry {
-
-/// Version of this library, `0.1.0`.
-std::string_view version() noexcept;
-
-/// Ed25519 keys; see `skerry keys`.
-using PublicKey = std::array<std::byte, 32>;
-using SecretKey = std::array<std::byte, 64>;
-
-struct LoadOptions {
-  ImportLimits limits;
-  std::vector<PublicKey> trusted;  ///< packages must be signed by one of these, if any are given
-  bool check_weights = false;      ///< check the hash of mapped weights, however large
-};
 
 /// A program from a file: OpenQASM, a JSON gate list, ONNX, Skerry's text form or a `.skerry` package. The content
 /// decides, not the suffix. Weights stay in the mapped file. Errors: every code of import and packages, with the place.
@@ -49,13 +22,13 @@ Program load(const std::filesystem::path& path, const LoadOptions& options = {})
 /// The same from text or bytes. Includes and external data are refused.
 Program loads(std::string_view text, const LoadOptions& options = {}, std::string_view name = "<string>");
 
-struct SaveOptions {
-  bool compress = false;
-  std::optional<SecretKey> key;
-  std::map<std::string, std::string> metadata;
-};
-/// Writes a `.skerry` package atomically; equal programs and options give equal bytes.
-void save(const Program& program, const std::filesystem::path& path, const SaveOptions& options = {});
+/// A circuit in the stim format with its noise, detectors and observables, which a Program does not have.
+/// Errors: those of import, with the place.
+StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options = {});
+StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& options = {},
+                                   std::string_view name = "<string>");
+/// True if the text begins like a stim circuit.
+bool is_stabilizer_text(std::string_view text) noexcept;
 
 /// A device from JSON: `{"qubits": 3, "coupling": [[0, 1], [1, 2]]}`, with `basis`, `directed`, `name`, `t1_us`,
 /// `t2_us`, `duration_ns` and `error` by gate where they are known (a number, a list by wire, an object by `"0-1"`,
@@ -67,20 +40,5 @@ Target read_target(std::string_view json, std::string_view name = "<target>");
 /// The circuit as text: format is `openqasm2` or `openqasm3`. Errors: invalid_argument for another format, unsupported
 /// for what the format cannot say.
 std::string emit_text(const Circuit& circuit, std::string_view format = "openqasm3");
-
-/// What a run would take and where it would run. Nothing is allocated; a run that would be refused says so in
-/// `refusal`.
-Plan plan(const Circuit& circuit, const RunOptions& options = {}, std::string* refusal = nullptr);
-/// inputs: concrete type of each graph input, in order. Errors: also budget_exceeded and deadline_exceeded.
-Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits = {});
-
-/// Plans and runs. Errors: those of planning, cancelled, deadline_exceeded, and what the program finds in its data.
-Result run(const Circuit& circuit, const RunOptions& options = {});
-/// One run of a model; a Session is cheaper for many.
-Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits = {});
-
-/// Values of the circuit's parameters in order of declaration, from options.parameters or options.named_parameters.
-/// Errors: invalid_argument naming what is missing, unknown or given twice.
-std::vector<double> parameter_values(const Circuit& circuit, const RunOptions& options);
 
 }  // namespace skerry

@@ -34,8 +34,9 @@ ErrorCode code_of(const std::string& bytes) {
 TEST(Npy, ReadsWhatNumpyWrites) {
   const std::vector<float> values = {0, 1, 2, 3, 4, 5};
   const auto* raw = reinterpret_cast<const char*>(values.data());
-  const Tensor tensor =
-      parse(header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }") + std::string(raw, 24));
+  const std::string bytes =
+      header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }") + std::string(raw, 24);
+  const Tensor tensor = parse(bytes);
   EXPECT_EQ(tensor.shape(), Shape({2, 3}));
   EXPECT_EQ(tensor.as<float>()[5], 5.0F);
 }

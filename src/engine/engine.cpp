@@ -1,44 +1,30 @@
-#include <algorithm>
 #include <memory>
-#include <set>
 #include <skerry/skerry.hpp>
-#include <utility>
 
 #include "base/file.hpp"
 #include "emit/emit.hpp"
-#include "exec/executor.hpp"
 #include "frontend/device/device.hpp"
 #include "frontend/frontend.hpp"
+#include "frontend/stim/reader.hpp"
 #include "package/package.hpp"
-#include "plan/planner.hpp"
 
 namespace skerry {
 namespace {
 
-package::ReadOptions read_options(const LoadOptions& options) {
-  return {.check = options.check_weights ? package::Check::full : package::Check::automatic,
-          .trusted = options.trusted};
-}
-
-void refuse_unsigned(const LoadOptions& options, std::string_view name) {
-  if (options.trusted.empty()) return;
-  throw Error(ErrorCode::bad_signature, "only signed packages are accepted, and this is not a package",
-              std::string(name), "save it with --sign, or run without --trust");
-}
-
 Program load_source(const frontend::Source& source, const LoadOptions& options) {
   if (package::is_package(source.bytes)) {
-    return package::read(source.bytes, source.owner, read_options(options), source.name).contents.program;
+    const package::ReadOptions reading{
+        .check = options.check_weights ? package::Check::full : package::Check::automatic, .trusted = options.trusted};
+    return package::read(source.bytes, source.owner, reading, source.name).contents.program;
   }
-  refuse_unsigned(options, source.name);
+  if (!options.trusted.empty()) {
+    throw Error(ErrorCode::bad_signature, "only signed packages are accepted, and this is not a package", source.name,
+                "save it with --sign, or run without --trust");
+  }
   return frontend::import(source, options.limits);
 }
 
 }  // namespace
-
-std::string_view version() noexcept {
-  return SKERRY_VERSION;
-}
 
 Program load(const std::filesystem::path& path, const LoadOptions& options) {
   // shared: tensors of the program point into the mapping and keep it.
@@ -56,9 +42,18 @@ Program loads(std::string_view text, const LoadOptions& options, std::string_vie
                      options);
 }
 
-void save(const Program& program, const std::filesystem::path& path, const SaveOptions& options) {
-  package::Contents contents{.program = program, .metadata = options.metadata, .plans = {}};
-  package::write(path, contents, {.compress = options.compress, .key = options.key});
+StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options) {
+  const base::MappedFile file = base::MappedFile::open(path);
+  return loads_stabilizer({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, options,
+                          path.filename().string());
+}
+
+StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& options, std::string_view name) {
+  return frontend::stim::read_stim(text, options.limits, std::string(name));
+}
+
+bool is_stabilizer_text(std::string_view text) noexcept {
+  return frontend::stim::looks_like_stim(text);
 }
 
 Target read_target(std::string_view json, std::string_view name) {
@@ -80,63 +75,6 @@ std::string emit_text(const Circuit& circuit, std::string_view format) {
   if (format == "openqasm3") return emit::openqasm3(circuit);
   throw Error(ErrorCode::invalid_argument, "unknown format '" + std::string(format) + "'", {},
               "use openqasm2 or openqasm3");
-}
-
-std::vector<double> parameter_values(const Circuit& circuit, const RunOptions& options) {
-  const auto& declared = circuit.parameters();
-  std::string names;
-  for (const auto& parameter : declared) names += (names.empty() ? "" : ", ") + parameter.name;
-  const std::string where = circuit.name.empty() ? "parameters" : circuit.name;
-  const std::string hint = names.empty() ? "the circuit has none" : "its parameters are " + names;
-  if (!options.parameters.empty() && !options.named_parameters.empty()) {
-    throw Error(ErrorCode::invalid_argument, "parameters are given both in order and by name", where,
-                "give one of the two");
-  }
-  if (options.named_parameters.empty()) {
-    if (options.parameters.size() != declared.size()) {
-      throw Error(ErrorCode::invalid_argument,
-                  "the circuit has " + std::to_string(declared.size()) + " parameters" +
-                      (names.empty() ? "" : " (" + names + ")") + " but " + std::to_string(options.parameters.size()) +
-                      " values were given",
-                  where, "give one value per parameter");
-    }
-    return options.parameters;
-  }
-  // A name that is unknown tells more about a slip of the pen than the one it leaves without a value.
-  std::set<std::string_view> known;
-  for (const auto& parameter : declared) known.insert(parameter.name);
-  for (const auto& [name, value] : options.named_parameters) {
-    if (!known.contains(name))
-      throw Error(ErrorCode::invalid_argument, "the circuit has no parameter '" + name + "'", where, hint);
-  }
-  std::vector<double> values;
-  for (const auto& parameter : declared) {
-    const auto found = options.named_parameters.find(parameter.name);
-    if (found == options.named_parameters.end()) {
-      throw Error(ErrorCode::invalid_argument, "parameter '" + parameter.name + "' has no value", where, hint);
-    }
-    values.push_back(found->second);
-  }
-  return values;
-}
-
-Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusal) {
-  return planning::predict_circuit(circuit, options, refusal);
-}
-
-Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
-  planning::machine_rates(planning::planned_threads(limits),
-                          true);  // a prediction that is asked for is worth the measurement
-  return planning::plan_graph(graph, inputs, limits).report;
-}
-
-Result run(const Circuit& circuit, const RunOptions& options) {
-  const std::vector<double> values = parameter_values(circuit, options);
-  return exec::run(planning::plan_circuit(circuit, options), values, options.limits);
-}
-
-Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits) {
-  return Session(std::make_shared<const Graph>(graph), limits).run(inputs);
 }
 
 }  // namespace skerry

@@ -9,8 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <skerry/circuit.hpp>
-#include <skerry/graph.hpp>
+#include <skerry/program.hpp>
 #include <span>
 #include <string>
 #include <variant>
@@ -31,7 +30,7 @@ struct StoredPlan {
 
 /// What a package holds.
 struct Contents {
-  std::variant<Circuit, Graph> program;
+  Program program;
   std::map<std::string, std::string> metadata;  ///< free text: producer, source name, compile level
   std::vector<StoredPlan> plans;
 };

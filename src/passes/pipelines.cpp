@@ -62,9 +62,10 @@ Names graph_pipeline(Level level) {
     case Level::low:
       return {"remove_dead_nodes"};
     case Level::medium:
-      return {"fold_constants", "remove_dead_nodes"};
+      return {"fuse_quantized", "fold_constants", "remove_dead_nodes"};
     case Level::high:
-      return {"fold_constants", "fold_batch_norms", "remove_dead_nodes"};
+      // Before constants are folded: a folded bias has lost its integers.
+      return {"fuse_quantized", "fold_constants", "fold_batch_norms", "remove_dead_nodes"};
   }
   return {};
 }

@@ -21,6 +21,7 @@ namespace skerry::sim {
 struct Estimate {
   std::uint64_t peak_bytes = 0;
   std::vector<kernels::Work> work;
+  bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
 };
 
 /// What a running program may use.
@@ -46,6 +47,8 @@ struct Method {
   /// The price, or the reason why this method cannot run such a circuit. options.method is not looked at.
   Expected<Estimate> (*estimate)(const Circuit&, const RunOptions&);
   std::unique_ptr<Program> (*prepare)(const Circuit&, const RunOptions&);
+  /// Honours options.noise and gives density matrices. The planner never gives a noise model to another.
+  bool takes_noise = false;
 };
 
 std::span<const Method> methods();

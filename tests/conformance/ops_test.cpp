@@ -52,11 +52,12 @@ DType dtype_of_number(int number) {
 
 Tensor unpacked(const std::string& bytes) {
   std::vector<std::int64_t> dims(static_cast<std::size_t>(bytes[1]));
-  std::memcpy(dims.data(), bytes.data() + 2, dims.size() * sizeof(std::int64_t));
+  // A scalar has no dims, an empty tensor no elements, and memcpy wants an address even for nothing.
+  if (!dims.empty()) std::memcpy(dims.data(), bytes.data() + 2, dims.size() * sizeof(std::int64_t));
   Tensor tensor(dtype_of_number(bytes[0]), Shape(dims));
   const std::size_t header = 2 + dims.size() * sizeof(std::int64_t);
   if (bytes.size() != header + tensor.view().bytes()) throw std::runtime_error("a tensor of another size");
-  std::memcpy(tensor.mutable_view().data(), bytes.data() + header, bytes.size() - header);
+  if (bytes.size() > header) std::memcpy(tensor.mutable_view().data(), bytes.data() + header, bytes.size() - header);
   return tensor;
 }
 

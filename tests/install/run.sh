@@ -16,6 +16,11 @@ cmake -S "$consumer" -B "$place/build" -G Ninja -DCMAKE_PREFIX_PATH="$tree" >"$p
 cmake --build "$place/build"
 "$place/build/consumer"
 
+echo "== a device with the runtime library alone"
+"$tree/bin/skerry" compile "$consumer/bell.qasm" -o "$place/bell.skerry"
+"$place/build/device" "$place/bell.skerry"
+test -z "$(ldd "$place/build/device" | grep -F libskerry.so)"
+
 echo "== pkg-config"
 PKG_CONFIG_PATH=$(dirname "$(find "$tree" -name skerry.pc)")
 export PKG_CONFIG_PATH

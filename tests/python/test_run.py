@@ -257,7 +257,10 @@ def test_ctrl_c_stops_a_run_in_time(tmp_path: Path) -> None:
         textwrap.dedent("""
         import os, signal, sys, threading, time
         import skerry
-        forever = skerry.Circuit.from_qasm("OPENQASM 3.0; qubit q; bit c; while (!c) { c = measure q; }")
+        # Each turn is long enough that the limit of turns lies minutes away.
+        forever = skerry.Circuit.from_qasm(
+            "OPENQASM 3.0; qubit q; qubit[12] work; bit c; while (!c) { h work; c = measure q; }"
+        )
         sent = []
         def press():
             sent.append(time.perf_counter())

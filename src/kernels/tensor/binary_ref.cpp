@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/threads.hpp"
@@ -36,23 +37,44 @@ T integer_modulus(T a, T b) {
   return rest != T(0) && (rest < T(0)) != (b < T(0)) ? static_cast<T>(rest + b) : rest;
 }
 
-// Calls f on every pair. R: element type of the result.
-template <class A, class B, class R, class F>
-void zip(TensorView a, TensorView b, MutableTensorView out, F f) {
+// The same of reals, infinite divisors included.
+template <class T>
+T floored_remainder(T a, T b) {
+  const T rest = std::fmod(a, b);
+  if (rest == T(0)) return std::copysign(rest, b);
+  return (rest < T(0)) != (b < T(0)) ? rest + b : rest;
+}
+
+// One run of pairs: the strides are 0 or 1. All that depends on element types is here, so that a type costs a loop and
+// not the walk over shapes and threads too.
+using PairRun = std::function<void(const std::byte* a, std::int64_t sa, const std::byte* b, std::int64_t sb,
+                                   std::byte* out, std::int64_t count)>;
+
+void zip_runs(TensorView a, TensorView b, MutableTensorView out, const PairRun& run) {
   const BroadcastLoops<2> loops(out.shape(), {a.shape(), b.shape()});
-  const A* pa = reinterpret_cast<const A*>(a.data());
-  const B* pb = reinterpret_cast<const B*>(b.data());
-  R* po = reinterpret_cast<R*>(out.data());
-  const std::int64_t sa = loops.inner_stride(0);
-  const std::int64_t sb = loops.inner_stride(1);
+  const auto bytes = [](DType dtype) { return static_cast<std::int64_t>(dtype_bits(dtype) / 8); };
+  const std::int64_t wide_a = bytes(a.dtype()), wide_b = bytes(b.dtype()), wide_out = bytes(out.dtype());
   base::parallel_for(
       0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
         loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
                            [&](std::int64_t at, const std::array<std::int64_t, 2>& in, std::int64_t count) {
-                             for (std::int64_t i = 0; i < count; ++i)
-                               po[at + i] = f(pa[in[0] + i * sa], pb[in[1] + i * sb]);
+                             run(a.data() + in[0] * wide_a, loops.inner_stride(0), b.data() + in[1] * wide_b,
+                                 loops.inner_stride(1), out.data() + at * wide_out, count);
                            });
       });
+}
+
+// Calls F, which has no state, on every pair. R: element type of the result.
+template <class A, class B, class R, class F>
+void zip(TensorView a, TensorView b, MutableTensorView out, F) {
+  zip_runs(a, b, out,
+           [](const std::byte* from_a, std::int64_t sa, const std::byte* from_b, std::int64_t sb, std::byte* to,
+              std::int64_t count) {
+             const A* pa = reinterpret_cast<const A*>(from_a);
+             const B* pb = reinterpret_cast<const B*>(from_b);
+             R* po = reinterpret_cast<R*>(to);
+             for (std::int64_t i = 0; i < count; ++i) po[i] = F{}(pa[i * sa], pb[i * sb]);
+           });
 }
 
 template <Binary F, class T>
@@ -102,15 +124,44 @@ T integer_power(T base, std::int64_t exponent) {
   return static_cast<T>(result);
 }
 
+// Exponents of every type become one of two, a piece of a run at a time: a loop for each pair of types would be a
+// hundred loops.
+template <class E>
+void load_exponents(const std::byte* from, std::int64_t stride, E* to, std::int64_t count, DType dtype) {
+  visit(Numbers{}, dtype, [&]<class B>() {
+    const B* in = reinterpret_cast<const B*>(from);
+    for (std::int64_t i = 0; i < count; ++i) to[i] = convert<E>(in[i * stride]);
+  });
+}
+
 template <class T, class E>
 T any_power(T a, E b) {
   if constexpr (std::is_integral_v<T> && std::is_integral_v<E>) {
-    return integer_power(a, convert<std::int64_t>(b));
+    return integer_power(a, b);
   } else if constexpr (std::is_same_v<T, float>) {
-    return std::pow(a, convert<float>(b));
+    return std::pow(a, static_cast<float>(b));
   } else {
-    return convert<T>(std::pow(convert<double>(a), convert<double>(b)));
+    return convert<T>(std::pow(convert<double>(a), static_cast<double>(b)));
   }
+}
+
+template <class T, class E>
+void power_as(TensorView a, TensorView b, MutableTensorView out) {
+  static constexpr std::int64_t kPiece = 256;
+  const std::int64_t width = dtype_bits(b.dtype()) / 8;
+  zip_runs(a, b, out,
+           [dtype = b.dtype(), width](const std::byte* from_a, std::int64_t sa, const std::byte* from_b,
+                                      std::int64_t sb, std::byte* to, std::int64_t count) {
+             const T* pa = reinterpret_cast<const T*>(from_a);
+             T* po = reinterpret_cast<T*>(to);
+             std::array<E, kPiece> exponents;
+             for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+               const std::int64_t piece = std::min(kPiece, count - begin);
+               load_exponents(from_b + begin * sb * width, sb, exponents.data(), piece, dtype);
+               for (std::int64_t i = 0; i < piece; ++i)
+                 po[begin + i] = any_power(pa[(begin + i) * sa], exponents[static_cast<std::size_t>(i)]);
+             }
+           });
 }
 
 }  // namespace
@@ -128,8 +179,8 @@ void binary(Binary f, TensorView a, TensorView b, MutableTensorView out) {
 void compare(Comparison f, TensorView a, TensorView b, MutableTensorView out) {
   visit(NumbersAndBool{}, a.dtype(), [&]<class T>() {
     using C = Compute<T>;
-    const auto run = [&](auto relation) {
-      zip<T, T, bool>(a, b, out, [relation](T x, T y) { return relation(static_cast<C>(x), static_cast<C>(y)); });
+    const auto run = [&]<class Relation>(Relation) {
+      zip<T, T, bool>(a, b, out, [](T x, T y) { return Relation{}(static_cast<C>(x), static_cast<C>(y)); });
     };
     switch (f) {
       case Comparison::equal:
@@ -165,8 +216,11 @@ void power(TensorView a, TensorView b, MutableTensorView out) {
         return zip<float, float, float>(a, b, out, [](float x, float) { return x * x; });
       }
     }
-    visit(Numbers{}, b.dtype(),
-          [&]<class E>() { zip<T, E, T>(a, b, out, [](T x, E y) { return any_power<T, E>(x, y); }); });
+    if (Reals::contains(b.dtype())) {
+      power_as<T, double>(a, b, out);
+    } else {
+      power_as<T, std::int64_t>(a, b, out);
+    }
   });
 }
 

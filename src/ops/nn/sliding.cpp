@@ -44,7 +44,11 @@ Sliding::Sliding(const Node& node, std::size_t axes, std::vector<std::int64_t> k
   kernel_ = node.find("kernel_shape") != nullptr ? read("kernel_shape", axes, 1, 1) : kernel;
   if (!kernel.empty() && kernel_ != kernel) refuse(node, "kernel_shape differs from the extents of the weights");
   double taps = 1.0;
-  for (const std::int64_t extent : kernel_) taps *= static_cast<double>(extent);
+  for (const std::int64_t extent : kernel_) {
+    if (extent < 1)
+      refuse(node, "a window of no elements has no meaning", "the weights' spatial extents must be 1 or more");
+    taps *= static_cast<double>(extent);
+  }
   if (taps > kMostTaps) refuse(node, "a window of more than 2^30 elements is not supported");
   strides_ = read("strides", axes, 1, 1);
   dilations_ = read("dilations", axes, 1, 1);

@@ -49,9 +49,10 @@ def _from_qiskit(target: Any) -> dict[str, Any]:
 def _as_json(device: Any) -> str:
     if isinstance(device, str | Path):
         return Path(device).read_text(encoding="utf-8")
-    if isinstance(device, Mapping):
-        return json.dumps(dict(device))
-    return json.dumps(_from_qiskit(getattr(device, "target", device)))
+    known = getattr(device, "target", device)
+    if hasattr(known, "operation_names"):  # Qiskit's Target is a mapping, too
+        return json.dumps(_from_qiskit(known))
+    return json.dumps(dict(device))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     for threads in ("1", "2", "3"):
         out = tmp_path / "out.qasm"
         arguments = ["compile", CIRCUITS / "qft_8.qasm", "--target", DEVICES / "grid5x6.json", "-O", "high", "-o", out]
-        programs.ok(*arguments, env={"SKERRY_NUM_THREADS": threads})
+        programs.ok(*arguments, extra={"SKERRY_NUM_THREADS": threads})
         texts.add(out.read_text())
     assert len(texts) == 1
 
@@ -45,7 +45,9 @@ def test_a_difference_is_told_by_the_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_layout_without_a_device_is_refused(tmp_path: Path) -> None:
-    done = programs.run("compile", CIRCUITS / "bell_2.qasm", "-o", tmp_path / "x.skerry", "--layout", tmp_path / "l.json")
+    done = programs.run(
+        "compile", CIRCUITS / "bell_2.qasm", "-o", tmp_path / "x.skerry", "--layout", tmp_path / "l.json"
+    )
     assert done.code == 2
     assert "--layout" in done.err
 

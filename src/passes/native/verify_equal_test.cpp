@@ -24,9 +24,13 @@ TEST(VerifyEqual, AcceptsWhatTheCompilerGivesAndRefutesItWithOneGateMore) {
   for (int round = 0; round < 60; ++round) {
     const std::uint32_t wires = 2 + static_cast<std::uint32_t>(random() % 4);
     Circuit circuit = bound(testing::random_circuit(random, wires, 30));
-    if (round % 2 == 0) circuit.measure_all();
+    if (round % 3 == 0) circuit.measure_all();
+    if (round % 3 == 1) {
+      circuit.add_bits("c", 1);
+      circuit.measure(0, 0);
+    }
     const Compiled compiled =
-        compile(circuit, {.level = static_cast<Level>(round % 3), .target = line(6), .error_budget = 0});
+        compile(circuit, {.level = static_cast<Level>(random() % 3), .target = line(6), .error_budget = 0});
     Circuit other = std::get<Circuit>(compiled.program);
     const Mapping& mapping = *compiled.mapping;
     const Equivalence same = verify_equal(circuit, other, &mapping);

@@ -194,7 +194,8 @@ class Simulator:
         array([-1.])
         """
         given = np.ascontiguousarray(direction, dtype=np.float64)
-        return self._program(circuit, (observable,)).hessian_vector(_rows(circuit, params), given, self.threads)[0]
+        products = self._program(circuit, (observable,)).hessian_vector(_rows(circuit, params), given, self.threads)
+        return np.asarray(products[0], dtype=np.float64)
 
     def fisher_information(self, circuit: Circuit, params: Parameters = None) -> Reals:
         """The quantum Fisher information matrix [P, P] of the circuit's state, four times the Fubini-Study metric.

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pyscf  # type: ignore[import-not-found]
-from pyscf import ao2mo, gto, mcscf, scf  # type: ignore[import-not-found]
+from pyscf import ao2mo, gto, mcscf, scf
 
 DATA = Path(__file__).resolve().parent.parent.parent / "examples/data"
 PAULI = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1, -1])}

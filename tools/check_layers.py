@@ -62,6 +62,8 @@ DOOR = {
     "gradient.hpp": "sim",
     "photonic.hpp": "sim",
     "generator.hpp": "sim",
+    "training.hpp": "train",
+    "gaussian.hpp": "sim",
     "state.hpp": "sim",
     "stabilizer.hpp": "sim",
     "result.hpp": "sim",

@@ -10,6 +10,8 @@
 #include <skerry/runtime.hpp>
 #include <skerry/stabilizer.hpp>
 #include <skerry/stabilizer_circuit.hpp>
+#include <skerry/target.hpp>
+#include <string>
 #include <string_view>
 
 namespace skerry {
@@ -27,5 +29,16 @@ StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& opt
                                    std::string_view name = "<string>");
 /// True if the text begins like a stim circuit.
 bool is_stabilizer_text(std::string_view text) noexcept;
+
+/// A device from JSON: `{"qubits": 3, "coupling": [[0, 1], [1, 2]]}`, with `basis`, `directed`, `name`, `t1_us`,
+/// `t2_us`, `duration_ns` and `error` by gate where they are known (a number, a list by wire, an object by `"0-1"`,
+/// `"as sx"`). Without `coupling` every pair of wires may meet. Errors: syntax_error, semantic_error, out_of_range,
+/// limit_exceeded.
+Target load_target(const std::filesystem::path& path);
+Target read_target(std::string_view json, std::string_view name = "<target>");
+
+/// The circuit as text: format is `openqasm2` or `openqasm3`. Errors: invalid_argument for another format, unsupported
+/// for what the format cannot say.
+std::string emit_text(const Circuit& circuit, std::string_view format = "openqasm3");
 
 }  // namespace skerry

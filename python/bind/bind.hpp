@@ -15,6 +15,7 @@ void bind_config(nb::module_& m);
 void bind_expression(nb::module_& m);
 void bind_observable(nb::module_& m);
 void bind_circuit(nb::module_& m);
+void bind_circuit_parts(nb::module_& m);
 void bind_gates(nb::class_<Circuit>& circuit);
 void bind_state(nb::module_& m);
 void bind_result(nb::module_& m);
@@ -31,5 +32,6 @@ void bind_edge(nb::module_& m);
 void bind_stabilizer(nb::module_& m);
 void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);
+void bind_gaussian(nb::module_& m);
 
 }  // namespace skerry::python

@@ -22,7 +22,12 @@ std::string_view sign(ExprOp op) {
 std::string_view function_name(ExprOp op) {
   if (op == ExprOp::sin) return "sin";
   if (op == ExprOp::cos) return "cos";
+  if (op == ExprOp::tan) return "tan";
+  if (op == ExprOp::asin) return "asin";
+  if (op == ExprOp::acos) return "acos";
+  if (op == ExprOp::atan) return "atan";
   if (op == ExprOp::exp) return "exp";
+  if (op == ExprOp::ln) return "log";
   if (op == ExprOp::sqrt) return "sqrt";
   return "-";
 }
@@ -136,9 +141,15 @@ A circuit declares the parameters of its angles at first use; values are given w
       .def("__rsub__", reflected<ExprOp::sub>, nb::is_operator())
       .def("__rmul__", reflected<ExprOp::mul>, nb::is_operator())
       .def("__rtruediv__", reflected<ExprOp::div>, nb::is_operator())
+      .def("__rpow__", reflected<ExprOp::pow>, nb::is_operator())
       .def("__neg__", unary<ExprOp::neg>)
       .def("sin", unary<ExprOp::sin>, "Sine.")
       .def("cos", unary<ExprOp::cos>, "Cosine.")
+      .def("tan", unary<ExprOp::tan>, "Tangent.")
+      .def("asin", unary<ExprOp::asin>, "Inverse sine.")
+      .def("acos", unary<ExprOp::acos>, "Inverse cosine.")
+      .def("atan", unary<ExprOp::atan>, "Inverse tangent.")
+      .def("log", unary<ExprOp::ln>, "Natural logarithm.")
       .def("exp", unary<ExprOp::exp>, "e to this power.")
       .def("sqrt", unary<ExprOp::sqrt>, "Square root.")
       .def("__repr__", &Expression::text);

@@ -8,6 +8,7 @@ NB_MODULE(_core, m) {
   bind_expression(m);
   bind_observable(m);
   bind_circuit(m);
+  bind_circuit_parts(m);
   bind_state(m);
   bind_plan(m);
   bind_result(m);
@@ -23,4 +24,5 @@ NB_MODULE(_core, m) {
   bind_stabilizer(m);
   bind_photonic(m);
   bind_generator(m);
+  bind_gaussian(m);
 }

@@ -30,6 +30,14 @@ nb::list memory(const RunResult& self) {
   return shots;
 }
 
+nb::object samples(const RunResult& self) {
+  const std::int64_t words = (self.result.counts.bits() + 63) / 64;
+  auto owner = std::make_shared<const std::vector<std::uint64_t>>(self.result.memory);
+  const auto shots = words == 0 ? 0 : static_cast<std::int64_t>(owner->size()) / words;
+  const TensorView view(DType::u64, Shape({shots, words}), reinterpret_cast<const std::byte*>(owner->data()));
+  return array_from(Tensor(view, std::move(owner)));
+}
+
 nb::dict outputs(const RunResult& self) {
   nb::dict dict;
   for (const auto& [name, tensor] : self.result.tensors) dict[nb::str(name.c_str())] = array_from(tensor);
@@ -67,6 +75,8 @@ void bind_result(nb::module_& m) {
                    "Bit string -> how often; highest bit leftmost. Empty without shots.")
       .def_prop_ro("memory", memory, nb::sig("def memory(self) -> list[str]"),
                    "Each shot's bit string in order, if memory=True asked for it.")
+      .def_prop_ro("samples", samples, nb::sig("def samples(self) -> numpy.typing.NDArray[numpy.uint64]"),
+                   "The same as numbers, [shots, ceil(bits / 64)], bit 0 least significant; read-only.")
       .def_prop_ro(
           "expectations", [](const RunResult& self) { return self.result.expectations; }, "One number per observable.")
       .def_prop_ro("probabilities", probabilities,

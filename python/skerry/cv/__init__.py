@@ -10,6 +10,7 @@
 """
 
 from skerry.cv.discriminator import QuantumDiscriminator
+from skerry.cv.gaussian import GaussianState, hafnian, loop_hafnian, torontonian
 from skerry.cv.generator import QuantumSFGenerator, TruncationWarning
 from skerry.cv.strategies import (
     GPU_FALLBACK,
@@ -33,6 +34,7 @@ from skerry.cv.threading import (
 
 __all__ = [
     "GPU_FALLBACK",
+    "GaussianState",
     "QuantumBatchExecutor",
     "QuantumDiscriminator",
     "QuantumGeneratorThreadingMixin",
@@ -44,10 +46,13 @@ __all__ = [
     "choose_strategy",
     "create_threaded_quantum_generator",
     "get_performance_report",
+    "hafnian",
+    "loop_hafnian",
     "optimal_threads",
     "optimize_cpu_utilization",
     "register_strategy",
     "strategies",
     "test_quantum_threading",
+    "torontonian",
     "unregister_strategy",
 ]

@@ -28,11 +28,13 @@ std::complex<double> factor_of(std::span<const OutsideFactor> factors, std::uint
 template <class T>
 void apply_padded(const Sweep<T>& sweep, StateView<T> state, T* scratch, const RunControl& control) {
   StepState<T> steps;
-  alignas(64) std::array<std::complex<T>, 1024> padded;
-  std::fill_n(padded.begin(), sweep.block_size(), std::complex<T>(0));
-  std::copy_n(state.amplitudes, state.size(), padded.begin());
-  run_block(sweep, padded.data(), 0, factor_of(sweep.factors, 0), scratch, steps, control);
-  std::copy_n(padded.begin(), state.size(), state.amplitudes);
+  // Not initialised as a whole: the largest tile of any vector unit is longer than most.
+  alignas(64) std::array<std::byte, 1024 * sizeof(std::complex<T>)> room;
+  auto* const padded = reinterpret_cast<std::complex<T>*>(room.data());
+  std::copy_n(state.amplitudes, state.size(), padded);
+  std::fill(padded + state.size(), padded + sweep.block_size(), std::complex<T>(0));
+  run_block(sweep, padded, 0, factor_of(sweep.factors, 0), scratch, steps, control);
+  std::copy_n(padded, state.size(), state.amplitudes);
 }
 
 }  // namespace

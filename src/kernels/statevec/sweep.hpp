@@ -77,8 +77,8 @@ struct PhaseTerm {
 };
 /// A diagonal: base times its terms.
 struct Phase {
-  std::uint32_t rows = ~std::uint32_t{0};  ///< vectors of the tile that it may change
-  bool is_real = false;                    ///< all its numbers are
+  std::uint32_t rows = ~std::uint32_t{0};        ///< vectors of the tile that it may change
+  bool is_real = false;                          ///< all its numbers are
   std::uint32_t base = 0;                        ///< offset; layout as of a term
   std::uint32_t first_term = 0, term_count = 0;  ///< sorted: those without loop bits, then by lowest bit falling
 };

@@ -59,7 +59,7 @@ struct RunningPhase {
   int first_level = 0;                ///< no term changes below
   std::array<const T*, 33> levels{};  ///< product of the terms at or above a level
   std::array<T*, 32> level_room{};    ///< where a level's own product is kept
-  std::uint32_t rows = 0;              ///< vectors of the tile that it changes; the others' entries are not kept up
+  std::uint32_t rows = 0;             ///< vectors of the tile that it changes; the others' entries are not kept up
   const T* current() const noexcept { return levels[static_cast<std::size_t>(first_level)]; }
 };
 

@@ -9,6 +9,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/statevec/sweep_simd.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -428,9 +429,9 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
     }
     const Phase& phase = sweep.phases[op.data];
     constexpr std::uint32_t all_rows = (std::uint32_t{1} << kVectors) - 1;
-    const TileJump jump = phase.is_real                          ? TileJump::real_phase
+    const TileJump jump = phase.is_real                         ? TileJump::real_phase
                           : (phase.rows & all_rows) == all_rows ? TileJump::phase
-                                                                 : TileJump::phase_of_rows;
+                                                                : TileJump::phase_of_rows;
     state.ops.push_back({jump, op.loop_controls, op.data - step.first_phase, phase.rows, nullptr});
   }
   if (state.ops.empty()) return;
@@ -466,22 +467,30 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
   }
 }
 
-/// Calls fn(state index relative to the block's, offset in the block) for every vector of amplitudes.
-template <class T, class Function>
-HWY_INLINE void for_chunks(std::span<const std::uint8_t> places, Function fn) {
-  const std::size_t lanes = hn::Lanes(Tag<T>());
-  const auto lane_bits = static_cast<std::size_t>(std::countr_zero(lanes));
-  std::array<std::size_t, 64> flips{};
-  std::size_t flip = 0;
-  for (std::size_t j = lane_bits; j < places.size(); ++j) flips[j - lane_bits] = flip ^= std::size_t{1} << places[j];
-  const std::size_t chunks = std::size_t{1} << (places.size() - lane_bits);
-  std::size_t index = 0;
-  for (std::size_t chunk = 0;;) {
-    fn(index, chunk * 2 * lanes);
-    if (++chunk == chunks) return;
-    index ^= flips[static_cast<std::size_t>(std::countr_zero(chunk))];
+/// Where the vectors of a block lie in the state, relative to the block's first amplitude, one after the other.
+template <class T>
+class Chunks {
+ public:
+  /// places: state wire of each block bit.
+  explicit Chunks(std::span<const std::uint8_t> places) {
+    const auto lane_bits = static_cast<std::size_t>(std::countr_zero(hn::Lanes(Tag<T>())));
+    std::size_t flip = 0;
+    for (std::size_t j = lane_bits; j < places.size(); ++j) flips_[j - lane_bits] = flip ^= std::size_t{1} << places[j];
+    count_ = std::size_t{1} << (places.size() - lane_bits);
   }
-}
+  std::size_t count() const { return count_; }
+  std::size_t index() const { return index_; }
+  HWY_INLINE void next() {
+    if (++chunk_ < count_) index_ ^= flips_[static_cast<std::size_t>(std::countr_zero(chunk_))];
+  }
+
+ private:
+  std::array<std::size_t, 64> flips_{};
+  std::size_t count_ = 0, chunk_ = 0, index_ = 0;
+};
+
+/// Vectors between the one being gathered and the one being asked for: some hundreds of nanoseconds.
+constexpr std::size_t kAhead = 24;
 
 template <class T>
 void gather(const Sweep<T>& sweep, const std::complex<T>* state, std::complex<double> factor, T* block) {
@@ -489,27 +498,43 @@ void gather(const Sweep<T>& sweep, const std::complex<T>* state, std::complex<do
   const std::size_t lanes = hn::Lanes(d);
   const auto fre = hn::Set(d, static_cast<T>(factor.real())), fim = hn::Set(d, static_cast<T>(factor.imag()));
   const bool plain = factor == 1.0;
-  for_chunks<T>(sweep.local, [&](std::size_t index, std::size_t offset) HWY_ATTR {
+  Chunks<T> here(sweep.local), ahead(sweep.local);
+  for (std::size_t i = 0; i < kAhead; ++i) ahead.next();
+  for (std::size_t chunk = 0; chunk < here.count(); ++chunk, here.next(), ahead.next()) {
+    // The places are too far apart for the hardware to guess the next.
+    for (std::size_t line = 0; line < 2 * lanes * sizeof(T); line += 64)
+      hwy::Prefetch(reinterpret_cast<const std::byte*>(state + ahead.index()) + line);
     Vector<T> re, im;
-    hn::LoadInterleaved2(d, reinterpret_cast<const T*>(state + index), re, im);
+    hn::LoadInterleaved2(d, reinterpret_cast<const T*>(state + here.index()), re, im);
     if (!plain) {
       const auto old = re;
       re = hn::NegMulAdd(fim, im, hn::Mul(fre, old));
       im = hn::MulAdd(fim, old, hn::Mul(fre, im));
     }
-    hn::Store(re, d, block + offset);
-    hn::Store(im, d, block + offset + lanes);
-  });
+    hn::Store(re, d, block + 2 * lanes * chunk);
+    hn::Store(im, d, block + 2 * lanes * chunk + lanes);
+  }
 }
 
+/// streams: past the caches, for a state that does not stay in them.
 template <class T>
-void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state) {
+void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state, bool streams) {
   const Tag<T> d;
   const std::size_t lanes = hn::Lanes(d);
-  for_chunks<T>(sweep.stored_at, [&](std::size_t index, std::size_t offset) HWY_ATTR {
-    hn::StoreInterleaved2(hn::Load(d, block + offset), hn::Load(d, block + offset + lanes), d,
-                          reinterpret_cast<T*>(state + index));
-  });
+  Chunks<T> here(sweep.stored_at);
+  HWY_ALIGN std::array<T, 2 * HWY_MAX_BYTES / sizeof(T)> joined;
+  for (std::size_t chunk = 0; chunk < here.count(); ++chunk, here.next()) {
+    const auto re = hn::Load(d, block + 2 * lanes * chunk), im = hn::Load(d, block + 2 * lanes * chunk + lanes);
+    T* const to = reinterpret_cast<T*>(state + here.index());
+    if (!streams) {
+      hn::StoreInterleaved2(re, im, d, to);
+      continue;
+    }
+    hn::StoreInterleaved2(re, im, d, joined.data());
+    hn::Stream(hn::Load(d, joined.data()), d, to);
+    hn::Stream(hn::Load(d, joined.data() + lanes), d, to + lanes);
+  }
+  if (streams) hwy::FlushStream();
 }
 
 template <class T>
@@ -522,7 +547,11 @@ void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t ou
     control.check("simulation");
     run_step(sweep, step, outside, block, room, step_state);
   }
-  scatter(sweep, block, state + outside);
+  // More than a last-level cache keeps, and on whole lines.
+  constexpr std::size_t large = std::size_t{48} << 20;
+  const bool streams =
+      (sizeof(std::complex<T>) << sweep.wires) > large && reinterpret_cast<std::uintptr_t>(state) % 64 == 0;
+  scatter(sweep, block, state + outside, streams);
 }
 
 // HWY_EXPORT takes plain functions, so each has a name per precision.

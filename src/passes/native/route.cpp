@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/threads.hpp"
+#include "passes/native/measurements.hpp"
 #include "passes/native/pairs.hpp"
 #include "passes/native/place_all.hpp"
 #include "passes/native/route_walk.hpp"
@@ -176,11 +177,12 @@ Trial try_once(const RouteGraph& graph, std::uint32_t program, const Coupling& c
 }
 
 Routed finished(const Flat& flat, const RouteGraph& graph, const Coupling& coupling, const RouteEffort& effort,
-                const Trial& trial) {
+                const Trial& trial, const std::vector<Other>& last) {
   Layout layout(trial.initial);
   StepWriter writer(coupling, effort.seed);
   Routed out;
   out.flat = writer.write(flat, graph, trial.steps, layout);
+  put_last_measurements(out.flat, last, layout.place);
   out.initial.assign(trial.initial.begin(), trial.initial.begin() + flat.wires);
   for (Wire wire = 0; wire < flat.wires; ++wire) out.flat.places.push_back(layout.place[flat.place(wire)]);
   out.estimate = trial.cost;
@@ -189,13 +191,14 @@ Routed finished(const Flat& flat, const RouteGraph& graph, const Coupling& coupl
 
 }  // namespace
 
-std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const RouteEffort& effort) {
+std::vector<Routed> route(Flat flat, const Coupling& coupling, const RouteEffort& effort) {
   if (flat.wires > coupling.size()) {
     throw Error(
         ErrorCode::out_of_range,
         "the circuit has " + std::to_string(flat.wires) + " wires, the device " + std::to_string(coupling.size()), {},
         "choose a larger device");
   }
+  const std::vector<Other> last = take_last_measurements(flat);
   const RouteGraph graph(flat);
   constexpr std::size_t kPlacementSteps = 20000;
   if (const auto places = place_all(graph, flat.wires, coupling, kPlacementSteps)) {
@@ -210,7 +213,7 @@ std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const Rout
     base::Philox random(effort.seed);
     trial.cost = RouteWalk(graph, coupling).run(layout, true, random, &trial.steps);
     std::vector<Routed> only;
-    only.push_back(finished(flat, graph, coupling, effort, trial));
+    only.push_back(finished(flat, graph, coupling, effort, trial, last));
     return only;
   }
   std::vector<Trial> trials(effort.layouts);
@@ -227,7 +230,7 @@ std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const Rout
   std::ranges::stable_sort(trials, {}, &Trial::cost);
   std::vector<Routed> best;
   for (std::size_t i = 0; i < std::min<std::size_t>(effort.keep, trials.size()); ++i) {
-    best.push_back(finished(flat, graph, coupling, effort, trials[i]));
+    best.push_back(finished(flat, graph, coupling, effort, trials[i], last));
   }
   return best;
 }

@@ -45,6 +45,6 @@ struct Routed {
 /// the block they join (a swap after three CX on its pair is free). Trials run in parallel. Sorted by estimate. Source:
 /// Li, Ding, Xie, arXiv:1809.02573; Zou et al., arXiv:2409.08368 (relative scores); Liu et al., NASSC, HPCA 2022 (swaps
 /// that cost less). Errors: out_of_range when the device has too few wires.
-std::vector<Routed> route(const Flat& flat, const Coupling& coupling, const RouteEffort& effort);
+std::vector<Routed> route(Flat flat, const Coupling& coupling, const RouteEffort& effort);
 
 }  // namespace skerry::passes::native

@@ -1,18 +1,19 @@
 #include "passes/native/route_walk.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 #include "passes/native/pairs.hpp"
-
 namespace skerry::passes::native {
 namespace {
 
 // Tuned on circuits made by bench/compile.py's generators: how much the following pairs and the price of a swap weigh
 // against the front.
-constexpr std::size_t kLookAhead = 20;
-constexpr double kLaterWeight = 0.5;
-constexpr double kPriceWeight = 0.35;
+static const std::size_t kLookAhead = getenv("KA") ? atoi(getenv("KA")) : 20;
+static const double kLaterWeight = getenv("KL") ? atof(getenv("KL")) : 0.5;
+static const double kPriceWeight = getenv("KP") ? atof(getenv("KP")) : 0.35;
+static const int kNorm = getenv("KN") ? atoi(getenv("KN")) : 1;
 constexpr double kDecayStep = 0.001;
 constexpr unsigned kDecayReset = 5;
 
@@ -206,7 +207,7 @@ double RouteWalk::gain(Wire p, Wire q) const {
     }
   }
   const double ahead = later_count_ == 0 ? 0.0 : kLaterWeight * later / static_cast<double>(later_count_);
-  return front / static_cast<double>(front_.size()) + ahead;
+  return front / (kNorm ? static_cast<double>(front_.size()) : 1.0) + ahead;
 }
 
 void RouteWalk::choose_swap(base::Philox& random) {
@@ -222,7 +223,7 @@ void RouteWalk::choose_swap(base::Philox& random) {
         const Wire other = layout_->holds[q];
         if (front_partner_[other] != other && q < p) continue;
         const double price = (3 - swap_price(p, q)) / 3.0;
-        const double score = gain(p, q) + kPriceWeight * price / static_cast<double>(front_.size()) -
+        const double score = gain(p, q) + kPriceWeight * price / (kNorm ? static_cast<double>(front_.size()) : 1.0) -
                              (std::max(decay_[p], decay_[q]) - 1.0);
         if (score > best + 1e-9) {
           best = score;

@@ -9,6 +9,7 @@
 #include "kernels/stabilizer/pauli.hpp"
 #include "sim/stabilizer/clifford.hpp"
 #include "sim/stabilizer/tableau.hpp"
+#include "sim/state/trajectories.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -18,8 +19,6 @@ constexpr std::size_t kMaxDistributionBits = 26;
 constexpr std::uint64_t kBatchBytes = 512 << 10;
 constexpr std::size_t kMaxFrameWords = 64;
 constexpr std::uint64_t kGroupBytes = 8 << 20;
-/// A trajectory of less weight than 2^-50 is left out of exact answers, so that no more than these wait.
-constexpr std::uint32_t kMaxWaiting = 50;
 
 void check_options(const RunOptions& options, std::uint32_t num_wires) {
   std::vector<bool> seen(num_wires);
@@ -100,9 +99,7 @@ void choose_way(StabilizerRequest& request) {
     request.frame_words = kernels::kRowWords * std::max<std::uint64_t>(1, std::min(fitting, most));
     return;
   }
-  request.waiting = request.code.has_loop ? kMaxWaiting : std::min(kMaxWaiting, coins);
-  if (request.shots != 0)
-    request.waiting = std::min(request.waiting, static_cast<std::uint32_t>(std::bit_width(request.shots)) - 1);
+  request.waiting = most_waiting(request.code.has_loop, coins, request.shots);
 }
 
 }  // namespace

@@ -5,15 +5,46 @@
 
 #include "base/threads.hpp"
 #include "sim/method.hpp"
+#include "sim/stabilizer/answers.hpp"
 #include "sim/stabilizer/request.hpp"
 #include "sim/stabilizer/straight.hpp"
 #include "sim/stabilizer/tableau.hpp"
-#include "sim/stabilizer/trajectories.hpp"
+#include "sim/state/trajectories.hpp"
 
 namespace skerry::sim {
 namespace {
 
 constexpr double kGuessedRounds = 4.0;
+
+/// A tableau as trajectories want it.
+class TableauState {
+ public:
+  TableauState(const StabilizerRequest& request, const base::MemoryBudget& budget)
+      : request_(request), tableau_(request.wires(), budget) {}
+  void copy_from(const TableauState& other) { tableau_.copy_from(other.tableau_); }
+  std::uint32_t run_gates(std::uint32_t pc, const Classical& /*values*/) {
+    for (const StabilizerStep& gate : request_.gates_of(pc)) tableau_.apply(gate);
+    return pc + 1;
+  }
+  double probability_of_one(std::uint32_t wire) const {
+    const auto known = tableau_.outcome(wire);
+    return known ? static_cast<double>(*known) : 0.5;
+  }
+  void project(std::uint32_t wire, bool found) {
+    if (!tableau_.outcome(wire)) tableau_.project(wire, found);
+  }
+  void flip(std::uint32_t wire) { tableau_.flip(wire); }
+  double expectation(const Observable& observable) const {
+    return sim::expectation(tableau_, observable, request_.code.positions);
+  }
+  void add_distribution(double weight, std::span<double> out) const {
+    sim::add_distribution(tableau_, request_.distribution_wires, request_.code.positions, weight, out);
+  }
+
+ private:
+  const StabilizerRequest& request_;
+  Tableau tableau_;
+};
 
 class StabilizerProgram final : public Program {
  public:
@@ -33,7 +64,9 @@ class StabilizerProgram final : public Program {
     std::vector<Scalar> values;
     for (std::size_t i = 0; i < parameters.size(); ++i)
       values.push_back(Scalar::of(parameters[i]).cast(declared_[i].type));
-    return Trajectories(circuit_, request_, std::move(values), resources).run();
+    const ClassicalUnit unit(circuit_, request_.code, std::move(values));
+    const auto make = [&] { return std::make_unique<TableauState>(request_, resources.memory); };
+    return Trajectories<TableauState, StabilizerRequest>(circuit_, request_, unit, resources, make).run();
   }
 
  private:

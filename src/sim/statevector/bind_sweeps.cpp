@@ -341,7 +341,8 @@ class SweepBinder {
     kernels::Phase phase;
     phase.rows = 0;
     for (std::size_t vector = 0; vector < vectors_; ++vector)
-      if (std::ranges::any_of(pending_, [&](const Pending& p) { return touches(p, vector); })) phase.rows |= 1U << vector;
+      if (std::ranges::any_of(pending_, [&](const Pending& p) { return touches(p, vector); }))
+        phase.rows |= 1U << vector;
     phase.is_real = std::ranges::all_of(pending_, [](const Pending& p) { return p.factor.imag() == 0; });
     phase.first_term = static_cast<std::uint32_t>(sweep_.terms.size());
     std::size_t begin = 0;

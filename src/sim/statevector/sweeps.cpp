@@ -178,7 +178,7 @@ int block_wires(int wires, Precision precision) {
   const std::uint64_t known = base::machine().l2_bytes;
   const std::uint64_t l2 = known != 0 ? known : kUsualL2;
   const std::uint64_t amplitude = precision == Precision::single_precision ? 8 : 16;
-  const int most = std::max(least, static_cast<int>(std::bit_width(l2 / 2 / amplitude)) - 1);
+  const int most = std::max(least, static_cast<int>(std::bit_width(l2 / amplitude)) - 1);
   return std::max(least, std::min({wires - kMinBlockBits, most}));
 }
 

@@ -60,7 +60,7 @@ struct SweepPlan {
   std::size_t blocks() const noexcept;
 };
 
-/// How many wires the blocks of a state have: as fit into half of a second-level cache, fewer where that leaves too few
+/// How many wires the blocks of a state have: as fit into a second-level cache, fewer where that leaves too few
 /// blocks to share. Does not depend on the number of threads.
 int block_wires(int wires, Precision precision);
 

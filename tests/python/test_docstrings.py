@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import skerry
 from skerry import cv, edge, errors, simulator, vqe
-from skerry import cv, edge, errors, simulator
 
 # What a class shows without a word of its own: plain fields named by their class's docstring.
 PLAIN = (property,)

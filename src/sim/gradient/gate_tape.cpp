@@ -15,6 +15,11 @@ using Small = std::array<Complex, 16>;
 constexpr std::uint32_t kNone = 0xffffffffU;
 constexpr std::size_t kMaxWideTargets = 12;
 
+/// a b without the NaN rules of std::complex.
+Complex times(Complex a, Complex b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
 [[noreturn]] void refuse(const Instruction& instruction, std::size_t index) {
   throw Error(
       ErrorCode::unsupported,
@@ -245,8 +250,8 @@ void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const dou
     std::array<Complex, 4> product = {1, 0, 0, 1};
     for (std::uint32_t m = node.first_member; m < node.first_member + node.member_count; ++m) {
       const Complex* g = matrices.data() + tape.members[m].matrix;
-      product = {g[0] * product[0] + g[1] * product[2], g[0] * product[1] + g[1] * product[3],
-                 g[2] * product[0] + g[3] * product[2], g[2] * product[1] + g[3] * product[3]};
+      product = {times(g[0], product[0]) + times(g[1], product[2]), times(g[0], product[1]) + times(g[1], product[3]),
+                 times(g[2], product[0]) + times(g[3], product[2]), times(g[2], product[1]) + times(g[3], product[3])};
     }
     std::ranges::copy(product, matrices.begin() + node.matrix);
   }
@@ -265,7 +270,7 @@ void add_slot_derivatives(const GateTape& tape, const TapeNode& node, std::span<
     Small half{}, before{};
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t c = 0; c < n; ++c)
-        for (std::size_t k = 0; k < n; ++k) half[r * n + c] += at_output[r * n + k] * std::conj(g[k * n + c]);
+        for (std::size_t k = 0; k < n; ++k) half[r * n + c] += times(at_output[r * n + k], std::conj(g[k * n + c]));
     const auto params = member_params(member, slots);
     for (std::size_t p = 0; p < member.parameters; ++p) {
       if (member.sources[p].slot == kNoExpr) continue;
@@ -280,7 +285,7 @@ void add_slot_derivatives(const GateTape& tape, const TapeNode& node, std::span<
     if (m == node.first_member) break;
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t c = 0; c < n; ++c)
-        for (std::size_t k = 0; k < n; ++k) before[r * n + c] += g[k * n + r] * half[k * n + c];
+        for (std::size_t k = 0; k < n; ++k) before[r * n + c] += times(g[k * n + r], half[k * n + c]);
     at_output = before;
   }
 }

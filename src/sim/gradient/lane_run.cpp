@@ -105,8 +105,12 @@ void LaneRun<T>::bind(std::span<const double> slots, std::size_t rows, std::size
   const std::size_t bound = tape_.layout.is_batch ? lanes() : 1;
   slots_.assign(slots.begin(), slots.end());
   matrices_.resize(bound * tape_.matrix_entries);
+  cosines_.resize(slots.size());
+  sines_.resize(slots.size());
+  kernels::half_angles(slots, cosines_, sines_);
   for (std::size_t row = 0; row < rows_; ++row) {
     bind_tape(circuit_, tape_, slots.subspan(row * width, width),
+              {std::span(cosines_).subspan(row * width, width), std::span(sines_).subspan(row * width, width)},
               std::span(matrices_).subspan(row * tape_.matrix_entries, tape_.matrix_entries));
   }
   for (std::size_t row = rows_; row < bound; ++row) {

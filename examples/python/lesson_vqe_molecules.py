@@ -29,7 +29,8 @@ def ansatz(qubits: int, depth: int) -> skerry.Circuit:
 def solve(name: str, depth: int, optimizer: Optimizer) -> None:
     molecule = json.loads((DATA / name).read_text())
     qubits = molecule["qubits"]
-    hamiltonian = skerry.Observable.from_sparse_list([tuple(term) for term in molecule["terms"]], qubits)
+    terms = [(letters.replace(" ", ""), on, weight) for letters, on, weight in molecule["terms"]]
+    hamiltonian = skerry.Observable.from_sparse_list(terms, qubits)
     circuit = ansatz(qubits, depth)
     start = np.random.default_rng(1).normal(scale=0.3, size=len(circuit.parameters))
     report = OptimizedVQE(circuit, optimizer, convergence_threshold=1e-10).minimize(hamiltonian, start)

@@ -43,7 +43,10 @@ def random_terms(qubits: int, count: int, seed: int) -> Terms:
     return out
 
 
-H2: Terms = json.loads((EXAMPLES / "h2_sto3g.json").read_text())["terms"]
+H2: Terms = [
+    (letters.replace(" ", ""), on, weight)
+    for letters, on, weight in json.loads((EXAMPLES / "h2_sto3g.json").read_text())["terms"]
+]
 
 
 @pytest.mark.parametrize("optimizer", [NaturalGradient(), LBFGS(), Adam(0.1), GradientDescent(0.4)])

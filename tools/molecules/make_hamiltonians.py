@@ -34,7 +34,7 @@ def pauli_terms(matrix: np.ndarray, qubits: int) -> list[list[object]]:
         weight = np.trace(product @ matrix).real / 2**qubits
         if abs(weight) > 1e-12:
             wires = [q for q in range(qubits) if letters[q] != "I"]
-            terms.append(["".join(letters[q] for q in wires), wires, weight])
+            terms.append([" ".join(letters[q] for q in wires), wires, weight])
     return terms
 
 

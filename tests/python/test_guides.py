@@ -1,0 +1,19 @@
+"""The Python that the guides show is run, page by page."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [DOCS / "gradients.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_blocks_of_a_page_run_one_after_the_other(page: Path) -> None:
+    names: dict[str, object] = {}
+    blocks = BLOCK.findall(page.read_text())
+    assert blocks
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)

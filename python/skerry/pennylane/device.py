@@ -162,7 +162,31 @@ def _split(tape: QuantumScript) -> Any:
     """With shots, observables that cannot be measured together get circuits of their own."""
     if not tape.shots:
         return (tape,), lambda results: results[0]
-    return qp.transforms.split_non_commuting(tape)
+    alone = [place for place, mp in enumerate(tape.measurements) if _stands_alone(mp)]
+    if not alone:
+        return qp.transforms.split_non_commuting(tape)
+    if len(tape.measurements) == 1:
+        return (tape,), lambda results: results[0]
+    rest = [mp for place, mp in enumerate(tape.measurements) if place not in alone]
+    tapes = [tape.copy(measurements=[tape.measurements[place]]) for place in alone]
+    rests, finish = qp.transforms.split_non_commuting(tape.copy(measurements=rest)) if rest else ((), None)
+
+    def merged(results: Any) -> Any:
+        together = finish(results[len(alone) :]) if finish is not None else ()
+        if len(rest) != 1:
+            others = list(zip(*together, strict=True)) if tape.shots.has_partitioned_shots else list(together)
+        else:
+            others = [together]
+        answers = [results[alone.index(p)] if p in alone else others.pop(0) for p in range(len(tape.measurements))]
+        return tuple(zip(*answers, strict=True)) if tape.shots.has_partitioned_shots else tuple(answers)
+
+    return (*tapes, *rests), merged
+
+
+def _stands_alone(mp: Any) -> bool:
+    """Anything but the mean of a sum is asked of the sum as a whole, in the basis of its own eigenvectors."""
+    is_sum = isinstance(mp.obs, qp.ops.Sum | qp.ops.SProd | qp.ops.LinearCombination)
+    return is_sum and not isinstance(mp, qp.measurements.ExpectationMP)
 
 
 _split_for_shots = qp.transform(_split)

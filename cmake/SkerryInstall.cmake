@@ -1,5 +1,5 @@
 # What `cmake --install` puts in place: the public headers, a shared library with every room in it and one without
-# importers and passes, the programs, and the files by which CMake and pkg-config find them. The rooms themselves stay private: nobody links a part of the house.
+# importers, the programs, and the files by which CMake and pkg-config find them. The rooms themselves stay private: nobody links a part of the house.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -24,7 +24,7 @@ get_property(rooms GLOBAL PROPERTY SKERRY_ROOMS)
 skerry_sum(skerry_shared "" ${rooms})
 set_target_properties(skerry_shared PROPERTIES EXPORT_NAME skerry)
 # What a device links that only runs packages.
-list(REMOVE_ITEM rooms frontend emit passes engine)
+list(REMOVE_ITEM rooms frontend emit engine edge)
 skerry_sum(skerry_runtime_shared _runtime ${rooms})
 set_target_properties(skerry_runtime_shared PROPERTIES EXPORT_NAME runtime)
 

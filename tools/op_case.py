@@ -42,7 +42,9 @@ def case(
     initializers, and attributes of None are left out."""
     names = ["" if array is None else f"x{i}" for i, array in enumerate(arrays)]
     result_names = [f"y{i}" for i in range(outputs)]
-    node = helper.make_node(op, names, result_names, name=op.lower(), **{name: v for name, v in attributes.items() if v is not None})
+    node = helper.make_node(
+        op, names, result_names, name=op.lower(), **{name: v for name, v in attributes.items() if v is not None}
+    )
     given = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
     initializers = {names[i] for i in constant}
     graph = helper.make_graph(

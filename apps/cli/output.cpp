@@ -148,6 +148,29 @@ json result_json(const Result& result) {
   return out;
 }
 
+void print_stabilizer(const StabilizerCounts& counts, bool has_events, bool json) {
+  const char* const bits = has_events ? "detectors" : "records";
+  if (json) {
+    return print_json({{"ok", true},
+                       {"shots", counts.shots},
+                       {"shots_with_events", counts.shots_with_events},
+                       {bits, counts.bits},
+                       {"observables", counts.observables}});
+  }
+  const auto shots = static_cast<double>(std::max<std::uint64_t>(counts.shots, 1));
+  double ones = 0;
+  for (const std::uint64_t times : counts.bits) ones += static_cast<double>(times);
+  std::printf("%s %zu, %.6g of them 1 in a shot\n", bits, counts.bits.size(), ones / shots);
+  if (has_events) {
+    std::printf("shots with events %llu of %llu\n", static_cast<unsigned long long>(counts.shots_with_events),
+                static_cast<unsigned long long>(counts.shots));
+  }
+  for (std::size_t i = 0; i < counts.observables.size(); ++i)
+    std::printf("observable %zu flipped %llu times, %.6g of shots\n", i,
+                static_cast<unsigned long long>(counts.observables[i]),
+                static_cast<double>(counts.observables[i]) / shots);
+}
+
 std::string histogram(const Counts& counts, std::size_t rows) {
   constexpr std::size_t kBar = 40;
   std::vector<std::size_t> order(counts.size());

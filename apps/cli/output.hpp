@@ -15,6 +15,9 @@ nlohmann::json report_json(const RunReport& report);
 nlohmann::json plan_json(const Plan& plan);
 nlohmann::json result_json(const Result& result);
 
+/// Prints how often detectors (or records, if the circuit has no detectors) and observables were 1.
+void print_stabilizer(const StabilizerCounts& counts, bool has_events, bool json);
+
 /// One line per outcome: bits, count, share, bar. At most `rows` outcomes, the most frequent first; the rest are
 /// summed.
 std::string histogram(const Counts& counts, std::size_t rows = 32);

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <skerry/noise.hpp>
 #include <skerry/observable.hpp>
 #include <skerry/progress.hpp>
 #include <skerry/tensor.hpp>
@@ -37,8 +39,11 @@ struct RunOptions {
   bool want_state = false;
   bool want_probabilities = false;  ///< of probability_wires, or of all wires when that is empty
   std::vector<std::uint32_t> probability_wires;
-  bool want_memory = false;             ///< every shot's bits in order
-  std::optional<Tensor> initial_state;  ///< c64 or c128 of 2^n amplitudes
+  bool want_memory = false;                 ///< every shot's bits in order
+  std::optional<Tensor> initial_state;      ///< c64 or c128 of 2^n amplitudes
+  std::shared_ptr<const NoiseModel> noise;  ///< shared: options are copied for each run; null: none
+  bool want_density = false;                ///< the density matrix of density_wires, or of all wires
+  std::vector<std::uint32_t> density_wires;
   Limits limits;
 };
 

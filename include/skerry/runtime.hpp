@@ -1,5 +1,5 @@
 /// \file
-/// What a device needs that only runs packages: load_package -> plan -> run, without importers and passes
+/// What a device needs that only runs packages: load_package -> plan -> run, without importers
 /// (libskerry_runtime). A program that also imports and compiles includes <skerry/skerry.hpp>.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <skerry/graph.hpp>
 #include <skerry/hybrid.hpp>
 #include <skerry/limits.hpp>
+#include <skerry/noise.hpp>
 #include <skerry/observable.hpp>
 #include <skerry/options.hpp>
 #include <skerry/plan.hpp>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <skerry/compile.hpp>
 #include <skerry/graph.hpp>
 #include <skerry/options.hpp>
 #include <skerry/plan.hpp>
@@ -20,8 +21,9 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 /// shapes are kept. One run at a time; sessions of one graph share its weights.
 class Session {
  public:
-  /// limits: of every run. Nothing is planned yet.
-  explicit Session(std::shared_ptr<const Graph> graph, Limits limits = {});
+  /// limits: of every run. level: of the passes that go over the graph before the first plan; over a compiled one they
+  /// find nothing more. Nothing is planned yet.
+  explicit Session(std::shared_ptr<const Graph> graph, Limits limits = {}, Level level = Level::high);
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;

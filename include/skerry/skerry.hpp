@@ -8,6 +8,10 @@
 #include <filesystem>
 #include <skerry/compile.hpp>
 #include <skerry/runtime.hpp>
+#include <skerry/stabilizer.hpp>
+#include <skerry/stabilizer_circuit.hpp>
+#include <skerry/target.hpp>
+#include <string>
 #include <string_view>
 
 namespace skerry {
@@ -17,5 +21,24 @@ namespace skerry {
 Program load(const std::filesystem::path& path, const LoadOptions& options = {});
 /// The same from text or bytes. Includes and external data are refused.
 Program loads(std::string_view text, const LoadOptions& options = {}, std::string_view name = "<string>");
+
+/// A circuit in the stim format with its noise, detectors and observables, which a Program does not have.
+/// Errors: those of import, with the place.
+StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options = {});
+StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& options = {},
+                                   std::string_view name = "<string>");
+/// True if the text begins like a stim circuit.
+bool is_stabilizer_text(std::string_view text) noexcept;
+
+/// A device from JSON: `{"qubits": 3, "coupling": [[0, 1], [1, 2]]}`, with `basis`, `directed`, `name`, `t1_us`,
+/// `t2_us`, `duration_ns` and `error` by gate where they are known (a number, a list by wire, an object by `"0-1"`,
+/// `"as sx"`). Without `coupling` every pair of wires may meet. Errors: syntax_error, semantic_error, out_of_range,
+/// limit_exceeded.
+Target load_target(const std::filesystem::path& path);
+Target read_target(std::string_view json, std::string_view name = "<target>");
+
+/// The circuit as text: format is `openqasm2` or `openqasm3`. Errors: invalid_argument for another format, unsupported
+/// for what the format cannot say.
+std::string emit_text(const Circuit& circuit, std::string_view format = "openqasm3");
 
 }  // namespace skerry

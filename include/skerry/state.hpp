@@ -54,6 +54,8 @@ class State {
   double expectation(const Observable& observable) const;
   /// Counts of all wires. O(2^n + shots); the same for any number of threads.
   Counts sample(std::uint64_t shots, std::uint64_t seed) const;
+  /// The basis state that each shot of sample() finds, u64.
+  Tensor draw(std::uint64_t shots, std::uint64_t seed) const;
 
  private:
   Tensor amplitudes_;

@@ -54,6 +54,23 @@ nb::object integer_type(int bits) {
   return nb::module_::import_("numpy").attr(bits == 8 ? "uint8" : "uint16");
 }
 
+// Elements of 4 bits: numpy has a byte for each, a tensor two to a byte.
+Tensor packed(const Tensor& bytes, DType dtype) {
+  Tensor out(dtype, bytes.shape());
+  const auto in = bytes.as<std::int8_t>();
+  for (std::size_t i = 0; i < in.size(); ++i) out.mutable_view().data()[i / 2] |= std::byte(in[i] & 0xF) << (i % 2 * 4);
+  return out;
+}
+Tensor unpacked(const Tensor& tensor) {
+  Tensor out(DType::i8, tensor.shape());
+  const auto bytes = out.mutable_view().as<std::int8_t>();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const int nibble = std::to_integer<int>(tensor.view().data()[i / 2] >> (i % 2 * 4)) & 0xF;
+    bytes[i] = static_cast<std::int8_t>(tensor.dtype() == DType::i4 && nibble > 7 ? nibble - 16 : nibble);
+  }
+  return out;
+}
+
 // The same elements under another dtype of the same width.
 Tensor relabelled(const Tensor& tensor, DType dtype) {
   return {TensorView(dtype, tensor.shape(), tensor.view().data()), tensor.owner()};
@@ -86,6 +103,10 @@ Tensor tensor_from_object(nb::handle object) {
       return relabelled(tensor_from(nb::cast<InputArray>(array.attr("view")(integer_type(dtype_bits(row.dtype))))),
                         row.dtype);
   }
+  if (name == "int4" || name == "uint4") {
+    return packed(tensor_from(nb::cast<InputArray>(array.attr("astype")("int8"))),
+                  name == "int4" ? DType::i4 : DType::u4);
+  }
   InputArray view;
   if (!nb::try_cast(array, view)) {
     throw Error(ErrorCode::type_mismatch, "arrays of dtype " + name + " are not understood", "",
@@ -100,6 +121,10 @@ nb::object array_from(const Tensor& tensor, bool writable) {
     if (row.dtype != dtype) continue;
     const nb::object type = nb::module_::import_("ml_dtypes").attr(row.name);
     return array_from(relabelled(tensor, dtype_bits(dtype) == 8 ? DType::u8 : DType::u16), writable).attr("view")(type);
+  }
+  if (dtype == DType::i4 || dtype == DType::u4) {
+    const nb::object type = nb::module_::import_("ml_dtypes").attr(dtype == DType::i4 ? "int4" : "uint4");
+    return array_from(unpacked(tensor), writable).attr("astype")(type);
   }
   const auto spelling = spelling_of(dtype);
   if (!spelling) {

@@ -27,5 +27,10 @@ void bind_options(nb::module_& m);
 void bind_run(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_package(nb::module_& m);
+void bind_edge(nb::module_& m);
+void bind_stabilizer(nb::module_& m);
+void bind_photonic(nb::module_& m);
+void bind_generator(nb::module_& m);
+void bind_gaussian(nb::module_& m);
 
 }  // namespace skerry::python

@@ -19,4 +19,9 @@ NB_MODULE(_core, m) {
   bind_run(m);
   bind_compile(m);
   bind_package(m);
+  bind_edge(m);
+  bind_stabilizer(m);
+  bind_photonic(m);
+  bind_generator(m);
+  bind_gaussian(m);
 }

@@ -28,6 +28,15 @@ nb::dict sample(const State& state, std::uint64_t shots, std::uint64_t seed) {
   return counts_dict(counts);
 }
 
+nb::object draw(const State& state, std::uint64_t shots, std::uint64_t seed) {
+  Tensor result;
+  {
+    const nb::gil_scoped_release release;
+    result = state.draw(shots, seed);
+  }
+  return array_from(result, true);
+}
+
 nb::object probabilities(const State& state, const std::vector<std::uint32_t>& qubits) {
   Tensor result;
   {
@@ -77,6 +86,9 @@ array([0.707+0.j, 0.707+0.j])
       .def("sample", sample, nb::arg("shots"), nb::kw_only(), nb::arg("seed") = 0,
            nb::sig("def sample(self, shots: int, *, seed: int = 0) -> dict[str, int]"),
            "Counts of measuring all qubits; the same for any number of threads.")
+      .def("draw", draw, nb::arg("shots"), nb::kw_only(), nb::arg("seed") = 0,
+           nb::sig("def draw(self, shots: int, *, seed: int = 0) -> numpy.typing.NDArray[numpy.uint64]"),
+           "The basis state that each shot of sample() finds: a million take some hundredths of a second.")
       .def("__array__", as_array, nb::arg("dtype") = nb::none(), nb::kw_only(), nb::arg("copy") = nb::none(),
            nb::sig("def __array__(self, dtype: typing.Any = None, *, copy: bool | None = None) -> "
                    "numpy.typing.NDArray[typing.Any]"))

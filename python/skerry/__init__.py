@@ -9,15 +9,18 @@ load -> compile -> plan -> run, with the same nouns as in C++ and on the command
 (['000', '111'], 1000)
 """
 
+from skerry import stabilizer
 from skerry._core import (
     Candidate,
     Circuit,
+    FockSimulator,
     GraphBuilder,
     GraphValue,
     Model,
     Observable,
     Parameter,
     PassReport,
+    PhotonicCircuit,
     Plan,
     RunResult,
     Session,
@@ -67,6 +70,7 @@ __all__ = [
     "Corrupt",
     "DeadlineExceeded",
     "Error",
+    "FockSimulator",
     "GraphBuilder",
     "GraphValue",
     "InternalError",
@@ -80,6 +84,7 @@ __all__ = [
     "Parameter",
     "PassReport",
     "PermissionDenied",
+    "PhotonicCircuit",
     "Plan",
     "RunResult",
     "SemanticError",
@@ -103,4 +108,5 @@ __all__ = [
     "run",
     "save",
     "set_num_threads",
+    "stabilizer",
 ]

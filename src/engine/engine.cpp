@@ -2,7 +2,10 @@
 #include <skerry/skerry.hpp>
 
 #include "base/file.hpp"
+#include "emit/emit.hpp"
+#include "frontend/device/device.hpp"
 #include "frontend/frontend.hpp"
+#include "frontend/stim/reader.hpp"
 #include "package/package.hpp"
 
 namespace skerry {
@@ -37,6 +40,41 @@ Program loads(std::string_view text, const LoadOptions& options, std::string_vie
   auto copy = std::make_shared<const std::string>(text);
   return load_source({.bytes = std::as_bytes(std::span(*copy)), .name = std::string(name), .folder = {}, .owner = copy},
                      options);
+}
+
+StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options) {
+  const base::MappedFile file = base::MappedFile::open(path);
+  return loads_stabilizer({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, options,
+                          path.filename().string());
+}
+
+StabilizerCircuit loads_stabilizer(std::string_view text, const LoadOptions& options, std::string_view name) {
+  return frontend::stim::read_stim(text, options.limits, std::string(name));
+}
+
+bool is_stabilizer_text(std::string_view text) noexcept {
+  return frontend::stim::looks_like_stim(text);
+}
+
+Target read_target(std::string_view json, std::string_view name) {
+  try {
+    return frontend::read_target(json);
+  } catch (const Error& error) {
+    throw error.at(name);
+  }
+}
+
+Target load_target(const std::filesystem::path& path) {
+  const auto file = base::MappedFile::open(path);
+  const auto bytes = file.bytes();
+  return read_target({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.filename().string());
+}
+
+std::string emit_text(const Circuit& circuit, std::string_view format) {
+  if (format == "openqasm2") return emit::openqasm2(circuit);
+  if (format == "openqasm3") return emit::openqasm3(circuit);
+  throw Error(ErrorCode::invalid_argument, "unknown format '" + std::string(format) + "'", {},
+              "use openqasm2 or openqasm3");
 }
 
 }  // namespace skerry

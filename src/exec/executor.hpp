@@ -36,6 +36,7 @@ class GraphExecutor {
   std::uint64_t peak_bytes() const noexcept { return budget_.peak(); }
 
  private:
+  std::vector<Tensor> run_by_value(std::span<const TensorView> inputs, const RunControl& control);
   std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
 
   std::shared_ptr<const planning::GraphPlan> plan_;

@@ -7,6 +7,7 @@
 #include "base/trace.hpp"
 #include "exec/executor.hpp"
 #include "ops/hybrid/circuit.hpp"
+#include "ops/nn/evaluate.hpp"
 
 namespace skerry::exec {
 namespace {
@@ -124,7 +125,27 @@ std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs
   return nullptr;
 }
 
+// An output that is an input or a constant is the caller's to write, so it gets bytes of its own.
+std::vector<Tensor> GraphExecutor::run_by_value(std::span<const TensorView> inputs, const RunControl& control) {
+  check_views(plan_->graph, plan_->graph.inputs(), inputs, "input");
+  std::vector<Tensor> tensors;
+  for (const TensorView& view : inputs) tensors.emplace_back(view, nullptr);
+  const base::ThreadLimit threads(plan_->report.threads);
+  auto results = ops::evaluate(plan_->graph, tensors, {.budget = &budget_, .control = &control});
+  for (Tensor& result : results) {
+    const bool shared = std::ranges::count_if(results, [&](const Tensor& other) {
+                          return other.view().data() == result.view().data();
+                        }) > 1;
+    if (result.owner() != nullptr && result.owner().use_count() == 1 && !shared) continue;
+    Tensor copy(result.dtype(), result.shape());
+    if (result.view().bytes() > 0) std::memcpy(copy.mutable_view().data(), result.view().data(), result.view().bytes());
+    result = std::move(copy);
+  }
+  return results;
+}
+
 std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const RunControl& control) {
+  if (plan_->by_value) return run_by_value(inputs, control);
   std::vector<Tensor> tensors;
   std::vector<MutableTensorView> outputs;
   for (const ValueId id : plan_->graph.outputs()) {
@@ -145,6 +166,18 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   const base::TraceSpan span("run_graph", "exec");
   const base::ThreadLimit threads(plan_->report.threads);
   const Graph& graph = plan_->graph;
+  if (plan_->by_value) {
+    const auto results = run_by_value(inputs, control);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (outputs[i].dtype() != results[i].dtype() || outputs[i].shape() != results[i].shape())
+        throw Error(ErrorCode::type_mismatch,
+                    "the result is " + TensorType::of(results[i].dtype(), results[i].shape()).text() +
+                        " but its buffer is " + TensorType::of(outputs[i].dtype(), outputs[i].shape()).text(),
+                    "'" + graph.value(graph.outputs()[i]).name + "'");
+      std::memcpy(outputs[i].data(), results[i].view().data(), outputs[i].bytes());
+    }
+    return;
+  }
   check_views(graph, graph.inputs(), inputs, "input");
   check_views(graph, graph.outputs(), outputs, "output");
   const auto view_of = [&](ValueId id) {

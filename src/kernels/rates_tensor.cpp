@@ -10,6 +10,7 @@
 #include "kernels/rates.hpp"
 #include "kernels/tensor/binary.hpp"
 #include "kernels/tensor/conv.hpp"
+#include "kernels/tensor/conv_i8.hpp"
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/product.hpp"
 #include "kernels/tensor/unary.hpp"
@@ -105,6 +106,23 @@ double measure_conv_f32(int threads) {
   auto scratch = base::Buffer::allocate(conv.scratch_bytes(), base::MemoryBudget(), "calibration");
   const double seconds = seconds_of([&] { conv.run(x.data(), w.data(), nullptr, y.data(), scratch.as<std::byte>()); });
   return seconds / gemm_effective_flops(kChannels, kSide * kSide, kChannels * 9);
+}
+
+double measure_gemm_i8(int threads) {
+  const base::ThreadLimit limit(threads);
+  constexpr std::size_t kSide = 384;
+  std::vector<std::uint8_t> a(kSide * kSide, 77), b(kSide * kSide, 33), c(kSide * kSide);
+  const ElementsI8 right{b.data(), true};
+  const ProductI8 product({kSide, kSide, kSide, kSide, 1}, right);
+  auto scratch = base::Buffer::allocate(product.scratch_bytes(), base::MemoryBudget(), "calibration");
+  EndI8 end;
+  end.to = EndI8::To::u8;
+  end.scale = 1e-4F;
+  end.high = 255;
+  const double seconds = seconds_of([&] {
+    product.run({a.data(), false}, 3, right, {}, nullptr, end, c.data(), scratch.as<std::byte>());
+  });
+  return seconds / (2.0 * gemm_i8_effective_steps(kSide, kSide, kSide));
 }
 
 double measure_transcendental(int threads) {

@@ -9,6 +9,7 @@
 
 #include "base/trace.hpp"
 #include "ir/verify.hpp"
+#include "passes/native/native.hpp"
 #include "passes/pass.hpp"
 
 namespace skerry {
@@ -61,9 +62,10 @@ Names graph_pipeline(Level level) {
     case Level::low:
       return {"remove_dead_nodes"};
     case Level::medium:
-      return {"fold_constants", "remove_dead_nodes"};
+      return {"fuse_quantized", "fold_constants", "remove_dead_nodes"};
     case Level::high:
-      return {"fold_constants", "fold_batch_norms", "remove_dead_nodes"};
+      // Before constants are folded: a folded bias has lost its integers.
+      return {"fuse_quantized", "fold_constants", "fold_batch_norms", "remove_dead_nodes"};
   }
   return {};
 }
@@ -132,19 +134,30 @@ std::span<const PassInfo> list_passes() {
     std::vector<PassInfo> infos;
     for (const auto* pass : passes::circuit_passes()) infos.push_back({pass->name, "circuit", pass->help});
     for (const auto* pass : passes::graph_passes()) infos.push_back({pass->name, "graph", pass->help});
+    for (const PassInfo& pass : passes::native::device_passes()) infos.push_back(pass);
     return infos;
   }();
   return kInfos;
 }
 
 std::vector<std::string_view> pipeline(std::string_view kind, Level level) {
+  if (kind == "device") return passes::native::device_pipeline(level);
   return kind == "circuit" ? circuit_pipeline(level) : graph_pipeline(level);
 }
 
 Compiled compile(const Program& program, const CompileOptions& options) {
   check_disabled(options);
   if (const auto* circuit = std::get_if<Circuit>(&program)) {
+    if (options.target) {
+      Compiled compiled = passes::native::compile_for_target(*circuit, options);
+      ir::verify(std::get<Circuit>(compiled.program));
+      return compiled;
+    }
     return run_pipeline(*circuit, circuit_pipeline(options.level), passes::circuit_passes(), options);
+  }
+  if (options.target) {
+    throw Error(ErrorCode::invalid_argument, "a target is for circuits, and this is a graph", {},
+                "leave the target out");
   }
   return run_pipeline(std::get<Graph>(program), graph_pipeline(options.level), passes::graph_passes(), options);
 }

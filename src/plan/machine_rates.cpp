@@ -2,6 +2,7 @@
 #include <charconv>
 #include <map>
 #include <mutex>
+#include <set>
 #include <skerry/error.hpp>
 #include <string>
 #include <string_view>
@@ -78,10 +79,15 @@ void write_cached(const kernels::Rates& rates) {
 kernels::Rates machine_rates(int threads, bool may_measure) {
   static std::mutex mutex;
   static std::map<int, kernels::Rates> known;
+  static std::set<int> absent;  // looked for once: a small run takes less time than to look again
   const std::scoped_lock lock(mutex);
   if (const auto found = known.find(threads); found != known.end()) return found->second;
+  if (!may_measure && absent.contains(threads)) return kernels::fallback_rates(threads);
   auto rates = read_cached(threads);
-  if (!rates && !may_measure) return kernels::fallback_rates(threads);
+  if (!rates && !may_measure) {
+    absent.insert(threads);
+    return kernels::fallback_rates(threads);
+  }
   if (!rates) {
     rates = kernels::measure_rates(threads);
     write_cached(*rates);

@@ -1,6 +1,5 @@
 #include <limits>
 #include <skerry/error.hpp>
-#include <utility>
 
 #include "base/trace.hpp"
 #include "plan/budget.hpp"
@@ -11,6 +10,12 @@ namespace {
 
 // Below this a wrong prediction harms nobody, so that a first small run does not wait for a measurement.
 constexpr double kWorthMeasuring = 0.05;
+
+// Methods give different samples for one seed. So that a seed's samples do not change with the day or the machine, they
+// are compared by the table of rates that is the same everywhere, and an earlier row of methods.def stays unless a
+// later one saves a time worth having.
+constexpr double kWorthLeaving = 0.02;
+constexpr double kMuchFaster = 0.5;
 
 struct Choice {
   const sim::Method* method = nullptr;
@@ -38,7 +43,18 @@ Plan empty_report(const RunOptions& options) {
   return report;
 }
 
-// Considers every method; the cheapest in time among those that fit the memory wins, the smallest if none fits.
+// Why a method is out of the question whatever it would cost.
+std::string out_of_place(const sim::Method& method, const RunOptions& options) {
+  const bool noisy = options.noise != nullptr && !options.noise->empty();
+  if (noisy && !method.takes_noise) return "simulates no noise";
+  if (options.want_density && !method.takes_noise) return "gives no density matrix";
+  if (method.takes_noise && !noisy && !options.want_density && options.method != method.name)
+    return "there is no noise to simulate";
+  return {};
+}
+
+// Considers every method; among those that fit the memory the first wins that no later one beats by far, the smallest
+// if none fits.
 Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right) {
   check_limits(options.limits);
   Choice choice{nullptr, empty_report(options)};
@@ -49,10 +65,12 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     return candidate.peak_bytes <= memory_limit(options.limits, candidate.peak_bytes);
   };
   std::size_t best = 0;
+  double best_seconds = 0.0;  // by the common table of rates
   for (const sim::Method& method : sim::methods()) {
     Candidate candidate;
     candidate.name = method.name;
-    const auto estimate = method.estimate(circuit, options);
+    std::string reason = out_of_place(method, options);
+    const auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
     const bool wanted = options.method == "auto" || options.method == method.name;
     if (!estimate) {
       candidate.reason = estimate.error();
@@ -63,12 +81,16 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     }
     report.candidates.push_back(candidate);
     if (!estimate || !wanted) continue;
-    const auto key = [&fits](const Candidate& c) {
-      return fits(c) ? std::pair(0, c.seconds) : std::pair(1, static_cast<double>(c.peak_bytes));
+    const double common_seconds = kernels::seconds(estimate->work, kernels::fallback_rates(report.threads));
+    const auto is_better = [&](const Candidate& known) {
+      if (fits(candidate) != fits(known)) return fits(candidate);
+      if (!fits(candidate)) return candidate.peak_bytes < known.peak_bytes;
+      return best_seconds > kWorthLeaving && common_seconds < kMuchFaster * best_seconds;
     };
-    if (choice.method == nullptr || key(candidate) < key(report.candidates[best])) {
+    if (choice.method == nullptr || is_better(report.candidates[best])) {
       choice.method = &method;
       best = report.candidates.size() - 1;
+      best_seconds = common_seconds;
     }
   }
   if (choice.method == nullptr) {
@@ -81,7 +103,10 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     Candidate& candidate = report.candidates[i];
     candidate.chosen = i == best;
     if (!candidate.chosen && candidate.reason.empty()) {
-      candidate.reason = !fits(candidate) ? "needs more memory than the budget" : "predicted slower";
+      const bool slower = candidate.seconds >= report.candidates[best].seconds;
+      candidate.reason = !fits(candidate) ? "needs more memory than the budget"
+                         : slower         ? "predicted slower"
+                                          : "predicted faster, but by too little to leave the exact amplitudes";
     }
   }
   report.method = choice.method->name;

@@ -30,19 +30,22 @@ Error refusal(const Circuit& circuit, const RunOptions& options) {
 
 TEST(PlanCircuit, RefusesWhatNeedsMoreMemoryWithBothNumbersAndAHint) {
   RunOptions options;
+  options.method = "statevector";
   options.limits.max_memory_bytes = 1'000'000;
   const Error error = refusal(ghz(24), options);
   EXPECT_EQ(error.code(), ErrorCode::budget_exceeded);
   EXPECT_NE(error.message().find("(1000000 bytes)"), std::string::npos) << error.what();
-  EXPECT_NE(error.message().find("256"), std::string::npos) << error.what();  // MiB of amplitudes
+  EXPECT_NE(error.message().find("needs 25"), std::string::npos) << error.what();  // 256 MiB of amplitudes and a little
   EXPECT_NE(error.hint().find("precision single"), std::string::npos);
 }
 
 TEST(PlanCircuit, NeverPlansPastTheLimitItIsGiven) {
   for (std::uint32_t wires = 2; wires < 22; ++wires) {
-    const Plan free = predict_circuit(ghz(wires), {});
+    RunOptions unlimited;
+    unlimited.method = "statevector";
+    const Plan free = predict_circuit(ghz(wires), unlimited);
     for (const std::uint64_t limit : {free.peak_bytes - 1, free.peak_bytes, free.peak_bytes + 1}) {
-      RunOptions options;
+      RunOptions options = unlimited;
       options.limits.max_memory_bytes = limit;
       const bool fits = limit >= free.peak_bytes;
       EXPECT_EQ(refusal(ghz(wires), options).code() == ErrorCode::internal, fits) << wires << " " << limit;
@@ -71,6 +74,21 @@ TEST(PlanCircuit, RefusesImpossibleLimitsByName) {
   options.limits.threads = 0;
   options.limits.max_execution_time = std::chrono::duration<double>(-1.0);
   EXPECT_EQ(refusal(ghz(2), options).where(), "max_execution_time");
+}
+
+TEST(PlanCircuit, TakesTheStabilizerMethodForLargeCliffordCircuitsAlone) {
+  RunOptions options;
+  options.shots = 100;
+  EXPECT_EQ(predict_circuit(ghz(4), options).method, "statevector");
+  EXPECT_EQ(predict_circuit(ghz(24), options).method, "stabilizer");
+  EXPECT_EQ(predict_circuit(ghz(1000), options).method, "stabilizer");
+  Circuit general = ghz(24);
+  general.t(3);
+  const Plan plan = predict_circuit(general, options);
+  EXPECT_EQ(plan.method, "statevector");
+  EXPECT_NE(plan.explain().find("stabilizer: t is not a Clifford gate"), std::string::npos) << plan.explain();
+  options.method = "stabilizer";
+  EXPECT_EQ(predict_circuit(ghz(4), options).method, "stabilizer");
 }
 
 TEST(PredictCircuit, TellsARefusalInsteadOfThrowingIt) {

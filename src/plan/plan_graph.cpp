@@ -4,6 +4,7 @@
 
 #include "base/trace.hpp"
 #include "ops/hybrid/circuit.hpp"
+#include "ops/nn/evaluate.hpp"
 #include "plan/budget.hpp"
 #include "plan/memory_layout.hpp"
 #include "plan/planner.hpp"
@@ -155,6 +156,28 @@ std::string output_types(const Graph& graph, const Node& node) {
   return text;
 }
 
+// Shapes are known only as the graph runs: what is left to say is what the weights and the known values take.
+void plan_by_value(GraphPlan& plan) {
+  const Graph& graph = plan.graph;
+  plan.by_value = true;
+  for (const Value& value : graph.values()) {
+    const auto shape = value.type.static_shape();
+    if (value.constant) plan.report.memory.weights += value.constant->view().bytes();
+    if (value.producer != kNoNode && shape) plan.report.memory.arena += tensor_bytes(value.type.dtype, *shape);
+  }
+  plan.report.peak_bytes = plan.report.memory.weights + plan.report.memory.arena;
+  for (const Node& node : graph.nodes()) {
+    if (node.op == "circuit")
+      throw Error(ErrorCode::unsupported, "a circuit beside shapes that depend on data", where_of(node));
+    StepReport step;
+    step.kernel = "by value";
+    step.node = node.name;
+    step.op = node.op;
+    step.output = output_types(graph, node);
+    plan.report.steps.push_back(std::move(step));
+  }
+}
+
 }  // namespace
 
 GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
@@ -170,6 +193,11 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   report.max_memory_bytes = limits.max_memory_bytes;
   if (limits.max_execution_time) report.max_seconds = limits.max_execution_time->count();
 
+  if (ops::depends_on_data(plan.graph)) {
+    plan_by_value(plan);
+    enforce(report, limits, "raise max_memory_mb, or use smaller inputs");
+    return plan;
+  }
   const auto layout = lay_out_memory(plan.graph);
   plan.placements = layout.placements;
   plan.copies = layout.copies;

@@ -51,6 +51,8 @@ struct GraphPlan {
   std::vector<Placement> placements;  ///< by ValueId
   std::vector<OutputCopy> copies;
   std::uint64_t arena_bytes = 0, scratch_bytes = 0;
+  /// Shapes depend on data, or there is control flow: no steps, the graph is carried out value by value.
+  bool by_value = false;
 };
 
 /// Chooses method and threads. Nothing is allocated. Errors: budget_exceeded, deadline_exceeded (need, limit, what to

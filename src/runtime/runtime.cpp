@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <set>
+#include <skerry/compile.hpp>
 #include <skerry/runtime.hpp>
 #include <utility>
 
@@ -76,7 +77,9 @@ Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusa
 Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
   planning::machine_rates(planning::planned_threads(limits),
                           true);  // a prediction that is asked for is worth the measurement
-  return planning::plan_graph(graph, inputs, limits).report;
+  // What a session would do with it.
+  const auto compiled = std::get<Graph>(compile(graph, {.level = Level::high}).program);
+  return planning::plan_graph(compiled, inputs, limits).report;
 }
 
 Result run(const Circuit& circuit, const RunOptions& options) {

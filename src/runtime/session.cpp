@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <chrono>
 #include <list>
+#include <optional>
+#include <skerry/compile.hpp>
 #include <skerry/error.hpp>
 #include <skerry/session.hpp>
 #include <utility>
@@ -52,7 +54,9 @@ struct Session::State {
   };
   std::shared_ptr<const Graph> graph;
   Limits limits;
-  std::list<Ready> ready;  // most recently used first
+  Level level;
+  std::optional<Graph> compiled;  // made when the first plan is
+  std::list<Ready> ready;         // most recently used first
 
   exec::GraphExecutor& executor_for(std::span<const TensorType> inputs) {
     const auto found =
@@ -61,15 +65,16 @@ struct Session::State {
       ready.splice(ready.begin(), ready, found);
       return ready.front().executor;
     }
-    auto planned = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*graph, inputs, limits));
+    if (!compiled) compiled = std::get<Graph>(compile(*graph, {.level = level}).program);
+    auto planned = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*compiled, inputs, limits));
     if (ready.size() == kKeptPlans) ready.pop_back();
     ready.push_front({{inputs.begin(), inputs.end()}, exec::GraphExecutor(std::move(planned), limits)});
     return ready.front().executor;
   }
 };
 
-Session::Session(std::shared_ptr<const Graph> graph, Limits limits)
-    : state_(std::make_unique<State>(State{std::move(graph), std::move(limits), {}})) {}
+Session::Session(std::shared_ptr<const Graph> graph, Limits limits, Level level)
+    : state_(std::make_unique<State>(State{std::move(graph), std::move(limits), level, {}, {}})) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;

@@ -46,6 +46,8 @@ struct Method {
   /// The price, or the reason why this method cannot run such a circuit. options.method is not looked at.
   Expected<Estimate> (*estimate)(const Circuit&, const RunOptions&);
   std::unique_ptr<Program> (*prepare)(const Circuit&, const RunOptions&);
+  /// Honours options.noise and gives density matrices. The planner never gives a noise model to another.
+  bool takes_noise = false;
 };
 
 std::span<const Method> methods();

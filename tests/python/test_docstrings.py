@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import skerry
-from skerry import errors, simulator
+from skerry import cv, edge, errors, simulator
 
 # What a class shows without a word of its own: plain fields named by their class's docstring.
 PLAIN = (property,)
@@ -17,14 +17,18 @@ def documented() -> Iterator[tuple[str, Any]]:
     yield "skerry", skerry
     yield "skerry.errors", errors
     yield "skerry.simulator", simulator
-    for name in skerry.__all__:
-        thing = getattr(skerry, name)
+    yield "skerry.edge", edge
+    for name in ("EdgeExecutionConfig", "EdgeExecutionManager", "CircuitCompiler", "EdgeExecutor", "ExecutionResult"):
+        yield f"skerry.edge.{name}", getattr(edge, name)
+    yield "skerry.cv", cv
+    for home, name in [*((skerry, name) for name in skerry.__all__), *((cv, name) for name in cv.__all__)]:
+        thing = getattr(home, name)
         if not (inspect.isclass(thing) or inspect.isroutine(thing)):
             continue
-        yield f"skerry.{name}", thing
+        yield f"{home.__name__}.{name}", thing
         for member, value in vars(thing).items() if inspect.isclass(thing) else ():
             if not member.startswith("_") and not isinstance(value, str):
-                yield f"skerry.{name}.{member}", value
+                yield f"{home.__name__}.{name}.{member}", value
 
 
 def words(thing: Any) -> str:

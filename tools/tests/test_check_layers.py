@@ -49,7 +49,7 @@ def test_a_public_header_needs_a_room(tmp_path: Path) -> None:
 def test_a_link_list_against_the_grain_is_found(tmp_path: Path) -> None:
     plant(tmp_path, "src/ir/CMakeLists.txt", "skerry_room(NAME ir\n  LINK skerry::data\n  PRIVATE skerry_engine)\n")
     assert check_layers.violations(tmp_path) == [
-        "src/ir/CMakeLists.txt:1: link list: ir (floor 2) uses engine (floor 8)"
+        "src/ir/CMakeLists.txt:1: link list: ir (floor 2) uses engine (floor 9)"
     ]
 
 

@@ -1,9 +1,15 @@
 #include <CLI/CLI.hpp>
+#include <array>
+#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 
+#include "base/file.hpp"
 #include "cli/control.hpp"
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
@@ -16,10 +22,58 @@ namespace {
 
 struct Flags {
   ProgramFlags program;
-  std::string level = "medium", output, key;
-  std::vector<std::string> disabled;
-  bool compress = false, list = false;
+  std::string level = "medium", output, key, device, layout;
+  std::vector<std::string> disabled, basis;
+  std::uint64_t seed = 42;
+  double error_budget = 1e-8;
+  bool compress = false;
+  bool has_target() const { return !device.empty() || !basis.empty(); }
 };
+
+bool ends_in(const std::string& file, std::string_view suffix) {
+  return file.size() > suffix.size() && std::string_view(file).substr(file.size() - suffix.size()) == suffix;
+}
+
+std::optional<Target> target_of(const Flags& flags) {
+  if (!flags.has_target()) return std::nullopt;
+  Target target = flags.device.empty() ? Target{} : load_target(flags.device);
+  if (!flags.basis.empty()) target.basis = flags.basis;
+  return target;
+}
+
+void write_text(const std::string& file, std::string_view text) {
+  const std::array parts = {std::as_bytes(std::span(text))};
+  base::write_file_atomically(file, parts);
+}
+
+// A circuit leaves as OpenQASM when its name says so, else everything is a package.
+void write_program(const Flags& flags, const Compiled& compiled, const SaveOptions& options) {
+  const auto* circuit = std::get_if<Circuit>(&compiled.program);
+  if (circuit != nullptr && ends_in(flags.output, ".qasm3"))
+    return write_text(flags.output, emit_text(*circuit, "openqasm3"));
+  if (circuit == nullptr || !ends_in(flags.output, ".qasm")) return save(compiled.program, flags.output, options);
+  try {
+    write_text(flags.output, emit_text(*circuit, "openqasm2"));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported) throw;
+    write_text(flags.output, emit_text(*circuit, "openqasm3"));
+  }
+}
+
+void write_layout(const Flags& flags, const Compiled& compiled, double wall_ms, double cpu_ms) {
+  if (flags.layout.empty()) return;
+  if (!compiled.mapping) {
+    throw Error(ErrorCode::invalid_argument, "--layout is for a circuit compiled for a device", {},
+                "add --basis, --coupling or --target");
+  }
+  write_text(flags.layout, nlohmann::json{{"initial", compiled.mapping->initial},
+                                          {"final", compiled.mapping->final},
+                                          {"compile_ms", wall_ms},
+                                          {"cpu_ms", cpu_ms},
+                                          {"spent_error", compiled.mapping->spent_error}}
+                                   .dump() +
+                               "\n");
+}
 
 nlohmann::json passes_json(const Compiled& compiled) {
   auto array = nlohmann::json::array();
@@ -39,14 +93,24 @@ Level level_of(const Flags& flags) {
 
 int compile_program(const Flags& flags, const Context& context) {
   const Interruptible interruptible(context.terminal);
-  CompileOptions options{
-      .level = level_of(flags), .disabled_passes = flags.disabled, .control = interruptible.control()};
-  const Compiled compiled = compile(flags.program.load(), options);
+  CompileOptions options{.level = level_of(flags),
+                         .disabled_passes = flags.disabled,
+                         .target = target_of(flags),
+                         .seed = flags.seed,
+                         .error_budget = flags.error_budget,
+                         .control = interruptible.control()};
+  const Program program = flags.program.load();
+  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t cpu_begin = std::clock();
+  const Compiled compiled = compile(program, options);
+  const double cpu_ms = 1e3 * static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
+  const double wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   SaveOptions save_options{
       .compress = flags.compress,
       .metadata = {{"source", std::filesystem::path(flags.program.file).filename().string()}, {"level", flags.level}}};
   if (!flags.key.empty()) save_options.key = package::read_secret_key(flags.key);
-  save(compiled.program, flags.output, save_options);
+  write_program(flags, compiled, save_options);
+  write_layout(flags, compiled, wall_ms, cpu_ms);
   const auto bytes = std::filesystem::file_size(flags.output);
   if (context.json) {
     print_json({{"ok", true}, {"output", flags.output}, {"bytes", bytes}, {"passes", passes_json(compiled)}});
@@ -64,7 +128,21 @@ Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   command.add_option("-O,--level", flags->level, "low, medium or high")->type_name("LEVEL")->capture_default_str();
-  command.add_option("-o,--output", flags->output, "Package to write")->type_name("FILE.skerry")->required();
+  command.add_option("-o,--output", flags->output, "Package to write; a circuit as OpenQASM where it ends in .qasm")
+      ->type_name("FILE.skerry")
+      ->required();
+  command.add_option("--basis", flags->basis, "Gates of a device, for circuits")
+      ->type_name("GATE,GATE,...")
+      ->delimiter(',');
+  command
+      .add_option("--coupling,--target", flags->device, "Device: its qubits, which of them meet, what is known of it")
+      ->type_name("FILE.json");
+  command.add_option("--seed", flags->seed, "Same seed, same circuit")->type_name("N")->capture_default_str();
+  command.add_option("--error-budget", flags->error_budget, "Infidelity that leaving out tiny rotations may cost")
+      ->type_name("E")
+      ->capture_default_str();
+  command.add_option("--layout", flags->layout, "Where the qubits lie at the start and at the end")
+      ->type_name("FILE.json");
   command.add_option("--disable", flags->disabled, "Pass to leave out; again for each")
       ->type_name("PASS")
       ->allow_extra_args(false);
@@ -81,6 +159,7 @@ const Verb compile_verb = {
     "Optimise a program and write it as a package",
     "skerry compile model.onnx -O high -o model.skerry\n"
     "skerry compile ghz.qasm -o ghz.skerry --sign team.key\n"
+    "skerry compile qft.qasm --basis rz,sx,x,cx --coupling line28.json -O high -o out.qasm --layout layout.json\n"
     "skerry compile model.onnx -o small.skerry --compress --disable fold_constants\n",
     false,
     declare,

@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "base/file.hpp"
 #include "cli/control.hpp"
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
@@ -90,6 +92,42 @@ Result run_graph(const Graph& graph, const Flags& flags, const Context& context,
   return result;
 }
 
+/// A circuit in the stim format that says more than a Program can: noise, detectors or observables.
+std::optional<StabilizerCircuit> noisy_circuit(const Flags& flags) {
+  if (flags.program.file.empty() || flags.program.file == "-") return std::nullopt;
+  const base::MappedFile file = base::MappedFile::open(flags.program.file);
+  if (!is_stabilizer_text({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}))
+    return std::nullopt;
+  StabilizerCircuit circuit = load_stabilizer(flags.program.file);
+  if (circuit.channels().empty() && circuit.num_detectors() == 0 && circuit.num_observables() == 0) return std::nullopt;
+  return circuit;
+}
+
+void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Context& context,
+               const RunControl& control) {
+  const auto refuse = [](bool given, const char* flag) {
+    if (given)
+      throw Error(ErrorCode::invalid_argument, "a circuit with noise or detectors gives counts of events alone", flag,
+                  "leave it out");
+  };
+  refuse(flags.exact, "--exact");
+  refuse(flags.probabilities, "--probabilities");
+  refuse(!flags.observables.empty(), "--observable");
+  refuse(!flags.outputs.empty(), "--output");
+  refuse(!flags.input.parameters.empty(), "--param");
+  refuse(!flags.input.inputs.empty(), "--input");
+  refuse(!flags.input.shapes.empty(), "--shape");
+  refuse(!flags.program.trusted.empty(), "--trust");
+  Limits limits = context.settings.limits();
+  limits.control = control;
+  const bool has_events = circuit.num_detectors() != 0 || circuit.num_observables() != 0;
+  const auto sampler = has_events ? StabilizerSampler::of_detectors(circuit, limits)
+                                  : StabilizerSampler::of_measurements(circuit, limits);
+  const auto counts = sampler.count(flags.shots != 0 ? flags.shots : kDefaultShots,
+                                    context.settings.run_options().seed, limits);
+  print_stabilizer(counts, has_events, context.json);
+}
+
 Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
@@ -107,6 +145,10 @@ Action declare(CLI::App& command) {
       ->allow_extra_args(false);
   return [flags](Context& context) {
     const Interruptible interruptible(context.terminal);
+    if (const auto noisy = noisy_circuit(*flags)) {
+      run_noisy(*noisy, *flags, context, interruptible.control());
+      return 0;
+    }
     const Program program = flags->program.load();
     flags->check(program);
     const auto* circuit = std::get_if<Circuit>(&program);
@@ -125,6 +167,7 @@ const Verb run_verb = {
     "Run a circuit, a model or a package",
     "skerry run ghz.qasm --shots 1000 --seed 7\n"
     "skerry run vqe.qasm --param theta=0.3 --observable '0.5*Z0 Z1 - X2'\n"
+    "skerry run surface.stim --shots 100000\n"
     "skerry run model.skerry --input x=x.npy --output y=y.npy --trust team.pub\n"
     "cat ghz.qasm | skerry run - --json\n",
     true,

@@ -151,40 +151,63 @@ void add_probabilities(ConstStateView<T> state, std::span<const int> wires, doub
   for (std::size_t i = 0; i < tables.size(); ++i) out[i % out.size()] += tables[i];
 }
 
+namespace {
+
+/// Amplitudes whose probabilities are one entry of a sampler's table: the more there are, the longer a draw looks, the
+/// fewer, the larger the table. 16 make it a sixteenth of a state in double precision.
+std::size_t sampling_block(int wires) {
+  constexpr int small = 12, large = 22;
+  return wires <= small ? 1 : wires <= large ? 16 : 64;
+}
+
+}  // namespace
+
 template <class T>
 Sampler<T>::Sampler(ConstStateView<T> state, base::MemoryBudget budget, const RunControl& control)
-    : state_(state),
-      cumulative_(base::Buffer::allocate(scratch_bytes(state.wires), std::move(budget), "sampling table")) {
+    : state_(state), block_(sampling_block(state.wires)) {
+  const std::size_t blocks = state.size() / block_;
+  cumulative_ = base::Buffer::allocate_for<double>(blocks, budget, "sampling table");
+  guide_ = base::Buffer::allocate_for<std::uint32_t>(blocks, budget, "sampling table");
   const auto sums = cumulative_.template as<double>();
-  const std::size_t block = std::min(kBlock, state.size());
-  base::parallel_for(0, state.size() / block, kPiece / kBlock, [&](std::size_t begin, std::size_t end) {
+  base::parallel_for(0, blocks, kPiece / block_, [&](std::size_t begin, std::size_t end) {
     control.check("sampling");
     for (std::size_t b = begin; b < end; ++b) {
       double sum = 0;
-      for (std::size_t i = b * block; i < (b + 1) * block; ++i) sum += probability(state_.amplitudes[i]);
+      for (std::size_t i = b * block_; i < (b + 1) * block_; ++i) sum += probability(state_.amplitudes[i]);
       sums[b] = sum;
     }
   });
   double running = 0;
   for (double& sum : sums) sum = running += sum;
+  last_ = std::nextafter(running, 0.0);
+  const double share = running / static_cast<double>(blocks);
+  const auto guide = guide_.template as<std::uint32_t>();
+  std::size_t block = 0;
+  for (std::size_t g = 0; g < blocks; ++g) {
+    while (block + 1 < blocks && sums[block] <= static_cast<double>(g) * share) ++block;
+    guide[g] = static_cast<std::uint32_t>(block);
+  }
 }
 
 template <class T>
 std::uint64_t Sampler<T>::scratch_bytes(int wires) noexcept {
-  const std::uint64_t size = std::uint64_t{1} << wires;
-  return sizeof(double) * std::max<std::uint64_t>(size / kBlock, 1);
+  return (sizeof(double) + sizeof(std::uint32_t)) * ((std::uint64_t{1} << wires) / sampling_block(wires));
 }
 
 template <class T>
 std::uint64_t Sampler<T>::draw(double uniform) const noexcept {
   const auto sums = cumulative_.template as<double>();
+  const auto guide = guide_.template as<std::uint32_t>();
   // Below the total, so that some block reaches beyond it whatever the rounding.
-  const double target = std::min(uniform * sums.back(), std::nextafter(sums.back(), 0.0));
-  const auto block = static_cast<std::size_t>(std::ranges::upper_bound(sums, target) - sums.begin());
-  const std::size_t length = std::min(kBlock, state_.size());
+  const double target = std::min(uniform * sums.back(), last_);
+  std::size_t block = guide[static_cast<std::size_t>(uniform * static_cast<double>(sums.size()))];
+  // The guide rounds too: a block may be one too far.
+  while (block > 0 && sums[block - 1] > target) --block;
+  while (sums[block] <= target) ++block;
+  if (block_ == 1) return block;
   double running = block == 0 ? 0.0 : sums[block - 1];
-  std::uint64_t chosen = block * length;
-  for (std::size_t i = block * length; i < (block + 1) * length; ++i) {
+  std::uint64_t chosen = block * block_;
+  for (std::size_t i = block * block_; i < (block + 1) * block_; ++i) {
     const double p = probability(state_.amplitudes[i]);
     if (p == 0.0) continue;
     chosen = i;

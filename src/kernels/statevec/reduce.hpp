@@ -34,16 +34,20 @@ void add_probabilities(ConstStateView<T> state, std::span<const int> wires, doub
 struct PauliMasks {
   std::uint64_t x = 0, z = 0;
 };
-/// <state|P|state> for each string; strings of equal x are best neighbours, up to 16 of them share a pass.
+/// <state|P|state> for each string; strings of equal x are best neighbours, up to 32 strings share a pass.
 template <class T>
 std::vector<double> pauli_expectations(ConstStateView<T> state, std::span<const PauliMasks> strings,
                                        const RunControl& control);
 
 /// Draws basis states of a state by their probabilities. Valid while the amplitudes are, which are not copied.
+///
+/// The probabilities of blocks of amplitudes are added up once. A draw goes to its block by a table that says where
+/// each of as many equal shares of [0, 1) begins (Chen and Asau 1974), so that it takes constant time, then looks
+/// through it.
 template <class T>
 class Sampler {
  public:
-  /// Sums the probabilities of blocks of kBlock amplitudes: one pass. Errors: also budget_exceeded.
+  /// One pass. Errors: also budget_exceeded.
   Sampler(ConstStateView<T> state, base::MemoryBudget budget, const RunControl& control);
   /// What the constructor charges.
   static std::uint64_t scratch_bytes(int wires) noexcept;
@@ -52,10 +56,10 @@ class Sampler {
   std::uint64_t draw(double uniform) const noexcept;
 
  private:
-  static constexpr std::size_t kBlock = 64;
-
   ConstStateView<T> state_;
-  base::Buffer cumulative_;
+  std::size_t block_;
+  double last_ = 0;  // the largest number below the sum of all
+  base::Buffer cumulative_, guide_;
 };
 
 }  // namespace skerry::kernels

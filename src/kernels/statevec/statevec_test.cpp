@@ -7,7 +7,9 @@
 #include <skerry/error.hpp>
 #include <vector>
 
+#include "base/random.hpp"
 #include "base/threads.hpp"
+#include "kernels/statevec/draws.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
 
@@ -278,7 +280,7 @@ TYPED_TEST(Statevec, PauliExpectationsEqualTheDenseOracle) {
 
 TYPED_TEST(Statevec, SamplerInvertsTheCumulativeDistribution) {
   std::mt19937 random(11);
-  for (int wires : {0, 1, 4, 10}) {
+  for (int wires : {0, 1, 4, 10, 14, 23}) {
     Vector exact = random_vector(std::size_t{1} << wires, random);
     for (std::size_t i = 0; i + 1 < exact.size(); i += 3) exact[i] = 0;
     const auto x = narrow<TypeParam>(exact);
@@ -294,6 +296,22 @@ TYPED_TEST(Statevec, SamplerInvertsTheCumulativeDistribution) {
       const double below = drawn == 0 ? 0.0 : cumulative[drawn - 1];
       EXPECT_GE(u * total, below - 1e-12);
       EXPECT_LE(u * total, cumulative[drawn] + 1e-12);
+    }
+  }
+}
+
+TEST(ShotUniforms, AreThoseOfTheGenerator) {
+  std::mt19937_64 random(12);
+  for (const std::size_t count : {0, 1, 7, 8, 33}) {
+    const std::uint64_t seed = random(), position = 2 * (random() % 1000);
+    std::vector<std::uint64_t> shots(count);
+    for (std::uint64_t& shot : shots) shot = random();
+    std::vector<double> uniforms(count);
+    shot_uniforms(seed, shots, position, uniforms);
+    for (std::size_t i = 0; i < count; ++i) {
+      base::Philox philox(seed, shots[i]);
+      philox.seek(position);
+      EXPECT_EQ(uniforms[i], philox.uniform());
     }
   }
 }

@@ -37,6 +37,14 @@ T integer_modulus(T a, T b) {
   return rest != T(0) && (rest < T(0)) != (b < T(0)) ? static_cast<T>(rest + b) : rest;
 }
 
+// The same of reals, infinite divisors included.
+template <class T>
+T floored_remainder(T a, T b) {
+  const T rest = std::fmod(a, b);
+  if (rest == T(0)) return std::copysign(rest, b);
+  return (rest < T(0)) != (b < T(0)) ? rest + b : rest;
+}
+
 // One run of pairs: the strides are 0 or 1. All that depends on element types is here, so that a type costs a loop and
 // not the walk over shapes and threads too.
 using PairRun = std::function<void(const std::byte* a, std::int64_t sa, const std::byte* b, std::int64_t sb,

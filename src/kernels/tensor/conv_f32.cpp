@@ -9,6 +9,7 @@
 #include "base/threads.hpp"
 #include "kernels/tensor/conv.hpp"
 #include "kernels/tensor/gemm.hpp"
+#include "kernels/tensor/patches.hpp"
 #include "kernels/tensor/scratch_slots.hpp"
 
 namespace skerry::kernels {
@@ -29,58 +30,17 @@ std::size_t blocks(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
 
-// Rows of images are short: a call of memcpy would cost more than it moves.
-inline void copy_run(const float* from, std::int64_t count, std::int64_t stride, float* to) {
-  if (stride == 1) {
-    if (count >= 64) {
-      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
-      return;
-    }
-    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
-    return;
-  }
-  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
-}
-
-// An output position; divisions happen once for a block of patches.
-struct Pixel {
-  std::int64_t z, y, x;
-};
-
-// One patch row for `count` pixels from `at` on, written in order.
-void patch_row(const Window& s, const float* plane, const PatchTap& tap, Pixel at, std::int64_t count, float* to) {
-  while (count > 0) {
-    const std::int64_t run = std::min(count, s.output[2] - at.x);
-    const std::int64_t z = at.z * s.stride[0] + tap.z, y = at.y * s.stride[1] + tap.y;
-    const bool outside = z < 0 || y < 0 || z >= s.input[0] || y >= s.input[1];
-    const std::int64_t past = at.x + run;
-    const std::int64_t from = outside ? past : std::clamp(tap.first, at.x, past);
-    const std::int64_t until = outside ? past : std::clamp(tap.last, from, past);
-    for (std::int64_t i = 0; i < from - at.x; ++i) to[i] = 0.0F;
-    if (until > from) {
-      const float* row = plane + (z * s.input[1] + y) * s.input[2];
-      copy_run(row + tap.x + from * s.stride[2], until - from, s.stride[2], to + (from - at.x));
-    }
-    for (std::int64_t i = until - at.x; i < run; ++i) to[i] = 0.0F;
-    to += run;
-    count -= run;
-    at.x = 0;
-    if (++at.y == s.output[1]) at.y = 0, ++at.z;
-  }
-}
-
 // Patch rows [k, k + depth) of the pixels [begin, begin + count), packed as a right side of gemm_block.
 void pack_patches(const Window& s, std::span<const PatchTap> taps, const float* x, std::size_t k, std::size_t depth,
                   std::size_t begin, std::size_t count, std::size_t width, float* line, float* packed) {
   std::fill(line + count, line + blocks(count, width) * width, 0.0F);
-  const auto first = static_cast<std::int64_t>(begin);
-  const Pixel at{first / s.output[2] / s.output[1], first / s.output[2] % s.output[1], first % s.output[2]};
+  const Pixel at = pixel_at(s, static_cast<std::int64_t>(begin));
   std::size_t tap = k % taps.size();
   const float* plane = x + static_cast<std::int64_t>(k / taps.size()) * s.inputs();
   for (std::size_t row = 0; row < depth; ++row) {
     // A single panel's row is written where it belongs.
     float* to = count <= width ? packed + row * width : line;
-    patch_row(s, plane, taps[tap], at, static_cast<std::int64_t>(count), to);
+    patch_row(s, plane, taps[tap], at, static_cast<std::int64_t>(count), 0.0F, to);
     if (to == line) {
       for (std::size_t panel = 0; panel * width < count; ++panel)
         std::memcpy(packed + (panel * depth + row) * width, line + panel * width, width * sizeof(float));
@@ -99,13 +59,7 @@ struct ConvF32::Piece {
 };
 
 ConvF32::ConvF32(const ConvShape& shape, std::span<const float> weights) : shape_(shape) {
-  const Window& w = shape.window;
-  for (std::int64_t tap = 0; tap < w.taps(); ++tap) {
-    const std::int64_t kx = tap % w.kernel[2];
-    const auto [first, last] = w.seen(2, kx);
-    taps_.push_back({w.position(0, 0, tap / w.kernel[2] / w.kernel[1]),
-                     w.position(1, 0, tap / w.kernel[2] % w.kernel[1]), w.position(2, 0, kx), first, last});
-  }
+  taps_ = patch_taps(shape.window);
   const GemmTile tile = gemm_tile();
   const auto outputs = static_cast<std::size_t>(shape.group_outputs()), depth = static_cast<std::size_t>(shape.depth());
   const auto groups = static_cast<std::size_t>(shape.groups), pixels = static_cast<std::size_t>(shape.window.outputs());

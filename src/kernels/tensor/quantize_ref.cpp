@@ -5,6 +5,7 @@
 #include "base/threads.hpp"
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/quantize.hpp"
+#include "kernels/tensor/quantized.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -39,9 +40,44 @@ Q quantized(T x, T scale, T zero) {
   return static_cast<Q>(std::min(value, kHigh));
 }
 
+// A line of one scale between f32 and 8 bits, as most are, goes in vectors.
+bool in_vectors(const TensorView& x, const TensorView& scale, const TensorView& q, const ScaleLayout& layout) {
+  const bool eight = q.dtype() == DType::u8 || q.dtype() == DType::i8;
+  return eight && x.dtype() == DType::f32 && scale.dtype() == DType::f32 && !layout.per_inner;
+}
+
+QuantI8 at_scale(const TensorView& scale, const TensorView& zero, std::int64_t at) {
+  const auto s = static_cast<std::size_t>(at);
+  const auto bits = zero.empty() ? std::byte{0} : zero.data()[s];
+  return {scale.as<float>()[s],
+          zero.dtype() == DType::i8 ? static_cast<std::int8_t>(bits) : static_cast<std::int32_t>(bits)};
+}
+
+// Long lines are cut so that threads share them.
+template <class Piece>
+void for_each_piece(const ScaleLayout& l, Piece piece) {
+  constexpr std::int64_t kPiece = 32'768;
+  if (l.outer * l.length != 1) {
+    return for_each_line(
+        l, [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t) { piece(first, count, at); });
+  }
+  base::parallel_for(0, static_cast<std::size_t>((l.inner + kPiece - 1) / kPiece), 1,
+                     [&](std::size_t begin, std::size_t end) {
+                       const auto first = static_cast<std::int64_t>(begin) * kPiece;
+                       piece(first, std::min(static_cast<std::int64_t>(end) * kPiece, l.inner) - first, 0);
+                     });
+}
+
 }  // namespace
 
 void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q) {
+  if (in_vectors(x, scale, q, layout)) {
+    for_each_piece(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at) {
+      quantize_run(x.as<float>().data() + first, count, at_scale(scale, zero, at), q.dtype() == DType::i8,
+                   reinterpret_cast<std::uint8_t*>(q.data()) + first);
+    });
+    return;
+  }
   visit(Quantized{}, q.dtype(), [&]<class Q>() {
     visit(Reals{}, x.dtype(), [&]<class T>() {
       using C = Compute<T>;
@@ -63,6 +99,13 @@ void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout
 }
 
 void dequantize(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x) {
+  if (in_vectors(x, scale, q, layout)) {
+    for_each_piece(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at) {
+      dequantize_run({reinterpret_cast<const std::uint8_t*>(q.data()) + first, q.dtype() == DType::i8}, count,
+                     at_scale(scale, zero, at), x.as<float>().data() + first);
+    });
+    return;
+  }
   visit(Dequantized{}, q.dtype(), [&]<class Q>() {
     visit(Reals{}, x.dtype(), [&]<class T>() {
       using C = Compute<T>;

@@ -39,19 +39,22 @@ struct Axes {
   }
 };
 
+// What elements are added up in: reals as double, integers as 64 bits of their own sign.
+template <class T>
+using Sum = std::conditional_t<is_real<T>, double,
+                               std::conditional_t<std::is_same_v<T, std::uint64_t>, std::uint64_t, std::int64_t>>;
+
 // What a reduction over no elements gives: the ends are those of the element type T, not of what it is summed in.
-template <Reduction F, class A, class T>
-A start() {
-  if constexpr (F == Reduction::prod) return A(1);
-  if constexpr (F == Reduction::max) {
-    if constexpr (is_real<T>) return -std::numeric_limits<A>::infinity();
-    if constexpr (!is_real<T>) return static_cast<A>(std::numeric_limits<T>::lowest());
+template <class T>
+Sum<T> start(Reduction f) {
+  using A = Sum<T>;
+  if (f == Reduction::prod) return A(1);
+  if (f != Reduction::max && f != Reduction::min) return A(0);
+  if constexpr (is_real<T>) {
+    return f == Reduction::max ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::infinity();
+  } else {
+    return static_cast<A>(f == Reduction::max ? std::numeric_limits<T>::lowest() : std::numeric_limits<T>::max());
   }
-  if constexpr (F == Reduction::min) {
-    if constexpr (is_real<T>) return std::numeric_limits<A>::infinity();
-    if constexpr (!is_real<T>) return static_cast<A>(std::numeric_limits<T>::max());
-  }
-  return A(0);
 }
 
 // Integers are added and multiplied as unsigned 64-bit: they wrap instead of being undefined.
@@ -84,40 +87,91 @@ A finish(Reduction f, A sum, std::int64_t count) {
   return sum;
 }
 
-template <Reduction F, class T>
-void run(TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView y) {
-  using A = std::conditional_t<is_real<T>, double,
-                               std::conditional_t<std::is_same_v<T, std::uint64_t>, std::uint64_t, std::int64_t>>;
+// The loop of one function over values of one type: a function costs three of these, not one for each element type.
+template <class A>
+using Fold = A (*)(A sum, const A* values, std::int64_t count);
+
+template <Reduction F, class A>
+A fold(A sum, const A* values, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) sum = step<F, A>(sum, values[i]);
+  return sum;
+}
+
+template <class A>
+Fold<A> fold_of(Reduction f) {
+  switch (f) {
+    case Reduction::sum:
+    case Reduction::mean:
+    case Reduction::log_sum:
+    case Reduction::log_sum_exp:
+      return fold<Reduction::sum, A>;
+    case Reduction::max:
+      return fold<Reduction::max, A>;
+    case Reduction::min:
+      return fold<Reduction::min, A>;
+    case Reduction::prod:
+      return fold<Reduction::prod, A>;
+    case Reduction::l1:
+      return fold<Reduction::l1, A>;
+    case Reduction::l2:
+    case Reduction::sum_square:
+      return fold<Reduction::sum_square, A>;
+  }
+  return nullptr;
+}
+
+constexpr std::int64_t kPiece = 256;
+
+// Calls use(values, count) on the reduced elements of one result, widened, a piece at a time.
+template <class T, class Use>
+void for_pieces(const T* from, const Axes& summed, Use&& use) {
+  std::array<Sum<T>, kPiece> values;
+  for (std::int64_t begin = 0; begin < summed.elements; begin += kPiece) {
+    const std::int64_t count = std::min(kPiece, summed.elements - begin);
+    for (std::int64_t i = 0; i < count; ++i)
+      values[static_cast<std::size_t>(i)] = convert<Sum<T>>(from[summed.offset(begin + i)]);
+    use(values.data(), count);
+  }
+}
+
+// log(sum(exp(x))) without overflow: the highest element is taken out first.
+template <class T>
+T log_sum_exp(const T* from, const Axes& summed) {
+  using A = Sum<T>;
+  A highest = start<T>(Reduction::max);
+  for_pieces(from, summed, [&](const A* values, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) highest = std::max(highest, values[i]);
+  });
+  const double shift = std::isfinite(static_cast<double>(highest)) ? static_cast<double>(highest) : 0.0;
+  double total = 0.0;
+  for_pieces(from, summed, [&](const A* values, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) total += std::exp(static_cast<double>(values[i]) - shift);
+  });
+  return convert<T>(std::log(total) + shift);
+}
+
+template <class T>
+void run(Reduction f, TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView y) {
+  using A = Sum<T>;
   const Axes kept(x.shape(), reduced, false);
   const Axes summed(x.shape(), reduced, true);
   const T* in = reinterpret_cast<const T*>(x.data());
   T* out = reinterpret_cast<T*>(y.data());
+  const Fold<A> add = fold_of<A>(f);
   const std::size_t grain =
       std::max<std::size_t>(1, kElementGrain / static_cast<std::size_t>(std::max<std::int64_t>(summed.elements, 1)));
   base::parallel_for(0, static_cast<std::size_t>(kept.elements), grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const T* from = in + kept.offset(static_cast<std::int64_t>(i));
-      A sum = start<F, A, T>();
-      if constexpr (F == Reduction::log_sum_exp) {
-        A highest = start<Reduction::max, A, T>();
-        for (std::int64_t k = 0; k < summed.elements; ++k)
-          highest = std::max(highest, convert<A>(from[summed.offset(k)]));
-        double total = 0.0;
-        const double shift = std::isfinite(static_cast<double>(highest)) ? static_cast<double>(highest) : 0.0;
-        for (std::int64_t k = 0; k < summed.elements; ++k)
-          total += std::exp(convert<double>(from[summed.offset(k)]) - shift);
-        out[i] = convert<T>(std::log(total) + shift);
+      if (f == Reduction::log_sum_exp) {
+        out[i] = log_sum_exp(from, summed);
         continue;
       }
-      for (std::int64_t k = 0; k < summed.elements; ++k) sum = step<F, A>(sum, convert<A>(from[summed.offset(k)]));
-      out[i] = convert<T>(finish(F, sum, summed.elements));
+      A sum = start<T>(f);
+      for_pieces(from, summed, [&](const A* values, std::int64_t count) { sum = add(sum, values, count); });
+      out[i] = convert<T>(finish(f, sum, summed.elements));
     }
   });
-}
-
-template <Reduction F>
-void run_numbers(TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView y) {
-  visit(Numbers{}, x.dtype(), [&]<class T>() { run<F, T>(x, reduced, y); });
 }
 
 template <class T>
@@ -131,30 +185,8 @@ bool is_better(T candidate, T best, bool largest, bool last) {
 }  // namespace
 
 void reduce(Reduction f, TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView y) {
-  switch (f) {
-    case Reduction::sum:
-      return run_numbers<Reduction::sum>(x, reduced, y);
-    case Reduction::mean:
-      return run_numbers<Reduction::mean>(x, reduced, y);
-    case Reduction::max:
-      if (x.dtype() == DType::boolean) return run<Reduction::max, bool>(x, reduced, y);
-      return run_numbers<Reduction::max>(x, reduced, y);
-    case Reduction::min:
-      if (x.dtype() == DType::boolean) return run<Reduction::min, bool>(x, reduced, y);
-      return run_numbers<Reduction::min>(x, reduced, y);
-    case Reduction::prod:
-      return run_numbers<Reduction::prod>(x, reduced, y);
-    case Reduction::l1:
-      return run_numbers<Reduction::l1>(x, reduced, y);
-    case Reduction::l2:
-      return run_numbers<Reduction::l2>(x, reduced, y);
-    case Reduction::sum_square:
-      return run_numbers<Reduction::sum_square>(x, reduced, y);
-    case Reduction::log_sum:
-      return run_numbers<Reduction::log_sum>(x, reduced, y);
-    case Reduction::log_sum_exp:
-      return run_numbers<Reduction::log_sum_exp>(x, reduced, y);
-  }
+  if (x.dtype() == DType::boolean) return run<bool>(f, x, reduced, y);
+  visit(Numbers{}, x.dtype(), [&]<class T>() { run<T>(f, x, reduced, y); });
 }
 
 void arg_extreme(TensorView x, int axis, bool largest, bool last, MutableTensorView y) {

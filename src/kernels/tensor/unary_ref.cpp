@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/threads.hpp"
@@ -45,13 +46,54 @@ void map(TensorView x, MutableTensorView y, F f) {
   });
 }
 
+// A block of elements of one type. Only this depends on the function, so that a function costs a loop for each type
+// that is computed in, and not the threads' part too.
+using Block = void (*)(UnaryParameters p, const std::byte* x, std::byte* y, std::size_t count);
+
+template <Unary F, class T>
+void block(UnaryParameters p, const std::byte* x, std::byte* y, std::size_t count) {
+  const T* in = reinterpret_cast<const T*>(x);
+  T* out = reinterpret_cast<T*>(y);
+  for (std::size_t i = 0; i < count; ++i) {
+    if constexpr (is_real<T>) {
+      out[i] = formula<F, T>(in[i], p.a, p.b);
+    } else {
+      out[i] = integer_formula<F, T>(in[i]);
+    }
+  }
+}
+
+void run(Block block, UnaryParameters p, TensorView x, MutableTensorView y) {
+  const std::size_t width = static_cast<std::size_t>(dtype_bits(x.dtype())) / 8;
+  base::parallel_for(0, static_cast<std::size_t>(x.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
+    block(p, x.data() + begin * width, y.data() + begin * width, end - begin);
+  });
+}
+
+// Short floats are widened a piece at a time.
+template <class T>
+void run_widened(Block block, UnaryParameters p, TensorView x, MutableTensorView y) {
+  const auto in = x.as<T>();
+  const auto out = y.as<T>();
+  base::parallel_for(0, in.size(), kElementGrain, [&](std::size_t begin, std::size_t end) {
+    std::array<float, 256> wide;
+    for (std::size_t at = begin; at < end; at += wide.size()) {
+      const std::size_t count = std::min(wide.size(), end - at);
+      for (std::size_t i = 0; i < count; ++i) wide[i] = static_cast<float>(in[at + i]);
+      auto* bytes = reinterpret_cast<std::byte*>(wide.data());
+      block(p, bytes, bytes, count);
+      for (std::size_t i = 0; i < count; ++i) out[at + i] = T(wide[i]);
+    }
+  });
+}
+
 template <Unary F>
 void run(UnaryParameters p, TensorView x, MutableTensorView y) {
   visit(Numbers{}, x.dtype(), [&]<class T>() {
-    if constexpr (is_real<T>) {
-      map<T>(x, y, [p](T v) { return T(formula<F, Compute<T>>(static_cast<Compute<T>>(v), p.a, p.b)); });
-    } else if constexpr (takes_integers(F)) {
-      map<T>(x, y, [](T v) { return integer_formula<F, T>(v); });
+    if constexpr (is_half<T>) {
+      run_widened<T>(block<F, float>, p, x, y);
+    } else if constexpr (is_real<T> || takes_integers(F)) {
+      run(block<F, T>, p, x, y);
     }
   });
 }

@@ -1,10 +1,12 @@
+#include "ops/nn/cast.hpp"
+
 #include <algorithm>
 #include <array>
 #include <skerry/error.hpp>
 
 #include "kernels/tensor/convert.hpp"
-#include "ops/nn/kernel_rows.hpp"
-#include "ops/nn/typing.hpp"
+#include "kernels/tensor/small_types.hpp"
+#include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -46,22 +48,54 @@ Cost can(const Node&, const NodeTypes& types) {
   return element_steps(types, (truncates ? 1.2 : 0.25) + 0.5 * (half_steps(from) + half_steps(to)));
 }
 
+Cost can_small(const Node&, const NodeTypes& types) {
+  bool small = false;
+  for (const DType dtype : {types.inputs[0].dtype, types.outputs[0].dtype}) {
+    small = small || kernels::is_small(dtype);
+    if (!kernels::is_small(dtype) && !kernels::NumbersAndBool::contains(dtype)) return no_kernel(dtype);
+  }
+  if (!small) return Unexpected{"neither side has fewer than 16 bits"};
+  return element_steps(types, 20.0);
+}
+
+void cast_small(const TensorView& x, bool saturate, const MutableTensorView& y) {
+  std::vector<float> values;
+  if (kernels::is_small(x.dtype())) {
+    values = kernels::decode_small(x);
+  } else {
+    for (const double value : doubles(x)) values.push_back(static_cast<float>(value));
+  }
+  if (kernels::is_small(y.dtype())) return kernels::encode_small(values, saturate, y);
+  store(Doubles(values.begin(), values.end()), y);
+}
+
 constexpr KernelRow kKernels[] = {
     {"cast", can,
      [](const Node&, const NodeTypes&) {
        return Prepared{[](const KernelArguments& a) { kernels::cast(a.inputs[0], a.outputs[0]); }};
      }},
+    {"cast_small", can_small,
+     [](const Node& node, const NodeTypes&) {
+       return Prepared{[saturate = node.integer("saturate", 1) != 0](const KernelArguments& a) {
+         cast_small(a.inputs[0], saturate, a.outputs[0]);
+       }};
+     }},
 };
 
 }  // namespace
 
+std::span<const KernelRow> cast_kernels() {
+  return kKernels;
+}
+
 extern const OpRecord cast_record;
 const OpRecord cast_record = {
     .name = "Cast",
-    .since_opset = 25,
+    .since_opset = 28,
     .help =
         "x in the dtype that `to` names by its number in ONNX. To an integer reals are cut off towards 0 and stop at "
-        "the ends of its range, integers wrap; anything but 0 is true. Numbers and bool.",
+        "the ends of its range, integers wrap; anything but 0 is true. Numbers, bool, "
+        "8-bit floats (saturate = 0 makes what is past their range infinite or not-a-number) and 4-bit integers.",
     .infer = infer,
     .upgrade = upgrade,
     .kernels = kKernels};

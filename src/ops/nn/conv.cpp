@@ -8,6 +8,7 @@
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/onednn/onednn.hpp"
 #include "kernels/tensor/slide.hpp"
+#include "ops/nn/conv_shape.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
@@ -26,77 +27,15 @@ constexpr double kPatchBytes = 40;
 // A patch is copied row by row of the output: 5 ns each where a step of a reference loop took 0.5.
 constexpr double kStepsPerPatchRow = 10;
 
-// Extents of space in the weights; empty when one of them is unknown.
-std::vector<std::int64_t> kernel_of(const Dims& weights) {
-  std::vector<std::int64_t> out;
-  for (std::size_t axis = 2; axis < weights.size(); ++axis) {
-    if (!weights[axis].is_known()) return {};
-    out.push_back(weights[axis].value);
-  }
-  return out;
-}
-
-void check_channels(const TypeContext& context, std::int64_t groups) {
-  const Node& node = context.node;
-  const Dim &channels = (*input(context, kX).shape)[1], &outputs = (*input(context, kWeights).shape)[0],
-            &seen = (*input(context, kWeights).shape)[1];
-  if (groups < 1) refuse(node, "group is " + std::to_string(groups), "it must be at least 1");
-  if (outputs.is_known() && outputs.value % groups != 0)
-    refuse(node, std::to_string(outputs.value) + " outputs cannot be cut into " + std::to_string(groups) + " groups");
-  if (!channels.is_known() || !seen.is_known()) return;
-  if (seen.value * groups == channels.value) return;
-  refuse(node, "the input has " + std::to_string(channels.value) + " channels but the weights see " +
-                   std::to_string(seen.value) + " in each of " + std::to_string(groups) + " groups");
-}
-
 void infer(TypeContext& context) {
-  const Node& node = context.node;
   require(context, kX, kernels::Reals{});
   require_same(context, kX, kWeights);
   require_same(context, kX, kBias);
-  const TensorType &x = input(context, kX), &w = input(context, kWeights);
-  const bool known = require_rank(context, kX, 3, 2 + Sliding::kMostAxes);
-  if (!known || !require_rank(context, kWeights, x.shape->size(), x.shape->size()))
-    return set_output(context, 0, x.dtype, std::nullopt);
-  check_channels(context, node.integer("group", 1));
-  Dims out{(*x.shape)[0], (*w.shape)[0]};
-  const std::size_t axes = x.shape->size() - 2;
-  const auto kernel = kernel_of(*w.shape);
-  if (kernel.empty() && node.find("kernel_shape") == nullptr) {
-    out.resize(axes + 2);
-  } else {
-    const Sliding sliding(node, axes, kernel);
-    for (std::size_t axis = 0; axis < axes; ++axis) out.push_back(sliding.output(axis, (*x.shape)[axis + 2]));
-  }
-  const TensorType* bias = optional_input(context, kBias);
-  if (bias != nullptr && bias->shape) {
-    const bool fits = bias->shape->size() == 1 && (!bias->shape->at(0).is_known() || !out[1].is_known() ||
-                                                   bias->shape->at(0).value == out[1].value);
-    if (!fits) refuse(node, "the bias " + bias->text() + " is not one number per output");
-  }
-  set_output(context, 0, x.dtype, std::move(out));
-}
-
-// A window of one element that visits all of them in order: space is one axis then, whatever its shape.
-void flatten_space(Window& window) {
-  const bool pointwise = window.taps() == 1 && window.stride == Window::kOnes && window.output == window.input;
-  if (!pointwise) return;
-  const std::int64_t size = window.inputs();
-  window = Window();
-  window.input[2] = window.output[2] = size;
+  infer_conv(context, {kX, kWeights, kBias}, input(context, kX).dtype);
 }
 
 ConvShape shape_of(const Node& node, const NodeTypes& types) {
-  const Shape x = *types.inputs[kX].static_shape(), w = *types.inputs[kWeights].static_shape();
-  ConvShape shape;
-  shape.batch = x[0];
-  shape.channels = x[1];
-  shape.outputs = w[0];
-  shape.groups = node.integer("group", 1);
-  const std::vector<std::int64_t> kernel(w.dims().begin() + 2, w.dims().end());
-  shape.window = Sliding(node, kernel.size(), kernel).window(x);
-  flatten_space(shape.window);
-  return shape;
+  return conv_shape(node, types, kX, kWeights);
 }
 
 const float* bias_of(const KernelArguments& arguments) {

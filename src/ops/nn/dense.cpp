@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/tensor/onednn/onednn.hpp"
+#include "ops/nn/typing.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -33,6 +34,30 @@ std::span<const float> constant_floats(const NodeTypes& types, std::size_t index
   if (index >= types.constants.size() || types.constants[index] == nullptr) return {};
   const Tensor& constant = *types.constants[index];
   return constant.dtype() == DType::f32 ? constant.as<float>() : std::span<const float>();
+}
+
+void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DType result) {
+  const Node& node = context.node;
+  if (!require_rank(context, left, 1, Shape::kMaxRank) || !require_rank(context, right, 1, Shape::kMaxRank))
+    return set_output(context, 0, result, std::nullopt);
+  Dims a = *input(context, left).shape, b = *input(context, right).shape;
+  const bool row_vector = a.size() == 1, column_vector = b.size() == 1;
+  if (row_vector) a.insert(a.begin(), Dim(1));
+  if (column_vector) b.emplace_back(1);
+  const Dim& depth_a = a[a.size() - 1];
+  const Dim& depth_b = b[b.size() - 2];
+  if (depth_a.is_known() && depth_b.is_known() && depth_a.value != depth_b.value) {
+    refuse(node, "rows of " + std::to_string(depth_a.value) + " elements meet columns of " +
+                     std::to_string(depth_b.value) + " (" + input(context, left).text() + " times " +
+                     input(context, right).text() + ")");
+  }
+  const Dim rows = a[a.size() - 2], columns = b[b.size() - 1];
+  a.resize(a.size() - 2);
+  b.resize(b.size() - 2);
+  Dims out = *broadcast(node, a, b);
+  if (!row_vector) out.push_back(rows);
+  if (!column_vector) out.push_back(columns);
+  set_output(context, 0, result, std::move(out));
 }
 
 Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size_t right) {

@@ -14,6 +14,9 @@ namespace skerry::ops {
 /// Elements of input `index` when it is a constant f32, else empty. Valid as long as the graph.
 std::span<const float> constant_floats(const NodeTypes& types, std::size_t index);
 
+/// Output 0 has dtype `result` and the shape of NumPy's matmul of two inputs. Errors: type_mismatch.
+void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DType result);
+
 /// Products of f32 by own kernels; `right` is the input whose packing is free when it is constant.
 Cost can_product_packed(const kernels::ProductShape& shape, const NodeTypes& types, std::size_t right);
 /// Products of any numbers by plain loops.

@@ -17,28 +17,7 @@ void infer(TypeContext& context) {
   require(context, 0, MatMulTypes{});
   require(context, 1, MatMulTypes{});
   require_same(context, 0, 1);
-  const Node& node = context.node;
-  const DType dtype = input(context, 0).dtype;
-  if (!require_rank(context, 0, 1, Shape::kMaxRank) || !require_rank(context, 1, 1, Shape::kMaxRank))
-    return set_output(context, 0, dtype, std::nullopt);
-  Dims a = *input(context, 0).shape, b = *input(context, 1).shape;
-  const bool row_vector = a.size() == 1, column_vector = b.size() == 1;
-  if (row_vector) a.insert(a.begin(), Dim(1));
-  if (column_vector) b.emplace_back(1);
-  const Dim& depth_a = a[a.size() - 1];
-  const Dim& depth_b = b[b.size() - 2];
-  if (depth_a.is_known() && depth_b.is_known() && depth_a.value != depth_b.value) {
-    refuse(node, "rows of " + std::to_string(depth_a.value) + " elements meet columns of " +
-                     std::to_string(depth_b.value) + " (" + input(context, 0).text() + " times " +
-                     input(context, 1).text() + ")");
-  }
-  const Dim rows = a[a.size() - 2], columns = b[b.size() - 1];
-  a.resize(a.size() - 2);
-  b.resize(b.size() - 2);
-  Dims out = *broadcast(node, a, b);
-  if (!row_vector) out.push_back(rows);
-  if (!column_vector) out.push_back(columns);
-  set_output(context, 0, dtype, std::move(out));
+  infer_matmul(context, 0, 1, input(context, 0).dtype);
 }
 
 ProductShape shape_of(const NodeTypes& types) {

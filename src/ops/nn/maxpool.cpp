@@ -3,6 +3,7 @@
 #include "kernels/tensor/pool.hpp"
 #include "kernels/tensor/slide.hpp"
 #include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/quantized.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -47,8 +48,28 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
           slide->scratch_bytes()};
 }
 
+Cost can_i8(const Node& node, const NodeTypes& types) {
+  const DType dtype = types.inputs[0].dtype;
+  if (dtype != DType::i8 && dtype != DType::u8) return no_kernel(dtype);
+  if (types.outputs.size() > 1) return Unexpected{"indices are wanted"};
+  const auto window = pool_window(node, types);
+  auto work = stream_all(types);
+  const auto planes = static_cast<double>(pool_planes(types));
+  work.push_back({kernels::Rate::stream_cached, 2.0 * planes * static_cast<double>(window.outputs() * window.taps())});
+  work.push_back({kernels::Rate::scalar,
+                  10.0 * planes * static_cast<double>(window.output[0] * window.output[1] * window.taps())});
+  return work;
+}
+
+Prepared prepare_i8(const Node& node, const NodeTypes& types) {
+  return {[window = pool_window(node, types), planes = pool_planes(types)](const KernelArguments& a) {
+    kernels::max_pool_i8(window, planes, elements_of(a.inputs[0]), bytes_of(a.outputs[0]));
+  }};
+}
+
 constexpr KernelRow kKernels[] = {
     {"max_pool_f32", can_f32, prepare_f32},
+    {"max_pool_i8", can_i8, prepare_i8},
     {"max_pool_ref", can_ref,
      [](const Node& node, const NodeTypes& types) -> Prepared {
        const bool by_column = node.integer("storage_order", 0) != 0;

@@ -9,14 +9,17 @@ namespace {
 
 constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
 
-using Taken = kernels::Types<float, double, std::int16_t, std::int32_t, std::int64_t>;
+using Taken =
+    kernels::Types<float, double, kernels::Float16, kernels::BFloat16, std::int16_t, std::int32_t, std::int64_t>;
 
 // max(0, ceil((limit - start) / delta))
 template <class T>
 std::int64_t count_of(const Node& node, T start, T limit, T delta) {
-  if (delta == T(0)) refuse(node, "delta is 0");
+  if (kernels::convert<double>(delta) == 0.0) refuse(node, "delta is 0");
   double count = 0.0;
-  if constexpr (std::is_integral_v<T>) {
+  if constexpr (kernels::is_half<T>) {
+    return count_of(node, static_cast<float>(start), static_cast<float>(limit), static_cast<float>(delta));
+  } else if constexpr (std::is_integral_v<T>) {
     if ((delta > 0) != (limit > start)) return 0;
     const std::uint64_t way =
         delta > 0 ? std::uint64_t(limit) - std::uint64_t(start) : std::uint64_t(start) - std::uint64_t(limit);
@@ -79,10 +82,10 @@ constexpr KernelRow kKernels[] = {
 extern const OpRecord range_record;
 const OpRecord range_record = {
     .name = "Range",
-    .since_opset = 11,
+    .since_opset = 27,
     .help =
         "start, start + delta, ... up to, without, limit: max(0, ceil((limit - start) / delta)) numbers. Three "
-        "scalars of one dtype: f32, f64, i16, i32 or i64; delta is not 0.",
+        "scalars of one dtype: f16, bf16, f32, f64, i16, i32 or i64; delta is not 0.",
     .infer = infer,
     .kernels = kKernels};
 

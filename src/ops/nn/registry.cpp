@@ -12,7 +12,7 @@ namespace skerry::ops {
 
 namespace {
 
-constexpr int kNewestOpset = 25;
+constexpr int kNewestOpset = 28;
 
 const auto& by_name() {
   static const auto sorted = [] {

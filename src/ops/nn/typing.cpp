@@ -56,6 +56,11 @@ DType dtype_attribute(const Node& node, std::string_view attribute, DType otherw
   if (number == (onnx)) return DType::name;
 #include <skerry/dtypes.def>
 #undef SKERRY_DTYPE
+  // onnx.TensorProto.DataType goes on to here: types that there is no room for yet.
+  constexpr std::int64_t kLastOfOnnx = 28;
+  if (number > 22 && number <= kLastOfOnnx)
+    throw Error(ErrorCode::unsupported, "element type " + std::to_string(number) + " of ONNX is not supported",
+                node.name);
   refuse(node, "attribute " + std::string(attribute) + " is " + std::to_string(number) + ", which is no dtype");
 }
 

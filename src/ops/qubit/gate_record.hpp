@@ -26,6 +26,14 @@ struct InverseParam {
   double factor = 1.0;  ///< times that parameter; the value itself when there is no source
 };
 
+/// How an expectation value depends on one parameter of a gate, all else fixed: a trigonometric polynomial whose
+/// frequencies are base, 2 base, ..., count * base. They are the differences of the generator's eigenvalues (Wierichs
+/// et al. 2021, arXiv:2107.12390, sec. 2).
+struct Spectrum {
+  double base = 1.0;
+  int count = 1;
+};
+
 /// One gate. A record is constant data in src/ops/qubit/<name>.cpp and a row of gates.def.
 struct GateRecord {
   Op op;
@@ -40,6 +48,11 @@ struct GateRecord {
   bool is_hermitian = false;
   /// Writes the 2^k x 2^k matrix, row-major, first target least significant. params in radians.
   void (*matrix)(std::span<const double> params, std::span<std::complex<double>> out) = nullptr;
+  /// Writes d matrix / d params[which]. Null for a gate with a generator G, where it is half the matrix at theta + pi,
+  /// and for gates without parameters; gate_derivative() knows.
+  void (*derivative)(std::span<const double> params, int which, std::span<std::complex<double>> out) = nullptr;
+  /// One per parameter; with any number of controls.
+  std::span<const Spectrum> spectra{}, controlled_spectra{};
   /// The inverse gate and where its parameters come from, one entry per parameter of inverse_op.
   Op inverse_op{};
   std::span<const InverseParam> inverse_params{};
@@ -52,6 +65,10 @@ struct GateRecord {
 
 /// The record of a gate. Precondition: op < kGateCount.
 const GateRecord& gate_record(Op op);
+
+/// Writes d matrix / d params[which] of a gate, row-major as matrix. Precondition: which < gate_parameters(op).
+void gate_derivative(const GateRecord& record, std::span<const double> params, int which,
+                     std::span<std::complex<double>> out);
 
 /// A spelling found in some record: the gate and how many controls the spelling implies.
 struct GateName {

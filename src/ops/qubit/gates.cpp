@@ -91,6 +91,13 @@ const GateRecord& gate_record(Op op) {
   return *kRecords[static_cast<std::size_t>(op)];
 }
 
+void gate_derivative(const GateRecord& record, std::span<const double> params, int which, std::span<Complex> out) {
+  if (record.derivative != nullptr) return record.derivative(params, which, out);
+  const std::array shifted = {params[0] + std::numbers::pi};
+  record.matrix(shifted, out);
+  for (Complex& entry : out) entry *= 0.5;
+}
+
 std::optional<GateName> find_gate(std::string_view spelling) {
   if (spelling.size() > kMaxSpelling) return std::nullopt;
   const std::string key = lower(spelling);

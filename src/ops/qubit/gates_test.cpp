@@ -181,6 +181,26 @@ TEST(Gates, EqualTheExponentialOfTheirGenerator) {
   EXPECT_GT(generators, 0);
 }
 
+TEST(Gates, DerivativesAreLimitsOfDifferences) {
+  for_each_gate([](const GateRecord& record, const std::vector<double>& params, const Dense& m, std::size_t) {
+    ASSERT_EQ(record.spectra.size(), params.size());
+    ASSERT_EQ(record.controlled_spectra.size(), params.size());
+    for (std::size_t which = 0; which < params.size(); ++which) {
+      Dense derivative(m.size());
+      gate_derivative(record, params, static_cast<int>(which), derivative);
+      const double step = 1e-5;
+      std::vector<double> up = params, down = params;
+      up[which] += step;
+      down[which] -= step;
+      Dense difference = matrix_of(record.op, up);
+      const Dense below = matrix_of(record.op, down);
+      for (std::size_t i = 0; i < m.size(); ++i) difference[i] = (difference[i] - below[i]) / (2 * step);
+      // The third derivative is below 1/4, so the difference is wrong by 4e-12 and by rounding of 1e-11.
+      EXPECT_LT(distance(derivative, difference), 1e-10) << record.name << " parameter " << which;
+    }
+  });
+}
+
 TEST(Gates, EqualQiskitsMatrices) {
   std::set<std::string> seen;
   const auto document = qiskit_matrices();

@@ -6,6 +6,9 @@ namespace {
 void matrix(std::span<const double> params, std::span<Complex> out) {
   assign(out, {1, 0, 0, expi(params[0])});
 }
+void derivative(std::span<const double> params, int /*which*/, std::span<Complex> out) {
+  assign(out, {0, 0, 0, kI * expi(params[0])});
+}
 constexpr std::string_view kAliases[] = {"phase", "u1", "phaseshift", "phase_shift"};
 constexpr std::string_view kControlled[] = {"cp", "ccp"};
 constexpr ControlledAlias kControlledAliases[] = {
@@ -22,6 +25,9 @@ constinit const GateRecord gate_p = {
     .controlled_aliases = kControlledAliases,
     .structure = Structure::diagonal,
     .matrix = matrix,
+    .derivative = derivative,
+    .spectra = kRotationSpectrum,
+    .controlled_spectra = kRotationSpectrum,
     .inverse_op = Op::p,
     .inverse_params = kInverseParams,
     .formula = "diag(1, exp(i λ))",

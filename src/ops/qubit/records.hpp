@@ -21,6 +21,10 @@ using Complex = std::complex<double>;
 inline constexpr Complex kI{0.0, 1.0};
 inline constexpr double kSqrtHalf = std::numbers::sqrt2 / 2;
 
+/// A rotation exp(-i theta/2 G) with G^2 = 1; controlled, its generator also has the eigenvalue 0.
+inline constexpr Spectrum kRotationSpectrum[] = {{1.0, 1}};
+inline constexpr Spectrum kControlledRotationSpectrum[] = {{0.5, 2}};
+
 /// exp(i angle).
 inline Complex expi(double angle) {
   return {std::cos(angle), std::sin(angle)};

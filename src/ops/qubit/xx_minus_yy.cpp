@@ -11,6 +11,20 @@ void matrix(std::span<const double> params, std::span<Complex> out) {
                0, 0, 1, 0,                     //
                s * expi(params[1]), 0, 0, c});
 }
+void derivative(std::span<const double> params, int which, std::span<Complex> out) {
+  const double c = std::cos(params[0] / 2) / 2;
+  const double s = std::sin(params[0] / 2);
+  const Complex phase = expi(params[1]);
+  const bool angle = which == 0;
+  const double stays = angle ? -s / 2 : 0.0;
+  const Complex up = angle ? -kI * c * std::conj(phase) : -s * std::conj(phase);
+  const Complex down = angle ? -kI * c * phase : s * phase;
+  assign(out, {stays, 0, 0, up,  //
+               0, 0, 0, 0,       //
+               0, 0, 0, 0,       //
+               down, 0, 0, stays});
+}
+constexpr Spectrum kSpectra[] = {{0.5, 2}, {1.0, 2}};
 constexpr std::string_view kAliases[] = {"xxminusyy"};
 constexpr InverseParam kInverseParams[] = {{0, -1.0}, {1, 1.0}};
 
@@ -21,6 +35,9 @@ constinit const GateRecord gate_xx_minus_yy = {
     .name = "xx_minus_yy",
     .aliases = kAliases,
     .matrix = matrix,
+    .derivative = derivative,
+    .spectra = kSpectra,
+    .controlled_spectra = kSpectra,
     .inverse_op = Op::xx_minus_yy,
     .inverse_params = kInverseParams,
     .formula = "rz(-β) on second, exp(-i θ/4 (XX - YY)), rz(β) on second",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <skerry/progress.hpp>
 #include <skerry/state.hpp>
@@ -11,6 +12,8 @@
 
 #include "base/memory.hpp"
 #include "base/threads.hpp"
+#include "kernels/statevec/draws.hpp"
+#include "kernels/statevec/reduce.hpp"
 
 namespace skerry::sim {
 
@@ -29,16 +32,30 @@ struct OutcomeShape {
   std::uint64_t counts_bytes() const noexcept;
 };
 
+/// Basis states of some shots: shot s takes the uniform number at draw `position` of stream (seed, s).
+template <class T>
+void draw_batch(const kernels::Sampler<T>& sampler, std::uint64_t seed, std::span<const std::uint64_t> shots,
+                std::uint64_t position, std::span<std::uint64_t> out) {
+  constexpr std::size_t room = 256;
+  std::array<double, room> uniforms;
+  for (std::size_t at = 0; at < shots.size(); at += room) {
+    const std::size_t count = std::min(room, shots.size() - at);
+    kernels::shot_uniforms(seed, shots.subspan(at, count), position, std::span(uniforms).first(count));
+    for (std::size_t i = 0; i < count; ++i) out[at + i] = sampler.draw(uniforms[i]);
+  }
+}
+
 /// The outcomes of one run.
 class Outcomes {
  public:
   /// Errors: budget_exceeded.
   Outcomes(OutcomeShape shape, base::MemoryBudget budget);
 
-  /// Takes the outcome of shots first .. first + count - 1 from write(i, out) for i = first …, out being words() zeroed
-  /// words; id(i) is the place of shot i in memory. write is called by several threads, each i once.
-  template <class Id, class Write>
-  void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Write write);
+  /// Takes the outcomes of shots first .. first + count - 1; id(i) is the place of shot i in memory. draw(ids, out)
+  /// draws a basis state for each of some shots; write(basis, out) makes an outcome of one, out being words() zeroed
+  /// words. Both are called by several threads.
+  template <class Id, class Draw, class Write>
+  void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw, Write write);
 
   const OutcomeShape& shape() const noexcept { return shape_; }
   /// The counts; memory() may still be taken. Errors: budget_exceeded.
@@ -47,7 +64,7 @@ class Outcomes {
 
  private:
   static constexpr std::uint64_t kChunk = std::uint64_t{1} << 16;
-  static constexpr std::size_t kGrain = 2048;
+  static constexpr std::size_t kGrain = 4096, kBatch = 256;
   friend struct OutcomeShape;
 
   bool keeps_all() const noexcept { return shape_.keep_memory || !shape_.has_table(); }
@@ -62,22 +79,29 @@ class Outcomes {
   std::vector<std::uint64_t> table_;
 };
 
-template <class Id, class Write>
-void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Write write) {
+template <class Id, class Draw, class Write>
+void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw,
+                      Write write) {
   const std::size_t words = shape_.words();
+  const bool by_place = keeps_all();
   for (std::uint64_t done = 0; done < count; done += kChunk) {
     const std::uint64_t chunk = std::min(kChunk, count - done);
     base::parallel_for(0, chunk, kGrain, [&](std::size_t begin, std::size_t end) {
       control.check("sampling");
-      for (std::size_t i = begin; i < end; ++i) {
-        const std::uint64_t shot = first + done + i;
-        const std::uint64_t place = keeps_all() ? id(shot) : i;
-        const std::span out = std::span(store_).subspan(place * words, words);
-        std::ranges::fill(out, 0);
-        write(shot, out);
+      std::array<std::uint64_t, kBatch> ids, drawn;
+      for (std::size_t at = begin; at < end; at += kBatch) {
+        const std::size_t batch = std::min(kBatch, end - at);
+        for (std::size_t i = 0; i < batch; ++i) ids[i] = id(first + done + at + i);
+        draw(std::span<const std::uint64_t>(ids).first(batch), std::span(drawn).first(batch));
+        for (std::size_t i = 0; i < batch; ++i) {
+          const std::uint64_t place = by_place ? ids[i] : at + i;
+          const std::span out = std::span(store_).subspan(place * words, words);
+          std::ranges::fill(out, 0);
+          write(drawn[i], out);
+        }
       }
     });
-    if (!keeps_all()) tally(chunk);
+    if (!by_place) tally(chunk);
   }
 }
 

@@ -1,9 +1,11 @@
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <numeric>
 #include <skerry/error.hpp>
 #include <skerry/state.hpp>
 
-#include "base/random.hpp"
+#include "base/threads.hpp"
 #include "kernels/statevec/reduce.hpp"
 #include "sim/state/masks.hpp"
 #include "sim/state/outcomes.hpp"
@@ -91,12 +93,32 @@ Counts State::sample(std::uint64_t shots, std::uint64_t seed) const {
     sim::Outcomes outcomes({num_wires_, shots, false}, budget);
     outcomes.record(
         0, shots, RunControl{}, [](std::uint64_t shot) { return shot; },
-        [&](std::uint64_t shot, std::span<std::uint64_t> out) {
-          const std::uint64_t drawn = sampler.draw(base::Philox(seed, shot).uniform());
-          if (!out.empty()) out[0] = drawn;
+        [&](std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) {
+          sim::draw_batch(sampler, seed, ids, 0, out);
+        },
+        [](std::uint64_t basis, std::span<std::uint64_t> out) {
+          if (!out.empty()) out[0] = basis;
         });
     return outcomes.counts();
   });
+}
+
+Tensor State::draw(std::uint64_t shots, std::uint64_t seed) const {
+  Tensor out(DType::u64, {static_cast<std::int64_t>(shots)});
+  const auto drawn = out.mutable_view().as<std::uint64_t>();
+  visit(*this, [&]<class T>(kernels::ConstStateView<T> view) {
+    const kernels::Sampler<T> sampler(view, base::MemoryBudget{}, RunControl{});
+    constexpr std::size_t batch = 256, grain = 16 * batch;
+    base::parallel_for(0, drawn.size(), grain, [&](std::size_t begin, std::size_t end) {
+      std::array<std::uint64_t, batch> ids;
+      for (std::size_t at = begin; at < end; at += batch) {
+        const std::size_t count = std::min(batch, end - at);
+        std::iota(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), at);
+        sim::draw_batch(sampler, seed, std::span<const std::uint64_t>(ids).first(count), 0, drawn.subspan(at, count));
+      }
+    });
+  });
+  return out;
 }
 
 }  // namespace skerry

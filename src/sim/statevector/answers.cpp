@@ -36,11 +36,18 @@ void Walk<T>::draw_shots() {
   const Tail tail(request_, unit_, frame_.classical, frame_.pc, control_);
   std::optional<kernels::Sampler<T>> sampler;
   if (!request_.tail_positions.empty()) sampler.emplace(view(), budget_, control_);
-  const auto draw = [&](std::uint64_t shot) { return sampler ? sampler->draw(uniform(shot)) : 0; };
+  const auto draw = [&](std::span<const std::uint64_t> shots, std::span<std::uint64_t> out) {
+    if (!sampler) return static_cast<void>(std::ranges::fill(out, 0));
+    draw_batch(*sampler, request_.seed, shots, 2 * std::uint64_t{frame_.measured}, out);
+  };
   outcomes_->record(
-      part_.first, part_.count, control_, [&](std::uint64_t i) { return shot_id(i); },
-      [&](std::uint64_t i, std::span<std::uint64_t> out) { tail.outcome(draw(shot_id(i)), out); });
-  if (part_.has_last_shot) last_variables_ = tail.values(draw(request_.shots - 1)).variables;
+      part_.first, part_.count, control_, [&](std::uint64_t i) { return shot_id(i); }, draw,
+      [&](std::uint64_t basis, std::span<std::uint64_t> out) { tail.outcome(basis, out); });
+  if (!part_.has_last_shot) return;
+  const std::uint64_t last = request_.shots - 1;
+  std::uint64_t basis = 0;
+  draw(std::span(&last, 1), std::span(&basis, 1));
+  last_variables_ = tail.values(basis).variables;
 }
 
 template <class T>
@@ -92,6 +99,8 @@ CircuitResult Walk<T>::finish() {
   // Given back before the results are made: the peak is the larger of the two, not their sum.
   waiting_.clear();
   slots_.clear();
+  scratch_ = {};
+  bound_.clear();
   ids_.clear();
   ids_.shrink_to_fit();
   ids_charge_.reset();

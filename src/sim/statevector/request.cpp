@@ -5,6 +5,7 @@
 #include <skerry/error.hpp>
 #include <string>
 
+#include "base/threads.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
 
@@ -116,13 +117,31 @@ std::uint64_t Request::table_bytes() const noexcept {
   return static_cast<std::size_t>(busy) == distribution_wires.size() ? 0 : sizeof(double) << busy;
 }
 
+std::size_t Request::scratch_numbers() const noexcept {
+  std::size_t most = 0;
+  for (const Segment& segment : segments) most = std::max(most, segment.plan.scratch_size());
+  return most;
+}
+
+int Request::scratch_threads() const noexcept {
+  std::size_t blocks = 1;
+  for (const Segment& segment : segments) blocks = std::max(blocks, segment.plan.blocks());
+  return static_cast<int>(std::min(blocks, static_cast<std::size_t>(threads)));
+}
+
+std::uint64_t Request::scratch_bytes() const noexcept {
+  const std::size_t numbers = scratch_numbers();
+  return precision == Precision::single_precision ? kernels::SweepScratch<float>::bytes(numbers, scratch_threads())
+                                                  : kernels::SweepScratch<double>::bytes(numbers, scratch_threads());
+}
+
 std::uint64_t Request::peak_bytes() const noexcept {
   const std::uint64_t results = (samples() ? outcome_shape().store_bytes() : 0) + distribution_bytes();
   const std::uint64_t ids = has_trajectories() ? sizeof(std::uint64_t) * shots : 0;
   const bool draws = samples() && !tail_positions.empty();
   const std::uint64_t scratch =
       std::max(draws ? kernels::Sampler<double>::scratch_bytes(code.wires) : 0, table_bytes());
-  const std::uint64_t running = state_bytes() * (1 + slots) + ids + scratch + results;
+  const std::uint64_t running = state_bytes() * (1 + slots) + ids + scratch + results + scratch_bytes();
   const std::uint64_t finishing =
       (want_state ? state_bytes() : 0) + results + (samples() ? outcome_shape().counts_bytes() : 0);
   return std::max(running, finishing);
@@ -148,6 +167,8 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   if (options.want_state && options.shots == 0 && request.code.random_steps != 0) {
     return Unexpected{"a circuit that measures midway ends in no single state; ask for shots to get the last one's"};
   }
+  request.threads = options.limits.threads > 0 ? options.limits.threads : base::thread_budget();
+  request.segments = find_segments(circuit, request.code, request.precision);
   choose_outcome_bits(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);

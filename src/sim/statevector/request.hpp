@@ -11,6 +11,7 @@
 #include "base/expected.hpp"
 #include "sim/state/outcomes.hpp"
 #include "sim/statevector/code.hpp"
+#include "sim/statevector/segments.hpp"
 
 namespace skerry::sim {
 
@@ -33,6 +34,8 @@ struct Request {
   std::vector<std::uint32_t> distribution_wires;
   std::vector<Observable> observables;
   std::optional<Tensor> initial_state;
+  std::vector<Segment> segments;
+  int threads = 1;          ///< that the run may use at most
   std::uint32_t slots = 0;  ///< states kept beside the running one, where trajectories part
 
   std::uint64_t amplitude_bytes() const noexcept { return precision == Precision::single_precision ? 8 : 16; }
@@ -43,6 +46,10 @@ struct Request {
   std::uint64_t distribution_bytes() const noexcept;
   /// Of the dense table from which a distribution over bits, or over wires of which some are idle, is made.
   std::uint64_t table_bytes() const noexcept;
+  /// Buffers of the sweeps: numbers for each of so many threads.
+  std::size_t scratch_numbers() const noexcept;
+  int scratch_threads() const noexcept;
+  std::uint64_t scratch_bytes() const noexcept;
   /// The most that a run charges at once.
   std::uint64_t peak_bytes() const noexcept;
 };

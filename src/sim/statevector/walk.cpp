@@ -7,11 +7,11 @@
 #include <numeric>
 #include <skerry/error.hpp>
 #include <string>
+#include <utility>
 
 #include "base/random.hpp"
 #include "base/threads.hpp"
 #include "kernels/statevec/gate.hpp"
-#include "ops/qubit/gate_record.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -38,6 +38,8 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
       unit_(circuit, request.code, std::move(parameters)),
       expectations_(request.observables.size()) {
   state_ = base::Buffer::allocate(request.state_bytes(), budget_, "state vector");
+  scratch_ = kernels::SweepScratch<T>(request.scratch_numbers(), request.scratch_threads(), budget_);
+  bound_.resize(request.segments.size());
   for (std::uint32_t i = 0; i < request.slots; ++i) {
     slots_.push_back(base::Buffer::allocate(request.state_bytes(), budget_, "copy of the state at a measurement"));
     free_slots_.push_back(static_cast<int>(i));
@@ -96,13 +98,18 @@ void Walk<T>::load_initial_state() {
 
 template <class T>
 void Walk<T>::start_state() {
+  const bool is_new = std::exchange(state_is_new_, false);
+  zero_wires_ = 0;
   if (request_.initial_state) return load_initial_state();
   const auto amplitudes = view();
-  base::parallel_for(0, amplitudes.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
-    control_.check("simulation");
-    std::fill(amplitudes.amplitudes + begin, amplitudes.amplitudes + end, Amplitude(0));
-  });
+  if (!is_new) {
+    base::parallel_for(0, amplitudes.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
+      control_.check("simulation");
+      std::fill(amplitudes.amplitudes + begin, amplitudes.amplitudes + end, Amplitude(0));
+    });
+  }
   amplitudes.amplitudes[0] = 1;
+  zero_wires_ = (std::uint64_t{1} << request_.code.wires) - 1;
 }
 
 template <class T>
@@ -115,6 +122,7 @@ void Walk<T>::start() {
 template <class T>
 void Walk<T>::resume(Waiting next) {
   part_ = std::move(next.part);
+  zero_wires_ = 0;
   if (next.slot != kNoSlot) {
     std::swap(state_, slots_[static_cast<std::size_t>(next.slot)]);
     free_slots_.push_back(next.slot);
@@ -139,9 +147,7 @@ void Walk<T>::go() {
     const Step& step = request_.code.steps[frame_.pc];
     switch (step.kind) {
       case StepKind::gate:
-        gate(step);
-        ++frame_.pc;
-        report_progress();
+        run_segment(*std::ranges::lower_bound(request_.segments, frame_.pc, {}, &Segment::begin));
         break;
       case StepKind::measure:
       case StepKind::reset:
@@ -160,39 +166,24 @@ void Walk<T>::go() {
 }
 
 template <class T>
-void Walk<T>::report_progress() {
-  // A gate on a small state takes less time than telling so.
-  if (!control_.progress || (request_.code.wires < 16 && frame_.pc % 256 != 0)) return;
-  const double here = static_cast<double>(frame_.pc) / static_cast<double>(request_.code.tail);
+void Walk<T>::report_progress(std::uint32_t steps_done) {
+  // A segment on a small state takes less time than telling so.
+  if (!control_.progress || (request_.code.wires < 16 && steps_done % 256 != 0)) return;
+  const double here = static_cast<double>(steps_done) / static_cast<double>(request_.code.tail);
   control_.report(done_ + part_.weight * here, "simulation");
 }
 
 template <class T>
-void Walk<T>::gate(const Step& step) {
-  const Instruction instruction = circuit_.blocks()[step.b][step.a];
-  std::uint64_t controls = 0;
-  for (const Wire wire : instruction.control_wires()) controls |= std::uint64_t{1} << request_.code.positions[wire];
-  std::array<int, kernels::kMaxDenseTargets> targets{};
-  const std::size_t count = instruction.targets().size();
-  for (std::size_t i = 0; i < count; ++i)
-    targets[i] = static_cast<int>(request_.code.positions[instruction.targets()[i]]);
-  const auto apply = [&](std::span<const std::complex<double>> matrix) {
-    kernels::Gate<T>(request_.code.wires, controls, std::span(targets).first(count), matrix).apply(view(), control_);
-  };
-  if (instruction.op == Op::unitary) return apply(circuit_.matrices()[instruction.aux].values);
-  std::array<double, 3> params{};
-  for (std::size_t i = 0; i < instruction.params.size(); ++i) {
-    const Param& param = instruction.params[i];
-    params[i] = param.is_constant() ? param.value : unit_.evaluate(param.expr, frame_.classical).as_real();
-    if (!std::isfinite(params[i])) {
-      throw Error(ErrorCode::invalid_argument, "parameter " + std::to_string(i) + " of " +
-                                                   std::string(op_name(instruction.op)) + " is not a finite number");
-    }
+void Walk<T>::run_segment(const Segment& segment) {
+  const auto value = [&](ExprId expr) { return unit_.evaluate(expr, frame_.classical).as_real(); };
+  auto& kept = bound_[static_cast<std::size_t>(&segment - request_.segments.data())];
+  if (!kept || !segment.is_static) kept.emplace(segment.plan, segment.list(circuit_, request_.code), value);
+  const std::uint32_t steps = segment.end - segment.begin;
+  for (std::size_t i = 0; i < kept->size(); ++i) {
+    zero_wires_ = kept->apply_item(i, view(), zero_wires_, scratch_, control_);
+    report_progress(segment.begin + static_cast<std::uint32_t>(steps * (i + 1) / kept->size()));
   }
-  std::array<std::complex<double>, 16> matrix;
-  const std::span entries = std::span(matrix).first(std::size_t{1} << (2 * count));
-  ops::gate_record(instruction.op).matrix(std::span(params).first(instruction.params.size()), entries);
-  apply(entries);
+  frame_.pc = segment.end;
 }
 
 template <class T>

@@ -66,7 +66,7 @@ class Walk {
   void start();
   void resume(Waiting next);
   void go();
-  void gate(const Step& step);
+  void run_segment(const Segment& segment);
   void measure(const Step& step);
   void collapse(std::uint32_t position, bool outcome, bool to_zero, double factor);
   bool choose_outcome(double probability_of_one);
@@ -78,7 +78,7 @@ class Walk {
   void draw_shots();
   void add_wire_distribution();
   void add_bit_distribution();
-  void report_progress();
+  void report_progress(std::uint32_t steps_done);
   CircuitResult finish();
 
   std::uint64_t shot_id(std::uint64_t i) const { return ids_.empty() ? i : ids_[i]; }
@@ -90,6 +90,10 @@ class Walk {
   const RunControl& control_;
   ClassicalUnit unit_;
   base::Buffer state_, distribution_;
+  kernels::SweepScratch<T> scratch_;
+  std::vector<std::optional<BoundSweeps<T>>> bound_;  // of each segment whose numbers do not change
+  bool state_is_new_ = true;                          // zeroed by its allocation
+  std::uint64_t zero_wires_ = 0;                      // known to be in |0>
   std::vector<base::Buffer> slots_;
   std::vector<int> free_slots_;
   base::Reservation ids_charge_;

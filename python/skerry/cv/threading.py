@@ -1,0 +1,290 @@
+"""Batches of a quantum generator on native threads: strategies, their choice, recovery, and what they cost."""
+
+import functools
+import logging
+import resource
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import skerry
+from skerry.cv import arrays
+from skerry.cv.generator import QuantumSFGenerator
+from skerry.cv.strategies import (
+    GPU_FALLBACK,
+    choose_strategy,
+    optimal_threads,
+    optimize_cpu_utilization,
+    registered,
+)
+
+Array = NDArray[np.float64]
+Timings = dict[int, dict[str, dict[str, Any]]]
+_log = logging.getLogger("skerry.cv")
+CPU_BATCH = 8  # samples at once for a generator that is not ours
+
+
+class QuantumBatchExecutor:
+    """Runs a batch by a named strategy; a strategy that fails is replaced by `sequential`, told and counted."""
+
+    def __init__(self, max_threads: int | None = None, gpu_batch_size: int = 32) -> None:
+        self.max_threads = optimal_threads() if max_threads is None else max_threads
+        self.gpu_batch_size = gpu_batch_size
+        if self.max_threads < 1 or gpu_batch_size < 1:
+            raise skerry.InvalidArgument(f"{max_threads} threads and GPU batches of {gpu_batch_size}; take 1 or more")
+        self.recoveries = 0
+        self._thresholds: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None = None) -> tuple[Any, str]:
+        """Samples, and the strategy that made them."""
+        own = registered(strategy)
+        if strategy == "auto":
+            strategy = self.choose(generator, len(z))
+        if strategy == "gpu_batch":
+            warnings.warn(f"gpu_batch is not available here; {GPU_FALLBACK} runs instead", RuntimeWarning, stacklevel=3)
+            strategy = GPU_FALLBACK
+        try:
+            if own is not None:
+                return own(generator, z), strategy
+            return self._run(generator, z, strategy, parameters), strategy
+        except (skerry.InvalidArgument, skerry.TypeMismatch, KeyboardInterrupt):
+            raise  # the input's fault: sequential would fail likewise
+        except Exception as error:
+            if strategy == "sequential":
+                raise
+            with self._lock:
+                self.recoveries += 1
+            _log.warning("strategy %s failed (%s); sequential runs instead", strategy, error)
+            return self._run(generator, z, "sequential", parameters), "sequential"
+
+    def choose(self, generator: Any, batch_size: int) -> str:
+        """By what was measured on this machine: one batch, or threads from the size on where they were faster."""
+        if not isinstance(generator, QuantumSFGenerator):
+            return choose_strategy(batch_size)
+        if batch_size < 2 or self.max_threads == 1:
+            return "cpu_batch"
+        return "threading" if batch_size >= self.threading_threshold(generator) else "cpu_batch"
+
+    def threading_threshold(self, generator: QuantumSFGenerator) -> float:
+        """The smallest power of two of samples from which threads were faster; measured once for a generator."""
+        key = id(generator.engines)
+        with self._lock:
+            known = self._thresholds.get(key)
+        if known is None:
+            known = self._measure(generator)
+            with self._lock:
+                self._thresholds[key] = known
+        return known
+
+    def _measure(self, generator: QuantumSFGenerator) -> float:
+        end = time.perf_counter() + 0.1
+        threshold = float("inf")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for size in (1024, 512, 256, 128, 64, 32):
+                z = np.zeros((size, generator.latent_dim))
+                one = best_seconds(functools.partial(generator.run, z, None, "cpu_batch", 1), 5)
+                many = best_seconds(functools.partial(generator.run, z, None, "threading", self.max_threads), 5)
+                if many > 0.95 * one or time.perf_counter() > end:
+                    break
+                threshold = size
+        return threshold
+
+    def _run(self, generator: Any, z: Any, strategy: str, parameters: Any | None) -> Any:
+        if isinstance(generator, QuantumSFGenerator):
+            return arrays.apply(generator, z, parameters, strategy, self.max_threads)
+        if strategy == "sequential":
+            return np.concatenate([np.asarray(generator.generate(z[i : i + 1])) for i in range(len(z))])
+        parts = [z[i : i + CPU_BATCH] for i in range(0, len(z), CPU_BATCH)]
+        if strategy == "cpu_batch":
+            return np.concatenate([np.asarray(generator.generate(part)) for part in parts])
+        with ThreadPoolExecutor(self.max_threads) as pool:
+            return np.concatenate([np.asarray(samples) for samples in pool.map(generator.generate, parts)])
+
+
+class QuantumThreadingManager:
+    """Chooses, runs and keeps account; safe for any number of callers at once.
+
+    >>> import numpy as np
+    >>> from skerry.cv import QuantumSFGenerator, QuantumThreadingManager
+    >>> manager = QuantumThreadingManager(max_threads=2)
+    >>> generator = QuantumSFGenerator(n_modes=1, latent_dim=2)
+    >>> manager.execute(generator, np.zeros((4, 2)), "threading").shape
+    (4, 1)
+    >>> report = manager.get_performance_report()
+    >>> report["total_executions"], report["strategy_usage"]
+    (1, {'threading': 1})
+    """
+
+    #: True only where kernels for Fock kets run on a GPU; this build has none.
+    has_gpu = False
+
+    def __init__(self, max_threads: int | None = None, gpu_batch_size: int = 32) -> None:
+        self.executor = QuantumBatchExecutor(max_threads, gpu_batch_size)
+        self._lock = threading.Lock()
+        self.reset()
+
+    @property
+    def max_threads(self) -> int:
+        return self.executor.max_threads
+
+    def reset(self) -> None:
+        """Forgets the account."""
+        with self._lock:
+            self._usage: Counter[str] = Counter()
+            self._samples, self._wall, self._cpu = 0, 0.0, 0.0
+
+    def execute(self, generator: Any, z: Any, strategy: str = "auto", parameters: Any | None = None) -> Any:
+        """Samples of the generator by a strategy."""
+        cpu, wall = cpu_seconds(), time.perf_counter()
+        samples, used = self.executor.execute(generator, z, strategy, parameters)
+        wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
+        with self._lock:
+            self._usage[used] += 1
+            self._samples += len(z)
+            self._wall += wall
+            self._cpu += cpu
+        return samples
+
+    def get_performance_report(self) -> dict[str, Any]:
+        """What ran so far; cpu_utilization_estimate is CPU time over wall time of max_threads, in percent."""
+        with self._lock:
+            share = self._cpu / (self._wall * self.max_threads) if self._wall > 0 else 0.0
+            return {
+                "total_executions": sum(self._usage.values()),
+                "avg_samples_per_second": self._samples / self._wall if self._wall > 0 else 0.0,
+                "cpu_utilization_estimate": min(100.0, 100.0 * share),
+                "strategy_usage": dict(self._usage),
+                "recoveries": self.executor.recoveries,
+            }
+
+
+class QuantumGeneratorThreadingMixin:
+    """Adds threads to a generator class: `class Threaded(QuantumGeneratorThreadingMixin, Generator)`."""
+
+    def __init__(
+        self,
+        *args: Any,
+        enable_threading: bool = True,
+        max_threads: int | None = None,
+        gpu_batch_size: int = 32,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.enable_threading = enable_threading
+        self.threading_manager = QuantumThreadingManager(max_threads, gpu_batch_size)
+
+    def generate_threaded(self, z: Any, strategy: str = "auto", parameters: Any | None = None) -> Any:
+        """generate() by a strategy: the same numbers, faster. Without enable_threading it is generate()."""
+        registered(strategy)
+        if not self.enable_threading:
+            strategy = "sequential"
+        return self.threading_manager.execute(self, z, strategy, parameters)
+
+    def benchmark_threading_performance(self, batch_sizes: Sequence[int] = (1, 4, 8, 16, 32)) -> Timings:
+        """See benchmark_threading_performance()."""
+        return benchmark_threading_performance(self, batch_sizes)
+
+    def get_performance_report(self) -> dict[str, Any]:
+        """See QuantumThreadingManager.get_performance_report()."""
+        return self.threading_manager.get_performance_report()
+
+
+def create_threaded_quantum_generator(generator_class: type[Any], **settings: Any) -> Any:
+    """An instance of a subclass of generator_class with the mixin; the class itself is left as it is.
+
+    >>> from skerry.cv import QuantumSFGenerator, create_threaded_quantum_generator
+    >>> generator = create_threaded_quantum_generator(QuantumSFGenerator, n_modes=2, enable_threading=True)
+    >>> type(generator).__name__, isinstance(generator, QuantumSFGenerator)
+    ('ThreadedQuantumSFGenerator', True)
+    """
+    name = f"Threaded{generator_class.__name__}"
+    threaded = type(name, (QuantumGeneratorThreadingMixin, generator_class), {"__doc__": generator_class.__doc__})
+    return threaded(**settings)
+
+
+def get_performance_report(generator: Any) -> dict[str, Any]:
+    """The report of a threaded generator."""
+    report: dict[str, Any] = generator.threading_manager.get_performance_report()
+    return report
+
+
+def adaptive_training_step(
+    generator: Any, discriminator: Any, z: Any, real_data: Any, strategy: str | None = None
+) -> tuple[Any, Any, Any]:
+    """(samples, real scores, fake scores) by size: a batch from 32 on, threads from 8, unless a strategy is named."""
+    if strategy is None:
+        large = "gpu_batch" if generator.threading_manager.has_gpu else "cpu_batch"
+        strategy = large if len(z) >= 32 else "threading" if len(z) >= 8 else "sequential"
+    samples = generator.generate_threaded(z, strategy=strategy)
+    return samples, discriminator.discriminate(real_data), discriminator.discriminate(samples)
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process, all threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def best_seconds(call: Callable[[], object], repeats: int) -> float:
+    """The fastest of some calls, after one that warms up."""
+    call()
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def benchmark_threading_performance(
+    generator: Any, batch_sizes: Sequence[int] = (1, 4, 8, 16, 32), repeats: int = 5
+) -> Timings:
+    """Seconds and samples per second of every strategy for every batch size; printed, and given back.
+
+    A strategy that is not available says so and names what would run in its place; no figure is made up for it.
+    """
+    rng = np.random.default_rng(0)
+    results: Timings = {}
+    for size in batch_sizes:
+        z = rng.normal(scale=0.5, size=(size, generator.latent_dim))
+        print(f"Batch Size: {size}\n{'-' * 20}")
+        results[size] = {}
+        for strategy in ("sequential", "cpu_batch", "threading", "auto"):
+            run = functools.partial(generator.threading_manager.executor.execute, generator, z, strategy)
+            seconds = best_seconds(run, repeats)
+            results[size][strategy] = {"seconds": seconds, "samples_per_second": size / seconds}
+            print(f"  {strategy:<11}: {seconds:.6f}s ({size / seconds:.2f} samples/s)")
+        results[size]["gpu_batch"] = {"available": False, "fallback": GPU_FALLBACK}
+        print(f"  gpu_batch  : not available, {GPU_FALLBACK} runs instead")
+    return results
+
+
+def test_quantum_threading() -> None:
+    """Self-test of a few milliseconds: prints what it checked, raises AssertionError when something is wrong."""
+    optimize_cpu_utilization()
+    generator = create_threaded_quantum_generator(QuantumSFGenerator, n_modes=2, latent_dim=4, precision="double")
+    z = np.random.default_rng(1).normal(scale=0.5, size=(19, 4))
+    expected = generator.generate(z)
+    for strategy in ("sequential", "cpu_batch", "threading", "auto"):
+        same = np.array_equal(generator.generate_threaded(z, strategy=strategy), expected)
+        if not same:
+            raise AssertionError(f"strategy {strategy} gives other numbers than generate()")
+        print(f"{strategy}: same bits as generate()")
+    by_parameters, _ = generator.vjp(z, np.ones_like(expected), strategy="threading")
+    step = 1e-5 * np.eye(len(by_parameters))[0]
+    slope = generator.run(z, generator.parameters + step) - generator.run(z, generator.parameters - step)
+    if abs(slope.sum() / 2e-5 - by_parameters[0]) > 1e-6:
+        raise AssertionError("the gradient differs from finite differences")
+    print("gradient: equals finite differences")
+
+
+test_quantum_threading.__test__ = False  # type: ignore[attr-defined]

@@ -1,0 +1,312 @@
+"""Edge execution: circuits compiled once, kept by content, and run inside a budget of memory and time.
+
+>>> from skerry.edge import EdgeExecutionConfig, EdgeExecutionManager
+>>> with EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=128)) as manager:
+...     result = manager.compile_and_execute(
+...         [
+...             {"type": "single_qubit", "gate": "H", "qubit": 0},
+...             {"type": "two_qubit", "gate": "CNOT", "control": 0, "target": 1},
+...         ],
+...         {"shots": 1000, "seed": 7},
+...     )
+>>> result.success, result.execution_method, sum(result.counts.values())
+(True, 'edge', 1000)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skerry import _core
+from skerry._core import Circuit, CompiledCircuit, Observable, Resources, RunOptions
+from skerry.errors import InvalidArgument, NotFound
+from skerry.files import load, loads
+from skerry.parameters import spread
+from skerry.running import Precision
+
+CircuitLike = Circuit | Sequence[Mapping[str, Any]] | str | os.PathLike[str]
+InputData = Mapping[str, Any]
+ExecutionMethod = Literal["edge", "cloud", "hybrid"]
+
+_RESERVED = ("parameters", "initial_state", "shots", "seed", "observables")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeExecutionConfig:
+    """What one execution on this machine may take, and what is kept between executions.
+
+    max_memory_mb: megabytes (10^6 bytes), checked before anything is allocated; 0 means that nothing runs here.
+    max_execution_time: seconds; predicted longer is refused, an overrun is stopped. enable_compression: of saved and
+    cached packages. enable_caching: off, nothing is ever found again. cache_size_mb: bound of the compiled circuits
+    that are kept, and again of results. cache_folder: compiled circuits shared by processes; empty: this process alone.
+    threads: 0 takes the process's budget. Errors: InvalidArgument naming the field.
+    """
+
+    max_memory_mb: float = 512.0
+    max_execution_time: float = 60.0
+    enable_compression: bool = True
+    enable_caching: bool = True
+    cache_size_mb: float = 64.0
+    cache_folder: str | os.PathLike[str] = ""
+    threads: int = 0
+    precision: Precision = "double"
+    native: _core.EdgeConfig = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        native = _core.EdgeConfig(
+            self.max_memory_mb,
+            self.max_execution_time,
+            self.enable_compression,
+            self.enable_caching,
+            self.cache_size_mb,
+            os.fspath(self.cache_folder),
+            self.threads,
+            self.precision,
+        )
+        object.__setattr__(self, "native", native)
+
+
+@dataclass(frozen=True)
+class ExecutionResult:
+    """What an execution gave, where it ran and what it took. An execution that fails raises instead."""
+
+    circuit_id: str
+    execution_method: ExecutionMethod
+    execution_time: float
+    """Wall seconds of this execution."""
+    memory_used: float
+    """Megabytes (10^6 bytes) held at most at once, measured."""
+    from_cache: bool
+    simulator: str
+    counts: dict[str, int]
+    """Bit string -> how often, highest bit leftmost; empty without shots."""
+    state: NDArray[Any] | None
+    """The amplitudes, a view of where the simulator left them; when neither shots nor observables were asked for."""
+    expectations: list[float]
+    success: bool = True
+    error: str | None = None
+
+
+def _circuit(circuit: CircuitLike) -> Circuit:
+    if isinstance(circuit, Circuit):
+        return circuit
+    if isinstance(circuit, str | os.PathLike):
+        text = os.fspath(circuit)
+        program = loads(text) if "\n" in text or ";" in text else load(text)
+        if not isinstance(program, Circuit):
+            raise InvalidArgument("the program is a model, not a circuit", "circuit", "run it with a session")
+        return program
+    return Circuit.from_gates(circuit)
+
+
+class CircuitCompiler:
+    """Compiles circuits and keeps them by their content; from any thread."""
+
+    def __init__(self, config: EdgeExecutionConfig | None = None) -> None:
+        self.config = config or EdgeExecutionConfig()
+        self.native = _core.EdgeCompiler(self.config.native)
+
+    def compile_circuit(self, circuit: CircuitLike, optimization_level: str = "medium") -> CompiledCircuit:
+        """level: low, medium or high. A list of gates, OpenQASM text, a Circuit or a file's path."""
+        return self.native.compile(_circuit(circuit), optimization_level)
+
+    def get_compiled_circuit(self, circuit_id: str) -> CompiledCircuit:
+        """Errors: KeyError with the id."""
+        try:
+            return self.native.get(circuit_id)
+        except NotFound as error:
+            raise KeyError(circuit_id) from error
+
+    def save_compiled_circuit(self, circuit_id: str, path: str | os.PathLike[str]) -> None:
+        """Writes a package that any process and machine can load, atomically. Errors: KeyError with the id."""
+        self.get_compiled_circuit(circuit_id)
+        self.native.save(circuit_id, os.fspath(path))
+
+    def load_compiled_circuit(self, path: str | os.PathLike[str]) -> CompiledCircuit:
+        """The circuit keeps the id that it was saved under. Errors: Corrupt, VersionTooNew, NotFound."""
+        return self.native.load(os.fspath(path))
+
+    @property
+    def compiled_circuits(self) -> dict[str, CompiledCircuit]:
+        """Everything that is kept, by id."""
+        return {compiled.circuit_id: compiled for compiled in self.native.all()}
+
+    @property
+    def compilation_cache(self) -> CompilationCache:
+        """The store itself: its size, and the way to empty it."""
+        return CompilationCache(self)
+
+    def get_compilation_statistics(self) -> dict[str, float]:
+        """Live counters; `average_memory_estimate` in megabytes, over what is kept."""
+        now = self.native.statistics()
+        return {
+            "total_compiled_circuits": now.compiled_circuits,
+            "cache_hit_rate": now.hit_rate,
+            "average_memory_estimate": now.average_estimated_bytes / 1e6,
+        }
+
+
+class CompilationCache:
+    """The compiled circuits that a compiler keeps; len() counts them, `in` asks for an id."""
+
+    def __init__(self, compiler: CircuitCompiler) -> None:
+        self._compiler = compiler
+
+    def __len__(self) -> int:
+        return self._compiler.native.statistics().cached_circuits
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._compiler.compiled_circuits)
+
+    def __contains__(self, circuit_id: object) -> bool:
+        return circuit_id in self._compiler.compiled_circuits
+
+    @property
+    def bytes(self) -> int:
+        """Never more than cache_size_mb."""
+        return self._compiler.native.statistics().cached_bytes
+
+    def clear(self) -> None:
+        """Forgets everything that is kept in this process."""
+        self._compiler.native.clear_cache()
+
+
+def _run_options(num_qubits: int, data: InputData) -> tuple[RunOptions, list[RunOptions] | None]:
+    options = RunOptions()
+    named = {name: value for name, value in data.items() if name not in _RESERVED}
+    if named and "parameters" in data:
+        raise InvalidArgument(f"{', '.join(named)} beside 'parameters'", "input_data", "give one of the two")
+    options.shots = int(data.get("shots", 0))
+    options.observables = [
+        one if isinstance(one, Observable) else Observable.parse(str(one), num_qubits)
+        for one in data.get("observables", ())
+    ]
+    if data.get("initial_state") is not None:
+        options.set_initial_state(np.asarray(data["initial_state"], np.complex128))
+    batch = spread(options, named or data.get("parameters"))
+    return options, batch
+
+
+class EdgeExecutor:
+    """Runs compiled circuits inside the configured budget; from any thread."""
+
+    def __init__(self, config: EdgeExecutionConfig | None = None, compiler: CircuitCompiler | None = None) -> None:
+        self.config = config or EdgeExecutionConfig()
+        self.compiler = compiler or CircuitCompiler(self.config)
+        self.native = _core.NativeExecutor(self.config.native)
+
+    def execute_circuit(self, circuit_id: str, input_data: InputData | None = None) -> Any:
+        """Runs what was compiled under this id: an ExecutionResult, or a list of them for parameters [batch, P].
+
+        input_data: values of the circuit's parameters by name, or `parameters` (in order, or a batch); `initial_state`,
+        `shots`, `seed`, `observables` (Observables or their text). Errors: KeyError (id), BudgetExceeded and
+        DeadlineExceeded with need, limit and what to change.
+        """
+        return self.execute(self.compiler.get_compiled_circuit(circuit_id), input_data)
+
+    def execute(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Any:
+        """The same for a circuit at hand."""
+        data = input_data or {}
+        options, batch = _run_options(compiled.num_qubits, data)
+        seed = data.get("seed")
+        if batch is None:
+            return self._one(compiled, options, seed)
+        return [self._one(compiled, one, seed) for one in batch]
+
+    def _one(self, compiled: CompiledCircuit, options: RunOptions, seed: int | None) -> ExecutionResult:
+        done = self.native.execute(compiled, options, seed)
+        return ExecutionResult(
+            circuit_id=done.circuit_id,
+            execution_method=done.method,  # type: ignore[arg-type]
+            execution_time=done.seconds,
+            memory_used=done.memory_bytes / 1e6,
+            from_cache=done.from_cache,
+            simulator=done.simulator,
+            counts=done.counts,
+            state=None if done.state is None else np.asarray(done.state),
+            expectations=done.expectations,
+        )
+
+    def get_performance_statistics(self) -> dict[str, float]:
+        """Live counters; the average in seconds."""
+        now = self.native.statistics()
+        return {
+            "total_executions": now.executions,
+            "edge_executions": now.edge_executions,
+            "cloud_executions": now.cloud_executions,
+            "hybrid_executions": now.hybrid_executions,
+            "average_execution_time": now.average_seconds,
+        }
+
+    @property
+    def performance_stats(self) -> dict[str, float]:
+        """What get_performance_statistics() gives."""
+        return self.get_performance_statistics()
+
+    def resources(self) -> Resources:
+        """Free memory, processors, load and what runs now."""
+        return self.native.resources()
+
+    def clear_cache(self) -> None:
+        """Forgets the results that are kept."""
+        self.native.clear_cache()
+
+
+class EdgeExecutionManager:
+    """A compiler and an executor that share one configuration. A context manager: leaving it cleans up."""
+
+    def __init__(self, config: EdgeExecutionConfig | None = None) -> None:
+        self.config = config or EdgeExecutionConfig()
+        self._compiler: CircuitCompiler | None = CircuitCompiler(self.config)
+        self._executor: EdgeExecutor | None = EdgeExecutor(self.config, self._compiler)
+
+    @property
+    def compiler(self) -> CircuitCompiler:
+        """Errors: InvalidArgument after cleanup()."""
+        if self._compiler is None:
+            raise InvalidArgument("the manager was cleaned up", "EdgeExecutionManager", "make a new one")
+        return self._compiler
+
+    @property
+    def executor(self) -> EdgeExecutor:
+        """Errors: InvalidArgument after cleanup()."""
+        if self._executor is None:
+            raise InvalidArgument("the manager was cleaned up", "EdgeExecutionManager", "make a new one")
+        return self._executor
+
+    def compile_and_execute(
+        self, circuit: CircuitLike, input_data: InputData | None = None, optimization_level: str = "medium"
+    ) -> Any:
+        """Compiles unless it is known, runs, and tells what that took. input_data, result: as execute_circuit()."""
+        return self.executor.execute(self.compiler.compile_circuit(circuit, optimization_level), input_data)
+
+    def get_compilation_statistics(self) -> dict[str, float]:
+        """As CircuitCompiler.get_compilation_statistics()."""
+        return self.compiler.get_compilation_statistics()
+
+    def get_performance_statistics(self) -> dict[str, float]:
+        """As EdgeExecutor.get_performance_statistics()."""
+        return self.executor.get_performance_statistics()
+
+    def resources(self) -> Resources:
+        """As EdgeExecutor.resources()."""
+        return self.executor.resources()
+
+    def cleanup(self) -> None:
+        """Gives everything back. A second call does nothing; any other use afterwards raises InvalidArgument."""
+        self._compiler = self._executor = None
+
+    def __enter__(self) -> EdgeExecutionManager:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cleanup()

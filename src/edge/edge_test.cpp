@@ -1,0 +1,199 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <random>
+#include <skerry/edge.hpp>
+#include <skerry/skerry.hpp>
+#include <thread>
+#include <vector>
+
+#include "base/temporary_folder.hpp"
+#include "base/thrown_by.hpp"
+#include "edge/kept.hpp"
+
+namespace skerry::edge {
+namespace {
+
+Circuit bell() {
+  Circuit circuit(2);
+  circuit.append(Op::h, {0}).append(Op::h, {1}).append(Op::x, {0, 1}, {}, 1);
+  return circuit;
+}
+
+Circuit ghz(std::uint32_t wires) {
+  Circuit circuit(wires);
+  circuit.append(Op::h, {0});
+  for (Wire wire = 1; wire < wires; ++wire) circuit.append(Op::x, {wire - 1, wire}, {}, 1);
+  return circuit;
+}
+
+TEST(Config, RefusesAFieldByItsName) {
+  EXPECT_EQ(base::thrown_by([] { CircuitCompiler({.max_memory_mb = -1.0}); }).where(), "max_memory_mb");
+  EXPECT_EQ(base::thrown_by([] { CircuitCompiler({.max_execution_time = -0.1}); }).where(), "max_execution_time");
+  EXPECT_EQ(base::thrown_by([] { CircuitCompiler({.cache_size_mb = std::nan("")}); }).where(), "cache_size_mb");
+}
+
+TEST(Compiler, FindsTheSameCircuitAgainAndCountsIt) {
+  CircuitCompiler compiler;
+  const CompiledPtr first = compiler.compile_circuit(bell());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(compiler.compile_circuit(bell()), first);
+  EXPECT_EQ(compiler.statistics().compiled_circuits, 1U);
+  EXPECT_EQ(compiler.statistics().hit_rate(), 0.75);
+  EXPECT_NE(compiler.compile_circuit(bell(), Level::high)->circuit_id, first->circuit_id);
+  Circuit other = bell();
+  other.append(Op::z, {0});
+  EXPECT_NE(compiler.compile_circuit(other)->circuit_id, first->circuit_id);
+}
+
+TEST(Compiler, NeverFindsAnythingWithCachingOff) {
+  CircuitCompiler compiler({.enable_caching = false});
+  compiler.compile_circuit(bell());
+  const CompiledPtr again = compiler.compile_circuit(bell());
+  EXPECT_EQ(compiler.statistics().hit_rate(), 0.0);
+  EXPECT_EQ(compiler.compiled_circuit(again->circuit_id), again);
+}
+
+TEST(Compiler, ForgetsInsideItsBoundAndKeepsTheNewest) {
+  const std::uint64_t one = CircuitCompiler().compile_circuit(ghz(3))->bytes;
+  CircuitCompiler compiler({.cache_size_mb = 4.0 * static_cast<double>(one) / 1e6});
+  std::vector<std::string> ids;
+  for (std::uint32_t wires = 3; wires < 12; ++wires) ids.push_back(compiler.compile_circuit(ghz(wires))->circuit_id);
+  EXPECT_LE(compiler.statistics().cached_bytes, 4 * one);
+  EXPECT_NO_THROW(compiler.compiled_circuit(ids.back()));
+  EXPECT_EQ(base::thrown_by([&] { compiler.compiled_circuit("no such id"); }).code(), ErrorCode::not_found);
+}
+
+TEST(Compiler, SharesAFolderWithOtherProcessesAndMendsWhatIsDamaged) {
+  const base::TemporaryFolder folder;
+  const EdgeExecutionConfig config{.cache_folder = folder.path() / "cache"};
+  const std::string id = CircuitCompiler(config).compile_circuit(bell())->circuit_id;
+  const auto file = config.cache_folder / (id + ".skerry");
+  ASSERT_TRUE(std::filesystem::exists(file));
+  EXPECT_EQ(CircuitCompiler(config).compile_circuit(bell())->circuit,
+            CircuitCompiler().compile_circuit(bell())->circuit);
+  std::ofstream(file, std::ios::binary) << "damaged";
+  EXPECT_EQ(CircuitCompiler(config).compile_circuit(bell())->circuit_id, id);
+  EXPECT_GT(std::filesystem::file_size(file), 7U);
+}
+
+TEST(Compiler, LoadsWhatItSavedUnderTheSameId) {
+  const base::TemporaryFolder folder;
+  const auto path = folder.path() / "bell.skerry";
+  CircuitCompiler writer;
+  const CompiledPtr compiled = writer.compile_circuit(bell(), Level::high);
+  writer.save(compiled->circuit_id, path);
+  CircuitCompiler reader;
+  const CompiledPtr loaded = reader.load(path);
+  EXPECT_EQ(loaded->circuit_id, compiled->circuit_id);
+  EXPECT_EQ(loaded->circuit, compiled->circuit);
+  EXPECT_EQ(reader.compiled_circuit(compiled->circuit_id), loaded);
+  save(bell(), path);
+  EXPECT_EQ(base::thrown_by([&] { reader.load(path); }).code(), ErrorCode::corrupt);
+}
+
+TEST(Executor, AnswersEightThreadsRightAndCountsThemAll) {
+  auto compiler = std::make_shared<CircuitCompiler>();
+  EdgeExecutor executor({}, compiler);
+  std::vector<std::jthread> threads;
+  std::array<int, 8> right{};
+  for (std::size_t t = 0; t < right.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint32_t i = 0; i < 50; ++i) {
+        const CompiledPtr compiled = compiler->compile_circuit(ghz(2 + i % 5));
+        const ResultPtr result = executor.execute(compiled, {.shots = 64, .seed = t});
+        right[t] += result->result.counts.shots() == 64 && result->result.counts.size() == 2 ? 1 : 0;
+      }
+    });
+  }
+  threads.clear();
+  for (const int count : right) EXPECT_EQ(count, 50);
+  EXPECT_EQ(executor.statistics().executions(), 400U);
+  EXPECT_EQ(compiler->statistics().lookups, 400U);
+  EXPECT_EQ(compiler->statistics().compiled_circuits, 5U);
+  EXPECT_EQ(executor.resources().running, 0U);
+  EXPECT_EQ(executor.resources().running_bytes, 0U);
+}
+
+TEST(Executor, ReusesOnlyWhatMustBeEqual) {
+  auto compiler = std::make_shared<CircuitCompiler>();
+  EdgeExecutor executor({}, compiler);
+  const CompiledPtr compiled = compiler->compile_circuit(ghz(10));
+  EXPECT_FALSE(executor.execute(compiled)->from_cache);
+  EXPECT_TRUE(executor.execute(compiled)->from_cache);
+  EXPECT_FALSE(executor.execute(compiled, {.shots = 100, .seed = 1})->from_cache);
+  EXPECT_TRUE(executor.execute(compiled, {.shots = 100, .seed = 1})->from_cache);
+  EXPECT_FALSE(executor.execute(compiled, {.shots = 100, .seed = 2})->from_cache);
+  EXPECT_FALSE(executor.execute(compiled, {.shots = 100})->from_cache);
+  EXPECT_FALSE(executor.execute(compiled, {.shots = 100})->from_cache);
+}
+
+TEST(Executor, TellsNeedAndLimitWhenTheBudgetIsTooSmall) {
+  auto compiler = std::make_shared<CircuitCompiler>(EdgeExecutionConfig{.max_memory_mb = 1.0});
+  EdgeExecutor executor(compiler->config(), compiler);
+  const CompiledPtr compiled = compiler->compile_circuit(ghz(18));
+  EXPECT_GT(compiled->estimated_bytes, 4'000'000U);
+  const Error error = base::thrown_by([&] { executor.execute(compiled); });
+  EXPECT_EQ(error.code(), ErrorCode::budget_exceeded);
+  EXPECT_EQ(executor.statistics().executions(), 0U);
+}
+
+TEST(Kept, KeepsWhatIsDearAndOftenUsedBeforeWhatIsNot) {
+  Kept<int> kept(100);
+  const auto value = std::make_shared<const int>(1);
+  kept.keep("dear", value, 40, 1.0);
+  kept.keep("cheap", value, 40, 0.001);
+  kept.keep("new", value, 40, 0.001);
+  EXPECT_NE(kept.find("dear"), nullptr);
+  EXPECT_EQ(kept.find("cheap"), nullptr);
+  EXPECT_NE(kept.find("new"), nullptr);
+  EXPECT_LE(kept.bytes(), 100U);
+  kept.keep("huge", value, 101, 9.0);
+  EXPECT_EQ(kept.find("huge"), nullptr);
+}
+
+// An independent store that forgets what was not used for the longest time.
+class LeastRecentlyUsed {
+ public:
+  explicit LeastRecentlyUsed(std::size_t most) : most_(most) {}
+  bool use(int key) {
+    const auto found = std::find(keys_.begin(), keys_.end(), key);
+    const bool hit = found != keys_.end();
+    if (hit) keys_.erase(found);
+    keys_.push_back(key);
+    if (keys_.size() > most_) keys_.erase(keys_.begin());
+    return hit;
+  }
+
+ private:
+  std::size_t most_;
+  std::vector<int> keys_;
+};
+
+TEST(Kept, HitsAtLeastAsOftenAsForgettingTheOldestOnAZipfTrace) {
+  constexpr int kKeys = 200;
+  std::vector<double> weights;
+  for (int key = 1; key <= kKeys; ++key) weights.push_back(1.0 / key);
+  std::discrete_distribution<int> zipf(weights.begin(), weights.end());
+  std::mt19937 random(7);
+  Kept<int> kept(20);
+  LeastRecentlyUsed oldest(20);
+  const auto value = std::make_shared<const int>(0);
+  int hits = 0, oldest_hits = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const int key = zipf(random);
+    oldest_hits += oldest.use(key) ? 1 : 0;
+    if (kept.use(std::to_string(key))) {
+      ++hits;
+    } else {
+      kept.keep(std::to_string(key), value, 1, 1.0);
+    }
+  }
+  EXPECT_GT(oldest_hits, 1000);
+  EXPECT_GE(hits, oldest_hits);
+}
+
+}  // namespace
+}  // namespace skerry::edge

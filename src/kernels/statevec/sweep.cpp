@@ -1,0 +1,153 @@
+#include "kernels/statevec/sweep.hpp"
+
+#include <atomic>
+#include <bit>
+
+#include "base/threads.hpp"
+#include "kernels/statevec/sweep_run.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+/// Bits of `number` dealt out to the places of `mask`, lowest first.
+std::uint64_t deal(std::uint64_t number, std::uint64_t mask) {
+  std::uint64_t out = 0;
+  for (std::uint64_t rest = mask; rest != 0; rest &= rest - 1, number >>= 1)
+    if ((number & 1) != 0) out |= rest & (~rest + 1);
+  return out;
+}
+
+std::complex<double> factor_of(std::span<const OutsideFactor> factors, std::uint64_t outside) {
+  std::complex<double> product = 1.0;
+  for (const OutsideFactor& factor : factors)
+    if ((outside & factor.mask) == factor.mask) product *= factor.factor;
+  return product;
+}
+
+/// States smaller than a tile are run in one.
+template <class T>
+void apply_padded(const Sweep<T>& sweep, StateView<T> state, T* scratch, const RunControl& control) {
+  StepState<T> steps;
+  // Not initialised as a whole: the largest tile of any vector unit is longer than most.
+  alignas(64) std::array<std::byte, 1024 * sizeof(std::complex<T>)> room;
+  auto* const padded = reinterpret_cast<std::complex<T>*>(room.data());
+  std::copy_n(state.amplitudes, state.size(), padded);
+  std::fill(padded + state.size(), padded + sweep.block_size(), std::complex<T>(0));
+  run_block(sweep, padded, 0, factor_of(sweep.factors, 0), scratch, steps, control);
+  std::copy_n(padded, state.size(), state.amplitudes);
+}
+
+}  // namespace
+
+TileJump tile_jump(const TileOp& op) {
+  const auto with_slot = [&](TileJump first) {
+    return static_cast<TileJump>(static_cast<std::uint8_t>(first) + op.slot);
+  };
+  switch (op.action) {
+    case TileAction::pair_real:
+      return with_slot(TileJump::pair_real_0);
+    case TileAction::pair_reflect:
+      return with_slot(TileJump::pair_reflect_0);
+    case TileAction::pair_imaginary:
+      return with_slot(TileJump::pair_imaginary_0);
+    case TileAction::pair_any:
+      return with_slot(TileJump::pair_any_0);
+    case TileAction::exchange:
+      return with_slot(TileJump::exchange_0);
+    case TileAction::lane_swap:
+      return with_slot(TileJump::lane_swap_0);
+    case TileAction::lane_real:
+      return TileJump::lane_real;
+    case TileAction::lane_reflect:
+      return TileJump::lane_reflect;
+    case TileAction::lane_imaginary:
+      return TileJump::lane_imaginary;
+    case TileAction::lane_any:
+      return TileJump::lane_any;
+    case TileAction::lane_permute:
+      return TileJump::lane_permute;
+    case TileAction::quad:
+      return op.slot == 1 ? TileJump::quad_12 : op.second_slot == 1 ? TileJump::quad_01 : TileJump::quad_02;
+    case TileAction::phase:
+      return TileJump::phase;
+    case TileAction::scale:
+      return TileJump::scale;
+  }
+  return TileJump::scale;
+}
+
+template <class T>
+std::uint64_t Sweep<T>::local_mask() const noexcept {
+  std::uint64_t mask = 0;
+  for (const std::uint8_t wire : local) mask |= std::uint64_t{1} << wire;
+  return mask;
+}
+
+template <class T>
+std::size_t Sweep<T>::scratch_size() const noexcept {
+  const std::size_t table = 2 * tile_shape<T>().lanes() * tile_shape<T>().vectors();
+  std::size_t most = 0;
+  for (const TileStep& step : steps) {
+    std::size_t tables = 0;
+    for (std::uint32_t i = 0; i < step.phase_count; ++i) {
+      const Phase& phase = phases[step.first_phase + i];
+      tables += 1 + std::min<std::size_t>(phase.term_count, step.loop_bits.size());
+    }
+    most = std::max(most, tables);
+  }
+  return 2 * block_size() + most * table;
+}
+
+template <class T>
+std::uint64_t SweepScratch<T>::bytes(std::size_t numbers, int threads) noexcept {
+  return (sizeof(T) * numbers + 63) / 64 * 64 * static_cast<std::uint64_t>(threads);
+}
+
+template <class T>
+SweepScratch<T>::SweepScratch(std::size_t numbers, int threads, base::MemoryBudget budget)
+    : stride_(static_cast<std::size_t>(bytes(numbers, 1)) / sizeof(T)),
+      count_(static_cast<std::size_t>(threads)),
+      buffer_(base::Buffer::allocate(bytes(numbers, threads), std::move(budget), "blocks of a sweep")),
+      taken_(std::make_unique<std::atomic_flag[]>(static_cast<std::size_t>(threads))) {}
+
+template <class T>
+SweepScratch<T>::Lease::Lease(SweepScratch& owner) : owner_(owner), slot_(0) {
+  // As many buffers as threads: one is always free.
+  while (owner.taken_[slot_].test_and_set(std::memory_order_acquire)) slot_ = (slot_ + 1) % owner.count_;
+  data_ = owner.buffer_.template as<T>().data() + slot_ * owner.stride_;
+}
+
+template <class T>
+SweepScratch<T>::Lease::~Lease() {
+  owner_.taken_[slot_].clear(std::memory_order_release);
+}
+
+template <class T>
+void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
+           const RunControl& control) {
+  const std::uint64_t all = sweep.wires == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << sweep.wires) - 1;
+  const std::uint64_t outside = all & ~sweep.local_mask() & ~zero_wires;
+  if (state.wires < sweep.wires) {
+    const base::FlushSubnormals flush;
+    const typename SweepScratch<T>::Lease lease(scratch);
+    return apply_padded(sweep, state, lease.data(), control);
+  }
+  base::parallel_for(0, std::size_t{1} << std::popcount(outside), 1, [&](std::size_t begin, std::size_t end) {
+    const typename SweepScratch<T>::Lease lease(scratch);
+    StepState<T> steps;
+    for (std::size_t block = begin; block < end; ++block) {
+      const std::uint64_t index = deal(block, outside);
+      run_block(sweep, state.amplitudes, index, factor_of(sweep.factors, index), lease.data(), steps, control);
+    }
+  });
+}
+
+#define SKERRY_INSTANTIATE(T)     \
+  template struct Sweep<T>;       \
+  template class SweepScratch<T>; \
+  template void apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&);
+SKERRY_INSTANTIATE(float)
+SKERRY_INSTANTIATE(double)
+#undef SKERRY_INSTANTIATE
+
+}  // namespace skerry::kernels

@@ -1,0 +1,88 @@
+/// \file
+/// Between the driver of a sweep and its vector code: what is worked out per block, and the call of one block.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <complex>
+#include <vector>
+
+#include "kernels/statevec/sweep.hpp"
+
+namespace skerry::kernels {
+
+/// An action with its slots: one label of the switch that runs for every tile.
+enum class TileJump : std::uint8_t {
+  pair_real_0,
+  pair_real_1,
+  pair_real_2,
+  pair_reflect_0,
+  pair_reflect_1,
+  pair_reflect_2,
+  pair_imaginary_0,
+  pair_imaginary_1,
+  pair_imaginary_2,
+  pair_any_0,
+  pair_any_1,
+  pair_any_2,
+  exchange_0,
+  exchange_1,
+  exchange_2,
+  lane_swap_0,
+  lane_swap_1,
+  lane_swap_2,
+  lane_real,
+  lane_reflect,
+  lane_imaginary,
+  lane_any,
+  lane_permute,
+  quad_01,
+  quad_02,
+  quad_12,
+  phase,
+  phase_of_rows,
+  real_phase,
+  scale,
+};
+
+TileJump tile_jump(const TileOp& op);
+
+/// A phase on its way through the tiles of a block. The table of a tile is a product along a path of a binary tree
+/// whose level j is bit j of the tile count; while the count goes up by one, only the level of its lowest 1 changes.
+template <class T>
+struct RunningPhase {
+  struct Term {
+    std::uint32_t loop;
+    const T* table;
+  };
+  std::vector<Term> terms;
+  int first_level = 0;                ///< no term changes below
+  std::array<const T*, 33> levels{};  ///< product of the terms at or above a level
+  std::array<T*, 32> level_room{};    ///< where a level's own product is kept
+  std::uint32_t rows = 0;             ///< vectors of the tile that it changes; the others' entries are not kept up
+  const T* current() const noexcept { return levels[static_cast<std::size_t>(first_level)]; }
+};
+
+template <class T>
+struct RunningOp {
+  TileJump jump{};
+  std::uint32_t loop_controls = 0;
+  std::uint32_t phase = 0;
+  std::uint32_t rows = 0;  ///< that a phase changes
+  const T* data = nullptr;
+};
+
+/// Kept from step to step so that nothing is allocated anew.
+template <class T>
+struct StepState {
+  std::vector<RunningPhase<T>> phases;
+  std::vector<RunningOp<T>> ops;
+};
+
+/// Gathers the block whose outside bits are `outside`, times factor, runs all steps on it and writes it back.
+/// scratch: sweep.scratch_size() numbers on a cache line.
+template <class T>
+void run_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::complex<double> factor,
+               T* scratch, StepState<T>& steps, const RunControl& control);
+
+}  // namespace skerry::kernels

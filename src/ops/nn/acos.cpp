@@ -1,0 +1,9 @@
+#include "ops/nn/unary.hpp"
+
+namespace skerry::ops {
+
+extern const OpRecord acos_record;
+const OpRecord acos_record = unary_record<kernels::Unary::acos_, no_parameters, Vectors::no>(
+    "Acos", 22, "The arccosine of each element. Reals.");
+
+}  // namespace skerry::ops

@@ -1,0 +1,9 @@
+#include "ops/nn/unary.hpp"
+
+namespace skerry::ops {
+
+extern const OpRecord asin_record;
+const OpRecord asin_record =
+    unary_record<kernels::Unary::asin_, no_parameters, Vectors::no>("Asin", 22, "The arcsine of each element. Reals.");
+
+}  // namespace skerry::ops

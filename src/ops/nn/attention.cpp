@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct Heads {
+  bool packed;
+  std::int64_t batch, rows, columns, q_heads, kv_heads, size, v_size, past;
+
+  Heads(const Node& node, const Shape& q, const Shape& k, const Shape& v, std::int64_t past_length)
+      : packed(q.rank() == 3), batch(q[0]), past(past_length) {
+    if ((q.rank() != 3 && q.rank() != 4) || k.rank() != q.rank() || v.rank() != q.rank())
+      refuse(node, "Q, K and V have 3 or 4 axes");
+    q_heads = packed ? node.integer("q_num_heads", 0) : q[1];
+    kv_heads = packed ? node.integer("kv_num_heads", 0) : k[1];
+    if (q_heads < 1 || kv_heads < 1 || q_heads % kv_heads != 0)
+      refuse(node, std::to_string(q_heads) + " heads of queries cannot share " + std::to_string(kv_heads) + " of keys");
+    rows = packed ? q[1] : q[2];
+    columns = packed ? k[1] : k[2];
+    size = packed ? q[2] / q_heads : q[3];
+    v_size = packed ? v[2] / kv_heads : v[3];
+    const bool fits = k[0] == batch && v[0] == batch && (packed ? k[2] / kv_heads : k[3]) == size &&
+                      (packed ? v[1] : v[2]) == columns && (packed || v[1] == kv_heads);
+    if (!fits) refuse(node, "Q " + q.text() + ", K " + k.text() + " and V " + v.text() + " do not fit together");
+  }
+};
+
+// [B, L, heads, size] as [B, heads, L, size].
+Doubles unpacked(Doubles x, bool packed, std::int64_t batch, std::int64_t length, std::int64_t heads,
+                 std::int64_t size) {
+  if (!packed) return x;
+  Doubles out(x.size());
+  for (std::int64_t i = 0; i < batch * length * heads; ++i) {
+    const std::int64_t b = i / heads / length, t = i / heads % length, h = i % heads;
+    std::copy_n(x.begin() + i * size, size, out.begin() + ((b * heads + h) * length + t) * size);
+  }
+  return out;
+}
+
+// Past and present, head by head.
+Doubles joined(const Doubles& past, const Doubles& now, std::int64_t heads, std::int64_t past_run, std::int64_t run) {
+  if (past.empty()) return now;
+  Doubles out;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    out.insert(out.end(), past.begin() + h * past_run, past.begin() + (h + 1) * past_run);
+    out.insert(out.end(), now.begin() + h * run, now.begin() + (h + 1) * run);
+  }
+  return out;
+}
+
+// What is added to a score: 0, the mask's number, or minus infinity.
+class Mask {
+ public:
+  Mask(const Node& node, const KernelArguments& a, const Heads& h)
+      : values_(doubles(in_view(a, 3))),
+        lengths_(longs(in_view(a, 6))),
+        h_(h),
+        causal_(node.integer("is_causal", 0) != 0),
+        left_(node.integer("left_window_size", -1)),
+        right_(node.integer("right_window_size", -1)) {
+    const TensorView mask = in_view(a, 3);
+    truth_ = mask.dtype() == DType::boolean;
+    if (mask.empty()) return;
+    width_ = mask.shape().rank() == 0 ? 1 : mask.shape()[mask.shape().rank() - 1];
+    std::int64_t step = 1;
+    for (int back = 0; back < mask.shape().rank() && back < 4; ++back) {
+      const std::int64_t extent = mask.shape()[mask.shape().rank() - 1 - back];
+      steps_[static_cast<std::size_t>(3 - back)] = extent == 1 ? 0 : step;
+      step *= extent;
+    }
+  }
+
+  double operator()(std::int64_t b, std::int64_t head, std::int64_t row, std::int64_t column) const {
+    const std::int64_t offset = lengths_.empty() ? h_.past : lengths_.at(static_cast<std::size_t>(b)) - h_.rows;
+    if (causal_ && column > row + offset) return -kInfinity;
+    if (left_ >= 0 && row + offset - column > left_) return -kInfinity;
+    if (right_ >= 0 && column - row - offset > right_) return -kInfinity;
+    if (!lengths_.empty() && column >= lengths_.at(static_cast<std::size_t>(b))) return -kInfinity;
+    if (values_.empty()) return 0.0;
+    if (column >= width_ && width_ != 1) return -kInfinity;
+    if (width_ == 1 && column >= 1 && h_.past + h_.columns != 1) return -kInfinity;
+    const double value =
+        values_.at(static_cast<std::size_t>(b * steps_[0] + head * steps_[1] + row * steps_[2] + column * steps_[3]));
+    if (truth_) return value != 0.0 ? 0.0 : -kInfinity;
+    return value;
+  }
+
+ private:
+  Doubles values_;
+  Longs lengths_;
+  Heads h_;
+  bool causal_, truth_ = false;
+  std::int64_t left_, right_, width_ = 0, steps_[4] = {0, 0, 0, 0};
+};
+
+void infer(TypeContext& context) {
+  require(context, 0, kernels::Reals{});
+  const Node& node = context.node;
+  const auto q = known_shape(context, 0), k = known_shape(context, 1), v = known_shape(context, 2);
+  const DType dtype = input(context, 0).dtype;
+  const TensorType* past = optional_input(context, 4);
+  if (!q || !k || !v || (past != nullptr && !past->static_shape())) {
+    const auto rank =
+        input(context, 0).shape ? std::optional<Dims>(Dims(input(context, 0).shape->size())) : std::nullopt;
+    set_output(context, 0, dtype, rank);
+    for (const std::size_t i : {std::size_t{1}, std::size_t{2}, std::size_t{3}}) set_output(context, i, dtype, Dims(4));
+    return;
+  }
+  const Heads h(node, *q, *k, *v, past == nullptr ? 0 : (*past->static_shape())[2]);
+  set_output(context, 0, dtype,
+             h.packed ? Dims{h.batch, h.rows, h.q_heads * h.v_size} : Dims{h.batch, h.q_heads, h.rows, h.v_size});
+  set_output(context, 1, input(context, 1).dtype, Dims{h.batch, h.kv_heads, h.past + h.columns, h.size});
+  set_output(context, 2, input(context, 2).dtype, Dims{h.batch, h.kv_heads, h.past + h.columns, h.v_size});
+  set_output(context, 3, dtype, Dims{h.batch, h.q_heads, h.rows, h.past + h.columns});
+}
+
+void run(const Node& node, const KernelArguments& a) {
+  const TensorView past_view = in_view(a, 4);
+  const Heads h(node, a.inputs[0].shape(), a.inputs[1].shape(), a.inputs[2].shape(),
+                past_view.empty() ? 0 : past_view.shape()[2]);
+  const auto q = unpacked(doubles(a.inputs[0]), h.packed, h.batch, h.rows, h.q_heads, h.size);
+  const auto keys =
+      joined(doubles(past_view), unpacked(doubles(a.inputs[1]), h.packed, h.batch, h.columns, h.kv_heads, h.size),
+             h.batch * h.kv_heads, h.past * h.size, h.columns * h.size);
+  const auto values =
+      joined(doubles(in_view(a, 5)), unpacked(doubles(a.inputs[2]), h.packed, h.batch, h.columns, h.kv_heads, h.v_size),
+             h.batch * h.kv_heads, h.past * h.v_size, h.columns * h.v_size);
+  store(keys, out_view(a, 1));
+  store(values, out_view(a, 2));
+  const Mask mask(node, a, h);
+  const std::int64_t total = h.past + h.columns, mode = node.integer("qk_matmul_output_mode", 0);
+  const double scale =
+      node.find("scale") != nullptr ? node.real("scale", 1.0) : 1.0 / std::sqrt(static_cast<double>(h.size));
+  const double cap = node.real("softcap", 0.0);
+  Doubles y(static_cast<std::size_t>(h.batch * h.rows * h.q_heads * h.v_size)),
+      shown(static_cast<std::size_t>(h.batch * h.q_heads * h.rows * total));
+  Doubles scores(static_cast<std::size_t>(total)), bias(scores.size());
+  for (std::int64_t line = 0; line < h.batch * h.q_heads * h.rows; ++line) {
+    const std::int64_t b = line / h.rows / h.q_heads, head = line / h.rows % h.q_heads, row = line % h.rows;
+    const std::int64_t group = b * h.kv_heads + head / (h.q_heads / h.kv_heads);
+    double most = -kInfinity, most_bias = -kInfinity, sum = 0.0;
+    for (std::int64_t j = 0; j < total; ++j) {
+      double score = 0.0;
+      for (std::int64_t i = 0; i < h.size; ++i)
+        score += q[static_cast<std::size_t>(line * h.size + i)] *
+                 keys[static_cast<std::size_t>((group * total + j) * h.size + i)];
+      score *= scale;
+      const auto at = static_cast<std::size_t>(j), to = static_cast<std::size_t>(line * total + j);
+      if (mode == 0) shown[to] = score;
+      if (cap > 0.0) score = cap * std::tanh(score / cap);
+      if (mode == 1) shown[to] = score;
+      bias[at] = mask(b, head, row, j);
+      scores[at] = score + bias[at];
+      if (mode == 2) shown[to] = scores[at];
+      most = std::max(most, scores[at]);
+      most_bias = std::max(most_bias, bias[at]);
+    }
+    const bool hidden = most_bias == -kInfinity || most == -kInfinity;
+    for (double& score : scores) sum += score = hidden ? 0.0 : std::exp(score - most);
+    for (std::int64_t j = 0; j < total; ++j) {
+      double& share = scores[static_cast<std::size_t>(j)];
+      share = sum == 0.0 ? 0.0 : share / sum;
+      if (mode == 3) shown[static_cast<std::size_t>(line * total + j)] = share;
+    }
+    const std::int64_t to = h.packed ? ((b * h.rows + row) * h.q_heads + head) * h.v_size : line * h.v_size;
+    for (std::int64_t i = 0; i < h.v_size; ++i) {
+      double mixed = 0.0;
+      for (std::int64_t j = 0; j < total; ++j)
+        mixed +=
+            scores[static_cast<std::size_t>(j)] * values[static_cast<std::size_t>((group * total + j) * h.v_size + i)];
+      y[static_cast<std::size_t>(to + i)] = mixed;
+    }
+  }
+  store(y, a.outputs[0]);
+  store(shown, out_view(a, 3));
+}
+
+}  // namespace
+
+extern const OpRecord attention_record;
+const OpRecord attention_record = {
+    .name = "Attention",
+    .since_opset = 25,
+    .help =
+        "softmax(scale Q K^T + mask) V for heads that may share keys (grouped queries): Q, K, V [B, heads, L, size] or "
+        "packed [B, L, heads size]; mask, past keys and values, causal and sliding windows, softcap. Reals.",
+    .infer = infer,
+    .kernels = kReference<run>,
+};
+
+}  // namespace skerry::ops

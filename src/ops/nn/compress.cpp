@@ -1,0 +1,52 @@
+#include <algorithm>
+
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  const TensorType& x = input(context, 0);
+  require(context, 1, kernels::Types<bool>{});
+  Dim count;
+  if (context.constants[1] != nullptr) count = Dim(std::ranges::count(context.constants[1]->as<bool>(), true));
+  if (context.node.find("axis") == nullptr) return set_output(context, 0, x.dtype, Dims{count});
+  std::optional<Dims> out = x.shape;
+  if (out) (*out)[normal_axis(context.node, context.node.integer("axis", 0), out->size())] = count;
+  set_output(context, 0, x.dtype, std::move(out));
+}
+
+void run(const Node& node, const KernelArguments& a) {
+  const TensorView x = a.inputs[0];
+  const auto condition = a.inputs[1].as<bool>();
+  const Shape flat{x.elements()};
+  const bool by_axis = node.find("axis") != nullptr;
+  const Shape shape = by_axis ? x.shape() : flat;
+  const AxisLoops l(shape,
+                    by_axis ? normal_axis(node, node.integer("axis", 0), static_cast<std::size_t>(shape.rank())) : 0);
+  std::int64_t to = 0;
+  if (static_cast<std::int64_t>(condition.size()) > l.length &&
+      std::ranges::count(condition.subspan(static_cast<std::size_t>(l.length)), true) > 0)
+    outside("the condition is longer than the axis");
+  for (std::int64_t o = 0; o < l.outer; ++o) {
+    for (std::int64_t k = 0; k < l.length && k < static_cast<std::int64_t>(condition.size()); ++k) {
+      for (std::int64_t i = 0; condition[static_cast<std::size_t>(k)] && i < l.inner; ++i)
+        copy_element(x, (o * l.length + k) * l.inner + i, a.outputs[0], to++);
+    }
+  }
+}
+
+}  // namespace
+
+extern const OpRecord compress_record;
+const OpRecord compress_record = {
+    .name = "Compress",
+    .since_opset = 28,
+    .help =
+        "The slices along `axis` (of the flattened x where it is left out) at which condition is true. Any dtype of "
+        "whole bytes.",
+    .infer = infer,
+    .kernels = kReference<run, can_reference_bytes>,
+};
+
+}  // namespace skerry::ops

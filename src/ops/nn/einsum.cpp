@@ -1,0 +1,131 @@
+#include <algorithm>
+#include <map>
+
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+namespace {
+
+// Letters of each input and of the output; the axes of an ellipsis are the digits, counted from the right.
+struct Equation {
+  std::vector<std::string> inputs;
+  std::string output;
+  std::map<char, std::int64_t> extents;
+
+  Equation(const Node& node, const std::vector<Shape>& shapes) {
+    std::string text;
+    for (const char c : node.text("equation", "")) {
+      if (c != ' ') text += c;
+    }
+    const auto arrow = text.find("->");
+    std::string left = text.substr(0, arrow);
+    for (std::size_t begin = 0; begin <= left.size();) {
+      const auto end = std::min(left.find(',', begin), left.size());
+      inputs.push_back(left.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    if (inputs.size() != shapes.size()) refuse(node, "equation '" + text + "' is of another number of inputs");
+    std::string dots;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto rank = static_cast<std::size_t>(shapes[i].rank());
+      if (const auto at = inputs[i].find("..."); at != std::string::npos && inputs[i].size() - 3 <= rank) {
+        std::string digits;
+        for (std::size_t k = rank + 3 - inputs[i].size(); k-- > 0;) digits += static_cast<char>('0' + k);
+        inputs[i].replace(at, 3, digits);
+        if (digits.size() > dots.size()) dots = digits;
+      }
+      if (inputs[i].size() != rank) refuse(node, "equation '" + text + "' does not fit an input " + shapes[i].text());
+      for (std::size_t k = 0; k < rank; ++k) {
+        std::int64_t& extent = extents.emplace(inputs[i][k], 1).first->second;
+        const std::int64_t own = shapes[i][static_cast<int>(k)];
+        if (extent != 1 && own != 1 && own != extent)
+          refuse(node, std::string("letter ") + inputs[i][k] + " has two extents");
+        extent = own == 1 ? extent : own;
+      }
+    }
+    if (arrow != std::string::npos) {
+      output = text.substr(arrow + 2);
+      if (const auto at = output.find("..."); at != std::string::npos) output.replace(at, 3, dots);
+    } else {
+      output = dots;
+      for (const auto& [letter, extent] : extents) {
+        if (letter > '9' && std::ranges::count(left, letter) == 1) output += letter;
+      }
+    }
+    for (const char letter : output) {
+      if (!extents.contains(letter) || std::ranges::count(output, letter) != 1)
+        refuse(node, "equation '" + text + "' has a result of unknown letters");
+    }
+  }
+};
+
+void infer(TypeContext& context) {
+  require(context, 0, kernels::Numbers{});
+  std::vector<Shape> shapes;
+  for (std::size_t i = 0; i < context.inputs.size(); ++i) {
+    const auto shape = known_shape(context, i);
+    require_same(context, 0, i);
+    if (!shape) return set_output(context, 0, input(context, 0).dtype, std::nullopt);
+    shapes.push_back(*shape);
+  }
+  Dims out;
+  const Equation e(context.node, shapes);
+  for (const char letter : e.output) out.emplace_back(e.extents.at(letter));
+  set_output(context, 0, input(context, 0).dtype, std::move(out));
+}
+
+void run(const Node& node, const KernelArguments& a) {
+  std::vector<Shape> shapes;
+  std::vector<Doubles> values;
+  for (const TensorView& x : a.inputs) {
+    shapes.push_back(x.shape());
+    values.push_back(doubles(x));
+  }
+  const Equation e(node, shapes);
+  std::string letters = e.output;
+  for (const auto& [letter, extent] : e.extents) {
+    if (letters.find(letter) == std::string::npos) letters += letter;
+  }
+  std::vector<std::int64_t> all;
+  for (const char letter : letters) all.push_back(e.extents.at(letter));
+  std::vector<Longs> strides;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const Longs own = strides_of(shapes[i]);
+    Longs along(letters.size(), 0);
+    for (std::size_t k = 0; k < e.inputs[i].size(); ++k) {
+      if (shapes[i][static_cast<int>(k)] != 1) along[letters.find(e.inputs[i][k])] += own[k];
+    }
+    strides.push_back(along);
+  }
+  Longs at(letters.size(), 0);
+  std::int64_t total = 1, inner = 1;
+  for (std::size_t k = 0; k < all.size(); ++k) (k < e.output.size() ? total : inner) *= all[k];
+  Doubles y(static_cast<std::size_t>(total), 0.0);
+  for (std::int64_t i = 0; i < total * inner; ++i) {
+    double product = 1.0;
+    for (std::size_t n = 0; n < values.size(); ++n) {
+      std::int64_t from = 0;
+      for (std::size_t k = 0; k < at.size(); ++k) from += at[k] * strides[n][k];
+      product *= values[n][static_cast<std::size_t>(from)];
+    }
+    y[static_cast<std::size_t>(i / inner)] += product;
+    for (std::size_t k = at.size(); k-- > 0;) {
+      if (++at[k] < all[k]) break;
+      at[k] = 0;
+    }
+  }
+  store(y, a.outputs[0]);
+}
+
+}  // namespace
+
+extern const OpRecord einsum_record;
+const OpRecord einsum_record = {
+    .name = "Einsum",
+    .since_opset = 28,
+    .help = "The sum of products that `equation` names by letters, with an ellipsis for axes that broadcast. Numbers.",
+    .infer = infer,
+    .kernels = kReference<run>,
+};
+
+}  // namespace skerry::ops

@@ -1,0 +1,59 @@
+#include <algorithm>
+
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  require(context, 1, kernels::Types<std::int64_t>{});
+  const TensorType &x = input(context, 0), &indices = input(context, 1);
+  if (!x.shape || !indices.shape || indices.shape->empty() || !indices.shape->back().is_known())
+    return set_output(context, 0, x.dtype, std::nullopt);
+  const auto depth = static_cast<std::size_t>(indices.shape->back().value);
+  const auto batch = static_cast<std::size_t>(context.node.integer("batch_dims", 0));
+  if (batch + depth > x.shape->size() || batch >= indices.shape->size())
+    refuse(context.node, "indices point into " + std::to_string(depth) + " axes of " + x.text());
+  Dims out(indices.shape->begin(), indices.shape->end() - 1);
+  out.insert(out.end(), x.shape->begin() + static_cast<std::ptrdiff_t>(batch + depth), x.shape->end());
+  set_output(context, 0, x.dtype, std::move(out));
+}
+
+void run(const Node& node, const KernelArguments& a) {
+  const TensorView x = a.inputs[0];
+  const auto indices = longs(a.inputs[1]);
+  const Shape shape = a.inputs[1].shape();
+  const auto depth = static_cast<std::size_t>(shape[shape.rank() - 1]);
+  const auto batch = static_cast<std::size_t>(node.integer("batch_dims", 0));
+  const Longs strides = strides_of(x.shape());
+  std::int64_t batches = 1, run_length = 1;
+  for (std::size_t k = 0; k < strides.size(); ++k) {
+    if (k < batch) batches *= x.shape()[static_cast<int>(k)];
+    if (k >= batch + depth) run_length *= x.shape()[static_cast<int>(k)];
+  }
+  const std::int64_t points = depth == 0 ? a.outputs[0].elements() / std::max<std::int64_t>(run_length, 1)
+                                         : static_cast<std::int64_t>(indices.size() / depth);
+  const std::int64_t batch_size = batches == 0 ? 0 : x.elements() / batches;
+  for (std::int64_t i = 0; i < points; ++i) {
+    std::int64_t from = i / std::max<std::int64_t>(points / std::max<std::int64_t>(batches, 1), 1) * batch_size;
+    for (std::size_t k = 0; k < depth; ++k)
+      from += within(indices[static_cast<std::size_t>(i) * depth + k], x.shape()[static_cast<int>(batch + k)]) *
+              strides[batch + k];
+    for (std::int64_t k = 0; k < run_length; ++k) copy_element(x, from + k, a.outputs[0], i * run_length + k);
+  }
+}
+
+}  // namespace
+
+extern const OpRecord gathernd_record;
+const OpRecord gathernd_record = {
+    .name = "GatherND",
+    .since_opset = 13,
+    .help =
+        "Slices of x that the last axis of indices points at, behind batch_dims (0) axes that both share. Any dtype of "
+        "whole bytes.",
+    .infer = infer,
+    .kernels = kReference<run, can_reference_bytes>,
+};
+
+}  // namespace skerry::ops

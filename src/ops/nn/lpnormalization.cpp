@@ -1,0 +1,41 @@
+#include <cmath>
+
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  require(context, 0, kernels::Reals{});
+  same_as_input(context);
+}
+
+void run(const Node& node, const KernelArguments& a) {
+  auto x = doubles(a.inputs[0]);
+  const Shape shape = a.inputs[0].shape();
+  const AxisLoops l(shape, normal_axis(node, node.integer("axis", -1), static_cast<std::size_t>(shape.rank())));
+  const bool squares = node.integer("p", 2) == 2;
+  for (std::int64_t o = 0; o < l.outer * l.inner; ++o) {
+    const auto at = [&](std::int64_t k) -> double& {
+      return x[static_cast<std::size_t>((o / l.inner * l.length + k) * l.inner + o % l.inner)];
+    };
+    double norm = 0.0;
+    for (std::int64_t k = 0; k < l.length; ++k) norm += squares ? at(k) * at(k) : std::abs(at(k));
+    if (squares) norm = std::sqrt(norm);
+    for (std::int64_t k = 0; k < l.length; ++k) at(k) = norm == 0.0 ? 0.0 : at(k) / norm;
+  }
+  store(x, a.outputs[0]);
+}
+
+}  // namespace
+
+extern const OpRecord lpnormalization_record;
+const OpRecord lpnormalization_record = {
+    .name = "LpNormalization",
+    .since_opset = 22,
+    .help = "x / its p-norm (p 1 or 2, default 2) along `axis` (default the last); 0 where the norm is 0. Reals.",
+    .infer = infer,
+    .kernels = kReference<run>,
+};
+
+}  // namespace skerry::ops

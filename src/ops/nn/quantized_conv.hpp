@@ -1,0 +1,24 @@
+/// \file
+/// Kernels of the convolutions of 8-bit elements: QLinearConv and ConvInteger differ in where their inputs stand.
+#pragma once
+
+#include "ops/nn/conv_shape.hpp"
+#include "ops/nn/quantized.hpp"
+
+namespace skerry::ops {
+
+inline constexpr std::size_t kNoInput = 99;
+
+/// Positions of the inputs; a scale is followed by nothing of its own, zero points stand where they say.
+struct QuantizedConv {
+  std::size_t x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias;
+};
+
+Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Prepared prepare_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Cost can_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Prepared prepare_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Cost can_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Prepared prepare_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+
+}  // namespace skerry::ops

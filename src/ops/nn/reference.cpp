@@ -1,0 +1,129 @@
+#include "ops/nn/reference.hpp"
+
+#include <cstring>
+#include <skerry/error.hpp>
+
+namespace skerry::ops {
+namespace {
+
+template <class To>
+std::vector<To> copy_as(const TensorView& view) {
+  std::vector<To> out;
+  if (view.empty()) return out;
+  out.reserve(static_cast<std::size_t>(view.elements()));
+  kernels::visit(kernels::NumbersAndBool{}, view.dtype(), [&]<class T>() {
+    for (const T value : view.as<T>()) out.push_back(kernels::convert<To>(value));
+  });
+  return out;
+}
+
+template <class From>
+void store_from(const std::vector<From>& values, const MutableTensorView& y) {
+  if (y.empty()) return;
+  kernels::visit(kernels::NumbersAndBool{}, y.dtype(), [&]<class T>() {
+    const auto out = y.as<T>();
+    for (std::size_t i = 0; i < out.size() && i < values.size(); ++i) out[i] = kernels::convert<T>(values[i]);
+  });
+}
+
+double all_elements(const NodeTypes& types) {
+  double total = 0.0;
+  for (std::size_t i = 0; i < types.inputs.size(); ++i)
+    total += types.present[i] ? static_cast<double>(elements(types.inputs[i])) : 0.0;
+  for (const TensorType& type : types.outputs) total += static_cast<double>(elements(type));
+  return total;
+}
+
+}  // namespace
+
+Doubles doubles(const TensorView& view) {
+  return copy_as<double>(view);
+}
+Longs longs(const TensorView& view) {
+  return copy_as<std::int64_t>(view);
+}
+void store(const Doubles& values, const MutableTensorView& y) {
+  store_from(values, y);
+}
+void store(const Longs& values, const MutableTensorView& y) {
+  store_from(values, y);
+}
+
+TensorView in_view(const KernelArguments& arguments, std::size_t index) {
+  return index < arguments.inputs.size() ? arguments.inputs[index] : TensorView();
+}
+MutableTensorView out_view(const KernelArguments& arguments, std::size_t index) {
+  return index < arguments.outputs.size() ? arguments.outputs[index] : MutableTensorView();
+}
+
+Longs strides_of(const Shape& shape) {
+  Longs out(static_cast<std::size_t>(shape.rank()), 1);
+  for (std::size_t i = out.size(); i-- > 1;) out[i - 1] = out[i] * shape[static_cast<int>(i)];
+  return out;
+}
+
+void Position::next() noexcept {
+  for (std::size_t i = at_.size(); i-- > 0;) {
+    if (++at_[i] < shape_[static_cast<int>(i)]) return;
+    at_[i] = 0;
+  }
+}
+
+std::int64_t Position::in(std::span<const std::int64_t> strides) const noexcept {
+  std::int64_t out = 0;
+  for (std::size_t i = 0; i < at_.size() && i < strides.size(); ++i) out += at_[i] * strides[i];
+  return out;
+}
+
+AxisLoops::AxisLoops(const Shape& shape, std::size_t axis) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(shape.rank()); ++i)
+    (i < axis ? outer : i == axis ? length : inner) *= shape[static_cast<int>(i)];
+}
+
+std::size_t width_of(DType dtype) {
+  return static_cast<std::size_t>(dtype_bits(dtype)) / 8;
+}
+
+void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to) {
+  const auto width = width_of(y.dtype());
+  std::memcpy(y.data() + static_cast<std::size_t>(to) * width, x.data() + static_cast<std::size_t>(from) * width,
+              width);
+}
+
+void outside(const std::string& message) {
+  throw Error(ErrorCode::out_of_range, message);
+}
+
+std::int64_t within(std::int64_t index, std::int64_t extent) {
+  if (index < -extent || index >= extent)
+    outside("index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
+  return index < 0 ? index + extent : index;
+}
+
+Cost can_reference(const Node& node, const NodeTypes& types) {
+  for (std::size_t i = 0; i < types.inputs.size(); ++i) {
+    if (types.present[i] && !kernels::NumbersAndBool::contains(types.inputs[i].dtype))
+      return no_kernel(types.inputs[i].dtype);
+  }
+  for (std::size_t i = 0; i < types.outputs.size(); ++i) {
+    if (node.outputs[i] != kNoValue && !kernels::NumbersAndBool::contains(types.outputs[i].dtype))
+      return no_kernel(types.outputs[i].dtype);
+  }
+  return scalar_steps(types, 10.0 * all_elements(types));
+}
+
+Cost can_reference_bytes(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  return scalar_steps(types, 10.0 * all_elements(types));
+}
+
+void infer_same_real(TypeContext& context) {
+  require(context, 0, kernels::Reals{});
+  same_as_input(context);
+}
+
+std::optional<Shape> known_shape(const TypeContext& context, std::size_t index) {
+  return input(context, index).static_shape();
+}
+
+}  // namespace skerry::ops

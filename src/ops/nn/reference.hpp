@@ -1,0 +1,76 @@
+/// \file
+/// Operators that are seldom the slow part of a model: their formula as plain loops over f64 or i64 copies of the
+/// inputs. Such kernels allocate while they run.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+
+using Doubles = std::vector<double>;
+using Longs = std::vector<std::int64_t>;
+
+/// All elements of a view of numbers or bools; nothing of an empty one.
+Doubles doubles(const TensorView& view);
+Longs longs(const TensorView& view);
+/// Written in y's dtype: integers wrap, reals are rounded.
+void store(const Doubles& values, const MutableTensorView& y);
+void store(const Longs& values, const MutableTensorView& y);
+
+/// Input (output) `index` of a run, empty where it is left out (not wanted).
+TensorView in_view(const KernelArguments& arguments, std::size_t index);
+MutableTensorView out_view(const KernelArguments& arguments, std::size_t index);
+
+/// Row-major strides in elements.
+Longs strides_of(const Shape& shape);
+/// Counts through all positions of a shape in row-major order.
+class Position {
+ public:
+  explicit Position(const Shape& shape) : shape_(shape), at_(static_cast<std::size_t>(shape.rank()), 0) {}
+  const Longs& at() const noexcept { return at_; }
+  std::int64_t operator[](std::size_t axis) const noexcept { return at_[axis]; }
+  void next() noexcept;
+  /// Where this position stands in a tensor of other strides.
+  std::int64_t in(std::span<const std::int64_t> strides) const noexcept;
+
+ private:
+  Shape shape_;
+  Longs at_;
+};
+
+/// x as [outer, length, inner] around an axis.
+struct AxisLoops {
+  std::int64_t outer = 1, length = 1, inner = 1;
+  AxisLoops(const Shape& shape, std::size_t axis);
+};
+
+std::size_t width_of(DType dtype);
+/// Copies element `from` of x to element `to` of y; one dtype of whole bytes.
+void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to);
+/// index, or index + extent below 0. Errors: out_of_range.
+std::int64_t within(std::int64_t index, std::int64_t extent);
+/// Throws out_of_range.
+[[noreturn]] void outside(const std::string& message);
+
+using Reference = void (*)(const Node& node, const KernelArguments& arguments);
+/// Numbers and bools on all sides, at a price per element of the outputs and inputs.
+Cost can_reference(const Node& node, const NodeTypes& types);
+/// Any dtypes of whole bytes.
+Cost can_reference_bytes(const Node& node, const NodeTypes& types);
+
+template <Reference F, Cost (*Can)(const Node&, const NodeTypes&) = can_reference>
+inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& node, const NodeTypes&) -> Prepared {
+                                              return {[node](const KernelArguments& a) { F(node, a); }};
+                                            }}};
+
+/// Type rules that many share: output 0 as input 0, or with another dtype.
+void infer_same_real(TypeContext& context);
+/// The static shape of an input if it is known.
+std::optional<Shape> known_shape(const TypeContext& context, std::size_t index);
+
+}  // namespace skerry::ops

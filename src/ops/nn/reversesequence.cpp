@@ -1,0 +1,40 @@
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+namespace {
+
+void infer(TypeContext& context) {
+  require(context, 1, kernels::Types<std::int64_t>{});
+  require_rank(context, 0, 2, Shape::kMaxRank);
+  same_as_input(context);
+}
+
+void run(const Node& node, const KernelArguments& a) {
+  const TensorView x = a.inputs[0];
+  const auto rank = static_cast<std::size_t>(x.shape().rank());
+  const auto time = normal_axis(node, node.integer("time_axis", 0), rank),
+             batch = normal_axis(node, node.integer("batch_axis", 1), rank);
+  const auto lengths = longs(a.inputs[1]);
+  const Longs strides = strides_of(x.shape());
+  Position at(x.shape());
+  for (std::int64_t i = 0; i < x.elements(); ++i, at.next()) {
+    const std::int64_t length = lengths.at(static_cast<std::size_t>(at[batch])), t = at[time];
+    if (length < 0 || length > x.shape()[static_cast<int>(time)])
+      outside("a sequence of " + std::to_string(length) + " elements");
+    copy_element(x, t < length ? i + (length - 1 - 2 * t) * strides[time] : i, a.outputs[0], i);
+  }
+}
+
+}  // namespace
+
+extern const OpRecord reversesequence_record;
+const OpRecord reversesequence_record = {
+    .name = "ReverseSequence",
+    .since_opset = 28,
+    .help =
+        "The first sequence_lens[b] elements along time_axis of each batch entry in reverse. Any dtype of whole bytes.",
+    .infer = infer,
+    .kernels = kReference<run, can_reference_bytes>,
+};
+
+}  // namespace skerry::ops

@@ -1,0 +1,115 @@
+#include "passes/native/flat.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "passes/native/euler.hpp"
+
+namespace skerry::passes::native {
+
+std::size_t Flat::count(Kind kind) const noexcept {
+  return static_cast<std::size_t>(std::ranges::count(gates, kind, &Gate::kind));
+}
+
+std::size_t Flat::cx_count() const noexcept {  // NOLINT(misc-no-recursion): blocks nest at most ir::kMaxNesting deep
+  std::size_t sum = count(Kind::cx) + 3 * count(Kind::swap);
+  for (const Other& other : others) {
+    for (const Flat& body : other.bodies) sum += body.cx_count();
+  }
+  return sum;
+}
+
+FlatWriter::FlatWriter(std::uint32_t wires) : pending_(wires), has_(wires, 0) {
+  out_.wires = wires;
+}
+
+void FlatWriter::reserve(std::size_t gates) {
+  out_.gates.reserve(gates);
+  out_.ones.reserve(gates / 2);
+}
+
+void FlatWriter::one(Wire wire, const U2& matrix) {
+  pending_[wire] = has_[wire] != 0 ? matrix * pending_[wire] : matrix;
+  has_[wire] = 1;
+}
+
+void FlatWriter::flush(Wire wire) {
+  if (has_[wire] == 0) return;
+  has_[wire] = 0;
+  const U2& matrix = pending_[wire];
+  if (is_scalar(matrix)) {
+    if (matrix(0, 0) != 1.0) out_.phase += std::arg(matrix(0, 0));
+    return;
+  }
+  out_.gates.push_back({Kind::one, wire, wire, static_cast<std::uint32_t>(out_.ones.size())});
+  out_.ones.push_back(matrix);
+}
+
+void FlatWriter::turn(Wire wire, const Param& angle) {
+  if (angle.is_constant()) {
+    one(wire, rz_matrix(angle.value));
+    return;
+  }
+  flush(wire);
+  out_.gates.push_back({Kind::turn, wire, wire, static_cast<std::uint32_t>(out_.turns.size())});
+  out_.turns.push_back(angle);
+}
+
+void FlatWriter::phase(const Param& angle) {
+  if (angle.is_constant()) {
+    out_.phase += angle.value;
+  } else {
+    out_.phases.push_back(angle);
+  }
+}
+
+void FlatWriter::cx(Wire control, Wire target) {
+  flush(control);
+  flush(target);
+  out_.gates.push_back({Kind::cx, control, target, 0});
+}
+
+void FlatWriter::swap(Wire a, Wire b) {
+  flush(a);
+  flush(b);
+  out_.gates.push_back({Kind::swap, a, b, 0});
+}
+
+void FlatWriter::other(Other other) {
+  for (const Wire wire : other.wires) flush(wire);
+  out_.gates.push_back({Kind::other, 0, 0, static_cast<std::uint32_t>(out_.others.size())});
+  out_.others.push_back(std::move(other));
+}
+
+void FlatWriter::copy(Flat& from, const Gate& gate) {
+  switch (gate.kind) {
+    case Kind::one:
+      return one(gate.a, from.ones[gate.index]);
+    case Kind::turn:
+      return turn(gate.a, from.turns[gate.index]);
+    case Kind::cx:
+      return cx(gate.a, gate.b);
+    case Kind::swap:
+      return swap(gate.a, gate.b);
+    case Kind::other:
+      return other(std::move(from.others[gate.index]));
+  }
+}
+
+void FlatWriter::finish_into(Flat& flat) {
+  Flat made = finish();
+  made.phase += flat.phase;
+  made.phases = std::move(flat.phases);
+  made.places = std::move(flat.places);
+  flat = std::move(made);
+}
+
+Flat FlatWriter::finish() {
+  for (Wire wire = 0; wire < out_.wires; ++wire) flush(wire);
+  Flat done = std::move(out_);
+  out_ = Flat{};
+  out_.wires = done.wires;
+  return done;
+}
+
+}  // namespace skerry::passes::native

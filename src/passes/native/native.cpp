@@ -1,0 +1,215 @@
+// The device compiler on one page.
+//
+//   unroll                 any gate -> one-wire gates, CX; swap gates become renamings
+//   cancel_commuting       CX pairs and turns that meet across what they commute with
+//   approximate_pairs      inside the error budget
+//   resynthesize_pairs     blocks on two wires, at most three CX each
+//   resynthesize_paulis    high: the whole program as Pauli rotations and a Clifford, kept where it has fewer CX
+//   route                  layout and swaps, where not every pair of wires may meet
+//   cancel_commuting, resynthesize_pairs again, as long as CX go away
+//   translate              the device's gates, directions fixed
+#include "passes/native/native.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <numeric>
+#include <skerry/error.hpp>
+#include <utility>
+
+#include "base/trace.hpp"
+#include "passes/native/measurements.hpp"
+#include "passes/native/pauli_network.hpp"
+#include "passes/native/rewrite.hpp"
+#include "passes/native/route.hpp"
+#include "passes/native/translate.hpp"
+#include "passes/native/unroll.hpp"
+
+namespace skerry::passes::native {
+namespace {
+
+constexpr std::array kPasses = {
+    PassInfo{"unroll", "device", "Writes every gate as gates of one wire and CX."},
+    PassInfo{"cancel_commuting", "device", "Cancels CX and merges turns across gates they commute with."},
+    PassInfo{"approximate_pairs", "device", "Leaves out tiny rotations inside the error budget."},
+    PassInfo{"resynthesize_pairs", "device", "Writes what happens on two wires again with the fewest CX."},
+    PassInfo{"resynthesize_paulis", "device", "Writes the program again from its Pauli rotations and Clifford."},
+    PassInfo{"route", "device", "Places wires on the device and swaps them where they must meet."},
+    PassInfo{"translate", "device", "Writes the device's gates and fixes directions."},
+};
+
+// What a level may spend; counts only, so that the answer does not depend on the machine.
+struct Effort {
+  unsigned loops;   ///< rounds of cancelling and resynthesis at most
+  unsigned paulis;  ///< Pauli networks that are tried
+  RouteEffort route;
+};
+
+Effort effort_of(Level level, std::uint64_t seed) {
+  switch (level) {
+    case Level::low:
+      return {.loops = 1, .paulis = 0, .route = {.layouts = 3, .rounds = 1, .keep = 1, .seed = seed}};
+    case Level::medium:
+      return {.loops = 3, .paulis = 0, .route = {.layouts = 12, .rounds = 2, .keep = 2, .seed = seed}};
+    case Level::high:
+      return {.loops = 5, .paulis = 3, .route = {.layouts = 60, .rounds = 3, .keep = 6, .seed = seed}};
+  }
+  return {};
+}
+
+class Compiler {
+ public:
+  Compiler(const Circuit& circuit, const CompileOptions& options)
+      : circuit_(circuit),
+        options_(options),
+        target_(*options.target),
+        basis_(target_.basis),
+        effort_(effort_of(options.level, options.seed)),
+        budget_(options.error_budget) {
+    if (target_.qubits == 0) target_.qubits = circuit.num_wires();
+    if (circuit.num_wires() > target_.qubits) {
+      throw Error(ErrorCode::out_of_range,
+                  "the circuit has " + std::to_string(circuit.num_wires()) + " wires, the device " +
+                      std::to_string(target_.qubits),
+                  target_.name, "choose a larger device");
+    }
+  }
+
+  Compiled run() {
+    Flat flat;
+    timed("unroll", flat, [&] { flat = unroll(circuit_); });
+    shrink(flat, target_.all_to_all, true);
+    std::vector<Flat> candidates;
+    candidates.push_back(std::move(flat));
+    if (effort_.paulis > 0 && enabled("resynthesize_paulis")) {
+      timed("resynthesize_paulis", candidates[0], [&] { add_pauli_network(candidates); });
+    }
+    std::vector<Wire> initial(circuit_.num_wires());
+    std::iota(initial.begin(), initial.end(), 0U);
+    if (target_.all_to_all) {
+      flat = std::move(*std::ranges::min_element(candidates, {}, &Flat::cx_count));
+      flat.wires = target_.qubits;
+    } else {
+      flat = place(candidates, initial);
+    }
+    Compiled compiled;
+    Circuit out;
+    timed("translate", flat, [&] { out = translate(flat, circuit_, target_, basis_); });
+    Mapping mapping{.initial = std::move(initial), .spent_error = options_.error_budget - budget_};
+    for (Wire wire = 0; wire < circuit_.num_wires(); ++wire) mapping.final.push_back(flat.place(wire));
+    compiled.program = std::move(out);
+    compiled.mapping = std::move(mapping);
+    compiled.passes = std::move(reports_);
+    return compiled;
+  }
+
+ private:
+  bool enabled(std::string_view name) const {
+    return std::ranges::find(options_.disabled_passes, name) == options_.disabled_passes.end();
+  }
+
+  template <class Run>
+  void timed(std::string_view name, const Flat& flat, Run run) {
+    options_.control.check(name);
+    const base::TraceSpan span(name, "passes");
+    const auto begin = std::chrono::steady_clock::now();
+    PassReport report{.name = std::string(name), .before = flat.gates.size()};
+    run();
+    report.after = flat.gates.size();
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    reports_.push_back(std::move(report));
+  }
+
+  // Cancels and resynthesises as long as CX go away.
+  void shrink(Flat& flat, bool mirror, bool approximate) {
+    std::size_t before = flat.cx_count();
+    const auto cancel = [&] {
+      if (enabled("cancel_commuting"))
+        timed("cancel_commuting", flat, [&] { cancel_commuting(flat, circuit_.expressions()); });
+    };
+    cancel();
+    if (approximate && budget_ > 0 && enabled("approximate_pairs"))
+      timed("approximate_pairs", flat, [&] { approximate_pairs(flat, budget_); });
+    for (unsigned loop = 0; loop < effort_.loops; ++loop) {
+      bool changed = false;
+      if (enabled("resynthesize_pairs"))
+        timed("resynthesize_pairs", flat, [&] { changed = resynthesize_pairs(flat, mirror); });
+      if (!changed) return;
+      cancel();
+      const std::size_t after = flat.cx_count();
+      if (after >= before && loop > 0) return;
+      before = after;
+    }
+  }
+
+  // The best of a few networks for the whole program, when it has fewer CX than the program has now.
+  void add_pauli_network(std::vector<Flat>& candidates) {
+    constexpr std::size_t kMostRotations = 1500;
+    Flat straight = candidates[0];
+    const std::vector<Other> last = take_last_measurements(straight);
+    const auto program = pauli_program(straight, circuit_.expressions(), kMostRotations);
+    if (!program) return;
+    std::vector<std::uint8_t> measured(straight.wires, 0);
+    for (const Other& other : last) {
+      if (other.op == Op::measure) measured[other.wires[0]] = 1;
+    }
+    constexpr std::array kDiscounts = {0.5, 0.25, 0.8};
+    std::optional<Flat> best;
+    for (unsigned k = 0; k < effort_.paulis; ++k) {
+      Flat made = pauli_network(*program, measured, {.discount = kDiscounts[k % 3], .seed = options_.seed + k});
+      shrink(made, true, false);
+      if (!best || made.cx_count() < best->cx_count()) best = std::move(made);
+    }
+    put_last_measurements(*best, last, best->places);
+    std::vector<Wire> places(straight.wires);
+    for (Wire wire = 0; wire < straight.wires; ++wire) places[wire] = best->place(straight.place(wire));
+    best->places = std::move(places);
+    candidates.push_back(std::move(*best));
+  }
+
+  Flat place(const std::vector<Flat>& candidates, std::vector<Wire>& initial) {
+    const Coupling coupling(target_);
+    Flat best;
+    std::size_t least = static_cast<std::size_t>(-1);
+    for (const Flat& candidate : candidates) {
+      std::vector<Routed> routed;
+      timed("route", candidate, [&] { routed = route(candidate, coupling, effort_.route); });
+      for (Routed& one : routed) {
+        shrink(one.flat, false, false);
+        const std::size_t cx = one.flat.cx_count();
+        if (cx >= least) continue;
+        least = cx;
+        best = std::move(one.flat);
+        initial = std::move(one.initial);
+      }
+    }
+    return best;
+  }
+
+  Circuit circuit_;
+  const CompileOptions& options_;
+  Target target_;
+  Basis basis_;
+  Effort effort_;
+  double budget_;
+  std::vector<PassReport> reports_;
+};
+
+}  // namespace
+
+std::span<const PassInfo> device_passes() {
+  return kPasses;
+}
+
+std::vector<std::string_view> device_pipeline(Level level) {
+  std::vector<std::string_view> names = {"unroll", "cancel_commuting", "approximate_pairs", "resynthesize_pairs"};
+  if (level == Level::high) names.emplace_back("resynthesize_paulis");
+  names.insert(names.end(), {"route", "translate"});
+  return names;
+}
+
+Compiled compile_for_target(const Circuit& circuit, const CompileOptions& options) {
+  return Compiler(circuit, options).run();
+}
+
+}  // namespace skerry::passes::native

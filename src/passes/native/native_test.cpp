@@ -1,0 +1,122 @@
+#include "passes/native/native.hpp"
+
+#include <skerry/error.hpp>
+
+#include "ir/verify.hpp"
+#include "passes/testing/meaning.hpp"
+
+namespace skerry::passes::native {
+namespace {
+
+using testing::evolve;
+using testing::Vector;
+
+Target line(std::uint32_t wires, std::vector<std::string> basis = {"rz", "sx", "x", "cx"}, bool directed = false) {
+  Target target{.qubits = wires, .all_to_all = false, .directed = directed, .basis = std::move(basis)};
+  for (Wire w = 0; w + 1 < wires; ++w) target.coupling.emplace_back(w, w + 1);
+  return target;
+}
+
+std::uint64_t two_wire_gates(const Circuit& circuit) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < circuit.body().size(); ++i) count += circuit.body()[i].wires.size() == 2 ? 1 : 0;
+  return count;
+}
+
+// Legal, and the same amplitudes with wires put where the mapping says.
+void expect_compiled(const Circuit& circuit, const Compiled& compiled, const Target& target, std::mt19937_64& random,
+                     bool up_to_phase = false) {
+  const auto& out = std::get<Circuit>(compiled.program);
+  ASSERT_NO_THROW(check_map(out, target));
+  const std::array theta = {0.7};
+  const Vector start = testing::random_state(random, circuit.num_wires());
+  const Vector expected = testing::moved(evolve(circuit.bind(theta), start), compiled.mapping->final, out.num_wires());
+  const Vector actual = evolve(out.bind(theta), testing::moved(start, compiled.mapping->initial, out.num_wires()));
+  std::complex<double> turned = 1;  // Pauli networks know no global phase
+  if (up_to_phase) {
+    std::complex<double> dot;
+    for (std::size_t i = 0; i < expected.size(); ++i) dot += std::conj(expected[i]) * actual[i];
+    turned = dot / std::abs(dot);
+  }
+  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_LT(std::abs(turned * expected[i] - actual[i]), 1e-9);
+}
+
+TEST(CompileForTarget, KeepsTheUnitaryOnEveryTargetAndLevel) {
+  std::mt19937_64 random(1);
+  Target star{.qubits = 6, .all_to_all = false, .coupling = {{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}}};
+  const std::vector<Target> targets = {Target{}, line(5), line(6, {"rz", "sx", "ecr"}, true), star,
+                                       line(5, {"u", "cz"})};
+  for (int round = 0; round < 600; ++round) {
+    Target target = targets[random() % targets.size()];
+    const Circuit circuit = testing::random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 4), 25);
+    const auto level = static_cast<Level>(random() % 3);
+    const Compiled compiled = compile(circuit, {.level = level, .target = target, .seed = random(), .error_budget = 0});
+    SCOPED_TRACE(round);
+    expect_compiled(circuit, compiled, target, random, level == Level::high);
+  }
+}
+
+TEST(CompileForTarget, GivesTheSameCircuitForTheSameSeed) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 10; ++round) {
+    const Circuit circuit = testing::random_circuit(random, 6, 60);
+    const CompileOptions options{.level = Level::high, .target = line(8)};
+    EXPECT_EQ(std::get<Circuit>(compile(circuit, options).program),
+              std::get<Circuit>(compile(circuit, options).program));
+  }
+}
+
+TEST(CompileForTarget, NeedsNoMoreCxAtAHigherLevel) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 40; ++round) {
+    const Circuit circuit = testing::random_circuit(random, 5, 30);
+    std::uint64_t most = static_cast<std::uint64_t>(-1);
+    for (const Level level : {Level::low, Level::medium, Level::high}) {
+      const Compiled compiled = compile(circuit, {.level = level, .target = line(6)});
+      const std::uint64_t cx = two_wire_gates(std::get<Circuit>(compiled.program));
+      EXPECT_LE(cx, most) << level_name(level) << " " << round;
+      most = cx;
+    }
+  }
+}
+
+TEST(CompileForTarget, PlacesAProgramThatFitsWithoutSwaps) {
+  Circuit ring(4);
+  ring.cx(0, 1).cx(1, 2).cx(2, 3);
+  Target grid{.qubits = 6, .all_to_all = false, .coupling = {{0, 1}, {1, 2}, {3, 4}, {4, 5}, {0, 3}, {1, 4}, {2, 5}}};
+  const Compiled compiled = compile(ring, {.level = Level::low, .target = grid});
+  EXPECT_EQ(two_wire_gates(std::get<Circuit>(compiled.program)), 3U);
+}
+
+TEST(CompileForTarget, RefusesADeviceThatIsTooSmallOrInParts) {
+  Circuit circuit(3);
+  circuit.cx(0, 1).cx(1, 2).cx(0, 2);
+  EXPECT_THROW(compile(circuit, {.target = line(2)}), Error);
+  Target parts{.qubits = 4, .all_to_all = false, .coupling = {{0, 1}, {2, 3}}};
+  EXPECT_THROW(compile(circuit, {.target = parts}), Error);
+}
+
+TEST(CheckMap, NamesTheOffendingGate) {
+  Circuit circuit(3);
+  circuit.append(Op::x, {0, 1}, {}, 1);
+  circuit.append(Op::x, {0, 2}, {}, 1);
+  try {
+    check_map(circuit, line(3));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.where(), "gate 1");
+    EXPECT_NE(error.message().find("cx on wires 0, 2"), std::string::npos) << error.message();
+  }
+}
+
+TEST(ErrorBudget, LeavesOutWhatFitsAndTellsIt) {
+  Circuit circuit(2);
+  circuit.h(0).h(1).cp(1e-5, 0, 1).h(1).cp(0.3, 0, 1);
+  const Compiled exact = compile(circuit, {.target = Target{}, .error_budget = 0});
+  const Compiled close = compile(circuit, {.target = Target{}, .error_budget = 1e-8});
+  EXPECT_EQ(exact.mapping->spent_error, 0);
+  EXPECT_LE(close.mapping->spent_error, 1e-8);
+}
+
+}  // namespace
+}  // namespace skerry::passes::native

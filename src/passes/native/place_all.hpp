@@ -1,0 +1,18 @@
+/// \file
+/// A layout in which every pair of a program lies on an edge, if there is one that is found quickly.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "passes/native/route.hpp"
+#include "passes/native/route_graph.hpp"
+
+namespace skerry::passes::native {
+
+/// Device wire of each of `wires` program wires. Gives up after `steps` trials. Source: backtracking over connected
+/// wires, most neighbours first, as VF2 (Cordella et al. 2004) orders them.
+std::optional<std::vector<Wire>> place_all(const RouteGraph& graph, std::uint32_t wires, const Coupling& coupling,
+                                           std::size_t steps);
+
+}  // namespace skerry::passes::native

@@ -1,0 +1,270 @@
+#include "passes/native/route_walk.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include "passes/native/pairs.hpp"
+namespace skerry::passes::native {
+namespace {
+
+// Tuned on circuits made by bench/compile.py's generators: how much the following pairs and the price of a swap weigh
+// against the front.
+static const std::size_t kLookAhead = getenv("KA") ? atoi(getenv("KA")) : 20;
+static const double kLaterWeight = getenv("KL") ? atof(getenv("KL")) : 0.5;
+static const double kPriceWeight = getenv("KP") ? atof(getenv("KP")) : 0.35;
+static const int kNorm = getenv("KN") ? atoi(getenv("KN")) : 1;
+constexpr double kDecayStep = 0.001;
+constexpr unsigned kDecayReset = 5;
+
+}  // namespace
+
+Layout::Layout(std::vector<Wire> places) : place(std::move(places)), holds(place.size()) {
+  for (Wire wire = 0; wire < place.size(); ++wire) holds[place[wire]] = wire;
+}
+
+void Layout::exchange(Wire p, Wire q) {
+  std::swap(holds[p], holds[q]);
+  place[holds[p]] = p;
+  place[holds[q]] = q;
+}
+
+RouteWalk::RouteWalk(const RouteGraph& graph, const Coupling& coupling)
+    : graph_(graph),
+      coupling_(coupling),
+      missing_(graph.size()),
+      front_partner_(coupling.size()),
+      later_partners_(coupling.size()),
+      visited_(graph.size(), 0),
+      met_at_(coupling.size()),
+      decay_(coupling.size()) {}
+
+std::uint64_t RouteWalk::run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps) {
+  layout_ = &layout;
+  steps_ = steps;
+  start(forward);
+  const unsigned patience = 10 + 3 * coupling_.size();
+  while (true) {
+    run_ready();
+    if (front_.empty()) return cost_;
+    if (front_changed_) look_ahead();
+    if (swaps_since_run_ > patience) {
+      force_nearest();
+    } else {
+      choose_swap(random);
+    }
+  }
+}
+
+void RouteWalk::start(bool forward) {
+  forward_ = forward;
+  cost_ = 0;
+  swaps_since_run_ = 0;
+  ready_.clear();
+  front_.clear();
+  met_.clear();
+  std::ranges::fill(met_at_, kNoGate);
+  std::ranges::fill(decay_, 1.0);
+  std::iota(front_partner_.begin(), front_partner_.end(), 0U);
+  for (auto& list : later_partners_) list.clear();
+  later_touched_.clear();
+  later_count_ = 0;
+  const auto count = static_cast<std::uint32_t>(graph_.size());
+  for (std::uint32_t i = 0; i < count; ++i) missing_[i] = static_cast<std::uint32_t>(before(i).size());
+  // The stack gives the last first.
+  for (std::uint32_t k = 0; k < count; ++k) {
+    const std::uint32_t i = forward ? count - 1 - k : k;
+    if (missing_[i] == 0) ready_.push_back(i);
+  }
+}
+
+void RouteWalk::execute(std::uint32_t node) {
+  const RouteNode& at = graph_.node(node);
+  if (at.is_pair) pair_executed(at, layout_->place[at.a], layout_->place[at.b]);
+  if (steps_ != nullptr) steps_->push_back({.is_swap = false, .a = node});
+  for (const std::uint32_t next : after(node)) {
+    if (--missing_[next] == 0) ready_.push_back(next);
+  }
+}
+
+void RouteWalk::run_ready() {
+  bool ran_pair = false;
+  const auto try_run = [&](std::uint32_t node) {
+    const RouteNode& at = graph_.node(node);
+    if (at.is_pair && coupling_.distance(layout_->place[at.a], layout_->place[at.b]) != 1) return false;
+    ran_pair = ran_pair || at.is_pair;
+    execute(node);
+    return true;
+  };
+  for (std::size_t i = 0; i < front_.size();) {
+    const std::uint32_t node = front_[i];
+    if (!try_run(node)) {
+      ++i;
+      continue;
+    }
+    const RouteNode& at = graph_.node(node);
+    front_partner_[at.a] = at.a;
+    front_partner_[at.b] = at.b;
+    front_[i] = front_.back();
+    front_.pop_back();
+    front_changed_ = true;
+  }
+  while (!ready_.empty()) {
+    const std::uint32_t node = ready_.back();
+    ready_.pop_back();
+    if (try_run(node)) continue;
+    const RouteNode& at = graph_.node(node);
+    front_.push_back(node);
+    front_partner_[at.a] = at.b;
+    front_partner_[at.b] = at.a;
+    front_changed_ = true;
+  }
+  if (ran_pair) {
+    swaps_since_run_ = 0;
+    std::ranges::fill(decay_, 1.0);
+  }
+}
+
+void RouteWalk::pair_executed(const RouteNode& node, Wire p, Wire q) {
+  const std::uint32_t newest = met_at_[p];
+  if (newest != kNoGate && newest == met_at_[q]) {
+    Met& met = met_[newest];
+    const int was = met.cost();
+    if (met.plain == 0 && met.mirrored == 3) {  // nothing but a swap so far, or nothing
+      met.plain = node.plain;
+      met.mirrored = node.mirrored;
+    } else {
+      met.plain = met.mirrored = static_cast<std::uint8_t>(std::min(3, was + node.plain));
+      met.exchanged = false;
+    }
+    cost_ = cost_ + static_cast<std::uint64_t>(met.cost()) - static_cast<std::uint64_t>(was);
+    return;
+  }
+  met_at_[p] = met_at_[q] = static_cast<std::uint32_t>(met_.size());
+  met_.push_back({p, q, node.plain, node.mirrored, false});
+  cost_ += node.plain;
+}
+
+int RouteWalk::swap_price(Wire p, Wire q) const {
+  const std::uint32_t newest = met_at_[p];
+  if (newest == kNoGate || newest != met_at_[q]) return 3;
+  const Met& met = met_[newest];
+  return met.exchanged ? met.plain - met.mirrored : met.mirrored - met.plain;
+}
+
+void RouteWalk::apply_swap(Wire p, Wire q) {
+  cost_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(cost_) + swap_price(p, q));
+  const std::uint32_t newest = met_at_[p];
+  if (newest != kNoGate && newest == met_at_[q]) {
+    met_[newest].exchanged = !met_[newest].exchanged;
+  } else {
+    met_at_[p] = met_at_[q] = static_cast<std::uint32_t>(met_.size());
+    met_.push_back({p, q, 0, 3, true});
+  }
+  layout_->exchange(p, q);
+  if (steps_ != nullptr) steps_->push_back({.is_swap = true, .a = p, .b = q});
+}
+
+void RouteWalk::look_ahead() {
+  for (const Wire wire : later_touched_) later_partners_[wire].clear();
+  later_touched_.clear();
+  later_count_ = 0;
+  ++visit_;
+  queue_.assign(front_.begin(), front_.end());
+  for (std::size_t i = 0; i < queue_.size() && later_count_ < kLookAhead; ++i) {
+    for (const std::uint32_t next : after(queue_[i])) {
+      if (visited_[next] == visit_) continue;
+      visited_[next] = visit_;
+      queue_.push_back(next);
+      const RouteNode& at = graph_.node(next);
+      if (!at.is_pair) continue;
+      ++later_count_;
+      for (const auto& [wire, partner] : {std::pair(at.a, at.b), std::pair(at.b, at.a)}) {
+        if (later_partners_[wire].empty()) later_touched_.push_back(wire);
+        later_partners_[wire].push_back(partner);
+      }
+    }
+  }
+  front_changed_ = false;
+}
+
+// By how much the front and what follows come nearer when device wires p and q are exchanged.
+double RouteWalk::gain(Wire p, Wire q) const {
+  const auto& place = layout_->place;
+  const auto& holds = layout_->holds;
+  int front = 0, later = 0;
+  for (const auto& [from, to] : {std::pair(p, q), std::pair(q, p)}) {
+    const Wire wire = holds[from];
+    const Wire partner = front_partner_[wire];
+    if (partner != wire && place[partner] != to) {
+      front += static_cast<int>(coupling_.distance(from, place[partner])) -
+               static_cast<int>(coupling_.distance(to, place[partner]));
+    }
+    for (const Wire other : later_partners_[wire]) {
+      if (place[other] == to) continue;
+      later += static_cast<int>(coupling_.distance(from, place[other])) -
+               static_cast<int>(coupling_.distance(to, place[other]));
+    }
+  }
+  const double ahead = later_count_ == 0 ? 0.0 : kLaterWeight * later / static_cast<double>(later_count_);
+  return front / (kNorm ? static_cast<double>(front_.size()) : 1.0) + ahead;
+}
+
+void RouteWalk::choose_swap(base::Philox& random) {
+  double best = -1e300;
+  Wire best_p = 0, best_q = 0;
+  unsigned ties = 0;
+  for (const std::uint32_t node : front_) {
+    const RouteNode& at = graph_.node(node);
+    for (const Wire wire : {at.a, at.b}) {
+      const Wire p = layout_->place[wire];
+      for (const Wire q : coupling_.neighbours(p)) {
+        // A pair that both wait is met from both sides; once is enough.
+        const Wire other = layout_->holds[q];
+        if (front_partner_[other] != other && q < p) continue;
+        const double price = (3 - swap_price(p, q)) / 3.0;
+        const double score = gain(p, q) + kPriceWeight * price / (kNorm ? static_cast<double>(front_.size()) : 1.0) -
+                             (std::max(decay_[p], decay_[q]) - 1.0);
+        if (score > best + 1e-9) {
+          best = score;
+          best_p = p;
+          best_q = q;
+          ties = 1;
+        } else if (score > best - 1e-9) {
+          ++ties;
+          if (random() % ties == 0) {
+            best_p = p;
+            best_q = q;
+          }
+        }
+      }
+    }
+  }
+  apply_swap(best_p, best_q);
+  if (++swaps_since_run_ % kDecayReset == 0) {
+    std::ranges::fill(decay_, 1.0);
+  } else {
+    decay_[best_p] += kDecayStep;
+    decay_[best_q] += kDecayStep;
+  }
+}
+
+// The walk turns in circles: the nearest pair of the front is brought together by the shortest way.
+void RouteWalk::force_nearest() {
+  const auto far = [&](std::uint32_t node) {
+    const RouteNode& at = graph_.node(node);
+    return coupling_.distance(layout_->place[at.a], layout_->place[at.b]);
+  };
+  const RouteNode& at = graph_.node(*std::ranges::min_element(front_, {}, far));
+  Wire from = layout_->place[at.a];
+  const Wire to = layout_->place[at.b];
+  while (coupling_.distance(from, to) > 1) {
+    const auto& near = coupling_.neighbours(from);
+    const Wire next = *std::ranges::min_element(near, {}, [&](Wire w) { return coupling_.distance(w, to); });
+    apply_swap(from, next);
+    from = next;
+  }
+  swaps_since_run_ = 0;
+}
+
+}  // namespace skerry::passes::native

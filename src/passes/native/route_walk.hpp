@@ -1,0 +1,85 @@
+/// \file
+/// One walk of the router through a program from a given layout.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/random.hpp"
+#include "passes/native/route.hpp"
+#include "passes/native/route_graph.hpp"
+
+namespace skerry::passes::native {
+
+/// Device wire of each program wire, spare wires included, and back.
+struct Layout {
+  std::vector<Wire> place;  ///< of each program wire
+  std::vector<Wire> holds;  ///< program wire at each place
+
+  Layout() = default;
+  explicit Layout(std::vector<Wire> places);
+  void exchange(Wire p, Wire q);
+};
+
+/// A node that ran, or a swap of two device wires.
+struct RouteStep {
+  bool is_swap = false;
+  std::uint32_t a = 0, b = 0;  ///< device wires of a swap; a: the node
+};
+
+/// Walks forward or backward and decides swaps.
+class RouteWalk {
+ public:
+  RouteWalk(const RouteGraph& graph, const Coupling& coupling);
+
+  /// Moves `layout` along. steps: what happened, in order; null when nobody wants to know. Gives the CX that the blocks
+  /// and swaps come to.
+  std::uint64_t run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps);
+
+ private:
+  struct Met {  // the newest block on a pair of device wires
+    Wire p = 0, q = 0;
+    std::uint8_t plain = 0, mirrored = 0;
+    bool exchanged = false;
+    int cost() const { return exchanged ? mirrored : plain; }
+  };
+
+  void start(bool forward);
+  void run_ready();
+  void execute(std::uint32_t node);
+  void pair_executed(const RouteNode& node, Wire p, Wire q);
+  int swap_price(Wire p, Wire q) const;
+  void apply_swap(Wire p, Wire q);
+  void look_ahead();
+  void choose_swap(base::Philox& random);
+  double gain(Wire p, Wire q) const;
+  void force_nearest();
+  std::span<const std::uint32_t> after(std::uint32_t i) const {
+    return forward_ ? graph_.successors(i) : graph_.predecessors(i);
+  }
+  std::span<const std::uint32_t> before(std::uint32_t i) const {
+    return forward_ ? graph_.predecessors(i) : graph_.successors(i);
+  }
+
+  const RouteGraph& graph_;
+  const Coupling& coupling_;
+  Layout* layout_ = nullptr;
+  bool forward_ = true;
+  std::vector<RouteStep>* steps_ = nullptr;
+  std::vector<std::uint32_t> missing_;  ///< predecessors that have not run
+  std::vector<std::uint32_t> ready_, front_;
+  bool front_changed_ = false;
+  std::vector<Wire> front_partner_;                ///< per program wire, itself when it waits for nobody
+  std::vector<std::vector<Wire>> later_partners_;  ///< per program wire
+  std::vector<Wire> later_touched_;
+  std::size_t later_count_ = 0;
+  std::vector<std::uint32_t> visited_, queue_;
+  std::uint32_t visit_ = 0;
+  std::vector<std::uint32_t> met_at_;  ///< per device wire, index into met_
+  std::vector<Met> met_;
+  std::vector<double> decay_;
+  unsigned swaps_since_run_ = 0;
+  std::uint64_t cost_ = 0;
+};
+
+}  // namespace skerry::passes::native

@@ -1,0 +1,516 @@
+// The batch loop: blocks of samples go through all steps one after the other, each with one working memory.
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <skerry/error.hpp>
+#include <skerry/photonic.hpp>
+#include <string>
+#include <type_traits>
+
+#include "base/memory.hpp"
+#include "base/threads.hpp"
+#include "sim/fock/matrices.hpp"
+
+namespace skerry::photonic {
+
+using kernels::fock::KetKernels;
+using kernels::fock::ModeLayout;
+using kernels::fock::Moments;
+using sim::fock::Folded;
+using sim::fock::Matrices;
+using sim::fock::Phase;
+using sim::fock::PhaseSite;
+using sim::fock::StepMatrices;
+
+/// One batch's arrays, so that they travel together.
+struct Batch {
+  std::size_t size;
+  const FockInputs* inputs;
+  const FockOutputs* outputs;
+  const FockCotangents* cotangents = nullptr;
+  const FockGradients* gradients = nullptr;
+};
+
+enum class Pass : std::uint8_t { forward, record, backward, both };
+
+class FockSimulator::Impl {
+ public:
+  virtual ~Impl() = default;
+  virtual std::uint64_t amplitudes() const noexcept = 0;
+  virtual std::uint64_t workspace_bytes(bool with_gradient) const noexcept = 0;
+  virtual void prepare(bool with_gradient) = 0;
+  virtual void run(const Batch& batch, Pass pass) = 0;
+
+  std::uint32_t modes = 0;
+  std::vector<double> weights;
+  Precision precision{};
+  bool built = false, built_gradient = false;
+};
+
+namespace {
+
+/// A weight's gradient is the sum of coefficient * value over its contributions.
+struct Contribution {
+  std::uint32_t weight, value;
+  double coefficient;
+};
+
+template <class T>
+class Engine final : public FockSimulator::Impl {
+ public:
+  Engine(Folded folded, ModeLayout layout)
+      : kernels_(kernels::fock::ket_kernels<T>()), matrices_(std::move(folded.steps), std::move(layout)) {
+    const auto steps = matrices_.steps();
+    step_values_.assign(steps.size(), -1);
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      const Param& param = steps[s].step.param;
+      if (steps[s].step.gate == Gate::rotation || param.is_constant()) continue;
+      step_values_[s] = static_cast<std::int32_t>(values_);
+      contributions_.push_back({static_cast<std::uint32_t>(param.weight), values_++, param.scale});
+    }
+    sites_.resize(steps.size() + 1);
+    for (const PhaseSite& site : folded.sites) add_site(site);
+  }
+
+  std::uint64_t amplitudes() const noexcept override { return matrices_.layout().amplitudes; }
+
+  std::uint64_t workspace_bytes(bool with_gradient) const noexcept override {
+    return plan(kernels_.max_lanes, with_gradient).total * sizeof(T);
+  }
+
+  void prepare(bool with_gradient) override {
+    if (built && (built_gradient || !with_gradient)) return;
+    built = false;
+    matrices_.build(weights, with_gradient);
+    built = true;
+    built_gradient = with_gradient;
+  }
+
+  void run(const Batch& batch, Pass pass) override {
+    const bool sums_weights = batch.gradients != nullptr && !batch.gradients->weights.empty();
+    const std::size_t lanes = kernels_.max_lanes, blocks = (batch.size + lanes - 1) / lanes;
+    if (sums_weights) sample_gradients_.assign(batch.size * weights.size(), 0.0);
+    if (pass == Pass::backward && (tapes_.size() < blocks || recorded_ != batch.size))
+      throw Error(ErrorCode::invalid_argument,
+                  "a backward pass of " + std::to_string(batch.size) + " samples after a record of " +
+                      std::to_string(recorded_),
+                  "Fock simulator", "call record() with the same batch first");
+    if (pass == Pass::record) {
+      if (tapes_.size() < blocks) tapes_.resize(blocks);
+      recorded_ = batch.size;
+    }
+    base::parallel_for(0, blocks, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t block = begin; block < end; ++block) run_block(batch, block, pass);
+    });
+    if (!sums_weights) return;
+    std::fill(batch.gradients->weights.begin(), batch.gradients->weights.end(), 0.0);
+    for (std::size_t sample = 0; sample < batch.size; ++sample)
+      for (std::size_t w = 0; w < weights.size(); ++w)
+        batch.gradients->weights[w] += sample_gradients_[sample * weights.size() + w];
+  }
+
+ private:
+  /// Where the parts of a working memory begin, in elements.
+  struct Workspace {
+    std::size_t kets, lambdas, turns, alphas, starts, scratch, numbers, values, overlaps, total;
+  };
+
+  struct SiteSum {
+    std::size_t table;
+    std::uint32_t value;
+  };
+
+  void add_site(const PhaseSite& site) {
+    std::size_t table = 0;
+    while (table < phases_.size() && !phases_[table].same_function(site.phase)) ++table;
+    if (table == phases_.size()) {
+      phases_.push_back(site.phase);
+      const std::vector<double> g = sim::fock::phase_function(site.phase, matrices_.layout());
+      tables_.emplace_back(g.begin(), g.end());
+    }
+    std::vector<SiteSum>& sums = sites_[site.ket];
+    auto sum = std::find_if(sums.begin(), sums.end(), [table](const SiteSum& s) { return s.table == table; });
+    if (sum == sums.end()) sum = sums.insert(sums.end(), SiteSum{table, values_++});
+    const Param& param = site.phase.param;
+    contributions_.push_back(
+        {static_cast<std::uint32_t>(param.weight), sum->value, site.phase.coefficient * param.scale});
+  }
+
+  Workspace plan(std::size_t lanes, bool with_gradient) const noexcept {
+    const ModeLayout& layout = matrices_.layout();
+    const std::size_t ket = 2 * layout.amplitudes * lanes, modes_lanes = layout.cutoffs.size() * lanes;
+    const std::size_t longest = *std::max_element(layout.cutoffs.begin(), layout.cutoffs.end());
+    Workspace w{};
+    std::size_t at = 0;
+    const auto take = [&at](std::size_t count) {
+      const std::size_t here = at;
+      at += (count + 15) / 16 * 16;
+      return here;
+    };
+    w.kets = take(ket * (with_gradient ? matrices_.steps().size() + 1 : 2));
+    w.lambdas = take(with_gradient ? 2 * ket : 0);
+    w.turns = take(with_gradient ? layout.amplitudes * lanes : 0);
+    w.alphas = take(2 * modes_lanes);
+    w.starts = take(modes_lanes);
+    w.scratch = take(2 * longest * lanes);
+    w.numbers = take(6 * modes_lanes + lanes);
+    w.values = take(with_gradient ? values_ * lanes : 0);
+    w.overlaps = take(with_gradient ? 2 * lanes + 2 * modes_lanes : 0);
+    w.total = at;
+    return w;
+  }
+
+  /// A working memory from the pool; a new one when all are in use.
+  base::Buffer take_workspace(std::uint64_t bytes) {
+    {
+      const std::scoped_lock lock(mutex_);
+      for (std::size_t i = 0; i < pool_.size(); ++i)
+        if (pool_[i].bytes() >= bytes) {
+          base::Buffer buffer = std::move(pool_[i]);
+          pool_.erase(pool_.begin() + static_cast<std::ptrdiff_t>(i));
+          return buffer;
+        }
+      if (!pool_.empty()) pool_.pop_back();  // too small for this kind of call
+    }
+    return base::Buffer::allocate(bytes, memory_, "Fock kets");
+  }
+
+  void give_back(base::Buffer buffer) {
+    const std::scoped_lock lock(mutex_);
+    pool_.push_back(std::move(buffer));
+  }
+
+  void run_block(const Batch& batch, std::size_t block, Pass pass) {
+    const std::size_t begin = block * kernels_.max_lanes, end = std::min(batch.size, begin + kernels_.max_lanes);
+    std::size_t lanes = kernels_.max_lanes;
+    while (lanes / 2 >= end - begin && lanes / 2 >= kernels_.min_lanes) lanes /= 2;
+    const bool keeps = pass != Pass::forward, recorded = pass == Pass::record || pass == Pass::backward;
+    const Workspace w = plan(lanes, keeps);
+    base::Buffer buffer = recorded ? std::move(tapes_[block]) : take_workspace(workspace_bytes(keeps));
+    if (recorded && buffer.bytes() < workspace_bytes(true))
+      buffer = base::Buffer::allocate(workspace_bytes(true), memory_, "Fock kets");
+    T* memory = buffer.as<T>().data();
+    const T* ket = memory + w.kets + 2 * matrices_.steps().size() * matrices_.layout().amplitudes * lanes;
+    if (pass != Pass::backward) {
+      ket = forward(batch, begin, end, lanes, w, memory, keeps);
+      write_outputs(batch, begin, end, lanes, w, memory, ket);
+    }
+    if (pass == Pass::backward || pass == Pass::both) backward(batch, begin, end, lanes, w, memory, ket);
+    if (recorded) {
+      tapes_[block] = std::move(buffer);
+    } else {
+      give_back(std::move(buffer));
+    }
+  }
+
+  T* forward(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w, T* memory,
+             bool keep) const {
+    const ModeLayout& layout = matrices_.layout();
+    const std::size_t ket = 2 * layout.amplitudes * lanes;
+    for (std::size_t k = 0; k < modes; ++k)
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        const std::size_t at = (begin + lane) * modes + k;
+        const bool given = begin + lane < end && !batch.inputs->alphas_re.empty();
+        const double re = given ? batch.inputs->alphas_re[at] : 0.0, im = given ? batch.inputs->alphas_im[at] : 0.0;
+        memory[w.alphas + 2 * k * lanes + lane] = static_cast<T>(re);
+        memory[w.alphas + (2 * k + 1) * lanes + lane] = static_cast<T>(im);
+        memory[w.starts + k * lanes + lane] = static_cast<T>(std::exp(-(re * re + im * im) / 2));
+      }
+    T* from = memory + w.kets;
+    if (batch.inputs->kets.empty()) {
+      kernels_.coherent(lanes, layout, memory + w.alphas, memory + w.starts, memory + w.scratch, from);
+    } else {
+      read_kets(batch.inputs->kets, begin, end, lanes, from);
+    }
+    const auto steps = matrices_.steps();
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      T* to = memory + w.kets + (keep ? s + 1 : (s + 1) % 2) * ket;
+      apply(steps[s], false, lanes, from, to);
+      from = to;
+    }
+    return from;
+  }
+
+  void read_kets(std::span<const std::complex<double>> kets, std::size_t begin, std::size_t end, std::size_t lanes,
+                 T* to) const {
+    const std::size_t size = matrices_.layout().amplitudes;
+    for (std::size_t n = 0; n < size; ++n)
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        const std::complex<double> c = begin + lane < end ? kets[(begin + lane) * size + n] : 0.0;
+        to[2 * n * lanes + lane] = static_cast<T>(c.real());
+        to[(2 * n + 1) * lanes + lane] = static_cast<T>(c.imag());
+      }
+  }
+
+  void apply(const StepMatrices<T>& step, bool adjoint, std::size_t lanes, const T* from, T* to) const {
+    if (step.factors.empty()) {
+      kernels_.apply(lanes, step.gate, adjoint, from, to);
+    } else {
+      kernels_.diagonal(lanes, step.factors, adjoint, from, to);
+    }
+  }
+
+  void write_outputs(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
+                     T* memory, const T* ket) const {
+    const FockOutputs& out = *batch.outputs;
+    const std::size_t stride = modes * lanes;
+    T* numbers = memory + w.numbers;
+    Moments<T> moments;
+    const bool quadratures = !out.x.empty() || !out.p.empty(), counts = !out.n.empty() || !out.n2.empty();
+    const bool pairs = !out.a2_re.empty() || !out.a2_im.empty();
+    if (quadratures) moments.x = numbers, moments.p = numbers + stride;
+    if (counts) moments.n = numbers + 2 * stride, moments.n2 = numbers + 3 * stride;
+    if (pairs) moments.a2_re = numbers + 4 * stride, moments.a2_im = numbers + 5 * stride;
+    if (!out.norm.empty()) moments.norm = numbers + 6 * stride;
+    if (quadratures || counts || pairs || !out.norm.empty()) kernels_.moments(lanes, matrices_.layout(), ket, moments);
+    const auto scatter = [&](std::span<double> to, const T* from, std::size_t each) {
+      if (to.empty()) return;
+      for (std::size_t k = 0; k < each; ++k)
+        for (std::size_t i = begin; i < end; ++i) to[i * each + k] = static_cast<double>(from[k * lanes + i - begin]);
+    };
+    scatter(out.x, moments.x, modes);
+    scatter(out.p, moments.p, modes);
+    scatter(out.n, moments.n, modes);
+    scatter(out.n2, moments.n2, modes);
+    scatter(out.a2_re, moments.a2_re, modes);
+    scatter(out.a2_im, moments.a2_im, modes);
+    scatter(out.norm, moments.norm, 1);
+    if (out.kets.empty()) return;
+    const std::size_t size = matrices_.layout().amplitudes;
+    for (std::size_t i = begin; i < end; ++i)
+      for (std::size_t n = 0; n < size; ++n)
+        out.kets[i * size + n] = {static_cast<double>(ket[2 * n * lanes + i - begin]),
+                                  static_cast<double>(ket[(2 * n + 1) * lanes + i - begin])};
+  }
+
+  void start_lambda(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
+                    T* memory, const T* ket, T* lambda) const {
+    const FockCotangents& given = *batch.cotangents;
+    T* next = memory + w.numbers;
+    const auto gather = [&](std::span<const double> from, std::size_t each) -> const T* {
+      if (from.empty()) return nullptr;
+      T* to = next;
+      next += each * lanes;
+      for (std::size_t k = 0; k < each; ++k)
+        for (std::size_t lane = 0; lane < lanes; ++lane)
+          to[k * lanes + lane] = begin + lane < end ? static_cast<T>(from[(begin + lane) * each + k]) : T(0);
+      return to;
+    };
+    Moments<const T> moments;
+    moments.norm = gather(given.norm, 1);
+    moments.x = gather(given.x, modes);
+    moments.p = gather(given.p, modes);
+    moments.n = gather(given.n, modes);
+    moments.n2 = gather(given.n2, modes);
+    kernels_.moments_gradient(lanes, matrices_.layout(), ket, moments, lambda);
+    if (given.kets.empty()) return;
+    const std::size_t size = matrices_.layout().amplitudes;
+    for (std::size_t i = begin; i < end; ++i)
+      for (std::size_t n = 0; n < size; ++n) {
+        const std::complex<double> c = given.kets[i * size + n];
+        lambda[2 * n * lanes + i - begin] += static_cast<T>(c.real() / 2);
+        lambda[(2 * n + 1) * lanes + i - begin] += static_cast<T>(c.imag() / 2);
+      }
+  }
+
+  void backward(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
+                T* memory, const T* ket) {
+    const std::size_t size = 2 * matrices_.layout().amplitudes * lanes;
+    T *lambda = memory + w.lambdas, *other = lambda + size;
+    start_lambda(batch, begin, end, lanes, w, memory, ket, lambda);
+    const auto steps = matrices_.steps();
+    for (std::size_t s = steps.size(); s > 0; --s) {
+      const T *after = memory + w.kets + s * size, *before = after - size;
+      sum_sites(s, lanes, w, memory, after, lambda);
+      if (step_values_[s - 1] >= 0) {
+        T* sum = memory + w.values + static_cast<std::size_t>(step_values_[s - 1]) * lanes;
+        const StepMatrices<T>& step = steps[s - 1];
+        if (step.has_links) {
+          kernels_.link_gradient(lanes, step.gate, before, after, lambda, sum);
+        } else {
+          kernels_.overlap_gradient(lanes, step.derivative, before, lambda, sum);
+        }
+      }
+      apply(steps[s - 1], true, lanes, lambda, other);
+      std::swap(lambda, other);
+    }
+    sum_sites(0, lanes, w, memory, memory + w.kets, lambda);
+    write_gradients(batch, begin, end, lanes, w, memory, lambda);
+  }
+
+  void sum_sites(std::size_t ket, std::size_t lanes, const Workspace& w, T* memory, const T* psi,
+                 const T* lambda) const {
+    if (sites_[ket].empty()) return;
+    kernels_.turns(lanes, matrices_.layout().amplitudes, psi, lambda, memory + w.turns);
+    for (const SiteSum& sum : sites_[ket])
+      kernels_.weigh(lanes, tables_[sum.table], memory + w.turns, memory + w.values + sum.value * lanes);
+  }
+
+  void write_gradients(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
+                       T* memory, const T* lambda) {
+    const FockGradients& out = *batch.gradients;
+    if (!out.weights.empty())
+      for (std::size_t i = begin; i < end; ++i) {
+        double* sample = sample_gradients_.data() + i * weights.size();
+        for (const Contribution& c : contributions_)
+          sample[c.weight] += c.coefficient * static_cast<double>(memory[w.values + c.value * lanes + i - begin]);
+      }
+    if (!out.kets.empty()) {
+      const std::size_t size = matrices_.layout().amplitudes;
+      for (std::size_t i = begin; i < end; ++i)
+        for (std::size_t n = 0; n < size; ++n)
+          out.kets[i * size + n] = {2 * static_cast<double>(lambda[2 * n * lanes + i - begin]),
+                                    2 * static_cast<double>(lambda[(2 * n + 1) * lanes + i - begin])};
+    }
+    if (out.alphas_re.empty()) return;
+    // A coherent vector's derivatives: by Re alpha (a^ - Re alpha), by Im alpha (i a^ - Im alpha).
+    T* overlaps = memory + w.overlaps;
+    kernels_.raised_overlaps(lanes, matrices_.layout(), memory + w.kets, lambda, overlaps);
+    for (std::size_t k = 0; k < modes; ++k)
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::size_t lane = i - begin;
+        const auto part = [&](std::size_t index) { return static_cast<double>(overlaps[index * lanes + lane]); };
+        const auto alpha = [&](std::size_t index) {
+          return static_cast<double>(memory[w.alphas + (2 * k + index) * lanes + lane]);
+        };
+        out.alphas_re[i * modes + k] = 2 * (part(2 + 2 * k) - alpha(0) * part(0));
+        out.alphas_im[i * modes + k] = 2 * (-part(3 + 2 * k) - alpha(1) * part(0));
+      }
+  }
+
+  const KetKernels<T>& kernels_;
+  Matrices<T> matrices_;
+  std::vector<std::int32_t> step_values_;  // for each step its value, -1 for none
+  std::vector<std::vector<SiteSum>> sites_;
+  std::vector<Phase> phases_;
+  std::vector<std::vector<T>> tables_;  // g(n) of phases_
+  std::vector<Contribution> contributions_;
+  std::uint32_t values_ = 0;
+  std::vector<double> sample_gradients_;
+  base::MemoryBudget memory_;
+  std::mutex mutex_;
+  std::vector<base::Buffer> pool_;
+  std::vector<base::Buffer> tapes_;  // of record(), one for each block
+  std::size_t recorded_ = 0;
+};
+
+void need(std::size_t given, std::size_t wanted, const char* what) {
+  if (given == 0 || given == wanted) return;
+  throw Error(ErrorCode::invalid_argument,
+              std::string(what) + " has " + std::to_string(given) + " numbers, not " + std::to_string(wanted),
+              "Fock simulator", "pass batch times modes (or amplitudes)");
+}
+
+void check(const Batch& batch, const FockSimulator::Impl& impl) {
+  const std::size_t modes = impl.modes, amplitudes = impl.amplitudes();
+  const std::size_t all = batch.size * modes;
+  need(batch.inputs->alphas_re.size(), all, "alphas_re");
+  need(batch.inputs->alphas_im.size(), batch.inputs->alphas_re.size() == 0 ? 0 : all, "alphas_im");
+  if (batch.inputs->alphas_re.size() != batch.inputs->alphas_im.size())
+    throw Error(ErrorCode::invalid_argument, "alphas without their imaginary parts", "Fock simulator", "pass both");
+  need(batch.outputs->norm.size(), batch.size, "norm");
+  for (const auto& [span, name] : {std::pair(batch.outputs->x, "x"), std::pair(batch.outputs->p, "p"),
+                                   std::pair(batch.outputs->n, "n"), std::pair(batch.outputs->n2, "n2"),
+                                   std::pair(batch.outputs->a2_re, "a2_re"), std::pair(batch.outputs->a2_im, "a2_im")})
+    need(span.size(), all, name);
+  need(batch.inputs->kets.size(), batch.size * amplitudes, "initial kets");
+  need(batch.outputs->kets.size(), batch.size * amplitudes, "kets");
+  if (batch.cotangents == nullptr) return;
+  need(batch.cotangents->norm.size(), batch.size, "cotangent of norm");
+  for (const auto& [span, name] :
+       {std::pair(batch.cotangents->x, "cotangent of x"), std::pair(batch.cotangents->p, "cotangent of p"),
+        std::pair(batch.cotangents->n, "cotangent of n"), std::pair(batch.cotangents->n2, "cotangent of n2")})
+    need(span.size(), all, name);
+  need(batch.cotangents->kets.size(), batch.size * amplitudes, "cotangent of kets");
+  need(batch.gradients->weights.size(), impl.weights.size(), "gradient of weights");
+  need(batch.gradients->alphas_re.size(), all, "gradient of alphas_re");
+  need(batch.gradients->alphas_im.size(), batch.gradients->alphas_re.size(), "gradient of alphas_im");
+  need(batch.gradients->kets.size(), batch.size * amplitudes, "gradient of kets");
+}
+
+}  // namespace
+
+FockSimulator::FockSimulator(const Circuit& circuit, std::span<const std::uint32_t> cutoffs, Precision precision) {
+  if (cutoffs.size() != circuit.modes())
+    throw Error(ErrorCode::invalid_argument,
+                std::to_string(cutoffs.size()) + " cutoffs for " + std::to_string(circuit.modes()) + " modes",
+                "Fock simulator", "pass one for each mode");
+  for (const std::uint32_t cutoff : cutoffs)
+    if (cutoff == 0 || cutoff > kMaxCutoff)
+      throw Error(ErrorCode::out_of_range, "cutoff " + std::to_string(cutoff), "Fock simulator",
+                  "take 1 to " + std::to_string(kMaxCutoff));
+  if (precision == Precision::single_precision) {
+    impl_ = std::make_unique<Engine<float>>(sim::fock::fold(circuit), sim::fock::layout_of(cutoffs));
+  } else {
+    impl_ = std::make_unique<Engine<double>>(sim::fock::fold(circuit), sim::fock::layout_of(cutoffs));
+  }
+  impl_->modes = circuit.modes();
+  impl_->precision = precision;
+  impl_->weights.assign(circuit.weights(), 0.0);
+}
+
+FockSimulator::FockSimulator(FockSimulator&&) noexcept = default;
+FockSimulator& FockSimulator::operator=(FockSimulator&&) noexcept = default;
+FockSimulator::~FockSimulator() = default;
+
+std::uint32_t FockSimulator::modes() const noexcept {
+  return impl_->modes;
+}
+std::uint32_t FockSimulator::weights() const noexcept {
+  return static_cast<std::uint32_t>(impl_->weights.size());
+}
+std::uint64_t FockSimulator::amplitudes() const noexcept {
+  return impl_->amplitudes();
+}
+Precision FockSimulator::precision() const noexcept {
+  return impl_->precision;
+}
+std::uint64_t FockSimulator::workspace_bytes(bool with_gradient) const noexcept {
+  return impl_->workspace_bytes(with_gradient);
+}
+
+void FockSimulator::set_weights(std::span<const double> weights) {
+  if (weights.size() != impl_->weights.size())
+    throw Error(ErrorCode::invalid_argument,
+                std::to_string(weights.size()) + " weights for a circuit of " + std::to_string(impl_->weights.size()),
+                "Fock simulator", "pass one for each weight");
+  for (const double weight : weights)
+    if (!std::isfinite(weight))
+      throw Error(ErrorCode::invalid_argument, "a weight that is not finite", "Fock simulator", "pass numbers");
+  if (std::equal(weights.begin(), weights.end(), impl_->weights.begin())) return;
+  std::copy(weights.begin(), weights.end(), impl_->weights.begin());
+  impl_->built = impl_->built_gradient = false;
+}
+
+void FockSimulator::forward(std::size_t batch, const FockInputs& inputs, const FockOutputs& outputs) {
+  const Batch all{batch, &inputs, &outputs};
+  check(all, *impl_);
+  impl_->prepare(false);
+  impl_->run(all, Pass::forward);
+}
+
+void FockSimulator::record(std::size_t batch, const FockInputs& inputs, const FockOutputs& outputs) {
+  const Batch all{batch, &inputs, &outputs};
+  check(all, *impl_);
+  impl_->prepare(true);
+  impl_->run(all, Pass::record);
+}
+
+void FockSimulator::backward(std::size_t batch, const FockCotangents& cotangents, const FockGradients& gradients) {
+  const FockInputs no_inputs;
+  const FockOutputs no_outputs;
+  const Batch all{batch, &no_inputs, &no_outputs, &cotangents, &gradients};
+  check(all, *impl_);
+  impl_->run(all, Pass::backward);
+}
+
+void FockSimulator::gradient(std::size_t batch, const FockInputs& inputs, const FockOutputs& outputs,
+                             const FockCotangents& cotangents, const FockGradients& gradients) {
+  const Batch all{batch, &inputs, &outputs, &cotangents, &gradients};
+  check(all, *impl_);
+  impl_->prepare(true);
+  impl_->run(all, Pass::both);
+}
+
+}  // namespace skerry::photonic

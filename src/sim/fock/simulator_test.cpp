@@ -1,0 +1,78 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <skerry/error.hpp>
+#include <skerry/photonic.hpp>
+
+#include "sim/fock/fold.hpp"
+
+namespace skerry::photonic {
+namespace {
+
+TEST(FockSimulator, TwoModeSqueezedVacuumHasTheClosedFormPhotonNumbers) {
+  Circuit circuit(2);
+  circuit.two_mode_squeezing(0.4, 1.1, 1, 0);
+  FockSimulator simulator(circuit, std::vector<std::uint32_t>{24, 24});
+  std::vector<double> n(2), n2(2), norm(1);
+  FockOutputs out;
+  out.n = n;
+  out.n2 = n2;
+  out.norm = norm;
+  simulator.forward(1, {}, out);
+  const double mean = std::pow(std::sinh(0.4), 2);
+  for (const std::size_t mode : {0U, 1U}) {
+    EXPECT_NEAR(n[mode], mean, 1e-12);
+    EXPECT_NEAR(n2[mode], 2 * mean * mean + mean, 1e-12);
+  }
+  EXPECT_NEAR(norm[0], 1, 1e-14);
+}
+
+TEST(FockSimulator, DisplacementAddsItsAlphaToACoherentState) {
+  Circuit circuit(1);
+  circuit.displacement(0.5, 0.7, 0).rotation(-0.2, 0);
+  FockSimulator simulator(circuit, std::vector<std::uint32_t>{30});
+  std::vector<double> x(1), p(1);
+  FockOutputs out;
+  out.x = x;
+  out.p = p;
+  const double re = 0.3, im = -0.8;
+  simulator.forward(1, {std::span(&re, 1), std::span(&im, 1), {}}, out);
+  const std::complex<double> alpha = (std::complex(re, im) + std::polar(0.5, 0.7)) * std::polar(1.0, -0.2);
+  EXPECT_NEAR(x[0], 2 * alpha.real(), 1e-12);
+  EXPECT_NEAR(p[0], 2 * alpha.imag(), 1e-12);
+}
+
+TEST(Fold, ALayerOfTwoModesCostsOnePassPerBeamSplitterSqueezerAndDisplacer) {
+  Circuit circuit(2, 28);
+  circuit.layer(0).layer(14);
+  const sim::fock::Folded folded = sim::fock::fold(circuit);
+  // Twice two beam splitters, two squeezers, two displacers; the last layer's phases are one pass of their own.
+  EXPECT_EQ(folded.steps.size(), 13U);
+  for (const sim::fock::Step& step : folded.steps)
+    if (step.gate == Gate::squeezing || step.gate == Gate::displacement) {
+      EXPECT_TRUE(step.in.empty() && step.out.empty());
+    }
+}
+
+TEST(FockSimulator, AnEmptyCircuitAndAnEmptyBatchWork) {
+  FockSimulator simulator(Circuit(1), std::vector<std::uint32_t>{1});
+  simulator.forward(0, {}, {});
+  std::vector<double> norm(3);
+  FockOutputs out;
+  out.norm = norm;
+  simulator.forward(3, {}, out);
+  EXPECT_EQ(norm, std::vector<double>(3, 1.0));
+}
+
+TEST(FockSimulator, RefusesAKetThatIsTooLarge) {
+  const Circuit circuit(6);
+  try {
+    FockSimulator(circuit, std::vector<std::uint32_t>(6, 256));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::limit_exceeded);
+  }
+}
+
+}  // namespace
+}  // namespace skerry::photonic

@@ -1,0 +1,121 @@
+#include "sim/noise/noisy_program.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+namespace skerry::sim {
+namespace {
+
+/// What is drawn or told at once has at most 2^this entries.
+constexpr std::size_t kMaxTableBits = 26;
+
+void place_wires(NoisyProgram& program) {
+  const Circuit& circuit = program.noisy.circuit;
+  std::vector<bool> touched(circuit.num_wires(), program.options.initial_state.has_value());
+  for (const Block& block : circuit.blocks()) {
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      if (!is_gate(block[i].op)) continue;
+      for (const Wire wire : block[i].wires) touched[wire] = true;
+    }
+  }
+  program.places.assign(circuit.num_wires(), kIdle);
+  for (Wire wire = 0; wire < circuit.num_wires(); ++wire)
+    if (touched[wire]) program.places[wire] = static_cast<std::uint32_t>(program.wires++);
+}
+
+void list_measures(NoisyProgram& program) {
+  const Circuit& circuit = program.noisy.circuit;
+  auto& steps = program.code.steps;
+  const bool measures = program.code.has_measure;
+  program.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
+  program.classical_bits = std::max(circuit.num_bits(), program.outcome_bits);
+  if (!measures && program.options.shots != 0) {
+    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) steps.push_back({StepKind::measure, wire, wire});
+  }
+  for (std::uint32_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].kind != StepKind::measure) continue;
+    const Wire wire = steps[i].a;
+    if (i < program.code.tail)
+      ++program.measures_midway;
+    else if (program.places[wire] != kIdle || program.noisy.readout[wire] != Confusion{1, 0, 0, 1})
+      program.tail_measures.push_back({i, wire});
+  }
+}
+
+std::optional<std::string> choose_distribution(const Circuit& circuit, NoisyProgram& program) {
+  const RunOptions& options = program.options;
+  if (program.tail_measures.size() > kMaxTableBits)
+    return std::to_string(program.tail_measures.size()) + " wires are measured at the end, more than " +
+           std::to_string(kMaxTableBits);
+  if (!options.want_probabilities) return std::nullopt;
+  program.bits_distribution = options.probability_wires.empty() && program.code.is_dynamic && program.code.has_measure;
+  program.distribution_wires = options.probability_wires;
+  if (!program.bits_distribution && options.probability_wires.empty()) {
+    program.distribution_wires.resize(circuit.num_wires());
+    std::iota(program.distribution_wires.begin(), program.distribution_wires.end(), 0U);
+  }
+  const std::size_t bits = program.bits_distribution ? circuit.num_bits() : program.distribution_wires.size();
+  if (bits <= kMaxTableBits) return std::nullopt;
+  return "a distribution over " + std::to_string(bits) + (program.bits_distribution ? " bits" : " wires") +
+         " has more than 2^" + std::to_string(kMaxTableBits) + " entries";
+}
+
+}  // namespace
+
+std::uint64_t NoisyProgram::distribution_bytes() const noexcept {
+  if (!options.want_probabilities) return 0;
+  return sizeof(double) << (bits_distribution ? outcome_bits : distribution_wires.size());
+}
+
+Classical NoisyProgram::after_tail(const ClassicalUnit& unit, const Classical& entry, std::uint32_t pc,
+                                   std::uint64_t recorded, const RunControl& control) const {
+  Classical values = entry;
+  std::size_t next = 0;
+  while (pc < code.steps.size()) {
+    const Step& step = code.steps[pc];
+    if (step.kind != StepKind::measure) {
+      pc = unit.step(pc, values, control);
+      continue;
+    }
+    // Usually the next of the list; jumps leave some out.
+    while (next < tail_measures.size() && tail_measures[next].step < pc) ++next;
+    const bool drawn = next < tail_measures.size() && tail_measures[next].step == pc;
+    values.bits[step.b] = static_cast<std::uint8_t>(drawn ? recorded >> next & 1 : 0);
+    ++pc;
+  }
+  return values;
+}
+
+void NoisyProgram::outcome(const Classical& values, std::span<std::uint64_t> out) const {
+  for (std::uint32_t bit = 0; bit < outcome_bits; ++bit) out[bit / 64] |= std::uint64_t{values.bits[bit]} << (bit % 64);
+}
+
+void NoisyProgram::misread(std::span<const Wire> of, std::span<double> table) const {
+  if (!noisy.has_readout) return;
+  for (std::size_t j = 0; j < of.size(); ++j) {
+    const Confusion& p = noisy.readout[of[j]];
+    const std::size_t stride = std::size_t{1} << j;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if ((i & stride) != 0) continue;
+      const double zero = table[i], one = table[i | stride];
+      table[i] = p[0] * zero + p[2] * one;
+      table[i | stride] = p[1] * zero + p[3] * one;
+    }
+  }
+}
+
+Expected<NoisyProgram> make_noisy_program(const Circuit& circuit, const RunOptions& options) {
+  check_noisy_options(circuit, options);
+  NoisyProgram program;
+  program.noisy = attach(circuit, options.noise.get());
+  program.options = options;
+  program.options.want_memory = options.want_memory && options.shots != 0;
+  program.code = flatten(program.noisy.circuit, true);
+  place_wires(program);
+  list_measures(program);
+  if (auto reason = choose_distribution(circuit, program)) return Unexpected{*reason};
+  return program;
+}
+
+}  // namespace skerry::sim

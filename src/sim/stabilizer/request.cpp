@@ -1,0 +1,156 @@
+#include "sim/stabilizer/request.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <skerry/error.hpp>
+#include <string>
+
+#include "kernels/stabilizer/pauli.hpp"
+#include "sim/stabilizer/clifford.hpp"
+#include "sim/stabilizer/tableau.hpp"
+#include "sim/state/trajectories.hpp"
+
+namespace skerry::sim {
+namespace {
+
+constexpr std::size_t kMaxDistributionBits = 26;
+/// A batch of frames should stay in a second-level cache.
+constexpr std::uint64_t kBatchBytes = 512 << 10;
+constexpr std::size_t kMaxFrameWords = 64;
+constexpr std::uint64_t kGroupBytes = 8 << 20;
+
+void check_options(const RunOptions& options, std::uint32_t num_wires) {
+  std::vector<bool> seen(num_wires);
+  for (const std::uint32_t wire : options.probability_wires) {
+    if (wire >= num_wires) {
+      throw Error(ErrorCode::out_of_range, "probability_wires names wire " + std::to_string(wire) +
+                                               " of a circuit of " + std::to_string(num_wires) + " wires");
+    }
+    if (seen[wire])
+      throw Error(ErrorCode::invalid_argument, "probability_wires names wire " + std::to_string(wire) + " twice");
+    seen[wire] = true;
+  }
+  for (const Observable& observable : options.observables) {
+    if (observable.num_wires() == num_wires) continue;
+    throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
+                                                 " wires, the circuit on " + std::to_string(num_wires));
+  }
+}
+
+std::optional<std::string> lower_gates(const Circuit& circuit, StabilizerRequest& request) {
+  CliffordLowering lowering(circuit);
+  for (const Step& step : request.code.steps) {
+    request.first.push_back(static_cast<std::uint32_t>(request.gates.size()));
+    if (step.kind != StepKind::gate) continue;
+    if (auto reason = lowering.append(circuit.blocks()[step.b][step.a], request.code.positions, request.gates))
+      return reason;
+  }
+  request.first.push_back(static_cast<std::uint32_t>(request.gates.size()));
+  return std::nullopt;
+}
+
+/// A circuit that measures nothing is asked for shots: all its wires are measured at the end.
+void choose_outcome_bits(const Circuit& circuit, StabilizerRequest& request) {
+  const bool measures = request.code.has_measure;
+  request.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
+  request.classical_bits = std::max(circuit.num_bits(), request.outcome_bits);
+  if (measures || request.shots == 0) return;
+  for (Wire wire = 0; wire < circuit.num_wires(); ++wire) {
+    request.code.steps.push_back({StepKind::measure, request.code.positions[wire], wire});
+    request.first.push_back(request.first.back());
+  }
+}
+
+std::optional<std::string> choose_distribution(const Circuit& circuit, const RunOptions& options,
+                                               StabilizerRequest& request) {
+  if (!options.want_probabilities) return std::nullopt;
+  request.want_distribution = true;
+  request.distribution_of_bits =
+      options.probability_wires.empty() && request.code.is_dynamic && request.code.has_measure;
+  request.distribution_wires = options.probability_wires;
+  if (request.distribution_of_bits && options.shots != 0)
+    return "the distribution of the bits of a circuit that measures midway is told without shots only";
+  if (!request.distribution_of_bits && options.probability_wires.empty())
+    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) request.distribution_wires.push_back(wire);
+  const std::size_t bits = request.distribution_of_bits ? circuit.num_bits() : request.distribution_wires.size();
+  if (bits <= kMaxDistributionBits) return std::nullopt;
+  return "a distribution over " + std::to_string(bits) + (request.distribution_of_bits ? " bits" : " wires") +
+         " has more than 2^" + std::to_string(kMaxDistributionBits) + " entries";
+}
+
+void choose_way(StabilizerRequest& request) {
+  std::uint32_t coins = 0;
+  bool computes = false;
+  for (const Step& step : request.code.steps) {
+    const bool is_random = step.kind == StepKind::measure || step.kind == StepKind::reset;
+    coins += is_random ? 1U : 0U;
+    request.records += step.kind == StepKind::measure ? 1U : 0U;
+    computes = computes || !(is_random || step.kind == StepKind::gate);
+  }
+  const bool asks_midway =
+      request.code.random_steps != 0 && (!request.observables.empty() || request.want_distribution);
+  request.branches = computes || asks_midway;
+  if (!request.branches) {
+    const std::uint64_t rows = 2 * std::uint64_t{request.wires()} + request.records;
+    const std::uint64_t fitting = kBatchBytes / (8 * std::max<std::uint64_t>(rows, 1)) / kernels::kRowWords;
+    const std::uint64_t needed = (request.shots + 64 * kernels::kRowWords - 1) / (64 * kernels::kRowWords);
+    const std::uint64_t most = std::min<std::uint64_t>(needed, kMaxFrameWords / kernels::kRowWords);
+    request.frame_words = kernels::kRowWords * std::max<std::uint64_t>(1, std::min(fitting, most));
+    return;
+  }
+  request.waiting = most_waiting(request.code.has_loop, coins, request.shots);
+}
+
+}  // namespace
+
+std::uint64_t StabilizerRequest::batch_bytes() const noexcept {
+  return 8 * frame_words * (2 * std::uint64_t{wires()} + records);
+}
+
+std::uint64_t StabilizerRequest::group_shots() const noexcept {
+  const std::uint64_t batch = 64 * frame_words, words = std::max<std::uint64_t>(outcome_shape().words(), 1);
+  const std::uint64_t batches = std::max<std::uint64_t>(1, kGroupBytes / (8 * words * batch));
+  return std::min(batches, (shots + batch - 1) / batch) * batch;
+}
+
+std::uint64_t StabilizerRequest::frames_bytes(int threads) const noexcept {
+  if (branches || shots == 0) return 0;
+  const std::uint64_t batches = (shots + 64 * frame_words - 1) / (64 * frame_words);
+  const std::uint64_t at_once = std::min<std::uint64_t>(static_cast<std::uint64_t>(threads), batches);
+  return at_once * batch_bytes() + 8 * group_shots() * outcome_shape().words();
+}
+
+std::uint64_t StabilizerRequest::distribution_bytes() const noexcept {
+  if (!want_distribution) return 0;
+  return sizeof(double) << (distribution_of_bits ? outcome_bits : distribution_wires.size());
+}
+
+std::uint64_t StabilizerRequest::peak_bytes(int threads) const noexcept {
+  const bool samples = shots != 0;
+  const std::uint64_t results = distribution_bytes() + (samples ? outcome_shape().store_bytes() : 0);
+  const std::uint64_t ids = branches ? 8 * shots : 0;
+  // The reference's tableau is gone before there are frames.
+  const std::uint64_t running = branches ? Tableau::bytes(wires()) * (1 + waiting) + ids
+                                         : std::max(Tableau::bytes(wires()), frames_bytes(threads));
+  return std::max(running + results, results + (samples ? outcome_shape().counts_bytes() : 0));
+}
+
+Expected<StabilizerRequest> make_stabilizer_request(const Circuit& circuit, const RunOptions& options) {
+  check_options(options, circuit.num_wires());
+  if (options.want_state) return Unexpected{"a stabilizer state is kept as its symmetries, without amplitudes"};
+  if (options.initial_state) return Unexpected{"an initial state of amplitudes may be no stabilizer state"};
+  StabilizerRequest request;
+  request.code = flatten(circuit, false);
+  request.shots = options.shots;
+  request.seed = options.seed;
+  request.want_memory = options.want_memory && options.shots != 0;
+  request.observables = options.observables;
+  if (auto reason = lower_gates(circuit, request)) return Unexpected{*reason};
+  choose_outcome_bits(circuit, request);
+  if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
+  choose_way(request);
+  return request;
+}
+
+}  // namespace skerry::sim

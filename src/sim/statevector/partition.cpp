@@ -1,0 +1,111 @@
+#include "sim/statevector/partition.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace skerry::sim {
+namespace {
+
+/// Work looked through at once; what lies beyond waits, so that long circuits are planned in linear time.
+constexpr std::size_t kWindow = 4096;
+
+/// What has been left behind, and what it keeps from being done.
+struct Blocked {
+  std::uint64_t x = 0, z = 0;
+  bool stops(const Reach& reach) const { return (reach.x & (x | z)) != 0 || (reach.z & x) != 0; }
+  void leave(const Reach& reach) {
+    x |= reach.x;
+    z |= reach.z;
+  }
+};
+
+std::uint64_t mixed_bits(std::span<const Reach> reaches, std::span<const std::uint32_t> todo) {
+  std::uint64_t mixed = 0;
+  for (const std::uint32_t i : todo) mixed |= reaches[i].x;
+  return mixed;
+}
+
+/// Bits in the order in which the work wants them, as many as there is room for.
+std::uint64_t choose_bits(std::span<const Reach> reaches, std::span<const std::uint32_t> todo, std::uint64_t always,
+                          int capacity) {
+  const std::uint64_t mixed = mixed_bits(reaches, todo);
+  std::uint64_t chosen = always;
+  Blocked blocked;
+  for (const std::uint32_t i : todo) {
+    const Reach& reach = reaches[i];
+    if (reach.x == 0 && !blocked.stops(reach)) continue;
+    if (!blocked.stops(reach) && std::popcount(chosen | reach.x) <= capacity) {
+      chosen |= reach.x;
+      continue;
+    }
+    blocked.leave(reach);
+    if ((mixed & ~(blocked.x | blocked.z)) == 0) break;
+  }
+  return chosen;
+}
+
+/// Of window, what can be done within `reach`; looks only where they look at some of `looked_at`.
+struct Taken {
+  std::vector<std::uint32_t> taken, left;
+  bool mixes = false;       ///< some of what is taken does
+  bool left_mixes = false;  ///< some of what is left does
+};
+Taken take(std::span<const Reach> reaches, std::span<const std::uint32_t> window, std::uint64_t within,
+           std::uint64_t looked_at) {
+  Taken out;
+  Blocked blocked;
+  for (const std::uint32_t i : window) {
+    const Reach& reach = reaches[i];
+    const bool mixes = reach.x != 0;
+    const bool wanted = mixes ? (reach.x & ~within) == 0 : (reach.z & looked_at) != 0 || reach.z == 0;
+    if (wanted && !blocked.stops(reach)) {
+      out.taken.push_back(i);
+      out.mixes |= mixes;
+      continue;
+    }
+    blocked.leave(reach);
+    out.left_mixes |= mixes;
+    out.left.push_back(i);
+  }
+  return out;
+}
+
+/// Splits off the looks after which nothing is mixed that they look at.
+std::vector<std::uint32_t> split_waiting(std::span<const Reach> reaches, std::vector<std::uint32_t>& taken) {
+  std::uint64_t mixed_later = 0;
+  std::vector<std::uint32_t> kept, waiting;
+  for (std::size_t k = taken.size(); k-- > 0;) {
+    const Reach& reach = reaches[taken[k]];
+    mixed_later |= reach.x;
+    const bool waits = reach.x == 0 && reach.z != 0 && (reach.z & mixed_later) == 0;
+    (waits ? waiting : kept).push_back(taken[k]);
+  }
+  taken.assign(kept.rbegin(), kept.rend());
+  std::ranges::reverse(waiting);
+  return waiting;
+}
+
+}  // namespace
+
+Part take_part(std::span<const Reach> reaches, std::vector<std::uint32_t>& todo, std::uint64_t always, int capacity) {
+  const std::span<const std::uint32_t> window = std::span(todo).first(std::min(todo.size(), kWindow));
+  const std::uint64_t chosen = choose_bits(reaches, window, always, capacity);
+  // Looks wait for the part that mixes what they look at, so that they meet others there; where nothing more will be
+  // mixed, or nothing can be before them, there is nothing to wait for.
+  constexpr std::uint64_t everywhere = ~std::uint64_t{0};
+  Taken now = take(reaches, window, chosen, chosen);
+  std::vector<std::uint32_t> waiting;
+  if (!now.mixes || (!now.left_mixes && window.size() == todo.size()))
+    now = take(reaches, window, chosen, everywhere);
+  else
+    waiting = split_waiting(reaches, now.taken);
+  std::vector<std::uint32_t> rest;
+  rest.reserve(todo.size() - now.taken.size());
+  std::ranges::merge(waiting, now.left, std::back_inserter(rest));
+  rest.insert(rest.end(), todo.begin() + static_cast<std::ptrdiff_t>(window.size()), todo.end());
+  todo = std::move(rest);
+  return {chosen, std::move(now.taken)};
+}
+
+}  // namespace skerry::sim

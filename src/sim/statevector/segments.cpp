@@ -1,0 +1,34 @@
+#include "sim/statevector/segments.hpp"
+
+#include <algorithm>
+
+namespace skerry::sim {
+namespace {
+
+bool depends_on_parameters_alone(const Circuit& circuit, const Instruction& instruction) {
+  return std::ranges::all_of(instruction.params, [&](const Param& param) {
+    return param.is_constant() || circuit.expressions().is_static(param.expr);
+  });
+}
+
+}  // namespace
+
+std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision) {
+  std::vector<bool> is_entered(code.steps.size() + 1);
+  for (const Step& step : code.steps)
+    if (step.kind == StepKind::jump || step.kind == StepKind::jump_unless) is_entered[step.a] = true;
+  std::vector<Segment> out;
+  for (std::uint32_t i = 0; i < code.tail; ++i) {
+    const Step& step = code.steps[i];
+    if (step.kind != StepKind::gate) continue;
+    if (out.empty() || out.back().end != i || is_entered[i]) out.push_back({.begin = i, .end = i});
+    Segment& segment = out.back();
+    segment.end = i + 1;
+    segment.gates.push_back({step.b, step.a});
+    segment.is_static &= depends_on_parameters_alone(circuit, circuit.blocks()[step.b][step.a]);
+  }
+  for (Segment& segment : out) segment.plan = plan_sweeps(segment.list(circuit, code), code.wires, precision);
+  return out;
+}
+
+}  // namespace skerry::sim

@@ -1,0 +1,230 @@
+#include "sim/statevector/sweeps.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/machine.hpp"
+#include "sim/statevector/partition.hpp"
+
+namespace skerry::sim {
+namespace {
+
+/// Where the machine does not tell its caches.
+constexpr std::uint64_t kUsualL2 = 1 << 20;
+/// States of this many wires or fewer are one block: sharing them costs more than it brings.
+constexpr int kOneBlock = 13;
+/// Blocks at least, as powers of two, of larger states.
+constexpr int kMinBlockBits = 2;
+
+std::uint64_t bit(unsigned i) {
+  return std::uint64_t{1} << i;
+}
+
+kernels::TileShape shape_of(Precision precision) {
+  return precision == Precision::single_precision ? kernels::tile_shape<float>() : kernels::tile_shape<double>();
+}
+
+/// Pieces of one sweep, from wires of the state to bits of its block. A swap only changes where a wire is; what the
+/// lane wires hold is put back at the end, because a vector is written as a whole.
+class Localizer {
+ public:
+  Localizer(const SweepPlan& plan, ItemPlan& item) : plan_(plan), item_(item), bit_of_(64, 0xff) {
+    for (std::size_t b = 0; b < item.local.size(); ++b) bit_of_[item.local[b]] = static_cast<std::uint8_t>(b);
+    wire_at_ = item.local;
+  }
+
+  void add(std::uint32_t index) {
+    const Piece& piece = plan_.pieces[index];
+    if (piece.kind == PieceKind::swap) return relabel(piece.target, piece.second);
+    if (piece.kind == PieceKind::quad) {
+      leave_lane(piece.target, piece.second);
+      leave_lane(piece.second, piece.target);
+    }
+    LocalPiece local{.kind = piece.kind, .piece = index};
+    local.x = move(piece.x, local.outside);
+    local.z = move(piece.z, local.outside);
+    if (piece.x != 0) local.target = bit_of_[piece.target];
+    if (piece.kind == PieceKind::quad) local.second = bit_of_[piece.second];
+    if (local.x == 0 && local.z == 0)
+      item_.outside.push_back(index);
+    else
+      item_.pieces.push_back(local);
+  }
+
+  void finish() {
+    for (std::uint8_t lane = 0; lane < plan_.shape.lane_bits; ++lane)
+      if (bit_of_[lane] != lane) move_amplitudes(lane, bit_of_[lane]);
+    item_.stored_at = wire_at_;
+  }
+
+ private:
+  void relabel(std::uint8_t a, std::uint8_t b) {
+    std::swap(bit_of_[a], bit_of_[b]);
+    wire_at_[bit_of_[a]] = a;
+    wire_at_[bit_of_[b]] = b;
+  }
+  void move_amplitudes(std::uint8_t a, std::uint8_t b) {
+    item_.pieces.push_back({.kind = PieceKind::swap, .target = a, .second = b, .x = bit(a) | bit(b)});
+    relabel(wire_at_[a], wire_at_[b]);
+  }
+  void leave_lane(std::uint8_t wire, std::uint8_t other) {
+    if (bit_of_[wire] >= plan_.shape.lane_bits) return;
+    auto free = static_cast<std::uint8_t>(item_.local.size() - 1);
+    if (free == bit_of_[other]) --free;
+    move_amplitudes(bit_of_[wire], free);
+  }
+  std::uint64_t move(std::uint64_t wires, std::uint64_t& outside) const {
+    std::uint64_t bits = 0;
+    for (std::uint64_t rest = wires; rest != 0; rest &= rest - 1) {
+      const auto wire = static_cast<unsigned>(std::countr_zero(rest));
+      if (bit_of_[wire] == 0xff)
+        outside |= bit(wire);
+      else
+        bits |= bit(bit_of_[wire]);
+    }
+    return bits;
+  }
+
+  const SweepPlan& plan_;
+  ItemPlan& item_;
+  std::vector<std::uint8_t> bit_of_, wire_at_;
+};
+
+StepPlan make_step(const SweepPlan& plan, const ItemPlan& item, const Part& part) {
+  const int lane_bits = plan.shape.lane_bits, slot_bits = plan.shape.slot_bits;
+  const auto bits = static_cast<int>(item.local.size());
+  StepPlan step;
+  step.pieces = part.taken;
+  std::uint64_t slots = part.reach & ~(bit(static_cast<unsigned>(lane_bits)) - 1);
+  for (int b = lane_bits; std::popcount(slots) < slot_bits; ++b) slots |= bit(static_cast<unsigned>(b));
+  std::uint64_t crossing = 0;
+  for (const std::uint32_t i : part.taken)
+    if (item.pieces[i].kind == PieceKind::factor) crossing |= item.pieces[i].z;
+  std::size_t slot = 0;
+  for (int b = lane_bits; b < bits; ++b)
+    if ((slots >> b & 1) != 0) step.slots[slot++] = static_cast<std::uint8_t>(b);
+  // Bits that a phase depends on turn over slowest, so that its tables are made anew seldom.
+  for (const bool crosses : {false, true})
+    for (int b = lane_bits; b < bits; ++b)
+      if ((slots >> b & 1) == 0 && ((crossing >> b & 1) != 0) == crosses)
+        step.loop_bits.push_back(static_cast<std::uint8_t>(b));
+  return step;
+}
+
+/// Tables that the phases of a step need at most: those that SweepBinder makes when no factor is 1.
+std::size_t count_tables(const SweepPlan& plan, const ItemPlan& item, const StepPlan& step) {
+  std::uint64_t tile = bit(static_cast<unsigned>(plan.shape.lane_bits)) - 1;
+  for (int s = 0; s < plan.shape.slot_bits; ++s) tile |= bit(step.slots[static_cast<std::size_t>(s)]);
+  std::size_t tables = 0;
+  std::uint64_t pending = 0, loops = 0;
+  const auto flush = [&] {
+    if (pending != 0) tables += 1 + static_cast<std::size_t>(std::popcount(loops));
+    pending = loops = 0;
+  };
+  for (const std::uint32_t i : step.pieces) {
+    const LocalPiece& piece = item.pieces[i];
+    if (piece.kind == PieceKind::factor) {
+      pending |= piece.z;
+      loops |= piece.z & ~tile;
+    } else if ((piece.x & pending) != 0) {
+      flush();
+    }
+  }
+  flush();
+  return tables;
+}
+
+void plan_steps(const SweepPlan& plan, ItemPlan& item) {
+  std::vector<Reach> reaches;
+  std::vector<std::uint32_t> todo;
+  for (const LocalPiece& piece : item.pieces) {
+    todo.push_back(static_cast<std::uint32_t>(reaches.size()));
+    reaches.push_back({piece.x, piece.z});
+  }
+  const std::uint64_t lanes = bit(static_cast<unsigned>(plan.shape.lane_bits)) - 1;
+  while (!todo.empty()) {
+    item.steps.push_back(make_step(plan, item, take_part(reaches, todo, lanes, plan.shape.bits())));
+    item.tables = std::max(item.tables, count_tables(plan, item, item.steps.back()));
+  }
+}
+
+ItemPlan plan_item(const SweepPlan& plan, const Part& part, int block) {
+  ItemPlan item;
+  std::uint64_t local = part.reach;
+  for (int wire = 0; std::popcount(local) < block; ++wire) local |= bit(static_cast<unsigned>(wire));
+  for (std::uint64_t rest = local; rest != 0; rest &= rest - 1)
+    item.local.push_back(static_cast<std::uint8_t>(std::countr_zero(rest)));
+  item.wires = local;
+  Localizer localizer(plan, item);
+  for (const std::uint32_t index : part.taken) localizer.add(index);
+  localizer.finish();
+  plan_steps(plan, item);
+  return item;
+}
+
+ItemPlan whole_item(const Piece& piece) {
+  ItemPlan item;
+  item.is_whole = true;
+  item.whole_gate = piece.gate;
+  item.wires = piece.x;
+  return item;
+}
+
+}  // namespace
+
+int block_wires(int wires, Precision precision) {
+  const int least = shape_of(precision).bits();
+  if (wires <= kOneBlock) return std::max(wires, least);
+  const std::uint64_t known = base::machine().l2_bytes;
+  const std::uint64_t l2 = known != 0 ? known : kUsualL2;
+  const std::uint64_t amplitude = precision == Precision::single_precision ? 8 : 16;
+  const int most = std::max(least, static_cast<int>(std::bit_width(l2 / amplitude)) - 1);
+  return std::max(least, std::min({wires - kMinBlockBits, most}));
+}
+
+SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block) {
+  SweepPlan plan;
+  plan.wires = wires;
+  plan.shape = shape_of(precision);
+  plan.pieces = lower(gates);
+  const int least = plan.shape.bits();
+  if (block == 0) block = block_wires(wires, precision);
+  block = std::max(std::min(block, wires), least);
+  std::vector<Reach> reaches;
+  std::vector<std::uint32_t> todo;
+  // What no sweep does mixes everything, so that nothing passes it.
+  for (const Piece& piece : plan.pieces) {
+    todo.push_back(static_cast<std::uint32_t>(reaches.size()));
+    reaches.push_back(piece.kind == PieceKind::whole ? Reach{~std::uint64_t{0}, 0} : Reach{piece.x, piece.z});
+  }
+  const std::uint64_t lanes = bit(static_cast<unsigned>(plan.shape.lane_bits)) - 1;
+  while (!todo.empty()) {
+    const Piece& first = plan.pieces[todo.front()];
+    if (first.kind == PieceKind::whole) {
+      plan.items.push_back(whole_item(first));
+      todo.erase(todo.begin());
+      continue;
+    }
+    plan.items.push_back(plan_item(plan, take_part(reaches, todo, lanes, block), block));
+  }
+  return plan;
+}
+
+std::size_t SweepPlan::scratch_size() const noexcept {
+  std::size_t most = 0;
+  const std::size_t table = 2 * shape.lanes() * shape.vectors();
+  for (const ItemPlan& item : items)
+    if (!item.is_whole) most = std::max(most, (std::size_t{2} << item.local.size()) + item.tables * table);
+  return most;
+}
+
+std::size_t SweepPlan::blocks() const noexcept {
+  std::size_t most = 1;
+  for (const ItemPlan& item : items) {
+    const int outside = wires - static_cast<int>(item.local.size());
+    if (!item.is_whole && outside > 0) most = std::max(most, std::size_t{1} << outside);
+  }
+  return most;
+}
+
+}  // namespace skerry::sim

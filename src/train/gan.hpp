@@ -1,0 +1,33 @@
+/// \file
+/// The whole of a GAN's training state, as checkpoints keep it.
+#pragma once
+
+#include <skerry/training.hpp>
+#include <span>
+#include <vector>
+
+#include "train/dense.hpp"
+#include "train/tasks.hpp"
+
+namespace skerry::train {
+
+/// Kingma and Ba, arXiv:1412.6980, with both moments corrected for their start.
+struct Adam {
+  double rate = 0.01;
+  std::vector<double> first, second;
+  void update(std::uint64_t step, std::span<const double> gradient, std::span<double> parameters);
+};
+
+struct GanTrainer::State {
+  explicit State(const GanOptions& chosen);
+  GanOptions options;
+  Task task;
+  photonic::Generator generator;
+  std::vector<double> parameters;  // of the generator
+  DenseNetwork discriminator;
+  Adam generator_adam, discriminator_adam;
+  std::uint64_t step = 0;
+  std::vector<double> points, scores, by_points, by_generator, by_latents, by_discriminator;
+};
+
+}  // namespace skerry::train

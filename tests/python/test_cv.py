@@ -1,0 +1,324 @@
+"""Quantum generators: encodings, strategies with equal bits, gradients, recovery, accounts, frameworks."""
+
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+import cv_vectors as vectors
+import numpy as np
+import pytest
+import skerry
+from skerry import cv
+
+STRATEGIES = ("sequential", "cpu_batch", "threading", "auto")
+ENCODINGS = ("coherent_state", "direct_displacement", "classical_neural")
+
+
+def flat_network(net: dict[str, Any]) -> np.ndarray:
+    return np.concatenate([np.ravel(net[name]) for name in ("W1", "b1", "W2", "b2")])
+
+
+def test_encodings_equal_the_reference_vectors() -> None:
+    data = vectors.load("09_encodings")
+    for case in data["cases"]:
+        net = case["net"]
+        generator = cv.QuantumSFGenerator(
+            n_modes=case["modes"],
+            latent_dim=len(case["z"]),
+            layers=1,
+            cutoff_dim=2,
+            encoding_strategy=case["kind"],
+            scale=case["scale"],
+            hidden=len(net["b1"]) if net else 6,
+            amplitude=net["amax"] if net else 1.0,
+        )
+        if net:
+            generator.parameters[generator.layer_parameters :] = flat_network(net)
+        alphas = generator.encode(np.array([case["z"]]))[0]
+        assert np.abs(alphas - vectors.array(case["alpha"])).max() <= data["tol_abs"]["complex128"]
+
+
+@pytest.mark.parametrize(("dtype", "precision"), vectors.FILES)
+def test_a_trained_encoding_has_the_reference_gradients(dtype: str, precision: str) -> None:
+    data = vectors.load("08_cvqnn_neural")
+    net = data["encoding"]["net"]
+    generator = cv.QuantumSFGenerator(
+        data["modes"],
+        len(data["latent"][0]),
+        data["layers"],
+        data["cutoff"],
+        "classical_neural",
+        hidden=len(net["b1"]),
+        amplitude=net["amax"],
+        precision=precision,
+        leak_warning=1.0,
+    )
+    generator.parameters = np.concatenate([np.ravel(data["weights"]), flat_network(net)])
+    z, tolerance = np.array(data["latent"]), data["tol_abs"][dtype]
+    samples = generator.run(z)
+    assert np.abs(samples - [out["x"] for out in data["outputs"]]).max() <= tolerance
+
+    # The vectors' loss has <p> and <n> too; by hand, for the same alphas.
+    simulator = skerry.FockSimulator(vectors.network(data["modes"], data["layers"]), [data["cutoff"]] * 2, precision)
+    simulator.set_weights(np.ravel(data["weights"]))
+    alphas = generator.encode(z)
+    cotangents = {key[1]: np.tile(data[key], (len(z), 1)) for key in ("cx", "cp", "cn")}
+    _, (by_weights, _, _) = simulator.gradient(cotangents, alphas.real.copy(), alphas.imag.copy())
+    assert np.abs(by_weights - np.ravel(data["grad_weights"])).max() <= tolerance * len(z)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("strategy", ["sequential", "cpu_batch", "threading"])
+def test_gradients_through_every_strategy_equal_finite_differences(encoding: str, strategy: str) -> None:
+    generator = cv.QuantumSFGenerator(2, 3, 2, 6, encoding, precision="double", seed=2, leak_warning=1.0)
+    rng = np.random.default_rng(3)
+    z, cotangent = rng.normal(scale=0.5, size=(9, 3)), rng.normal(size=(9, 2))
+    by_parameters, by_z = generator.vjp(z, cotangent, strategy=strategy, threads=2)
+    step = 1e-5
+
+    def loss(parameters: np.ndarray, latents: np.ndarray) -> float:
+        return float((generator.run(latents, parameters) * cotangent).sum())
+
+    for i in range(len(by_parameters)):
+        shift = step * np.eye(len(by_parameters))[i]
+        slope = loss(generator.parameters + shift, z) - loss(generator.parameters - shift, z)
+        assert by_parameters[i] == pytest.approx(slope / (2 * step), abs=1e-7)
+    shift = np.zeros_like(z)
+    shift[4, 1] = step
+    slope = loss(generator.parameters, z + shift) - loss(generator.parameters, z - shift)
+    assert by_z[4, 1] == pytest.approx(slope / (2 * step), abs=1e-7)
+    assert abs(by_z[4, 1]) > 1e-3
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_all_strategies_give_the_same_bits(precision: str) -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, precision=precision, max_threads=3)
+    z = np.random.default_rng(4).normal(scale=0.5, size=(70, 4))
+    expected = generator.generate(z)
+    assert expected.shape == (70, 2)
+    for strategy in STRATEGIES:
+        assert np.array_equal(generator.generate_threaded(z, strategy=strategy), expected)
+    one, _ = generator.vjp(z, np.ones((70, 2)), strategy="sequential")
+    for strategy in ("cpu_batch", "threading"):
+        assert np.array_equal(generator.vjp(z, np.ones((70, 2)), strategy=strategy)[0], one)
+
+
+def test_rules_of_thumb_are_the_published_ones() -> None:
+    sizes = {1: "sequential", 3: "sequential", 4: "threading", 15: "threading", 16: "cpu_batch", 32: "cpu_batch"}
+    assert {size: cv.choose_strategy(size) for size in sizes} == sizes
+    assert cv.choose_strategy(32, has_gpu=True) == "gpu_batch"
+    assert cv.choose_strategy(31, has_gpu=True) == "cpu_batch"
+    assert cv.optimal_threads() == min(len(os.sched_getaffinity(0)), 8)
+
+
+def test_an_unknown_strategy_is_refused_with_the_list() -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator)
+    with pytest.raises(skerry.InvalidArgument, match="sequential, cpu_batch, threading, gpu_batch, auto"):
+        generator.generate_threaded(np.zeros((2, 4)), strategy="warp")
+    with pytest.raises(skerry.InvalidArgument, match="built in"):
+        cv.register_strategy("auto", lambda g, z: z)
+
+
+def test_gpu_batch_says_that_it_is_not_available_and_what_ran() -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator)
+    z = np.zeros((40, 4))
+    with pytest.warns(RuntimeWarning, match="gpu_batch is not available here; cpu_batch"):
+        samples = generator.generate_threaded(z, strategy="gpu_batch")
+    assert np.array_equal(samples, generator.generate(z))
+    assert not generator.threading_manager.has_gpu
+    assert generator.get_performance_report()["strategy_usage"] == {"cpu_batch": 1}
+
+
+def test_a_failing_strategy_is_replaced_by_sequential_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(generator: Any, z: Any) -> Any:
+        raise RuntimeError("no such accelerator")
+
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator)
+    z = np.random.default_rng(5).normal(size=(6, 4)) * 0.4
+    cv.register_strategy("broken", broken)
+    try:
+        with caplog.at_level(logging.WARNING, logger="skerry.cv"):
+            samples = generator.generate_threaded(z, strategy="broken")
+    finally:
+        cv.unregister_strategy("broken")
+    assert np.array_equal(samples, generator.generate(z))
+    assert "no such accelerator" in caplog.text
+    report = generator.get_performance_report()
+    assert report["recoveries"] == 1
+    assert report["strategy_usage"] == {"sequential": 1}
+
+
+def test_the_report_counts_what_ran() -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, max_threads=1)
+    for strategy in ("sequential", "cpu_batch", "cpu_batch"):
+        generator.generate_threaded(np.zeros((50, 4)), strategy=strategy)
+    report = cv.get_performance_report(generator)
+    assert report["total_executions"] == 3
+    assert report["strategy_usage"] == {"sequential": 1, "cpu_batch": 2}
+    assert report["avg_samples_per_second"] > 0
+    assert 0 <= report["cpu_utilization_estimate"] <= 100
+    start = time.perf_counter()
+    generator.get_performance_report()
+    assert time.perf_counter() - start < 0.05
+
+
+def threads_of_this_process() -> int:
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208
+
+
+def test_without_enable_threading_no_thread_is_made() -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, enable_threading=False)
+    before = threads_of_this_process()
+    samples = generator.generate_threaded(np.zeros((600, 4)), strategy="threading")
+    assert threads_of_this_process() == before
+    assert generator.get_performance_report()["strategy_usage"] == {"sequential": 1}
+    assert samples.shape == (600, 2)
+
+
+def test_eight_callers_at_once_get_the_right_results() -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, max_threads=2)
+    batches = np.random.default_rng(6).normal(scale=0.5, size=(8, 40, 4))
+    expected = [generator.generate(z) for z in batches]
+    failures: list[int] = []
+
+    def call(index: int) -> None:
+        for _ in range(20):
+            if not np.array_equal(generator.generate_threaded(batches[index], "threading"), expected[index]):
+                failures.append(index)
+
+    callers = [threading.Thread(target=call, args=(i,)) for i in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not failures
+    assert generator.engines.made <= 9
+    assert generator.get_performance_report()["total_executions"] == 160
+
+
+class PlainGenerator:
+    """A generator of somebody else: only generate()."""
+
+    latent_dim = 3
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def generate(self, z: np.ndarray) -> np.ndarray:
+        return self.gain * z[:, :2]
+
+
+def test_the_factory_takes_any_class_and_leaves_it_alone() -> None:
+    before = dict(vars(PlainGenerator))
+    generator: Any = cv.create_threaded_quantum_generator(PlainGenerator, gain=2.0, max_threads=2)
+    assert PlainGenerator in type(generator).__mro__
+    assert type(generator).__name__ == "ThreadedPlainGenerator"
+    assert dict(vars(PlainGenerator)) == before
+    z = np.random.default_rng(7).normal(size=(21, 3))
+    for strategy in STRATEGIES:
+        assert np.array_equal(generator.generate_threaded(z, strategy=strategy), 2 * z[:, :2])
+
+
+def test_the_mixin_works_as_a_base_class() -> None:
+    class Threaded(cv.QuantumGeneratorThreadingMixin, cv.QuantumSFGenerator):
+        pass
+
+    generator = Threaded(n_modes=2, latent_dim=4, enable_threading=True, max_threads=4)
+    assert generator.generate_threaded(np.zeros((5, 4))).shape == (5, 2)
+
+
+def test_leaving_the_cutoff_warns() -> None:
+    generator = cv.QuantumSFGenerator(n_modes=1, latent_dim=2, cutoff_dim=3, scale=1.0)
+    with pytest.warns(cv.TruncationWarning, match="beyond cutoff_dim=3"):
+        generator.generate(np.array([[2.0, 0.0]]))
+    assert generator.last_leak > 0.1
+
+
+def test_wrong_latents_and_settings_are_refused() -> None:
+    generator = cv.QuantumSFGenerator()
+    with pytest.raises(skerry.TypeMismatch, match=r"pass \[batch, 4\]"):
+        generator.generate(np.zeros((3, 5)))
+    with pytest.raises(skerry.InvalidArgument, match="coherent_state, direct_displacement, classical_neural"):
+        cv.QuantumSFGenerator(encoding_strategy="telepathy")
+    with pytest.raises(skerry.LimitExceeded):
+        cv.QuantumSFGenerator(n_modes=70)
+    with pytest.raises(skerry.InvalidArgument, match="0 threads"):
+        cv.QuantumThreadingManager(max_threads=0)
+
+
+def test_the_benchmark_measures_every_strategy_and_marks_the_missing_one(capsys: pytest.CaptureFixture[str]) -> None:
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, cutoff_dim=4)
+    results = generator.benchmark_threading_performance([1, 4])
+    assert list(results) == [1, 4]
+    assert results[4]["gpu_batch"] == {"available": False, "fallback": "cpu_batch"}
+    assert all(results[4][strategy]["seconds"] > 0 for strategy in STRATEGIES)
+    assert "Batch Size: 4" in capsys.readouterr().out
+
+
+def test_the_self_test_and_the_adaptive_step_run(capsys: pytest.CaptureFixture[str]) -> None:
+    before = skerry.num_threads()
+    try:
+        cv.test_quantum_threading()
+    finally:
+        skerry.set_num_threads(before)
+    assert "gradient: equals finite differences" in capsys.readouterr().out
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator)
+    discriminator = cv.QuantumDiscriminator(n_modes=2)
+    for size, used in ((4, "sequential"), (8, "threading"), (32, "cpu_batch")):
+        generator.threading_manager.reset()
+        samples, real, fake = cv.adaptive_training_step(
+            generator, discriminator, np.zeros((size, 4)), np.ones((size, 2))
+        )
+        assert samples.shape == (size, 2)
+        assert real.shape == fake.shape == (size, 1)
+        assert generator.get_performance_report()["strategy_usage"] == {used: 1}
+
+
+def test_the_discriminators_gradients_equal_finite_differences() -> None:
+    discriminator = cv.QuantumDiscriminator(n_modes=2, hidden=(5, 4), seed=8)
+    rng = np.random.default_rng(9)
+    x, cotangent = rng.normal(size=(6, 2)), rng.normal(size=(6, 1))
+    gradients, by_x = discriminator.vjp(x, cotangent)
+    step = 1e-6
+    for variable, gradient in zip(discriminator.trainable_variables, gradients, strict=True):
+        index = tuple(size // 2 for size in variable.shape)
+        values = []
+        for sign in (1, -1):
+            variable[index] += sign * step
+            values.append((discriminator.logits(x) * cotangent).sum())
+            variable[index] -= sign * step
+        assert gradient[index] == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-7)
+    shift = np.zeros_like(x)
+    shift[2, 1] = step
+    slope = ((discriminator.logits(x + shift) - discriminator.logits(x - shift)) * cotangent).sum() / (2 * step)
+    assert by_x[2, 1] == pytest.approx(slope, abs=1e-7)
+
+
+def test_gradients_flow_through_torch() -> None:
+    torch = pytest.importorskip("torch")
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, precision="double")
+    z = torch.tensor(np.random.default_rng(10).normal(scale=0.4, size=(5, 4)), requires_grad=True)
+    weights = torch.tensor(generator.parameters, requires_grad=True)
+    samples = generator.generate_threaded(z, strategy="threading", parameters=weights)
+    (samples**2).sum().backward()
+    by_parameters, by_z = generator.vjp(z.detach().numpy(), 2 * samples.detach().numpy())
+    assert np.array_equal(weights.grad.numpy(), by_parameters)
+    assert np.array_equal(z.grad.numpy(), by_z)
+
+
+def test_gradients_flow_through_jax() -> None:
+    jax = pytest.importorskip("jax")
+    generator = cv.QuantumSFGenerator(precision="double")
+    z = np.random.default_rng(11).normal(scale=0.4, size=(5, 4)).astype(np.float32)
+
+    def loss(latents: Any, weights: Any) -> Any:
+        return (generator.generate(latents, weights) ** 2).sum()
+
+    arguments = jax.numpy.asarray(z), jax.numpy.asarray(generator.parameters, dtype="float32")
+    by_z, by_parameters = jax.jit(jax.grad(loss, argnums=(0, 1)))(*arguments)
+    samples = generator.run(z.astype(np.float64))
+    expected_parameters, expected_z = generator.vjp(z, 2 * samples)
+    assert np.allclose(by_z, expected_z, atol=1e-5)
+    assert np.allclose(by_parameters, expected_parameters, atol=1e-4)

@@ -44,6 +44,8 @@ struct RunOptions {
   std::shared_ptr<const NoiseModel> noise;  ///< shared: options are copied for each run; null: none
   bool want_density = false;                ///< the density matrix of density_wires, or of all wires
   std::vector<std::uint32_t> density_wires;
+  std::uint32_t max_bond_dimension = 0;  ///< of a matrix product state; 0: as large as the circuit may need
+  double truncation_threshold = 1e-24;   ///< of a matrix product state: squared norm that one cut may lose
   Limits limits;
 };
 

@@ -16,6 +16,7 @@ struct Candidate {
   std::string reason;  ///< why it lost or could not; empty for the chosen one
   std::uint64_t peak_bytes = 0;
   double seconds = 0.0;
+  bool may_approximate = false;  ///< its answers may be off by what the result's error_bound tells
 };
 
 /// One step of a model's plan: which kernel computes which node.

@@ -71,13 +71,18 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     candidate.name = method.name;
     std::string reason = out_of_place(method, options);
     const auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
-    const bool wanted = options.method == "auto" || options.method == method.name;
+    const bool by_name = options.method == method.name;
+    const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));
     if (!estimate) {
       candidate.reason = estimate.error();
     } else {
       candidate.peak_bytes = estimate->peak_bytes;
       candidate.seconds = predicted_seconds(*estimate, report.threads, must_be_right, report.rates_measured);
-      if (!wanted) candidate.reason = "method is set to " + options.method;
+      candidate.may_approximate = estimate->may_approximate;
+      if (!wanted) {
+        candidate.reason = options.method == "auto" ? "may cut off more than rounding; choose it by name to allow that"
+                                                    : "method is set to " + options.method;
+      }
     }
     report.candidates.push_back(candidate);
     if (!estimate || !wanted) continue;

@@ -76,7 +76,7 @@ TEST(PlanCircuit, RefusesImpossibleLimitsByName) {
   EXPECT_EQ(refusal(ghz(2), options).where(), "max_execution_time");
 }
 
-TEST(PlanCircuit, TakesTheStabilizerMethodForLargeCliffordCircuitsAlone) {
+TEST(PlanCircuit, TakesTheMethodThatTheStructureOfALargeCircuitSuits) {
   RunOptions options;
   options.shots = 100;
   EXPECT_EQ(predict_circuit(ghz(4), options).method, "statevector");
@@ -85,8 +85,17 @@ TEST(PlanCircuit, TakesTheStabilizerMethodForLargeCliffordCircuitsAlone) {
   Circuit general = ghz(24);
   general.t(3);
   const Plan plan = predict_circuit(general, options);
-  EXPECT_EQ(plan.method, "statevector");
+  EXPECT_EQ(plan.method, "mps") << "one Schmidt coefficient beside another at each cut";
   EXPECT_NE(plan.explain().find("stabilizer: t is not a Clifford gate"), std::string::npos) << plan.explain();
+  for (int layer = 0; layer < 24; ++layer)
+    for (Wire w = 0; w < 23; ++w) general.rxx(0.3, w, w + 1).ry(0.1, w);
+  EXPECT_EQ(predict_circuit(general, options).method, "statevector");
+  options.max_bond_dimension = 8;
+  const Plan bounded = predict_circuit(general, options);
+  EXPECT_EQ(bounded.method, "statevector");
+  EXPECT_NE(bounded.explain().find("choose it by name"), std::string::npos) << bounded.explain();
+  options.method = "mps";
+  EXPECT_EQ(predict_circuit(general, options).method, "mps");
   options.method = "stabilizer";
   EXPECT_EQ(predict_circuit(ghz(4), options).method, "stabilizer");
 }

@@ -21,6 +21,7 @@ namespace skerry::sim {
 struct Estimate {
   std::uint64_t peak_bytes = 0;
   std::vector<kernels::Work> work;
+  bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
 };
 
 /// What a running program may use.

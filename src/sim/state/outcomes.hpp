@@ -56,6 +56,14 @@ class Outcomes {
   /// words. Both are called by several threads.
   template <class Id, class Draw, class Write>
   void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw, Write write);
+  /// The same for a method that makes each shot's outcome by itself: write(id, out).
+  template <class Id, class Write>
+  void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Write write) {
+    const auto draw = [](std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) {
+      std::ranges::copy(ids, out.begin());
+    };
+    record(first, count, control, id, draw, write);
+  }
 
   const OutcomeShape& shape() const noexcept { return shape_; }
   /// The counts; memory() may still be taken. Errors: budget_exceeded.

@@ -24,6 +24,7 @@ void bind_model(nb::module_& m);
 void bind_graph_builder(nb::module_& m);
 void bind_session(nb::module_& m);
 void bind_options(nb::module_& m);
+void bind_gradient(nb::module_& m);
 void bind_run(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_package(nb::module_& m);

@@ -16,6 +16,7 @@ NB_MODULE(_core, m) {
   bind_graph_builder(m);
   bind_options(m);
   bind_session(m);
+  bind_gradient(m);
   bind_run(m);
   bind_compile(m);
   bind_package(m);

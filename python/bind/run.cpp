@@ -1,4 +1,5 @@
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <cmath>
 #include <utility>
@@ -49,6 +50,8 @@ void bind_run(nb::module_& m) {
         nb::sig("def run_circuit(circuit: Circuit, options: RunOptions, progress: collections.abc.Callable[[float, "
                 "str], object] | "
                 "None) -> RunResult"));
+  m.def("parameter_values", skerry::parameter_values, nb::arg("circuit"), nb::arg("options"),
+        "The options' parameters in order of declaration.");
   m.def("plan_circuit", plan_circuit, nb::arg("circuit"), nb::arg("options"));
 }
 

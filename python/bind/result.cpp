@@ -104,6 +104,13 @@ void bind_result(nb::module_& m) {
       .def_prop_ro("peak_bytes", from_report<&RunReport::peak_bytes>(), "Most that was charged to the run at once.")
       .def_prop_ro("predicted_bytes", from_report<&RunReport::predicted_bytes>())
       .def_prop_ro("threads", from_report<&RunReport::threads>())
+      .def(
+          "_repr_svg_",
+          [](RunResult& self) -> nb::object {
+            if (self.result.counts.size() == 0) return nb::none();
+            return nb::module_::import_("skerry.viz").attr("histogram_svg")(counts(self));
+          },
+          nb::sig("def _repr_svg_(self) -> str | None"), "A histogram of the counts, for notebooks.")
       .def("__repr__", text);
 }
 

@@ -80,7 +80,7 @@ class Library:
         threads = {f"{prefix}_NUM_THREADS": str(case.threads) for prefix in ("OMP", "OPENBLAS", "MKL", "QULACS")}
         package = str(machine.BUILD / "python")
         command = [
-            sys.executable if library == "skerry" else bench_python(),
+            sys.executable if library.startswith("skerry") else bench_python(),
             FOLDER / "circuits.py",
             "--serve",
             json.dumps([name, library, [case.size, case.precision, case.threads]]),
@@ -90,7 +90,7 @@ class Library:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **threads, "PYTHONPATH": package if library == "skerry" else ""},
+            env={**os.environ, **threads, "PYTHONPATH": package if library.startswith("skerry") else ""},
         )
         self.variants: list[str] = self._read()
         self.times: dict[int, list[float]] = {i: [] for i in range(len(self.variants))}

@@ -165,7 +165,9 @@ def main() -> None:
                     wrong.append(f"{path.stem} {target} {level}: {record.get('verdict', record.get('refused'))}")
                 if arguments.each and "cx" in record:
                     theirs = {n: p.get("cx", "-") for n, p in peers[path.stem][target].items()}
-                    print(f"{path.stem:18} {target:10} {level:6} cx {record['cx']:5} {theirs} {record['cpu_ms']:.2f} ms")
+                    print(
+                        f"{path.stem:18} {target:10} {level:6} cx {record['cx']:5} {theirs} {record['cpu_ms']:.2f} ms"
+                    )
     print("\n".join(table(ours, peers, levels, targets)))
     checked = sum(r.get("verdict") == "ok" for c in ours.values() for t in c.values() for r in t.values())
     print(f"{checked} outputs equal to their source, {len(wrong)} illegal, wrong or refused")

@@ -62,6 +62,7 @@ DOOR = {
     "gradient.hpp": "sim",
     "photonic.hpp": "sim",
     "generator.hpp": "sim",
+    "fock_state.hpp": "sim",
     "training.hpp": "train",
     "gaussian.hpp": "sim",
     "state.hpp": "sim",

@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from op_case import CASES, REAL_DTYPES, SIGNED, SPECIAL, UNSIGNED, Array, Case, case, i64, integers, reals, some, truths
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests/data/ops"
-NEWEST_OPSET = 25  # ops::newest_opset()
+NEWEST_OPSET = 28  # ops::newest_opset()
 
 
 def erf(x: Array) -> Array:

@@ -142,6 +142,7 @@ json result_json(const Result& result) {
     out["counts"] = std::move(counts);
   }
   if (!result.expectations.empty()) out["expectations"] = result.expectations;
+  if (!result.standard_errors.empty()) out["standard_errors"] = result.standard_errors;
   if (result.probabilities) out["probabilities"] = tensor_json(*result.probabilities);
   if (!result.outputs.empty()) out["outputs"] = result.outputs;
   if (result.bond_dimension != 0) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
 
 #include "base/file.hpp"
 #include "data/npy.hpp"
@@ -91,6 +92,7 @@ void InputFlags::declare(CLI::App& command) {
   add("--input", inputs, "NAME=FILE.npy", "Input of a model; again for each");
   add("--shape", shapes, "NAME=1,3,224,224", "Shape of a model's input where no file tells it; again for each");
   add("--param", parameters, "NAME=VALUE", "Parameter of a circuit, angles in radians; again for each");
+  command.add_option("--noise", noise, "Noise model of a circuit")->type_name("FILE.json");
 }
 
 NamedTensors InputFlags::tensors() const {
@@ -106,6 +108,9 @@ void InputFlags::check(const Program& program) const {
   if (const auto* graph = std::get_if<Graph>(&program)) {
     if (!parameters.empty()) {
       throw Error(ErrorCode::invalid_argument, "a model takes no parameters", "--param", "give --input NAME=FILE.npy");
+    }
+    if (!noise.empty()) {
+      throw Error(ErrorCode::invalid_argument, "a model suffers no noise", "--noise", "leave it out");
     }
     for (const std::string& input : inputs)
       check_input_name(*graph, "--input", split_assignment("--input", input).first);
@@ -160,6 +165,7 @@ void InputFlags::apply(RunOptions& options) const {
     }
     options.named_parameters[name] = angle;
   }
+  if (!noise.empty()) options.noise = std::make_shared<const NoiseModel>(load_noise(noise));  // shared: see RunOptions
 }
 
 }  // namespace skerry::cli

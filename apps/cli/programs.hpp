@@ -26,6 +26,7 @@ struct InputFlags {
   std::vector<std::string> inputs;      ///< name=file.npy
   std::vector<std::string> shapes;      ///< name=1,3,224,224
   std::vector<std::string> parameters;  ///< name=value
+  std::string noise;                    ///< a noise model's file
   void declare(CLI::App& command);
   /// Tensors read from the files. Errors: invalid_argument.
   NamedTensors tensors() const;

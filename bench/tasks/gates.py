@@ -54,6 +54,16 @@ def ising_ring(wires: int) -> list[Term]:
     ]
 
 
+def molecule_like(wires: int, terms: int = 105, seed: int = 3) -> list[Term]:
+    """Strings of one, two or four letters, as many as a small molecule has."""
+    rng = random.Random(seed)
+    out: list[Term] = []
+    for _ in range(terms):
+        on = rng.sample(range(wires), rng.choice([1, 2, 2, 4]))
+        out.append((rng.uniform(-0.3, 0.3), {wire: rng.choice("XYZ") for wire in on}))
+    return out
+
+
 def to_qasm(gates: list[Gate], wires: int) -> str:
     lines = ["OPENQASM 3.0;", 'include "stdgates.inc";', f"qubit[{wires}] q;"]
     for name, on, angle in gates:

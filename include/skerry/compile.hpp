@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <skerry/program.hpp>
 #include <skerry/progress.hpp>
@@ -60,6 +61,34 @@ Compiled compile(const Program& program, const CompileOptions& options = {});
 /// does not meet, a wire that is not there. The message names the gate and its wires, `where` is `gate 17` (`block 2
 /// gate 3`).
 void check_map(const Circuit& circuit, const Target& target);
+
+/// What a circuit costs on a device. Control flow counts every body once and as long as its longest branch.
+struct Estimate {
+  std::uint32_t width = 0;                      ///< wires that something happens on
+  std::uint64_t depth = 0;                      ///< longest chain of instructions on shared wires, barriers left out
+  std::uint64_t two_wire_depth = 0;             ///< the same over gates of two wires and more
+  std::map<std::string, std::uint64_t> counts;  ///< by spelling: cx, rz, measure
+  std::uint64_t gates = 0;                      ///< gates; measurements, resets and barriers left out
+  double duration_seconds = 0.0;                ///< of the longest chain, by the target's durations
+  double success_probability = 1.0;             ///< product of 1 - error, times exp(-idle / T1) of each wire used
+};
+/// As soon as possible; barriers hold back what follows. O(instructions).
+Estimate estimate(const Circuit& circuit, const Target& target = {});
+
+/// What verify_equal() found.
+struct Equivalence {
+  enum class Answer : std::uint8_t { equal, different, unknown };
+  Answer answer = Answer::unknown;
+  std::string reason;  ///< how it is known, for `different` with a state on which the two differ
+};
+/// Do two programs mean the same up to a global phase? mapping: of a wire of `a` on the wires of `b`, at the start and
+/// at the end; the others of `b` start in |0>. Measurements at the end are compared by their outcomes.
+///
+/// One program undone by the other is brought to Pauli rotations: nothing left is a proof, at any width up to 64 wires
+/// (Clifford circuits always end so). Otherwise random product states are sent through both, up to 14 wires: a
+/// difference is a refutation, and where all agree the answer is `equal` too, for analytic functions of the state that
+/// agree on random points are equal with probability one. Errors: unsupported for what has no unitary.
+Equivalence verify_equal(const Circuit& a, const Circuit& b, const Mapping* mapping = nullptr);
 
 /// One pass, for listings. kind: `circuit`, `graph` or `device`.
 struct PassInfo {

@@ -22,6 +22,13 @@ Program load(const std::filesystem::path& path, const LoadOptions& options = {})
 /// The same from text or bytes. Includes and external data are refused.
 Program loads(std::string_view text, const LoadOptions& options = {}, std::string_view name = "<string>");
 
+/// A noise model from its JSON form (docs/noise.md). Errors: as load, and those of Channel and NoiseModel.
+NoiseModel load_noise(const std::filesystem::path& path, const ImportLimits& limits = {});
+/// The same from text.
+NoiseModel loads_noise(std::string_view text, const ImportLimits& limits = {}, std::string_view name = "<string>");
+/// The text that loads_noise reads.
+std::string noise_text(const NoiseModel& model);
+
 /// A circuit in the stim format with its noise, detectors and observables, which a Program does not have.
 /// Errors: those of import, with the place.
 StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options = {});

@@ -23,7 +23,9 @@ void bind_plan(nb::module_& m);
 void bind_model(nb::module_& m);
 void bind_graph_builder(nb::module_& m);
 void bind_session(nb::module_& m);
+void bind_noise(nb::module_& m);
 void bind_options(nb::module_& m);
+void bind_gradient(nb::module_& m);
 void bind_run(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_package(nb::module_& m);
@@ -32,5 +34,6 @@ void bind_stabilizer(nb::module_& m);
 void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);
 void bind_gaussian(nb::module_& m);
+void bind_fock_state(nb::module_& m);
 
 }  // namespace skerry::python

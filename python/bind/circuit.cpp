@@ -123,6 +123,9 @@ void bind_asking(nb::class_<Circuit>& c) {
       .def("__len__", [](const Circuit& self) { return self.body().size(); })
       .def(nb::self == nb::self, nb::sig("def __eq__(self, arg: object, /) -> bool"))
       .def("__repr__", summary)
+      .def(
+          "_repr_svg_", [](nb::handle self) { return nb::module_::import_("skerry.viz").attr("circuit_svg")(self); },
+          nb::sig("def _repr_svg_(self) -> str"), "Its drawing, for notebooks.")
       .def("__str__", [](const Circuit& self) { return ir::print(self); })
       .def("__getstate__", packed)
       .def("__setstate__", unpack);

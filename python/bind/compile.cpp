@@ -20,6 +20,54 @@ nb::tuple compile_program(nb::handle program, std::string_view level, std::vecto
   return nb::make_tuple(program_object(std::move(compiled.program)), std::move(compiled.passes));
 }
 
+nb::dict estimate_dict(const Estimate& found) {
+  nb::dict counts;
+  for (const auto& [name, count] : found.counts) counts[name.c_str()] = count;
+  nb::dict out;
+  out["width"] = found.width;
+  out["depth"] = found.depth;
+  out["two_wire_depth"] = found.two_wire_depth;
+  out["gate_count"] = found.gates;
+  out["counts"] = counts;
+  out["estimated_time"] = found.duration_seconds;
+  out["success_probability"] = found.success_probability;
+  return out;
+}
+
+nb::tuple compile_for_target(const Circuit& circuit, std::string_view target, std::string_view level,
+                             std::vector<std::string> disabled, std::uint64_t seed, double error_budget) {
+  CompileOptions options{.level = level_from_name(level),
+                         .disabled_passes = std::move(disabled),
+                         .target = read_target(target),
+                         .seed = seed,
+                         .error_budget = error_budget};
+  Steering steering{nb::none()};
+  options.control = steering.control();
+  Compiled compiled;
+  steering.run(true, [&] { compiled = skerry::compile(circuit, options); });
+  return nb::make_tuple(std::get<Circuit>(std::move(compiled.program)), std::move(compiled.passes),
+                        std::move(compiled.mapping->initial), std::move(compiled.mapping->final),
+                        compiled.mapping->spent_error);
+}
+
+std::string_view answer_name(Equivalence::Answer answer) {
+  switch (answer) {
+    case Equivalence::Answer::equal:
+      return "equal";
+    case Equivalence::Answer::different:
+      return "different";
+    case Equivalence::Answer::unknown:
+      return "unknown";
+  }
+  return {};
+}
+
+nb::tuple verify(const Circuit& a, const Circuit& b, std::vector<Wire> initial, std::vector<Wire> final) {
+  const Mapping mapping{.initial = std::move(initial), .final = std::move(final)};
+  const Equivalence found = verify_equal(a, b, mapping.initial.empty() ? nullptr : &mapping);
+  return nb::make_tuple(answer_name(found.answer), found.reason);
+}
+
 }  // namespace
 
 void bind_compile(nb::module_& m) {
@@ -37,6 +85,33 @@ void bind_compile(nb::module_& m) {
         nb::sig("def compile_program(program: Circuit | Model, level: str, disabled: collections.abc.Sequence[str], "
                 "progress: "
                 "collections.abc.Callable[[float, str], object] | None) -> tuple[Circuit | Model, list[PassReport]]"));
+  m.def("compile_for_target", compile_for_target, nb::arg("circuit"), nb::arg("target"), nb::arg("level"),
+        nb::arg("disabled"), nb::arg("seed"), nb::arg("error_budget"),
+        nb::sig("def compile_for_target(circuit: Circuit, target: str, level: str, disabled: "
+                "collections.abc.Sequence[str], seed: int, error_budget: float) -> tuple[Circuit, list[PassReport], "
+                "list[int], list[int], float]"));
+  m.def(
+      "estimate",
+      [](const Circuit& circuit, std::string_view target) {
+        return estimate_dict(skerry::estimate(circuit, read_target(target)));
+      },
+      nb::arg("circuit"), nb::arg("target"),
+      nb::sig("def estimate(circuit: Circuit, target: str) -> dict[str, typing.Any]"));
+  m.def(
+      "gate_duration",
+      [](std::string_view target, std::string_view gate, const std::vector<Wire>& wires) {
+        return read_target(target).duration_seconds(gate, wires);
+      },
+      nb::arg("target"), nb::arg("gate"), nb::arg("qubits"));
+  m.def(
+      "check_map", [](const Circuit& circuit, std::string_view target) { check_map(circuit, read_target(target)); },
+      nb::arg("circuit"), nb::arg("target"));
+  m.def("verify_equal", verify, nb::arg("a"), nb::arg("b"), nb::arg("initial"), nb::arg("final"),
+        nb::sig("def verify_equal(a: Circuit, b: Circuit, initial: collections.abc.Sequence[int], final: "
+                "collections.abc.Sequence[int]) -> tuple[str, str]"));
+  m.def(
+      "emit_text", [](const Circuit& circuit, std::string_view format) { return skerry::emit_text(circuit, format); },
+      nb::arg("circuit"), nb::arg("format"));
   m.def(
       "pipeline",
       [](std::string_view kind, std::string_view level) {

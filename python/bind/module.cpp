@@ -14,8 +14,10 @@ NB_MODULE(_core, m) {
   bind_result(m);
   bind_model(m);
   bind_graph_builder(m);
+  bind_noise(m);
   bind_options(m);
   bind_session(m);
+  bind_gradient(m);
   bind_run(m);
   bind_compile(m);
   bind_package(m);
@@ -24,4 +26,5 @@ NB_MODULE(_core, m) {
   bind_photonic(m);
   bind_generator(m);
   bind_gaussian(m);
+  bind_fock_state(m);
 }

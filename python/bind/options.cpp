@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
+#include <memory>
 
 #include "arrays.hpp"
 
@@ -56,6 +57,15 @@ void bind_options(nb::module_& m) {
            [](RunOptions& options, std::string_view name) { options.precision = precision_from_name(name); })
       .def("set_initial_state",
            [](RunOptions& options, nb::handle array) { options.initial_state = tensor_from_object(array); })
+      .def("set_noise",
+           [](RunOptions& options, const NoiseModel& noise) {
+             options.noise = std::make_shared<const NoiseModel>(noise);  // shared: see RunOptions
+           })
+      .def("ask_density",
+           [](RunOptions& options, std::vector<std::uint32_t> wires) {
+             options.want_density = true;
+             options.density_wires = std::move(wires);
+           })
       .def("ask_probabilities", set_wires)
       .def_rw("shots", &RunOptions::shots)
       .def_rw("seed", &RunOptions::seed)
@@ -64,6 +74,7 @@ void bind_options(nb::module_& m) {
       .def_rw("named_parameters", &RunOptions::named_parameters)
       .def_rw("observables", &RunOptions::observables)
       .def_rw("want_state", &RunOptions::want_state)
+      .def_ro("want_density", &RunOptions::want_density)
       .def_ro("want_probabilities", &RunOptions::want_probabilities)
       .def_rw("want_memory", &RunOptions::want_memory)
       .def_rw("max_bond_dimension", &RunOptions::max_bond_dimension)

@@ -44,6 +44,10 @@ nb::dict outputs(const RunResult& self) {
   return dict;
 }
 
+nb::object density(const RunResult& self) {
+  return self.result.density ? array_from(*self.result.density) : nb::none();
+}
+
 nb::object probabilities(const RunResult& self) {
   return self.result.probabilities ? array_from(*self.result.probabilities) : nb::none();
 }
@@ -79,6 +83,11 @@ void bind_result(nb::module_& m) {
                    "The same as numbers, [shots, ceil(bits / 64)], bit 0 least significant; read-only.")
       .def_prop_ro(
           "expectations", [](const RunResult& self) { return self.result.expectations; }, "One number per observable.")
+      .def_prop_ro(
+          "standard_errors", [](const RunResult& self) { return self.result.standard_errors; },
+          "Of the expectations, where they are means over trajectories; else empty.")
+      .def_prop_ro("density", density, nb::sig("def density(self) -> numpy.typing.NDArray[numpy.complex128] | None"),
+                   "complex128 [2^k, 2^k], if asked for; read-only.")
       .def_prop_ro("probabilities", probabilities,
                    nb::sig("def probabilities(self) -> numpy.typing.NDArray[numpy.float64] | None"),
                    "float64 [2^k], if asked for; read-only.")
@@ -104,6 +113,13 @@ void bind_result(nb::module_& m) {
       .def_prop_ro("peak_bytes", from_report<&RunReport::peak_bytes>(), "Most that was charged to the run at once.")
       .def_prop_ro("predicted_bytes", from_report<&RunReport::predicted_bytes>())
       .def_prop_ro("threads", from_report<&RunReport::threads>())
+      .def(
+          "_repr_svg_",
+          [](RunResult& self) -> nb::object {
+            if (self.result.counts.size() == 0) return nb::none();
+            return nb::module_::import_("skerry.viz").attr("histogram_svg")(counts(self));
+          },
+          nb::sig("def _repr_svg_(self) -> str | None"), "A histogram of the counts, for notebooks.")
       .def("__repr__", text);
 }
 

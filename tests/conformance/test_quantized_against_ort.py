@@ -77,7 +77,7 @@ def zero(value: int, signed: bool = False) -> Array:
 RESULT = {False: TensorProto.UINT8, True: TensorProto.INT8}
 MICROSOFT = "com.microsoft"
 
-CONVOLUTIONS = {
+CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "plain": ((2, 5, 9, 11), (13, 5, 3, 3), {}),
     "padded_strided": ((1, 16, 15, 14), (24, 16, 3, 3), {"pads": [1, 1, 1, 1], "strides": [2, 2]}),
     "pointwise": ((1, 37, 7, 7), (30, 37, 1, 1), {}),

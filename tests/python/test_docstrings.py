@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import skerry
-from skerry import cv, edge, errors, simulator
+from skerry import cv, edge, errors, simulator, vqe
 
 # What a class shows without a word of its own: plain fields named by their class's docstring.
 PLAIN = (property,)
@@ -21,7 +21,8 @@ def documented() -> Iterator[tuple[str, Any]]:
     for name in ("EdgeExecutionConfig", "EdgeExecutionManager", "CircuitCompiler", "EdgeExecutor", "ExecutionResult"):
         yield f"skerry.edge.{name}", getattr(edge, name)
     yield "skerry.cv", cv
-    for home, name in [*((skerry, name) for name in skerry.__all__), *((cv, name) for name in cv.__all__)]:
+    yield "skerry.vqe", vqe
+    for home, name in [(module, name) for module in (skerry, cv, vqe) for name in module.__all__]:
         thing = getattr(home, name)
         if not (inspect.isclass(thing) or inspect.isroutine(thing)):
             continue

@@ -1,4 +1,4 @@
-"""The sampler and the estimator: the oracle is Qiskit's own quantum_info, its reference primitives, or a closed form."""
+"""The sampler and the estimator; the oracle is Qiskit's own quantum_info, its primitives, or a closed form."""
 
 from typing import Any
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -26,7 +27,7 @@ struct Flags {
   std::vector<std::string> disabled, basis;
   std::uint64_t seed = 42;
   double error_budget = 1e-8;
-  bool compress = false;
+  bool compress = false, report = false;
   bool has_target() const { return !device.empty() || !basis.empty(); }
 };
 
@@ -83,6 +84,32 @@ nlohmann::json passes_json(const Compiled& compiled) {
   return array;
 }
 
+nlohmann::json estimate_json(const Estimate& found) {
+  return {{"width", found.width},
+          {"depth", found.depth},
+          {"two_wire_depth", found.two_wire_depth},
+          {"gates", found.gates},
+          {"counts", found.counts},
+          {"duration_seconds", found.duration_seconds},
+          {"success_probability", found.success_probability}};
+}
+
+// Before and after side by side.
+void print_report(const Estimate& before, const Estimate& after) {
+  const auto row = [](const char* name, double a, double b) { std::printf("%-20s %12.6g %12.6g\n", name, a, b); };
+  std::printf("%-20s %12s %12s\n", "", "before", "after");
+  row("width", before.width, after.width);
+  row("depth", static_cast<double>(before.depth), static_cast<double>(after.depth));
+  row("two-qubit depth", static_cast<double>(before.two_wire_depth), static_cast<double>(after.two_wire_depth));
+  row("gates", static_cast<double>(before.gates), static_cast<double>(after.gates));
+  std::map<std::string, std::pair<double, double>> counts;
+  for (const auto& [name, count] : before.counts) counts[name].first = static_cast<double>(count);
+  for (const auto& [name, count] : after.counts) counts[name].second = static_cast<double>(count);
+  for (const auto& [name, both] : counts) row(("  " + name).c_str(), both.first, both.second);
+  std::printf("%-20s %12s %12s\n", "duration", "", planning::seconds_text(after.duration_seconds).c_str());
+  std::printf("%-20s %12s %12.6g\n", "success probability", "", after.success_probability);
+}
+
 Level level_of(const Flags& flags) {
   try {
     return level_from_name(flags.level);
@@ -112,14 +139,25 @@ int compile_program(const Flags& flags, const Context& context) {
   write_program(flags, compiled, save_options);
   write_layout(flags, compiled, wall_ms, cpu_ms);
   const auto bytes = std::filesystem::file_size(flags.output);
+  const auto* before = std::get_if<Circuit>(&program);
+  const auto* after = std::get_if<Circuit>(&compiled.program);
+  const bool circuits = before != nullptr && after != nullptr;
+  const Target device = options.target.value_or(Target{});
   if (context.json) {
-    print_json({{"ok", true}, {"output", flags.output}, {"bytes", bytes}, {"passes", passes_json(compiled)}});
+    nlohmann::json object = {
+        {"ok", true}, {"output", flags.output}, {"bytes", bytes}, {"passes", passes_json(compiled)}};
+    if (flags.report && circuits) {
+      object["before"] = estimate_json(estimate(*before, device));
+      object["after"] = estimate_json(estimate(*after, device));
+    }
+    print_json(object);
     return 0;
   }
   for (const PassReport& pass : compiled.passes) {
     std::printf("%-20s %8llu -> %8llu  %s\n", pass.name.c_str(), static_cast<unsigned long long>(pass.before),
                 static_cast<unsigned long long>(pass.after), planning::seconds_text(pass.seconds).c_str());
   }
+  if (flags.report && circuits) print_report(estimate(*before, device), estimate(*after, device));
   std::printf("%s %s\n", flags.output.c_str(), planning::bytes_text(bytes).c_str());
   return 0;
 }
@@ -146,6 +184,7 @@ Action declare(CLI::App& command) {
   command.add_option("--disable", flags->disabled, "Pass to leave out; again for each")
       ->type_name("PASS")
       ->allow_extra_args(false);
+  command.add_flag("--report", flags->report, "Tell depth, counts, duration and success probability before and after");
   command.add_flag("--compress", flags->compress, "Smaller file; weights are unpacked on load instead of mapped");
   command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys")->type_name("FILE.key");
   return [flags](Context& context) { return compile_program(*flags, context); };

@@ -46,7 +46,11 @@ struct Flags {
 void print(const Context& context, const Result& result) {
   if (context.json) return print_json(result_json(result));
   if (result.counts.size() > 0) std::fputs(histogram(result.counts).c_str(), stdout);
-  for (const double value : result.expectations) std::printf("expectation %.12g\n", value);
+  for (std::size_t i = 0; i < result.expectations.size(); ++i) {
+    std::printf("expectation %.12g", result.expectations[i]);
+    if (i < result.standard_errors.size()) std::printf(" +- %.2g", result.standard_errors[i]);
+    std::printf("\n");
+  }
   if (result.probabilities) std::printf("probabilities %s\n", tensor_text(*result.probabilities).c_str());
   if (result.error_bound > 0.0) std::printf("error bound %.3g\n", result.error_bound);
   for (const auto& [name, value] : result.outputs) std::printf("%s %.12g\n", name.c_str(), value);
@@ -172,6 +176,7 @@ const Verb run_verb = {
     "Run a circuit, a model or a package",
     "skerry run ghz.qasm --shots 1000 --seed 7\n"
     "skerry run vqe.qasm --param theta=0.3 --observable '0.5*Z0 Z1 - X2'\n"
+    "skerry run ghz.qasm --shots 1000 --noise device.json\n"
     "skerry run surface.stim --shots 100000\n"
     "skerry run model.skerry --input x=x.npy --output y=y.npy --trust team.pub\n"
     "cat ghz.qasm | skerry run - --json\n",

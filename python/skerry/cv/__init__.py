@@ -9,6 +9,7 @@
 ((16, 2), True)
 """
 
+from skerry._core import FockState
 from skerry.cv.discriminator import QuantumDiscriminator
 from skerry.cv.gaussian import GaussianState, hafnian, loop_hafnian, torontonian
 from skerry.cv.generator import QuantumSFGenerator, TruncationWarning
@@ -34,6 +35,7 @@ from skerry.cv.threading import (
 
 __all__ = [
     "GPU_FALLBACK",
+    "FockState",
     "GaussianState",
     "QuantumBatchExecutor",
     "QuantumDiscriminator",

@@ -46,8 +46,9 @@ double deviation(const std::vector<Matrix>& operators) {
       Complex sum = r == c ? -1.0 : 0.0;
       for (const Matrix& k : operators)
         for (std::size_t m = 0; m < rows; ++m) sum += std::conj(k.values[m * rows + r]) * k.values[m * rows + c];
-      // Written so that a NaN is the worst of all.
-      if (!(std::abs(sum) <= worst)) worst = std::abs(sum);
+      const double off = std::abs(sum);
+      if (std::isnan(off)) return off;
+      worst = std::max(worst, off);
     }
   }
   return worst;

@@ -91,19 +91,37 @@ HWY_INLINE hn::Vec<D> imaginary_link(D d, const Number<D>* lambda, const Number<
   return hn::NegMulAdd(hn::Load(d, lambda + l), hn::Load(d, psi), hn::Mul(hn::Load(d, lambda), hn::Load(d, psi + l)));
 }
 
-/// Links inside one block: e (conj(lambda_i) psi_{i-1} - conj(lambda_{i-1}) psi_i), with phases if they are complex.
+/// e (conj(lambda_i) psi_{i-1} - conj(lambda_{i-1}) psi_i), with phases if they are complex; the pointers are at i - 1.
 template <bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> inner_links(D d, const Number<D>* e, std::uint32_t size, std::ptrdiff_t step,
-                                  const Number<D>* psi, const Number<D>* lambda, hn::Vec<D> sum) {
-  for (std::uint32_t i = 1; i < size; ++i, psi += step, lambda += step) {
-    const auto re = hn::Sub(real_link(d, lambda + step, psi), real_link(d, lambda, psi + step));
-    sum = hn::MulAdd(hn::Set(d, e[2 * i]), re, sum);
-    if constexpr (IsComplex) {
-      const auto im = hn::Add(imaginary_link(d, lambda + step, psi), imaginary_link(d, lambda, psi + step));
-      sum = hn::NegMulAdd(hn::Set(d, e[2 * i + 1]), im, sum);
-    }
+HWY_INLINE hn::Vec<D> inner_link(D d, const Number<D>* e, std::ptrdiff_t step, const Number<D>* psi,
+                                 const Number<D>* lambda, hn::Vec<D> sum) {
+  const auto re = hn::Sub(real_link(d, lambda + step, psi), real_link(d, lambda, psi + step));
+  sum = hn::MulAdd(hn::Set(d, e[0]), re, sum);
+  if constexpr (IsComplex) {
+    const auto im = hn::Add(imaginary_link(d, lambda + step, psi), imaginary_link(d, lambda, psi + step));
+    sum = hn::NegMulAdd(hn::Set(d, e[1]), im, sum);
   }
   return sum;
+}
+
+/// All links inside one block. Four sums, so that additions need not wait for each other.
+template <bool IsComplex, class D>
+HWY_INLINE void inner_links(D d, const Number<D>* e, std::uint32_t size, std::ptrdiff_t step, const Number<D>* psi,
+                            const Number<D>* lambda, hn::Vec<D> (&sums)[4]) {
+  const auto add = [&](std::uint32_t i, hn::Vec<D>& sum) HWY_ATTR {
+    const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(i) - 1) * step;
+    sum = inner_link<IsComplex>(d, e + std::size_t{2} * i, step, psi + at, lambda + at, sum);
+  };
+  std::uint32_t i = 1;
+  for (; i + 4 <= size; i += 4) {
+    add(i, sums[0]);
+    add(i + 1, sums[1]);
+    add(i + 2, sums[2]);
+    add(i + 3, sums[3]);
+  }
+  if (i < size) add(i, sums[0]);
+  if (i + 1 < size) add(i + 1, sums[1]);
+  if (i + 2 < size) add(i + 2, sums[2]);
 }
 
 /// The link between a padding row, whose lambda is 0, and its neighbour.
@@ -124,23 +142,25 @@ template <bool IsComplex, bool LinksComplex, class D>
 void link_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* before, const Number<D>* after,
                    const Number<D>* lambda, Number<D>* out) {
   const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  auto sum = hn::Zero(d);
+  hn::Vec<D> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  auto low = hn::Zero(d), high = hn::Zero(d);
   for (const MatrixBlock& block : gate.blocks) {
     const std::ptrdiff_t step = block.stride * pair;
     const Number<D>* links = gate.links.data() + block.links;
     for (const std::ptrdiff_t column : gate.columns) {
       const std::ptrdiff_t at = (column + block.offset) * pair;
-      sum = inner_links<LinksComplex>(d, links, block.size, step, after + at, lambda + at, sum);
+      inner_links<LinksComplex>(d, links, block.size, step, after + at, lambda + at, sums);
       const Number<D>* row = gate.padding.data() + block.padding;
       if (block.low_rows != 0) {
-        sum = padding_link<IsComplex>(d, row, links, block.size, step, before + at, lambda + at, true, sum);
+        low = padding_link<IsComplex>(d, row, links, block.size, step, before + at, lambda + at, true, low);
         row += (IsComplex ? 2 : 1) * block.size;
       }
       if (block.high_rows != 0)
-        sum = padding_link<IsComplex>(d, row, links + std::size_t{2} * block.size, block.size, step, before + at,
-                                      lambda + at + (block.size - 1) * step, false, sum);
+        high = padding_link<IsComplex>(d, row, links + std::size_t{2} * block.size, block.size, step, before + at,
+                                       lambda + at + (block.size - 1) * step, false, high);
     }
   }
+  const auto sum = hn::Add(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])), hn::Add(low, high));
   hn::Store(hn::Add(sum, sum), d, out);
 }
 

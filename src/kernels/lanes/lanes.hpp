@@ -101,6 +101,9 @@ template <class T>
 void lane_pauli(LaneView<T> in, LaneView<T> out, const LaneSum<T>& sum, double* value, std::size_t begin,
                 std::size_t end);
 
+/// cosines[i] = cos(angles[i] / 2), sines[i] = sin(angles[i] / 2), wrong by at most 4 ulp. All of one length.
+void half_angles(std::span<const double> angles, std::span<double> cosines, std::span<double> sines);
+
 /// out[lanes * l + m] += Re of the sum over vectors of conj(a) of lane l times b of lane m.
 template <class T>
 void lane_gram(LaneView<T> a, LaneView<T> b, double* out);

@@ -5,7 +5,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+// Highway's mathematics is made for each target, after highway.h.
+#include <hwy/contrib/math/math-inl.h>
+
 #include <bit>
+#include <cmath>
 
 #include "kernels/lanes/lanes.hpp"
 
@@ -318,6 +322,23 @@ void gram(LaneView<T> a, LaneView<T> b, double* out) {
   }
 }
 
+void half_angles_f64(const double* angles, double* cosines, double* sines, std::size_t count) {
+  const hn::ScalableTag<double> d;
+  // Highway's argument reduction holds up to here.
+  constexpr double kLargest = 39000.0;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+    const auto half = hn::Mul(hn::LoadU(d, angles + i), hn::Set(d, 0.5));
+    if (!hn::AllTrue(d, hn::Lt(hn::Abs(half), hn::Set(d, kLargest)))) break;
+    hn::StoreU(hn::Cos(d, half), d, cosines + i);
+    hn::StoreU(hn::Sin(d, half), d, sines + i);
+  }
+  for (; i < count; ++i) {
+    cosines[i] = std::cos(angles[i] / 2);
+    sines[i] = std::sin(angles[i] / 2);
+  }
+}
+
 #define SKERRY_LANES(T, suffix)                                                                                     \
   int bits_##suffix() {                                                                                             \
     return std::countr_zero(Lane<T>::count());                                                                      \
@@ -357,6 +378,7 @@ HWY_EXPORT(pauli_f32);
 HWY_EXPORT(pauli_f64);
 HWY_EXPORT(gram_f32);
 HWY_EXPORT(gram_f64);
+HWY_EXPORT(half_angles_f64);
 
 }  // namespace
 
@@ -385,6 +407,10 @@ HWY_EXPORT(gram_f64);
 SKERRY_LANES(float, f32)
 SKERRY_LANES(double, f64)
 #undef SKERRY_LANES
+
+void half_angles(std::span<const double> angles, std::span<double> cosines, std::span<double> sines) {
+  HWY_DYNAMIC_DISPATCH(half_angles_f64)(angles.data(), cosines.data(), sines.data(), angles.size());
+}
 
 }  // namespace skerry::kernels
 #endif

@@ -72,7 +72,7 @@ HWY_INLINE auto source_lanes(const T* data, std::size_t i) {
   return hn::SetTableIndices(Tag<T>(), reinterpret_cast<const Index*>(data) + i * hn::Lanes(Tag<T>()));
 }
 
-template <class T, std::size_t slot>
+template <class T, std::size_t slot, bool reflects = false>
 HWY_INLINE void pair_real(Tile<T>& x, const T* data) {
   const auto b = coefficient(data, 0), c = coefficient(data, 1);
   unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
@@ -80,22 +80,13 @@ HWY_INLINE void pair_real(Tile<T>& x, const T* data) {
     const auto re = x.re[i], im = x.im[i];
     x.re[i] = hn::MulAdd(b, x.re[j], re);
     x.im[i] = hn::MulAdd(b, x.im[j], im);
-    x.re[j] = hn::MulAdd(c, re, x.re[j]);
-    x.im[j] = hn::MulAdd(c, im, x.im[j]);
+    x.re[j] = reflects ? hn::MulSub(c, re, x.re[j]) : hn::MulAdd(c, re, x.re[j]);
+    x.im[j] = reflects ? hn::MulSub(c, im, x.im[j]) : hn::MulAdd(c, im, x.im[j]);
   });
 }
-
 template <class T, std::size_t slot>
 HWY_INLINE void pair_reflect(Tile<T>& x, const T* data) {
-  const auto b = coefficient(data, 0), c = coefficient(data, 1);
-  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
-    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot);
-    const auto re = x.re[i], im = x.im[i];
-    x.re[i] = hn::MulAdd(b, x.re[j], re);
-    x.im[i] = hn::MulAdd(b, x.im[j], im);
-    x.re[j] = hn::MulSub(c, re, x.re[j]);
-    x.im[j] = hn::MulSub(c, im, x.im[j]);
-  });
+  pair_real<T, slot, true>(x, data);
 }
 
 template <class T, std::size_t slot>

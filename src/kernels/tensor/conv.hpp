@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/memory.hpp"
+#include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/window.hpp"
 
 namespace skerry::kernels {
@@ -47,12 +48,13 @@ class ConvF32 {
   std::uint64_t scratch_bytes() const noexcept { return scratch_bytes_; }
   std::uint64_t packed_bytes() const noexcept { return packed_.bytes(); }
   /// bias may be null.
-  void run(const float* x, const float* w, const float* bias, float* y, std::span<std::byte> scratch) const;
+  void run(const float* x, const float* w, const float* bias, float* y, std::span<std::byte> scratch,
+           const BlockEnd& end = {}) const;
 
  private:
   struct Piece;
-  void run_piece(const Piece& piece, const float* x, const float* weights, const float* bias, float* y,
-                 float* patches) const;
+  void run_piece(const Piece& piece, const float* x, const float* weights, const float* bias, float* y, float* patches,
+                 const BlockEnd& end) const;
 
   ConvShape shape_;
   std::vector<PatchTap> taps_;

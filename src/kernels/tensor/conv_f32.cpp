@@ -88,7 +88,7 @@ ConvF32::ConvF32(const ConvShape& shape, std::span<const float> weights) : shape
 }
 
 void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights, const float* bias, float* y,
-                        float* patches) const {
+                        float* patches, const BlockEnd& end) const {
   const GemmTile tile = gemm_tile();
   const auto depth = static_cast<std::size_t>(shape_.depth());
   const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
@@ -111,9 +111,13 @@ void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights
                 bias == nullptr ? nullptr : bias + output});
     k += count;
   } while (k < depth);
+  if (end.any())
+    finish_block(to, end.residual == nullptr ? nullptr : end.residual + (to - y), piece.rows, piece.columns, pixels,
+                 end.low, end.high);
 }
 
-void ConvF32::run(const float* x, const float* w, const float* bias, float* y, std::span<std::byte> scratch) const {
+void ConvF32::run(const float* x, const float* w, const float* bias, float* y, std::span<std::byte> scratch,
+                  const BlockEnd& end) const {
   const auto groups = static_cast<std::size_t>(shape_.groups), batch = static_cast<std::size_t>(shape_.batch);
   const auto outputs = static_cast<std::size_t>(shape_.group_outputs()),
              depth = static_cast<std::size_t>(shape_.depth());
@@ -129,14 +133,14 @@ void ConvF32::run(const float* x, const float* w, const float* bias, float* y, s
   }
   ScratchSlots slots(scratch.first(slots_ * slot_bytes_), slots_);
   // Neighbouring pieces share their outputs: the weights stay in the cache.
-  base::parallel_for(0, batch * groups * row_blocks_ * column_blocks_, 1, [&](std::size_t begin, std::size_t end) {
+  base::parallel_for(0, batch * groups * row_blocks_ * column_blocks_, 1, [&](std::size_t begin, std::size_t last) {
     const ScratchSlots::Slot slot(slots);
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = begin; i < last; ++i) {
       const std::size_t column = i % column_blocks_ * columns_, row = i / column_blocks_ % row_blocks_ * rows_;
       const std::size_t plane = i / column_blocks_ / row_blocks_;
       run_piece({plane / groups, plane % groups, row, std::min(rows_, outputs - row), column,
                  std::min(columns_, pixels - column)},
-                x, weights, bias, y, reinterpret_cast<float*>(slot.data()));
+                x, weights, bias, y, reinterpret_cast<float*>(slot.data()), end);
     }
   });
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace skerry::kernels {
 
@@ -51,6 +52,22 @@ struct GemmBlock {
 };
 /// On the calling thread. depth may be 0. Each element is start + the products in the order of the depth.
 void gemm_block(const GemmBlock& block);
+
+/// What becomes of a finished block while it is in the cache: a tensor of the result's shape is added (where there is
+/// one), then it is kept within bounds; not-a-number stays.
+struct BlockEnd {
+  const float* residual = nullptr;  ///< the whole tensor
+  float low, high;                  ///< infinite: unbounded
+  bool bounds() const noexcept { return low > -kUnbounded || high < kUnbounded; }
+  bool any() const noexcept { return residual != nullptr || bounds(); }
+  static constexpr float kUnbounded = std::numeric_limits<float>::infinity();
+  BlockEnd() noexcept : low(-kUnbounded), high(kUnbounded) {}
+};
+/// c [rows, columns] at row stride `row`, and the residual's same block, which may be null.
+void finish_block(float* c, const float* residual, std::size_t rows, std::size_t columns, std::size_t row, float low,
+                  float high);
+/// A whole tensor, shared by the threads.
+void finish_tensor(float* y, std::size_t count, const BlockEnd& end);
 
 /// c [rows, columns] (dense) = start + left * right with both sides packed, in blocks shared by the threads. The result
 /// does not depend on their number. bias: `rows` or `columns` floats as `start` says.

@@ -145,6 +145,22 @@ void block_of(const GemmBlock& block) {
   } while (k < block.depth);
 }
 
+// Plain loops, which the compiler makes vectors of.
+void finish(float* HWY_RESTRICT c, const float* HWY_RESTRICT residual, std::size_t rows, std::size_t columns,
+            std::size_t row, float low, float high) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    float* to = c + r * row;
+    if (residual != nullptr) {
+      const float* from = residual + r * row;
+      for (std::size_t i = 0; i < columns; ++i) to[i] += from[i];
+    }
+    for (std::size_t i = 0; i < columns; ++i) {
+      const float raised = to[i] < low ? low : to[i];
+      to[i] = raised > high ? high : raised;
+    }
+  }
+}
+
 }  // namespace skerry::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -152,6 +168,7 @@ HWY_AFTER_NAMESPACE();
 namespace skerry::kernels {
 HWY_EXPORT(tile);
 HWY_EXPORT(block_of);
+HWY_EXPORT(finish);
 
 namespace {
 
@@ -217,6 +234,18 @@ void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float f
 }
 void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed) {
   pack(b.data, b.column, b.row, columns, depth, gemm_tile().columns, 1.0F, packed);
+}
+
+void finish_block(float* c, const float* residual, std::size_t rows, std::size_t columns, std::size_t row, float low,
+                  float high) {
+  HWY_DYNAMIC_DISPATCH(finish)(c, residual, rows, columns, row, low, high);
+}
+
+void finish_tensor(float* y, std::size_t count, const BlockEnd& end) {
+  base::parallel_for(0, count, std::size_t{32'768}, [&](std::size_t begin, std::size_t last) {
+    finish_block(y + begin, end.residual == nullptr ? nullptr : end.residual + begin, 1, last - begin, 0, end.low,
+                 end.high);
+  });
 }
 
 void gemm_block(const GemmBlock& block) {

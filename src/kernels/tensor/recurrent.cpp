@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <type_traits>
+
+#include "kernels/tensor/unary.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -29,20 +32,47 @@ constexpr ActivationRow kActivations[] = {
      {[](double x, double, double) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }}},
 };
 
+// The usual two have vectors for f32.
+std::optional<Unary> vectors_of(const Activation& activation) {
+  if (activation.f == find_activation("sigmoid")->f) return Unary::sigmoid;
+  if (activation.f == find_activation("tanh")->f) return Unary::tanh_;
+  return std::nullopt;
+}
+
+// An activation of a whole row of gates, in place.
 template <class T>
-struct Gate {
-  const Activation& activation;
-  const std::optional<double>& clip;
-  T operator()(T x) const {
-    double value = static_cast<double>(x);
-    if (clip) value = std::clamp(value, -*clip, *clip);
-    return static_cast<T>(activation.f(value, activation.alpha, activation.beta));
+class Gate {
+ public:
+  Gate(const Activation& activation, const std::optional<double>& clip)
+      : activation_(activation), clip_(clip), vectors_(clip ? std::nullopt : vectors_of(activation)) {}
+
+  void operator()(T* values, std::size_t count) const {
+    if constexpr (std::is_same_v<T, float>) {
+      if (vectors_) return unary_f32(*vectors_, {}, {values, count}, {values, count});
+    }
+    for (std::size_t j = 0; j < count; ++j) {
+      double value = static_cast<double>(values[j]);
+      if (clip_) value = std::clamp(value, -*clip_, *clip_);
+      values[j] = static_cast<T>(activation_.f(value, activation_.alpha, activation_.beta));
+    }
   }
+
+ private:
+  Activation activation_;
+  std::optional<double> clip_;
+  std::optional<Unary> vectors_;
 };
+
+// gate += peephole * state
+template <class T>
+void look_at(const T* peephole, const T* state, std::size_t count, T* gate) {
+  for (std::size_t j = 0; j < count; ++j) gate[j] += peephole[j] * state[j];
+}
 
 // out += x A for one row; A is [rows, columns]. Each column is its own sum, so vectors change nothing in the result.
 template <class T>
 void accumulate(const T* x, const T* a, std::size_t rows, std::size_t columns, std::size_t stride, T* out) {
+  if constexpr (std::is_same_v<T, float>) return add_row_times_matrix(x, a, rows, columns, stride, out);
   for (std::size_t k = 0; k < rows; ++k) {
     const T factor = x[k];
     const T* row = a + k * stride;
@@ -96,8 +126,8 @@ void transpose(const T* in, std::size_t rows, std::size_t columns, T* out) {
 template <class T>
 void lstm(const RecurrentShape& shape, const RecurrentData<T>& data) {
   const std::size_t hidden = shape.hidden, width = 4 * hidden;
-  const Gate<T> f{shape.activations[0], shape.clip}, g{shape.activations[1], shape.clip};
-  const Activation& out = shape.activations[2];
+  const Gate<T> f(shape.activations[0], shape.clip), g(shape.activations[1], shape.clip);
+  const Gate<T> out(shape.activations[2], std::nullopt);
   T* gate = data.scratch.data();
   for_each_step(shape, data, [&](std::size_t t, std::size_t b) {
     T* h = data.h + b * hidden;
@@ -105,16 +135,25 @@ void lstm(const RecurrentShape& shape, const RecurrentData<T>& data) {
     for (std::size_t j = 0; j < width; ++j) gate[j] = data.bias == nullptr ? T(0) : data.bias[j] + data.bias[width + j];
     accumulate(data.x + t * data.x_step + b * data.x_batch, data.weights, shape.inputs, width, width, gate);
     accumulate(h, data.recurrence, hidden, width, width, gate);
-    for (std::size_t j = 0; j < hidden; ++j) {
-      const T* p = data.peepholes;
-      const T i = f(gate[j] + (p == nullptr ? T(0) : p[j] * c[j]));
-      const T forget = shape.couple_input_forget
-                           ? T(1) - i
-                           : f(gate[2 * hidden + j] + (p == nullptr ? T(0) : p[2 * hidden + j] * c[j]));
-      c[j] = forget * c[j] + i * g(gate[3 * hidden + j]);
-      const T o = f(gate[hidden + j] + (p == nullptr ? T(0) : p[hidden + j] * c[j]));
-      h[j] = o * static_cast<T>(out.f(static_cast<double>(c[j]), out.alpha, out.beta));
+    T *in = gate, *open = gate + hidden, *forget = gate + 2 * hidden, *fresh = gate + 3 * hidden;
+    const T* p = data.peepholes;
+    if (p != nullptr) {
+      look_at(p, c, hidden, in);
+      look_at(p + 2 * hidden, c, hidden, forget);
     }
+    f(in, hidden);
+    if (shape.couple_input_forget) {
+      for (std::size_t j = 0; j < hidden; ++j) forget[j] = T(1) - in[j];
+    } else {
+      f(forget, hidden);
+    }
+    g(fresh, hidden);
+    for (std::size_t j = 0; j < hidden; ++j) c[j] = forget[j] * c[j] + in[j] * fresh[j];
+    if (p != nullptr) look_at(p + hidden, c, hidden, open);
+    f(open, hidden);
+    std::copy_n(c, hidden, fresh);
+    out(fresh, hidden);
+    for (std::size_t j = 0; j < hidden; ++j) h[j] = open[j] * fresh[j];
     write_state(shape, data, t, b);
   });
 }
@@ -122,7 +161,7 @@ void lstm(const RecurrentShape& shape, const RecurrentData<T>& data) {
 template <class T>
 void gru(const RecurrentShape& shape, const RecurrentData<T>& data) {
   const std::size_t hidden = shape.hidden, width = 3 * hidden;
-  const Gate<T> f{shape.activations[0], shape.clip}, g{shape.activations[1], shape.clip};
+  const Gate<T> f(shape.activations[0], shape.clip), g(shape.activations[1], shape.clip);
   T* gate = data.scratch.data();  // z, r, h
   T* linear = gate + width;       // what r multiplies, or r * h
   for_each_step(shape, data, [&](std::size_t t, std::size_t b) {
@@ -134,7 +173,7 @@ void gru(const RecurrentShape& shape, const RecurrentData<T>& data) {
     }
     accumulate(data.x + t * data.x_step + b * data.x_batch, data.weights, shape.inputs, width, width, gate);
     accumulate(h, data.recurrence, hidden, 2 * hidden, width, gate);
-    for (std::size_t j = 0; j < 2 * hidden; ++j) gate[j] = f(gate[j]);
+    f(gate, 2 * hidden);
     const T* reset = gate + hidden;
     T* candidate = gate + 2 * hidden;
     if (shape.linear_before_reset) {
@@ -145,7 +184,8 @@ void gru(const RecurrentShape& shape, const RecurrentData<T>& data) {
       for (std::size_t j = 0; j < hidden; ++j) linear[j] = reset[j] * h[j];
       accumulate(linear, data.recurrence + 2 * hidden, hidden, hidden, width, candidate);
     }
-    for (std::size_t j = 0; j < hidden; ++j) h[j] = (T(1) - gate[j]) * g(candidate[j]) + gate[j] * h[j];
+    g(candidate, hidden);
+    for (std::size_t j = 0; j < hidden; ++j) h[j] = (T(1) - gate[j]) * candidate[j] + gate[j] * h[j];
     write_state(shape, data, t, b);
   });
 }

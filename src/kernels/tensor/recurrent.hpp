@@ -51,6 +51,10 @@ struct RecurrentData {
 /// Elements of scratch that lstm() and gru() need.
 std::size_t recurrent_scratch(const RecurrentShape& shape);
 
+/// out += x A for one row of f32; A is [rows, columns], its rows `stride` apart.
+void add_row_times_matrix(const float* x, const float* a, std::size_t rows, std::size_t columns, std::size_t stride,
+                          float* out);
+
 /// out[column, row] = in[row, column].
 template <class T>
 void transpose(const T* in, std::size_t rows, std::size_t columns, T* out);

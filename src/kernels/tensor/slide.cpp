@@ -150,12 +150,16 @@ void SlideF32::for_each_plane(std::span<std::byte> scratch, F&& f) const {
 }
 
 void SlideF32::convolve(std::int64_t channels, std::int64_t multiplier, const float* x, const float* w,
-                        const float* bias, float* y, std::span<std::byte> scratch) const {
+                        const float* bias, float* y, std::span<std::byte> scratch, const BlockEnd& end) const {
   for_each_plane(scratch, [&](std::int64_t i, float* plane, float* out) {
     const std::int64_t channel = i % channels;
     spread(x + i / multiplier * window_.inputs(), 0.0F, plane);
     slide_convolve({plane, taps_, w + channel * window_.taps(), bias == nullptr ? 0.0F : bias[channel], length_, out});
-    collect(out, y + i * window_.outputs());
+    float* to = y + i * window_.outputs();
+    collect(out, to);
+    if (!end.any()) return;
+    finish_block(to, end.residual == nullptr ? nullptr : end.residual + (to - y), 1,
+                 static_cast<std::size_t>(window_.outputs()), 0, end.low, end.high);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/window.hpp"
 
 namespace skerry::kernels {
@@ -22,8 +23,9 @@ class SlideF32 {
 
   /// y[i] = bias[i % channels] + sum of w[i % channels] * what the window sees of x[i / multiplier]; bias may be null.
   /// `channels` planes of y have weights of their own, every `multiplier` of them share a plane of x.
+  /// Kept within low and high while a plane is in the cache.
   void convolve(std::int64_t channels, std::int64_t multiplier, const float* x, const float* w, const float* bias,
-                float* y, std::span<std::byte> scratch) const;
+                float* y, std::span<std::byte> scratch, const BlockEnd& end = {}) const;
   /// y[i] = largest element that the window sees of x[i]; -infinity where it sees nothing.
   void max(const float* x, float* y, std::span<std::byte> scratch) const;
   /// y[i] = mean; count_padding as in average_pool_ref().

@@ -18,6 +18,7 @@ void run(const Node& node, const KernelArguments& a) {
   const auto theta = doubles(a.inputs[0]);
   const Shape shape = a.outputs[0].shape();
   const auto axes = static_cast<std::size_t>(shape.rank() - 2);
+  if (theta.size() < static_cast<std::size_t>(shape[0]) * axes * (axes + 1)) outside("theta is too small for the grid");
   const bool corners = node.integer("align_corners", 0) != 0;
   Doubles y;
   const Shape points(shape.dims().first(axes + 1));

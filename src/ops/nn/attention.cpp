@@ -46,6 +46,7 @@ Doubles unpacked(Doubles x, bool packed, std::int64_t batch, std::int64_t length
 // Past and present, head by head.
 Doubles joined(const Doubles& past, const Doubles& now, std::int64_t heads, std::int64_t past_run, std::int64_t run) {
   if (past.empty()) return now;
+  if (static_cast<std::int64_t>(past.size()) != heads * past_run) outside("past keys or values do not fit");
   Doubles out;
   for (std::int64_t h = 0; h < heads; ++h) {
     out.insert(out.end(), past.begin() + h * past_run, past.begin() + (h + 1) * past_run);
@@ -133,6 +134,10 @@ void run(const Node& node, const KernelArguments& a) {
              h.batch * h.kv_heads, h.past * h.v_size, h.columns * h.v_size);
   store(keys, out_view(a, 1));
   store(values, out_view(a, 2));
+  const auto whole = [&](std::int64_t size) {
+    return static_cast<std::size_t>(h.batch * h.kv_heads * (h.past + h.columns) * size);
+  };
+  if (keys.size() != whole(h.size) || values.size() != whole(h.v_size)) outside("past keys or values do not fit");
   const Mask mask(node, a, h);
   const std::int64_t total = h.past + h.columns, mode = node.integer("qk_matmul_output_mode", 0);
   const double scale =

@@ -48,13 +48,14 @@ Cost can(const Node&, const NodeTypes& types) {
   return element_steps(types, (truncates ? 1.2 : 0.25) + 0.5 * (half_steps(from) + half_steps(to)));
 }
 
+bool is_small(const NodeTypes& types) {
+  return kernels::is_small(types.inputs[0].dtype) || kernels::is_small(types.outputs[0].dtype);
+}
+
 Cost can_small(const Node&, const NodeTypes& types) {
-  bool small = false;
   for (const DType dtype : {types.inputs[0].dtype, types.outputs[0].dtype}) {
-    small = small || kernels::is_small(dtype);
     if (!kernels::is_small(dtype) && !kernels::NumbersAndBool::contains(dtype)) return no_kernel(dtype);
   }
-  if (!small) return Unexpected{"neither side has fewer than 16 bits"};
   return element_steps(types, 20.0);
 }
 
@@ -70,13 +71,13 @@ void cast_small(const TensorView& x, bool saturate, const MutableTensorView& y) 
 }
 
 constexpr KernelRow kKernels[] = {
-    {"cast", can,
-     [](const Node&, const NodeTypes&) {
-       return Prepared{[](const KernelArguments& a) { kernels::cast(a.inputs[0], a.outputs[0]); }};
-     }},
-    {"cast_small", can_small,
-     [](const Node& node, const NodeTypes&) {
-       return Prepared{[saturate = node.integer("saturate", 1) != 0](const KernelArguments& a) {
+    {"cast",
+     [](const Node& node, const NodeTypes& types) {
+       return is_small(types) ? can_small(node, types) : can(node, types);
+     },
+     [](const Node& node, const NodeTypes& types) -> Prepared {
+       if (!is_small(types)) return {[](const KernelArguments& a) { kernels::cast(a.inputs[0], a.outputs[0]); }};
+       return {[saturate = node.integer("saturate", 1) != 0](const KernelArguments& a) {
          cast_small(a.inputs[0], saturate, a.outputs[0]);
        }};
      }},

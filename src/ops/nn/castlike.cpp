@@ -17,7 +17,7 @@ template <std::size_t I>
 constexpr KernelRow kRow = {
     "cast", [](const Node& node, const NodeTypes& types) { return cast_kernels()[I].can(node, types); },
     [](const Node& node, const NodeTypes& types) { return cast_kernels()[I].prepare(node, types); }};
-constexpr KernelRow kKernels[] = {kRow<0>, kRow<1>};
+constexpr KernelRow kKernels[] = {kRow<0>};
 
 }  // namespace
 

@@ -21,7 +21,11 @@ void run(const Node& node, const KernelArguments& a) {
              past = doubles(in_view(a, 3));
   const Shape shape = a.inputs[0].shape();
   const auto channels = static_cast<std::size_t>(shape[1]), length = static_cast<std::size_t>(shape[2]);
-  const auto taps = static_cast<std::size_t>(a.inputs[1].shape()[2]);
+  const auto taps = static_cast<std::size_t>(a.inputs[1].shape()[a.inputs[1].shape().rank() - 1]);
+  const std::size_t lines = static_cast<std::size_t>(shape[0]) * channels;
+  if (shape.rank() != 3 || taps < 1 || w.size() != channels * taps ||
+      (!past.empty() && past.size() != lines * (taps - 1)))
+    outside("weights or state do not fit the input");
   const bool silu = node.text("activation", "none") != "none";
   Doubles y(x.size()), state;
   for (std::size_t p = 0; p < static_cast<std::size_t>(shape[0]) * channels; ++p) {

@@ -22,6 +22,10 @@ void run(const Node& node, const KernelArguments& a) {
   const std::size_t axes = image.size();
   const Longs strides = node.integers("strides", Longs(axes, 1)),
               dilations = node.integers("dilations", Longs(axes, 1)), pads = node.integers("pads", Longs(2 * axes, 0));
+  for (std::size_t i = 0; i < axes; ++i) {
+    if (strides[i] < 1 || dilations[i] < 1 || block[i] < 1)
+      outside("strides, dilations and block extents are at least 1");
+  }
   Longs steps;
   for (std::size_t i = 0; i < axes; ++i)
     steps.push_back(

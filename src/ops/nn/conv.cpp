@@ -20,7 +20,7 @@ using kernels::ConvShape;
 using kernels::Rate;
 using kernels::Window;
 
-constexpr std::size_t kX = 0, kWeights = 1, kBias = 2;
+constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3;
 // What packing an element of a patch costs, in bytes streamed through the cache: measured over ResNet-50's layers,
 // where it took 0.2 ns; half of that where patches are rows of the input as they stand.
 constexpr double kPatchBytes = 40;
@@ -65,9 +65,10 @@ Cost can_packed(const Node& node, const NodeTypes& types) {
 Prepared prepare_packed(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
   const auto conv = std::make_shared<const kernels::ConvF32>(shape_of(node, types), constant_floats(types, kWeights));
-  return {[conv](const KernelArguments& arguments) {
+  return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             conv->run(arguments.inputs[kX].as<float>().data(), arguments.inputs[kWeights].as<float>().data(),
-                      bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch);
+                      bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch,
+                      end.f32(arguments));
           },
           conv->scratch_bytes(), conv->packed_bytes()};
 }
@@ -85,10 +86,11 @@ Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
   const ConvShape s = shape_of(node, types);
   // shared: std::function copies its target
   const auto slide = std::make_shared<const kernels::SlideF32>(s.window, s.batch * s.outputs);
-  return {[slide, outputs = s.outputs, multiplier = s.group_outputs()](const KernelArguments& arguments) {
+  return {[slide, outputs = s.outputs, multiplier = s.group_outputs(),
+           end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
                             arguments.inputs[kWeights].as<float>().data(), bias_of(arguments),
-                            arguments.outputs[0].as<float>().data(), arguments.scratch);
+                            arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
           },
           slide->scratch_bytes()};
 }
@@ -144,9 +146,11 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
 
 constexpr KernelRow kKernels[] = {
     {"conv_f32_depthwise", can_depthwise, prepare_depthwise},
-    {"conv_onednn", can_onednn, prepare_onednn},
+    {"conv_onednn", can_onednn,
+     [](const Node& node, const NodeTypes& types) { return finished(prepare_onednn(node, types), node, kResidual); }},
     {"conv_f32_packed", can_packed, prepare_packed},
-    {"conv_ref", can_ref, prepare_ref},
+    {"conv_ref", can_ref,
+     [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kResidual); }},
 };
 
 }  // namespace
@@ -159,7 +163,8 @@ const OpRecord conv_record = {
         "Convolution (in the sense of neural networks: the kernel is not mirrored) of X [N, C, space] with W [M, C / "
         "group, kernel] plus an optional bias [M]; 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes group, "
         "strides, dilations, pads (begins, then ends) or auto_pad; output extent floor((in + pads - dilation (kernel "
-        "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride).",
+        "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride). "
+        "Where a pass put them in, input 3 of Y's shape is added and Y is kept within least and most.",
     .infer = infer,
     .kernels = kKernels,
 };

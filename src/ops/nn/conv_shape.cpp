@@ -1,5 +1,7 @@
 #include "ops/nn/conv_shape.hpp"
 
+#include <algorithm>
+
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -52,6 +54,7 @@ void infer_conv(TypeContext& context, const ConvInputs& at, DType result) {
   Dims out{(*x.shape)[0], (*w.shape)[0]};
   const std::size_t axes = x.shape->size() - 2;
   const auto kernel = kernel_of(*w.shape);
+  if (std::ranges::find(kernel, 0) != kernel.end()) refuse(node, "the weights " + w.text() + " have no elements");
   if (kernel.empty() && node.find("kernel_shape") == nullptr) {
     out.resize(axes + 2);
   } else {

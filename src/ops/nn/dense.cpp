@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <skerry/error.hpp>
 #include <utility>
 
+#include "kernels/tensor/binary.hpp"
+#include "kernels/tensor/convert.hpp"
 #include "kernels/tensor/onednn/onednn.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -58,6 +61,42 @@ void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DTy
   if (!row_vector) out.push_back(rows);
   if (!column_vector) out.push_back(columns);
   set_output(context, 0, result, std::move(out));
+}
+
+FusedEnd::FusedEnd(const Node& node, std::size_t residual_input)
+    : least(node.real("least", -std::numeric_limits<double>::infinity())),
+      most(node.real("most", std::numeric_limits<double>::infinity())),
+      residual(residual_input) {}
+
+bool FusedEnd::any(const Node& node) const {
+  return least > -std::numeric_limits<double>::infinity() || most < std::numeric_limits<double>::infinity() ||
+         has_input(node, residual);
+}
+
+kernels::BlockEnd FusedEnd::f32(const KernelArguments& arguments) const {
+  kernels::BlockEnd end;
+  end.low = static_cast<float>(least);
+  end.high = static_cast<float>(most);
+  if (residual < arguments.inputs.size() && !arguments.inputs[residual].empty())
+    end.residual = arguments.inputs[residual].as<float>().data();
+  return end;
+}
+
+Prepared finished(Prepared prepared, const Node& node, std::size_t residual_input) {
+  const FusedEnd end(node, residual_input);
+  if (!end.any(node)) return prepared;
+  prepared.run = [run = std::move(prepared.run), end](const KernelArguments& arguments) {
+    run(arguments);
+    const MutableTensorView& y = arguments.outputs[0];
+    if (y.dtype() == DType::f32)
+      return kernels::finish_tensor(y.as<float>().data(), static_cast<std::size_t>(y.elements()), end.f32(arguments));
+    if (end.residual < arguments.inputs.size() && !arguments.inputs[end.residual].empty())
+      kernels::binary(kernels::Binary::add, y, arguments.inputs[end.residual], y);
+    const auto low = static_cast<float>(end.least), high = static_cast<float>(end.most);
+    kernels::clip(y, {DType::f32, Shape{}, reinterpret_cast<const std::byte*>(&low)},
+                  {DType::f32, Shape{}, reinterpret_cast<const std::byte*>(&high)}, y);
+  };
+  return prepared;
 }
 
 Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size_t right) {

@@ -32,7 +32,7 @@ constexpr KernelRow kKernels[] = {{"dequantize_ref", can, [](const Node& node, c
 extern const OpRecord dequantizelinear_record;
 const OpRecord dequantizelinear_record = {
     .name = "DequantizeLinear",
-    .since_opset = 25,
+    .since_opset = 28,
     .help =
         "(q - zero_point) * scale. scale and zero_point: one number, a vector along `axis` (default 1), or one per "
         "block of "

@@ -18,6 +18,9 @@ void infer(TypeContext& context) {
     const auto wanted = constant_integers(context, 1);
     Dim length = (*out)[axis];
     if (has_input(context.node, 1)) length = wanted && wanted->at(0) >= 0 ? Dim(wanted->at(0)) : Dim();
+    if (out->back().is_known() && out->back().value != 1 && out->back().value != 2)
+      refuse(context.node, "the last axis holds 1 or 2 parts of a number");
+    if (axis + 1 == out->size()) refuse(context.node, "the last axis is that of the parts");
     const bool to_real = inverse && onesided;
     if (to_real && !has_input(context.node, 1)) length = length.is_known() ? Dim(2 * (length.value - 1)) : Dim();
     if (onesided && !inverse) length = length.is_known() ? Dim(length.value / 2 + 1) : Dim();
@@ -35,6 +38,7 @@ void run(const Node& node, const KernelArguments& a) {
       normal_axis(node, given.empty() ? node.integer("axis", -2) : given[0], static_cast<std::size_t>(xs.rank()));
   const bool inverse = node.integer("inverse", 0) != 0, onesided = node.integer("onesided", 0) != 0,
              complex = xs[xs.rank() - 1] == 2;
+  if (axis + 1 == static_cast<std::size_t>(xs.rank())) outside("the last axis is that of the parts");
   const AxisLoops from(xs, axis), to(ys, axis);
   const auto wanted = longs(in_view(a, 1));
   const std::int64_t had = from.length, parts = complex ? 2 : 1, inner = from.inner / parts;

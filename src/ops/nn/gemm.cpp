@@ -61,6 +61,9 @@ ProductShape shape_of(const Node& node, const NodeTypes& types) {
   return s;
 }
 
+// Past all inputs: C is what is added.
+constexpr std::size_t kNoResidual = 3;
+
 // How C enters: not at all, as a row of numbers added to every row, or spread over the output first.
 struct Start {
   GemmStart kind = GemmStart::zero;
@@ -116,12 +119,13 @@ Prepared prepare_onednn(const Node& node, const NodeTypes& types) {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"gemm_onednn", can_onednn, prepare_onednn},
+    {"gemm_onednn", can_onednn,
+     [](const Node& node, const NodeTypes& types) { return finished(prepare_onednn(node, types), node, kNoResidual); }},
     {"gemm_f32_packed",
      [](const Node& node, const NodeTypes& types) { return can_product_packed(shape_of(node, types), types, 1); },
-     prepare_packed},
+     [](const Node& node, const NodeTypes& types) { return finished(prepare_packed(node, types), node, kNoResidual); }},
     {"gemm_ref", [](const Node& node, const NodeTypes& types) { return can_product_ref(shape_of(node, types), types); },
-     prepare_ref},
+     [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kNoResidual); }},
 };
 
 // Opset 6 and older say by an attribute whether C broadcasts; now its shape says so.
@@ -138,7 +142,7 @@ const OpRecord gemm_record = {
     .help =
         "Y = alpha A' B' + beta C, where A' is A [M, K] or its transpose (transA), B' is B [K, N] or its transpose "
         "(transB), and C, optional, broadcasts to [M, N]. One dtype for all: f16, bf16, f32, f64, i32, i64, u32 or "
-        "u64. Integers wrap.",
+        "u64. Integers wrap. Y is kept within least and most where a pass put them in.",
     .infer = infer,
     .upgrade = upgrade,
     .kernels = kKernels,

@@ -73,6 +73,9 @@ void run(const Node& node, const KernelArguments& a) {
   const auto x = doubles(a.inputs[0]), grid = doubles(a.inputs[1]);
   const Shape xs = a.inputs[0].shape(), ys = a.outputs[0].shape();
   const auto axes = static_cast<std::size_t>(xs.rank() - 2);
+  const Shape gs = a.inputs[1].shape();
+  if (gs[gs.rank() - 1] != static_cast<std::int64_t>(axes) || gs[0] != xs[0] || xs.elements() == 0)
+    outside("a grid " + gs.text() + " for an input " + xs.text());
   const Sampler sampler(node, xs);
   const std::int64_t points = ys.elements() / std::max<std::int64_t>(ys[0] * ys[1], 1),
                      plane = xs.elements() / std::max<std::int64_t>(xs[0] * xs[1], 1);

@@ -10,7 +10,10 @@ void infer(TypeContext& context) {
   const Graph& yes = subgraph(node, "then_branch", node.outputs.size());
   const Graph& no = subgraph(node, "else_branch", node.outputs.size());
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-    const TensorType type = merged(node, output_type(yes, i), output_type(no, i));
+    const TensorType &a = output_type(yes, i), &b = output_type(no, i);
+    // A branch that makes no sense for these inputs has results without a shape and decides nothing.
+    const bool open = a.dtype != b.dtype && (!a.shape || !b.shape);
+    const TensorType type = open ? TensorType{a.shape ? a.dtype : b.dtype, std::nullopt} : merged(node, a, b);
     set_output(context, i, type.dtype, type.shape);
   }
 }

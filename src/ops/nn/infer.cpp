@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <skerry/error.hpp>
+#include <stdexcept>
 
 #include "ops/nn/flow.hpp"
 #include "ops/nn/typing.hpp"
@@ -68,10 +69,17 @@ std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
     constants.push_back(there && graph.value(id).constant ? &*graph.value(id).constant : nullptr);
     dims.push_back(there && dims_[id] ? &*dims_[id] : nullptr);
   }
+  // A rule may ask for the value of an input that is left out at the end.
+  constexpr std::size_t kMostAsked = 9;
+  constants.resize(std::max(constants.size(), kMostAsked), nullptr);
   TypeContext context{node, inputs, constants, dims, {}, {}};
   context.outputs.resize(node.outputs.size());
   context.output_dims.resize(node.outputs.size());
-  if (record->infer != nullptr) record->infer(context);
+  try {
+    if (record->infer != nullptr) record->infer(context);
+  } catch (const std::logic_error&) {  // a vector that is shorter than the rule was told
+    refuse(node, "the inputs of " + node.op + " do not fit together");
+  }
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] != kNoValue) dims_[node.outputs[i]] = std::move(context.output_dims[i]);
   }

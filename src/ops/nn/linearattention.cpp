@@ -35,6 +35,9 @@ void run(const Node& node, const KernelArguments& a) {
   if (scale == 0.0) scale = 1.0 / std::sqrt(static_cast<double>(dk));
   Doubles state = doubles(in_view(a, 3));
   if (state.empty()) state.assign(batch * groups * dk * dv, 0.0);
+  if (k.size() != batch * length * groups * dk || v.size() != batch * length * groups * dv ||
+      state.size() != batch * groups * dk * dv)
+    outside("keys, values or state do not fit the queries");
   Doubles y(batch * length * heads * dv);
   // A decay (an update rate) is one number for a head, or one for each of its keys.
   const auto per_head = [&](const Doubles& values, std::size_t row, std::size_t g, std::size_t i) {

@@ -21,7 +21,7 @@ constexpr KernelRow kKernels[] = {
 extern const OpRecord mod_record;
 const OpRecord mod_record = {
     .name = "Mod",
-    .since_opset = 13,
+    .since_opset = 28,
     .help =
         "The remainder of a / b under NumPy broadcasting: with the sign of b, or with fmod = 1 with the sign of a. "
         "One dtype of number; an integer's remainder by 0 is 0.",

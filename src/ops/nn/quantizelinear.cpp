@@ -49,7 +49,7 @@ constexpr KernelRow kKernels[] = {{"quantize_ref", can, [](const Node& node, con
 extern const OpRecord quantizelinear_record;
 const OpRecord quantizelinear_record = {
     .name = "QuantizeLinear",
-    .since_opset = 25,
+    .since_opset = 28,
     .help =
         "saturate(round(x / scale) + zero_point), rounding ties to even. scale and zero_point: one number, a vector "
         "along "

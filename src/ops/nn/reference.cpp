@@ -1,15 +1,20 @@
 #include "ops/nn/reference.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <skerry/error.hpp>
+#include <stdexcept>
 
 namespace skerry::ops {
 namespace {
 
 template <class To>
-std::vector<To> copy_as(const TensorView& view) {
-  std::vector<To> out;
+Checked<To> copy_as(const TensorView& view) {
+  Checked<To> out;
   if (view.empty()) return out;
+  if (!kernels::NumbersAndBool::contains(view.dtype()))
+    throw Error(ErrorCode::type_mismatch, "numbers are needed but there is " + std::string(dtype_name(view.dtype())));
   out.reserve(static_cast<std::size_t>(view.elements()));
   kernels::visit(kernels::NumbersAndBool{}, view.dtype(), [&]<class T>() {
     for (const T value : view.as<T>()) out.push_back(kernels::convert<To>(value));
@@ -18,7 +23,7 @@ std::vector<To> copy_as(const TensorView& view) {
 }
 
 template <class From>
-void store_from(const std::vector<From>& values, const MutableTensorView& y) {
+void store_from(const Checked<From>& values, const MutableTensorView& y) {
   if (y.empty()) return;
   kernels::visit(kernels::NumbersAndBool{}, y.dtype(), [&]<class T>() {
     const auto out = y.as<T>();
@@ -33,6 +38,73 @@ double all_elements(const NodeTypes& types) {
   for (const TensorType& type : types.outputs) total += static_cast<double>(elements(type));
   return total;
 }
+
+// Inputs that must be there, as ONNX says.
+struct Required {
+  std::string_view op;
+  std::size_t inputs;
+};
+constexpr Required kRequired[] = {
+    {"AffineGrid", 2},
+    {"Attention", 3},
+    {"BitCast", 1},
+    {"BitShift", 2},
+    {"BitwiseAnd", 2},
+    {"BitwiseNot", 1},
+    {"BitwiseOr", 2},
+    {"BitwiseXor", 2},
+    {"BlackmanWindow", 1},
+    {"CausalConvWithState", 2},
+    {"CenterCropPad", 2},
+    {"Col2Im", 3},
+    {"Compress", 2},
+    {"ConvTranspose", 2},
+    {"CumProd", 2},
+    {"CumSum", 2},
+    {"DFT", 1},
+    {"DepthToSpace", 1},
+    {"Det", 1},
+    {"Einsum", 1},
+    {"EyeLike", 1},
+    {"GatherElements", 2},
+    {"GatherND", 2},
+    {"GridSample", 2},
+    {"GroupNormalization", 3},
+    {"HammingWindow", 1},
+    {"HannWindow", 1},
+    {"Hardmax", 1},
+    {"InstanceNormalization", 3},
+    {"IsInf", 1},
+    {"IsNaN", 1},
+    {"LRN", 1},
+    {"LinearAttention", 3},
+    {"LpNormalization", 1},
+    {"MaxUnpool", 2},
+    {"Mean", 1},
+    {"MeanVarianceNormalization", 1},
+    {"NegativeLogLikelihoodLoss", 2},
+    {"NonMaxSuppression", 2},
+    {"NonZero", 1},
+    {"OneHot", 3},
+    {"RMSNormalization", 2},
+    {"Resize", 1},
+    {"ReverseSequence", 2},
+    {"RoiAlign", 3},
+    {"RotaryEmbedding", 3},
+    {"Scatter", 3},
+    {"ScatterElements", 3},
+    {"ScatterND", 3},
+    {"Shrink", 1},
+    {"Size", 1},
+    {"SoftmaxCrossEntropyLoss", 2},
+    {"SpaceToDepth", 1},
+    {"SwiGLU", 2},
+    {"TensorScatter", 2},
+    {"TopK", 2},
+    {"Trilu", 1},
+    {"Unique", 1},
+    {"Upsample", 2},
+};
 
 }  // namespace
 
@@ -85,6 +157,8 @@ std::size_t width_of(DType dtype) {
 }
 
 void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to) {
+  if (from < 0 || from >= x.elements() || to < 0 || to >= y.elements() || x.dtype() != y.dtype())
+    outside("element " + std::to_string(from) + " of " + x.shape().text() + " is asked for");
   const auto width = width_of(y.dtype());
   std::memcpy(y.data() + static_cast<std::size_t>(to) * width, x.data() + static_cast<std::size_t>(from) * width,
               width);
@@ -98,6 +172,19 @@ std::int64_t within(std::int64_t index, std::int64_t extent) {
   if (index < -extent || index >= extent)
     outside("index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
   return index < 0 ? index + extent : index;
+}
+
+void guarded(Reference f, const Node& node, const KernelArguments& arguments) {
+  const auto wanted = std::ranges::find(kRequired, node.op, &Required::op);
+  for (std::size_t i = 0; wanted != std::end(kRequired) && i < wanted->inputs; ++i) {
+    if (i >= arguments.inputs.size() || arguments.inputs[i].empty())
+      refuse(node, node.op + " needs input " + std::to_string(i));
+  }
+  try {
+    f(node, arguments);
+  } catch (const std::logic_error&) {  // of Checked and of vectors without end
+    refuse(node, "the inputs of " + node.op + " do not fit together");
+  }
 }
 
 Cost can_reference(const Node& node, const NodeTypes& types) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ops/nn/kernel_rows.hpp"
@@ -12,8 +13,19 @@
 
 namespace skerry::ops {
 
-using Doubles = std::vector<double>;
-using Longs = std::vector<std::int64_t>;
+/// A vector whose elements are looked up with a check: what a model says about its inputs may not be so. Errors of
+/// these loops become type_mismatch at the node.
+template <class T>
+class Checked : public std::vector<T> {
+ public:
+  using std::vector<T>::vector;
+  Checked(const std::vector<T>& values) : std::vector<T>(values) {}        // NOLINT(google-explicit-constructor)
+  Checked(std::vector<T>&& values) : std::vector<T>(std::move(values)) {}  // NOLINT(google-explicit-constructor)
+  T& operator[](std::size_t i) { return this->at(i); }
+  const T& operator[](std::size_t i) const { return this->at(i); }
+};
+using Doubles = Checked<double>;
+using Longs = Checked<std::int64_t>;
 
 /// All elements of a view of numbers or bools; nothing of an empty one.
 Doubles doubles(const TensorView& view);
@@ -50,7 +62,7 @@ struct AxisLoops {
 };
 
 std::size_t width_of(DType dtype);
-/// Copies element `from` of x to element `to` of y; one dtype of whole bytes.
+/// Copies element `from` of x to element `to` of y; one dtype of whole bytes. Errors: out_of_range.
 void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to);
 /// index, or index + extent below 0. Errors: out_of_range.
 std::int64_t within(std::int64_t index, std::int64_t extent);
@@ -58,6 +70,8 @@ std::int64_t within(std::int64_t index, std::int64_t extent);
 [[noreturn]] void outside(const std::string& message);
 
 using Reference = void (*)(const Node& node, const KernelArguments& arguments);
+/// f(node, arguments), where an element that is not there is a type_mismatch at the node.
+void guarded(Reference f, const Node& node, const KernelArguments& arguments);
 /// Numbers and bools on all sides, at a price per element of the outputs and inputs.
 Cost can_reference(const Node& node, const NodeTypes& types);
 /// Any dtypes of whole bytes.
@@ -65,7 +79,7 @@ Cost can_reference_bytes(const Node& node, const NodeTypes& types);
 
 template <Reference F, Cost (*Can)(const Node&, const NodeTypes&) = can_reference>
 inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& node, const NodeTypes&) -> Prepared {
-                                              return {[node](const KernelArguments& a) { F(node, a); }};
+                                              return {[node](const KernelArguments& a) { guarded(F, node, a); }};
                                             }}};
 
 /// Type rules that many share: output 0 as input 0, or with another dtype.

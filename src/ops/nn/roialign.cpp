@@ -35,6 +35,10 @@ void run(const Node& node, const KernelArguments& a) {
   const auto x = doubles(a.inputs[0]), rois = doubles(a.inputs[1]);
   const auto images = longs(a.inputs[2]);
   const Shape xs = a.inputs[0].shape(), ys = a.outputs[0].shape();
+  if (xs.rank() != 4 || a.inputs[1].shape().rank() != 2 || a.inputs[1].shape()[1] != 4 ||
+      ys.elements() / std::max<std::int64_t>(ys[1] * ys[2] * ys[3], 1) > a.inputs[1].shape()[0] || ys[1] != xs[1] ||
+      xs[2] < 1 || xs[3] < 1)
+    outside("rois are [count, 4] for an input of 4 axes");
   const double scale = node.real("spatial_scale", 1.0);
   const bool half = node.text("coordinate_transformation_mode", "half_pixel") == "half_pixel",
              mean = node.text("mode", "avg") == "avg";

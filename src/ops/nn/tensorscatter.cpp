@@ -16,6 +16,7 @@ void run(const Node& node, const KernelArguments& a) {
   const auto starts = longs(in_view(a, 2));
   const auto axis = normal_axis(node, node.integer("axis", -2), static_cast<std::size_t>(y.shape().rank()));
   const std::int64_t most = y.shape()[static_cast<int>(axis)];
+  if (most < 1) return;
   const bool circular = node.text("mode", "linear") == "circular";
   const Longs strides = strides_of(y.shape());
   Position at(update.shape());

@@ -69,7 +69,7 @@ void run(const Node& given, const KernelArguments& a) {
 extern const OpRecord upsample_record;
 const OpRecord upsample_record = {
     .name = "Upsample",
-    .since_opset = 9,
+    .since_opset = 10,
     .help = "x scaled by `scales` (input 1): nearest or linear, each element by its corner. Deprecated: Resize.",
     .infer = infer,
     .kernels = kReference<run>,

@@ -5,19 +5,10 @@
 #include <string>
 
 #include "ops/qubit/gate_record.hpp"
+#include "passes/native/spelling.hpp"
 
 namespace skerry {
 namespace {
-
-std::string spelling(const Instruction& at) {
-  if (at.op == Op::unitary) return "unitary";
-  const ops::GateRecord& record = ops::gate_record(at.op);
-  if (at.controls == 0) return std::string(record.name);
-  if (at.controls <= record.controlled.size() && !record.controlled[at.controls - 1U].empty()) {
-    return std::string(record.controlled[at.controls - 1U]);
-  }
-  return "ctrl(" + std::to_string(at.controls) + ") @ " + std::string(record.name);
-}
 
 std::string on(std::span<const Wire> wires) {
   std::string text = wires.size() == 1 ? " on wire " : " on wires ";
@@ -52,11 +43,12 @@ void check_map(const Circuit& circuit, const Target& target) {
       }
       if (!is_gate(at.op) || at.op == Op::gphase) continue;
       if (!basis.contains({at.op, at.controls})) {
-        refuse(spelling(at) + on(at.wires) + " is not in the basis", "compile the circuit for the device");
+        refuse(passes::native::spelling(at) + on(at.wires) + " is not in the basis",
+               "compile the circuit for the device");
       }
       if (at.wires.size() == 2 && !meets(at.wires[0], at.wires[1])) {
         const bool turned = target.directed && edges.contains({at.wires[1], at.wires[0]});
-        refuse(spelling(at) + on(at.wires) +
+        refuse(passes::native::spelling(at) + on(at.wires) +
                    (turned ? ": the pair meets the other way round" : ": the pair does not meet"),
                "compile the circuit for the device");
       }

@@ -52,7 +52,7 @@ Effort effort_of(Level level, std::uint64_t seed) {
     case Level::medium:
       return {.loops = 3, .paulis = 0, .route = {.layouts = 12, .rounds = 2, .keep = 2, .seed = seed}};
     case Level::high:
-      return {.loops = 5, .paulis = 3, .route = {.layouts = 60, .rounds = 3, .keep = 6, .seed = seed}};
+      return {.loops = 5, .paulis = 5, .route = {.layouts = 48, .rounds = 3, .keep = 6, .seed = seed}};
   }
   return {};
 }
@@ -64,7 +64,6 @@ class Compiler {
         options_(options),
         target_(*options.target),
         basis_(target_.basis),
-        effort_(effort_of(options.level, options.seed)),
         budget_(options.error_budget) {
     if (target_.qubits == 0) target_.qubits = circuit.num_wires();
     if (circuit.num_wires() > target_.qubits) {
@@ -76,27 +75,20 @@ class Compiler {
   }
 
   Compiled run() {
-    Flat flat;
-    timed("unroll", flat, [&] { flat = unroll(circuit_); });
-    shrink(flat, target_.all_to_all, true);
-    std::vector<Flat> candidates;
-    candidates.push_back(std::move(flat));
-    if (effort_.paulis > 0 && enabled("resynthesize_paulis")) {
-      timed("resynthesize_paulis", candidates[0], [&] { add_pauli_network(candidates); });
-    }
-    std::vector<Wire> initial(circuit_.num_wires());
-    std::iota(initial.begin(), initial.end(), 0U);
-    if (target_.all_to_all) {
-      flat = std::move(*std::ranges::min_element(candidates, {}, &Flat::cx_count));
-      flat.wires = target_.qubits;
-    } else {
-      flat = place(candidates, initial);
+    Flat unrolled;
+    timed("unroll", unrolled, [&] { unrolled = unroll(circuit_); });
+    // A level begins with what the level below gives, so that it is never worse.
+    Placed best;
+    for (const Level level : {Level::low, Level::medium, Level::high}) {
+      if (level > options_.level) break;
+      Placed placed = compile_at(level, unrolled);
+      if (level == Level::low || placed.flat.cx_count() <= best.flat.cx_count()) best = std::move(placed);
     }
     Compiled compiled;
     Circuit out;
-    timed("translate", flat, [&] { out = translate(flat, circuit_, target_, basis_); });
-    Mapping mapping{.initial = std::move(initial), .spent_error = options_.error_budget - budget_};
-    for (Wire wire = 0; wire < circuit_.num_wires(); ++wire) mapping.final.push_back(flat.place(wire));
+    timed("translate", best.flat, [&] { out = translate(best.flat, circuit_, target_, basis_); });
+    Mapping mapping{.initial = std::move(best.initial), .spent_error = options_.error_budget - best.budget};
+    for (Wire wire = 0; wire < circuit_.num_wires(); ++wire) mapping.final.push_back(best.flat.place(wire));
     compiled.program = std::move(out);
     compiled.mapping = std::move(mapping);
     compiled.passes = std::move(reports_);
@@ -104,6 +96,35 @@ class Compiler {
   }
 
  private:
+  struct Placed {
+    Flat flat;
+    std::vector<Wire> initial;
+    double budget = 0;
+  };
+
+  Placed compile_at(Level level, const Flat& unrolled) {
+    effort_ = effort_of(level, options_.seed);
+    budget_ = options_.error_budget;
+    std::vector<Flat> candidates;
+    candidates.reserve(2);
+    candidates.push_back(unrolled);
+    shrink(candidates[0], target_.all_to_all, true);
+    if (effort_.paulis > 0 && enabled("resynthesize_paulis")) {
+      timed("resynthesize_paulis", candidates[0], [&] { add_pauli_network(candidates); });
+    }
+    Placed placed;
+    placed.initial.resize(circuit_.num_wires());
+    std::iota(placed.initial.begin(), placed.initial.end(), 0U);
+    if (target_.all_to_all) {
+      placed.flat = std::move(*std::ranges::min_element(candidates, {}, &Flat::cx_count));
+      placed.flat.wires = target_.qubits;
+    } else {
+      placed.flat = place(candidates, placed.initial);
+    }
+    placed.budget = budget_;
+    return placed;
+  }
+
   bool enabled(std::string_view name) const {
     return std::ranges::find(options_.disabled_passes, name) == options_.disabled_passes.end();
   }
@@ -155,7 +176,10 @@ class Compiler {
     }
     constexpr std::array kDiscounts = {0.5, 0.25, 0.8};
     std::optional<Flat> best;
-    for (unsigned k = 0; k < effort_.paulis; ++k) {
+    // A network of many wires or rotations takes long; one has to do then.
+    constexpr std::size_t kLarge = 4000;
+    const unsigned tries = program->rotations.size() * program->wires > kLarge ? 1 : effort_.paulis;
+    for (unsigned k = 0; k < tries; ++k) {
       Flat made = pauli_network(*program, measured, {.discount = kDiscounts[k % 3], .seed = options_.seed + k});
       shrink(made, true, false);
       if (!best || made.cx_count() < best->cx_count()) best = std::move(made);
@@ -190,7 +214,7 @@ class Compiler {
   const CompileOptions& options_;
   Target target_;
   Basis basis_;
-  Effort effort_;
+  Effort effort_{};
   double budget_;
   std::vector<PassReport> reports_;
 };

@@ -57,6 +57,7 @@ class Network {
       if (left_ == 0) break;
       apply(best_for_rotations());
     }
+    keep_rows_only();
     while (finish_rows()) {
     }
     return last_gates();
@@ -233,6 +234,37 @@ class Network {
            (is_measured_[w] != 0 || (table_.weight(x_row(w)) == 1 && table_.weight(z_row(w) + 2) == 1));
   }
 
+  // The rotations are gone; a table of the rows alone is quicker to look through.
+  void keep_rows_only() {
+    PauliTable rows(program_.wires, 3 * program_.wires);
+    for (std::size_t k = 0; k < 3 * program_.wires; ++k) {
+      std::uint64_t x = 0, z = 0;
+      for (Wire w = 0; w < program_.wires; ++w) {
+        const auto letter = static_cast<unsigned>(table_.letter(count_ + k, w));
+        x |= std::uint64_t{letter & 1U} << w;
+        z |= std::uint64_t{letter >> 1U} << w;
+      }
+      rows.set(k, x, z, table_.negative(count_ + k));
+    }
+    table_ = std::move(rows);
+    count_ = 0;
+    rows_.assign(table_.words(), 0);
+    finished_.assign(table_.words(), 0);
+    for (Mask& layer : layers_) layer.assign(table_.words(), 0);
+    for (Wire w = 0; w < program_.wires; ++w) {
+      set(rows_, z_row(w));
+      if (is_measured_[w] != 0) continue;
+      set(rows_, x_row(w));
+      set(rows_, z_row(w) + 2);
+    }
+  }
+
+  int row_change(const Move& move) const {
+    std::array<int, 1> change{};
+    table_.changes<1>(move.a, move.p, move.b, move.q, {&rows_}, change);
+    return change[0];
+  }
+
   // One controlled Pauli towards rows of one letter; false when all are.
   bool finish_rows() {
     std::vector<Wire> open;
@@ -250,21 +282,34 @@ class Network {
     }
     if (open.empty()) return false;
     Best best;
-    std::array<int, kMasks> changes{};
-    for (Wire a = 0; a + 1 < program_.wires; ++a) {
+    const std::uint64_t sum = rows_weight();
+    // What force_row() makes heavier may not be undone by steps downhill, or they would chase each other.
+    const bool downhill = sum < forced_at_;
+    for (Wire a = 0; downhill && a + 1 < program_.wires; ++a) {
       for (Wire b = a + 1; b < program_.wires; ++b) {
         for (const Letter p : kLetters) {
           for (const Letter q : kLetters) {
             const Move move{a, b, p, q};
-            score(move, &changes);
-            if (changes[kLayers] < 0) best.offer(move, changes[kLayers], random_);
+            const int change = row_change(move);
+            if (change < 0) best.offer(move, change, random_);
           }
         }
       }
     }
-    if (best.ties == 0) force_row(open, best);
+    if (best.ties == 0) {
+      forced_at_ = std::min(forced_at_, sum);
+      force_row(open, best);
+    }
     apply(best.move);
     return true;
+  }
+
+  std::uint64_t rows_weight() const {
+    std::uint64_t sum = 0;
+    for (std::size_t k = 0; k < 3 * program_.wires; ++k) {
+      if (has(rows_, k)) sum += static_cast<std::uint64_t>(table_.weight(k));
+    }
+    return sum;
   }
 
   // No move lowers the sum: the lightest row that is not done gets shorter, and finished ones stay as they are.
@@ -331,6 +376,7 @@ class Network {
   FlatWriter out_;
   Mask standing_, rows_, finished_;
   std::vector<std::uint8_t> is_measured_;
+  std::uint64_t forced_at_ = static_cast<std::uint64_t>(-1);  ///< least sum of weights at which a row was forced
   std::vector<std::uint32_t> blocked_by_, front_;
   std::vector<std::vector<std::uint32_t>> blocks_;
   std::vector<Mask> layers_;

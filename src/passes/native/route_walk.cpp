@@ -1,7 +1,6 @@
 #include "passes/native/route_walk.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <numeric>
 
 #include "passes/native/pairs.hpp"
@@ -10,10 +9,9 @@ namespace {
 
 // Tuned on circuits made by bench/compile.py's generators: how much the following pairs and the price of a swap weigh
 // against the front.
-static const std::size_t kLookAhead = getenv("KA") ? atoi(getenv("KA")) : 20;
-static const double kLaterWeight = getenv("KL") ? atof(getenv("KL")) : 0.5;
-static const double kPriceWeight = getenv("KP") ? atof(getenv("KP")) : 0.35;
-static const int kNorm = getenv("KN") ? atoi(getenv("KN")) : 1;
+constexpr std::size_t kLookAhead = 10;
+constexpr double kLaterWeight = 0.5;
+constexpr double kPriceWeight = 0.35;
 constexpr double kDecayStep = 0.001;
 constexpr unsigned kDecayReset = 5;
 
@@ -207,7 +205,7 @@ double RouteWalk::gain(Wire p, Wire q) const {
     }
   }
   const double ahead = later_count_ == 0 ? 0.0 : kLaterWeight * later / static_cast<double>(later_count_);
-  return front / (kNorm ? static_cast<double>(front_.size()) : 1.0) + ahead;
+  return front / static_cast<double>(front_.size()) + ahead;
 }
 
 void RouteWalk::choose_swap(base::Philox& random) {
@@ -223,7 +221,7 @@ void RouteWalk::choose_swap(base::Philox& random) {
         const Wire other = layout_->holds[q];
         if (front_partner_[other] != other && q < p) continue;
         const double price = (3 - swap_price(p, q)) / 3.0;
-        const double score = gain(p, q) + kPriceWeight * price / (kNorm ? static_cast<double>(front_.size()) : 1.0) -
+        const double score = gain(p, q) + kPriceWeight * price / static_cast<double>(front_.size()) -
                              (std::max(decay_[p], decay_[q]) - 1.0);
         if (score > best + 1e-9) {
           best = score;

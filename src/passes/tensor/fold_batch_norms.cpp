@@ -24,7 +24,9 @@ bool is_float_constant(const Graph& graph, ValueId id) {
 
 Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   const Tensor& weights = *graph.value(conv.inputs[1]).constant;
-  const auto channels = static_cast<std::size_t>(weights.shape()[0]);
+  // Weights of a product stand column by column unless they are transposed.
+  const bool by_column = conv.op == "Gemm" && conv.integer("transB", 0) == 0;
+  const auto channels = static_cast<std::size_t>(weights.shape()[by_column ? 1 : 0]);
   const std::size_t per_channel =
       static_cast<std::size_t>(weights.shape().elements()) / std::max<std::size_t>(channels, 1);
   const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] != kNoValue;
@@ -38,7 +40,8 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   for (std::size_t c = 0; c < channels; ++c) {
     const double factor = static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon);
     for (std::size_t i = 0; i < per_channel; ++i) {
-      to[c * per_channel + i] = static_cast<float>(factor * static_cast<double>(from[c * per_channel + i]));
+      const std::size_t at = by_column ? i * channels + c : c * per_channel + i;
+      to[at] = static_cast<float>(factor * static_cast<double>(from[at]));
     }
     const double old = has_bias ? static_cast<double>(floats(graph, conv.inputs[2])[c]) : 0.0;
     bias[c] = static_cast<float>(factor * (old - static_cast<double>(mean[c])) + static_cast<double>(shift[c]));
@@ -51,9 +54,17 @@ bool foldable(const Graph& graph, const std::vector<std::uint32_t>& uses, const 
   const ValueId x = norm.inputs[0];
   if (x == kNoValue || graph.value(x).producer == kNoNode || uses[x] != 1) return false;
   const Node& conv = graph.node(graph.value(x).producer);
-  if (conv.op != "Conv" || !is_float_constant(graph, conv.inputs[1])) return false;
+  const bool is_gemm = conv.op == "Gemm" && conv.real("alpha", 1.0) == 1.0 && conv.real("beta", 1.0) == 1.0;
+  if ((conv.op != "Conv" && !is_gemm) || !is_float_constant(graph, conv.inputs[1])) return false;
   if (conv.inputs.size() > 2 && conv.inputs[2] != kNoValue && !is_float_constant(graph, conv.inputs[2])) return false;
-  const auto channels = graph.value(conv.inputs[1]).constant->shape()[0];
+  const int axis = is_gemm && conv.integer("transB", 0) == 0 ? 1 : 0;
+  const Shape shape = graph.value(conv.inputs[1]).constant->shape();
+  if (axis >= shape.rank()) return false;
+  const auto channels = shape[axis];
+  // C of a product may be one number for all, or one for each element.
+  if (is_gemm && conv.inputs.size() > 2 && conv.inputs[2] != kNoValue &&
+      graph.value(conv.inputs[2]).constant->shape().elements() != channels)
+    return false;
   for (std::size_t i = 1; i < 5; ++i) {
     if (!is_float_constant(graph, norm.inputs[i]) ||
         graph.value(norm.inputs[i]).constant->shape().elements() != channels)
@@ -90,7 +101,7 @@ Graph run(const Graph& graph) {
 extern const GraphPass fold_batch_norms_pass;
 const GraphPass fold_batch_norms_pass = {
     .name = "fold_batch_norms",
-    .help = "Scales the weights of a convolution instead of normalising its output.",
+    .help = "Scales the weights of a convolution or product instead of normalising its output.",
     .run = run,
 };
 

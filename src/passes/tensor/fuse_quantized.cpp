@@ -25,7 +25,14 @@ struct Quant {
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), uses_(graph.use_counts()) {}
+  explicit Fuser(const Graph& graph)
+      : graph_(graph), output_(graph), uses_(graph.use_counts()), first_user_(graph.values().size(), kNoNode) {
+    for (NodeId id = 0; id < graph.nodes().size(); ++id) {
+      for (const ValueId input : graph.node(id).inputs) {
+        if (input != kNoValue) first_user_[input] = id;
+      }
+    }
+  }
 
   Graph run() {
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
@@ -254,10 +261,7 @@ class Fuser {
   // A Gemm of quantised matrices whose result is not quantised again.
   void keep_real(NodeId id) {
     const Node& node = graph_.node(id);
-    const Node* next = nullptr;
-    for (const Node& other : graph_.nodes()) {
-      if (std::ranges::find(other.inputs, node.outputs[0]) != other.inputs.end()) next = &other;
-    }
+    const Node* next = first_user_[node.outputs[0]] == kNoNode ? nullptr : &graph_.node(first_user_[node.outputs[0]]);
     if (next != nullptr && next->op == "QuantizeLinear" && only_use(node.outputs[0])) return;
     auto fused = product(node, {.id = id, .quant = {}, .low = 0, .high = 0});
     if (!fused) return;
@@ -269,6 +273,7 @@ class Fuser {
   const Graph& graph_;
   Graph output_;
   std::vector<std::uint32_t> uses_;
+  std::vector<NodeId> first_user_;  ///< some user of each value
 };
 
 Graph run(const Graph& graph) {

@@ -89,6 +89,70 @@ TEST(FoldConstants, ComputesWhatDependsOnNothingButConstants) {
   EXPECT_EQ(constant(folded, folded.node(0), 1)[1], 4.0F);
 }
 
+// q -> DequantizeLinear -> Conv with quantised weights and bias -> Relu -> QuantizeLinear.
+Graph quantised_conv(std::int32_t bias_zero) {
+  Graph graph;
+  const ValueId q = graph.add_input("q", {DType::u8, std::vector<Dim>{1, 2, 4, 4}});
+  const auto scalar = [&](const char* name, float value) {
+    return graph.add_constant(name, Tensor::from<float>(std::span(&value, 1), Shape{}));
+  };
+  const std::uint8_t zero_value = 128;
+  const ValueId zero = graph.add_constant("z", Tensor::from<std::uint8_t>(std::span(&zero_value, 1), Shape{}));
+  const ValueId x_scale = scalar("xs", 0.5F), w_scale = scalar("ws", 0.25F), b_scale = scalar("bs", 0.125F);
+  const ValueId weights = graph.add_constant("w", Tensor(DType::i8, {3, 2, 3, 3}));
+  const ValueId bias = graph.add_constant("b", Tensor(DType::i32, {3}));
+  const ValueId of_bias = graph.add_constant("bz", Tensor::from<std::int32_t>(std::span(&bias_zero, 1), Shape{}));
+  const ValueId x = graph.add("DequantizeLinear", {q, x_scale, zero}, "x", {DType::f32, std::vector<Dim>{1, 2, 4, 4}});
+  const ValueId w = graph.add("DequantizeLinear", {weights, w_scale}, "wf");
+  const ValueId b = graph.add("DequantizeLinear", {bias, b_scale, of_bias}, "bf");
+  const ValueId y = graph.add("Relu", {graph.add("Conv", {x, w, b}, "conv")}, "relu");
+  graph.mark_output(graph.add("QuantizeLinear", {y, x_scale, zero}, "r", {DType::u8, std::vector<Dim>{1, 3, 2, 2}}));
+  return graph;
+}
+
+TEST(FuseQuantized, MakesAConvolutionOfIntegersWithTheActivationAsABound) {
+  const Graph after = pass("remove_dead_nodes").run(pass("fuse_quantized").run(quantised_conv(0)));
+  ir::verify(after);
+  ASSERT_EQ(after.nodes().size(), 1U);
+  EXPECT_EQ(after.node(0).op, "QLinearConv");
+  EXPECT_EQ(after.node(0).integer("low", 0), 128);
+  EXPECT_EQ(after.value(after.node(0).inputs[8]).name, "b");
+}
+
+TEST(FuseQuantized, LeavesABiasWithAZeroPointAlone) {
+  const Graph before = quantised_conv(1);
+  EXPECT_EQ(pass("fuse_quantized").run(before).node(4).op, before.node(4).op);
+  EXPECT_EQ(pass("fuse_quantized").run(before).nodes().back().op, "QuantizeLinear");
+}
+
+TEST(FuseActivations, PutsResidualAndReluBehindTheConvolution) {
+  std::mt19937 random(3);
+  const TensorType type{DType::f32, std::vector<Dim>{1, 2, 4, 4}};
+  Graph graph;
+  const ValueId x = graph.add_input("x", type);
+  const ValueId w = graph.add_constant("w", random_tensor(random, {2, 2, 1, 1}, -1.0F));
+  const ValueId conv = graph.add("Conv", {x, w}, "conv", type);
+  const ValueId residual = graph.add("Neg", {x}, "residual", type);
+  graph.mark_output(graph.add("Relu", {graph.add("Add", {conv, residual}, "sum", type)}, "y", type));
+  const Graph after = pass("fuse_activations").run(graph);
+  ir::verify(after);
+  ASSERT_EQ(after.nodes().size(), 2U);
+  const Node& fused = after.node(1);
+  EXPECT_EQ(fused.op, "Conv");
+  EXPECT_EQ(after.value(fused.inputs[3]).name, "residual");
+  EXPECT_EQ(fused.real("least", -1.0), 0.0);
+  EXPECT_EQ(after.value(after.outputs()[0]).name, "y");
+}
+
+TEST(FuseActivations, LeavesASumThatBroadcasts) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{1, 2, 4, 4}};
+  const ValueId x = graph.add_input("x", type), one = graph.add_input("one", {DType::f32, std::vector<Dim>{1}});
+  const ValueId w = graph.add_constant("w", Tensor(DType::f32, {2, 2, 1, 1}));
+  graph.mark_output(graph.add("Add", {graph.add("Conv", {x, w}, "conv", type), one}, "y", type));
+  EXPECT_EQ(pass("fuse_activations").run(graph).nodes().size(), 2U);
+}
+
 TEST(RemoveDeadNodes, KeepsInputsAndWhatLeadsToAnOutput) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{2}});

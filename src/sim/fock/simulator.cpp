@@ -431,7 +431,16 @@ void check(const Batch& batch, const FockSimulator::Impl& impl) {
 
 }  // namespace
 
-FockSimulator::FockSimulator(const Circuit& circuit, std::span<const std::uint32_t> cutoffs, Precision precision) {
+FockSimulator::FockSimulator(const Circuit& circuit, std::span<const std::uint32_t> cutoffs, Precision precision)
+    : FockSimulator(circuit, cutoffs, precision, false) {}
+
+FockSimulator FockSimulator::density_form(const Circuit& circuit, std::span<const std::uint32_t> cutoffs,
+                                          Precision precision) {
+  return {circuit, cutoffs, precision, true};
+}
+
+FockSimulator::FockSimulator(const Circuit& circuit, std::span<const std::uint32_t> cutoffs, Precision precision,
+                             bool is_density) {
   if (cutoffs.size() != circuit.modes())
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(cutoffs.size()) + " cutoffs for " + std::to_string(circuit.modes()) + " modes",
@@ -440,12 +449,15 @@ FockSimulator::FockSimulator(const Circuit& circuit, std::span<const std::uint32
     if (cutoff == 0 || cutoff > kMaxCutoff)
       throw Error(ErrorCode::out_of_range, "cutoff " + std::to_string(cutoff), "Fock simulator",
                   "take 1 to " + std::to_string(kMaxCutoff));
+  std::vector<std::uint32_t> all(cutoffs.begin(), cutoffs.end());
+  if (is_density) all.insert(all.end(), cutoffs.begin(), cutoffs.end());
+  Folded folded = is_density ? sim::fock::fold_density(circuit) : sim::fock::fold(circuit);
   if (precision == Precision::single_precision) {
-    impl_ = std::make_unique<Engine<float>>(sim::fock::fold(circuit), sim::fock::layout_of(cutoffs));
+    impl_ = std::make_unique<Engine<float>>(std::move(folded), sim::fock::layout_of(all));
   } else {
-    impl_ = std::make_unique<Engine<double>>(sim::fock::fold(circuit), sim::fock::layout_of(cutoffs));
+    impl_ = std::make_unique<Engine<double>>(std::move(folded), sim::fock::layout_of(all));
   }
-  impl_->modes = circuit.modes();
+  impl_->modes = static_cast<std::uint32_t>(all.size());
   impl_->precision = precision;
   impl_->weights.assign(circuit.weights(), 0.0);
 }

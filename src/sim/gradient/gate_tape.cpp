@@ -5,6 +5,7 @@
 #include <optional>
 #include <skerry/error.hpp>
 #include <string>
+#include <string_view>
 
 namespace skerry::sim {
 namespace {
@@ -14,6 +15,38 @@ using Small = std::array<Complex, 16>;
 
 constexpr std::uint32_t kNone = 0xffffffffU;
 constexpr std::size_t kMaxWideTargets = 12;
+
+/// a b without the NaN rules of std::complex.
+Complex times(Complex a, Complex b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
+/// Entry of a Pauli string at a row, in the only column where it is not zero.
+struct PauliEntry {
+  std::size_t column = 0;
+  Complex value = 1.0;
+};
+PauliEntry pauli_entry(std::string_view letters, std::size_t row) {
+  PauliEntry out{row};
+  for (std::size_t t = 0; t < letters.size(); ++t) {
+    const bool one = (row >> t & 1) != 0;
+    if (letters[t] != 'Z') out.column ^= std::size_t{1} << t;
+    if (letters[t] == 'Y') out.value = times(out.value, one ? Complex(0, 1) : Complex(0, -1));
+    if (letters[t] == 'Z' && one) out.value = -out.value;
+  }
+  return out;
+}
+
+/// exp(-i angle/2 G) from cos and sin of half the angle.
+void rotation(std::string_view generator, double cosine, double sine, std::span<Complex> out) {
+  const std::size_t n = std::size_t{1} << generator.size();
+  std::ranges::fill(out, 0.0);
+  for (std::size_t r = 0; r < n; ++r) {
+    const auto [column, value] = pauli_entry(generator, r);
+    out[r * n + r] += cosine;
+    out[r * n + column] += Complex(sine * value.imag(), -sine * value.real());
+  }
+}
 
 [[noreturn]] void refuse(const Instruction& instruction, std::size_t index) {
   throw Error(
@@ -225,7 +258,7 @@ GateTape make_tape(const Circuit& circuit, std::span<const TapeMember> members, 
   return tape;
 }
 
-void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const double> slots,
+void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const double> slots, const HalfAngles& halves,
                std::span<std::complex<double>> matrices) {
   for (const TapeNode& node : tape.nodes) {
     if (node.is_wide) continue;
@@ -237,6 +270,11 @@ void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const dou
         std::ranges::copy(circuit.matrices()[member.unitary].values, out.begin());
         continue;
       }
+      const std::uint32_t slot = member.sources[0].slot;
+      if (!member.record->generator.empty() && slot != kNoExpr) {
+        rotation(member.record->generator, halves.cosines[slot], halves.sines[slot], out);
+        continue;
+      }
       const auto params = member_params(member, slots);
       member.record->matrix(std::span(params).first(member.parameters), out);
     }
@@ -245,8 +283,8 @@ void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const dou
     std::array<Complex, 4> product = {1, 0, 0, 1};
     for (std::uint32_t m = node.first_member; m < node.first_member + node.member_count; ++m) {
       const Complex* g = matrices.data() + tape.members[m].matrix;
-      product = {g[0] * product[0] + g[1] * product[2], g[0] * product[1] + g[1] * product[3],
-                 g[2] * product[0] + g[3] * product[2], g[2] * product[1] + g[3] * product[3]};
+      product = {times(g[0], product[0]) + times(g[1], product[2]), times(g[0], product[1]) + times(g[1], product[3]),
+                 times(g[2], product[0]) + times(g[3], product[2]), times(g[2], product[1]) + times(g[3], product[3])};
     }
     std::ranges::copy(product, matrices.begin() + node.matrix);
   }
@@ -261,13 +299,24 @@ void add_slot_derivatives(const GateTape& tape, const TapeNode& node, std::span<
   for (std::uint32_t m = node.first_member + node.member_count; m-- > node.first_member;) {
     const TapeMember& member = tape.members[m];
     const std::span g = matrices.subspan(member.matrix, n * n);
+    const bool rotates = member.record != nullptr && !member.record->generator.empty();
+    if (rotates && member.sources[0].slot != kNoExpr) {
+      // dG = -i/2 P G for the generator P, so that the moments at the output are all that is needed.
+      double sum = 0;
+      for (std::size_t r = 0; r < n; ++r) {
+        const auto [column, value] = pauli_entry(member.record->generator, r);
+        sum += times(value, at_output[r * n + column]).imag();
+      }
+      out[member.sources[0].slot] += sum;
+    }
+    if (rotates && m == node.first_member) break;
     // The ket before the gate, the bra still after it: sum of conj(bra[r]) (G^dagger ket)[c].
     Small half{}, before{};
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t c = 0; c < n; ++c)
-        for (std::size_t k = 0; k < n; ++k) half[r * n + c] += at_output[r * n + k] * std::conj(g[k * n + c]);
+        for (std::size_t k = 0; k < n; ++k) half[r * n + c] += times(at_output[r * n + k], std::conj(g[k * n + c]));
     const auto params = member_params(member, slots);
-    for (std::size_t p = 0; p < member.parameters; ++p) {
+    for (std::size_t p = 0; p < member.parameters && !rotates; ++p) {
       if (member.sources[p].slot == kNoExpr) continue;
       Small derivative;
       ops::gate_derivative(*member.record, std::span(params).first(member.parameters), static_cast<int>(p),
@@ -280,7 +329,7 @@ void add_slot_derivatives(const GateTape& tape, const TapeNode& node, std::span<
     if (m == node.first_member) break;
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t c = 0; c < n; ++c)
-        for (std::size_t k = 0; k < n; ++k) before[r * n + c] += g[k * n + r] * half[k * n + c];
+        for (std::size_t k = 0; k < n; ++k) before[r * n + c] += times(g[k * n + r], half[k * n + c]);
     at_output = before;
   }
 }

@@ -84,8 +84,13 @@ TapeMembers tape_members(const Circuit& circuit, ParameterMap& map);
 /// Precondition: members are those of the circuit.
 GateTape make_tape(const Circuit& circuit, std::span<const TapeMember> members, const TapeLayout& layout);
 
+/// cos and sin of half of each slot.
+struct HalfAngles {
+  std::span<const double> cosines, sines;
+};
+
 /// Matrices of one set of slots: of each member and of each node.
-void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const double> slots,
+void bind_tape(const Circuit& circuit, const GateTape& tape, std::span<const double> slots, const HalfAngles& halves,
                std::span<std::complex<double>> matrices);
 
 /// out[slot] += 2 Re of <bra| dU/d slot ... |ket> for the slots of a node, from its moments [row][column] at its

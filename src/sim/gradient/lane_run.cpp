@@ -105,8 +105,12 @@ void LaneRun<T>::bind(std::span<const double> slots, std::size_t rows, std::size
   const std::size_t bound = tape_.layout.is_batch ? lanes() : 1;
   slots_.assign(slots.begin(), slots.end());
   matrices_.resize(bound * tape_.matrix_entries);
+  cosines_.resize(slots.size());
+  sines_.resize(slots.size());
+  kernels::half_angles(slots, cosines_, sines_);
   for (std::size_t row = 0; row < rows_; ++row) {
     bind_tape(circuit_, tape_, slots.subspan(row * width, width),
+              {std::span(cosines_).subspan(row * width, width), std::span(sines_).subspan(row * width, width)},
               std::span(matrices_).subspan(row * tape_.matrix_entries, tape_.matrix_entries));
   }
   for (std::size_t row = rows_; row < bound; ++row) {
@@ -125,7 +129,7 @@ std::size_t LaneRun<T>::blocks() const noexcept {
 }
 
 /// Coefficients of a node: its matrix (or its adjoint) entry by entry for each lane, the identity where a control on a
-/// lane is 0.
+/// lane is 0. In a batch no wire is a lane, and each lane has a matrix of its own.
 template <class T>
 const T* LaneRun<T>::fill(const TapeNode& node, bool dagger, T* out) const {
   const kernels::LaneGate& gate = node.gate;
@@ -159,10 +163,17 @@ const T* LaneRun<T>::fill(const TapeNode& node, bool dagger, T* out) const {
           std::fill_n(to + count, count, static_cast<T>(m.imag()));
           continue;
         }
+        if (row_stride != 0) {
+          const Complex* entry = matrix + (dagger ? column_high * n + row_high : row_high * n + column_high);
+          for (std::size_t lane = 0; lane < count; ++lane, entry += row_stride) {
+            to[lane] = static_cast<T>(entry->real());
+            to[lane + count] = static_cast<T>(dagger ? -entry->imag() : entry->imag());
+          }
+          continue;
+        }
         for (std::size_t lane = 0; lane < count; ++lane) {
           const std::size_t row = row_high | lane_row(lane), column = column_high | (lane_row(lane) ^ moved);
-          const Complex* own = matrix + lane * row_stride;
-          Complex m = dagger ? std::conj(own[column * n + row]) : own[row * n + column];
+          Complex m = dagger ? std::conj(matrix[column * n + row]) : matrix[row * n + column];
           if ((lane & low_controls) != low_controls) m = row == column ? 1.0 : 0.0;
           to[lane] = static_cast<T>(m.real());
           to[lane + count] = static_cast<T>(m.imag());

@@ -379,9 +379,11 @@ class SweepBinder {
 }  // namespace
 
 template <class T>
-BoundSweeps<T>::BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value) {
+BoundSweeps<T>::BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value, std::size_t begin,
+                            std::size_t end) {
   Matrices matrices(gates, value);
-  for (const ItemPlan& item : plan.items) {
+  items_.reserve(end - begin);
+  for (const ItemPlan& item : std::span(plan.items).subspan(begin, end - begin)) {
     if (!item.is_whole) {
       items_.push_back({SweepBinder<T>(plan, item, matrices).run(), item.wires});
       continue;

@@ -100,11 +100,11 @@ Part take_part(std::span<const Reach> reaches, std::vector<std::uint32_t>& todo,
     now = take(reaches, window, chosen, everywhere);
   else
     waiting = split_waiting(reaches, now.taken);
+  // What is left of the window moves up to what lies beyond it.
   std::vector<std::uint32_t> rest;
-  rest.reserve(todo.size() - now.taken.size());
   std::ranges::merge(waiting, now.left, std::back_inserter(rest));
-  rest.insert(rest.end(), todo.begin() + static_cast<std::ptrdiff_t>(window.size()), todo.end());
-  todo = std::move(rest);
+  const auto beyond = todo.begin() + static_cast<std::ptrdiff_t>(window.size());
+  todo.erase(todo.begin(), std::copy_backward(rest.begin(), rest.end(), beyond));
   return {chosen, std::move(now.taken)};
 }
 

@@ -1,83 +1,87 @@
 #include "sim/statevector/price.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 
 #include "base/machine.hpp"
-#include "base/threads.hpp"
-#include "kernels/statevec/gate.hpp"
-#include "ops/qubit/gate_record.hpp"
 
 namespace skerry::sim {
 namespace {
 
-constexpr double kLineBytes = 64.0;
 /// Rounds of a loop whose end is not known beforehand.
 constexpr double kGuessedRounds = 4.0;
 
-/// A cached update costs about this share of one from memory; tells which of the two bounds a gate.
-constexpr double kCachedShare = 0.5;
+// Prices in units of one action on a tile: measured with complex64 on AVX-512.
+constexpr double kStepCost = 3.0;     ///< a tile loaded and stored again
+constexpr double kPhaseCost = 2.8;    ///< a diagonal
+constexpr double kLaneCost = 1.7;     ///< an action that moves lanes
+constexpr double kAnyCost = 15.0;     ///< a controlled or two-target gate
+constexpr double kStringCost = 5.0;   ///< a Pauli string, per amplitude
+constexpr double kLookCost = 50.0;    ///< a probability, added to a table
+constexpr double kSolveCost = 110.0;  ///< a measurement: probabilities and collapse
+/// An action on a tile in registers, in units of a one-target gate on amplitudes in the cache.
+constexpr double kActionShare = 0.13;
+/// An amplitude brought into a block and back, in units of a one-target gate's, in the cache and from memory.
+constexpr double kCachedMove = 2.0, kMemoryMove = 1.4;
+/// Numbers of a gate made ready, in units of a dispatched gate.
+constexpr double kBindCost = 3.0;
 
-/// Amplitudes updated, in units of what a one-target gate does to one of them.
+/// What runs do to a state.
 struct Passes {
-  double arithmetic = 0.0;  ///< of all gates
-  double bound = 0.0;       ///< of those whose arithmetic takes longer than their memory
-  double moved = 0.0;       ///< amplitudes in the cache lines that the other gates move
+  double moved = 0.0;    ///< amplitudes brought into a block and back
+  double actions = 0.0;  ///< amplitudes times actions on their tile
   double gates = 0.0;
 
-  static Passes gate(double arithmetic, double moved) {
-    const bool is_bound = kCachedShare * arithmetic > moved;
-    return {arithmetic, is_bound ? arithmetic : 0, is_bound ? 0 : moved, 1};
-  }
   Passes& operator+=(const Passes& o) {
-    arithmetic += o.arithmetic;
-    bound += o.bound;
     moved += o.moved;
+    actions += o.actions;
     gates += o.gates;
     return *this;
   }
-  friend Passes operator*(double k, Passes p) { return {k * p.arithmetic, k * p.bound, k * p.moved, k * p.gates}; }
+  friend Passes operator*(double k, Passes p) { return {k * p.moved, k * p.actions, k * p.gates}; }
 };
 
-/// Footprint of a gate; symbolic parameters count as any angle that makes no entry vanish.
-kernels::Footprint footprint_of(const Circuit& circuit, const Instruction& instruction) {
-  const std::size_t rows = std::size_t{1} << instruction.targets().size();
-  if (instruction.op == Op::unitary) return kernels::footprint(circuit.matrices()[instruction.aux].values, rows);
-  std::array<double, 3> params = {0.3, 0.5, 0.7};
-  for (std::size_t i = 0; i < instruction.params.size(); ++i)
-    if (instruction.params[i].is_constant()) params[i] = instruction.params[i].value;
-  std::array<std::complex<double>, 16> matrix;
-  const std::span entries = std::span(matrix).first(rows * rows);
-  ops::gate_record(instruction.op).matrix(std::span(params).first(instruction.params.size()), entries);
-  return kernels::footprint(entries, rows);
+/// Actions of one step on each tile.
+double step_actions(const SweepPlan& plan, const ItemPlan& item, const StepPlan& step) {
+  double actions = kStepCost;
+  std::uint64_t pending = 0;
+  for (const std::uint32_t i : step.pieces) {
+    const LocalPiece& piece = item.pieces[i];
+    if (piece.kind == PieceKind::factor) {
+      pending |= piece.z;
+      continue;
+    }
+    if ((pending & piece.x) != 0) {
+      actions += kPhaseCost;
+      pending = 0;
+    }
+    const bool is_any = piece.kind == PieceKind::controlled || piece.kind == PieceKind::quad;
+    actions += is_any ? kAnyCost : piece.target < plan.shape.lane_bits ? kLaneCost : 1.0;
+  }
+  return actions + (pending != 0 ? kPhaseCost : 0.0);
 }
 
-/// Arithmetic of one written amplitude, in units of a one-target gate's: measured on rx, cz, cx, rzz and rxx.
-double arithmetic_of(const kernels::Footprint& foot) {
-  if (foot.action != kernels::Action::dense) return 0.5;
-  return foot.terms <= 2 ? 1.0 : 0.75 * static_cast<double>(foot.terms);
-}
-
-Passes gate_passes(const Circuit& circuit, const Request& request, const Instruction& instruction) {
-  const kernels::Footprint foot = footprint_of(circuit, instruction);
-  const auto targets = static_cast<double>(instruction.targets().size());
-  const double groups = std::exp2(request.code.wires - targets - instruction.controls);
-  const double written = groups * static_cast<double>(foot.written);
-  // A line moves as a whole, whichever of its amplitudes are meant.
-  const auto is_low = [&](Wire wire) {
-    const double bytes = std::exp2(request.code.positions[wire]) * static_cast<double>(request.amplitude_bytes());
-    return bytes < kLineBytes;
-  };
-  double moved = written;
-  if (std::ranges::any_of(instruction.targets(), is_low) && foot.written != 0) moved = groups * std::exp2(targets);
-  for (const Wire wire : instruction.control_wires()) moved *= is_low(wire) ? 2 : 1;
-  // Leaving lines out keeps the prefetcher from running ahead: measured on the controlled phases of a QFT.
-  constexpr double gaps = 1.6;
-  const double all = std::exp2(request.code.wires);
-  if (moved < all) moved = std::min(gaps * moved, all);
-  return Passes::gate(written * arithmetic_of(foot), moved);
+/// Work of a segment; zero_wires: known to be in |0>, as in Walk.
+Passes segment_passes(const Segment& segment, std::uint64_t& zero_wires) {
+  const SweepPlan& plan = segment.plan;
+  Passes passes;
+  passes.gates = kBindCost * static_cast<double>(segment.gates.size());
+  for (const ItemPlan& item : plan.items) {
+    std::uint64_t local = 0;
+    for (const std::uint8_t wire : item.local) local |= std::uint64_t{1} << wire;
+    const double size = std::exp2(plan.wires);
+    if (item.is_whole) {
+      passes += {size, kAnyCost * size, 1};
+    } else {
+      const double tile = std::exp2(plan.shape.bits());
+      const double amplitudes = std::max(std::ldexp(size, -std::popcount(zero_wires & ~local)), tile);
+      passes.moved += amplitudes;
+      for (const StepPlan& step : item.steps) passes.actions += amplitudes * step_actions(plan, item, step);
+    }
+    zero_wires &= ~item.wires;
+  }
+  return passes;
 }
 
 /// Trajectories that have come to be after some measurements and resets: each may double them.
@@ -93,7 +97,7 @@ struct Course {
   Passes passes;
   double leaves = 1.0;
 };
-Course course(const Circuit& circuit, const Request& request) {
+Course course(const Request& request) {
   const Code& code = request.code;
   std::vector<double> rounds(code.tail + 1, 1.0);
   for (std::uint32_t i = 0; i < code.tail; ++i) {
@@ -104,13 +108,15 @@ Course course(const Circuit& circuit, const Request& request) {
   Course out;
   double random_steps = 0;
   const double size = std::exp2(code.wires);
+  std::uint64_t zero_wires = request.initial_state ? 0 : (std::uint64_t{1} << code.wires) - 1;
+  auto segment = request.segments.begin();
   for (std::uint32_t i = 0; i < code.tail; ++i) {
     const Step& step = code.steps[i];
     Passes passes;
-    if (step.kind == StepKind::gate) passes = gate_passes(circuit, request, circuit.blocks()[step.b][step.a]);
+    if (segment != request.segments.end() && segment->begin == i) passes = segment_passes(*segment++, zero_wires);
     // A pass to read, one to collapse, and perhaps a copy for the part that waits.
     const bool is_random = step.kind == StepKind::measure || step.kind == StepKind::reset;
-    if (is_random) passes = Passes::gate(2 * size, 2 * size);
+    if (is_random) passes = {2 * size, kSolveCost * size, 1};
     out.passes += rounds[i] * trajectories(request, random_steps) * passes;
     if (is_random) random_steps += rounds[i];
   }
@@ -121,28 +127,21 @@ Course course(const Circuit& circuit, const Request& request) {
 void add_answers(const Request& request, double leaves, Passes& passes, std::vector<kernels::Work>& work) {
   const double size = std::exp2(request.code.wires);
   for (const Observable& observable : request.observables) {
-    std::vector<std::vector<std::uint64_t>> masks;
-    for (const PauliTerm& term : observable.terms()) masks.push_back(term.x);
-    std::ranges::sort(masks);
-    const auto repeated = std::ranges::unique(masks);
-    const auto distinct = static_cast<double>(masks.size() - repeated.size());
     const auto terms = static_cast<double>(observable.terms().size());
-    passes += leaves * Passes::gate(size * (distinct + 0.25 * terms), size * distinct);
+    passes += leaves * Passes{size * std::ceil(terms / 32), kStringCost * size * terms, 1};
   }
-  if (request.distribution != Distribution::none) passes += leaves * Passes::gate(2 * size, 2 * size);
+  if (request.distribution != Distribution::none) passes += leaves * Passes{size, kLookCost * size, 1};
   if (!request.samples()) return;
-  if (!request.tail_positions.empty()) passes += leaves * Passes::gate(2 * size, 0.5 * size);
-  // A small state has less to search.
-  const double search = std::min(size / 64.0, 1.0);
-  work.push_back({kernels::Rate::draw, static_cast<double>(request.shots) * (0.35 + 0.65 * search)});
+  if (!request.tail_positions.empty()) passes += leaves * Passes{0.5 * size, kLookCost * size, 1};
+  work.push_back({kernels::Rate::draw, static_cast<double>(request.shots)});
 }
 
 /// How much of a sweep goes to memory: nothing while the state fits in the second-level caches of the threads, all when
-/// it is larger than the last-level one. In between the square fits best what was measured at 2 to 32 MiB.
+/// it is larger than the last-level one.
 double memory_share(const Request& request) {
   constexpr double usual_l2 = 1 << 20;
   const base::Machine& machine = base::machine();
-  const double l2 = (machine.l2_bytes != 0 ? static_cast<double>(machine.l2_bytes) : usual_l2) * base::thread_budget();
+  const double l2 = (machine.l2_bytes != 0 ? static_cast<double>(machine.l2_bytes) : usual_l2) * request.threads;
   // A last-level cache is shared with whoever else runs there: more than this was never of use.
   constexpr double most_l3 = 32 << 20;
   const double last = std::max(std::min(static_cast<double>(machine.l3_bytes), most_l3), 2 * l2);
@@ -152,16 +151,21 @@ double memory_share(const Request& request) {
 
 }  // namespace
 
-std::vector<kernels::Work> price(const Circuit& circuit, const Request& request) {
-  auto [passes, leaves] = course(circuit, request);
+std::vector<kernels::Work> price(const Request& request) {
+  auto [passes, leaves] = course(request);
   std::vector<kernels::Work> work;
   add_answers(request, leaves, passes, work);
+  // Rates are those of all threads; a state of one block keeps one of them busy.
+  const double idle = static_cast<double>(request.threads) / request.scratch_threads();
   const bool single = request.precision == Precision::single_precision;
   const double share = memory_share(request);
-  work.push_back({single ? kernels::Rate::amplitude_single_cached : kernels::Rate::amplitude_double_cached,
-                  (1 - share) * passes.arithmetic + share * passes.bound});
-  work.push_back({single ? kernels::Rate::amplitude_single : kernels::Rate::amplitude_double, share * passes.moved});
-  work.push_back({kernels::Rate::gate, passes.gates});
+  const auto cached = single ? kernels::Rate::amplitude_single_cached : kernels::Rate::amplitude_double_cached;
+  const auto memory = single ? kernels::Rate::amplitude_single : kernels::Rate::amplitude_double;
+  work.push_back({cached, idle * (kActionShare * passes.actions + kCachedMove * (1 - share) * passes.moved)});
+  work.push_back({memory, kMemoryMove * share * passes.moved});
+  // What every run takes, however small, and each of its gates.
+  constexpr double any_run = 20;
+  work.push_back({kernels::Rate::gate, any_run + passes.gates});
   work.push_back({kernels::Rate::first_touch, static_cast<double>(request.peak_bytes())});
   return work;
 }

@@ -2,7 +2,6 @@
 /// The amount of each kind of work in a run, for the planner to price.
 #pragma once
 
-#include <skerry/circuit.hpp>
 #include <vector>
 
 #include "kernels/rates.hpp"
@@ -11,6 +10,6 @@
 namespace skerry::sim {
 
 /// Work of Walk::run. Loops and the number of trajectories are guesses: what they depend on is drawn at run time.
-std::vector<kernels::Work> price(const Circuit& circuit, const Request& request);
+std::vector<kernels::Work> price(const Request& request);
 
 }  // namespace skerry::sim

@@ -167,7 +167,8 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   if (options.want_state && options.shots == 0 && request.code.random_steps != 0) {
     return Unexpected{"a circuit that measures midway ends in no single state; ask for shots to get the last one's"};
   }
-  request.threads = options.limits.threads > 0 ? options.limits.threads : base::thread_budget();
+  const int budget = base::thread_budget();
+  request.threads = options.limits.threads > 0 ? std::min(options.limits.threads, budget) : budget;
   request.segments = find_segments(circuit, request.code, request.precision);
   choose_outcome_bits(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};

@@ -41,7 +41,7 @@ class StatevectorProgram final : public Program {
 Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
   auto request = make_request(circuit, options);
   if (!request) return Unexpected{request.error()};
-  return Estimate{request->peak_bytes(), price(circuit, *request)};
+  return Estimate{request->peak_bytes(), price(*request)};
 }
 
 std::unique_ptr<Program> prepare(const Circuit& circuit, const RunOptions& options) {

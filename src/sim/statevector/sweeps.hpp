@@ -72,7 +72,11 @@ template <class T>
 class BoundSweeps {
  public:
   /// plan and gates are not kept. Errors: those of gate_matrix.
-  BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value);
+  BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value)
+      : BoundSweeps(plan, gates, value, 0, plan.items.size()) {}
+  /// Items [begin, end) of the plan alone: numbers of a long circuit take more memory than a small state.
+  BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value, std::size_t begin,
+              std::size_t end);
 
   /// Changes the state in place; see kernels::apply.
   void apply(kernels::StateView<T> state, std::uint64_t zero_wires, kernels::SweepScratch<T>& scratch,

@@ -1,6 +1,7 @@
 #include "sim/statevector/sweeps.hpp"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <numeric>
 #include <random>
@@ -220,6 +221,47 @@ TYPED_TEST(Sweeps, ThreadsDoNotChangeABit) {
   base::set_thread_budget(0);
   EXPECT_EQ(states[0], states[1]);
   EXPECT_EQ(states[0], states[2]);
+}
+
+TYPED_TEST(Sweeps, EveryVectorUnitEqualsTheOracle) {
+  std::mt19937 random(8);
+  const std::int64_t supported = hwy::SupportedTargets();
+  const std::int64_t vectors = supported & HWY_TARGETS & ~std::int64_t{HWY_SCALAR | HWY_EMU128};
+  for (std::int64_t target = vectors; target != 0; target &= target - 1) {
+    // Whatever is at least as old as this one; the newest of them is taken.
+    hwy::GetChosenTarget().Update(target);
+    for (int round = 0; round < 8; ++round) {
+      const Circuit circuit = round % 2 == 0 ? random_circuit(10, 60, 2, random) : common_circuit(10, 150, random);
+      const Amplitudes from = random_state(10, random);
+      EXPECT_LT(distance(run<TypeParam>(circuit, from, 7), after(circuit, from)),
+                this->tolerance(circuit.body().size()))
+          << "targets " << target;
+    }
+  }
+  hwy::GetChosenTarget().Update(supported);
+}
+
+TEST(SweepPlan, ARandomCircuitOf24WiresMovesItsStateSevenTimes) {
+  std::mt19937 random(9);
+  Circuit circuit(24);
+  for (Wire layer = 0; layer < 20; ++layer) {
+    for (Wire wire = 0; wire < 24; ++wire) {
+      switch (random() % 3) {
+        case 0:
+          circuit.sx(wire);
+          break;
+        case 1:
+          circuit.ry(1.5707963267948966, wire);
+          break;
+        default:
+          circuit.t(wire);
+      }
+    }
+    for (Wire wire = layer % 2; wire + 1 < 24; wire += 2) circuit.cz(wire, wire + 1);
+  }
+  const Gates gates(circuit);
+  EXPECT_LE(plan_sweeps(gates.list, 24, Precision::single_precision, 17).items.size(), 7U);
+  EXPECT_LE(plan_sweeps(gates.list, 24, Precision::single_precision, 16).items.size(), 7U);
 }
 
 TEST(SweepPlan, ManySmallRotationsDoNotOverflow) {

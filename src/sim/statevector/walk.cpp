@@ -25,6 +25,8 @@ constexpr std::uint64_t kMaxLeaves = std::uint64_t{1} << 22;
 /// What the squared norm of a state saved in single precision may be off.
 constexpr double kNormTolerance = 1e-4;
 constexpr std::size_t kCopyGrain = std::size_t{1} << 20;
+/// The numbers of a segment of more pieces, some hundred bytes each, are made sweep by sweep and not kept.
+constexpr std::size_t kMaxKept = 20000;
 
 }  // namespace
 
@@ -176,12 +178,19 @@ void Walk<T>::report_progress(std::uint32_t steps_done) {
 template <class T>
 void Walk<T>::run_segment(const Segment& segment) {
   const auto value = [&](ExprId expr) { return unit_.evaluate(expr, frame_.classical).as_real(); };
+  const GateList gates = segment.list(circuit_, request_.code);
+  const std::size_t items = segment.plan.items.size();
+  const auto run_item = [&](const BoundSweeps<T>& sweeps, std::size_t at, std::size_t item) {
+    zero_wires_ = sweeps.apply_item(at, view(), zero_wires_, scratch_, control_);
+    const std::uint64_t steps = segment.end - segment.begin;
+    report_progress(segment.begin + static_cast<std::uint32_t>(steps * (item + 1) / items));
+  };
   auto& kept = bound_[static_cast<std::size_t>(&segment - request_.segments.data())];
-  if (!kept || !segment.is_static) kept.emplace(segment.plan, segment.list(circuit_, request_.code), value);
-  const std::uint32_t steps = segment.end - segment.begin;
-  for (std::size_t i = 0; i < kept->size(); ++i) {
-    zero_wires_ = kept->apply_item(i, view(), zero_wires_, scratch_, control_);
-    report_progress(segment.begin + static_cast<std::uint32_t>(steps * (i + 1) / kept->size()));
+  if (segment.plan.pieces.size() > kMaxKept) {
+    for (std::size_t i = 0; i < items; ++i) run_item(BoundSweeps<T>(segment.plan, gates, value, i, i + 1), 0, i);
+  } else {
+    if (!kept || !segment.is_static) kept.emplace(segment.plan, gates, value);
+    for (std::size_t i = 0; i < items; ++i) run_item(*kept, i, i);
   }
   frame_.pc = segment.end;
 }

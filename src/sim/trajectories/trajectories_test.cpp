@@ -217,7 +217,7 @@ TEST(Trajectories, OfWideMixturesAndGatesAgreeWithTheDensityMatrix) {
     c.ccx(0, 2, 3).append(Op::swap, {1, 3, 0}, {}, 1);
     return c;
   }();
-  // A rotation about XXX by chance: no product over wires.
+  // Now and then a rotation about X on all three wires: no product over them.
   Matrix turn{3, std::vector<std::complex<double>>(64)};
   for (std::size_t i = 0; i < 8; ++i) {
     turn.values[i * 8 + i] = std::cos(0.4);

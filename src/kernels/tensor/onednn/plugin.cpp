@@ -111,6 +111,8 @@ std::unique_ptr<Handle> product_handle(const skerry_onednn_product& p, const flo
 template <class Make, class Shape>
 void* guarded(Make make, const Shape& shape, const float* weights, const float* bias, const char** reason) {
   try {
+    // Weights are reordered here: more threads than this one would spin at barriers long after.
+    omp_set_num_threads(1);
     return make(shape, weights, bias).release();
   } catch (const dnnl::error&) {
     *reason = "oneDNN has no primitive for this shape";

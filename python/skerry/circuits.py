@@ -1,0 +1,164 @@
+"""Circuits for devices: compiled, estimated, compared, written as OpenQASM.
+
+A device is a dictionary `{"qubits": 3, "coupling": [[0, 1], [1, 2]], "basis": ["rz", "sx", "x", "cx"]}` with
+`duration_ns`, `error`, `t1_us` where they are known, the path of such a JSON file, or a Qiskit `Target`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from skerry import _core
+from skerry._core import Circuit, PassReport
+from skerry.compiling import Level
+
+Device = Mapping[str, Any] | str | Path
+Format = Literal["openqasm2", "openqasm3"]
+
+
+def _from_qiskit(target: Any) -> dict[str, Any]:
+    """The same facts as a dictionary; gates that are not fixed (control flow) are left out."""
+    edges, durations, errors = set(), {}, {}
+    basis = []
+    for name in target.operation_names:
+        placed = target[name] or {}
+        by_wires = {wires: properties for wires, properties in placed.items() if wires is not None}
+        if name in ("delay", "if_else", "while_loop", "for_loop", "switch_case", "barrier"):
+            continue
+        if name not in ("measure", "reset"):
+            basis.append(name)
+        for wires, properties in by_wires.items():
+            if len(wires) == 2:
+                edges.add(tuple(wires))
+            key = "-".join(str(w) for w in wires)
+            if properties is not None and properties.duration is not None:
+                durations.setdefault(name, {})[key] = properties.duration * 1e9
+            if properties is not None and properties.error is not None:
+                errors.setdefault(name, {})[key] = properties.error
+    device: dict[str, Any] = {"qubits": target.num_qubits, "basis": basis, "duration_ns": durations, "error": errors}
+    if edges:
+        device["coupling"] = sorted(edges)
+        device["directed"] = any((b, a) not in edges for a, b in edges)
+    return device
+
+
+def _as_json(device: Any) -> str:
+    if isinstance(device, str | Path):
+        return Path(device).read_text(encoding="utf-8")
+    known = getattr(device, "target", device)
+    if hasattr(known, "operation_names"):  # Qiskit's Target is a mapping, too
+        return json.dumps(_from_qiskit(known))
+    return json.dumps(dict(device))
+
+
+@dataclass(frozen=True)
+class CompiledForDevice:
+    """The circuit in the device's gates and where the program's qubits are on it."""
+
+    circuit: Circuit
+    initial: list[int]
+    final: list[int]
+    spent_error: float
+    passes: list[PassReport]
+
+
+class QuantumCircuitOptimizer:
+    """Compiles circuits for one device.
+
+    >>> import skerry
+    >>> from skerry.circuits import QuantumCircuitOptimizer
+    >>> line = {"qubits": 4, "coupling": [[0, 1], [1, 2], [2, 3]], "duration_ns": {"cx": 300, "sx": 40, "x": 40}}
+    >>> optimizer = QuantumCircuitOptimizer(line)
+    >>> ghz = skerry.Circuit(3).h(0).cx(0, 1).cx(0, 2)
+    >>> optimized = optimizer.optimize_circuit(ghz)
+    >>> optimizer.estimate_resources(optimized.circuit)["counts"]["cx"]
+    2
+    """
+
+    def __init__(self, backend: Device | Any) -> None:
+        self._device = _as_json(backend)
+        self.disabled_passes: list[str] = []
+        _core.estimate(Circuit(0), self._device)  # refuses a wrong device here, not at the first circuit
+
+    def create_optimization_passes(self, optimization_level: int = 2) -> list[str]:
+        """Names of the passes in order; those in `disabled_passes` are left out.
+
+        >>> QuantumCircuitOptimizer({"qubits": 2}).create_optimization_passes(1)[0]
+        'unroll'
+        """
+        names = _core.pipeline("device", _level(optimization_level))
+        return [name for name in names if name not in self.disabled_passes]
+
+    def optimize_circuit(
+        self,
+        circuit: Circuit,
+        optimization_level: int = 2,
+        *,
+        seed: int = 42,
+        error_budget: float = 1e-8,
+    ) -> CompiledForDevice:
+        """The circuit on the device's qubits, in its gates; the same for the same seed. Levels: 1, 2, 3."""
+        made, passes, initial, final, spent = _core.compile_for_target(
+            circuit, self._device, _level(optimization_level), self.disabled_passes, seed, error_budget
+        )
+        return CompiledForDevice(made, initial, final, spent, passes)
+
+    def estimate_resources(self, circuit: Circuit) -> dict[str, Any]:
+        """depth, width, gate_count, estimated_time (s), two_wire_depth, counts, success_probability."""
+        return _core.estimate(circuit, self._device)
+
+    def estimate_execution_time(self, circuit: Circuit) -> float:
+        """Seconds along the critical path."""
+        return float(_core.estimate(circuit, self._device)["estimated_time"])
+
+    def check_map(self, circuit: Circuit) -> None:
+        """Raises for the first gate that the device does not have, naming it."""
+        _core.check_map(circuit, self._device)
+
+
+def _level(number: int) -> Level:
+    levels: dict[int, Level] = {0: "low", 1: "low", 2: "medium", 3: "high"}
+    if number not in levels:
+        raise ValueError(f"optimization_level {number} is not one of 0, 1, 2, 3")
+    return levels[number]
+
+
+def get_gate_duration(properties: Device | Any, gate: str, qubits: Sequence[int]) -> float:
+    """Seconds that a gate takes on these qubits of a device, 0 where nothing is known.
+
+    >>> get_gate_duration({"qubits": 2, "duration_ns": {"cx": {"0-1": 300}}}, "cx", [1, 0])
+    3e-07
+    """
+    return _core.gate_duration(_as_json(properties), gate, list(qubits))
+
+
+def verify_equal(
+    a: Circuit, b: Circuit, initial: Sequence[int] = (), final: Sequence[int] = ()
+) -> tuple[Literal["equal", "different", "unknown"], str]:
+    """Whether two circuits mean the same up to a global phase, and how that is known.
+
+    initial, final: the qubit of `b` of each qubit of `a` at the start and at the end, as compiling gives them.
+
+    >>> import skerry
+    >>> verify_equal(skerry.Circuit(2).cz(0, 1), skerry.Circuit(2).h(1).cx(0, 1).h(1))[0]
+    'equal'
+    """
+    answer, reason = _core.verify_equal(a, b, list(initial), list(final))
+    return answer, reason  # type: ignore[return-value]
+
+
+def emit(circuit: Circuit, format: Format = "openqasm3") -> str:
+    """The circuit as text that other tools read.
+
+    >>> import skerry
+    >>> print(emit(skerry.Circuit(1).h(0), "openqasm2"), end="")
+    OPENQASM 2.0;
+    include "qelib1.inc";
+    qreg q[1];
+    h q[0];
+    """
+    return _core.emit_text(circuit, format)

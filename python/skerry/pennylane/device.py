@@ -1,0 +1,192 @@
+"""The device `skerry.qubit`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pennylane as qp
+from pennylane.devices import Device, ExecutionConfig
+from pennylane.devices.modifiers import simulator_tracking, single_tape_support
+from pennylane.devices.preprocess import (
+    decompose,
+    device_resolve_dynamic_wires,
+    validate_device_wires,
+    validate_measurements,
+    validate_observables,
+)
+from pennylane.exceptions import DeviceError
+from pennylane.tape import QuantumScript
+
+from skerry._core import RunOptions
+from skerry.pennylane.answers import exact, sampled
+from skerry.pennylane.gates import is_native
+from skerry.running import Precision
+
+_DTYPES: dict[Any, Precision] = {np.dtype(np.complex64): "single", np.dtype(np.complex128): "double"}
+
+
+@simulator_tracking
+@single_tape_support
+class SkerryDevice(Device):
+    """Qubits on Skerry's simulators, exactly or by shots.
+
+    wires: their number or labels; None: those of each circuit. c_dtype: complex64 or complex128. method: a method of
+    simulation, or `auto`. threads: 0 for all that the process may use. seed: of the shots, as numpy.random.default_rng
+    takes it; "global" takes it from numpy's global state.
+
+    >>> import pennylane as qp
+    >>> from skerry.pennylane import SkerryDevice
+    >>> @qp.qnode(SkerryDevice(wires=2))
+    ... def bell():
+    ...     qp.H(0)
+    ...     qp.CNOT([0, 1])
+    ...     return qp.probs([0, 1])
+    >>> bell().round(3).tolist()
+    [0.5, 0.0, 0.0, 0.5]
+    """
+
+    config_filepath = str(Path(__file__).parent / "skerry_qubit.toml")
+
+    def __init__(
+        self,
+        wires: Any = None,
+        *,
+        shots: Any = None,
+        c_dtype: Any = np.complex128,
+        method: str = "auto",
+        threads: int = 0,
+        seed: Any = "global",
+    ) -> None:
+        super().__init__(wires=wires, shots=shots)
+        if np.dtype(c_dtype) not in _DTYPES:
+            raise DeviceError(f"c_dtype is {c_dtype}; skerry.qubit has complex64 and complex128")
+        self._precision = _DTYPES[np.dtype(c_dtype)]
+        self._method, self._threads = method, threads
+        self._rng = np.random.default_rng(np.random.randint(2**31 - 1) if seed == "global" else seed)  # noqa: NPY002
+        self._run_options()  # refuses wrong settings here, not at the first run
+        self._labels = None
+        if self.wires is not None and list(self.wires) != list(range(len(self.wires))):
+            self._labels = {label: place for place, label in enumerate(self.wires)}
+
+    @property
+    def name(self) -> str:
+        """`skerry.qubit`."""
+        return "skerry.qubit"
+
+    @property
+    def c_dtype(self) -> Any:
+        """dtype of the amplitudes."""
+        return np.complex64 if self._precision == "single" else np.complex128
+
+    def _run_options(self) -> RunOptions:
+        options = RunOptions()
+        options.method = self._method
+        options.set_precision(self._precision)
+        options.set_limits(self._threads, None, None)
+        return options
+
+    def setup_execution_config(
+        self, config: ExecutionConfig | None = None, circuit: QuantumScript | None = None
+    ) -> ExecutionConfig:
+        """Chooses what was left open: measurements midway are put off to the end."""
+        config = config or ExecutionConfig()
+        if config.device_options:
+            raise DeviceError(f"device option {next(iter(config.device_options))} not present on {self}")
+        mcm = config.mcm_config
+        if mcm.mcm_method not in (None, "deferred"):
+            raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit; use "deferred"')
+        return replace(config, mcm_config=replace(mcm, mcm_method="deferred"))
+
+    def preprocess_transforms(self, execution_config: ExecutionConfig | None = None) -> qp.CompilePipeline:
+        """From any circuit to circuits that execute() takes."""
+        capabilities = self.capabilities
+        pipeline = qp.CompilePipeline()
+        pipeline.add_transform(
+            validate_measurements,
+            analytic_measurements=_accepts_exact,
+            sample_measurements=_accepts_sampled,
+            name=self.name,
+        )
+        pipeline.add_transform(
+            validate_observables,
+            capabilities.filter(finite_shots=False).supports_observable,
+            stopping_condition_shots=capabilities.filter(finite_shots=True).supports_observable,
+            name=self.name,
+        )
+        pipeline.add_transform(qp.defer_measurements, allow_postselect=False)
+        pipeline.add_transform(
+            decompose,
+            stopping_condition=is_native,
+            skip_initial_state_prep=True,
+            name=self.name,
+            device_wires=self.wires,
+            target_gates=capabilities.gate_set(),
+        )
+        pipeline.add_transform(device_resolve_dynamic_wires, wires=self.wires, allow_resets=False)
+        pipeline.add_transform(validate_device_wires, self.wires, name=self.name)
+        pipeline.add_transform(qp.transforms.broadcast_expand)
+        pipeline.add_transform(_split_for_shots)
+        return pipeline
+
+    def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
+        """Results of circuits that went through preprocess()."""
+        return tuple(self._execute(circuit) for circuit in circuits)
+
+    def _execute(self, circuit: QuantumScript) -> Any:
+        if self._labels is not None:
+            (circuit,), _ = qp.map_wires(circuit, self._labels)
+        elif self.wires is None:
+            circuit = circuit.map_to_standard_wires()
+        num_wires = circuit.num_wires if self.wires is None else len(self.wires)
+        options = self._run_options()
+        if not circuit.shots:
+            return exact(circuit, num_wires, options)
+        options.seed = int(self._rng.integers(2**63))
+        return sampled(circuit, num_wires, options)
+
+
+def _accepts_exact(mp: Any) -> bool:
+    """Whatever can be worked out from a state, people's own measurements too."""
+    return isinstance(mp, qp.measurements.StateMeasurement)
+
+
+def _accepts_sampled(mp: Any) -> bool:
+    """Whatever can be worked out from samples."""
+    return isinstance(mp, qp.measurements.SampleMeasurement)
+
+
+def _split(tape: QuantumScript) -> Any:
+    """With shots, observables that cannot be measured together get circuits of their own."""
+    if not tape.shots:
+        return (tape,), lambda results: results[0]
+    alone = [place for place, mp in enumerate(tape.measurements) if _stands_alone(mp)]
+    if not alone:
+        return qp.transforms.split_non_commuting(tape)
+    if len(tape.measurements) == 1:
+        return (tape,), lambda results: results[0]
+    rest = [mp for place, mp in enumerate(tape.measurements) if place not in alone]
+    tapes = [tape.copy(measurements=[tape.measurements[place]]) for place in alone]
+    rests, finish = qp.transforms.split_non_commuting(tape.copy(measurements=rest)) if rest else ((), None)
+
+    def merged(results: Any) -> Any:
+        together = finish(results[len(alone) :]) if finish is not None else ()
+        if len(rest) != 1:
+            others = list(zip(*together, strict=True)) if tape.shots.has_partitioned_shots else list(together)
+        else:
+            others = [together]
+        answers = [results[alone.index(p)] if p in alone else others.pop(0) for p in range(len(tape.measurements))]
+        return tuple(zip(*answers, strict=True)) if tape.shots.has_partitioned_shots else tuple(answers)
+
+    return (*tapes, *rests), merged
+
+
+def _stands_alone(mp: Any) -> bool:
+    """Anything but the mean of a sum is asked of the sum as a whole, in the basis of its own eigenvectors."""
+    is_sum = isinstance(mp.obs, qp.ops.Sum | qp.ops.SProd | qp.ops.LinearCombination)
+    return is_sum and not isinstance(mp, qp.measurements.ExpectationMP)
+
+
+_split_for_shots = qp.transform(_split)

@@ -1,0 +1,193 @@
+"""PennyLane's operators as gates here.
+
+PennyLane's first wire is the most significant, our qubit 0 the least: wire i of n is qubit n - 1 - i, so that states
+have the same order on both sides, and the wires of a matrix are listed in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pennylane as qp
+from pennylane.operation import Operator
+from pennylane.ops import Controlled
+from pennylane.ops.op_math import Adjoint
+
+from skerry._core import Circuit
+from skerry.errors import Unsupported
+
+# Name there -> spelling here and the factor of the angle, for gates whose wires and angles have the same order.
+_PLAIN: dict[str, tuple[str, float]] = {
+    "PauliX": ("x", 1),
+    "PauliY": ("y", 1),
+    "PauliZ": ("z", 1),
+    "Hadamard": ("h", 1),
+    "S": ("s", 1),
+    "T": ("t", 1),
+    "SX": ("sx", 1),
+    "RX": ("rx", 1),
+    "RY": ("ry", 1),
+    "RZ": ("rz", 1),
+    "PhaseShift": ("p", 1),
+    "U1": ("p", 1),
+    "U3": ("u", 1),
+    "GlobalPhase": ("gphase", -1),
+    "SWAP": ("swap", 1),
+    "ISWAP": ("iswap", 1),
+    "IsingXX": ("rxx", 1),
+    "IsingYY": ("ryy", 1),
+    "IsingZZ": ("rzz", 1),
+}
+# The same with controls, which the name implies.
+_CONTROLLED: dict[str, tuple[str, int]] = {
+    "CNOT": ("x", 1),
+    "CY": ("y", 1),
+    "CZ": ("z", 1),
+    "CH": ("h", 1),
+    "CSWAP": ("swap", 1),
+    "Toffoli": ("x", 2),
+    "CCZ": ("z", 2),
+    "CRX": ("rx", 1),
+    "CRY": ("ry", 1),
+    "CRZ": ("rz", 1),
+    "ControlledPhaseShift": ("p", 1),
+}
+_INVERSES = {"s": "sdg", "t": "tdg", "sx": "sxdg"}
+_SELF_INVERSE = {"x", "y", "z", "h", "swap"}
+_BY_MATRIX = frozenset(
+    (
+        *("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "PSWAP", "SISWAP", "ECR", "U2"),
+        *("SingleExcitation", "SingleExcitationPlus", "SingleExcitationMinus"),
+        *("DoubleExcitation", "DoubleExcitationPlus", "DoubleExcitationMinus"),
+    )
+)
+# A matrix on more wires than this is decomposed instead.
+_MOST_MATRIX_WIRES = 6
+
+
+def is_native(op: Operator) -> bool:
+    """Does add() take this operator as it stands?"""
+    if isinstance(op, Controlled | Adjoint) and not _has_name(op):
+        return is_native(op.base)
+    if _has_name(op):
+        return True
+    return op.name in _BY_MATRIX and len(op.wires) <= _MOST_MATRIX_WIRES
+
+
+def _has_name(op: Operator) -> bool:
+    return op.name in _PLAIN or op.name in _CONTROLLED or op.name in _SPECIAL
+
+
+class Writer:
+    """Writes operators into a circuit of as many qubits as there are wires."""
+
+    def __init__(self, num_wires: int) -> None:
+        self.circuit = Circuit(num_wires)
+        self.last = num_wires - 1
+
+    def qubits(self, wires: Sequence[int]) -> list[int]:
+        """Of wires, numbered from 0."""
+        return [self.last - wire for wire in wires]
+
+    def add(self, op: Operator, controls: Sequence[int] = (), inverse: bool = False) -> None:
+        """Appends an operator on wires numbered from 0, under controls (qubits) that must be 1, or its inverse."""
+        name = op.name
+        if name in _PLAIN:
+            spelling, factor = _PLAIN[name]
+            wires = [] if spelling == "gphase" else self.qubits(op.wires)
+            self.gate(spelling, [factor * angle for angle in numbers(op)], wires, controls, inverse)
+        elif name in _CONTROLLED:
+            spelling, count = _CONTROLLED[name]
+            qubits = self.qubits(op.wires)
+            self.gate(spelling, numbers(op), qubits[count:], [*controls, *qubits[:count]], inverse)
+        elif name in _SPECIAL:
+            _SPECIAL[name](self, op, controls, inverse)
+        elif isinstance(op, Adjoint):
+            self.add(op.base, controls, not inverse)
+        elif isinstance(op, Controlled):
+            own = self.qubits(op.control_wires)
+            zeros = [qubit for qubit, value in zip(own, op.control_values, strict=True) if not value]
+            self.under(zeros, lambda: self.add(op.base, [*controls, *own], inverse))
+        else:
+            self.matrix(op, controls, inverse)
+
+    def gate(
+        self, spelling: str, angles: list[float], targets: list[int], controls: Sequence[int], inverse: bool
+    ) -> None:
+        if inverse and spelling == "u":
+            theta, phi, lam = angles
+            angles = [-theta, -lam, -phi]
+        elif inverse and angles:
+            angles = [-angle for angle in angles]
+        elif inverse and spelling == "iswap":
+            for _ in range(3):
+                self.gate(spelling, [], targets, controls, False)
+            return
+        elif inverse and spelling not in _SELF_INVERSE:
+            spelling = _INVERSES[spelling]
+        self.circuit.append(spelling, [*controls, *targets], angles, controls=len(controls))
+
+    def under(self, zeros: Sequence[int], write: Callable[[], None]) -> None:
+        """Writes with qubits turned around that a control wants at 0."""
+        for qubit in zeros:
+            self.circuit.x(qubit)
+        write()
+        for qubit in zeros:
+            self.circuit.x(qubit)
+
+    def matrix(self, op: Operator, controls: Sequence[int], inverse: bool) -> None:
+        matrix = np.asarray(qp.math.unwrap([qp.matrix(op)])[0], dtype=np.complex128)
+        if matrix.ndim != 2:
+            raise Unsupported(f"a batch of matrices in {op.name}")
+        if inverse:
+            matrix = matrix.conj().T
+        targets = self.qubits(op.wires)[::-1]
+        self.circuit.unitary(np.ascontiguousarray(matrix), [*controls, *targets], controls=len(controls))
+
+
+def numbers(op: Operator) -> list[float]:
+    """The operator's angles as plain numbers, whatever library's they are."""
+    return [float(qp.math.toarray(value)) if not isinstance(value, float) else value for value in op.data]
+
+
+# Gates that are several here, or none. Each as (writer, operator, controls, inverse).
+_Special = Callable[[Writer, Any, Sequence[int], bool], None]
+
+
+def _rot(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) -> None:
+    qubits = writer.qubits(op.wires)
+    if op.name == "CRot":
+        controls, qubits = [*controls, qubits[0]], qubits[1:]
+    steps = list(zip(("rz", "ry", "rz"), numbers(op), strict=True))
+    for spelling, angle in reversed(steps) if inverse else steps:
+        writer.gate(spelling, [angle], qubits, controls, inverse)
+
+
+def _multi_x(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) -> None:
+    *own, target = writer.qubits(op.wires)
+    zeros = [qubit for qubit, value in zip(own, op.control_values, strict=True) if not value]
+    writer.under(zeros, lambda: writer.gate("x", [], [target], [*controls, *own], inverse))
+
+
+def _ising_xy(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) -> None:
+    # exp(i phi/4 (XX + YY)) there, exp(-i theta/4 (XX + YY)) here for beta = 0.
+    (phi,) = numbers(op)
+    writer.gate("xx_plus_yy", [-phi, 0.0], writer.qubits(op.wires), controls, inverse)
+
+
+def _nothing(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) -> None:
+    pass
+
+
+_SPECIAL: dict[str, _Special] = {
+    "Rot": _rot,
+    "CRot": _rot,
+    "MultiControlledX": _multi_x,
+    "IsingXY": _ising_xy,
+    "Identity": _nothing,
+    "Barrier": _nothing,
+    "WireCut": _nothing,
+    "Snapshot": _nothing,
+}

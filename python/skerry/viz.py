@@ -1,0 +1,397 @@
+"""Pictures of circuits, counts and states, as text and as SVG; nothing needs to be installed for them.
+
+>>> import skerry
+>>> from skerry import viz
+>>> print(viz.circuit_text(skerry.Circuit(2, 1).h(0).cx(0, 1).rx(skerry.Parameter("t") * 2, 1).measure(1, 0)))
+q[0] ─[h]─●──────────────────────
+          │
+q[1] ─────⊕─[rx(t * 2)]─[M c[0]]─
+
+A circuit shows its own drawing in a notebook, and a result its histogram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from skerry._core import Circuit, CircuitParts, Observable, State
+
+# A drawing is for people; what goes on longer is cut, and says so.
+_MOST_COLUMNS = 200
+_MOST_QUBITS = 64
+_MOST_BARS = 64
+_LONGEST_LABEL = 24
+
+
+@dataclass(frozen=True)
+class _Element:
+    column: int
+    controls: list[int]
+    targets: list[int]
+    label: str  # `⊕`, `×`, `●` stand alone; other labels get a box
+
+    @property
+    def wires(self) -> list[int]:
+        return [*self.controls, *self.targets]
+
+    @property
+    def is_symbol(self) -> bool:
+        return self.label in ("⊕", "×", "●")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    names: list[str]
+    elements: list[_Element]
+    columns: int
+    note: str  # what was left out
+
+
+class _Arranger:
+    """Puts each instruction into the first column in which all that it crosses is free."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.parts = CircuitParts(circuit)
+        self.blocks, self.nodes = self.parts.blocks(), self.parts.expressions()
+        self.parameters = circuit.parameters
+        self.qubits = min(circuit.num_qubits, _MOST_QUBITS)
+        self.names = _names(self.parts.qubit_registers(), circuit.num_qubits)[: self.qubits]
+        self.bits = _names(self.parts.bit_registers(), circuit.num_bits)
+        self.free = [0] * self.qubits
+        self.measured = 0
+        self.hidden = circuit.num_qubits - self.qubits
+
+    def layout(self) -> _Layout:
+        elements: list[_Element] = []
+        left_out = 0
+        for name, controls, wires, params, aux in self.blocks[0]:
+            made = self.element(name, controls, wires, params, aux)
+            if made is None:
+                continue
+            if made.column >= _MOST_COLUMNS:
+                left_out += 1
+                continue
+            elements.append(made)
+        notes = [f"{self.hidden} more qubits"] * (self.hidden > 0)
+        notes += [f"{left_out} more instructions"] * (left_out > 0)
+        columns = max((element.column for element in elements), default=-1) + 1
+        return _Layout(self.names, elements, columns, ", ".join(notes))
+
+    def element(
+        self, name: str, controls: int, wires: Sequence[int], params: Sequence[float | int], aux: int
+    ) -> _Element | None:
+        if name == "barrier" and not wires:
+            wires = range(self.qubits)
+        if name in ("if_else", "while_loop"):
+            wires = sorted(self.touched(aux)) or range(self.qubits)
+        if name == "assign":
+            wires = range(self.qubits)
+        wires = [wire for wire in wires if wire < self.qubits]
+        if not wires:
+            return None
+        span = range(min(wires), max(wires) + 1)
+        column = max(self.free[wire] for wire in span)
+        if name in ("if_else", "while_loop", "assign"):
+            column = max(column, self.measured)  # bits are read after they were written
+        for wire in span:
+            self.free[wire] = column + 1
+        if name in ("measure", "while_loop", "if_else"):
+            self.measured = max(self.measured, column + 1)
+        targets = list(wires[controls:])
+        return _Element(column, list(wires[:controls]), targets, self.label(name, controls, params, aux))
+
+    def touched(self, branch: int) -> set[int]:
+        """Qubits of the blocks of an if or a while."""
+        found: set[int] = set()
+        waiting = [branch]
+        branches = self.parts.branches()
+        while waiting:
+            _, then_block, else_block = branches[waiting.pop()]
+            for block in (then_block, else_block):
+                for name, _, wires, _, aux in self.blocks[block] if block is not None else ():
+                    found.update(wires)
+                    if name in ("if_else", "while_loop"):
+                        waiting.append(aux)
+        return found
+
+    def label(self, name: str, controls: int, params: Sequence[float | int], aux: int) -> str:
+        if name == "x" and controls:
+            return "⊕"
+        if name == "z" and controls:
+            return "●"
+        if name == "swap":
+            return "×"
+        if name == "measure":
+            return f"M {self.bits[aux]}"
+        if name == "barrier":
+            return "░"
+        if name in ("if_else", "while_loop"):
+            condition = self.parts.branches()[aux][0]
+            return _short(f"{name.partition('_')[0]} {self.expression(condition)}")
+        if not params:
+            return {"reset": "|0⟩"}.get(name, name)
+        return _short(f"{name}({', '.join(self.angle(param) for param in params)})")
+
+    def angle(self, param: float | int) -> str:
+        return f"{param:.4g}" if isinstance(param, float) else self.expression(param)
+
+    def expression(self, index: int, depth: int = 0) -> str:
+        name, a, b, _, value, *_ = self.nodes[index]
+        if depth > 8:
+            return "…"
+        leaves = {
+            "constant": lambda: f"{value:.4g}",
+            "parameter": lambda: self.parameters[a],
+            "bit": lambda: self.bits[a],
+            "bits": lambda: f"{self.bits[a]}…{self.bits[a + b - 1]}",
+            "variable": lambda: self.parts.variables()[a][0],
+            "element": lambda: f"{self.parts.variables()[a][0]}[…]",
+        }
+        if name in leaves:
+            return leaves[name]()
+        if name in _SIGNS:
+            return f"{self.expression(a, depth + 1)} {_SIGNS[name]} {self.expression(b, depth + 1)}"
+        if name == "cast":
+            return self.expression(a, depth + 1)
+        sign = {"neg": "-", "logical_not": "!", "bit_not": "~"}.get(name)
+        return (
+            f"{sign or name}({self.expression(a, depth + 1)})" if sign is None else sign + self.expression(a, depth + 1)
+        )
+
+
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "**", "eq": "==", "ne": "!=", "lt": "<"}
+_SIGNS |= {"le": "<=", "gt": ">", "ge": ">=", "logical_and": "&&", "logical_or": "||", "bit_and": "&", "bit_or": "|"}
+_SIGNS |= {"bit_xor": "^", "shl": "<<", "shr": ">>", "rotl": "rotl", "rotr": "rotr"}
+
+
+def _names(registers: Iterable[tuple[str, int, int]], count: int) -> list[str]:
+    names = [str(index) for index in range(count)]
+    for name, first, size in registers:
+        for index in range(size):
+            names[first + index] = f"{name}[{index}]"
+    return names
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+
+
+def circuit_text(circuit: Circuit) -> str:
+    """The circuit with one line per qubit, the least significant first; 200 columns and 64 qubits at most."""
+    layout = _Arranger(circuit).layout()
+    left = max((len(name) for name in layout.names), default=0)
+    lines = [[name.ljust(left) + " "] for name in layout.names]
+    gaps = [[" " * (left + 1)] for _ in layout.names]
+    for column in range(layout.columns):
+        here = [element for element in layout.elements if element.column == column]
+        width = max(len(_cell(element, element.targets[0])) for element in here)
+        cells = ["─" * width] * len(lines)
+        below = [" " * width] * len(lines)
+        for element in here:
+            middle = (width - 1) // 2
+            bar = " " * middle + "│" + " " * (width - 1 - middle)
+            for wire in range(min(element.wires), max(element.wires) + 1):
+                cells[wire] = (
+                    _cell(element, wire).center(width, "─") if wire in element.wires else "┼".center(width, "─")
+                )
+                if wire < max(element.wires):
+                    below[wire] = bar
+            for wire in element.wires:
+                if len(_cell(element, wire)) == 1:
+                    cells[wire] = "─" * middle + _cell(element, wire) + "─" * (width - 1 - middle)
+                elif wire not in element.wires:
+                    cells[wire] = "─" * middle + "┼" + "─" * (width - 1 - middle)
+        for wire in range(len(lines)):
+            lines[wire].append("─" + cells[wire])
+            gaps[wire].append(" " + below[wire])
+    rows = []
+    for wire in range(len(lines)):
+        rows.append("".join(lines[wire]) + "─")
+        if wire + 1 < len(lines):
+            rows.append("".join(gaps[wire]).rstrip())
+    return "\n".join([*rows, f"… {layout.note}"] if layout.note else rows)
+
+
+def _cell(element: _Element, wire: int) -> str:
+    if wire in element.controls:
+        return "●"
+    return element.label if element.is_symbol or element.label == "░" else f"[{element.label}]"
+
+
+# SVG. Sizes in pixels; colours are those of text, so that a dark notebook shows a light drawing.
+_STEP_Y, _TOP, _BOX = 40, 24, 26
+_STYLE = 'font-family="DejaVu Sans Mono, Menlo, monospace" font-size="12" stroke="currentColor" fill="none"'
+
+
+def _svg(width: float, height: float, body: Iterable[str]) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+    return head + f'viewBox="0 0 {width:g} {height:g}"><g {_STYLE}>' + "".join(body) + "</g></svg>"
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
+    style = f'text-anchor="{anchor}" dominant-baseline="central" fill="currentColor" stroke="none"'
+    return f'<text x="{x:g}" y="{y:g}" {style}>{escape(text)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, more: str = "") -> str:
+    return f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"{more}/>'
+
+
+def circuit_svg(circuit: Circuit) -> str:
+    """The same as a drawing. Text of the circuit is escaped; nothing in it runs."""
+    layout = _Arranger(circuit).layout()
+    left = 12 + 7.5 * max((len(name) for name in layout.names), default=0)
+    widths = [30.0] * layout.columns
+    for element in layout.elements:
+        if not element.is_symbol:
+            widths[element.column] = max(widths[element.column], 7.5 * len(element.label) + 24)
+    ends = left + np.cumsum([10.0, *widths])
+    width = float(ends[-1]) + 10
+    height = _TOP * 2 + _STEP_Y * max(0, len(layout.names) - 1) + (24 if layout.note else 0)
+    body = []
+    for wire, name in enumerate(layout.names):
+        y = _TOP + _STEP_Y * wire
+        body += [_text(left - 4, y, name, "end"), _line(left, y, width - 4, y)]
+    for element in layout.elements:
+        body += _drawn(element, float(ends[element.column]), widths[element.column])
+    if layout.note:
+        body.append(_text(left, height - 12, f"… {layout.note}", "start"))
+    return _svg(width, height, body)
+
+
+def _drawn(element: _Element, left: float, width: float) -> list[str]:
+    x = left + width / 2
+    tops = {wire: _TOP + _STEP_Y * wire for wire in element.wires}
+    first, last = min(tops.values()), max(tops.values())
+    if element.label == "░":
+        return [_line(x, first - _BOX / 2, x, last + _BOX / 2, ' stroke-dasharray="3 3"')]
+    body = [_line(x, first, x, last)] if first != last else []
+    body += [f'<circle cx="{x:g}" cy="{tops[wire]}" r="4" fill="currentColor"/>' for wire in element.controls]
+    if element.is_symbol:
+        return body + [part for wire in element.targets for part in _symbol(element.label, x, tops[wire])]
+    # One box over all targets.
+    top = min(tops[wire] for wire in element.targets) - _BOX / 2
+    bottom = max(tops[wire] for wire in element.targets) + _BOX / 2
+    size = f'x="{left + 4:g}" y="{top:g}" width="{width - 8:g}" height="{bottom - top:g}"'
+    body.append(f'<rect {size} rx="3" fill="Canvas"/>')
+    return [*body, _text(x, (top + bottom) / 2, element.label)]
+
+
+def _symbol(label: str, x: float, y: float) -> list[str]:
+    if label == "●":
+        return [f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="currentColor"/>']
+    if label == "⊕":
+        return [f'<circle cx="{x:g}" cy="{y:g}" r="9"/>', _line(x - 9, y, x + 9, y), _line(x, y - 9, x, y + 9)]
+    return [_line(x - 5, y - 5, x + 5, y + 5), _line(x - 5, y + 5, x + 5, y - 5)]
+
+
+def _bars(values: Mapping[str, float]) -> tuple[list[tuple[str, float]], int]:
+    """The largest ones in order of their names, and how many are left out."""
+    largest = sorted(values.items(), key=lambda item: -item[1])[:_MOST_BARS]
+    return sorted(largest), len(values) - len(largest)
+
+
+def histogram_text(values: Mapping[str, float], width: int = 40) -> str:
+    """Counts or probabilities as bars; the 64 largest at most.
+
+    >>> from skerry import viz
+    >>> print(viz.histogram_text({"00": 3, "11": 6}, width=8))
+    00 ████     3
+    11 ████████ 6
+    """
+    bars, hidden = _bars(values)
+    top = max((value for _, value in bars), default=0) or 1
+    left = max((len(name) for name, _ in bars), default=0)
+    rows = [f"{name.ljust(left)} {('█' * round(width * v / top)).ljust(width)} {v:.6g}" for name, v in bars]
+    return "\n".join([*rows, f"… {hidden} more"] if hidden else rows)
+
+
+def histogram_svg(values: Mapping[str, float]) -> str:
+    """The same as a drawing."""
+    bars, hidden = _bars(values)
+    top = max((value for _, value in bars), default=0) or 1
+    left = 16 + 7.5 * max((len(name) for name, _ in bars), default=0)
+    body = []
+    for row, (name, value) in enumerate(bars):
+        y, length = 16 + 22 * row, 300 * value / top
+        body += [
+            _text(left - 6, y, name, "end"),
+            f'<rect x="{left:g}" y="{y - 8:g}" width="{length:.4g}" height="16" fill="currentColor" opacity="0.4"/>',
+            _text(left + length + 6, y, f"{value:.6g}", "start"),
+        ]
+    height = 22 * len(bars) + 12
+    if hidden:
+        body.append(_text(left, height + 6, f"… {hidden} more", "start"))
+        height += 22
+    return _svg(left + 400, height, body)
+
+
+def histogram(values: Mapping[str, float], axes: Any = None) -> Any:
+    """The same with Matplotlib, into `axes` or new ones, which it gives back. Needs Matplotlib."""
+    if axes is None:
+        from matplotlib import pyplot
+
+        _, axes = pyplot.subplots()
+    bars, _ = _bars(values)
+    axes.bar([name for name, _ in bars], [value for _, value in bars])
+    axes.tick_params(axis="x", rotation=90)
+    return axes
+
+
+def bloch_vector(state: State, qubit: int) -> tuple[float, float, float]:
+    """<X>, <Y>, <Z> of one qubit; shorter than 1 where it is entangled with others.
+
+    >>> import skerry
+    >>> from skerry import viz
+    >>> [round(part, 6) for part in viz.bloch_vector(skerry.Simulator().run(skerry.Circuit(1).h(0)), 0)]
+    [1.0, 0.0, 0.0]
+    """
+    count = state.num_qubits
+    x, y, z = (state.expectation(Observable.from_sparse_list([(p, [qubit], 1.0)], count)) for p in "XYZ")
+    return x, y, z
+
+
+def bloch_svg(state: State, qubit: int) -> str:
+    """The Bloch vector of one qubit in its sphere: x towards the viewer and down, y to the right, z up."""
+    x, y, z = bloch_vector(state, qubit)
+    middle, radius = 110.0, 80.0
+
+    def place(px: float, py: float, pz: float) -> tuple[float, float]:
+        return middle + radius * (py - 0.4 * px), middle - radius * (pz - 0.3 * px)
+
+    body = [
+        f'<circle cx="{middle:g}" cy="{middle:g}" r="{radius:g}"/>',
+        f'<ellipse cx="{middle:g}" cy="{middle:g}" rx="{radius:g}" ry="{0.3 * radius:g}" stroke-dasharray="3 3"/>',
+    ]
+    for name, axis in (("x", (1.0, 0.0, 0.0)), ("y", (0.0, 1.0, 0.0)), ("z", (0.0, 0.0, 1.0))):
+        body.append(_line(middle, middle, *place(*axis), ' stroke-opacity="0.4"'))
+        body.append(_text(*place(*(1.15 * part for part in axis)), name))
+    tip = place(x, y, z)
+    body.append(_line(middle, middle, *tip, ' stroke-width="3"'))
+    body.append(f'<circle cx="{tip[0]:.4g}" cy="{tip[1]:.4g}" r="5" fill="currentColor"/>')
+    body.append(_text(middle, 210, f"({x:.3f}, {y:.3f}, {z:.3f})"))
+    return _svg(220, 224, body)
+
+
+def state_text(state: State, largest: int = 16) -> str:
+    """The largest amplitudes with their probabilities, most probable first.
+
+    >>> import skerry
+    >>> from skerry import viz
+    >>> print(viz.state_text(skerry.Simulator().run(skerry.Circuit(2).h(0).cx(0, 1))))
+    |00⟩  +0.70711 +0.00000i  0.50000
+    |11⟩  +0.70711 +0.00000i  0.50000
+    """
+    amplitudes = np.asarray(state)
+    chances = np.abs(amplitudes) ** 2
+    order = np.argsort(-chances, kind="stable")[:largest]
+    rows = []
+    for index in order[chances[order] > 0]:
+        real, imaginary = amplitudes[index].real, amplitudes[index].imag
+        rows.append(f"|{index:0{state.num_qubits}b}⟩  {real:+.5f} {imaginary:+.5f}i  {chances[index]:.5f}")
+    return "\n".join(rows)

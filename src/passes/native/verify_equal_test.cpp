@@ -1,0 +1,103 @@
+#include <skerry/compile.hpp>
+#include <skerry/error.hpp>
+
+#include "passes/testing/meaning.hpp"
+
+namespace skerry::passes::native {
+namespace {
+
+using Answer = Equivalence::Answer;
+
+Target line(std::uint32_t wires) {
+  Target target{.qubits = wires, .all_to_all = false};
+  for (Wire w = 0; w + 1 < wires; ++w) target.coupling.emplace_back(w, w + 1);
+  return target;
+}
+
+Circuit bound(const Circuit& circuit) {
+  const std::array theta = {0.7};
+  return circuit.bind(theta);
+}
+
+TEST(VerifyEqual, AcceptsWhatTheCompilerGivesAndRefutesItWithOneGateMore) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 60; ++round) {
+    const std::uint32_t wires = 2 + static_cast<std::uint32_t>(random() % 4);
+    Circuit circuit = bound(testing::random_circuit(random, wires, 30));
+    if (round % 3 == 0) circuit.measure_all();
+    if (round % 3 == 1) {
+      circuit.add_bits("c", 1);
+      circuit.measure(0, 0);
+    }
+    const Compiled compiled =
+        compile(circuit, {.level = static_cast<Level>(random() % 3), .target = line(6), .error_budget = 0});
+    Circuit other = std::get<Circuit>(compiled.program);
+    const Mapping& mapping = *compiled.mapping;
+    const Equivalence same = verify_equal(circuit, other, &mapping);
+    EXPECT_EQ(same.answer, Answer::equal) << round << " " << same.reason;
+    Circuit wrong(6, other.num_bits());
+    wrong.rx(0.01, mapping.initial[0]);
+    for (std::size_t i = 0; i < other.body().size(); ++i) {
+      const Instruction at = other.body()[i];
+      wrong.append(at.op, at.wires, at.params, at.controls, at.aux);
+    }
+    EXPECT_EQ(verify_equal(circuit, wrong, &mapping).answer, Answer::different) << round;
+  }
+}
+
+TEST(VerifyEqual, ProvesCliffordsTooWideForAStateVector) {
+  std::mt19937_64 random(2);
+  Circuit circuit(50);
+  for (int i = 0; i < 600; ++i) {
+    const auto a = static_cast<Wire>(random() % 50), b = static_cast<Wire>((a + 1 + random() % 49) % 50);
+    circuit.h(a).s(b).cx(a, b);
+  }
+  const Compiled compiled = compile(circuit, {.level = Level::medium, .target = Target{}});
+  EXPECT_EQ(verify_equal(circuit, std::get<Circuit>(compiled.program), &*compiled.mapping).answer, Answer::equal);
+}
+
+TEST(VerifyEqual, ComparesSymbolsByTheirRotations) {
+  Circuit a(3), b(3);
+  const Affine s = a.parameter("t"), t = b.parameter("t");
+  a.cx(0, 1).rz(s, 1).cx(0, 1).h(2).rz(s, 0);
+  b.h(2).rz(t, 0).rzz(t, 1, 0);
+  EXPECT_EQ(verify_equal(a, b).answer, Answer::equal);
+}
+
+TEST(VerifyEqual, RefusesProgramsWithoutAUnitary) {
+  Circuit a(1);
+  a.reset(0);
+  EXPECT_THROW(verify_equal(a, a), Error);
+}
+
+TEST(Estimate, IsTheSumThatIsCountedByHand) {
+  Target target{.qubits = 3};
+  target.t1_seconds = {1e-4, 1e-4, 1e-4};
+  target.gates["cx"] = {.duration_seconds = 3e-7, .error = 0.01};
+  target.gates["cx"].durations_seconds[{0, 1}] = 4e-7;
+  target.gates["sx"] = {.duration_seconds = 5e-8, .error = 0.001};
+  target.gates["measure"] = {.duration_seconds = 1e-6, .error = 0.02};
+  Circuit circuit(3, 1);
+  circuit.sx(0).cx(1, 0).rz(0.3, 1).cx(1, 2).measure(2, 0);
+  const Estimate found = estimate(circuit, target);
+  EXPECT_EQ(found.depth, 5U);
+  EXPECT_EQ(found.two_wire_depth, 2U);
+  EXPECT_EQ(found.width, 3U);
+  EXPECT_EQ(found.gates, 4U);
+  EXPECT_EQ(found.counts.at("cx"), 2U);
+  const double total = 5e-8 + 4e-7 + 3e-7 + 1e-6;
+  EXPECT_NEAR(found.duration_seconds, total, 1e-15);
+  const double idle = (total - 4.5e-7) + (total - 7e-7) + (total - 1.3e-6);
+  EXPECT_NEAR(found.success_probability, 0.999 * 0.99 * 0.99 * 0.98 * std::exp(-idle / 1e-4), 1e-12);
+}
+
+TEST(Estimate, WaitsAtBarriersAndTakesTheLongerBranch) {
+  Target target{.qubits = 2};
+  target.gates["x"].duration_seconds = 1e-7;
+  Circuit circuit(2, 1);
+  circuit.x(0).barrier().x(1);
+  EXPECT_NEAR(estimate(circuit, target).duration_seconds, 2e-7, 1e-15);
+}
+
+}  // namespace
+}  // namespace skerry::passes::native

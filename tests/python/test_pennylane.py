@@ -1,0 +1,252 @@
+"""The device skerry.qubit: the oracle is PennyLane's default.qubit, or a closed form."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+qp = pytest.importorskip("pennylane")
+
+from pennylane.exceptions import DeviceError  # noqa: E402
+from skerry.pennylane import SkerryDevice  # noqa: E402
+
+WIRES = ["a", 7, "c", 0]
+
+
+def mix() -> None:
+    """A state in which every gate does something, phase included."""
+    for place, wire in enumerate(WIRES):
+        qp.Rot(0.3 + place, 0.4, 0.5, wires=wire)
+    for first, second in itertools.pairwise(WIRES):
+        qp.CNOT([first, second])
+
+
+def both(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+    """Ours and theirs."""
+    ours = qp.QNode(function, SkerryDevice(wires=WIRES), **keywords)(*arguments)
+    theirs = qp.QNode(function, qp.device("default.qubit", wires=WIRES), **keywords)(*arguments)
+    return ours, theirs
+
+
+def unitary(num_wires: int) -> Any:
+    rng = np.random.default_rng(num_wires)
+    size = 2**num_wires
+    return np.linalg.qr(rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size)))[0]
+
+
+OPERATORS: list[Callable[[], Any]] = [
+    *(lambda g=g: g(wires="c") for g in (qp.X, qp.Y, qp.Z, qp.H, qp.S, qp.T, qp.SX, qp.Identity)),
+    *(lambda g=g: g(0.7, wires="a") for g in (qp.RX, qp.RY, qp.RZ, qp.PhaseShift, qp.U1, qp.GlobalPhase)),
+    *(lambda g=g: g([7, "a"]) for g in (qp.CNOT, qp.CY, qp.CZ, qp.CH, qp.SWAP, qp.ISWAP, qp.SISWAP, qp.ECR)),
+    *(lambda g=g: g([0, "c", 7]) for g in (qp.Toffoli, qp.CSWAP, qp.CCZ)),
+    *(lambda g=g: g(0.7, ["c", 7]) for g in (qp.CRX, qp.CRY, qp.CRZ, qp.ControlledPhaseShift, qp.PSWAP)),
+    *(lambda g=g: g(0.7, ["c", 7]) for g in (qp.IsingXX, qp.IsingYY, qp.IsingZZ, qp.IsingXY, qp.SingleExcitation)),
+    *(lambda g=g: g(0.7, WIRES) for g in (qp.DoubleExcitation, qp.DoubleExcitationPlus, qp.MultiRZ)),
+    lambda: qp.Rot(0.1, 0.2, 0.3, 7),
+    lambda: qp.CRot(0.1, 0.2, 0.3, [7, "c"]),
+    lambda: qp.U2(0.1, 0.2, 7),
+    lambda: qp.U3(0.1, 0.2, 0.3, 7),
+    lambda: qp.QubitUnitary(unitary(2), ["c", 7]),
+    lambda: qp.DiagonalQubitUnitary(np.exp(1j * np.arange(4)), [0, "a"]),
+    lambda: qp.MultiControlledX(WIRES, control_values=[1, 0, 1]),
+    lambda: qp.QFT(WIRES),
+    lambda: qp.PauliRot(0.3, "XYZ", ["a", 0, 7]),
+    lambda: qp.OrbitalRotation(0.3, WIRES),
+    lambda: qp.TrotterProduct(qp.sum(qp.X("a"), qp.Z(7)), 0.3),
+]
+AROUND: list[Callable[[Callable[[], Any]], Any]] = [
+    lambda make: make(),
+    lambda make: qp.adjoint(make()),
+    lambda make: qp.adjoint(qp.adjoint(make())),
+]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=["plain", "adjoint", "twice"])
+@pytest.mark.parametrize("make", OPERATORS, ids=lambda make: make().name)
+def test_an_operator_means_what_it_means_there(make: Any, around: Any) -> None:
+    def circuit() -> Any:
+        mix()
+        around(make)
+        return qp.state()
+
+    ours, theirs = both(circuit)
+    np.testing.assert_allclose(ours, theirs, atol=1e-10)
+
+
+@pytest.mark.parametrize("values", [(1,), (0,)])
+@pytest.mark.parametrize("make", [make for make in OPERATORS if "a" not in make().wires], ids=lambda make: make().name)
+def test_a_controlled_operator_means_what_it_means_there(make: Any, values: Any) -> None:
+    def circuit() -> Any:
+        mix()
+        qp.ctrl(make(), "a", control_values=values)
+        qp.adjoint(qp.ctrl(make(), "a", control_values=values))
+        qp.ctrl(make(), "a", control_values=values)
+        return qp.state()
+
+    ours, theirs = both(circuit)
+    np.testing.assert_allclose(ours, theirs, atol=1e-10)
+
+
+MEASUREMENTS: list[Callable[[], Any]] = [
+    lambda: qp.expval(qp.Z("a") @ qp.X(7) - 0.3 * qp.Y(0) + 2 * qp.I("c")),
+    lambda: qp.expval(qp.Hadamard(7)),
+    lambda: qp.expval(qp.Hermitian(np.array([[1, 2j], [-2j, 0.5]]), wires="c")),
+    lambda: qp.expval(qp.Projector([1, 0], wires=["a", 0])),
+    lambda: qp.expval(qp.prod(qp.Hadamard(7), qp.Z("a"))),
+    lambda: qp.var(qp.Z("a") @ qp.Y(0)),
+    lambda: qp.var(qp.X("c") + 0.5 * qp.Z("c")),
+    lambda: qp.probs(wires=[0, "a"]),
+    lambda: qp.probs(op=qp.X(7)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(MEASUREMENTS)))
+def test_a_measurement_gives_what_it_gives_there(number: int) -> None:
+    def circuit() -> Any:
+        mix()
+        return MEASUREMENTS[number]()
+
+    ours, theirs = both(circuit)
+    np.testing.assert_allclose(ours, theirs, atol=1e-10)
+    # Shots: five standard deviations of the mean of what lies in [-5, 5].
+    sampled, _ = both(circuit, shots=20_000)
+    assert np.shape(sampled) == np.shape(ours)
+    np.testing.assert_allclose(sampled, ours, atol=5 * 10 / np.sqrt(20_000))
+
+
+def test_all_measurements_of_one_circuit() -> None:
+    def circuit() -> Any:
+        mix()
+        return *(make() for make in MEASUREMENTS[:8]), qp.purity(["a"]), qp.vn_entropy([7]), qp.density_matrix([0])
+
+    for ours, theirs in zip(*both(circuit), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-10)
+
+
+def test_samples_counts_and_shot_vectors_have_their_shapes() -> None:
+    def circuit() -> Any:
+        qp.X("a")
+        qp.X(0)
+        return qp.sample(wires=["a", 7]), qp.counts(), qp.sample(qp.Z("a")), qp.expval(qp.Z(7))
+
+    sample, counts, values, mean = both(circuit, shots=10)[0]
+    np.testing.assert_array_equal(sample, [[1, 0]] * 10)
+    assert {str(key): int(times) for key, times in counts.items()} == {"1001": 10}
+    np.testing.assert_array_equal(values, [-1] * 10)
+    assert mean == 1
+    split = both(circuit, shots=[3, (4, 2)])[0]
+    assert [len(one[0]) for one in split] == [3, 4, 4]
+
+
+@pytest.mark.parametrize("asked", [[1], [0, 1], [1, 2], [0, 1, 2]])
+@pytest.mark.parametrize("shots", [10, [10, 20]])
+def test_the_variance_of_a_sum_stands_beside_other_measurements(asked: list[int], shots: Any) -> None:
+    makes = [lambda: qp.expval(qp.Z(0) + qp.Z(7)), lambda: qp.var(qp.Z(0) + qp.Z("a")), lambda: qp.expval(qp.Z(7))]
+    result = both(lambda: tuple(makes[place]() for place in asked), shots=shots)[0]
+    for one in result if isinstance(shots, list) else [result]:
+        np.testing.assert_allclose(np.ravel(one), [[2, 0, 1][place] for place in asked])
+
+
+def test_same_seed_same_samples() -> None:
+    def circuit() -> Any:
+        mix()
+        return qp.sample()
+
+    def samples(seed: Any) -> Any:
+        return qp.QNode(circuit, SkerryDevice(wires=WIRES, seed=seed), shots=50)()
+
+    np.testing.assert_array_equal(samples(3), samples(3))
+    assert not np.array_equal(samples(3), samples(4))
+
+
+def test_prepared_states_and_batches_of_parameters() -> None:
+    def circuit(angles: Any) -> Any:
+        qp.StatePrep(np.array([0.6, 0, 0, 0.8j]), wires=["c", "a"])
+        qp.RX(angles, 7)
+        qp.CNOT([7, 0])
+        return qp.expval(qp.Z(0)), qp.probs(wires=["a", 7])
+
+    for ours, theirs in zip(*both(circuit, np.linspace(0, 1, 5)), strict=True):
+        assert np.shape(ours) == np.shape(theirs)
+        np.testing.assert_allclose(ours, theirs, atol=1e-10)
+
+    def basis() -> Any:
+        qp.BasisState([1, 0, 1], wires=[0, 7, "a"])
+        return qp.probs()
+
+    ours, theirs = both(basis)
+    np.testing.assert_allclose(ours, theirs)
+
+
+def test_wires_of_the_circuit_and_none_given() -> None:
+    def circuit() -> Any:
+        qp.X("b")
+        qp.CNOT(["b", "a"])
+        qp.RX(0.3, "c")
+        return qp.expval(qp.Z("c")), qp.probs(wires=["a", "b"])
+
+    value, chances = qp.QNode(circuit, SkerryDevice())()
+    assert value == pytest.approx(np.cos(0.3))
+    np.testing.assert_allclose(chances, [0, 0, 0, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("shots", [None, 20_000])
+def test_measuring_midway_is_put_off(shots: int | None) -> None:
+    def circuit() -> Any:
+        qp.RY(0.8, 0)
+        first = qp.measure(0, reset=True)
+        qp.cond(first, qp.RY)(0.5, 1)
+        return qp.expval(qp.Z(1)), qp.expval(qp.Z(0)), qp.probs(op=first)
+
+    one = np.sin(0.4) ** 2
+    turned, reset, chances = qp.QNode(circuit, SkerryDevice(wires=3, seed=1), shots=shots)()
+    tolerance = 1e-10 if shots is None else 5 / np.sqrt(shots)
+    assert turned == pytest.approx(1 - one + one * np.cos(0.5), abs=tolerance)
+    assert reset == pytest.approx(1, abs=tolerance)
+    np.testing.assert_allclose(chances, [1 - one, one], atol=tolerance)
+
+
+@pytest.mark.parametrize("method", ["best", "parameter-shift", "finite-diff"])
+def test_gradients_are_right(method: str) -> None:
+    def circuit(angles: Any) -> Any:
+        qp.RX(angles[0], 0)
+        qp.CNOT([0, 1])
+        qp.RY(angles[1], 1)
+        return qp.expval(qp.Z(0) @ qp.Z(1))
+
+    node = qp.QNode(circuit, SkerryDevice(wires=2), diff_method=method)
+    # <ZZ> = cos(y) for Z0 Z1 after the CNOT, which RX leaves at 1.
+    point = qp.numpy.array([0.4, 0.9], requires_grad=True)
+    np.testing.assert_allclose(qp.grad(node)(point), [0, -np.sin(0.9)], atol=1e-6)
+
+
+def test_the_tracker_counts_executions_and_shots() -> None:
+    device = SkerryDevice(wires=1)
+    node = qp.QNode(lambda: qp.expval(qp.Z(0)), device, shots=7)
+    with qp.Tracker(device) as tracker:
+        node()
+        node()
+    assert tracker.totals["executions"] == 2
+    assert tracker.totals["shots"] == 14
+
+
+def test_single_precision_is_near() -> None:
+    node = qp.QNode(lambda: (qp.RX(0.3, 0), qp.expval(qp.Z(0)))[1], SkerryDevice(wires=1, c_dtype=np.complex64))
+    assert node() == pytest.approx(np.cos(0.3), abs=1e-6)
+    assert SkerryDevice(c_dtype=np.complex64).c_dtype == np.complex64
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(DeviceError, match="complex64 and complex128"):
+        SkerryDevice(c_dtype=np.float64)
+    node = qp.QNode(lambda: qp.expval(qp.Z(0)), SkerryDevice(wires=1), mcm_method="one-shot", shots=5)
+    with pytest.raises(DeviceError, match="deferred"):
+        node()
+
+
+def test_the_device_is_found_by_its_name() -> None:
+    device = qp.device("skerry.qubit", wires=2)
+    assert isinstance(device, SkerryDevice)
+    assert device.name == "skerry.qubit"

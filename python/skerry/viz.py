@@ -21,6 +21,17 @@ import numpy as np
 
 from skerry._core import Circuit, CircuitParts, Observable, State
 
+__all__ = [
+    "bloch_svg",
+    "bloch_vector",
+    "circuit_svg",
+    "circuit_text",
+    "histogram",
+    "histogram_svg",
+    "histogram_text",
+    "state_text",
+]
+
 # A drawing is for people; what goes on longer is cut, and says so.
 _MOST_COLUMNS = 200
 _MOST_QUBITS = 64

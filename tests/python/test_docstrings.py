@@ -1,13 +1,22 @@
 """Every public name has a docstring, and every example in one is run."""
 
 import doctest
+import importlib
+import importlib.util
 import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import skerry
-from skerry import cv, edge, errors, simulator, vqe
+from skerry import cv, edge, errors, simulator, viz, vqe
+
+# What stands in other libraries, where they are there; Cirq is only in the larger environment.
+OTHERS = [
+    importlib.import_module(f"skerry.{name}")
+    for name in ("cirq", "pennylane", "qiskit")
+    if importlib.util.find_spec(name) is not None
+]
 
 # What a class shows without a word of its own: plain fields named by their class's docstring.
 PLAIN = (property,)
@@ -22,7 +31,9 @@ def documented() -> Iterator[tuple[str, Any]]:
         yield f"skerry.edge.{name}", getattr(edge, name)
     yield "skerry.cv", cv
     yield "skerry.vqe", vqe
-    for home, name in [(module, name) for module in (skerry, cv, vqe) for name in module.__all__]:
+    for module in (viz, *OTHERS):
+        yield module.__name__, module
+    for home, name in [(module, name) for module in (skerry, cv, vqe, viz, *OTHERS) for name in module.__all__]:
         thing = getattr(home, name)
         if not (inspect.isclass(thing) or inspect.isroutine(thing)):
             continue

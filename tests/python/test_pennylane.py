@@ -208,18 +208,73 @@ def test_measuring_midway_is_put_off(shots: int | None) -> None:
     np.testing.assert_allclose(chances, [1 - one, one], atol=tolerance)
 
 
-@pytest.mark.parametrize("method", ["best", "parameter-shift", "finite-diff"])
-def test_gradients_are_right(method: str) -> None:
-    def circuit(angles: Any) -> Any:
-        qp.RX(angles[0], 0)
-        qp.CNOT([0, 1])
-        qp.RY(angles[1], 1)
-        return qp.expval(qp.Z(0) @ qp.Z(1))
+def trained(angles: Any, fixed: Any) -> Any:
+    """Gates of every kind with an angle, angles used twice, one that is not trained, and a matrix."""
+    qp.RX(angles[0], wires="a")
+    qp.Rot(angles[1], fixed, angles[2], wires=7)
+    qp.CRot(angles[3], angles[0], 0.3, wires=["a", 7])
+    qp.QubitUnitary(unitary(2), wires=["c", 0])
+    qp.IsingXY(angles[4], wires=["c", 7])
+    qp.adjoint(qp.PhaseShift(angles[5] ** 2, wires="c"))
+    qp.ctrl(qp.RY(angles[1] * fixed, wires=0), ["a", "c"], control_values=[0, 1])
+    qp.SingleExcitation(angles[2], wires=[7, 0])
+    qp.PauliRot(angles[4], "XZ", wires=["a", 0])
 
-    node = qp.QNode(circuit, SkerryDevice(wires=2), diff_method=method)
-    # <ZZ> = cos(y) for Z0 Z1 after the CNOT, which RX leaves at 1.
-    point = qp.numpy.array([0.4, 0.9], requires_grad=True)
-    np.testing.assert_allclose(qp.grad(node)(point), [0, -np.sin(0.9)], atol=1e-6)
+
+ANGLES = qp.numpy.array([0.4, 0.9, -0.3, 1.1, 0.7, 0.2], requires_grad=True)
+FIXED = qp.numpy.array(0.6, requires_grad=False)
+MEANS = [
+    lambda: qp.expval(qp.Z("a") @ qp.X(7) + 0.5 * qp.Y(0)),
+    lambda: qp.expval(qp.Z("c")),
+    lambda: qp.expval(qp.X(0)),
+]
+
+
+@pytest.mark.parametrize("method", ["best", "adjoint", "parameter-shift"])
+@pytest.mark.parametrize("product", [True, False])
+def test_jacobians_are_those_of_back_propagation(method: str, product: bool) -> None:
+    def circuit(angles: Any, fixed: Any) -> Any:
+        trained(angles, fixed)
+        return tuple(make() for make in MEANS)
+
+    def stacked(device: Any, **keywords: Any) -> Any:
+        node = qp.QNode(circuit, device, **keywords)
+        return qp.jacobian(lambda *given: qp.numpy.hstack(node(*given)), argnums=0)(ANGLES, FIXED)
+
+    keywords = {} if method == "parameter-shift" else {"device_vjp": product}
+    ours = stacked(SkerryDevice(wires=WIRES), diff_method=method, **keywords)
+    theirs = stacked(qp.device("default.qubit", wires=WIRES), diff_method="backprop")
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", MEANS)
+def test_the_gradient_of_one_mean(make: Any) -> None:
+    def circuit(angles: Any, fixed: Any) -> Any:
+        trained(angles, fixed)
+        return make()
+
+    ours = qp.grad(qp.QNode(circuit, SkerryDevice(wires=WIRES), diff_method="adjoint"), argnums=0)(ANGLES, FIXED)
+    theirs = qp.grad(qp.QNode(circuit, qp.device("default.qubit", wires=WIRES)), argnums=0)(ANGLES, FIXED)
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+def test_a_node_that_was_asked_before_gives_new_answers_to_new_angles() -> None:
+    node = qp.QNode(lambda x: (qp.RX(x, wires=0), qp.expval(qp.Z(0)))[1], SkerryDevice(wires=1))
+    for x in qp.numpy.array([0.1, 0.2, 3.0]):
+        assert node(x) == pytest.approx(np.cos(x), abs=1e-12)
+        assert qp.grad(node, argnums=0)(x) == pytest.approx(-np.sin(x), abs=1e-12)
+
+
+def test_what_has_no_adjoint_derivative_falls_back_or_is_refused() -> None:
+    def circuit(x: Any) -> Any:
+        qp.RX(x, wires=0)
+        return qp.probs(wires=0)
+
+    x = qp.numpy.array(0.4, requires_grad=True)
+    slopes = qp.jacobian(qp.QNode(circuit, SkerryDevice(wires=1)))(x)
+    np.testing.assert_allclose(slopes, [-np.sin(0.4) / 2, np.sin(0.4) / 2], atol=1e-9)
+    with pytest.raises((DeviceError, qp.exceptions.QuantumFunctionError)):
+        qp.jacobian(qp.QNode(circuit, SkerryDevice(wires=1), diff_method="adjoint"))(x)
 
 
 def test_the_tracker_counts_executions_and_shots() -> None:

@@ -13,6 +13,8 @@ from pennylane.devices.modifiers import simulator_tracking, single_tape_support
 from pennylane.devices.preprocess import (
     decompose,
     device_resolve_dynamic_wires,
+    no_sampling,
+    validate_adjoint_trainable_params,
     validate_device_wires,
     validate_measurements,
     validate_observables,
@@ -21,10 +23,13 @@ from pennylane.exceptions import DeviceError
 from pennylane.tape import QuantumScript
 
 from skerry._core import RunOptions
+from skerry.pennylane.adjoint import Programs, is_differentiable, is_pauli_mean
 from skerry.pennylane.answers import exact, sampled
 from skerry.pennylane.gates import is_native
 from skerry.running import Precision
 
+# Up to so many qubits, what is prepared for derivatives gives values soonest; above, a run of its own is planned.
+_SMALL = 14
 _DTYPES: dict[Any, Precision] = {np.dtype(np.complex64): "single", np.dtype(np.complex128): "double"}
 
 
@@ -67,6 +72,7 @@ class SkerryDevice(Device):
         self._method, self._threads = method, threads
         self._rng = np.random.default_rng(np.random.randint(2**31 - 1) if seed == "global" else seed)  # noqa: NPY002
         self._run_options()  # refuses wrong settings here, not at the first run
+        self._programs = Programs(self._precision, threads)
         self._labels = None
         if self.wires is not None and list(self.wires) != list(range(len(self.wires))):
             self._labels = {label: place for place, label in enumerate(self.wires)}
@@ -98,7 +104,27 @@ class SkerryDevice(Device):
         mcm = config.mcm_config
         if mcm.mcm_method not in (None, "deferred"):
             raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit; use "deferred"')
-        return replace(config, mcm_config=replace(mcm, mcm_method="deferred"))
+        config = replace(config, mcm_config=replace(mcm, mcm_method="deferred"))
+        if config.gradient_method == "best" and self.supports_derivatives(config, circuit):
+            config = replace(config, gradient_method="adjoint")
+        if config.gradient_method != "adjoint":
+            return config
+        product = True if config.use_device_jacobian_product is None else config.use_device_jacobian_product
+        return replace(config, use_device_gradient=True, use_device_jacobian_product=product, grad_on_execution=True)
+
+    def supports_derivatives(
+        self, execution_config: ExecutionConfig | None = None, circuit: QuantumScript | None = None
+    ) -> bool:
+        """By the adjoint method, of means of sums of Pauli strings, without shots."""
+        if execution_config is not None and execution_config.gradient_method not in ("adjoint", "best"):
+            return False
+        return circuit is None or (not circuit.shots and all(map(is_pauli_mean, circuit.measurements)))
+
+    def supports_vjp(
+        self, execution_config: ExecutionConfig | None = None, circuit: QuantumScript | None = None
+    ) -> bool:
+        """Where there are derivatives."""
+        return self.supports_derivatives(execution_config, circuit)
 
     def preprocess_transforms(self, execution_config: ExecutionConfig | None = None) -> qp.CompilePipeline:
         """From any circuit to circuits that execute() takes."""
@@ -129,18 +155,57 @@ class SkerryDevice(Device):
         pipeline.add_transform(validate_device_wires, self.wires, name=self.name)
         pipeline.add_transform(qp.transforms.broadcast_expand)
         pipeline.add_transform(_split_for_shots)
+        if execution_config is not None and execution_config.gradient_method == "adjoint":
+            name = f"adjoint + {self.name}"
+            pipeline.add_transform(no_sampling, name=name)
+            pipeline.add_transform(
+                decompose,
+                stopping_condition=is_differentiable,
+                skip_initial_state_prep=False,
+                name=name,
+                device_wires=self.wires,
+                target_gates=capabilities.gate_set(differentiable=True),
+            )
+            pipeline.add_transform(validate_measurements, analytic_measurements=is_pauli_mean, name=name)
+            pipeline.add_transform(validate_adjoint_trainable_params)
         return pipeline
 
     def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """Results of circuits that went through preprocess()."""
-        return tuple(self._execute(circuit) for circuit in circuits)
+        by_adjoint = execution_config is not None and execution_config.gradient_method == "adjoint"
+        return tuple(self._execute(circuit, by_adjoint) for circuit in circuits)
 
-    def _execute(self, circuit: QuantumScript) -> Any:
+    def compute_derivatives(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
+        """Derivatives by the trainable parameters."""
+        return self.execute_and_compute_derivatives(circuits, execution_config)[1]
+
+    def execute_and_compute_derivatives(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
+        """Results and derivatives."""
+        return tuple(zip(*(self._programs.jacobian(*self._placed(one)) for one in circuits), strict=True))
+
+    def compute_vjp(self, circuits: Any, cotangents: Any, execution_config: ExecutionConfig | None = None) -> Any:
+        """Cotangents times derivatives."""
+        return self.execute_and_compute_vjp(circuits, cotangents, execution_config)[1]
+
+    def execute_and_compute_vjp(
+        self, circuits: Any, cotangents: Any, execution_config: ExecutionConfig | None = None
+    ) -> Any:
+        """Results, and cotangents times derivatives."""
+        pairs = zip(circuits, cotangents, strict=True)
+        return tuple(zip(*(self._programs.vjp(*self._placed(one), weights) for one, weights in pairs), strict=True))
+
+    def _placed(self, circuit: QuantumScript) -> tuple[QuantumScript, int]:
+        """The circuit on wires 0, 1, ... and how many there are."""
         if self._labels is not None:
             (circuit,), _ = qp.map_wires(circuit, self._labels)
         elif self.wires is None:
             circuit = circuit.map_to_standard_wires()
-        num_wires = circuit.num_wires if self.wires is None else len(self.wires)
+        return circuit, circuit.num_wires if self.wires is None else len(self.wires)
+
+    def _execute(self, circuit: QuantumScript, by_adjoint: bool) -> Any:
+        circuit, num_wires = self._placed(circuit)
+        if by_adjoint and num_wires <= _SMALL:
+            return self._programs.values(circuit, num_wires)
         options = self._run_options()
         if not circuit.shots:
             return exact(circuit, num_wires, options)

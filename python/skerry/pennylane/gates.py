@@ -15,8 +15,10 @@ from pennylane.operation import Operator
 from pennylane.ops import Controlled
 from pennylane.ops.op_math import Adjoint
 
-from skerry._core import Circuit
+from skerry._core import Circuit, Parameter
 from skerry.errors import Unsupported
+
+Angle = float | Parameter
 
 # Name there -> spelling here and the factor of the angle, for gates whose wires and angles have the same order.
 _PLAIN: dict[str, tuple[str, float]] = {
@@ -76,6 +78,13 @@ def is_native(op: Operator) -> bool:
     return op.name in _BY_MATRIX and len(op.wires) <= _MOST_MATRIX_WIRES
 
 
+def has_angles(op: Operator) -> bool:
+    """Does add() take it with symbols in the place of its parameters? Matrices stay as they are."""
+    if isinstance(op, Controlled | Adjoint) and not _has_name(op):
+        return has_angles(op.base)
+    return _has_name(op) or op.name in ("QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
+
+
 def _has_name(op: Operator) -> bool:
     return op.name in _PLAIN or op.name in _CONTROLLED or op.name in _SPECIAL
 
@@ -86,6 +95,17 @@ class Writer:
     def __init__(self, num_wires: int) -> None:
         self.circuit = Circuit(num_wires)
         self.last = num_wires - 1
+        self.symbols: list[Angle] | None = None
+
+    def add_with_symbols(self, op: Operator, first: int) -> None:
+        """Appends an operator whose angles are the parameters `first`, `first + 1`, ... of the circuit."""
+        self.symbols = [Parameter(str(first + place)) for place in range(op.num_params)]
+        self.add(op)
+        self.symbols = None
+
+    def angles(self, op: Operator) -> list[Angle]:
+        """The operator's angles: plain numbers, or the symbols that stand for them."""
+        return self.symbols if self.symbols is not None else numbers(op)
 
     def qubits(self, wires: Sequence[int]) -> list[int]:
         """Of wires, numbered from 0."""
@@ -97,11 +117,12 @@ class Writer:
         if name in _PLAIN:
             spelling, factor = _PLAIN[name]
             wires = [] if spelling == "gphase" else self.qubits(op.wires)
-            self.gate(spelling, [factor * angle for angle in numbers(op)], wires, controls, inverse)
+            angles = self.angles(op)
+            self.gate(spelling, [-a for a in angles] if factor < 0 else angles, wires, controls, inverse)
         elif name in _CONTROLLED:
             spelling, count = _CONTROLLED[name]
             qubits = self.qubits(op.wires)
-            self.gate(spelling, numbers(op), qubits[count:], [*controls, *qubits[:count]], inverse)
+            self.gate(spelling, self.angles(op), qubits[count:], [*controls, *qubits[:count]], inverse)
         elif name in _SPECIAL:
             _SPECIAL[name](self, op, controls, inverse)
         elif isinstance(op, Adjoint):
@@ -114,7 +135,7 @@ class Writer:
             self.matrix(op, controls, inverse)
 
     def gate(
-        self, spelling: str, angles: list[float], targets: list[int], controls: Sequence[int], inverse: bool
+        self, spelling: str, angles: Sequence[Angle], targets: list[int], controls: Sequence[int], inverse: bool
     ) -> None:
         if inverse and spelling == "u":
             theta, phi, lam = angles
@@ -147,7 +168,7 @@ class Writer:
         self.circuit.unitary(np.ascontiguousarray(matrix), [*controls, *targets], controls=len(controls))
 
 
-def numbers(op: Operator) -> list[float]:
+def numbers(op: Operator) -> list[Angle]:
     """The operator's angles as plain numbers, whatever library's they are."""
     return [float(qp.math.toarray(value)) if not isinstance(value, float) else value for value in op.data]
 
@@ -160,7 +181,7 @@ def _rot(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) -> Non
     qubits = writer.qubits(op.wires)
     if op.name == "CRot":
         controls, qubits = [*controls, qubits[0]], qubits[1:]
-    steps = list(zip(("rz", "ry", "rz"), numbers(op), strict=True))
+    steps = list(zip(("rz", "ry", "rz"), writer.angles(op), strict=True))
     for spelling, angle in reversed(steps) if inverse else steps:
         writer.gate(spelling, [angle], qubits, controls, inverse)
 
@@ -173,7 +194,7 @@ def _multi_x(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) ->
 
 def _ising_xy(writer: Writer, op: Any, controls: Sequence[int], inverse: bool) -> None:
     # exp(i phi/4 (XX + YY)) there, exp(-i theta/4 (XX + YY)) here for beta = 0.
-    (phi,) = numbers(op)
+    (phi,) = writer.angles(op)
     writer.gate("xx_plus_yy", [-phi, 0.0], writer.qubits(op.wires), controls, inverse)
 
 

@@ -39,6 +39,7 @@ from skerry.running import Precision
 ParameterBinds = Mapping[Parameter, Sequence[float] | float]
 
 _SEEDS = 2**64
+_SEED_KEY = 3  # any number: what tells these seeds from others that are made of the same one
 # The transpiler wants a number; what a method can hold, the plan of a run says.
 _MOST_QUBITS = 1024
 _CONTROL_FLOW = {
@@ -66,7 +67,9 @@ def first_seed(seed: int | np.random.Generator | None) -> int:
         return secrets.randbits(64)
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
-    return int(seed) % _SEEDS
+    # Spread over all seeds, so that the second run of a job is not the first one of the next seed's.
+    spread = np.random.SeedSequence(int(seed) % _SEEDS, spawn_key=(_SEED_KEY,))
+    return int(spread.generate_state(1, np.uint64)[0])
 
 
 def gives_bits(circuit: Circuit) -> bool:

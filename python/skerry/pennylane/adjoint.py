@@ -1,0 +1,111 @@
+"""Derivatives of expectation values by the adjoint method, from circuits that are prepared once for all angles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pennylane.measurements import ExpectationMP
+from pennylane.operation import Operator
+from pennylane.ops.op_math import Adjoint
+from pennylane.tape import QuantumScript
+
+from skerry._core import GradientProgram, Observable
+from skerry.pennylane.answers import observable_of
+from skerry.pennylane.gates import Writer, has_angles
+from skerry.running import Precision
+
+_KEPT = 8  # prepared circuits, the latest first
+
+Reals = NDArray[np.float64]
+
+
+def is_differentiable(op: Operator) -> bool:
+    """Can the operator stay as it is?"""
+    return has_angles(op) and (op.num_params == 0 or not _holds_a_matrix(op))
+
+
+def _holds_a_matrix(op: Operator) -> bool:
+    """A matrix is no angle; a tape that does not train it may have it."""
+    if isinstance(op, Adjoint):
+        return _holds_a_matrix(op.base)
+    return any(np.ndim(value) for value in op.data) and op.name not in ("QubitUnitary", "DiagonalQubitUnitary")
+
+
+def is_pauli_mean(mp: Any) -> bool:
+    """Is it the mean of a sum of Pauli strings?"""
+    return isinstance(mp, ExpectationMP) and mp.obs is not None and mp.obs.pauli_rep is not None
+
+
+class Programs:
+    """The last circuits that were asked for, told apart by everything but their angles."""
+
+    def __init__(self, precision: Precision, threads: int) -> None:
+        self.precision, self.threads = precision, threads
+        self.kept: list[tuple[list[Observable], GradientProgram]] = []
+
+    def prepared(self, tape: QuantumScript, num_wires: int) -> tuple[GradientProgram, Reals, list[int | None]]:
+        """The program, the values of its parameters, and for each trainable one of the tape its place among them."""
+        writer = Writer(num_wires)
+        values: list[float] = []
+        places: list[int | None] = []  # of each parameter of the tape; None: a matrix
+        for op in tape.operations:
+            if any(np.ndim(value) for value in op.data):
+                writer.add(op)
+                places += [None] * op.num_params
+                continue
+            writer.add_with_symbols(op, len(values))
+            places += range(len(values), len(values) + op.num_params)
+            values += map(float, op.data)
+        observables = [_observable(mp, num_wires) for mp in tape.measurements]
+        trained = [places[index] if index < len(places) else None for index in tape.trainable_params]
+        return self.program(writer, observables), np.array(values), trained
+
+    def program(self, writer: Writer, observables: list[Observable]) -> GradientProgram:
+        for number, (kept, program) in enumerate(self.kept):
+            if kept == observables and program.matches(writer.circuit):
+                self.kept.insert(0, self.kept.pop(number))
+                return program
+        program = GradientProgram(writer.circuit, observables, self.precision)
+        self.kept.insert(0, (observables, program))
+        del self.kept[_KEPT:]
+        return program
+
+    def values(self, tape: QuantumScript, num_wires: int) -> Any:
+        """Expectation values."""
+        program, values, _ = self.prepared(tape, num_wires)
+        found = program.values(values, self.threads)[0]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def jacobian(self, tape: QuantumScript, num_wires: int) -> tuple[Any, Any]:
+        """Expectation values and their derivatives, nested as PennyLane nests them."""
+        program, values, trained = self.prepared(tape, num_wires)
+        found, slopes = program.value_and_grad(values, "adjoint", self.threads)
+        rows = [_one_or_all([np.array(row[place]) for place in _checked(trained)]) for row in slopes[0]]
+        return _one_or_all(list(found[0])), _one_or_all(rows)
+
+    def vjp(self, tape: QuantumScript, num_wires: int, cotangents: Any) -> tuple[Any, Any]:
+        """Expectation values, and the cotangents times their derivatives."""
+        program, values, trained = self.prepared(tape, num_wires)
+        weights = np.array([np.real(np.asarray(one)).item() for one in np.atleast_1d(np.array(cotangents)).ravel()])
+        found, products = program.vector_jacobian(values, weights, self.threads)
+        return _one_or_all(list(found[0])), tuple(np.array(products[0][place]) for place in _checked(trained))
+
+
+def _observable(mp: Any, num_wires: int) -> Observable:
+    made = observable_of(mp.obs, num_wires)
+    if made is None:
+        raise ValueError(f"{mp} is not the mean of a sum of Pauli strings")
+    return made
+
+
+def _checked(trained: list[int | None]) -> list[int]:
+    places = [place for place in trained if place is not None]
+    if len(places) != len(trained):
+        raise ValueError("a trainable parameter is a matrix or belongs to an observable, and has no adjoint derivative")
+    return places
+
+
+def _one_or_all(answers: list[Any]) -> Any:
+    return answers[0] if len(answers) == 1 else tuple(answers)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.measurements import ExpectationMP
 from pennylane.operation import Operator
-from pennylane.ops.op_math import Adjoint
 from pennylane.tape import QuantumScript
 
 from skerry._core import GradientProgram, Observable
@@ -22,15 +21,8 @@ Reals = NDArray[np.float64]
 
 
 def is_differentiable(op: Operator) -> bool:
-    """Can the operator stay as it is?"""
-    return has_angles(op) and (op.num_params == 0 or not _holds_a_matrix(op))
-
-
-def _holds_a_matrix(op: Operator) -> bool:
-    """A matrix is no angle; a tape that does not train it may have it."""
-    if isinstance(op, Adjoint):
-        return _holds_a_matrix(op.base)
-    return any(np.ndim(value) for value in op.data) and op.name not in ("QubitUnitary", "DiagonalQubitUnitary")
+    """Can the operator stay as it is? A matrix is no angle, but a tape that does not train it may have it."""
+    return has_angles(op)
 
 
 def is_pauli_mean(mp: Any) -> bool:

@@ -118,7 +118,12 @@ class SkerryDevice(Device):
         """By the adjoint method, of means of sums of Pauli strings, without shots."""
         if execution_config is not None and execution_config.gradient_method not in ("adjoint", "best"):
             return False
-        return circuit is None or (not circuit.shots and all(map(is_pauli_mean, circuit.measurements)))
+        if circuit is None:
+            return True
+        takes = all(
+            op.name != "Snapshot" and (is_differentiable(op) or op.has_decomposition) for op in circuit.operations
+        )
+        return takes and not circuit.shots and all(map(is_pauli_mean, circuit.measurements))
 
     def supports_vjp(
         self, execution_config: ExecutionConfig | None = None, circuit: QuantumScript | None = None

@@ -82,7 +82,7 @@ def has_angles(op: Operator) -> bool:
     """Does add() take it with symbols in the place of its parameters? Matrices stay as they are."""
     if isinstance(op, Controlled | Adjoint) and not _has_name(op):
         return has_angles(op.base)
-    return _has_name(op) or op.name in ("QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
+    return _has_name(op) or op.name in ("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
 
 
 def _has_name(op: Operator) -> bool:

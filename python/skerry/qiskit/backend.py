@@ -39,7 +39,6 @@ from skerry.running import Precision
 ParameterBinds = Mapping[Parameter, Sequence[float] | float]
 
 _SEEDS = 2**64
-_SEED_KEY = 3  # any number: what tells these seeds from others that are made of the same one
 # The transpiler wants a number; what a method can hold, the plan of a run says.
 _MOST_QUBITS = 1024
 _CONTROL_FLOW = {
@@ -68,7 +67,7 @@ def first_seed(seed: int | np.random.Generator | None) -> int:
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
     # Spread over all seeds, so that the second run of a job is not the first one of the next seed's.
-    spread = np.random.SeedSequence(int(seed) % _SEEDS, spawn_key=(_SEED_KEY,))
+    spread = np.random.SeedSequence(int(seed) % _SEEDS)
     return int(spread.generate_state(1, np.uint64)[0])
 
 

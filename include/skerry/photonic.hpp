@@ -149,8 +149,8 @@ class FockSimulator {
   /// invalid_argument, budget_exceeded for more than max_memory_bytes.
   FockSimulator(const Circuit& circuit, std::span<const std::uint32_t> cutoffs,
                 Precision precision = Precision::double_precision);
-  /// For density matrices: a ket over 2 N modes, rows then columns of the matrix, of the same cutoffs; loss and amplifier
-  /// work. Its inputs and outputs are `kets` alone: expectations are FockState's to ask.
+  /// For density matrices: a ket over 2 N modes, rows then columns of the matrix, of the same cutoffs; loss and
+  /// amplifier work. Its inputs and outputs are `kets` alone: expectations are FockState's to ask.
   static FockSimulator density_form(const Circuit& circuit, std::span<const std::uint32_t> cutoffs,
                                     Precision precision = Precision::double_precision);
   FockSimulator(FockSimulator&&) noexcept;

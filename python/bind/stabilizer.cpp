@@ -45,9 +45,8 @@ Sampler make_sampler(const Circuits& circuit, bool of_detectors) {
 
 nb::object sample(const Sampler& sampler, std::uint64_t shots, std::uint64_t seed, int threads,
                   std::optional<double> max_memory_mb) {
-  const StabilizerSamples samples = steered(limits_from(threads, max_memory_mb, std::nullopt), [&](const Limits& limits) {
-    return sampler.sample(shots, seed, limits);
-  });
+  const StabilizerSamples samples = steered(limits_from(threads, max_memory_mb, std::nullopt),
+                                            [&](const Limits& limits) { return sampler.sample(shots, seed, limits); });
   return array_from(samples.rows, true);
 }
 

@@ -22,7 +22,9 @@ Format = Literal["openqasm2", "openqasm3"]
 
 def _from_qiskit(target: Any) -> dict[str, Any]:
     """The same facts as a dictionary; gates that are not fixed (control flow) are left out."""
-    edges, durations, errors = set(), {}, {}
+    edges: set[tuple[int, ...]] = set()
+    durations: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
     basis = []
     for name in target.operation_names:
         placed = target[name] or {}

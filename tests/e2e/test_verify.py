@@ -29,7 +29,16 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     texts = set()
     for threads in ("1", "2", "3"):
         out = tmp_path / "out.qasm"
-        arguments = ["compile", CIRCUITS / "qft_8.qasm", "--target", DEVICES / "grid5x6.json", "-O", "high", "-o", out]
+        arguments: list[str | Path] = [
+            "compile",
+            CIRCUITS / "qft_8.qasm",
+            "--target",
+            DEVICES / "grid5x6.json",
+            "-O",
+            "high",
+            "-o",
+            out,
+        ]
         programs.ok(*arguments, extra={"SKERRY_NUM_THREADS": threads})
         texts.add(out.read_text())
     assert len(texts) == 1

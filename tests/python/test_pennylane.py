@@ -235,7 +235,7 @@ MEANS = [
 def test_jacobians_are_those_of_back_propagation(method: str, product: bool) -> None:
     def circuit(angles: Any, fixed: Any) -> Any:
         trained(angles, fixed)
-        return tuple(make() for make in MEANS)
+        return tuple(make() for make in MEANS)  # type: ignore[no-untyped-call]
 
     def stacked(device: Any, **keywords: Any) -> Any:
         node = qp.QNode(circuit, device, **keywords)

@@ -259,7 +259,7 @@ def test_ctrl_c_stops_a_run_in_time(tmp_path: Path) -> None:
         import skerry
         # Each turn is long enough that the limit of turns lies minutes away.
         forever = skerry.Circuit.from_qasm(
-            "OPENQASM 3.0; qubit q; qubit[12] work; bit c; while (!c) { h work; c = measure q; }"
+            "OPENQASM 3.0; qubit q; qubit[12] work; bit c; while (!c) { U(1.5, 0, 0) work; c = measure q; }"
         )
         sent = []
         def press():

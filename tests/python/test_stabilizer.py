@@ -118,7 +118,7 @@ def test_detectors_of_a_surface_code_fire_as_often_as_in_stim() -> None:
     together = [np.mean(ours[:, i] & ours[:, j]) - np.mean(theirs[:, i] & theirs[:, j]) for i, j in pairs]
     assert max(abs(x) for x in together) < allowed
     packed = sampler.sample(shots, seed=3, packed=True)
-    assert (np.unpackbits(packed.bits, axis=1, count=ours.shape[1], bitorder="little") == ours).all()
+    assert (np.unpackbits(packed.bits.view(np.uint8), axis=1, count=ours.shape[1], bitorder="little") == ours).all()
     counts = sampler.count(shots, seed=3)
     assert counts.bits == ours.sum(axis=0).tolist() and counts.observables == logical.sum(axis=0).tolist()
 

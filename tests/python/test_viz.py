@@ -1,6 +1,7 @@
 """Drawings: what is drawn is read back from them."""
 
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,11 +113,12 @@ def test_the_table_of_a_state_lists_the_most_probable_first() -> None:
 
 
 def test_notebooks_show_circuits_and_counts() -> None:
-    circuit = Circuit(1).h(0)
+    circuit: Any = Circuit(1).h(0)
     assert circuit._repr_svg_() == viz.circuit_svg(circuit)
-    result = skerry.run(circuit, shots=10, seed=1)
+    result: Any = skerry.run(circuit, shots=10, seed=1)
     assert result._repr_svg_() == viz.histogram_svg(result.counts)
-    assert skerry.run(circuit, state=True)._repr_svg_() is None
+    result = skerry.run(circuit, state=True)
+    assert result._repr_svg_() is None
 
 
 def test_matplotlib_draws_the_same_bars() -> None:

@@ -218,8 +218,10 @@ SKERRY_EXPORT(f64)
       HWY_DYNAMIC_DISPATCH(one_##suffix)(x, at, s, m, b, e);                                                      \
     },                                                                                                            \
         [](auto* x, GroupIndex at, std::size_t a, const auto& ma, std::size_t w, const auto& mb, std::size_t b,   \
-           std::size_t e) { HWY_DYNAMIC_DISPATCH(two_##suffix)                                                    \
-                            (x, at, a, ma, w, mb, b, e); },                     \
+           std::size_t e) {                                                                                       \
+          HWY_DYNAMIC_DISPATCH(two_##suffix)                                                                      \
+          (x, at, a, ma, w, mb, b, e);                                                                            \
+        },                                                                                                        \
         [](auto* x, GroupIndex at, std::size_t a, std::size_t w, const auto& m, std::size_t b, std::size_t e) {   \
           HWY_DYNAMIC_DISPATCH(four_##suffix)(x, at, a, w, m, b, e);                                              \
         },                                                                                                        \

@@ -1,4 +1,4 @@
-"""A thousand noisy trajectories of a random circuit: uniform Pauli errors after every gate, the share of zeros of wire 0.
+"""A thousand trajectories of a random circuit with uniform Pauli errors after every gate: share of zeros of wire 0.
 
 Qulacs' `Depolarizing` is Channel.uniform_pauli: with probability p one of the other Paulis.
 """
@@ -24,7 +24,7 @@ def skerry(case: Case) -> list[Variant]:
         counts = library.module.run(
             circuit, shots=SHOTS, noise=noise, method="trajectories", precision=case.precision, threads=case.threads
         ).counts
-        return sum(times for bits, times in counts.items() if bits[-1] == "0") / SHOTS
+        return float(sum(times for bits, times in counts.items() if bits[-1] == "0")) / SHOTS
 
     return [Variant("lanes", run, lambda share: {"zeros": share})]
 
@@ -38,7 +38,7 @@ def qulacs(case: Case) -> list[Variant]:
     simulator = library.module.NoiseSimulator(noisy, library.module.QuantumState(case.size))
 
     def run() -> float:
-        return sum(1 - (sample & 1) for sample in simulator.execute(SHOTS)) / SHOTS
+        return float(sum(1 - (sample & 1) for sample in simulator.execute(SHOTS))) / SHOTS
 
     return [Variant("noise simulator", run, lambda share: {"zeros": share})]
 

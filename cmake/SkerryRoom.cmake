@@ -1,10 +1,11 @@
-# skerry_room(NAME base [LINK rooms... and libraries...] [PRIVATE libraries...])
+# skerry_room(NAME base [SMALL] [LINK rooms... and libraries...] [PRIVATE libraries...])
 #
+# SMALL: optimised for size, where time is spent in the rooms that it calls; a device's program has to stay small.
 # One room is one static library: every .cpp below its folder, except x_test.cpp (one test program for the room),
 # x_bench.cpp (one benchmark program) and x_fuzz.cpp (one libFuzzer program each). Sources are found by globbing so
 # that an operator, a gate or a pass is one new file and one line in its table, and no line here.
 function(skerry_room)
-  cmake_parse_arguments(ROOM "" "NAME" "LINK;PRIVATE;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "SMALL" "NAME" "LINK;PRIVATE;TEST_LINK" ${ARGN})
   set(library skerry_${ROOM_NAME})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(tests ${sources})
@@ -17,6 +18,9 @@ function(skerry_room)
 
   add_library(${library} STATIC ${sources})
   add_library(skerry::${ROOM_NAME} ALIAS ${library})
+  if(ROOM_SMALL)
+    target_compile_options(${library} PRIVATE $<$<CONFIG:Release>:-Os>)
+  endif()
   set_property(GLOBAL APPEND PROPERTY SKERRY_ROOMS ${ROOM_NAME})
   target_link_libraries(${library} PUBLIC ${ROOM_LINK} PRIVATE skerry_options ${ROOM_PRIVATE})
   target_include_directories(${library} PUBLIC

@@ -257,6 +257,7 @@ def test_ctrl_c_stops_a_run_in_time(tmp_path: Path) -> None:
         textwrap.dedent("""
         import os, signal, sys, threading, time
         import skerry
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         # Each turn is long enough that the limit of turns lies minutes away.
         forever = skerry.Circuit.from_qasm(
             "OPENQASM 3.0; qubit q; qubit[12] work; bit c; while (!c) { U(1.5, 0, 0) work; c = measure q; }"

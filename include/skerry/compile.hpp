@@ -53,8 +53,9 @@ struct Compiled {
 };
 
 /// Runs the level's pipeline; the result is verified. For a target it is on a register `q` of the device's wires, equal
-/// to the program up to a global phase that is kept as a gate. Errors: invalid_argument, cancelled, deadline_exceeded;
-/// out_of_range for a device that is too small, unsupported for a basis that cannot write every circuit.
+/// to the program up to a global phase, which low and medium keep as a gate. Errors: invalid_argument, cancelled,
+/// deadline_exceeded; out_of_range for a device that is too small, unsupported for a basis that cannot write every
+/// circuit.
 Compiled compile(const Program& program, const CompileOptions& options = {});
 
 /// Throws semantic_error for the first gate that the target does not have: one outside the basis, a pair of wires that

@@ -22,10 +22,4 @@ bool resynthesize_pairs(Flat& flat, bool mirror);
 /// (1 - average gate fidelity) add up to no more than the budget; what is spent is taken from it. O(gates log gates).
 bool approximate_pairs(Flat& flat, double& error_budget);
 
-/// Leaves out resets of wires that nothing has touched, which are |0> when a program begins.
-bool remove_fresh_resets(Flat& flat);
-
-/// Leaves out diagonal gates that only a measurement of the wire follows.
-bool remove_before_measurement(Flat& flat);
-
 }  // namespace skerry::passes::native

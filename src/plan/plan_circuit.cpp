@@ -55,7 +55,7 @@ std::string out_of_place(const sim::Method& method, const RunOptions& options) {
 
 // Considers every method; among those that fit the memory the first wins that no later one beats by far, the smallest
 // if none fits.
-Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right) {
+Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right, bool tell_all) {
   check_limits(options.limits);
   Choice choice{nullptr, empty_report(options)};
   Plan& report = choice.report;
@@ -97,6 +97,8 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
       best = report.candidates.size() - 1;
       best_seconds = common_seconds;
     }
+    // Nothing that follows could win: a short run is not made to wait for the prices of the others.
+    if (!tell_all && best_seconds <= kWorthLeaving && fits(report.candidates[best])) break;
   }
   if (choice.method == nullptr) {
     std::string reasons;
@@ -128,13 +130,13 @@ constexpr const char* kMemoryHint =
 
 CircuitPlan plan_circuit(const Circuit& circuit, const RunOptions& options) {
   const base::TraceSpan span("plan_circuit", "plan");
-  Choice choice = choose(circuit, options, options.limits.max_execution_time.has_value());
+  Choice choice = choose(circuit, options, options.limits.max_execution_time.has_value(), false);
   enforce(choice.report, options.limits, kMemoryHint);
   return {std::move(choice.report), choice.method->prepare(circuit, options)};
 }
 
 Plan predict_circuit(const Circuit& circuit, const RunOptions& options, std::string* refusal) {
-  Choice choice = choose(circuit, options, true);
+  Choice choice = choose(circuit, options, true, true);
   if (refusal != nullptr) {
     try {
       enforce(choice.report, options.limits, kMemoryHint);

@@ -82,7 +82,8 @@ std::string plain(const json& value) {
 // `name value` lines, deeper ones indented; what has no value is left out.
 void print_text(const json& object, int depth) {  // NOLINT(misc-no-recursion): as deep as package_json nests, three
   for (const auto& [key, value] : object.items()) {
-    if (value.empty() || value == "") continue;
+    const auto* text = value.get_ptr<const std::string*>();
+    if (value.empty() || (text != nullptr && text->empty())) continue;
     // A list of names on one line; a list of sections one below the other.
     if (value.is_array() && !value.front().is_structured()) {
       std::string joined;

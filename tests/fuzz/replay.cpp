@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace {
@@ -81,7 +82,7 @@ class Mutator {
     const std::size_t from = below(other.size() + 1);
     switch (below(6)) {
       case 0:
-        if (at < input.size()) input[at] = static_cast<char>(input[at] ^ (1U << below(8)));
+        if (at < input.size()) input[at] = static_cast<char>(static_cast<unsigned char>(input[at]) ^ (1U << below(8)));
         return;
       case 1:
         if (at < input.size()) input[at] = static_cast<char>(kEdges[below(kEdges.size())]);

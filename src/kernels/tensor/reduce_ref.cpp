@@ -80,7 +80,8 @@ template <class A>
 A finish(Reduction f, A sum, std::int64_t count) {
   if (f == Reduction::mean) {
     if constexpr (std::is_floating_point_v<A>) return sum / static_cast<A>(count);
-    return count == 0 ? A(0) : static_cast<A>(convert<std::int64_t>(sum) / count);
+    if constexpr (!std::is_floating_point_v<A>)
+      return count == 0 ? A(0) : static_cast<A>(convert<std::int64_t>(sum) / count);
   }
   if (f == Reduction::l2) return convert<A>(std::sqrt(static_cast<double>(sum)));
   if (f == Reduction::log_sum || f == Reduction::log_sum_exp) return convert<A>(std::log(static_cast<double>(sum)));

@@ -50,6 +50,7 @@ const OpRecord affinegrid_record = {
     .help =
         "theta [N, 2, 3] (or [N, 3, 4]) applied to the points of a grid over [-1, 1]: [N, H, W, 2] (or [N, D, H, W, "
         "3]). Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -195,6 +195,7 @@ const OpRecord attention_record = {
     .help =
         "softmax(scale Q K^T + mask) V for heads that may share keys (grouped queries): Q, K, V [B, heads, L, size] or "
         "packed [B, L, heads size]; mask, past keys and values, causal and sliding windows, softcap. Reals.",
+    .inputs = 3,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -24,6 +24,7 @@ const OpRecord bitcast_record = {
     .name = "BitCast",
     .since_opset = 26,
     .help = "The bits of x as another dtype of the same width.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

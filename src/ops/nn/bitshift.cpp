@@ -45,6 +45,7 @@ const OpRecord bitshift_record = {
     .help =
         "a shifted by b bits under broadcasting: direction LEFT or RIGHT. By as many bits as there are, or more, "
         "everything is shifted out.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

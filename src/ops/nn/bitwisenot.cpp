@@ -21,6 +21,7 @@ const OpRecord bitwisenot_record = {
     .name = "BitwiseNot",
     .since_opset = 18,
     .help = "Every bit of each integer turned over.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -56,6 +56,7 @@ const OpRecord causalconvwithstate_record = {
     .help =
         "Depthwise convolution along the last axis of [B, C, L] that sees no later element; the last k - 1 inputs are "
         "carried as state. activation none, silu or swish. Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

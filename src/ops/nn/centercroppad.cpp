@@ -53,6 +53,7 @@ const OpRecord centercroppad_record = {
     .help =
         "Each of `axes` (default all) cut or filled with zeros on both sides to the extents in `shape`. Any dtype of "
         "whole bytes.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

@@ -62,6 +62,7 @@ const OpRecord col2im_record = {
     .name = "Col2Im",
     .since_opset = 18,
     .help = "Columns of blocks put together again, overlaps added: [N, C * taps, L] to [N, C, image_shape]. Reals.",
+    .inputs = 3,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -45,6 +45,7 @@ const OpRecord compress_record = {
     .help =
         "The slices along `axis` (of the flattened x where it is left out) at which condition is true. Any dtype of "
         "whole bytes.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

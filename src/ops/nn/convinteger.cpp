@@ -21,16 +21,6 @@ void infer(TypeContext& context) {
   infer_conv(context, {kAt.x, kAt.w, kNoInput}, DType::i32);
 }
 
-constexpr KernelRow kKernels[] = {
-    {"conv_i8_depthwise",
-     [](const Node& node, const NodeTypes& types) { return can_quantized_depthwise(kAt, node, types); },
-     [](const Node& node, const NodeTypes& types) { return prepare_quantized_depthwise(kAt, node, types); }},
-    {"conv_i8_packed", [](const Node& node, const NodeTypes& types) { return can_quantized_conv(kAt, node, types); },
-     [](const Node& node, const NodeTypes& types) { return prepare_quantized_conv(kAt, node, types); }},
-    {"conv_i8_ref", [](const Node& node, const NodeTypes& types) { return can_quantized_conv_ref(kAt, node, types); },
-     [](const Node& node, const NodeTypes& types) { return prepare_quantized_conv_ref(kAt, node, types); }},
-};
-
 }  // namespace
 
 extern const OpRecord convinteger_record;
@@ -42,7 +32,7 @@ const OpRecord convinteger_record = {
         "tensor's dtype, w's one or one per output, 0 where left out. Padding counts as x_zero_point. Attributes of "
         "Conv.",
     .infer = infer,
-    .kernels = kKernels,
+    .kernels = kQuantizedConvKernels<kAt>,
 };
 
 }  // namespace skerry::ops

@@ -100,6 +100,7 @@ const OpRecord convtranspose_record = {
     .help =
         "The transpose of Conv: each input element spreads W [C, M / group, kernel] over the output, strides apart; "
         "pads cut off. 1 to 3 spatial axes. Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

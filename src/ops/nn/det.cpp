@@ -51,6 +51,7 @@ const OpRecord det_record = {
     .name = "Det",
     .since_opset = 22,
     .help = "The determinant of each matrix of the last two axes. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -79,6 +79,7 @@ const OpRecord dft_record = {
     .help =
         "The discrete Fourier transform along an axis (input 2, default -2) of [..., 1 or 2] real or complex numbers; "
         "dft_length cuts or fills; inverse and onesided as attributes. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

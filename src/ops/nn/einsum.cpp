@@ -124,6 +124,7 @@ const OpRecord einsum_record = {
     .name = "Einsum",
     .since_opset = 28,
     .help = "The sum of products that `equation` names by letters, with an ellipsis for axes that broadcast. Numbers.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -25,6 +25,7 @@ const OpRecord eyelike_record = {
     .name = "EyeLike",
     .since_opset = 22,
     .help = "A matrix of x's shape with ones on the diagonal k (default 0); dtype as x or as attribute dtype says.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

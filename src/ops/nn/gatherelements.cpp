@@ -31,6 +31,7 @@ const OpRecord gatherelements_record = {
     .name = "GatherElements",
     .since_opset = 13,
     .help = "y[i] = x[i with its place along `axis` (default 0) replaced by indices[i]]. Any dtype of whole bytes.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

@@ -52,6 +52,7 @@ const OpRecord gathernd_record = {
     .help =
         "Slices of x that the last axis of indices points at, behind batch_dims (0) axes that both share. Any dtype of "
         "whole bytes.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

@@ -27,20 +27,19 @@ class Sampler {
       for (const double weight : weights) {
         std::int64_t k = first++;
         if (padding_ != "zeros")
-          k = std::clamp<std::int64_t>(static_cast<std::int64_t>(placed(static_cast<double>(k), extent)), 0,
-                                       extents_[axis] - 1);
+          k = std::clamp<std::int64_t>(place_of(placed(static_cast<double>(k), extent)), 0, extents_[axis] - 1);
         if (weight != 0.0 && k >= 0 && k < extents_[axis])
           sum += weight * at(plane, point, axis + 1, offset * extents_[axis] + k);
       }
       return sum;
     };
-    if (mode_ == "nearest") return sum_of(static_cast<std::int64_t>(std::nearbyint(x)), {1.0});
+    if (mode_ == "nearest") return sum_of(place_of(std::nearbyint(x)), {1.0});
     const double low = std::floor(x), f = x - low;
-    if (mode_ == "linear" || mode_ == "bilinear") return sum_of(static_cast<std::int64_t>(low), {1.0 - f, f});
+    if (mode_ == "linear" || mode_ == "bilinear") return sum_of(place_of(low), {1.0 - f, f});
     constexpr double c = -0.75;
     const auto near = [](double t) { return ((c + 2.0) * t - (c + 3.0)) * t * t + 1.0; };
     const auto far = [](double t) { return ((c * t - 5.0 * c) * t + 8.0 * c) * t - 4.0 * c; };
-    return sum_of(static_cast<std::int64_t>(low) - 1, {far(1.0 + f), near(f), near(1.0 - f), far(2.0 - f)});
+    return sum_of(place_of(low) - 1, {far(1.0 + f), near(f), near(1.0 - f), far(2.0 - f)});
   }
 
  private:
@@ -97,6 +96,7 @@ const OpRecord gridsample_record = {
     .help =
         "X [N, C, space] read at the points of grid [N, out space, axes] in [-1, 1]: mode nearest, linear or cubic; "
         "padding_mode zeros, border or reflection. Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -1,38 +1,10 @@
-#include <algorithm>
-#include <cmath>
-
-#include "ops/nn/reference.hpp"
+#include "ops/nn/normalised_groups.hpp"
 
 namespace skerry::ops {
 namespace {
 
-// Each run of `size` elements to mean 0 and variance 1.
-void normalise(double* x, std::size_t size, double epsilon) {
-  double mean = 0.0, variance = 0.0;
-  for (std::size_t k = 0; k < size; ++k) mean += x[k] / static_cast<double>(size);
-  for (std::size_t k = 0; k < size; ++k) variance += (x[k] - mean) * (x[k] - mean) / static_cast<double>(size);
-  for (std::size_t k = 0; k < size; ++k) x[k] = (x[k] - mean) / std::sqrt(variance + epsilon);
-}
-
-void infer(TypeContext& context) {
-  require(context, 0, kernels::Reals{});
-  require_rank(context, 0, 2, Shape::kMaxRank);
-  same_as_input(context);
-}
-
-void run(const Node& node, const KernelArguments& a) {
-  auto x = doubles(a.inputs[0]);
-  const auto scale = doubles(a.inputs[1]), bias = doubles(a.inputs[2]);
-  const Shape shape = a.inputs[0].shape();
-  const auto channels = static_cast<std::size_t>(shape[1]);
-  const auto groups = static_cast<std::size_t>(std::max<std::int64_t>(node.integer("num_groups", 1), 1));
-  const auto runs = static_cast<std::size_t>(shape[0]) * groups;
-  if (channels % groups != 0 || scale.size() != channels || bias.size() != channels)
-    outside("channels do not divide into groups, or scale and bias are not one number per channel");
-  const std::size_t size = runs == 0 ? 0 : x.size() / runs, plane = channels == 0 ? 1 : size / (channels / groups);
-  for (std::size_t r = 0; r < runs; ++r) normalise(x.data() + r * size, size, node.real("epsilon", 1e-5));
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = x[i] * scale[i / plane % channels] + bias[i / plane % channels];
-  store(x, a.outputs[0]);
+void run(const Node& node, const KernelArguments& arguments) {
+  normalise_groups(node.integer("num_groups", 1), node, arguments);
 }
 
 }  // namespace
@@ -42,7 +14,8 @@ const OpRecord groupnormalization_record = {
     .name = "GroupNormalization",
     .since_opset = 21,
     .help = "Channels of [N, C, space] normalised in num_groups groups, then scale[c] and bias[c]. Reals.",
-    .infer = infer,
+    .inputs = 3,
+    .infer = infer_normalised_groups,
     .kernels = kReference<run>,
 };
 

@@ -34,6 +34,7 @@ const OpRecord hardmax_record = {
     .name = "Hardmax",
     .since_opset = 13,
     .help = "1 at the first largest element along `axis` (default the last), 0 elsewhere. Reals.",
+    .inputs = 1,
     .infer = infer,
     .upgrade =
         [](UpgradeContext& context) {

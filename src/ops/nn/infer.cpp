@@ -60,6 +60,10 @@ std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
   // Kernels write their first output without asking.
   if (node.outputs.empty() || (node.outputs[0] == kNoValue && !record->first_output_optional))
     refuse(node, node.op + " has no first output");
+  for (std::size_t i = 0; i < record->inputs; ++i) {
+    if (i >= node.inputs.size() || node.inputs[i] == kNoValue)
+      refuse(node, node.op + " needs input " + std::to_string(i));
+  }
   std::vector<const TensorType*> inputs;
   std::vector<const Tensor*> constants;
   std::vector<const Dims*> dims;

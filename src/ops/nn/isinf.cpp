@@ -21,6 +21,7 @@ const OpRecord isinf_record = {
     .name = "IsInf",
     .since_opset = 20,
     .help = "Whether each element is infinite; detect_positive and detect_negative (1) choose which. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -20,6 +20,7 @@ const OpRecord isnan_record = {
     .name = "IsNaN",
     .since_opset = 20,
     .help = "Whether each element is not a number. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -84,6 +84,7 @@ const OpRecord linearattention_record = {
     .help =
         "Attention by a state that is carried from token to token: update_rule linear, gated, delta or gated_delta "
         "(default). Packed [B, T, heads * size]; the state is [B, kv heads, key size, value size]. Reals.",
+    .inputs = 3,
     .infer = infer,
     .kernels = kReference<run>,
 };

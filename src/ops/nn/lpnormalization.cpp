@@ -34,6 +34,7 @@ const OpRecord lpnormalization_record = {
     .name = "LpNormalization",
     .since_opset = 22,
     .help = "x / its p-norm (p 1 or 2, default 2) along `axis` (default the last); 0 where the norm is 0. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -40,6 +40,7 @@ const OpRecord lrn_record = {
     .name = "LRN",
     .since_opset = 13,
     .help = "x / (bias + alpha / size * sum of squares of the `size` neighbouring channels)^beta. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

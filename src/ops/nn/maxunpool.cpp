@@ -59,6 +59,7 @@ const OpRecord maxunpool_record = {
     .help =
         "Elements put back where `indices` of a MaxPool say, zeros elsewhere; the shape is output_shape or what the "
         "pool's attributes imply. Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -35,6 +35,7 @@ const OpRecord mean_record = {
     .name = "Mean",
     .since_opset = 13,
     .help = "The mean of one or more inputs under broadcasting. Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -46,6 +46,7 @@ const OpRecord meanvariancenormalization_record = {
     .name = "MeanVarianceNormalization",
     .since_opset = 13,
     .help = "(x - mean) / (standard deviation + 1e-9) over `axes` (default 0, 2, 3). Reals.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

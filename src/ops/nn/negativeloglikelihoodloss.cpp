@@ -25,6 +25,7 @@ const OpRecord negativeloglikelihoodloss_record = {
     .help =
         "-weight[t] x[n, t, ...] at the class t that target names; reduction none, sum or mean (default, over the "
         "weights); ignore_index counts nothing.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

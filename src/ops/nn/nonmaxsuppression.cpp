@@ -81,6 +81,7 @@ const OpRecord nonmaxsuppression_record = {
     .help =
         "Boxes [N, count, 4] chosen by scores [N, classes, count], best first, none that overlaps a chosen one by more "
         "than iou_threshold: rows of batch, class, box.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

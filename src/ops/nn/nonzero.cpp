@@ -38,6 +38,7 @@ const OpRecord nonzero_record = {
     .name = "NonZero",
     .since_opset = 13,
     .help = "The positions of all elements that are not 0, [rank, count], in row-major order.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

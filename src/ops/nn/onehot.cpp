@@ -40,6 +40,7 @@ const OpRecord onehot_record = {
     .help =
         "`values[1]` at the index along a new `axis` (default the last) of extent depth, `values[0]` elsewhere. "
         "Indices outside [-depth, depth) give none.",
+    .inputs = 3,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

@@ -76,6 +76,8 @@ struct OpRecord {
   std::string_view name;  ///< `Conv`; `com.microsoft.Gelu` outside ONNX's own domain
   int since_opset = 1;    ///< opset of the newest form that is understood here
   std::string_view help;  ///< semantics in two or three sentences with constraints, for reference pages
+  std::size_t inputs =
+      0;  ///< how many of the first must be there; a node with fewer is refused before its rule is asked
   void (*infer)(TypeContext&) = nullptr;
   void (*upgrade)(UpgradeContext&) = nullptr;  ///< null: all older forms are the same
   std::span<const KernelRow> kernels;

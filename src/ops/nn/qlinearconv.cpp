@@ -18,16 +18,6 @@ void infer(TypeContext& context) {
   infer_conv(context, {kAt.x, kAt.w, kAt.bias}, zero == nullptr ? DType::u8 : zero->dtype);
 }
 
-constexpr KernelRow kKernels[] = {
-    {"conv_i8_depthwise",
-     [](const Node& node, const NodeTypes& types) { return can_quantized_depthwise(kAt, node, types); },
-     [](const Node& node, const NodeTypes& types) { return prepare_quantized_depthwise(kAt, node, types); }},
-    {"conv_i8_packed", [](const Node& node, const NodeTypes& types) { return can_quantized_conv(kAt, node, types); },
-     [](const Node& node, const NodeTypes& types) { return prepare_quantized_conv(kAt, node, types); }},
-    {"conv_i8_ref", [](const Node& node, const NodeTypes& types) { return can_quantized_conv_ref(kAt, node, types); },
-     [](const Node& node, const NodeTypes& types) { return prepare_quantized_conv_ref(kAt, node, types); }},
-};
-
 }  // namespace
 
 extern const OpRecord qlinearconv_record;
@@ -40,7 +30,7 @@ const OpRecord qlinearconv_record = {
         "y_zero, bias (i32, optional); u8 or i8; scale and zero point of w: one or one per output. Padding counts as "
         "x_zero. Attributes of Conv; low and high, where a pass put an activation in, bound the quantised result.",
     .infer = infer,
-    .kernels = kKernels,
+    .kernels = kQuantizedConvKernels<kAt>,
 };
 
 }  // namespace skerry::ops

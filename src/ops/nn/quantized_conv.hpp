@@ -21,4 +21,16 @@ Prepared prepare_quantized_depthwise(const QuantizedConv& at, const Node& node, 
 Cost can_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Prepared prepare_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 
+/// The kernels of an operator whose inputs stand at At.
+template <const QuantizedConv& At>
+inline constexpr KernelRow kQuantizedConvKernels[] = {
+    {"conv_i8_depthwise",
+     [](const Node& node, const NodeTypes& types) { return can_quantized_depthwise(At, node, types); },
+     [](const Node& node, const NodeTypes& types) { return prepare_quantized_depthwise(At, node, types); }},
+    {"conv_i8_packed", [](const Node& node, const NodeTypes& types) { return can_quantized_conv(At, node, types); },
+     [](const Node& node, const NodeTypes& types) { return prepare_quantized_conv(At, node, types); }},
+    {"conv_i8_ref", [](const Node& node, const NodeTypes& types) { return can_quantized_conv_ref(At, node, types); },
+     [](const Node& node, const NodeTypes& types) { return prepare_quantized_conv_ref(At, node, types); }},
+};
+
 }  // namespace skerry::ops

@@ -66,6 +66,8 @@ std::size_t width_of(DType dtype);
 void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to);
 /// index, or index + extent below 0. Errors: out_of_range.
 std::int64_t within(std::int64_t index, std::int64_t extent);
+/// The integer of a coordinate; one that is no number or lies beyond 2^40 is as far outside of every tensor.
+std::int64_t place_of(double coordinate) noexcept;
 /// Throws out_of_range.
 [[noreturn]] void outside(const std::string& message);
 

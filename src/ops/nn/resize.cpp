@@ -64,6 +64,7 @@ const OpRecord resize_record = {
     .help =
         "x at other extents: mode nearest, linear or cubic, coordinates and antialiasing as attributes say, by scales "
         "(input 2) or sizes (input 3). Numbers.",
+    .inputs = 1,
     .infer = infer,
     .upgrade =
         [](UpgradeContext& context) {

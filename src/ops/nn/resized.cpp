@@ -83,15 +83,15 @@ Taps taps_of(const Node& node, const ResizedAxis& r, std::int64_t k) {
   Taps taps;
   taps.outside = coordinates == "tf_crop_and_resize" && (x < 0.0 || x > static_cast<double>(r.input - 1));
   if (mode == "nearest") {
-    taps.first = static_cast<std::int64_t>(nearest(node.text("nearest_mode", "round_prefer_floor"), x));
+    taps.first = place_of(nearest(node.text("nearest_mode", "round_prefer_floor"), x));
     taps.weights = {1.0};
     return taps;
   }
   // Antialiasing stretches the kernel over what one output covers.
   const double stretch = node.integer("antialias", 0) != 0 ? std::min(r.scale, 1.0) : 1.0;
   const double reach = (mode == "cubic" ? 2.0 : 1.0) / stretch;
-  taps.first = static_cast<std::int64_t>(std::floor(x - reach)) + 1;
-  const auto last = static_cast<std::int64_t>(std::ceil(x + reach)) - 1;
+  taps.first = place_of(std::floor(x - reach)) + 1;
+  const auto last = place_of(std::ceil(x + reach)) - 1;
   double sum = 0.0;
   for (std::int64_t i = taps.first; i <= last; ++i) {
     const double away = (static_cast<double>(i) - x) * stretch;

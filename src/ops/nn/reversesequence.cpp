@@ -33,6 +33,7 @@ const OpRecord reversesequence_record = {
     .since_opset = 28,
     .help =
         "The first sequence_lens[b] elements along time_axis of each batch entry in reverse. Any dtype of whole bytes.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

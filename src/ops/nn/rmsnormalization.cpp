@@ -43,6 +43,7 @@ const OpRecord rmsnormalization_record = {
     .help =
         "x / sqrt(mean of x^2 over the axes from `axis` (default the last) on + epsilon (1e-5)) * scale, which "
         "broadcasts. Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -8,9 +8,13 @@
 namespace skerry::ops {
 namespace {
 
+// A pixel's share of a region; more is a region without a size.
+constexpr double kMostSamples = 0x1p20;
+
 // The four weighted neighbours of a point.
 std::array<double, 4> sample(const double* plane, std::int64_t height, std::int64_t width, double y, double x) {
-  if (y < -1.0 || y > static_cast<double>(height) || x < -1.0 || x > static_cast<double>(width)) return {};
+  const bool inside = y >= -1.0 && y <= static_cast<double>(height) && x >= -1.0 && x <= static_cast<double>(width);
+  if (!inside) return {};  // NaN too
   y = std::clamp(y, 0.0, static_cast<double>(height - 1));
   x = std::clamp(x, 0.0, static_cast<double>(width - 1));
   const auto y0 = static_cast<std::int64_t>(y), x0 = static_cast<std::int64_t>(x);
@@ -52,8 +56,10 @@ void run(const Node& node, const KernelArguments& a) {
     double width = roi[2] * scale - offset - x0, height = roi[3] * scale - offset - y0;
     if (!half) width = std::max(width, 1.0), height = std::max(height, 1.0);
     const double bin_w = width / static_cast<double>(ys[3]), bin_h = height / static_cast<double>(ys[2]);
-    const auto across = static_cast<std::int64_t>(ratio > 0 ? static_cast<double>(ratio) : std::ceil(bin_w));
-    const auto down = static_cast<std::int64_t>(ratio > 0 ? static_cast<double>(ratio) : std::ceil(bin_h));
+    const auto across = place_of(ratio > 0 ? static_cast<double>(ratio) : std::ceil(bin_w));
+    const auto down = place_of(ratio > 0 ? static_cast<double>(ratio) : std::ceil(bin_h));
+    if (!(static_cast<double>(across) * static_cast<double>(down) <= kMostSamples))
+      outside("region " + std::to_string(r) + " has more than 2^20 samples a pixel");
     const double* plane =
         x.data() + (within(images.at(static_cast<std::size_t>(r)), xs[0]) * xs[1] + c) * xs[2] * xs[3];
     double sum = 0.0, most = -std::numeric_limits<double>::infinity();
@@ -81,6 +87,7 @@ const OpRecord roialign_record = {
     .help =
         "Crops of X [N, C, H, W] by rois [count, 4], each pooled to output_height x output_width by bilinear samples; "
         "mode avg or max. Reals.",
+    .inputs = 3,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -49,6 +49,7 @@ const OpRecord rotaryembedding_record = {
     .help =
         "Pairs of elements of each head turned by the angle whose cosine and sine the caches hold for its position (Su "
         "et al., arXiv:2104.09864); interleaved pairs neighbours, else halves. Reals.",
+    .inputs = 3,
     .infer = infer,
     .kernels = kReference<run>,
 };

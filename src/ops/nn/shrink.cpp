@@ -21,6 +21,7 @@ const OpRecord shrink_record = {
     .name = "Shrink",
     .since_opset = 9,
     .help = "x - bias where x > lambd, x + bias where x < -lambd, else 0. Numbers.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

@@ -24,6 +24,7 @@ const OpRecord size_record = {
     .name = "Size",
     .since_opset = 25,
     .help = "How many elements x has, i64.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run, can_reference_any>,
 };

@@ -39,6 +39,7 @@ const OpRecord softmaxcrossentropyloss_record = {
     .name = "SoftmaxCrossEntropyLoss",
     .since_opset = 13,
     .help = "NegativeLogLikelihoodLoss of log softmax(scores) along axis 1, which is the optional second output.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

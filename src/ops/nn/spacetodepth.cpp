@@ -1,12 +1,11 @@
-#include "ops/nn/reference.hpp"
+#include "ops/nn/channel_blocks.hpp"
 
 namespace skerry::ops {
 namespace {
 
 void infer(TypeContext& context) {
   if (!require_rank(context, 0, 4, 4)) return set_output(context, 0, input(context, 0).dtype, std::nullopt);
-  const std::int64_t b = context.node.integer("blocksize", 0);
-  if (b < 1 || b > 65536) refuse(context.node, "blocksize is " + std::to_string(b));
+  const std::int64_t b = block_size(context.node);
   const auto shape = known_shape(context, 0);
   if (!shape) return set_output(context, 0, input(context, 0).dtype, Dims(4));
   const Shape& x = *shape;
@@ -16,18 +15,8 @@ void infer(TypeContext& context) {
 }
 
 void run(const Node& node, const KernelArguments& a) {
-  const std::int64_t b = node.integer("blocksize", 1);
-  const bool columns_last = node.text("mode", "DCR") == "DCR";
-
-  const Shape deep = a.outputs[0].shape(), wide = a.inputs[0].shape();
-  const Longs strides = strides_of(deep);
-  Position at(wide);
-  for (std::int64_t i = 0; i < wide.elements(); ++i, at.next()) {
-    const std::int64_t y = at[2] % b, x = at[3] % b;
-    const std::int64_t channel = columns_last ? (y * b + x) * wide[1] + at[1] : (at[1] * b + y) * b + x;
-    const std::int64_t other = at[0] * strides[0] + channel * strides[1] + at[2] / b * strides[2] + at[3] / b;
-    copy_element(a.inputs[0], i, a.outputs[0], other);
-  }
+  for_block_places(node, a.outputs[0].shape(), a.inputs[0].shape(),
+                   [&](std::int64_t deep, std::int64_t wide) { copy_element(a.inputs[0], wide, a.outputs[0], deep); });
 }
 
 }  // namespace
@@ -39,6 +28,7 @@ const OpRecord spacetodepth_record = {
     .help =
         "Blocks of blocksize x blocksize pixels become channels; mode DCR (default) or CRD. [N, C, H, W], any dtype of "
         "whole bytes.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

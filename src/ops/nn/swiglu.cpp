@@ -27,6 +27,7 @@ const OpRecord swiglu_record = {
     .name = "SwiGLU",
     .since_opset = 28,
     .help = "a / (1 + e^(-alpha a)) * b, alpha 1 by default; a and b of one shape. Reals.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run>,
 };

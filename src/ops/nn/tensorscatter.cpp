@@ -36,6 +36,7 @@ const OpRecord tensorscatter_record = {
     .help =
         "past_cache with `update` put in along `axis` (default -2) from write_indices[batch] (default 0) on; mode "
         "circular wraps around. Any dtype of whole bytes.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

@@ -60,6 +60,7 @@ const OpRecord topk_record = {
     .help =
         "The k largest (largest = 1) elements along `axis` (default the last) and their places, in order; of equal "
         "ones the first. Numbers.",
+    .inputs = 2,
     .infer = infer,
     .upgrade = [](UpgradeContext& context) { integers_to_input(context, "k", 1); },
     .kernels = kReference<run>,

@@ -32,6 +32,7 @@ const OpRecord trilu_record = {
     .help =
         "The upper (upper = 1, default) or lower triangle of matrices, counted from the diagonal k (input 1, default "
         "0); 0 elsewhere. Any dtype of whole bytes.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run, can_reference_bytes>,
 };

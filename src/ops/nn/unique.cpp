@@ -87,6 +87,7 @@ const OpRecord unique_record = {
     .help =
         "The different elements (slices along `axis`), sorted (sorted = 1, default) or as they come; their first "
         "places, the place of each element's own among them, and how often each is there.",
+    .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
 };

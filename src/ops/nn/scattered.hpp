@@ -1,0 +1,25 @@
+/// \file
+/// Updates put into a copy of a tensor: ScatterElements and ScatterND.
+#pragma once
+
+#include "ops/nn/reference.hpp"
+
+namespace skerry::ops {
+
+/// Data, indices and updates of one dtype; the attribute `reduction` (none, add, mul, max or min), which takes numbers
+/// alone. Errors: type_mismatch.
+void infer_scattered(TypeContext& context);
+
+/// Does to element `to` of y what the node's reduction says with element `from` of updates. Errors: out_of_range.
+class Scatter {
+ public:
+  Scatter(const Node& node, TensorView updates, MutableTensorView y);
+  void operator()(std::int64_t to, std::int64_t from) const;
+
+ private:
+  std::string reduction_;
+  TensorView updates_;
+  MutableTensorView y_;
+};
+
+}  // namespace skerry::ops

@@ -12,15 +12,16 @@ namespace {
 
 constexpr std::int64_t kMaxCountedBits = 24;
 
-[[noreturn]] void refuse(const Node& node, std::string message, std::string hint = {}) {
+[[noreturn]] void refuse_circuit(const Node& node, std::string message, std::string hint = {}) {
   throw Error(ErrorCode::semantic_error, std::move(message), node.name.empty() ? "circuit" : node.name,
               std::move(hint));
 }
 
 std::int64_t power_of_two(const Node& node, std::int64_t exponent, const char* what) {
   if (exponent > kMaxCountedBits) {
-    refuse(node, "a distribution over " + std::to_string(exponent) + " " + what +
-                     " is too large to be a tensor, at most " + std::to_string(kMaxCountedBits) + " are possible");
+    refuse_circuit(node, "a distribution over " + std::to_string(exponent) + " " + what +
+                             " is too large to be a tensor, at most " + std::to_string(kMaxCountedBits) +
+                             " are possible");
   }
   return std::int64_t{1} << exponent;
 }
@@ -34,19 +35,19 @@ void infer(TypeContext& context) {
   if (parameters != nullptr) {
     dtype = parameters->dtype;
     if (dtype != DType::f32 && dtype != DType::f64)
-      refuse(context.node, "parameters are " + std::string(dtype_name(dtype)) + ", not f32 or f64");
+      refuse_circuit(context.node, "parameters are " + std::string(dtype_name(dtype)) + ", not f32 or f64");
     if (parameters->shape) {
       const auto& dims = *parameters->shape;
       if (dims.empty() || dims.size() > 2)
-        refuse(context.node, "parameters have type " + parameters->text() + ", not [P] or [batch,P]");
+        refuse_circuit(context.node, "parameters have type " + parameters->text() + ", not [P] or [batch,P]");
       if (dims.back().is_known() && dims.back().value != expected) {
-        refuse(context.node, "the circuit has " + std::to_string(expected) + " parameters but the input gives " +
-                                 std::to_string(dims.back().value));
+        refuse_circuit(context.node, "the circuit has " + std::to_string(expected) +
+                                         " parameters but the input gives " + std::to_string(dims.back().value));
       }
       shape.assign(dims.begin(), dims.end() - 1);
     }
   } else if (expected != 0) {
-    refuse(context.node, "the circuit has " + std::to_string(expected) + " parameters but no input gives them");
+    refuse_circuit(context.node, "the circuit has " + std::to_string(expected) + " parameters but no input gives them");
   }
   shape.emplace_back(decoded.row_elements);
   const bool is_ranked = parameters == nullptr || parameters->shape.has_value();
@@ -69,7 +70,7 @@ CircuitNode decode_circuit_node(const Node& node) {
   const auto* circuit = node.find("circuit");
   if (circuit == nullptr || !std::holds_alternative<CircuitRef>(*circuit) ||
       std::get<CircuitRef>(*circuit) == nullptr) {
-    refuse(node, "attribute 'circuit' is missing");
+    refuse_circuit(node, "attribute 'circuit' is missing");
   }
   out.circuit = std::get<CircuitRef>(*circuit);
   out.output = node.text("output", "expectations");
@@ -81,7 +82,7 @@ CircuitNode decode_circuit_node(const Node& node) {
   if (out.output == "expectations") {
     const auto* observables = node.find("observables");
     if (observables == nullptr || !std::holds_alternative<std::vector<Observable>>(*observables)) {
-      refuse(node, "attribute 'observables' is missing", "give one, or set output to probabilities");
+      refuse_circuit(node, "attribute 'observables' is missing", "give one, or set output to probabilities");
     }
     out.options.observables = std::get<std::vector<Observable>>(*observables);
     out.row_elements = static_cast<std::int64_t>(out.options.observables.size());
@@ -89,18 +90,18 @@ CircuitNode decode_circuit_node(const Node& node) {
     out.options.want_probabilities = true;
     for (const std::int64_t wire : node.integers("wires")) {
       if (wire < 0 || wire >= static_cast<std::int64_t>(out.circuit->num_wires()))
-        refuse(node, "wire " + std::to_string(wire) + " does not exist");
+        refuse_circuit(node, "wire " + std::to_string(wire) + " does not exist");
       out.options.probability_wires.push_back(static_cast<std::uint32_t>(wire));
     }
     const std::size_t wires =
         out.options.probability_wires.empty() ? out.circuit->num_wires() : out.options.probability_wires.size();
     out.row_elements = power_of_two(node, static_cast<std::int64_t>(wires), "wires");
   } else if (out.output == "counts") {
-    if (out.options.shots == 0) refuse(node, "output counts needs shots above 0");
+    if (out.options.shots == 0) refuse_circuit(node, "output counts needs shots above 0");
     const std::uint32_t bits = out.circuit->num_bits() == 0 ? out.circuit->num_wires() : out.circuit->num_bits();
     out.row_elements = power_of_two(node, bits, "bits");
   } else {
-    refuse(node, "unknown output '" + out.output + "'", "use expectations, probabilities or counts");
+    refuse_circuit(node, "unknown output '" + out.output + "'", "use expectations, probabilities or counts");
   }
   return out;
 }

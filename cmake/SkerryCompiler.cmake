@@ -34,11 +34,34 @@ if(SKERRY_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# skerry_precompile(TARGET headers...): where reading headers is most of the work, they are read once for the target.
-# Only in release builds by g++: the others show that each file includes what it uses.
+# Reading headers is half of a build's work. In release builds by g++ each target reads the common ones once; the other
+# builds show that each file includes what it uses.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(SKERRY_PRECOMPILED ON)
+  set(CMAKE_PCH_WARN_INVALID OFF)  # a file with options of its own reads the headers itself
+endif()
+
+# skerry_precompile(TARGET headers...): the target's own common headers.
 function(skerry_precompile target)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  if(SKERRY_PRECOMPILED)
     target_precompile_headers(${target} PRIVATE ${ARGN})
     target_compile_options(${target} PRIVATE -fpch-preprocess)  # ccache asks for it
   endif()
 endfunction()
+
+# skerry_precompile_like(TARGET library|program): the standard library's (and a test program's) common headers.
+function(skerry_precompile_like target kind)
+  if(SKERRY_PRECOMPILED)
+    target_precompile_headers(${target} REUSE_FROM skerry_common_${kind})
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+  endif()
+endfunction()
+
+if(SKERRY_PRECOMPILED)
+  set(skerry_std_headers <algorithm> <array> <atomic> <bit> <chrono> <cmath> <complex> <cstdint> <cstring> <functional> <map>
+    <memory> <mutex> <numeric> <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>)
+  file(CONFIGURE OUTPUT common.cpp CONTENT "")
+  add_library(skerry_common_library STATIC "${CMAKE_CURRENT_BINARY_DIR}/common.cpp")
+  target_link_libraries(skerry_common_library PRIVATE skerry_options)
+  skerry_precompile(skerry_common_library ${skerry_std_headers})
+endif()

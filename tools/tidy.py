@@ -47,13 +47,18 @@ def closure(path: Path) -> set[Path]:
 
 
 def compiler_arguments(command: str) -> list[str]:
-    """The compiler and what it is told, without the launcher that stands before it in the command."""
+    """The compiler and what it is told, without the launcher before it and without precompiled headers."""
     words = shlex.split(command)
     first = next(
         (i for i, word in enumerate(words) if re.search(r"(?:\+\+|cc|clang)(?:-\d+)?$", word) and "ccache" not in word),
         0,
     )
-    return words[first:]
+    words = words[first:]
+    # clang cannot read what g++ precompiled
+    for i, word in enumerate(words):
+        if word.endswith("cmake_pch.hxx"):
+            return [w for w in words[: i - 1] + words[i + 1 :] if w not in ("-Winvalid-pch", "-fpch-preprocess")]
+    return words
 
 
 def own_commands(build: Path) -> list[dict[str, object]]:

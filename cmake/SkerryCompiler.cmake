@@ -21,6 +21,11 @@ target_compile_options(skerry_options INTERFACE -Wall -Wextra -Wconversion -Werr
   $<$<CXX_COMPILER_ID:Clang>:-Wno-bitwise-instead-of-logical>)
 target_include_directories(skerry_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+# The oldest CPU that a release runs on; kernels have faster forms for newer ones, chosen when they run.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options(-march=x86-64-v2)
+  add_compile_definitions(HWY_DISABLE_PCLMUL_AES)
+endif()
 # Unused functions of a static room must not reach a device: skerry-run is small because of these two lines.
 add_compile_options(-ffunction-sections -fdata-sections)
 add_link_options(-Wl,--gc-sections)

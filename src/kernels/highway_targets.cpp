@@ -12,8 +12,7 @@ std::int64_t detect() {
   // can ask for, is in every CPU that has AVX2.
   __builtin_cpu_init();
   const bool ssse3 = __builtin_cpu_supports("ssse3") != 0;
-  const bool sse4 = ssse3 && __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0 &&
-                    __builtin_cpu_supports("aes") != 0;
+  const bool sse4 = ssse3 && __builtin_cpu_supports("sse4.2") != 0;
   const bool avx2 = sse4 && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
                     __builtin_cpu_supports("bmi") != 0 && __builtin_cpu_supports("bmi2") != 0;
   const bool avx3 = avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&

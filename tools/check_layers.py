@@ -12,7 +12,7 @@ from pathlib import Path
 FLOORS = {
     "base": 0,
     "data": 1,
-    "wire": 1,
+    "wire": 2,
     "kernels": 2,
     "ir": 2,
     "ops": 3,

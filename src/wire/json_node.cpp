@@ -1,0 +1,109 @@
+#include "wire/json_node.hpp"
+
+#include <limits>
+#include <skerry/error.hpp>
+
+namespace skerry::wire {
+
+BodyView::BodyView(std::string_view all, std::size_t json_length) : bytes(all), json_bytes(json_length) {
+  if (json_length > all.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "the header promises " + std::to_string(json_length) + " bytes of JSON, the body has " +
+                    std::to_string(all.size()),
+                std::string(kJsonLengthHeader));
+  }
+}
+
+JsonText::JsonText(std::string_view text) {
+  auto failure = parser_.allocate(text.size(), kMaxDepth);
+  if (failure == simdjson::SUCCESS) failure = parser_.parse(text.data(), text.size()).get(root_);
+  if (failure == simdjson::SUCCESS) return;
+  if (failure == simdjson::DEPTH_ERROR) {
+    throw Error(ErrorCode::limit_exceeded, "the JSON is nested deeper than " + std::to_string(kMaxDepth) + " levels",
+                "body");
+  }
+  throw Error(ErrorCode::syntax_error, std::string("not JSON: ") + simdjson::error_message(failure), "body");
+}
+
+void JsonNode::refuse(const std::string& message, const std::string& hint) const {
+  throw Error(ErrorCode::invalid_argument, message, where_.empty() ? "body" : where_, hint);
+}
+
+std::string_view JsonNode::text() const {
+  std::string_view value;
+  if (element_.get(value) != simdjson::SUCCESS) refuse("a text is needed here");
+  return value;
+}
+
+double JsonNode::number() const {
+  double value = 0.0;
+  if (element_.get(value) != simdjson::SUCCESS) refuse("a number is needed here");
+  return value;
+}
+
+std::uint64_t JsonNode::whole() const {
+  std::uint64_t value = 0;
+  if (element_.get(value) != simdjson::SUCCESS) refuse("a whole number from 0 on is needed here");
+  return value;
+}
+
+std::int64_t JsonNode::integer() const {
+  std::int64_t value = 0;
+  if (element_.get(value) != simdjson::SUCCESS) refuse("a whole number is needed here");
+  return value;
+}
+
+bool JsonNode::flag() const {
+  bool value = false;
+  if (element_.get(value) != simdjson::SUCCESS) refuse("true or false is needed here");
+  return value;
+}
+
+std::vector<std::pair<std::string_view, JsonNode>> JsonNode::members() const {
+  simdjson::dom::object object;
+  if (element_.get(object) != simdjson::SUCCESS) refuse("an object is needed here");
+  std::vector<std::pair<std::string_view, JsonNode>> all;
+  const std::string front = where_.empty() ? "" : where_ + ".";
+  for (const auto& member : object) {
+    all.emplace_back(member.key, JsonNode(member.value, front + std::string(member.key.substr(0, 64))));
+  }
+  return all;
+}
+
+std::vector<JsonNode> JsonNode::items() const {
+  simdjson::dom::array array;
+  if (element_.get(array) != simdjson::SUCCESS) refuse("a list is needed here");
+  std::vector<JsonNode> all;
+  for (const auto& item : array) all.emplace_back(item, where_ + "[" + std::to_string(all.size()) + "]");
+  return all;
+}
+
+std::vector<std::uint32_t> JsonNode::wires() const {
+  std::vector<std::uint32_t> all;
+  for (const JsonNode& item : items()) {
+    const std::uint64_t wire = item.whole();
+    if (wire > std::numeric_limits<std::uint32_t>::max()) item.refuse("no wire has such a number");
+    all.push_back(static_cast<std::uint32_t>(wire));
+  }
+  return all;
+}
+
+std::vector<double> JsonNode::numbers() const {
+  simdjson::dom::array array;
+  if (element_.get(array) != simdjson::SUCCESS) refuse("a list of numbers is needed here");
+  std::vector<double> all;
+  for (const auto& item : array) {
+    double value = 0.0;
+    if (item.get(value) != simdjson::SUCCESS) refuse("element " + std::to_string(all.size()) + " is not a number");
+    all.push_back(value);
+  }
+  return all;
+}
+
+std::vector<std::string> JsonNode::texts() const {
+  std::vector<std::string> all;
+  for (const JsonNode& item : items()) all.emplace_back(item.text());
+  return all;
+}
+
+}  // namespace skerry::wire

@@ -135,31 +135,58 @@ TEST(Cut, ClustersAreFoundAndCutAtTheirMeetings) {
   }
 }
 
+/// Gates of every row of the table and matrices, with up to two controls, that meet seldom enough to be cut.
+Circuit sparse(std::uint64_t seed, std::uint32_t wires, int gates) {
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<double> angle(-3, 3);
+  Circuit circuit(wires);
+  const Circuit donor = ir::testing::random_circuit(seed, {.wires = 2, .bits = 0, .gates_only = true});
+  for (const Matrix& matrix : donor.matrices()) circuit.add_matrix(matrix);
+  for (int i = 0; i < gates; ++i) {
+    const auto op = static_cast<Op>(random() % (std::uint64_t{kGateCount} + (circuit.matrices().empty() ? 0 : 1)));
+    const auto aux = op == Op::unitary ? static_cast<std::uint32_t>(random() % circuit.matrices().size()) : 0;
+    const auto targets = op == Op::unitary ? circuit.matrices()[aux].wires : static_cast<unsigned>(gate_targets(op));
+    const auto controls = static_cast<std::uint16_t>(random() % 3 == 0 ? random() % 3 : targets == 1 ? random() % 2 : 0);
+    // Neighbours meet, now and then wires far from each other.
+    std::vector<Wire> line(wires);
+    for (Wire wire = 0; wire < wires; ++wire) line[wire] = wire;
+    std::rotate(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(random() % (wires - controls - targets + 1)),
+                line.end());
+    line.resize(controls + targets);
+    std::shuffle(line.begin(), line.end(), random);
+    std::vector<Param> params;
+    for (int p = 0; op != Op::unitary && p < gate_parameters(op); ++p) params.push_back({angle(random)});
+    circuit.append(op, line, params, controls, aux);
+  }
+  return circuit;
+}
+
 // Any gates, any cuts: what the pieces say together is what the uncut circuit says.
 TEST(Cut, PiecesOfRandomCircuitsGiveTheStateAndTheExpectationsOfTheWhole) {
-  int tried = 0, linked = 0;
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
-    ir::testing::CircuitTraits traits{.wires = 6, .bits = 0, .instructions = 14, .gates_only = true, .parameters = false};
-    traits.odd_names = false;
-    const Circuit circuit = ir::testing::random_circuit(seed, traits);
-    const auto found = split(circuit, 5, 4);
+  int gate_cuts = 0, wire_cuts = 0, several = 0;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    const Circuit circuit = sparse(seed, 8, 14);
+    const auto found = split(circuit, 6, 4);
     if (!found) continue;
-    ++tried;
-    linked += found->pieces.links.empty() ? 0 : 1;
+    gate_cuts += found->pieces.gate_cuts() != 0 ? 1 : 0;
+    wire_cuts += found->pieces.wire_cuts() != 0 ? 1 : 0;
+    several += found->pieces.circuits.size() > 2 && found->pieces.links.size() > 1 ? 1 : 0;
     EXPECT_LE(found->pieces.links.size(), 4U);
+    EXPECT_LE(found->pieces.widest(), 12U);
     const auto whole = state_of(circuit);
     ASSERT_LT(distance(*found, whole), 1e-10) << seed;
-    std::vector<Observable> observables;
-    observables.push_back(Observable::parse("0.5*Z0 Z1 - 1.2*X2 + 3 + 0.7*Y0 X3 Y4 - 0.1*Y2 X5", circuit.num_wires()));
-    observables.push_back(Observable::parse("X0 X1 X2 X3 X4 X5", circuit.num_wires()));
+    const std::vector<Observable> observables{
+        Observable::parse("0.5*Z0 Z1 - 1.2*X2 + 3 + 0.7*Y0 X3 Y4 - 0.1*Y2 X5", 8),
+        Observable::parse("X0 X1 X2 X3 X4 X5 X6 X7", 8)};
     RunOptions options;
     options.observables = observables;
     const auto expected = run(circuit, options).expectations;
     const auto joined = expectations(*found, observables);
     for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(joined[i], expected[i], 1e-10) << seed;
   }
-  EXPECT_GT(tried, 50);
-  EXPECT_GT(linked, 20);
+  EXPECT_GT(gate_cuts, 30);
+  EXPECT_GT(wire_cuts, 30);
+  EXPECT_GT(several, 10);
 }
 
 TEST(Cut, SamplesOfPiecesFollowTheWholesProbabilities) {

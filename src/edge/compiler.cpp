@@ -10,6 +10,7 @@
 #include "edge/folder.hpp"
 #include "edge/kept.hpp"
 #include "edge/run_options.hpp"
+#include "edge/split.hpp"
 #include "package/digest.hpp"
 #include "package/package.hpp"
 
@@ -33,6 +34,16 @@ void estimate(CompiledCircuit& compiled, const EdgeExecutionConfig& config) {
   const Plan plan = skerry::plan(compiled.circuit, run_options(config, {}), &refusal);
   compiled.estimated_bytes = plan.peak_bytes;
   compiled.estimated_seconds = plan.seconds;
+  if (static_cast<double>(plan.peak_bytes) <= config.max_memory_mb * 1e6 && plan.seconds <= config.max_execution_time) {
+    compiled.why_whole = "it fits in one piece";
+    return;
+  }
+  auto split = find_split(compiled.circuit, config);
+  if (split) {
+    compiled.split = *split;
+  } else {
+    compiled.why_whole = split.error();
+  }
 }
 
 }  // namespace

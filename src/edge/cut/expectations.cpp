@@ -1,6 +1,7 @@
 #include "edge/cut/expectations.hpp"
 
 #include <algorithm>
+#include <skerry/error.hpp>
 #include <string>
 
 namespace skerry::edge::cut {
@@ -23,6 +24,12 @@ Expectations::Expectations(const Pieces& pieces, std::span<const Wire> place, st
     ports_[link.b.piece].push_back(link.b.wire);
   }
   for (const Observable& observable : observables) {
+    if (observable.num_wires() != place.size()) {
+      throw Error(ErrorCode::invalid_argument,
+                  "the observable has " + std::to_string(observable.num_wires()) + " wires and the circuit " +
+                      std::to_string(place.size()),
+                  "observables");
+    }
     auto& terms = observables_.emplace_back();
     for (const PauliTerm& from : observable.terms()) {
       Term& term = terms.emplace_back();

@@ -36,6 +36,12 @@ double seconds_of(std::string_view header) {
 
 }  // namespace
 
+EndpointOptions endpoint_options(const EdgeExecutionConfig& config) {
+  return {.url = parse_url(config.cloud_endpoint),
+          .tls = {config.cloud_authorities, config.cloud_certificate, config.cloud_key},
+          .api_key = config.cloud_api_key};
+}
+
 Clock::duration Breaker::wait(Clock::time_point now, bool take_trial) {
   if (failures_ < kFailures) return {};
   if (now < open_until_) return open_until_ - now;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <skerry/edge.hpp>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct EndpointOptions {
   std::string api_key;          ///< sent as a bearer token; empty: none
   double connect_seconds = 1.0;  ///< for name, TCP and TLS of one attempt
 };
+/// Those of a config with an endpoint. Errors: invalid_argument (the address).
+EndpointOptions endpoint_options(const EdgeExecutionConfig& config);
 
 /// A circuit breaker (Nygard, Release It!, 2007, ch. 5): after some failures in a row nothing is sent for a while, then
 /// one call is let through. Not thread-safe.

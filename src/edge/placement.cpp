@@ -64,7 +64,8 @@ Verdict judge_edge(const Question& question) {
 
 Verdict judge_hybrid(const Question& question) {
   if (question.config.max_memory_mb == 0.0) return {"max_memory_mb is 0: nothing runs here", {}};
-  if (!question.split || !question.why_not_split.empty()) return {question.why_not_split, {}};
+  if (!question.split || !question.why_not_split.empty())
+    return {question.why_not_split.empty() ? "it was not cut" : question.why_not_split, {}};
   const bool needs_endpoint = std::ranges::any_of(
       question.split->pieces, [](const PieceReport& piece) { return piece.place == ExecutionMethod::cloud; });
   if (needs_endpoint && !question.resources.endpoint_seems_up) return {"a piece needs the endpoint, which is down", {}};

@@ -165,7 +165,8 @@ using ResultPtr = std::shared_ptr<const ExecutionResult>;
 struct PerformanceStatistics {
   std::uint64_t edge_executions = 0, cloud_executions = 0, hybrid_executions = 0;
   std::uint64_t cache_hits = 0;
-  std::uint64_t moved = 0;  ///< executions that another place had to take over
+  std::uint64_t cached_bytes = 0, cached_results = 0;  ///< kept now
+  std::uint64_t moved = 0;                             ///< executions that another place had to take over
   double total_seconds = 0.0;
 
   std::uint64_t executions() const noexcept { return edge_executions + cloud_executions + hybrid_executions; }
@@ -195,6 +196,7 @@ class EdgeExecutor {
   EdgeExecutor(EdgeExecutionConfig config, std::shared_ptr<CircuitCompiler> compiler);
   ~EdgeExecutor();
 
+  const EdgeExecutionConfig& config() const noexcept;
   /// Here when it fits the budget and the machine as it is now; else in pieces, when the circuit can be cut and they
   /// fit; else at the endpoint. What overruns its time is stopped, and moved there.
   /// Errors: not_found (id), budget_exceeded and deadline_exceeded with need, limit and what to change; unavailable

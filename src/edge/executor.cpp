@@ -143,6 +143,10 @@ EdgeExecutor::EdgeExecutor(EdgeExecutionConfig config, std::shared_ptr<CircuitCo
 }
 EdgeExecutor::~EdgeExecutor() = default;
 
+const EdgeExecutionConfig& EdgeExecutor::config() const noexcept {
+  return state_->config;
+}
+
 Resources EdgeExecutor::State::resources() const {
   double load = 0.0;
   if (getloadavg(&load, 1) != 1) load = 0.0;
@@ -309,8 +313,7 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   ExecutionResult done{.circuit_id = circuit->circuit_id, .result = state_->run_placed(placement, *circuit, options)};
   done.method = placement.method;
   done.placement = std::move(placement);
-  done.memory_bytes =
-      done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
+  done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
   done.seconds = elapsed();
   auto result = std::make_shared<const ExecutionResult>(std::move(done));
   const std::scoped_lock lock(state_->mutex);
@@ -329,7 +332,10 @@ Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& 
 
 PerformanceStatistics EdgeExecutor::statistics() const {
   const std::scoped_lock lock(state_->mutex);
-  return state_->statistics;
+  PerformanceStatistics out = state_->statistics;
+  out.cached_bytes = state_->kept.bytes();
+  out.cached_results = state_->kept.size();
+  return out;
 }
 
 Resources EdgeExecutor::resources() const {

@@ -13,11 +13,11 @@ struct Question {
   const EdgeExecutionConfig& config;
   std::uint64_t peak_bytes = 0;  ///< of a run here
   double seconds = 0.0;
-  std::string cannot_run;             ///< why no method can run it here; empty when one can
-  std::optional<SplitReport> split;   ///< priced for what is asked
-  std::string why_not_split;          ///< not empty: why it cannot be run in pieces
+  std::string cannot_run;            ///< why no method can run it here; empty when one can
+  std::optional<SplitReport> split;  ///< priced for what is asked
+  std::string why_not_split;         ///< not empty: why it cannot be run in pieces
   Resources resources;
-  std::string endpoint_failure;       ///< what its last call met
+  std::string endpoint_failure;  ///< what its last call met
 };
 
 /// Here, unless it does not fit, or the machine is short of memory, time, power or coolness and the endpoint seems up;

@@ -1,3 +1,5 @@
+#include "edge/placement.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -5,15 +7,14 @@
 #include <cmath>
 #include <ctime>
 #include <fstream>
+#include <mutex>
 #include <skerry/edge.hpp>
 #include <skerry/skerry.hpp>
-#include <mutex>
 #include <thread>
 
 #include "base/temporary_folder.hpp"
 #include "base/thrown_by.hpp"
 #include "edge/machine_state.hpp"
-#include "edge/placement.hpp"
 #include "edge/split.hpp"
 #include "edge/together.hpp"
 
@@ -39,7 +40,8 @@ Circuit tangled(std::uint32_t wires, int layers) {
   Circuit circuit(wires);
   for (int layer = 0; layer < layers; ++layer) {
     for (Wire wire = 0; wire < wires; ++wire) circuit.u(0.1 * wire, 0.2 * layer, 0.4, wire);
-    for (Wire wire = 0; wire < wires; ++wire) circuit.rxx(0.3 + layer, wire, (wire + 1 + static_cast<Wire>(layer) % (wires - 1)) % wires);
+    for (Wire wire = 0; wire < wires; ++wire)
+      circuit.rxx(0.3 + layer, wire, (wire + 1 + static_cast<Wire>(layer) % (wires - 1)) % wires);
   }
   return circuit;
 }
@@ -154,7 +156,8 @@ TEST(Placement, WhatCannotBeCutSaysNeedLimitAndWhyNot) {
   const Error error = base::thrown_by([&] { edge.run(tangled(18, 6), {.shots = 10}); });
   EXPECT_EQ(error.code(), ErrorCode::budget_exceeded);
   const std::string text = error.what();
-  for (const char* part : {"1000000 bytes", "in pieces: no way was found", "there is no cloud_endpoint", "raise max_memory_mb"})
+  for (const char* part :
+       {"1000000 bytes", "in pieces: no way was found", "there is no cloud_endpoint", "raise max_memory_mb"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   const Error off = base::thrown_by([&] { Edge({.max_memory_mb = 0.0}).run(tangled(3, 1), {}); });
   EXPECT_NE(std::string(off.what()).find("max_memory_mb is 0"), std::string::npos) << off.what();
@@ -206,7 +209,8 @@ TEST(Decision, ATiredMachineSendsWorkAwayButOnlyIfSomebodyTakesIt) {
     tire(question, how);
     const Placement placement = decide(question);
     EXPECT_EQ(placement.method, ExecutionMethod::cloud) << how;
-    EXPECT_NE(placement.explain().find(kWords[static_cast<std::size_t>(how)]), std::string::npos) << placement.explain();
+    EXPECT_NE(placement.explain().find(kWords[static_cast<std::size_t>(how)]), std::string::npos)
+        << placement.explain();
     question.resources.endpoint_seems_up = false;
     EXPECT_EQ(decide(question).method, ExecutionMethod::edge);
     Question lonely = question_of(alone, seconds);

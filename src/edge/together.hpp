@@ -8,9 +8,9 @@
 
 namespace skerry::edge {
 
-/// Calls work(i) for each i, on up to `workers` threads, the largest first, never with more than limit_bytes at once (one
-/// that is larger runs alone). When one throws, no other is begun, `stop` is called, and the first error is thrown once
-/// all have ended.
+/// Calls work(i) for each i, on up to `workers` threads, the largest first, never with more than limit_bytes at once
+/// (one that is larger runs alone). When one throws, no other is begun, `stop` is called, and the first error is thrown
+/// once all have ended.
 void run_together(std::span<const std::uint64_t> bytes, std::uint64_t limit_bytes, int workers,
                   const std::function<void(std::size_t)>& work, const std::function<void()>& stop);
 

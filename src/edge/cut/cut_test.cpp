@@ -30,7 +30,8 @@ Circuit clusters(std::uint32_t wires, int meetings, std::uint64_t seed) {
   const auto some = [&](Wire first) { return static_cast<Wire>(first + random() % (wires / 2)); };
   for (int round = 0; round <= meetings; ++round) {
     for (Wire first : {Wire{0}, wires / 2}) {
-      for (Wire wire = 0; wire < wires / 2; ++wire) circuit.u(angle(random), angle(random), angle(random), first + wire);
+      for (Wire wire = 0; wire < wires / 2; ++wire)
+        circuit.u(angle(random), angle(random), angle(random), first + wire);
       for (Wire wire = 0; wire + 1 < wires / 2; ++wire) circuit.cx(first + wire, first + wire + 1);
     }
     if (round == meetings) break;
@@ -146,7 +147,9 @@ Circuit sparse(std::uint64_t seed, std::uint32_t wires, int gates) {
     const auto op = static_cast<Op>(random() % (std::uint64_t{kGateCount} + (circuit.matrices().empty() ? 0 : 1)));
     const auto aux = op == Op::unitary ? static_cast<std::uint32_t>(random() % circuit.matrices().size()) : 0;
     const auto targets = op == Op::unitary ? circuit.matrices()[aux].wires : static_cast<unsigned>(gate_targets(op));
-    const auto controls = static_cast<std::uint16_t>(random() % 3 == 0 ? random() % 3 : targets == 1 ? random() % 2 : 0);
+    const auto controls = static_cast<std::uint16_t>(random() % 3 == 0 ? random() % 3
+                                                     : targets == 1    ? random() % 2
+                                                                       : 0);
     // Neighbours meet, now and then wires far from each other.
     std::vector<Wire> line(wires);
     for (Wire wire = 0; wire < wires; ++wire) line[wire] = wire;
@@ -175,9 +178,8 @@ TEST(Cut, PiecesOfRandomCircuitsGiveTheStateAndTheExpectationsOfTheWhole) {
     EXPECT_LE(found->pieces.widest(), 12U);
     const auto whole = state_of(circuit);
     ASSERT_LT(distance(*found, whole), 1e-10) << seed;
-    const std::vector<Observable> observables{
-        Observable::parse("0.5*Z0 Z1 - 1.2*X2 + 3 + 0.7*Y0 X3 Y4 - 0.1*Y2 X5", 8),
-        Observable::parse("X0 X1 X2 X3 X4 X5 X6 X7", 8)};
+    const std::vector<Observable> observables{Observable::parse("0.5*Z0 Z1 - 1.2*X2 + 3 + 0.7*Y0 X3 Y4 - 0.1*Y2 X5", 8),
+                                              Observable::parse("X0 X1 X2 X3 X4 X5 X6 X7", 8)};
     RunOptions options;
     options.observables = observables;
     const auto expected = run(circuit, options).expectations;

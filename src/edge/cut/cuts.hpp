@@ -33,9 +33,9 @@ struct Cuts {
 bool is_cuttable(const Instruction& gate, const std::vector<Wire>& side);
 
 /// Few cuts so that no piece has more than max_wires wires, those included that cutting adds: one on each side of a
-/// gate, one behind a wire. A beam over the instructions in order; for each number of cuts the states with the narrowest
-/// pieces survive. O(instructions * max_cuts * wires) times the beam's width, which shrinks for long circuits.
-/// The reason when there is no way with max_cuts.
+/// gate, one behind a wire. A beam over the instructions in order; for each number of cuts the states with the
+/// narrowest pieces survive. O(instructions * max_cuts * wires) times the beam's width, which shrinks for long
+/// circuits. The reason when there is no way with max_cuts.
 Expected<Cuts> find_cuts(const Circuit& straight, std::uint32_t max_wires, std::uint32_t max_cuts);
 
 }  // namespace skerry::edge::cut

@@ -33,10 +33,10 @@ class Expectations {
                  std::vector<std::uint32_t>& letters) const;
 
   const Pieces& pieces_;
-  std::vector<std::array<double, 16>> weights_;          ///< by link
-  std::vector<std::array<std::uint32_t, 2>> port_of_;    ///< of each link's two sides, the number among its piece's
-  std::vector<std::vector<Wire>> ports_;                 ///< by piece
-  std::vector<std::vector<Observable>> parts_;           ///< by piece, different ones
+  std::vector<std::array<double, 16>> weights_;        ///< by link
+  std::vector<std::array<std::uint32_t, 2>> port_of_;  ///< of each link's two sides, the number among its piece's
+  std::vector<std::vector<Wire>> ports_;               ///< by piece
+  std::vector<std::vector<Observable>> parts_;         ///< by piece, different ones
   std::vector<std::vector<Term>> observables_;
 };
 

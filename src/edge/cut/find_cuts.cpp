@@ -91,9 +91,7 @@ class Search {
   }
 
  private:
-  static bool is_better(const State& a, const State& b) {
-    return a.cost != b.cost ? a.cost < b.cost : a.bulk < b.bulk;
-  }
+  static bool is_better(const State& a, const State& b) { return a.cost != b.cost ? a.cost < b.cost : a.bulk < b.bulk; }
 
   void step(std::size_t i, const Instruction& gate) {
     std::vector<std::vector<State>> next(beams_.size());

@@ -22,7 +22,8 @@ LabelledTensor contract(const LabelledTensor& a, const LabelledTensor& b);
 /// The same numbers with the labels in ascending order.
 LabelledTensor sorted(const LabelledTensor& tensor);
 
-/// A piece's amplitudes with the weights of its links in them: wire w of the whole is label w, link l is label wires + l.
+/// A piece's amplitudes with the weights of its links in them: wire w of the whole is label w, link l is label wires +
+/// l.
 LabelledTensor piece_tensor(const Pieces& pieces, std::uint32_t piece, const State& state);
 
 /// Amplitudes of all wires of the straight circuit, which takes 2^wires numbers and once more what is between.

@@ -165,8 +165,7 @@ class Apart {
 
   void gate(const Instruction& gate) {
     const std::uint32_t home = gate.wires.empty() ? 0 : out_.outputs[gate.wires[0]].piece;
-    const bool is_whole =
-        std::ranges::all_of(gate.wires, [&](Wire wire) { return out_.outputs[wire].piece == home; });
+    const bool is_whole = std::ranges::all_of(gate.wires, [&](Wire wire) { return out_.outputs[wire].piece == home; });
     if (!is_whole) return cut_gate(gate);
     if (!is_building_ || out_.circuits.empty()) return;
     std::vector<Wire> wires;
@@ -178,8 +177,8 @@ class Apart {
     // Side a holds controls alone (or, of a rotation, the first target).
     const std::span<const Wire> targets = gate.targets();
     const std::uint32_t target_piece = out_.outputs[targets.empty() ? gate.wires.back() : targets.back()].piece;
-    const auto other = std::ranges::find_if(
-        gate.wires, [&](Wire wire) { return out_.outputs[wire].piece != target_piece; });
+    const auto other =
+        std::ranges::find_if(gate.wires, [&](Wire wire) { return out_.outputs[wire].piece != target_piece; });
     const Place a = fresh(out_.outputs[*other].piece), b = fresh(target_piece);
     Link link{Link::Kind::gate, a, b, {1.0, 1.0, 1.0, -1.0}, 9.0};
     if (gate.controls == 0) {

@@ -5,12 +5,12 @@
 ///
 ///     psi[x, y] = sum over i, j of weights[2 i + j] A[x, port = i] B[y, port = j],
 ///
-/// so a circuit in pieces is a tensor network of bonds of dimension 2. A wire that is cut (Peng, Harrow, Ozols & Wu 2020,
-/// arXiv:1904.00102) ends as a port; the other piece takes it up from one half of a Bell pair, whose other half is the
-/// port, and weights are sqrt(2) times the identity. A gate that is cut (Mitarai & Fujii 2021, arXiv:1909.07534) is a sum
-/// of products: exp(-i theta/2 P x Q) = cos I x I - i sin P x Q, and with R = 1 - 2 |1..1><1..1| on controls of one side,
-/// C(U) = (I x I + R x I + I x U - R x U) / 2. On each side a port in |+> chooses between the two factors. Both papers
-/// run a variant of each piece for each term; here the port holds all variants of a piece in one run.
+/// so a circuit in pieces is a tensor network of bonds of dimension 2. A wire that is cut (Peng, Harrow, Ozols & Wu
+/// 2020, arXiv:1904.00102) ends as a port; the other piece takes it up from one half of a Bell pair, whose other half
+/// is the port, and weights are sqrt(2) times the identity. A gate that is cut (Mitarai & Fujii 2021, arXiv:1909.07534)
+/// is a sum of products: exp(-i theta/2 P x Q) = cos I x I - i sin P x Q, and with R = 1 - 2 |1..1><1..1| on controls
+/// of one side, C(U) = (I x I + R x I + I x U - R x U) / 2. On each side a port in |+> chooses between the two factors.
+/// Both papers run a variant of each piece for each term; here the port holds all variants of a piece in one run.
 #pragma once
 
 #include <array>
@@ -57,8 +57,8 @@ struct Pieces {
   double sampling_overhead() const noexcept;
 };
 
-/// Takes the circuit apart. Pieces that are joined by nothing are put together up to 12 wires, so that idle wires are not
-/// a piece each. Precondition: the circuit is straight, its parameters are bound, the cuts are of it.
+/// Takes the circuit apart. Pieces that are joined by nothing are put together up to 12 wires, so that idle wires are
+/// not a piece each. Precondition: the circuit is straight, its parameters are bound, the cuts are of it.
 Pieces take_apart(const Circuit& straight, const Cuts& cuts);
 
 }  // namespace skerry::edge::cut

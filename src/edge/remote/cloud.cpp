@@ -162,12 +162,13 @@ Result result_of(wire::CircuitAnswer answer) {
 
 Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience) {
   const Body body = wire::encode(request);
-  Endpoint::Call call{.method = "POST",
-                      .target = std::string(is_long ? wire::kJobsPath : wire::kCircuitsPath),
-                      .headers = {{"Content-Type", body.has_binary() ? "application/octet-stream" : "application/json"}},
-                      .body = body.bytes,
-                      .max_body_bytes = most_bytes(request),
-                      .repeatable = !request.token.empty()};
+  Endpoint::Call call{
+      .method = "POST",
+      .target = std::string(is_long ? wire::kJobsPath : wire::kCircuitsPath),
+      .headers = {{"Content-Type", body.has_binary() ? "application/octet-stream" : "application/json"}},
+      .body = body.bytes,
+      .max_body_bytes = most_bytes(request),
+      .repeatable = !request.token.empty()};
   if (body.has_binary()) call.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
   if (is_long) return Job(endpoint, patience).run(call);
   const HttpAnswer answer = endpoint.call(call, patience);

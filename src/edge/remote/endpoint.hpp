@@ -1,6 +1,6 @@
 /// \file
-/// A server as its callers see it: connections that are kept, calls that are repeated when that is safe, and a memory of
-/// how it behaved.
+/// A server as its callers see it: connections that are kept, calls that are repeated when that is safe, and a memory
+/// of how it behaved.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ namespace skerry::edge::remote {
 struct EndpointOptions {
   Url url;
   TlsFiles tls;
-  std::string api_key;          ///< sent as a bearer token; empty: none
+  std::string api_key;           ///< sent as a bearer token; empty: none
   double connect_seconds = 1.0;  ///< for name, TCP and TLS of one attempt
 };
 /// Those of a config with an endpoint. Errors: invalid_argument (the address).

@@ -32,8 +32,8 @@ struct HttpAnswer {
 };
 
 /// Sends and reads. A body may come with its length, in chunks, or end with the connection.
-/// Errors: those of Connection; unavailable for an answer that is no HTTP or ends early, limit_exceeded for a body beyond
-/// max_body_bytes or a head beyond 64 KiB.
+/// Errors: those of Connection; unavailable for an answer that is no HTTP or ends early, limit_exceeded for a body
+/// beyond max_body_bytes or a head beyond 64 KiB.
 HttpAnswer exchange(Connection& connection, const Url& url, const HttpRequest& request, std::uint64_t max_body_bytes,
                     const Patience& patience);
 

@@ -120,7 +120,8 @@ std::string computed(const Received& request) {
   options.seed = asked.seed;
   options.want_state = asked.state;
   const auto& circuit = std::get<Circuit>(loaded.contents.program);
-  for (const auto& text : asked.observables) options.observables.push_back(Observable::parse(text, circuit.num_wires()));
+  for (const auto& text : asked.observables)
+    options.observables.push_back(Observable::parse(text, circuit.num_wires()));
   if (!asked.parameter_sets.empty()) options.named_parameters = asked.parameter_sets[0].named;
   const Result result = run(circuit, options);
   wire::CircuitAnswer answer{.expectations = result.expectations, .method = result.report.method};
@@ -279,8 +280,7 @@ TEST(Endpoint, TellsWhatItDoesNotUnderstand) {
       send_text(socket, text);
     });
     Endpoint endpoint(options_for(server.url()));
-    const Error error =
-        base::thrown_by([&] { endpoint.call({.target = "/v2", .max_body_bytes = 1000}, within(5s)); });
+    const Error error = base::thrown_by([&] { endpoint.call({.target = "/v2", .max_body_bytes = 1000}, within(5s)); });
     EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
     EXPECT_TRUE(std::string(error.what()).starts_with(server.url())) << error.what();
   }
@@ -444,9 +444,8 @@ Circuit until_one(double angle) {
   loop.close_block();
   auto& pool = loop.expressions();
   const ScalarType bit{ScalarKind::boolean, 1};
-  loop.while_loop(pool.binary(ExprOp::eq, pool.leaf(ExprOp::bit, 0, bit),
-                              pool.constant(Scalar::of(std::int64_t{0}, bit))),
-                  body);
+  loop.while_loop(
+      pool.binary(ExprOp::eq, pool.leaf(ExprOp::bit, 0, bit), pool.constant(Scalar::of(std::int64_t{0}, bit))), body);
   return loop;
 }
 

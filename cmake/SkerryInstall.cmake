@@ -21,10 +21,12 @@ function(skerry_sum target name)
 endfunction()
 
 get_property(rooms GLOBAL PROPERTY SKERRY_ROOMS)
+# The server is a program, not a library: nobody who embeds Skerry links its sockets.
+list(REMOVE_ITEM rooms serve)
 skerry_sum(skerry_shared "" ${rooms})
 set_target_properties(skerry_shared PROPERTIES EXPORT_NAME skerry)
 # What a device links that only runs packages.
-list(REMOVE_ITEM rooms frontend emit engine edge)
+list(REMOVE_ITEM rooms frontend emit engine edge wire)
 skerry_sum(skerry_runtime_shared _runtime ${rooms})
 set_target_properties(skerry_runtime_shared PROPERTIES EXPORT_NAME runtime)
 

@@ -1,0 +1,138 @@
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/output.hpp"
+#include "cli/programs.hpp"
+#include "cli/verb.hpp"
+#include "serve/server.hpp"
+
+namespace skerry::cli {
+namespace {
+
+struct Flags {
+  std::string repository, http = "127.0.0.1:8000", keys, jobs, make_key, roles = "read,infer,circuits";
+  std::vector<std::uint32_t> batches = {4, 16, 32};
+  double batch_delay_us = 0.0, drain_seconds = 30.0;
+  std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2;
+  bool log_requests = false;
+};
+
+// `127.0.0.1:8000`, `[::1]:8000`.
+void read_address(const std::string& text, std::string& host, std::uint16_t& port) {
+  const std::size_t colon = text.rfind(':');
+  const char* end = text.data() + text.size();
+  if (colon == std::string::npos || colon == 0 || std::from_chars(text.data() + colon + 1, end, port).ptr != end ||
+      colon + 1 == text.size()) {
+    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not an address", "--http", "write 127.0.0.1:8000");
+  }
+  host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+}
+
+serve::ServerOptions options_of(const Flags& flags, const Context& context) {
+  serve::ServerOptions options;
+  serve::ServiceOptions& service = options.service;
+  service.repository.folder = flags.repository;
+  service.repository.limits = context.settings.limits();
+  service.repository.batching = {
+      .preferred = flags.batches,
+      .max_delay = std::chrono::microseconds(static_cast<std::int64_t>(flags.batch_delay_us)),
+      .max_queue = flags.max_queue};
+  service.jobs.folder = flags.jobs;
+  serve::CircuitLimits& circuits = service.jobs.limits;
+  const Limits limits = context.settings.limits();
+  circuits.threads = limits.threads;
+  if (limits.max_memory_bytes) circuits.max_memory_bytes = *limits.max_memory_bytes;
+  if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
+  service.key_file = flags.keys;
+  service.log_requests = flags.log_requests;
+  service.max_body_bytes = options.http.max_body_bytes = flags.max_body_mb << 20U;
+  options.http.threads = static_cast<int>(flags.io_threads);
+  options.drain_seconds = flags.drain_seconds;
+  read_address(flags.http, options.http.host, options.http.port);
+  return options;
+}
+
+int run(const Flags& flags, const Context& context) {
+  if (!flags.make_key.empty()) {
+    const serve::NewKey made = serve::make_key(flags.make_key, flags.roles);
+    if (context.json) {
+      print_json({{"ok", true}, {"key", made.key}, {"line", made.line}});
+    } else {
+      std::printf("key   %s\nline  %s\n", made.key.c_str(), made.line.c_str());
+    }
+    return 0;
+  }
+  return serve::serve(options_of(flags, context), [&](const serve::Listening& listening) {
+    if (context.json) {
+      print_json({{"ok", true}, {"http", listening.http}, {"seconds", listening.seconds}});
+    } else {
+      std::printf("serving on http://%s after %.0f ms\n", listening.http.c_str(), listening.seconds * 1000.0);
+    }
+    std::fflush(stdout);
+  });
+}
+
+Action declare(CLI::App& command) {
+  auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
+  command.add_option("--model-repository", flags->repository, "Models, as NAME/1/model.onnx (or .skerry, .qasm)")
+      ->type_name("FOLDER");
+  command.add_option("--http", flags->http, "Where to listen; port 0 takes a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  command.add_option("--keys", flags->keys, "API keys; without them only this machine is served")->type_name("FILE");
+  command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
+      ->type_name("FOLDER");
+  command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
+      ->type_name("N,...")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--batch-delay-us", flags->batch_delay_us, "How long a request waits for company at most")
+      ->type_name("MICROSECONDS")
+      ->check(CLI::Range(0.0, 1e7))
+      ->capture_default_str();
+  command.add_option("--max-queue", flags->max_queue, "Requests that may wait for a model; more are refused")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command.add_option("--max-body-mb", flags->max_body_mb, "Largest body of a request")
+      ->type_name("MB")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command.add_option("--io-threads", flags->io_threads, "Threads that read and write sockets")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command.add_option("--drain-seconds", flags->drain_seconds, "Time for requests in flight after SIGTERM")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command.add_flag("--log-requests", flags->log_requests, "Log every request, not only those that failed");
+  command.add_option("--make-key", flags->make_key, "Print a new API key and its line for --keys, then end")
+      ->type_name("NAME");
+  command.add_option("--roles", flags->roles, "Of --make-key: read, infer, circuits, admin")
+      ->type_name("ROLE,...")
+      ->capture_default_str();
+  return [flags](Context& context) {
+    if (!flags->batches.empty() && flags->batches.back() <= 1) flags->batches.clear();
+    return run(*flags, context);
+  };
+}
+
+}  // namespace
+
+extern const Verb serve_verb;
+const Verb serve_verb = {
+    "serve",
+    "Serve models and circuits over HTTP",
+    "skerry serve --model-repository models\n"
+    "skerry serve --model-repository models --http 0.0.0.0:8000 --keys keys.txt\n"
+    "skerry serve --make-key alice --roles infer,read >> keys.txt\n",
+    true,
+    declare,
+};
+
+}  // namespace skerry::cli

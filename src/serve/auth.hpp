@@ -1,0 +1,73 @@
+/// \file
+/// Who may do what: API keys, stored as hashes, with roles.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace skerry::serve {
+
+/// What a route asks for. Roles do not contain each other; `admin` alone has all.
+enum class Role : std::uint8_t { nobody, read, infer, circuits, admin };
+/// `read`, `infer`, ... Errors: invalid_argument.
+Role role_from_name(std::string_view name);
+
+/// Who a request comes from.
+struct Principal {
+  std::string name;  ///< of the key; `anonymous` without authentication
+  std::vector<Role> roles;
+  std::vector<std::string> models;  ///< that may be used; none: all
+  double requests_per_second = 0;   ///< 0: no limit
+
+  bool has(Role role) const noexcept;
+  bool may_use(std::string_view model) const noexcept;
+};
+
+/// The keys of one file; each line is
+/// `NAME SHA256-HEX ROLE[,ROLE...] [models=A,B] [rate=REQUESTS-PER-SECOND]`, `#` begins a comment. From any thread.
+class KeyRing {
+ public:
+  /// Errors: not_found, io_error, syntax_error with the line.
+  static KeyRing read(const std::filesystem::path& file);
+
+  /// The owner of a key. Every known hash is compared, in constant time each, whatever was presented.
+  const Principal* find(std::string_view key) const;
+  std::size_t size() const noexcept { return keys_.size(); }
+
+ private:
+  struct Key {
+    std::array<unsigned char, 32> hash;
+    Principal principal;
+  };
+  std::vector<Key> keys_;
+};
+
+/// A new key and the line that lets it in. Errors: internal (no random bytes).
+struct NewKey {
+  std::string key, line;
+};
+NewKey make_key(std::string_view name, std::string_view roles);
+
+/// Token buckets by name, one second deep. From any thread.
+class RateLimiter {
+ public:
+  /// Takes one request from the bucket of `name`. False: too many. rate: a second; 0: no limit.
+  bool admit(const std::string& name, double rate);
+
+ private:
+  struct Bucket {
+    double tokens = 0.0;
+    std::int64_t last_ns = 0;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Bucket> buckets_;
+};
+
+}  // namespace skerry::serve

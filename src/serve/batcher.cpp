@@ -1,0 +1,350 @@
+#include "serve/batcher.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <skerry/error.hpp>
+#include <thread>
+
+namespace skerry::serve {
+namespace {
+
+constexpr double kForget = 0.9;      // weight of the past in the mean time of a row
+constexpr double kTolerance = 1e-4;  // between a row alone and in a batch: the order of sums differs
+
+Nanoseconds since(Clock::time_point begin) {
+  return std::chrono::duration_cast<Nanoseconds>(Clock::now() - begin);
+}
+
+bool has_free_rows(const Graph& graph, const std::vector<ValueId>& ids) {
+  return std::all_of(ids.begin(), ids.end(), [&](ValueId id) {
+    const auto& shape = graph.value(id).type.shape;
+    return shape && !shape->empty() && !shape->front().is_known();
+  });
+}
+
+std::int64_t rows_of(const NamedTensors& tensors) {
+  return tensors.empty() || tensors.front().second.shape().rank() == 0 ? 1 : tensors.front().second.shape()[0];
+}
+
+// Equal but for the first extent, which is the same for all inputs of a call.
+bool same_row_types(const NamedTensors& a, const NamedTensors& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    const auto xd = x.second.shape().dims(), yd = y.second.shape().dims();
+    return x.first == y.first && x.second.dtype() == y.second.dtype() && xd.size() == yd.size() && !xd.empty() &&
+           std::equal(xd.begin() + 1, xd.end(), yd.begin() + 1);
+  });
+}
+
+bool rows_agree(const NamedTensors& tensors) {
+  const std::int64_t rows = rows_of(tensors);
+  return rows > 0 && std::all_of(tensors.begin(), tensors.end(), [rows](const auto& named) {
+           return named.second.shape().rank() > 0 && named.second.shape()[0] == rows;
+         });
+}
+
+Tensor stacked(std::span<const InferCall* const> calls, std::size_t input, std::int64_t rows) {
+  const Tensor& first = calls.front()->inputs[input].second;
+  std::vector<std::int64_t> dims(first.shape().dims().begin(), first.shape().dims().end());
+  dims.front() = rows;
+  Tensor out(first.dtype(), Shape(dims));
+  std::byte* at = out.mutable_view().data();
+  for (const InferCall* call : calls) {
+    const TensorView& part = call->inputs[input].second.view();
+    std::memcpy(at, part.data(), part.bytes());
+    at += part.bytes();
+  }
+  return out;
+}
+
+// Rows [first, first + count) of a tensor; storage is shared.
+Tensor rows_from(const Tensor& tensor, std::int64_t first, std::int64_t count) {
+  std::vector<std::int64_t> dims(tensor.shape().dims().begin(), tensor.shape().dims().end());
+  const std::uint64_t row_bytes = tensor.view().bytes() / static_cast<std::uint64_t>(dims.front());
+  dims.front() = count;
+  return {TensorView(tensor.dtype(), Shape(dims), tensor.view().data() + static_cast<std::uint64_t>(first) * row_bytes),
+          tensor.owner()};
+}
+
+bool same_bytes(const NamedTensors& a, const NamedTensors& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    const TensorView &u = x.second.view(), &v = y.second.view();
+    return u.bytes() == v.bytes() && std::memcmp(u.data(), v.data(), u.bytes()) == 0;
+  });
+}
+
+template <class T>
+bool close(const Tensor& a, const Tensor& b) {
+  const auto x = a.as<T>(), y = b.as<T>();
+  return std::equal(x.begin(), x.end(), y.begin(), [](T u, T v) {
+    return u == v || std::abs(static_cast<double>(u) - static_cast<double>(v)) <=
+                         kTolerance * (1.0 + std::abs(static_cast<double>(u)));
+  });
+}
+
+bool same_answer(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
+  if (a.dtype() == DType::f32) return close<float>(a, b);
+  if (a.dtype() == DType::f64) return close<double>(a, b);
+  return std::memcmp(a.view().data(), b.view().data(), a.view().bytes()) == 0;
+}
+
+}  // namespace
+
+struct Batcher::State {
+  enum class Trust : std::uint8_t { never, unknown, proven };
+
+  State(std::shared_ptr<const Graph> graph, Limits limits, BatchOptions batch_options,
+        std::shared_ptr<ModelStatistics> counters)
+      : options(std::move(batch_options)),
+        statistics(std::move(counters)),
+        batched(graph, limits),
+        single(graph, limits) {
+    const bool free = has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
+    trust = free && !graph->inputs().empty() && !options.preferred.empty() ? Trust::unknown : Trust::never;
+  }
+
+  BatchOptions options;
+  std::shared_ptr<ModelStatistics> statistics;
+  Session batched, single;  // two, so that odd shapes do not push out the plans of the preferred sizes
+  std::atomic<Trust> trust{Trust::unknown};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<InferCall> queue;  // sorted by priority, then arrival
+  bool ending = false;
+  std::size_t running = 0;
+  double row_seconds = 0.0;  // mean of late, under the lock
+  std::thread thread;
+
+  std::size_t largest() const { return options.preferred.back(); }
+
+  void work() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      changed.wait(lock, [&] { return ending || !queue.empty(); });
+      if (queue.empty()) return;
+      std::vector<InferCall> calls = gather(lock);
+      running = calls.size();
+      lock.unlock();
+      run(calls);
+      calls.clear();
+      lock.lock();
+      running = 0;
+    }
+  }
+
+  // Takes what is run next; waits for company as long as the options allow.
+  std::vector<InferCall> gather(std::unique_lock<std::mutex>& lock) {
+    if (trust != Trust::never && options.max_delay.count() > 0 && !ending) {
+      const auto until = std::min(queue.front().arrived + options.max_delay, queue.front().deadline);
+      changed.wait_until(lock, until, [&] { return ending || queue.size() >= largest(); });
+    }
+    std::vector<InferCall> calls;
+    calls.push_back(std::move(queue.front()));
+    queue.pop_front();
+    if (trust == Trust::never || !rows_agree(calls[0].inputs)) return calls;
+    std::vector<std::size_t> fitting;  // places in the queue of those that can come along
+    auto rows = static_cast<std::uint64_t>(rows_of(calls[0].inputs));
+    std::size_t best = 0;  // how many of them make the largest preferred size
+    for (std::size_t i = 0; i < queue.size() && rows < largest(); ++i) {
+      if (!rows_agree(queue[i].inputs) || !same_row_types(calls[0].inputs, queue[i].inputs)) continue;
+      rows += static_cast<std::uint64_t>(rows_of(queue[i].inputs));
+      fitting.push_back(i);
+      if (std::binary_search(options.preferred.begin(), options.preferred.end(), rows)) best = fitting.size();
+    }
+    for (std::size_t k = 0; k < best; ++k) calls.push_back(std::move(queue[fitting[k]]));
+    for (std::size_t k = best; k-- > 0;) queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(fitting[k]));
+    return calls;
+  }
+
+  void run(std::vector<InferCall>& calls) {
+    std::vector<InferCall*> alive;
+    for (InferCall& call : calls) {
+      if (call.stop.stop_requested()) {
+        fail(call,
+             std::make_exception_ptr(Error(ErrorCode::cancelled, "the caller went away while it waited", "queue")));
+      } else if (Clock::now() >= call.deadline) {
+        fail(call, std::make_exception_ptr(
+                       Error(ErrorCode::deadline_exceeded, "the time was over while the request waited", "queue")));
+      } else {
+        alive.push_back(&call);
+      }
+    }
+    if (alive.size() > 1 && trust == Trust::proven && run_together(alive)) return;
+    std::vector<NamedTensors> answers;
+    for (InferCall* call : alive) answers.push_back(run_alone(*call, alive.size() > 1));
+    if (alive.size() > 1 && trust == Trust::unknown) prove(alive, answers);
+    if (alive.size() > 1) {
+      for (std::size_t i = 0; i < alive.size(); ++i) {
+        if (alive[i]->done) finish(*alive[i], std::move(answers[i]), {});
+      }
+    }
+  }
+
+  static void fail(InferCall& call, std::exception_ptr why, ModelStatistics* statistics) {
+    statistics->failed(since(call.arrived));
+    const auto done = std::exchange(call.done, nullptr);
+    done(std::move(why), {}, {});
+  }
+  void fail(InferCall& call, std::exception_ptr why) { fail(call, std::move(why), statistics.get()); }
+
+  void finish(InferCall& call, NamedTensors outputs, Timing timing) {
+    timing.total = since(call.arrived);
+    statistics->succeeded(timing, static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs))));
+    const auto done = std::exchange(call.done, nullptr);
+    done(nullptr, std::move(outputs), timing);
+  }
+
+  // hold: the answer is given later, by the caller of this.
+  NamedTensors run_alone(InferCall& call, bool hold) {
+    Timing timing{.queue = since(call.arrived)};
+    try {
+      const auto begin = Clock::now();
+      const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
+      const bool preferred = rows == 1 || std::binary_search(options.preferred.begin(), options.preferred.end(), rows);
+      NamedTensors outputs = std::move((preferred ? batched : single).run(call.inputs).tensors);
+      timing.infer = since(begin);
+      statistics->executed(rows, {}, timing.infer, {});
+      learn(timing.infer, rows);
+      if (!hold) finish(call, std::move(outputs), timing);
+      return outputs;
+    } catch (...) {
+      fail(call, std::current_exception());
+      return {};
+    }
+  }
+
+  NamedTensors outputs_together(const std::vector<InferCall*>& calls, Timing& timing) {
+    const auto begin = Clock::now();
+    std::int64_t rows = 0;
+    for (const InferCall* call : calls) rows += rows_of(call->inputs);
+    NamedTensors inputs;
+    for (std::size_t i = 0; i < calls.front()->inputs.size(); ++i) {
+      inputs.emplace_back(calls.front()->inputs[i].first, stacked({calls.data(), calls.size()}, i, rows));
+    }
+    timing.input = since(begin);
+    const auto start = Clock::now();
+    NamedTensors outputs = std::move(batched.run(inputs).tensors);
+    timing.infer = since(start);
+    for (const auto& [name, tensor] : outputs) {
+      if (tensor.shape().rank() == 0 || tensor.shape()[0] != rows)
+        throw Error(ErrorCode::internal, "output '" + name + "' has not a row for each row of the input");
+    }
+    statistics->executed(static_cast<std::uint64_t>(rows), timing.input, timing.infer, {});
+    learn(timing.infer, static_cast<std::uint64_t>(rows));
+    return outputs;
+  }
+
+  static NamedTensors part_of(const NamedTensors& all, std::int64_t first, std::int64_t count) {
+    NamedTensors part;
+    for (const auto& [name, tensor] : all) part.emplace_back(name, rows_from(tensor, first, count));
+    return part;
+  }
+
+  // False: it failed, which may be the fault of one of them, so each is run alone.
+  bool run_together(const std::vector<InferCall*>& calls) {
+    Timing timing;
+    const auto begin = Clock::now();
+    NamedTensors outputs;
+    try {
+      outputs = outputs_together(calls, timing);
+    } catch (const std::exception&) {
+      return false;
+    }
+    std::int64_t row = 0;
+    for (InferCall* call : calls) {
+      const std::int64_t rows = rows_of(call->inputs);
+      timing.queue = std::chrono::duration_cast<Nanoseconds>(begin - call->arrived);
+      finish(*call, part_of(outputs, row, rows), timing);
+      row += rows;
+    }
+    return true;
+  }
+
+  void prove(const std::vector<InferCall*>& calls, const std::vector<NamedTensors>& alone) {
+    if (std::any_of(calls.begin(), calls.end(), [](const InferCall* call) { return !call->done; })) return;
+    // Equal rows prove nothing: their mean, for one, is the same as each of them.
+    if (std::all_of(calls.begin() + 1, calls.end(),
+                    [&](const InferCall* call) { return same_bytes(call->inputs, calls.front()->inputs); }))
+      return;
+    bool equal = true;
+    try {
+      Timing timing;
+      const NamedTensors together = outputs_together(calls, timing);
+      std::int64_t row = 0;
+      for (std::size_t i = 0; i < calls.size() && equal; ++i) {
+        const std::int64_t rows = rows_of(calls[i]->inputs);
+        const NamedTensors part = part_of(together, row, rows);
+        for (std::size_t k = 0; k < part.size(); ++k) equal = equal && same_answer(part[k].second, alone[i][k].second);
+        row += rows;
+      }
+    } catch (const std::exception&) {
+      equal = false;
+    }
+    trust = equal ? Trust::proven : Trust::never;
+  }
+
+  void learn(Nanoseconds infer, std::uint64_t rows) {
+    const std::lock_guard lock(mutex);
+    const double seconds = static_cast<double>(infer.count()) * 1e-9 / static_cast<double>(rows);
+    row_seconds = row_seconds == 0.0 ? seconds : kForget * row_seconds + (1.0 - kForget) * seconds;
+  }
+};
+
+Batcher::Batcher(std::shared_ptr<const Graph> graph, Limits limits, BatchOptions options,
+                 std::shared_ptr<ModelStatistics> statistics)
+    : state_(std::make_unique<State>(std::move(graph), std::move(limits), std::move(options), std::move(statistics))) {
+  state_->thread = std::thread([state = state_.get()] { state->work(); });
+}
+
+Batcher::~Batcher() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->ending = true;
+  }
+  state_->changed.notify_all();
+  state_->thread.join();
+}
+
+void Batcher::submit(InferCall call) {
+  State& state = *state_;
+  {
+    const std::lock_guard lock(state.mutex);
+    const std::size_t before = state.queue.size() + state.running;
+    const bool full = state.queue.size() >= state.options.max_queue;
+    const bool late = call.deadline != Clock::time_point::max() &&
+                      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                                         state.row_seconds * static_cast<double>(before))) >=
+                          call.deadline;
+    if (full || late) {
+      state.statistics->rejected();
+      if (full)
+        throw Error(ErrorCode::unavailable,
+                    "the model's queue is full, " + std::to_string(state.queue.size()) + " requests wait", "queue",
+                    "try again later");
+      throw Error(ErrorCode::deadline_exceeded,
+                  "with " + std::to_string(before) + " requests before this one its time would be over", "queue",
+                  "try again later or allow more time");
+    }
+    const auto place = std::upper_bound(state.queue.begin(), state.queue.end(), call.priority,
+                                        [](std::uint64_t p, const InferCall& other) { return p < other.priority; });
+    state.queue.insert(place, std::move(call));
+  }
+  state.changed.notify_one();
+}
+
+std::size_t Batcher::waiting() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->queue.size() + state_->running;
+}
+
+bool Batcher::can_batch() const noexcept {
+  return state_->trust.load() != State::Trust::never;
+}
+
+}  // namespace skerry::serve

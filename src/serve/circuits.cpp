@@ -1,0 +1,124 @@
+#include "serve/circuits.hpp"
+
+#include <algorithm>
+
+namespace skerry::serve {
+namespace {
+
+Circuit circuit_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+  Program program = loads(request.program, {.limits = limits.import}, "program");
+  if (auto* circuit = std::get_if<Circuit>(&program)) return std::move(*circuit);
+  throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", "program",
+              "serve it from the repository and ask for an inference");
+}
+
+void check(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+  if (request.shots > limits.max_shots) {
+    throw Error(ErrorCode::limit_exceeded,
+                std::to_string(request.shots) + " shots are more than the limit of " + std::to_string(limits.max_shots),
+                "shots");
+  }
+  if (request.parameter_sets.size() > limits.max_parameter_sets) {
+    throw Error(ErrorCode::limit_exceeded,
+                std::to_string(request.parameter_sets.size()) + " parameter sets are more than the limit of " +
+                    std::to_string(limits.max_parameter_sets),
+                "parameter_sets");
+  }
+}
+
+RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circuit, const CircuitLimits& limits,
+                      const RunControl& control) {
+  RunOptions options;
+  options.shots = request.shots;
+  options.seed = request.seed;
+  options.method = request.method;
+  options.precision = request.single_precision ? Precision::single_precision : Precision::double_precision;
+  for (const std::string& text : request.observables) {
+    try {
+      options.observables.push_back(Observable::parse(text, circuit.num_wires()));
+    } catch (const Error& error) {
+      throw error.at("observables");
+    }
+  }
+  options.want_state = request.state;
+  options.want_probabilities = request.probabilities;
+  options.probability_wires = request.probability_wires;
+  options.want_memory = request.memory;
+  options.initial_state = request.initial_state;
+  if (!request.noise.empty())
+    options.noise = std::make_shared<const NoiseModel>(loads_noise(request.noise, limits.import, "noise"));
+  options.max_bond_dimension = request.max_bond_dimension;
+  options.limits.threads = limits.threads;
+  options.limits.max_memory_bytes = limits.max_memory_bytes;
+  if (request.max_memory_mb && *request.max_memory_mb * 1e6 < static_cast<double>(limits.max_memory_bytes))
+    options.limits.max_memory_bytes = static_cast<std::uint64_t>(*request.max_memory_mb * 1e6);
+  options.limits.max_execution_time = std::chrono::duration<double>(
+      std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds));
+  options.limits.control = control;
+  return options;
+}
+
+void set_parameters(RunOptions& options, const wire::ParameterSet& set) {
+  options.parameters = set.values;
+  options.named_parameters = set.named;
+}
+
+Tensor memory_tensor(const std::vector<std::uint64_t>& words, std::uint64_t shots) {
+  const auto rows = static_cast<std::int64_t>(shots);
+  return Tensor::from<std::uint64_t>(words,
+                                     {rows, static_cast<std::int64_t>(words.size()) / std::max<std::int64_t>(1, rows)});
+}
+
+wire::CircuitAnswer answer_of(const wire::CircuitRequest& request, const Result& result) {
+  wire::CircuitAnswer answer;
+  for (std::size_t i = 0; i < result.counts.size(); ++i)
+    answer.counts.emplace_back(result.counts.text(i), result.counts.times(i));
+  if (request.memory) answer.memory = memory_tensor(result.memory, request.shots);
+  answer.expectations = result.expectations;
+  answer.standard_errors = result.standard_errors;
+  answer.probabilities = result.probabilities;
+  if (result.state) answer.state = result.state->amplitudes();
+  answer.outputs = result.outputs;
+  answer.discarded_weight = result.discarded_weight;
+  answer.error_bound = result.error_bound;
+  answer.bond_dimension = result.bond_dimension;
+  answer.method = result.report.method;
+  answer.predicted_bytes = result.report.predicted_bytes;
+  answer.peak_bytes = result.report.peak_bytes;
+  answer.predicted_seconds = result.report.predicted_seconds;
+  answer.seconds = result.report.seconds;
+  answer.threads = result.report.threads;
+  return answer;
+}
+
+}  // namespace
+
+wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
+                                const RunControl& control) {
+  check(request, limits);
+  const Circuit circuit = circuit_of(request, limits);
+  const std::size_t sets = std::max<std::size_t>(1, request.parameter_sets.size());
+  wire::CircuitReply reply{.id = request.id};
+  for (std::size_t i = 0; i < sets; ++i) {
+    control.check("parameter set " + std::to_string(i));
+    RunControl part = control;
+    part.progress = Progress([&, i](double fraction, std::string_view stage) {
+      control.report((static_cast<double>(i) + fraction) / static_cast<double>(sets), stage);
+    });
+    RunOptions options = options_of(request, circuit, limits, part);
+    if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets[i]);
+    reply.results.push_back(answer_of(request, skerry::run(circuit, options)));
+  }
+  return reply;
+}
+
+Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+  check(request, limits);
+  const Circuit circuit = circuit_of(request, limits);
+  RunOptions options = options_of(request, circuit, limits, {});
+  if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets.front());
+  std::string refusal;
+  return skerry::plan(circuit, options, &refusal);
+}
+
+}  // namespace skerry::serve

@@ -1,0 +1,126 @@
+#include <algorithm>
+
+#include "serve/service.hpp"
+#include "wire/tensors.hpp"
+
+namespace skerry::serve {
+namespace {
+
+std::string names_of(const std::vector<TensorInfo>& infos) {
+  std::string names;
+  for (const TensorInfo& info : infos) names += (names.empty() ? "'" : ", '") + info.name + "'";
+  return names.empty() ? "none" : names;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& dims) {
+  std::string text = "[";
+  for (const std::int64_t dim : dims) text += (text.size() > 1 ? "," : "") + std::to_string(dim);
+  return text + "]";
+}
+
+bool fits(const std::vector<std::int64_t>& wanted, const Shape& given, bool known_rank) {
+  if (!known_rank) return true;
+  if (wanted.size() != static_cast<std::size_t>(given.rank())) return false;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i] >= 0 && wanted[i] != given[static_cast<int>(i)]) return false;
+  }
+  return true;
+}
+
+void check(const Model& model, std::size_t at, const wire::InferInput& input) {
+  const TensorInfo& wanted = model.inputs[at];
+  const std::string where = "input '" + input.name + "'";
+  if (input.dtype != wanted.dtype) {
+    throw Error(ErrorCode::type_mismatch,
+                "the model wants " + std::string(wire::datatype_name(wanted.dtype)) + ", it is given " +
+                    std::string(wire::datatype_name(input.dtype)),
+                where);
+  }
+  const bool known_rank = model.graph->value(model.graph->inputs()[at]).type.shape.has_value();
+  if (!fits(wanted.shape, input.shape, known_rank)) {
+    throw Error(ErrorCode::type_mismatch,
+                "the model wants shape " + shape_text(wanted.shape) + ", it is given " + input.shape.text(), where);
+  }
+  if (input.shape.elements() == 0) throw Error(ErrorCode::invalid_argument, "the tensor has no elements", where);
+}
+
+void add_outputs(wire::InferReply& reply, const wire::InferRequest& request, NamedTensors outputs) {
+  if (request.outputs.empty()) {
+    for (auto& [name, tensor] : outputs)
+      reply.outputs.push_back({name, std::move(tensor), request.binary_output, std::nullopt});
+    return;
+  }
+  for (const wire::RequestedOutput& wanted : request.outputs) {
+    const auto found =
+        std::find_if(outputs.begin(), outputs.end(), [&](const auto& named) { return named.first == wanted.name; });
+    reply.outputs.push_back({wanted.name, found->second, wanted.binary, std::nullopt});
+  }
+}
+
+Clock::time_point deadline_of(const wire::InferRequest& request, Clock::time_point arrived) {
+  constexpr std::uint64_t kLongest = 86'400'000'000;  // a day
+  return request.timeout_us == 0 ? Clock::time_point::max()
+                                 : arrived + std::chrono::microseconds(std::min(request.timeout_us, kLongest));
+}
+
+}  // namespace
+
+NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs) {
+  NamedTensors ready;
+  for (std::size_t i = 0; i < model.inputs.size(); ++i) {
+    const std::string& name = model.inputs[i].name;
+    const auto found =
+        std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
+    if (found == inputs.end()) {
+      throw Error(ErrorCode::invalid_argument, "input '" + name + "' is missing", model.name,
+                  "the model's inputs are " + names_of(model.inputs));
+    }
+    check(model, i, *found);
+    ready.emplace_back(name, std::move(found->tensor));
+  }
+  if (inputs.size() > model.inputs.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "the model takes " + std::to_string(model.inputs.size()) + " inputs, " + std::to_string(inputs.size()) +
+                    " are given",
+                model.name, "its inputs are " + names_of(model.inputs));
+  }
+  return ready;
+}
+
+void Service::infer(const Principal& principal, std::string_view name, std::string_view version,
+                    wire::InferRequest request, Clock::time_point arrived, std::stop_token stop, InferDone done) {
+  if (!principal.may_use(name)) {
+    throw Error(ErrorCode::permission_denied,
+                "key '" + principal.name + "' may not use model '" + std::string(name.substr(0, 128)) + "'", "model");
+  }
+  const ModelPtr model = repository_.find(name, version);
+  try {
+    for (const wire::RequestedOutput& wanted : request.outputs) {
+      if (std::none_of(model->outputs.begin(), model->outputs.end(),
+                       [&](const TensorInfo& info) { return info.name == wanted.name; })) {
+        throw Error(ErrorCode::invalid_argument, "the model has no output '" + wanted.name + "'", model->name,
+                    "its outputs are " + names_of(model->outputs));
+      }
+    }
+    InferCall call;
+    call.inputs = checked_inputs(*model, std::move(request.inputs));
+    request.inputs.clear();
+    call.arrived = arrived;
+    call.deadline = deadline_of(request, arrived);
+    constexpr std::uint64_t kMiddle = 8;
+    call.priority = request.priority == 0 ? kMiddle : request.priority;
+    call.stop = std::move(stop);
+    // Not the model itself: its own thread must never be the one that ends it.
+    call.done = [reply = wire::InferReply{model->name, model->version, request.id, {}}, request = std::move(request),
+                 done = std::move(done)](std::exception_ptr error, NamedTensors outputs, const Timing&) mutable {
+      if (!error) add_outputs(reply, request, std::move(outputs));
+      done(error, std::move(reply));
+    };
+    model->batcher->submit(std::move(call));
+  } catch (const Error&) {
+    model->statistics->failed(std::chrono::duration_cast<Nanoseconds>(Clock::now() - arrived));
+    throw;
+  }
+}
+
+}  // namespace skerry::serve

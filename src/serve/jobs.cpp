@@ -1,0 +1,415 @@
+#include "serve/jobs.hpp"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "base/file.hpp"
+#include "base/hash.hpp"
+
+namespace skerry::serve {
+namespace {
+
+namespace fs = std::filesystem;
+using wire::JobState;
+using wire::JobStatus;
+
+constexpr std::chrono::milliseconds kNewsEvery{50};
+constexpr std::chrono::milliseconds kStopTime{2000};  // that a stopped run may take to notice
+constexpr std::uint64_t kMaxFile = std::uint64_t{4} << 30;
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string random_id() {
+  std::array<unsigned char, 16> bytes{};
+  if (RAND_bytes(bytes.data(), bytes.size()) != 1) throw Error(ErrorCode::internal, "no random bytes for an id");
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string id;
+  for (const unsigned char byte : bytes) {
+    id += kHex[byte >> 4U];
+    id += kHex[byte & 15U];
+  }
+  return id;
+}
+
+// A job on disk: its status, its owner, how much of the body is JSON, then the body.
+struct Record {
+  JobStatus status;
+  std::string owner;
+  wire::Body body;
+};
+
+void write_record(const fs::path& path, const Record& record) {
+  const std::string head =
+      wire::encode(record.status).bytes + "\n" + record.owner + "\n" + std::to_string(record.body.json_bytes) + "\n";
+  const std::array<std::span<const std::byte>, 2> parts = {std::as_bytes(std::span(head)),
+                                                           std::as_bytes(std::span(record.body.bytes))};
+  base::write_file_atomically(path, parts);
+}
+
+Record read_record(const fs::path& path) {
+  const std::string text = base::read_file(path, kMaxFile);
+  const std::size_t first = text.find('\n');
+  const std::size_t second = first == std::string::npos ? first : text.find('\n', first + 1);
+  const std::size_t third = second == std::string::npos ? second : text.find('\n', second + 1);
+  if (third == std::string::npos) throw Error(ErrorCode::corrupt, "not a job", path.string());
+  Record record{wire::decode_job_status(std::string_view(text).substr(0, first)),
+                text.substr(first + 1, second - first - 1),
+                {text.substr(third + 1), 0}};
+  record.body.json_bytes =
+      std::min<std::size_t>(record.body.bytes.size(), std::strtoull(text.c_str() + second + 1, nullptr, 10));
+  return record;
+}
+
+}  // namespace
+
+struct Jobs::State {
+  struct Job {
+    JobStatus status;
+    std::string owner;
+    base::Hash128 digest;
+    std::optional<wire::CircuitRequest> request;  // given up when the job ends
+    wire::Body reply;
+    std::stop_source stop;
+    std::chrono::steady_clock::time_point last_news{};
+    std::vector<std::shared_ptr<Listener>> listeners;  // shared: called without the lock
+  };
+  using JobPtr = std::shared_ptr<Job>;  // shared by the table and the thread that runs it
+
+  explicit State(JobOptions job_options)
+      : options(std::move(job_options)),
+        workers(options.workers, options.max_waiting),
+        quick(options.quick_workers, options.max_waiting) {}
+
+  JobOptions options;
+  mutable std::mutex mutex;
+  std::map<std::string, JobPtr, std::less<>> jobs;
+  std::map<std::pair<std::string, std::string>, std::string> tokens;  // owner and token to id
+  std::list<std::string> finished;                                    // oldest first
+  std::uint64_t kept_bytes = 0;
+  JobCounters counters;
+  std::condition_variable ended;
+  std::atomic<bool> draining{false};
+  Workers workers, quick;  // last: their threads use everything above
+
+  fs::path path(const JobStatus& status, std::string_view suffix) const {
+    return options.folder / (status.id + std::string(suffix));
+  }
+
+  JobPtr get(const std::string& owner, std::string_view id) const {
+    const auto found = jobs.find(id);
+    if (found == jobs.end() || found->second->owner != owner)
+      throw Error(ErrorCode::not_found, "there is no job '" + std::string(id.substr(0, 64)) + "'", "job");
+    return found->second;
+  }
+
+  // Tells the listeners; called without the lock.
+  void tell(const JobPtr& job, const JobStatus& status) {
+    std::vector<std::shared_ptr<Listener>> all;
+    {
+      const std::lock_guard lock(mutex);
+      all = job->listeners;
+      if (wire::is_final(status.state)) job->listeners.clear();
+    }
+    for (const auto& listener : all) {
+      if ((*listener)(status)) continue;
+      const std::lock_guard lock(mutex);
+      std::erase(job->listeners, listener);
+    }
+  }
+
+  void progress(const JobPtr& job, double fraction, std::string_view stage) {
+    JobStatus status;
+    {
+      const std::lock_guard lock(mutex);
+      const auto now = std::chrono::steady_clock::now();
+      job->status.progress = std::max(job->status.progress, fraction);
+      job->status.stage = stage;
+      if (now - job->last_news < kNewsEvery) return;
+      job->last_news = now;
+      status = job->status;
+    }
+    tell(job, status);
+  }
+
+  void start(const JobPtr& job, Urgency urgency) {
+    (urgency == Urgency::job ? workers : quick).post([this, job] { run(job); });
+  }
+
+  void run(const JobPtr& job) {
+    JobStatus status;
+    {
+      const std::lock_guard lock(mutex);
+      if (draining.load() || job->status.state != JobState::queued) return;
+      job->status.state = JobState::running;
+      job->status.started = now_seconds();
+      ++counters.running;
+      status = job->status;
+    }
+    tell(job, status);
+    wire::Body reply;
+    std::optional<Error> failure;
+    try {
+      const RunControl control{.stop = job->stop.get_token(),
+                               .progress = Progress([this, job](double fraction, std::string_view stage) {
+                                 progress(job, fraction, stage);
+                               })};
+      reply = wire::encode(run_circuits(*job->request, options.limits, control), job->request->binary);
+    } catch (const Error& error) {
+      failure = error;
+    } catch (const std::bad_alloc&) {
+      failure = Error(ErrorCode::budget_exceeded, "the server has no memory left for this job");
+    } catch (const std::exception& error) {
+      failure = Error(ErrorCode::internal, error.what());
+    }
+    finish(job, std::move(reply), std::move(failure), true);
+  }
+
+  void finish(const JobPtr& job, wire::Body reply, std::optional<Error> failure, bool was_running) {
+    Record record;
+    {
+      const std::lock_guard lock(mutex);
+      if (was_running) --counters.running;
+      // Stopped by the server's own end: it is run again after the restart.
+      if (draining.load() && failure && failure->code() == ErrorCode::cancelled && !options.folder.empty()) {
+        ended.notify_all();
+        return;
+      }
+      JobStatus next = job->status;
+      next.ended = now_seconds();
+      next.state = !failure                                  ? JobState::done
+                   : failure->code() == ErrorCode::cancelled ? JobState::cancelled
+                                                             : JobState::failed;
+      if (next.state == JobState::done) next.progress = 1.0;
+      if (next.state == JobState::failed) next.error = failure;
+      record = {next, job->owner, std::move(reply)};
+    }
+    if (!options.folder.empty()) save_outcome(record);
+    {
+      const std::lock_guard lock(mutex);
+      count(record.status.state);
+      job->status = record.status;
+      job->reply = std::move(record.body);
+      job->request.reset();
+      keep(job);
+      ended.notify_all();
+    }
+    tell(job, record.status);
+  }
+
+  // A full disk costs the durability of the answer, not the answer: after a restart the job is run again.
+  void save_outcome(const Record& record) const {
+    try {
+      write_record(path(record.status, ".done"), record);
+      std::error_code ignored;
+      fs::remove(path(record.status, ".job"), ignored);
+    } catch (const Error&) {
+      return;
+    }
+  }
+
+  void count(JobState state) {
+    if (state == JobState::done) ++counters.done;
+    if (state == JobState::failed) ++counters.failed;
+    if (state == JobState::cancelled) ++counters.cancelled;
+  }
+
+  void keep(const JobPtr& job) {
+    finished.push_back(job->status.id);
+    kept_bytes += job->reply.bytes.size();
+    while (finished.size() > 1 && (finished.size() > options.max_kept || kept_bytes > options.max_kept_bytes)) {
+      const auto oldest = jobs.find(finished.front());
+      finished.pop_front();
+      kept_bytes -= oldest->second->reply.bytes.size();
+      tokens.erase({oldest->second->owner, oldest->second->status.token});
+      if (!options.folder.empty()) {
+        std::error_code ignored;
+        fs::remove(path(oldest->second->status, ".done"), ignored);
+      }
+      jobs.erase(oldest);
+    }
+  }
+
+  void add(const JobPtr& job) {
+    jobs[job->status.id] = job;
+    if (!job->status.token.empty()) tokens[{job->owner, job->status.token}] = job->status.id;
+  }
+
+  void take_up(const fs::path& file) {
+    Record record = read_record(file);
+    auto job = std::make_shared<Job>();
+    job->owner = record.owner;
+    job->status = record.status;
+    const std::lock_guard lock(mutex);
+    if (file.extension() == ".done") {
+      job->reply = std::move(record.body);
+      add(job);
+      keep(job);
+      return;
+    }
+    if (fs::exists(path(record.status, ".done"))) return;
+    job->digest = base::hash128(std::as_bytes(std::span(record.body.bytes)));
+    job->request = wire::decode_circuit_request(record.body);
+    add(job);
+    start(job, Urgency::job);
+  }
+};
+
+Jobs::Jobs(JobOptions options) : state_(std::make_unique<State>(std::move(options))) {
+  State& state = *state_;
+  if (state.options.folder.empty()) return;
+  std::error_code failed;
+  fs::create_directories(state.options.folder, failed);
+  if (failed) throw Error(ErrorCode::io_error, failed.message(), state.options.folder.string());
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(state.options.folder)) {
+    if (entry.path().extension() == ".job" || entry.path().extension() == ".done") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end(),
+            [](const fs::path& a, const fs::path& b) { return fs::last_write_time(a) < fs::last_write_time(b); });
+  for (const fs::path& file : files) {
+    try {
+      state.take_up(file);
+    } catch (const Error&) {
+      continue;  // damaged from outside: it stays where it is, for whoever looks after the folder
+    }
+  }
+}
+
+Jobs::~Jobs() {
+  drain(std::chrono::milliseconds(0));
+}
+
+std::pair<wire::JobStatus, bool> Jobs::submit(const std::string& owner, wire::CircuitRequest request, Urgency urgency) {
+  State& state = *state_;
+  auto job = std::make_shared<State::Job>();
+  const wire::Body body = wire::encode(request);
+  job->digest = base::hash128(std::as_bytes(std::span(body.bytes)));
+  job->owner = owner;
+  job->status = {.id = random_id(), .token = request.token, .submitted = now_seconds()};
+  const wire::JobStatus accepted = job->status;
+  job->request = std::move(request);
+  {
+    // Held while the request is written: the same token sent twice at once must not become two jobs.
+    const std::lock_guard lock(state.mutex);
+    if (!accepted.token.empty()) {
+      const auto known = state.tokens.find({owner, accepted.token});
+      if (known != state.tokens.end()) {
+        const State::JobPtr& old = state.jobs.at(known->second);
+        if (old->digest != job->digest && old->digest != base::Hash128{}) {
+          throw Error(ErrorCode::invalid_argument, "this token came with another request before", "token",
+                      "use a new token for a new request");
+        }
+        return {old->status, false};
+      }
+    }
+    if (state.draining.load())
+      throw Error(ErrorCode::unavailable, "the server is going down", "jobs", "try again later");
+    if (!state.options.folder.empty()) write_record(state.path(accepted, ".job"), {accepted, owner, body});
+    state.add(job);
+    ++state.counters.submitted;
+  }
+  try {
+    state.start(job, urgency);
+  } catch (const Error& full) {
+    const std::lock_guard lock(state.mutex);
+    state.jobs.erase(accepted.id);
+    state.tokens.erase({owner, accepted.token});
+    std::error_code ignored;
+    if (!state.options.folder.empty()) fs::remove(state.path(accepted, ".job"), ignored);
+    throw;
+  }
+  return {accepted, true};
+}
+
+void Jobs::post(std::function<void()> task) {
+  state_->quick.post(std::move(task));
+}
+
+wire::JobStatus Jobs::status(const std::string& owner, std::string_view id) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->get(owner, id)->status;
+}
+
+std::vector<wire::JobStatus> Jobs::list(const std::string& owner) const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<wire::JobStatus> all;
+  for (const auto& [id, job] : state_->jobs) {
+    if (job->owner == owner) all.push_back(job->status);
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.submitted < b.submitted; });
+  return all;
+}
+
+wire::JobStatus Jobs::cancel(const std::string& owner, std::string_view id) {
+  State& state = *state_;
+  State::JobPtr job;
+  bool waits = false;
+  {
+    const std::lock_guard lock(state.mutex);
+    job = state.get(owner, id);
+    waits = job->status.state == JobState::queued;
+    if (waits) job->status.state = JobState::running;  // nobody else takes it up
+  }
+  job->stop.request_stop();
+  if (waits) state.finish(job, {}, Error(ErrorCode::cancelled, "cancelled while it waited"), false);
+  return status(owner, id);
+}
+
+JobOutcome Jobs::outcome(const std::string& owner, std::string_view id) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto job = state_->get(owner, id);
+  return {job->status, job->reply};
+}
+
+void Jobs::listen(const std::string& owner, std::string_view id, Listener listener) {
+  auto held = std::make_shared<Listener>(std::move(listener));
+  State::JobPtr job;
+  wire::JobStatus now;
+  {
+    const std::lock_guard lock(state_->mutex);
+    job = state_->get(owner, id);
+    now = job->status;
+    if (!wire::is_final(now.state)) job->listeners.push_back(held);
+  }
+  if ((*held)(now)) return;
+  const std::lock_guard lock(state_->mutex);
+  std::erase(job->listeners, held);
+}
+
+JobCounters Jobs::counters() const {
+  JobCounters counters;
+  {
+    const std::lock_guard lock(state_->mutex);
+    counters = state_->counters;
+  }
+  counters.waiting = state_->workers.waiting() + state_->quick.waiting();
+  return counters;
+}
+
+void Jobs::drain(std::chrono::milliseconds limit) {
+  State& state = *state_;
+  std::vector<std::shared_ptr<Listener>> dropped;  // let go without the lock
+  std::unique_lock lock(state.mutex);
+  state.draining = true;
+  const auto none_runs = [&] { return state.counters.running == 0; };
+  state.ended.wait_for(lock, limit, none_runs);
+  for (const auto& [id, job] : state.jobs) job->stop.request_stop();
+  state.ended.wait_for(lock, kStopTime, none_runs);
+  for (const auto& [id, job] : state.jobs) {
+    dropped.insert(dropped.end(), job->listeners.begin(), job->listeners.end());
+    job->listeners.clear();
+  }
+  lock.unlock();
+}
+
+}  // namespace skerry::serve

@@ -1,0 +1,82 @@
+/// \file
+/// Circuit jobs: submitted once, run one after the other, kept until they are fetched; on disk if a folder is given.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serve/circuits.hpp"
+#include "serve/workers.hpp"
+
+namespace skerry::serve {
+
+struct JobOptions {
+  std::filesystem::path folder;  ///< where jobs survive the server's death; empty: in memory alone
+  int workers = 1;               ///< threads for jobs
+  int quick_workers = 2;         ///< threads for runs that somebody waits for
+  std::size_t max_waiting = 1000;
+  std::size_t max_kept = 10'000;                            ///< finished jobs; the oldest are forgotten first
+  std::uint64_t max_kept_bytes = std::uint64_t{256} << 20;  ///< of their answers
+  CircuitLimits limits;
+};
+
+/// A finished job's answer: the body that the client gets, or its error.
+struct JobOutcome {
+  wire::JobStatus status;
+  wire::Body reply;  ///< empty unless done
+};
+
+/// Whether somebody holds a connection open for the answer; such runs have threads of their own.
+enum class Urgency : std::uint8_t { job, waited_for };
+
+struct JobCounters {
+  std::uint64_t submitted = 0, done = 0, failed = 0, cancelled = 0, waiting = 0, running = 0;
+};
+
+/// All jobs of a server. Every call names the owner (who authenticated): nobody sees another's job. From any thread.
+///
+/// A job is acknowledged once its request lies on disk (when there is a folder): a server that is killed runs it again
+/// after its restart.
+class Jobs {
+ public:
+  /// Takes up the jobs that the folder holds. Errors: io_error.
+  explicit Jobs(JobOptions options);
+  /// Running jobs are stopped; those of a folder go on after the next start.
+  ~Jobs();
+  Jobs(const Jobs&) = delete;
+  Jobs& operator=(const Jobs&) = delete;
+
+  /// Second: true for a new job, false when the request's token is known; then that job's status.
+  /// Errors: unavailable (too many wait), invalid_argument (the token came with another request), io_error.
+  std::pair<wire::JobStatus, bool> submit(const std::string& owner, wire::CircuitRequest request,
+                                          Urgency urgency = Urgency::job);
+  /// Runs a task that is no job on the threads for runs that somebody waits for. Errors: unavailable.
+  void post(std::function<void()> task);
+  /// Errors: not_found.
+  wire::JobStatus status(const std::string& owner, std::string_view id) const;
+  std::vector<wire::JobStatus> list(const std::string& owner) const;
+  wire::JobStatus cancel(const std::string& owner, std::string_view id);
+  /// What there is of the answer now. Errors: not_found.
+  JobOutcome outcome(const std::string& owner, std::string_view id) const;
+
+  /// Called with a status; false: no more of them.
+  using Listener = std::function<bool(const wire::JobStatus&)>;
+  /// Calls the listener with the status now and at changes, from any thread, until it says no or has heard the final
+  /// one. Late progress may come after the final status. Errors: not_found.
+  void listen(const std::string& owner, std::string_view id, Listener listener);
+
+  JobCounters counters() const;
+  /// No new jobs begin; running ones are stopped after the limit; listeners are let go.
+  void drain(std::chrono::milliseconds limit);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace skerry::serve

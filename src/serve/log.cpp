@@ -1,0 +1,80 @@
+#include "serve/log.hpp"
+
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <random>
+
+#include "wire/json_writer.hpp"
+
+namespace skerry::serve {
+namespace {
+
+std::string time_text() {
+  using std::chrono::system_clock;
+  const auto now = system_clock::now();
+  const std::time_t seconds = system_clock::to_time_t(now);
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count() % 1'000'000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> date{}, text{};
+  std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text.data(), text.size(), ".%06dZ", static_cast<int>(micros));
+  return std::string(date.data()) + text.data();
+}
+
+// Ids must be unlike each other, not secret; a generator per thread costs nanoseconds.
+void append_hex(std::string& text, int words) {
+  thread_local std::mt19937_64 random = [] {
+    std::uint64_t seed = 0;
+    RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed);
+    return std::mt19937_64(seed);
+  }();
+  std::array<char, 17> digits{};
+  for (int i = 0; i < words; ++i) {
+    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(random() | 1U));
+    text += digits.data();
+  }
+}
+
+bool is_hex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+}  // namespace
+
+void log_line(std::string_view level, std::string_view event,
+              std::initializer_list<std::pair<std::string_view, LogValue>> fields) noexcept {
+  try {
+    wire::JsonWriter json;
+    json.open('{').field("time", time_text()).field("level", level).field("event", event);
+    for (const auto& [name, value] : fields) {
+      std::visit([&, &key = name](const auto& content) { json.field(key, content); }, value);
+    }
+    const std::string line = json.close('}').text() + "\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  } catch (...) {  // no memory for a line: the work goes on without it
+    return;
+  }
+}
+
+Trace trace_of(std::string_view traceparent) {
+  Trace trace;
+  const bool given = traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-' &&
+                     traceparent[52] == '-' && is_hex(traceparent.substr(3, 32)) && traceparent.substr(0, 2) != "ff" &&
+                     traceparent.substr(3, 32).find_first_not_of('0') != std::string_view::npos;
+  if (given) {
+    trace.trace_id = traceparent.substr(3, 32);
+  } else {
+    append_hex(trace.trace_id, 2);
+  }
+  append_hex(trace.span_id, 1);
+  return trace;
+}
+
+}  // namespace skerry::serve

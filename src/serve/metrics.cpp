@@ -1,0 +1,110 @@
+#include <charconv>
+
+#include "base/memory_usage.hpp"
+#include "serve/service.hpp"
+
+namespace skerry::serve {
+namespace {
+
+class Page {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " + std::string(type) + "\n";
+  }
+  void sample(const std::string& labels, double value, std::string_view suffix = {}) {
+    std::array<char, 32> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    text_ += name_ + std::string(suffix) + (labels.empty() ? "" : "{" + labels + "}") + " ";
+    text_.append(digits.data(), end);
+    text_ += '\n';
+  }
+  void sample(const std::string& labels, std::uint64_t value, std::string_view suffix = {}) {
+    sample(labels, static_cast<double>(value), suffix);
+  }
+  std::string text() && { return std::move(text_); }
+
+ private:
+  std::string name_, text_;
+};
+
+struct Row {
+  std::string labels;
+  StatisticsSnapshot all;
+  std::size_t waiting;
+};
+
+void counter(Page& page, std::string_view name, std::string_view help, const std::vector<Row>& rows,
+             std::uint64_t (*value)(const Row&)) {
+  page.family(name, "counter", help);
+  for (const Row& row : rows) page.sample(row.labels, value(row));
+}
+
+void histogram(Page& page, const std::vector<Row>& rows) {
+  page.family("skerry_request_seconds", "histogram", "Time of successful requests, queue included");
+  for (const Row& row : rows) {
+    std::uint64_t below = 0;
+    for (std::size_t bin = 0; bin < kBins; ++bin) {
+      below += row.all.latency[bin];
+      std::array<char, 32> bound{};
+      const auto end = std::to_chars(bound.data(), bound.data() + bound.size(), bin_bound(bin)).ptr;
+      page.sample(row.labels + ",le=\"" + std::string(bound.data(), end) + "\"", below, "_bucket");
+    }
+    page.sample(row.labels + ",le=\"+Inf\"", below + row.all.latency[kBins], "_bucket");
+    page.sample(row.labels, static_cast<double>(row.all.success.ns) * 1e-9, "_sum");
+    page.sample(row.labels, row.all.success.count, "_count");
+  }
+}
+
+void models_part(Page& page, const std::vector<Row>& rows) {
+  counter(page, "skerry_requests_total", "Requests that were answered", rows,
+          [](const Row& row) { return row.all.success.count; });
+  counter(page, "skerry_requests_failed_total", "Requests that failed", rows,
+          [](const Row& row) { return row.all.fail.count; });
+  counter(page, "skerry_requests_rejected_total", "Requests refused because the queue was full or too slow", rows,
+          [](const Row& row) { return row.all.rejected; });
+  counter(page, "skerry_inferences_total", "Rows of batches", rows, [](const Row& row) { return row.all.inferences; });
+  counter(page, "skerry_executions_total", "Runs of the model", rows,
+          [](const Row& row) { return row.all.executions; });
+  page.family("skerry_queue_length", "gauge", "Requests that wait or run");
+  for (const Row& row : rows) page.sample(row.labels, static_cast<std::uint64_t>(row.waiting));
+  histogram(page, rows);
+}
+
+}  // namespace
+
+std::string metrics_text(const MetricsInput& input) {
+  std::vector<Row> rows;
+  for (const ModelPtr& model : input.models) {  // names hold no character that a label would have to escape
+    rows.push_back({"model=\"" + model->name + "\",version=\"" + model->version + "\"", model->statistics->snapshot(),
+                    model->batcher->waiting()});
+  }
+  Page page;
+  models_part(page, rows);
+  page.family("skerry_jobs_total", "counter", "Circuit jobs by their end");
+  page.sample("state=\"submitted\"", input.jobs.submitted);
+  page.sample("state=\"done\"", input.jobs.done);
+  page.sample("state=\"failed\"", input.jobs.failed);
+  page.sample("state=\"cancelled\"", input.jobs.cancelled);
+  page.family("skerry_jobs_running", "gauge", "Circuit jobs that run");
+  page.sample({}, input.jobs.running);
+  page.family("skerry_http_answers_total", "counter", "HTTP answers by class of their status");
+  for (std::size_t i = 2; i < input.answers.size(); ++i)
+    page.sample("class=\"" + std::to_string(i) + "xx\"", input.answers[i]);
+  page.family("skerry_http_connections", "gauge", "Open connections");
+  page.sample({}, input.http.open_connections);
+  page.family("skerry_http_connections_total", "counter", "Connections by what became of them");
+  page.sample("kind=\"accepted\"", input.http.accepted);
+  page.sample("kind=\"refused\"", input.http.refused);
+  page.sample("kind=\"malformed\"", input.http.malformed);
+  page.sample("kind=\"timed_out\"", input.http.timed_out);
+  page.family("skerry_http_waiting_bytes", "gauge", "Bytes of bodies that are received or handled");
+  page.sample({}, input.http.waiting_bytes);
+  page.family("skerry_resident_bytes", "gauge", "Highest resident memory so far");
+  page.sample({}, base::peak_resident_bytes());
+  page.family("skerry_uptime_seconds", "gauge", "Since the server was started");
+  page.sample({}, input.uptime_seconds);
+  return std::move(page).text();
+}
+
+}  // namespace skerry::serve

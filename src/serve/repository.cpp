@@ -1,0 +1,220 @@
+#include "serve/repository.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <optional>
+
+namespace skerry::serve {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxName = 128;
+
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxName && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+         });
+}
+
+std::optional<std::uint64_t> version_of(std::string_view text) {
+  std::uint64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size() || version == 0) return std::nullopt;
+  return version;
+}
+
+// `model.*` of a version's folder. Empty: none.
+fs::path model_file(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().stem() == "model" && entry.is_regular_file()) found.push_back(entry.path());
+  }
+  if (found.size() > 1) {
+    throw Error(ErrorCode::invalid_argument, "more than one file is named model", folder.string(), "keep one of them");
+  }
+  return found.empty() ? fs::path() : found.front();
+}
+
+std::map<std::uint64_t, fs::path> version_files(const fs::path& folder) {
+  std::map<std::uint64_t, fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto version = version_of(entry.path().filename().string());
+    if (!version || !entry.is_directory()) continue;
+    if (const fs::path file = model_file(entry.path()); !file.empty()) files[*version] = file;
+  }
+  return files;
+}
+
+std::vector<TensorInfo> tensor_infos(const Graph& graph, const std::vector<ValueId>& ids) {
+  std::vector<TensorInfo> infos;
+  for (const ValueId id : ids) {
+    const Value& value = graph.value(id);
+    TensorInfo& info = infos.emplace_back(TensorInfo{.name = value.name, .dtype = value.type.dtype});
+    if (!value.type.shape) {
+      info.shape = {-1};
+      continue;
+    }
+    for (const Dim& dim : *value.type.shape) info.shape.push_back(dim.is_known() ? dim.value : -1);
+  }
+  return infos;
+}
+
+// A circuit as a model: each row of `parameters` gives <Z> of every wire.
+Graph wrapped(const Circuit& circuit) {
+  Graph graph;
+  graph.name = circuit.name;
+  std::vector<Observable> observables;
+  for (std::uint32_t wire = 0; wire < circuit.num_wires(); ++wire) {
+    Observable& z = observables.emplace_back(circuit.num_wires());
+    const std::array<std::uint32_t, 1> wires = {wire};
+    z.add("Z", wires, 1.0);
+  }
+  ValueId parameters = kNoValue;
+  if (!circuit.parameters().empty()) {
+    const auto count = static_cast<std::int64_t>(circuit.parameters().size());
+    parameters = graph.add_input("parameters", {DType::f64, std::vector<Dim>{Dim("batch"), Dim(count)}});
+  }
+  graph.mark_output(add_circuit(graph, circuit, parameters, std::move(observables), "z"));
+  return std::get<Graph>(compile(graph, {.level = Level::low}).program);
+}
+
+}  // namespace
+
+Repository::Repository(RepositoryOptions options) : options_(std::move(options)) {
+  if (!options_.folder.empty() && !fs::is_directory(options_.folder)) {
+    throw Error(ErrorCode::not_found, "there is no such folder", options_.folder.string(),
+                "name a folder with NAME/1/model.onnx in it");
+  }
+}
+
+ModelPtr Repository::open(const std::string& name, std::uint64_t version, const fs::path& file) {
+  auto model = std::make_shared<Model>();
+  model->name = name;
+  model->version = std::to_string(version);
+  model->file = file;
+  Program program = skerry::load(file, options_.loading);
+  model->kind = std::holds_alternative<Circuit>(program) ? "circuit" : "model";
+  model->graph = std::make_shared<const Graph>(model->kind == "circuit" ? wrapped(std::get<Circuit>(program))
+                                                                        : std::get<Graph>(std::move(program)));
+  model->inputs = tensor_infos(*model->graph, model->graph->inputs());
+  model->outputs = tensor_infos(*model->graph, model->graph->outputs());
+  {
+    const std::lock_guard lock(mutex_);
+    auto& statistics = statistics_[name + "/" + model->version];
+    if (!statistics) statistics = std::make_shared<ModelStatistics>();
+    model->statistics = statistics;
+  }
+  model->batcher = std::make_unique<Batcher>(model->graph, options_.limits, options_.batching, model->statistics);
+  return model;
+}
+
+void Repository::load_all() {
+  if (options_.folder.empty()) return;
+  for (const auto& entry : fs::directory_iterator(options_.folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory() || !is_plain_name(name)) continue;
+    try {
+      load(name);
+    } catch (const Error&) {
+      continue;  // told by index()
+    }
+  }
+}
+
+void Repository::load(const std::string& name) {
+  if (!is_plain_name(name)) {
+    throw Error(ErrorCode::invalid_argument, "'" + name.substr(0, kMaxName) + "' cannot be the name of a model",
+                "model", "use letters, digits, _ - .");
+  }
+  std::map<std::uint64_t, ModelPtr> versions;
+  try {
+    const fs::path folder = options_.folder / name;
+    if (options_.folder.empty() || !fs::is_directory(folder)) {
+      throw Error(ErrorCode::not_found, "the repository has no model '" + name + "'", "model");
+    }
+    for (const auto& [version, file] : version_files(folder)) versions[version] = open(name, version, file);
+    if (versions.empty()) {
+      throw Error(ErrorCode::not_found, "model '" + name + "' has no version", name,
+                  "put it at " + name + "/1/model.onnx");
+    }
+  } catch (const std::exception& error) {
+    const std::lock_guard lock(mutex_);
+    if (fs::exists(options_.folder / name) || entries_.contains(name)) entries_[name].reason = error.what();
+    throw;
+  }
+  // The old versions end when their last call is answered: after this lock, which destroying them must not hold.
+  const std::lock_guard lock(mutex_);
+  Entry& entry = entries_[name];
+  entry.versions.swap(versions);
+  entry.reason.clear();
+}
+
+void Repository::unload(const std::string& name) {
+  std::map<std::uint64_t, ModelPtr> versions;
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) throw Error(ErrorCode::not_found, "there is no model '" + name + "'", "model");
+  found->second.versions.swap(versions);
+  found->second.reason = "unloaded";
+}
+
+ModelPtr Repository::find(std::string_view name, std::string_view version) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || found->second.versions.empty()) {
+    const std::string reason = found == entries_.end() ? "" : ": " + found->second.reason;
+    throw Error(ErrorCode::not_found, "there is no model '" + std::string(name.substr(0, kMaxName)) + "'" + reason,
+                "model");
+  }
+  if (version.empty()) return found->second.versions.rbegin()->second;
+  const auto wanted = version_of(version);
+  const auto one = wanted ? found->second.versions.find(*wanted) : found->second.versions.end();
+  if (one == found->second.versions.end()) {
+    throw Error(ErrorCode::not_found,
+                "model '" + std::string(name) + "' has no version '" + std::string(version.substr(0, 32)) + "'",
+                "model");
+  }
+  return one->second;
+}
+
+std::vector<std::string> Repository::versions(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> all;
+  if (const auto found = entries_.find(name); found != entries_.end()) {
+    for (const auto& [version, model] : found->second.versions) all.push_back(std::to_string(version));
+  }
+  return all;
+}
+
+std::vector<ModelPtr> Repository::loaded() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ModelPtr> all;
+  for (const auto& [name, entry] : entries_) {
+    for (const auto& [version, model] : entry.versions) all.push_back(model);
+  }
+  return all;
+}
+
+std::vector<IndexRow> Repository::index(bool ready_only) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<IndexRow> rows;
+  for (const auto& [name, entry] : entries_) {
+    for (const auto& [version, model] : entry.versions) {
+      rows.push_back({name, std::to_string(version), "READY", entry.reason});
+    }
+    if (entry.versions.empty() && !ready_only) rows.push_back({name, "", "UNAVAILABLE", entry.reason});
+  }
+  return rows;
+}
+
+bool Repository::all_ready() const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(entries_.begin(), entries_.end(),
+                     [](const auto& row) { return !row.second.versions.empty() || row.second.reason == "unloaded"; });
+}
+
+}  // namespace skerry::serve

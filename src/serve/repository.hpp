@@ -1,0 +1,83 @@
+/// \file
+/// The models that are served: a folder in Triton's layout, `NAME/VERSION/model.onnx` (or `.skerry`, `.qasm`, ...).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <skerry/skerry.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serve/batcher.hpp"
+
+namespace skerry::serve {
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;  ///< -1: unknown extent
+};
+
+/// One version of a model, ready for calls. Shared by the repository and the calls in flight: a version that was
+/// replaced lives until they are answered.
+struct Model {
+  std::string name, version;
+  std::string kind;  ///< `model`, or `circuit` that was wrapped into one
+  std::filesystem::path file;
+  std::shared_ptr<const Graph> graph;
+  std::vector<TensorInfo> inputs, outputs;
+  std::shared_ptr<ModelStatistics> statistics;  // shared: a reload goes on counting
+  std::unique_ptr<Batcher> batcher;
+};
+using ModelPtr = std::shared_ptr<const Model>;
+
+struct IndexRow {
+  std::string name, version, state, reason;
+};
+
+struct RepositoryOptions {
+  std::filesystem::path folder;
+  Limits limits;  ///< of every run
+  LoadOptions loading;
+  BatchOptions batching;
+};
+
+/// From any thread. Reading is cheap; a model that is being loaded again is served in its old version until the new one
+/// is ready.
+class Repository {
+ public:
+  /// Errors: not_found (no such folder).
+  explicit Repository(RepositoryOptions options);
+
+  /// Loads every model of the folder. One that cannot be loaded is told in index() and stops nobody else.
+  void load_all();
+  /// Loads a model, or loads it again. Errors: not_found, invalid_argument (a name that is no plain folder name), those
+  /// of skerry::load; then the versions that were served stay.
+  void load(const std::string& name);
+  /// Takes a model out of service. Errors: not_found.
+  void unload(const std::string& name);
+  /// version: empty for the newest. Errors: not_found.
+  ModelPtr find(std::string_view name, std::string_view version = {}) const;
+  std::vector<std::string> versions(std::string_view name) const;
+  std::vector<ModelPtr> loaded() const;
+  std::vector<IndexRow> index(bool ready_only) const;
+  /// True when every model of the folder was loaded.
+  bool all_ready() const;
+
+ private:
+  struct Entry {
+    std::map<std::uint64_t, ModelPtr> versions;
+    std::string reason;  ///< why the last load failed
+  };
+  ModelPtr open(const std::string& name, std::uint64_t version, const std::filesystem::path& file);
+
+  RepositoryOptions options_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::map<std::string, std::shared_ptr<ModelStatistics>> statistics_;
+};
+
+}  // namespace skerry::serve

@@ -1,0 +1,135 @@
+#include "serve/routes.hpp"
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "serve/service.hpp"
+
+namespace skerry::serve {
+
+/// Sees the service's handlers.
+struct Routes {
+  static constexpr std::array kAll = {
+      Route{"GET", "/v2/health/live", Role::nobody, &Service::health_live, false, "200 while the process runs"},
+      Route{"GET", "/v2/health/ready", Role::nobody, &Service::health_ready, false,
+            "200 when every model is loaded and the server is not going down"},
+      Route{"GET", "/v2", Role::nobody, &Service::server_metadata, false, "Name, version and extensions"},
+      Route{"GET", "/v2/models/stats", Role::read, &Service::all_statistics, false, "Statistics of all models"},
+      Route{"GET", "/v2/models/{model}", Role::read, &Service::model_metadata, false, "Inputs and outputs of a model"},
+      Route{"GET", "/v2/models/{model}/versions/{version}", Role::read, &Service::model_metadata, false,
+            "Inputs and outputs of a version"},
+      Route{"GET", "/v2/models/{model}/ready", Role::read, &Service::model_ready, false, "200 when it can be asked"},
+      Route{"GET", "/v2/models/{model}/versions/{version}/ready", Role::read, &Service::model_ready, false,
+            "200 when it can be asked"},
+      Route{"GET", "/v2/models/{model}/config", Role::read, &Service::model_config, false, "Configuration of a model"},
+      Route{"GET", "/v2/models/{model}/versions/{version}/config", Role::read, &Service::model_config, false,
+            "Configuration of a version"},
+      Route{"GET", "/v2/models/{model}/stats", Role::read, &Service::model_statistics, false, "Statistics of a model"},
+      Route{"GET", "/v2/models/{model}/versions/{version}/stats", Role::read, &Service::model_statistics, false,
+            "Statistics of a version"},
+      Route{"POST", "/v2/models/{model}/infer", Role::infer, &Service::model_infer, false, "One inference"},
+      Route{"POST", "/v2/models/{model}/versions/{version}/infer", Role::infer, &Service::model_infer, false,
+            "One inference with a version"},
+      Route{"POST", "/v2/repository/index", Role::read, &Service::repository_index, false,
+            "All models and their state"},
+      Route{"POST", "/v2/repository/models/{model}/load", Role::admin, &Service::repository_load, true,
+            "Loads a model, or loads it again"},
+      Route{"POST", "/v2/repository/models/{model}/unload", Role::admin, &Service::repository_unload, true,
+            "Takes a model out of service"},
+      Route{"POST", "/v2/circuits", Role::circuits, &Service::run_circuit, false, "Runs a circuit"},
+      Route{"POST", "/v2/circuits/plan", Role::circuits, &Service::plan_circuit, true,
+            "What a run would take, and whether it would be refused"},
+      Route{"POST", "/v2/circuits/jobs", Role::circuits, &Service::submit_job, true, "Submits a job"},
+      Route{"GET", "/v2/circuits/jobs", Role::circuits, &Service::list_jobs, false, "Own jobs"},
+      Route{"GET", "/v2/circuits/jobs/{id}", Role::circuits, &Service::job_status, false, "Status of a job"},
+      Route{"GET", "/v2/circuits/jobs/{id}/result", Role::circuits, &Service::job_result, false, "Answer of a job"},
+      Route{"POST", "/v2/circuits/jobs/{id}/cancel", Role::circuits, &Service::job_cancel, true, "Stops a job"},
+      Route{"GET", "/v2/circuits/jobs/{id}/events", Role::circuits, &Service::job_events, false,
+            "Progress as server-sent events"},
+      Route{"GET", "/metrics", Role::read, &Service::metrics, false, "Counters for Prometheus"},
+  };
+};
+
+namespace {
+
+constexpr std::size_t kMaxTarget = 4096;
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    unsigned value = 0;
+    if (i + 2 >= text.size() ||
+        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr != text.data() + i + 3)
+      return std::nullopt;
+    out += static_cast<char>(value);
+    i += 2;
+  }
+  return out;
+}
+
+std::vector<std::string_view> segments(std::string_view path) {
+  std::vector<std::string_view> all;
+  path.remove_prefix(path.starts_with('/') ? 1 : 0);
+  for (;;) {
+    const std::size_t end = std::min(path.find('/'), path.size());
+    all.push_back(path.substr(0, end));
+    if (end == path.size()) return all;
+    path.remove_prefix(end + 1);
+  }
+}
+
+bool is_word(std::string_view pattern) {
+  return pattern.starts_with('{');
+}
+
+bool fits(std::span<const std::string_view> pattern, std::span<const std::string_view> path) {
+  if (pattern.size() != path.size()) return false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (is_word(pattern[i]) ? path[i].empty() : pattern[i] != path[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::span<const Route> routes() {
+  return Routes::kAll;
+}
+
+RouteMatch find_route(std::string_view method, std::string_view target) {
+  static const std::vector<std::vector<std::string_view>> patterns = [] {
+    std::vector<std::vector<std::string_view>> all;
+    for (const Route& route : Routes::kAll) all.push_back(segments(route.path));
+    return all;
+  }();
+  const std::string shown(target.substr(0, 200));
+  if (target.size() > kMaxTarget)
+    throw RouteError{Error(ErrorCode::limit_exceeded, "the path is longer than " + std::to_string(kMaxTarget), shown),
+                     414};
+  const std::size_t question = std::min(target.find('?'), target.size());
+  const auto path = segments(target.substr(0, question));
+  bool known = false;
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (!fits(patterns[i], path)) continue;
+    known = true;
+    if (Routes::kAll[i].method != method) continue;
+    RouteMatch match{&Routes::kAll[i], {}, std::string(target.substr(std::min(question + 1, target.size())))};
+    for (std::size_t k = 0; k < path.size(); ++k) {
+      if (!is_word(patterns[i][k])) continue;
+      auto word = percent_decoded(path[k]);
+      if (!word)
+        throw RouteError{Error(ErrorCode::invalid_argument, "a percent sign needs two hex digits", shown), 400};
+      match.words.push_back(*std::move(word));
+    }
+    return match;
+  }
+  if (known) throw RouteError{Error(ErrorCode::invalid_argument, "this path does not take that method", shown), 405};
+  throw RouteError{Error(ErrorCode::not_found, "there is nothing at this path", shown, "see docs/server.md"), 404};
+}
+
+}  // namespace skerry::serve

@@ -1,0 +1,127 @@
+#include <charconv>
+#include <optional>
+
+#include "serve/service.hpp"
+#include "wire/json_writer.hpp"
+
+namespace skerry::serve {
+namespace {
+
+constexpr double kLongestWait = 60.0;
+
+std::string event_of(const wire::JobStatus& status) {
+  const std::string_view name = wire::is_final(status.state) ? wire::job_state_name(status.state) : "progress";
+  return "event: " + std::string(name) + "\ndata: " + wire::encode(status).bytes + "\n\n";
+}
+
+}  // namespace
+
+void Service::run_circuit(const CallPtr& call) {
+  wire::CircuitRequest request = wire::decode_circuit_request(call->view());
+  call->body = {};
+  if (!request.token.empty()) {
+    const auto [status, is_new] = jobs_.submit(call->principal.name, std::move(request), Urgency::waited_for);
+    return reply_when_done(call, status.id, std::nullopt);
+  }
+  auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
+  jobs_.post([this, call, shared] {
+    try {
+      const RunControl control{.stop = call->exchange->closed.get_token()};
+      reply(call, wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
+    } catch (...) {
+      refuse(call, std::current_exception());
+    }
+  });
+}
+
+void Service::plan_circuit(const CallPtr& call) {
+  const Plan plan = plan_circuits(wire::decode_circuit_request(call->view()), options_.jobs.limits);
+  wire::JsonWriter json;
+  json.open('{').field("method", plan.method).field("peak_bytes", plan.peak_bytes).field("seconds", plan.seconds);
+  json.field("threads", plan.threads);
+  if (plan.max_memory_bytes) json.field("max_memory_bytes", *plan.max_memory_bytes);
+  if (plan.max_seconds) json.field("max_seconds", *plan.max_seconds);
+  const bool fits = (!plan.max_memory_bytes || plan.peak_bytes <= *plan.max_memory_bytes) &&
+                    (!plan.max_seconds || plan.seconds <= *plan.max_seconds);
+  reply(call, std::move(json.field("fits", fits).close('}')).text());
+}
+
+void Service::submit_job(const CallPtr& call) {
+  const auto [status, is_new] = jobs_.submit(call->principal.name, wire::decode_circuit_request(call->view()));
+  reply(call, wire::encode(status).bytes, is_new ? 202 : 200);
+}
+
+void Service::list_jobs(const CallPtr& call) {
+  wire::JsonWriter json;
+  json.open('{').key("jobs").open('[');
+  for (const wire::JobStatus& status : jobs_.list(call->principal.name)) json.raw(wire::encode(status).bytes);
+  reply(call, std::move(json.close(']').close('}')).text());
+}
+
+void Service::job_status(const CallPtr& call) {
+  reply(call, wire::encode(jobs_.status(call->principal.name, call->words[0])).bytes);
+}
+
+void Service::job_cancel(const CallPtr& call) {
+  reply(call, wire::encode(jobs_.cancel(call->principal.name, call->words[0])).bytes);
+}
+
+void Service::reply_outcome(const CallPtr& call, const std::string& id) {
+  try {
+    const JobOutcome outcome = jobs_.outcome(call->principal.name, id);
+    if (outcome.status.state == wire::JobState::done) return reply(call, outcome.reply);
+    if (outcome.status.error) throw *outcome.status.error;
+    if (outcome.status.state == wire::JobState::cancelled)
+      throw Error(ErrorCode::cancelled, "the job was cancelled", id);
+    reply(call, wire::encode(outcome.status).bytes, 202);
+  } catch (...) {
+    refuse(call, std::current_exception());
+  }
+}
+
+// seconds: nothing waits for as long as it takes.
+void Service::reply_when_done(const CallPtr& call, const std::string& id, std::optional<double> seconds) {
+  auto answered = std::make_shared<std::atomic<bool>>(false);  // shared by the listener and the timer
+  jobs_.listen(call->principal.name, id, [this, call, id, answered](const wire::JobStatus& status) {
+    if (!wire::is_final(status.state)) return !answered->load() && !call->exchange->closed.stop_requested();
+    if (!answered->exchange(true)) reply_outcome(call, id);
+    return false;
+  });
+  if (!seconds || answered->load()) return;
+  // The listener keeps the call; a timer that did so too would hold its connection after the answer.
+  timers_.after(std::chrono::duration<double>(*seconds), [this, weak = std::weak_ptr(call), id, answered] {
+    const CallPtr waiting = weak.lock();
+    if (waiting && !answered->exchange(true)) reply_outcome(waiting, id);
+  });
+}
+
+void Service::job_result(const CallPtr& call) {
+  double seconds = 0.0;
+  const std::string_view text = call->parameter("wait");
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (!text.empty() &&
+      (error != std::errc() || end != text.data() + text.size() || !(seconds >= 0.0) || seconds > kLongestWait)) {
+    throw Error(ErrorCode::invalid_argument, "wait is a number of seconds from 0 to 60", "wait");
+  }
+  if (seconds > 0.0) return reply_when_done(call, call->words[0], seconds);
+  reply_outcome(call, call->words[0]);
+}
+
+void Service::job_events(const CallPtr& call) {
+  const std::string& id = call->words[0];
+  jobs_.status(call->principal.name, id);  // an unknown job is refused before the stream begins
+  call->exchange->begin_stream(
+      {.type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}, {"traceparent", call->trace.header()}}});
+  answers_[2].fetch_add(1);
+  auto ended = std::make_shared<std::atomic<bool>>(false);  // shared by calls of the listener from several threads
+  jobs_.listen(call->principal.name, id, [call, ended](const wire::JobStatus& status) {
+    const bool is_last = wire::is_final(status.state);
+    if (is_last ? ended->exchange(true) : ended->load()) return false;
+    if (call->exchange->closed.stop_requested()) return false;
+    call->exchange->send(event_of(status));
+    if (is_last) call->exchange->end_stream();
+    return !is_last;
+  });
+}
+
+}  // namespace skerry::serve

@@ -1,0 +1,189 @@
+#include <skerry/error.hpp>
+
+#include "serve/service.hpp"
+#include "wire/json_writer.hpp"
+#include "wire/tensors.hpp"
+
+namespace skerry::serve {
+namespace {
+
+using wire::JsonWriter;
+
+void write_tensor_infos(JsonWriter& json, std::string_view key, const std::vector<TensorInfo>& infos) {
+  json.key(key).open('[');
+  for (const TensorInfo& info : infos) {
+    json.open('{').field("name", info.name).field("datatype", wire::datatype_name(info.dtype));
+    json.key("shape").values<std::int64_t>(info.shape);
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void write_config_tensors(JsonWriter& json, std::string_view key, const std::vector<TensorInfo>& infos, bool batches) {
+  json.key(key).open('[');
+  for (const TensorInfo& info : infos) {
+    json.open('{').field("name", info.name);
+    json.field("data_type", "TYPE_" + std::string(wire::datatype_name(info.dtype)));
+    const std::span<const std::int64_t> dims(info.shape);
+    json.key("dims").values(dims.subspan(batches && !dims.empty() ? 1 : 0)).close('}');
+  }
+  json.close(']');
+}
+
+void write_tally(JsonWriter& json, std::string_view key, const Tally& tally) {
+  json.key(key).open('{').field("count", tally.count).field("ns", tally.ns).close('}');
+}
+
+void write_statistics(JsonWriter& json, const Model& model) {
+  const StatisticsSnapshot all = model.statistics->snapshot();
+  json.open('{').field("name", model.name).field("version", model.version).field("last_inference", all.last_ms);
+  json.field("inference_count", all.inferences).field("execution_count", all.executions);
+  json.key("inference_stats").open('{');
+  write_tally(json, "success", all.success);
+  write_tally(json, "fail", all.fail);
+  write_tally(json, "queue", all.queue);
+  write_tally(json, "compute_input", all.input);
+  write_tally(json, "compute_infer", all.infer);
+  write_tally(json, "compute_output", all.output);
+  write_tally(json, "cache_hit", {});
+  write_tally(json, "cache_miss", {});
+  json.close('}').key("batch_stats").open('[');
+  for (const auto& [rows, batch] : all.batches) {
+    json.open('{').field("batch_size", rows);
+    write_tally(json, "compute_input", batch.input);
+    write_tally(json, "compute_infer", batch.infer);
+    write_tally(json, "compute_output", batch.output);
+    json.close('}');
+  }
+  json.close(']').field("rejected", all.rejected);
+  json.key("latency_seconds").open('{').field("p50", all.percentile(0.5)).field("p95", all.percentile(0.95));
+  json.field("p99", all.percentile(0.99)).close('}').close('}');
+}
+
+}  // namespace
+
+ModelPtr Service::model_of(const Call& call) const {
+  if (!call.principal.may_use(call.words[0])) {
+    throw Error(ErrorCode::permission_denied, "key '" + call.principal.name + "' may not use this model", "model");
+  }
+  return repository_.find(call.words[0], call.words.size() > 1 ? std::string_view(call.words[1]) : std::string_view());
+}
+
+void Service::health_live(const CallPtr& call) {
+  reply(call, R"({"live":true})");
+}
+
+void Service::health_ready(const CallPtr& call) {
+  if (is_ready()) return reply(call, R"({"ready":true})");
+  refuse(call,
+         Error(ErrorCode::unavailable,
+               draining_.load() ? "the server is going down" : "not every model could be loaded", "ready"),
+         503);
+}
+
+void Service::server_metadata(const CallPtr& call) {
+  JsonWriter json;
+  json.open('{').field("name", "skerry").field("version", version()).key("extensions").open('[');
+  for (const char* extension : {"binary_tensor_data", "model_repository", "model_repository(unload)",
+                                "model_configuration", "statistics", "circuits"})
+    json.value(extension);
+  reply(call, std::move(json.close(']').close('}')).text());
+}
+
+void Service::model_metadata(const CallPtr& call) {
+  const ModelPtr model = model_of(*call);
+  JsonWriter json;
+  json.open('{').field("name", model->name);
+  json.key("versions").values<std::string>(repository_.versions(model->name));
+  json.field("platform", "skerry_" + model->kind);
+  write_tensor_infos(json, "inputs", model->inputs);
+  write_tensor_infos(json, "outputs", model->outputs);
+  reply(call, std::move(json.close('}')).text());
+}
+
+void Service::model_ready(const CallPtr& call) {
+  const ModelPtr model = model_of(*call);
+  reply(call, JsonWriter().open('{').field("name", model->name).field("ready", true).close('}').text());
+}
+
+void Service::model_config(const CallPtr& call) {
+  const ModelPtr model = model_of(*call);
+  const bool batches = model->batcher->can_batch();
+  const BatchOptions& batching = options_.repository.batching;
+  JsonWriter json;
+  json.open('{').field("name", model->name).field("platform", "skerry_" + model->kind).field("backend", "skerry");
+  json.field("max_batch_size", batches ? batching.preferred.back() : 0);
+  write_config_tensors(json, "input", model->inputs, batches);
+  write_config_tensors(json, "output", model->outputs, batches);
+  if (batches) {
+    json.key("dynamic_batching").open('{').key("preferred_batch_size").values<std::uint32_t>(batching.preferred);
+    json.field("max_queue_delay_microseconds", batching.max_delay.count()).close('}');
+  }
+  reply(call, std::move(json.close('}')).text());
+}
+
+void Service::model_statistics(const CallPtr& call) {
+  JsonWriter json;
+  write_statistics(json.open('{').key("model_stats").open('['), *model_of(*call));
+  reply(call, std::move(json.close(']').close('}')).text());
+}
+
+void Service::all_statistics(const CallPtr& call) {
+  JsonWriter json;
+  json.open('{').key("model_stats").open('[');
+  for (const ModelPtr& model : repository_.loaded()) {
+    if (call->principal.may_use(model->name)) write_statistics(json, *model);
+  }
+  reply(call, std::move(json.close(']').close('}')).text());
+}
+
+void Service::model_infer(const CallPtr& call) {
+  const std::string_view version = call->words.size() > 1 ? std::string_view(call->words[1]) : std::string_view();
+  wire::InferRequest request = wire::decode_infer_request(call->view());
+  call->body = {};
+  infer(call->principal, call->words[0], version, std::move(request), call->exchange->arrived,
+        call->exchange->closed.get_token(),
+        [this, call](const std::exception_ptr& error, const wire::InferReply& done) {
+          if (error) return refuse(call, error);
+          try {
+            reply(call, wire::encode(done));
+          } catch (...) {
+            refuse(call, std::current_exception());
+          }
+        });
+}
+
+void Service::repository_index(const CallPtr& call) {
+  const bool ready_only =
+      call->body.find("\"ready\"") != std::string::npos && call->body.find("true") != std::string::npos;
+  JsonWriter json;
+  json.open('[');
+  for (const IndexRow& row : repository_.index(ready_only)) {
+    json.open('{').field("name", row.name);
+    if (!row.version.empty()) json.field("version", row.version);
+    json.field("state", row.state).field("reason", row.reason).close('}');
+  }
+  reply(call, std::move(json.close(']')).text());
+}
+
+void Service::repository_load(const CallPtr& call) {
+  repository_.load(call->words[0]);
+  log_line("info", "loaded", {{"model", call->words[0]}, {"key", call->principal.name}});
+  reply(call, "{}");
+}
+
+void Service::repository_unload(const CallPtr& call) {
+  repository_.unload(call->words[0]);
+  log_line("info", "unloaded", {{"model", call->words[0]}, {"key", call->principal.name}});
+  reply(call, "{}");
+}
+
+void Service::metrics(const CallPtr& call) {
+  MetricsInput input{
+      repository_.loaded(), jobs_.counters(), http_counters_ ? http_counters_() : HttpCounters{}, {}, 0.0};
+  for (std::size_t i = 0; i < answers_.size(); ++i) input.answers[i] = answers_[i].load();
+  input.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  reply(call, HttpResponse{.body = metrics_text(input), .type = "text/plain; version=0.0.4"});
+}
+
+}  // namespace skerry::serve

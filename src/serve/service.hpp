@@ -1,0 +1,148 @@
+/// \file
+/// What the server answers, whatever protocol the question came by: models, repository, circuits, statistics.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serve/auth.hpp"
+#include "serve/http.hpp"
+#include "serve/jobs.hpp"
+#include "serve/log.hpp"
+#include "serve/repository.hpp"
+#include "serve/workers.hpp"
+#include "wire/infer.hpp"
+
+namespace skerry::serve {
+
+struct ServiceOptions {
+  RepositoryOptions repository;
+  JobOptions jobs;
+  std::filesystem::path key_file;                          ///< empty: everybody may do everything
+  bool log_requests = false;                               ///< also those that went well
+  std::uint64_t max_body_bytes = std::uint64_t{64} << 20;  ///< after decompression
+};
+
+/// One HTTP request on its way through the service.
+struct Call {
+  ExchangePtr exchange;
+  std::vector<std::string> words;  ///< what stood in the place of the route's {…}, decoded
+  std::string query;
+  Principal principal;
+  Trace trace;
+  std::string body;  ///< decompressed
+
+  const HttpRequest& request() const { return exchange->request; }
+  /// Value of a query parameter; empty when there is none.
+  std::string_view parameter(std::string_view name) const;
+  /// The body, cut where its header says. Errors: invalid_argument.
+  wire::BodyView view() const;
+};
+using CallPtr = std::shared_ptr<Call>;
+
+/// From any thread.
+class Service {
+ public:
+  explicit Service(ServiceOptions options);
+
+  /// Answers a HTTP request, now or later.
+  void handle(const ExchangePtr& exchange);
+
+  /// What an inference gave: the reply, or why there is none.
+  using InferDone = std::function<void(std::exception_ptr, wire::InferReply)>;
+  /// Checks the request against the model and queues it; `done` is called once, from any thread.
+  /// Errors: not_found, invalid_argument, type_mismatch, unavailable, deadline_exceeded, permission_denied.
+  void infer(const Principal& principal, std::string_view model, std::string_view version, wire::InferRequest request,
+             Clock::time_point arrived, std::stop_token stop, InferDone done);
+
+  /// Who holds this key. Nothing: nobody. Without a key file everybody is anonymous.
+  std::optional<Principal> authenticate(std::string_view key) const;
+  /// Reads the key file again. Errors: those of KeyRing::read; then the old keys stay.
+  void reload_keys();
+
+  Repository& repository() noexcept { return repository_; }
+  Jobs& jobs() noexcept { return jobs_; }
+  /// Told in health and metrics.
+  void set_http_counters(std::function<HttpCounters()> counters) { http_counters_ = std::move(counters); }
+  void set_draining() noexcept { draining_ = true; }
+  bool is_ready() const { return !draining_.load() && repository_.all_ready(); }
+
+ private:
+  friend struct Routes;
+
+  void dispatch(const CallPtr& call, void (Service::*handler)(const CallPtr&));
+  void open_body(Call& call) const;
+  // Each finishes the call.
+  void reply(const CallPtr& call, HttpResponse response);
+  void reply(const CallPtr& call, std::string json, int status = 200);
+  void reply(const CallPtr& call, const wire::Body& body);
+  void refuse(const CallPtr& call, const std::exception_ptr& error);
+  void refuse(const CallPtr& call, const Error& error, int status);
+  bool let_in(const CallPtr& call, Role role);
+
+  // Models (routes_models.cpp).
+  void health_live(const CallPtr& call);
+  void health_ready(const CallPtr& call);
+  void server_metadata(const CallPtr& call);
+  void model_metadata(const CallPtr& call);
+  void model_ready(const CallPtr& call);
+  void model_config(const CallPtr& call);
+  void model_statistics(const CallPtr& call);
+  void all_statistics(const CallPtr& call);
+  void model_infer(const CallPtr& call);
+  void repository_index(const CallPtr& call);
+  void repository_load(const CallPtr& call);
+  void repository_unload(const CallPtr& call);
+  void metrics(const CallPtr& call);
+  ModelPtr model_of(const Call& call) const;
+
+  // Circuits (routes_circuits.cpp).
+  void run_circuit(const CallPtr& call);
+  void plan_circuit(const CallPtr& call);
+  void submit_job(const CallPtr& call);
+  void list_jobs(const CallPtr& call);
+  void job_status(const CallPtr& call);
+  void job_result(const CallPtr& call);
+  void job_cancel(const CallPtr& call);
+  void job_events(const CallPtr& call);
+  void reply_outcome(const CallPtr& call, const std::string& id);
+  void reply_when_done(const CallPtr& call, const std::string& id, std::optional<double> seconds);
+
+  ServiceOptions options_;
+  Repository repository_;
+  Jobs jobs_;
+  mutable std::mutex keys_mutex_;
+  std::shared_ptr<const KeyRing> keys_;  // shared: replaced while requests hold it
+  RateLimiter limiter_;
+  std::function<HttpCounters()> http_counters_;
+  std::atomic<bool> draining_{false};
+  std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
+  Clock::time_point started_ = Clock::now();
+  Workers slow_{2, 256};  // loading, large bodies; last, as their tasks use everything above
+  Timers timers_;
+};
+
+/// Inputs as the graph wants them, or a refusal that names tensor, shape and what was wanted.
+NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs);
+
+/// Text of all counters in Prometheus's exposition format, version 0.0.4.
+struct MetricsInput {
+  std::vector<ModelPtr> models;
+  JobCounters jobs;
+  HttpCounters http;
+  std::array<std::uint64_t, 6> answers{};
+  double uptime_seconds = 0.0;
+};
+std::string metrics_text(const MetricsInput& input);
+
+/// Bytes of a gzip or zlib stream. Errors: limit_exceeded beyond `limit` or a ratio of kMaxRatio, found before anything
+/// is allocated for them; syntax_error for a damaged stream.
+inline constexpr std::uint64_t kMaxRatio = 100;
+std::string decompressed(std::string_view bytes, std::uint64_t limit);
+
+}  // namespace skerry::serve

@@ -1,0 +1,60 @@
+/// \file
+/// Threads for what takes longer than reading a request: loading, large bodies, circuits.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace skerry::serve {
+
+/// A fixed number of threads and a bounded queue of tasks. From any thread.
+class Workers {
+ public:
+  Workers(int threads, std::size_t max_queue);
+  /// Runs what waits, then ends.
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  /// The task must not throw. Errors: unavailable when the queue is full.
+  void post(std::function<void()> task);
+  std::size_t waiting() const;
+
+ private:
+  void work();
+
+  std::size_t max_queue_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  bool ending_ = false;
+  std::vector<std::thread> threads_;
+};
+
+/// One thread that calls functions at their time. From any thread.
+class Timers {
+ public:
+  Timers();
+  /// Functions that wait are dropped.
+  ~Timers();
+  Timers(const Timers&) = delete;
+  Timers& operator=(const Timers&) = delete;
+
+  /// The function must be short and not throw.
+  void after(std::chrono::duration<double> delay, std::function<void()> function);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> waiting_;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace skerry::serve

@@ -1,11 +1,13 @@
 /// \file
-/// Edge execution: circuits compiled once, kept by content, and run inside a budget of memory and time.
+/// Edge execution: circuits compiled once, kept by content, and run inside a budget of memory and time: on this
+/// machine, in pieces, or at an endpoint.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <skerry/compile.hpp>
 #include <skerry/runtime.hpp>
 #include <span>
@@ -15,7 +17,7 @@
 
 namespace skerry::edge {
 
-/// What one execution on this machine may take, and what is kept between executions.
+/// What one execution on this machine may take, what is kept between executions, and who else may run it.
 struct EdgeExecutionConfig {
   double max_memory_mb = 512.0;          ///< 10^6 bytes; checked before anything is allocated; 0: nothing runs here
   double max_execution_time = 60.0;      ///< seconds; predicted longer is refused, an overrun is stopped
@@ -25,10 +27,39 @@ struct EdgeExecutionConfig {
   std::filesystem::path cache_folder{};  ///< compiled circuits shared by processes; empty: in this process alone
   int threads = 0;                       ///< 0: the process's budget
   Precision precision = Precision::double_precision;
+  std::uint32_t max_cuts = 6;                 ///< of gates and wires, to run a circuit in pieces; 0: it is not cut
+  bool fallback_to_cloud = true;              ///< what does not fit here is run at cloud_endpoint
+  std::string cloud_endpoint{};               ///< `https://host:port` of a `skerry serve`; empty: none
+  double cloud_timeout = 60.0;                ///< seconds of one remote run, repetitions included
+  std::string cloud_api_key{};                ///< sent as a bearer token; empty: none
+  std::filesystem::path cloud_authorities{};  ///< PEM of who signs the endpoint's certificate; empty: the system's
+  std::filesystem::path cloud_certificate{}, cloud_key{};  ///< PEM of this client, for endpoints that ask for it
 
   /// Errors: invalid_argument naming the field.
   void validate() const;
 };
+
+enum class ExecutionMethod : std::uint8_t { edge, cloud, hybrid };
+std::string_view execution_method_name(ExecutionMethod method) noexcept;
+
+/// One piece of a circuit that was cut.
+struct PieceReport {
+  std::uint32_t wires = 0;  ///< those that cutting added included
+  std::uint64_t peak_bytes = 0;
+  double seconds = 0.0;                           ///< predicted, for this machine
+  ExecutionMethod place = ExecutionMethod::edge;  ///< edge or cloud
+};
+
+/// A circuit in pieces, and what that costs.
+struct SplitReport {
+  std::vector<PieceReport> pieces;
+  std::uint32_t gate_cuts = 0, wire_cuts = 0;
+  double terms = 1.0;  ///< products that each term of an observable takes: 4 for a wire or a controlled gate
+  double sampling_overhead = 1.0;  ///< times more shots that devices without states would need: 16 a wire, 9 a CX
+  std::uint64_t peak_bytes = 0;    ///< on this machine
+  double seconds = 0.0;            ///< of the slowest way through pieces and putting together
+};
+struct Split;
 
 /// A circuit ready to be run many times. Immutable.
 struct CompiledCircuit {
@@ -40,6 +71,10 @@ struct CompiledCircuit {
   double estimated_seconds = 0.0;  ///< on this machine
   double compile_seconds = 0.0;
   std::vector<PassReport> passes;
+  /// How it can be run in pieces, looked for when it does not fit into the limits whole; null: it cannot, see
+  /// why_whole.
+  std::shared_ptr<const Split> split;  // shared: copies are one compiled circuit
+  std::string why_whole;
 };
 using CompiledPtr = std::shared_ptr<const CompiledCircuit>;
 
@@ -95,15 +130,34 @@ struct ExecutionInput {
   RunControl control;
 };
 
-enum class ExecutionMethod : std::uint8_t { edge, cloud, hybrid };
-std::string_view execution_method_name(ExecutionMethod method) noexcept;
+/// One way to run a circuit that was considered.
+struct PlaceReport {
+  ExecutionMethod method = ExecutionMethod::edge;
+  bool possible = false, chosen = false;
+  std::string reason;            ///< why it is not possible, or lost; of the chosen one, why it won
+  std::uint64_t peak_bytes = 0;  ///< on this machine; 0 where that is not known
+  double seconds = 0.0;
+};
+
+/// Where an execution goes, and why.
+struct Placement {
+  ExecutionMethod method = ExecutionMethod::edge;
+  std::vector<PlaceReport> considered;  ///< edge, hybrid, cloud
+  std::optional<SplitReport> split;     ///< when there is a way to cut
+  std::string refusal;                  ///< not empty: it can run nowhere
+  double decision_seconds = 0.0;
+
+  /// Some lines for people.
+  std::string explain() const;
+};
 
 struct ExecutionResult {
   std::string circuit_id;
   ExecutionMethod method = ExecutionMethod::edge;
   double seconds = 0.0;            ///< wall time of this execution
-  std::uint64_t memory_bytes = 0;  ///< most that it held at once
+  std::uint64_t memory_bytes = 0;  ///< most that it held at once on this machine
   bool from_cache = false;
+  Placement placement;  ///< as it was decided, and what happened on the way
   Result result;
 };
 using ResultPtr = std::shared_ptr<const ExecutionResult>;
@@ -111,6 +165,8 @@ using ResultPtr = std::shared_ptr<const ExecutionResult>;
 struct PerformanceStatistics {
   std::uint64_t edge_executions = 0, cloud_executions = 0, hybrid_executions = 0;
   std::uint64_t cache_hits = 0;
+  std::uint64_t cached_bytes = 0, cached_results = 0;  ///< kept now
+  std::uint64_t moved = 0;                             ///< executions that another place had to take over
   double total_seconds = 0.0;
 
   std::uint64_t executions() const noexcept { return edge_executions + cloud_executions + hybrid_executions; }
@@ -123,9 +179,14 @@ struct PerformanceStatistics {
 struct Resources {
   std::uint64_t available_bytes = 0;  ///< inside the control group
   int usable_cpus = 1;
-  double load = 0.0;                ///< runnable threads over the last minute
-  std::uint64_t running = 0;        ///< executions of this executor
-  std::uint64_t running_bytes = 0;  ///< that they were predicted to take
+  double load = 0.0;                          ///< runnable threads over the last minute
+  std::uint64_t running = 0;                  ///< executions of this executor
+  std::uint64_t running_bytes = 0;            ///< that they were predicted to take
+  std::optional<double> battery_percent;      ///< of the fullest battery; empty: there is none
+  bool on_battery = false;                    ///< it is being emptied
+  std::optional<double> temperature_celsius;  ///< of the hottest zone; empty: the machine does not tell
+  bool too_hot = false;            ///< a zone is within 5 degrees of the point at which the machine slows down
+  bool endpoint_seems_up = false;  ///< there is one, and its last calls did not fail
 };
 
 /// Runs compiled circuits inside the configured budget. From any thread.
@@ -135,16 +196,34 @@ class EdgeExecutor {
   EdgeExecutor(EdgeExecutionConfig config, std::shared_ptr<CircuitCompiler> compiler);
   ~EdgeExecutor();
 
-  /// Errors: not_found (id), budget_exceeded and deadline_exceeded with need, limit and what to change, those of run().
+  const EdgeExecutionConfig& config() const noexcept;
+  /// Here when it fits the budget and the machine as it is now; else in pieces, when the circuit can be cut and they
+  /// fit; else at the endpoint. What overruns its time is stopped, and moved there.
+  /// Errors: not_found (id), budget_exceeded and deadline_exceeded with need, limit and what to change; unavailable
+  /// when the endpoint was needed and failed; those of run().
   ResultPtr execute(std::string_view circuit_id, const ExecutionInput& input = {});
   ResultPtr execute(const CompiledPtr& circuit, const ExecutionInput& input = {});
+  /// What execute() would decide now. Nothing is sent or allocated; some hundred microseconds.
+  Placement place(const CompiledPtr& circuit, const ExecutionInput& input = {}) const;
   PerformanceStatistics statistics() const;
   Resources resources() const;
   void clear_cache();
+  /// Gives up connections and what is kept; executions that run go on. A later execution connects again.
+  void cleanup();
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// What one stage of reaching an endpoint found.
+struct DoctorStep {
+  std::string name;  ///< `address`, `DNS`, `TCP`, `TLS`, `HTTP`, `auth`, `version`
+  bool ok = false;
+  std::string finding;  ///< what was found, or what is wrong and what to do
+  double seconds = 0.0;
+};
+/// Goes to the endpoint step by step and stops at the first that fails. Errors: none; each failure is a step.
+std::vector<DoctorStep> examine_endpoint(const EdgeExecutionConfig& config);
 
 }  // namespace skerry::edge

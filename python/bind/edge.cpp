@@ -1,3 +1,4 @@
+#include <nanobind/stl/complex.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -10,6 +11,7 @@
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "counts.hpp"
+#include "ir/text/expression_text.hpp"
 #include "options.hpp"
 #include "result.hpp"
 #include "steering.hpp"
@@ -33,36 +35,60 @@ struct CompiledHandle {
   edge::CompiledPtr compiled;
 };
 
-EdgeExecutionConfig make_config(double max_memory_mb, double max_execution_time, bool enable_compression,
-                                bool enable_caching, double cache_size_mb, const std::string& cache_folder, int threads,
-                                std::string_view precision) {
-  EdgeExecutionConfig config{.max_memory_mb = max_memory_mb,
-                             .max_execution_time = max_execution_time,
-                             .enable_compression = enable_compression,
-                             .enable_caching = enable_caching,
-                             .cache_size_mb = cache_size_mb,
-                             .cache_folder = cache_folder,
-                             .threads = threads,
-                             .precision = precision_from_name(precision)};
-  config.validate();
-  return config;
+// The gates as data: {"gate": "x", "controls": [0], "qubits": [1], "params": []}, a matrix beside a `unitary`; an angle
+// that is not bound yet is a text.
+nb::list gate_rows(const Circuit& circuit) {
+  const ir::Spelling spelling(circuit);
+  nb::list rows;
+  for (std::size_t i = 0; i < circuit.body().size(); ++i) {
+    const Instruction instruction = circuit.body()[i];
+    nb::dict row;
+    nb::list controls, qubits, params;
+    for (const Wire wire : instruction.control_wires()) controls.append(wire);
+    for (const Wire wire : instruction.targets()) qubits.append(wire);
+    for (const Param& param : instruction.params) {
+      if (param.is_constant()) {
+        params.append(param.value);
+      } else {
+        params.append(spelling.param(param));
+      }
+    }
+    row["gate"] = std::string(op_name(instruction.op));
+    row["controls"] = controls;
+    row["qubits"] = qubits;
+    row["params"] = params;
+    if (instruction.op == Op::measure) row["bit"] = instruction.aux;
+    if (instruction.op == Op::unitary) {
+      nb::list matrix;
+      for (const auto& value : circuit.matrices()[instruction.aux].values) matrix.append(value);
+      row["matrix"] = matrix;
+    }
+    rows.append(row);
+  }
+  return rows;
+}
+
+edge::ExecutionInput input_of(const RunOptions& options, std::optional<std::uint64_t> seed) {
+  return {.parameters = options.parameters,
+          .named_parameters = options.named_parameters,
+          .initial_state = options.initial_state,
+          .shots = options.shots,
+          .seed = seed,
+          .observables = options.observables,
+          .control = {}};
 }
 
 // The work may wait for a cold cache or simulate for minutes: always without the GIL, watched when it may be long.
 Execution execute(EdgeExecutor& executor, const CompiledHandle& handle, const RunOptions& options,
                   std::optional<std::uint64_t> seed) {
   Steering steering{nb::none()};
-  edge::ExecutionInput input{.parameters = options.parameters,
-                             .named_parameters = options.named_parameters,
-                             .initial_state = options.initial_state,
-                             .shots = options.shots,
-                             .seed = seed,
-                             .observables = options.observables,
-                             .control = steering.control()};
+  edge::ExecutionInput input = input_of(options, seed);
+  input.control = steering.control();
   Execution done;
   constexpr double kSeconds = 0.01;
-  steering.run(handle.compiled->estimated_seconds > kSeconds || options.shots != 0,
-               [&] { done.result = executor.execute(handle.compiled, input); });
+  const bool may_wait =
+      handle.compiled->estimated_seconds > kSeconds || options.shots != 0 || !executor.config().cloud_endpoint.empty();
+  steering.run(may_wait, [&] { done.result = executor.execute(handle.compiled, input); });
   return done;
 }
 
@@ -74,6 +100,10 @@ void bind_compiler(nb::module_& m) {
       .def_prop_ro("level", [](const CompiledHandle& self) { return std::string(level_name(self.compiled->level)); })
       .def_prop_ro(
           "circuit", [](const CompiledHandle& self) { return self.compiled->circuit; }, "The Circuit that is run.")
+      .def_prop_ro(
+          "compiled_gates", [](const CompiledHandle& self) { return gate_rows(self.compiled->circuit); },
+          nb::sig("def compiled_gates(self) -> list[dict[str, typing.Any]]"),
+          "The gates that are run, in order: gate, controls, qubits, params; the matrix of a `unitary`, row by row.")
       .def_prop_ro("num_qubits", [](const CompiledHandle& self) { return self.compiled->circuit.num_wires(); })
       .def_prop_ro("package_bytes", [](const CompiledHandle& self) { return self.compiled->bytes; })
       .def_prop_ro(
@@ -125,6 +155,38 @@ void bind_compiler(nb::module_& m) {
       .def("statistics", &CircuitCompiler::statistics);
 }
 
+void bind_placement(nb::module_& m) {
+  const auto name = [](edge::ExecutionMethod method) { return std::string(edge::execution_method_name(method)); };
+  nb::class_<edge::PieceReport>(m, "PieceReport", "One piece of a circuit that was cut; `place` is edge or cloud.")
+      .def_ro("wires", &edge::PieceReport::wires)
+      .def_ro("peak_bytes", &edge::PieceReport::peak_bytes)
+      .def_ro("seconds", &edge::PieceReport::seconds)
+      .def_prop_ro("place", [name](const edge::PieceReport& self) { return name(self.place); });
+  nb::class_<edge::SplitReport>(m, "SplitReport", "A circuit in pieces, and what that costs.")
+      .def_ro("pieces", &edge::SplitReport::pieces)
+      .def_ro("gate_cuts", &edge::SplitReport::gate_cuts)
+      .def_ro("wire_cuts", &edge::SplitReport::wire_cuts)
+      .def_ro("terms", &edge::SplitReport::terms, "Products for each term of an observable.")
+      .def_ro("sampling_overhead", &edge::SplitReport::sampling_overhead,
+              "Times more shots that devices without states would need.")
+      .def_ro("peak_bytes", &edge::SplitReport::peak_bytes)
+      .def_ro("seconds", &edge::SplitReport::seconds);
+  nb::class_<edge::PlaceReport>(m, "PlaceReport", "One way to run a circuit that was considered.")
+      .def_prop_ro("method", [name](const edge::PlaceReport& self) { return name(self.method); })
+      .def_ro("possible", &edge::PlaceReport::possible)
+      .def_ro("chosen", &edge::PlaceReport::chosen)
+      .def_ro("reason", &edge::PlaceReport::reason)
+      .def_ro("peak_bytes", &edge::PlaceReport::peak_bytes)
+      .def_ro("seconds", &edge::PlaceReport::seconds);
+  nb::class_<edge::Placement>(m, "Placement", "Where an execution goes, and why; str() tells it in some lines.")
+      .def_prop_ro("method", [name](const edge::Placement& self) { return name(self.method); })
+      .def_ro("considered", &edge::Placement::considered)
+      .def_ro("split", &edge::Placement::split)
+      .def_ro("refusal", &edge::Placement::refusal, "Not empty: it can run nowhere.")
+      .def_ro("decision_seconds", &edge::Placement::decision_seconds)
+      .def("__str__", &edge::Placement::explain);
+}
+
 void bind_executor(nb::module_& m) {
   nb::class_<Execution>(m, "Execution", "The native part of skerry.edge.ExecutionResult.")
       .def_prop_ro("circuit_id", [](const Execution& self) { return self.result->circuit_id; })
@@ -133,6 +195,7 @@ void bind_executor(nb::module_& m) {
       .def_prop_ro("seconds", [](const Execution& self) { return self.result->seconds; })
       .def_prop_ro("memory_bytes", [](const Execution& self) { return self.result->memory_bytes; })
       .def_prop_ro("from_cache", [](const Execution& self) { return self.result->from_cache; })
+      .def_prop_ro("placement", [](const Execution& self) { return self.result->placement; })
       .def_prop_ro("state", [](const Execution& self) { return self.result->result.state; })
       .def_prop_ro("expectations", [](const Execution& self) { return self.result->result.expectations; })
       .def_prop_ro(
@@ -145,6 +208,9 @@ void bind_executor(nb::module_& m) {
       .def_ro("cloud_executions", &PerformanceStatistics::cloud_executions)
       .def_ro("hybrid_executions", &PerformanceStatistics::hybrid_executions)
       .def_ro("cache_hits", &PerformanceStatistics::cache_hits)
+      .def_ro("cached_bytes", &PerformanceStatistics::cached_bytes)
+      .def_ro("cached_results", &PerformanceStatistics::cached_results)
+      .def_ro("moved", &PerformanceStatistics::moved)
       .def_prop_ro("executions", &PerformanceStatistics::executions)
       .def_prop_ro("average_seconds", &PerformanceStatistics::average_seconds);
 
@@ -153,7 +219,12 @@ void bind_executor(nb::module_& m) {
       .def_ro("usable_cpus", &edge::Resources::usable_cpus)
       .def_ro("load", &edge::Resources::load)
       .def_ro("running", &edge::Resources::running)
-      .def_ro("running_bytes", &edge::Resources::running_bytes);
+      .def_ro("running_bytes", &edge::Resources::running_bytes)
+      .def_ro("battery_percent", &edge::Resources::battery_percent)
+      .def_ro("on_battery", &edge::Resources::on_battery)
+      .def_ro("temperature_celsius", &edge::Resources::temperature_celsius)
+      .def_ro("too_hot", &edge::Resources::too_hot)
+      .def_ro("endpoint_seems_up", &edge::Resources::endpoint_seems_up);
 
   nb::class_<EdgeExecutor>(m, "NativeExecutor", "The native part of skerry.edge.EdgeExecutor.")
       // A compiler of its own: the Python class looks ids up in the one it was given.
@@ -164,29 +235,71 @@ void bind_executor(nb::module_& m) {
           },
           nb::arg("config"))
       .def("execute", execute, nb::arg("compiled"), nb::arg("options"), nb::arg("seed").none())
+      .def(
+          "place",
+          [](const EdgeExecutor& self, const CompiledHandle& compiled, const RunOptions& options) {
+            const nb::gil_scoped_release release;
+            return self.place(compiled.compiled, input_of(options, 0));
+          },
+          nb::arg("compiled"), nb::arg("options"))
       .def("statistics", &EdgeExecutor::statistics)
+      .def("cleanup", &EdgeExecutor::cleanup, nb::call_guard<nb::gil_scoped_release>())
       .def("resources", &EdgeExecutor::resources)
       .def("clear_cache", &EdgeExecutor::clear_cache);
+}
+
+template <std::filesystem::path EdgeExecutionConfig::*Path>
+void bind_path(nb::class_<EdgeExecutionConfig>& c, const char* name) {
+  c.def_prop_rw(
+      name, [](const EdgeExecutionConfig& self) { return (self.*Path).string(); },
+      [](EdgeExecutionConfig& self, const std::string& path) { self.*Path = path; });
+}
+
+void bind_edge_config(nb::module_& m) {
+  nb::class_<EdgeExecutionConfig> c(m, "EdgeConfig", "The native part of skerry.edge.EdgeExecutionConfig.");
+  c.def(nb::init<>())
+      .def_rw("max_memory_mb", &EdgeExecutionConfig::max_memory_mb)
+      .def_rw("max_execution_time", &EdgeExecutionConfig::max_execution_time)
+      .def_rw("enable_compression", &EdgeExecutionConfig::enable_compression)
+      .def_rw("enable_caching", &EdgeExecutionConfig::enable_caching)
+      .def_rw("cache_size_mb", &EdgeExecutionConfig::cache_size_mb)
+      .def_rw("threads", &EdgeExecutionConfig::threads)
+      .def_rw("max_cuts", &EdgeExecutionConfig::max_cuts)
+      .def_rw("fallback_to_cloud", &EdgeExecutionConfig::fallback_to_cloud)
+      .def_rw("cloud_endpoint", &EdgeExecutionConfig::cloud_endpoint)
+      .def_rw("cloud_timeout", &EdgeExecutionConfig::cloud_timeout)
+      .def_rw("cloud_api_key", &EdgeExecutionConfig::cloud_api_key)
+      .def_prop_rw(
+          "precision",
+          [](const EdgeExecutionConfig& self) {
+            return self.precision == Precision::single_precision ? "single" : "double";
+          },
+          [](EdgeExecutionConfig& self, std::string_view name) { self.precision = precision_from_name(name); })
+      .def("validate", &EdgeExecutionConfig::validate);
+  bind_path<&EdgeExecutionConfig::cache_folder>(c, "cache_folder");
+  bind_path<&EdgeExecutionConfig::cloud_authorities>(c, "cloud_authorities");
+  bind_path<&EdgeExecutionConfig::cloud_certificate>(c, "cloud_certificate");
+  bind_path<&EdgeExecutionConfig::cloud_key>(c, "cloud_key");
+}
+
+void bind_doctor(nb::module_& m) {
+  nb::class_<edge::DoctorStep>(m, "DoctorStep", "What one stage of reaching an endpoint found.")
+      .def_ro("name", &edge::DoctorStep::name)
+      .def_ro("ok", &edge::DoctorStep::ok)
+      .def_ro("finding", &edge::DoctorStep::finding)
+      .def_ro("seconds", &edge::DoctorStep::seconds);
+  m.def("examine_endpoint", edge::examine_endpoint, nb::arg("config"), nb::call_guard<nb::gil_scoped_release>(),
+        "Goes to the endpoint step by step and stops at the first that fails.");
 }
 
 }  // namespace
 
 void bind_edge(nb::module_& m) {
-  nb::class_<EdgeExecutionConfig>(m, "EdgeConfig", "The native part of skerry.edge.EdgeExecutionConfig.")
-      .def(
-          "__init__",
-          [](EdgeExecutionConfig* self, double max_memory_mb, double max_execution_time, bool enable_compression,
-             bool enable_caching, double cache_size_mb, const std::string& cache_folder, int threads,
-             std::string_view precision) {
-            new (self)
-                EdgeExecutionConfig(make_config(max_memory_mb, max_execution_time, enable_compression, enable_caching,
-                                                cache_size_mb, cache_folder, threads, precision));
-          },
-          nb::arg("max_memory_mb"), nb::arg("max_execution_time"), nb::arg("enable_compression"),
-          nb::arg("enable_caching"), nb::arg("cache_size_mb"), nb::arg("cache_folder"), nb::arg("threads"),
-          nb::arg("precision"));
+  bind_edge_config(m);
   bind_compiler(m);
+  bind_placement(m);
   bind_executor(m);
+  bind_doctor(m);
 }
 
 }  // namespace skerry::python

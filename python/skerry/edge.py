@@ -1,4 +1,4 @@
-"""Edge execution: circuits compiled once, kept by content, and run inside a budget of memory and time.
+"""Edge execution: circuits compiled once and run inside a budget: here, in pieces, or at an endpoint.
 
 >>> from skerry.edge import EdgeExecutionConfig, EdgeExecutionManager
 >>> with EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=128)) as manager:
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skerry import _core
-from skerry._core import Circuit, CompiledCircuit, Observable, Resources, RunOptions
+from skerry._core import Circuit, CompiledCircuit, DoctorStep, Observable, Placement, Resources, RunOptions
 from skerry.errors import InvalidArgument, NotFound
 from skerry.files import load, loads
 from skerry.parameters import spread
@@ -40,13 +40,16 @@ _RESERVED = ("parameters", "initial_state", "shots", "seed", "observables")
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeExecutionConfig:
-    """What one execution on this machine may take, and what is kept between executions.
+    """What one execution on this machine may take, what is kept between executions, and who else may run it.
 
     max_memory_mb: megabytes (10^6 bytes), checked before anything is allocated; 0 means that nothing runs here.
-    max_execution_time: seconds; predicted longer is refused, an overrun is stopped. enable_compression: of saved and
+    max_execution_time: seconds; predicted longer goes elsewhere, an overrun is stopped. enable_compression: of saved and
     cached packages. enable_caching: off, nothing is ever found again. cache_size_mb: bound of the compiled circuits
     that are kept, and again of results. cache_folder: compiled circuits shared by processes; empty: this process alone.
-    threads: 0 takes the process's budget. Errors: InvalidArgument naming the field.
+    threads: 0 takes the process's budget. max_cuts: of gates and wires, to run in pieces what does not fit whole.
+    fallback_to_cloud: what does not fit here is run at cloud_endpoint (`https://host:port` of a `skerry serve`) within
+    cloud_timeout seconds, repetitions included. cloud_api_key: a bearer token. cloud_authorities: PEM of who signs the
+    endpoint's certificate; cloud_certificate, cloud_key: PEM of this client. Errors: InvalidArgument naming the field.
     """
 
     max_memory_mb: float = 512.0
@@ -57,19 +60,27 @@ class EdgeExecutionConfig:
     cache_folder: str | os.PathLike[str] = ""
     threads: int = 0
     precision: Precision = "double"
+    max_cuts: int = 6
+    fallback_to_cloud: bool = True
+    cloud_endpoint: str | None = None
+    cloud_timeout: float = 60.0
+    cloud_api_key: str = field(default="", repr=False)
+    cloud_authorities: str | os.PathLike[str] = ""
+    cloud_certificate: str | os.PathLike[str] = ""
+    cloud_key: str | os.PathLike[str] = ""
     native: _core.EdgeConfig = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        native = _core.EdgeConfig(
-            self.max_memory_mb,
-            self.max_execution_time,
-            self.enable_compression,
-            self.enable_caching,
-            self.cache_size_mb,
-            os.fspath(self.cache_folder),
-            self.threads,
-            self.precision,
-        )
+        native = _core.EdgeConfig()
+        for one in fields(self):
+            if one.name == "native":
+                continue
+            value = getattr(self, one.name)
+            try:
+                setattr(native, one.name, os.fspath(value) if isinstance(value, os.PathLike) else "" if value is None else value)
+            except TypeError as error:
+                raise InvalidArgument(f"{one.name} is {value!r}", one.name, f"give a {one.type}") from error
+        native.validate()
         object.__setattr__(self, "native", native)
 
 
@@ -90,6 +101,8 @@ class ExecutionResult:
     state: NDArray[Any] | None
     """The amplitudes, a view of where the simulator left them; when neither shots nor observables were asked for."""
     expectations: list[float]
+    placement: Placement
+    """What was decided, why, and what happened on the way; str() tells it in some lines."""
     success: bool = True
     error: str | None = None
 
@@ -198,16 +211,23 @@ class EdgeExecutor:
     """Runs compiled circuits inside the configured budget; from any thread."""
 
     def __init__(self, config: EdgeExecutionConfig | None = None, compiler: CircuitCompiler | None = None) -> None:
-        self.config = config or EdgeExecutionConfig()
+        self.config = config or (compiler.config if compiler else EdgeExecutionConfig())
         self.compiler = compiler or CircuitCompiler(self.config)
-        self.native = _core.NativeExecutor(self.config.native)
+        self._native: _core.NativeExecutor | None = _core.NativeExecutor(self.config.native)
+
+    @property
+    def native(self) -> _core.NativeExecutor:
+        """Errors: InvalidArgument after cleanup()."""
+        if self._native is None:
+            raise InvalidArgument("the executor was cleaned up", "EdgeExecutor", "make a new one")
+        return self._native
 
     def execute_circuit(self, circuit_id: str, input_data: InputData | None = None) -> Any:
         """Runs what was compiled under this id: an ExecutionResult, or a list of them for parameters [batch, P].
 
         input_data: values of the circuit's parameters by name, or `parameters` (in order, or a batch); `initial_state`,
         `shots`, `seed`, `observables` (Observables or their text). Errors: KeyError (id), BudgetExceeded and
-        DeadlineExceeded with need, limit and what to change.
+        DeadlineExceeded with need, limit and what to change, Unavailable when the endpoint was needed and failed.
         """
         return self.execute(self.compiler.get_compiled_circuit(circuit_id), input_data)
 
@@ -219,6 +239,11 @@ class EdgeExecutor:
         if batch is None:
             return self._one(compiled, options, seed)
         return [self._one(compiled, one, seed) for one in batch]
+
+    def place(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Placement:
+        """What execute() would decide now; nothing is sent or run."""
+        options, batch = _run_options(compiled.num_qubits, input_data or {})
+        return self.native.place(compiled, batch[0] if batch else options)
 
     def _one(self, compiled: CompiledCircuit, options: RunOptions, seed: int | None) -> ExecutionResult:
         done = self.native.execute(compiled, options, seed)
@@ -232,6 +257,7 @@ class EdgeExecutor:
             counts=done.counts,
             state=None if done.state is None else np.asarray(done.state),
             expectations=done.expectations,
+            placement=done.placement,
         )
 
     def get_performance_statistics(self) -> dict[str, float]:
@@ -254,9 +280,44 @@ class EdgeExecutor:
         """Free memory, processors, load and what runs now."""
         return self.native.resources()
 
+    @property
+    def execution_cache(self) -> ExecutionCache:
+        """The results that are kept: how many, how large, and the way to forget them."""
+        return ExecutionCache(self)
+
     def clear_cache(self) -> None:
         """Forgets the results that are kept."""
         self.native.clear_cache()
+
+    def cleanup(self) -> None:
+        """Gives memory and connections back. A second call does nothing; any other use then raises InvalidArgument."""
+        if self._native is not None:
+            self._native.cleanup()
+        self._native = None
+
+
+class ExecutionCache:
+    """Results that must be equal when asked for again: exact ones, and samples with a seed. len() counts them."""
+
+    def __init__(self, executor: EdgeExecutor) -> None:
+        self._executor = executor
+
+    def __len__(self) -> int:
+        return self._executor.native.statistics().cached_results
+
+    @property
+    def bytes(self) -> int:
+        """Never more than cache_size_mb."""
+        return self._executor.native.statistics().cached_bytes
+
+    @property
+    def hits(self) -> int:
+        """Executions that were answered from here."""
+        return self._executor.native.statistics().cache_hits
+
+    def clear(self) -> None:
+        """Forgets all of them."""
+        self._executor.native.clear_cache()
 
 
 class EdgeExecutionManager:
@@ -287,6 +348,12 @@ class EdgeExecutionManager:
         """Compiles unless it is known, runs, and tells what that took. input_data, result: as execute_circuit()."""
         return self.executor.execute(self.compiler.compile_circuit(circuit, optimization_level), input_data)
 
+    def place(
+        self, circuit: CircuitLike, input_data: InputData | None = None, optimization_level: str = "medium"
+    ) -> Placement:
+        """Where compile_and_execute() would run this now, and why; str() tells it in some lines."""
+        return self.executor.place(self.compiler.compile_circuit(circuit, optimization_level), input_data)
+
     def get_compilation_statistics(self) -> dict[str, float]:
         """As CircuitCompiler.get_compilation_statistics()."""
         return self.compiler.get_compilation_statistics()
@@ -301,6 +368,8 @@ class EdgeExecutionManager:
 
     def cleanup(self) -> None:
         """Gives everything back. A second call does nothing; any other use afterwards raises InvalidArgument."""
+        if self._executor is not None:
+            self._executor.cleanup()
         self._compiler = self._executor = None
 
     def __enter__(self) -> EdgeExecutionManager:
@@ -310,3 +379,14 @@ class EdgeExecutionManager:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cleanup()
+
+
+def doctor(config: EdgeExecutionConfig | str) -> list[DoctorStep]:
+    """Goes to an endpoint step by step (address, DNS, TCP, TLS, HTTP, auth, version), as far as it gets.
+
+    >>> [(step.name, step.ok) for step in doctor("http://127.0.0.1:1")]
+    [('address', True), ('DNS', True), ('TCP', False)]
+    """
+    if isinstance(config, str):
+        config = EdgeExecutionConfig(cloud_endpoint=config)
+    return _core.examine_endpoint(config.native)

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -10,6 +11,7 @@
 #include "edge/folder.hpp"
 #include "edge/kept.hpp"
 #include "edge/run_options.hpp"
+#include "edge/split.hpp"
 #include "package/digest.hpp"
 #include "package/package.hpp"
 
@@ -28,11 +30,37 @@ std::string id_of(std::span<const std::byte> source, Level level, const EdgeExec
   return package::hex(package::sha256(pieces));
 }
 
+// The plan for the state, which is dearest; for samples when nobody can give the state. None when no method can run it.
+std::optional<Plan> plan_for(const Circuit& circuit, const EdgeExecutionConfig& config, std::uint64_t shots) {
+  try {
+    std::string refusal;  // an estimate above the budget is still an estimate
+    return skerry::plan(circuit, run_options(config, {.shots = shots, .seed = 0}), &refusal);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported) throw;
+    return std::nullopt;
+  }
+}
+
 void estimate(CompiledCircuit& compiled, const EdgeExecutionConfig& config) {
-  std::string refusal;  // an estimate above the budget is still an estimate
-  const Plan plan = skerry::plan(compiled.circuit, run_options(config, {}), &refusal);
-  compiled.estimated_bytes = plan.peak_bytes;
-  compiled.estimated_seconds = plan.seconds;
+  const auto fits = [&](const std::optional<Plan>& plan) {
+    return plan && static_cast<double>(plan->peak_bytes) <= config.max_memory_mb * 1e6 &&
+           plan->seconds <= config.max_execution_time;
+  };
+  const std::optional<Plan> state = plan_for(compiled.circuit, config, 0);
+  const std::optional<Plan> samples = fits(state) ? std::nullopt : plan_for(compiled.circuit, config, 1);
+  const std::optional<Plan>& plan = state ? state : samples;
+  compiled.estimated_bytes = plan ? plan->peak_bytes : std::numeric_limits<std::uint64_t>::max();
+  compiled.estimated_seconds = plan ? plan->seconds : std::numeric_limits<double>::infinity();
+  if (fits(state) || fits(samples)) {
+    compiled.why_whole = "it fits in one piece";
+    return;
+  }
+  auto split = find_split(compiled.circuit, config);
+  if (split) {
+    compiled.split = *split;
+  } else {
+    compiled.why_whole = split.error();
+  }
 }
 
 }  // namespace

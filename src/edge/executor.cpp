@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <skerry/edge.hpp>
@@ -6,7 +9,11 @@
 
 #include "base/machine.hpp"
 #include "edge/kept.hpp"
+#include "edge/machine_state.hpp"
+#include "edge/placement.hpp"
+#include "edge/remote/cloud.hpp"
 #include "edge/run_options.hpp"
+#include "edge/split.hpp"
 #include "package/digest.hpp"
 
 namespace skerry::edge {
@@ -48,11 +55,48 @@ void require_free(std::uint64_t need, std::uint64_t promised) {
               "memory", "free memory, use single precision, or run it elsewhere");
 }
 
+PlaceReport& at(Placement& placement, ExecutionMethod method) {
+  return *std::ranges::find(placement.considered, method, &PlaceReport::method);
+}
+
+// Nobody can run it: what it needs, what is allowed, and what would change that.
+[[noreturn]] void refuse(Placement placement, const EdgeExecutionConfig& config) {
+  const PlaceReport &here = at(placement, ExecutionMethod::edge), &cloud = at(placement, ExecutionMethod::cloud);
+  const bool is_down = config.fallback_to_cloud && !config.cloud_endpoint.empty();
+  const bool is_late = here.seconds > config.max_execution_time && !here.reason.starts_with("needs");
+  throw Error(is_down   ? ErrorCode::unavailable
+              : is_late ? ErrorCode::deadline_exceeded
+                        : ErrorCode::budget_exceeded,
+              "here it cannot run: " + here.reason + "; in pieces: " + at(placement, ExecutionMethod::hybrid).reason +
+                  "; in the cloud: " + cloud.reason,
+              "placement",
+              is_late ? "raise max_execution_time or set cloud_endpoint"
+                      : "raise max_memory_mb, use precision single (half the bytes), or set cloud_endpoint");
+}
+
+std::shared_ptr<remote::Endpoint> endpoint_of(const EdgeExecutionConfig& config) {
+  if (config.cloud_endpoint.empty()) return nullptr;
+  return std::make_shared<remote::Endpoint>(remote::endpoint_options(config));
+}
+
 }  // namespace
 
 struct EdgeExecutor::State {
   State(EdgeExecutionConfig c, std::shared_ptr<CircuitCompiler> k)
-      : config(std::move(c)), compiler(std::move(k)), kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {}
+      : config(std::move(c)),
+        compiler(std::move(k)),
+        endpoint(endpoint_of(config)),
+        kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {}
+
+  Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
+  Resources resources() const;
+  Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options,
+             const Placement& placement);
+  Result run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes);
+  Result run_remote(const Circuit& circuit, const RunOptions& options, double seconds);
+  Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options);
+  std::optional<ExecutionMethod> next(const Placement& placement, const Error& error,
+                                      const std::vector<ExecutionMethod>& tried) const;
 
   ResultPtr find(const std::string& key) {
     if (!config.enable_caching || key.empty()) return nullptr;
@@ -85,7 +129,8 @@ struct EdgeExecutor::State {
   };
 
   EdgeExecutionConfig config;
-  std::shared_ptr<CircuitCompiler> compiler;  // shared: a manager and its executor look at one
+  std::shared_ptr<CircuitCompiler> compiler;   // shared: a manager and its executor look at one
+  std::shared_ptr<remote::Endpoint> endpoint;  // shared: calls that run outlive a cleanup; null: there is none
   mutable std::mutex mutex;
   Kept<ExecutionResult> kept;
   PerformanceStatistics statistics;
@@ -98,6 +143,146 @@ EdgeExecutor::EdgeExecutor(EdgeExecutionConfig config, std::shared_ptr<CircuitCo
 }
 EdgeExecutor::~EdgeExecutor() = default;
 
+const EdgeExecutionConfig& EdgeExecutor::config() const noexcept {
+  return state_->config;
+}
+
+Resources EdgeExecutor::State::resources() const {
+  double load = 0.0;
+  if (getloadavg(&load, 1) != 1) load = 0.0;
+  const MachineState machine = recent_machine_state();
+  const std::scoped_lock lock(mutex);
+  return {.available_bytes = base::available_memory_bytes(),
+          .usable_cpus = base::usable_cpus(),
+          .load = load,
+          .running = running,
+          .running_bytes = running_bytes,
+          .battery_percent = machine.battery_percent,
+          .on_battery = machine.on_battery,
+          .temperature_celsius = machine.celsius,
+          .too_hot = machine.too_hot,
+          .endpoint_seems_up = endpoint != nullptr && endpoint->seems_up()};
+}
+
+Question EdgeExecutor::State::question(const CompiledCircuit& circuit, const RunOptions& options) const {
+  Question out{.config = config,
+               .peak_bytes = circuit.estimated_bytes,
+               .seconds = circuit.estimated_seconds,
+               .cannot_run = {},
+               .split = std::nullopt,
+               .why_not_split = circuit.why_whole,
+               .resources = resources(),
+               .endpoint_failure = endpoint ? endpoint->last_failure() : std::string()};
+  // Far below the limits the estimate of compiling is good enough; near them this very question is planned.
+  const double limit = config.max_memory_mb * 1e6;
+  const bool is_small = 4.0 * static_cast<double>(out.peak_bytes) < limit &&
+                        10.0 * out.seconds < config.max_execution_time && options.shots < 100'000 &&
+                        options.observables.size() < 100;
+  if (!is_small) {
+    try {
+      RunOptions free = options;
+      free.limits.max_memory_bytes = static_cast<std::uint64_t>(limit);
+      std::string refusal;
+      free.limits.max_execution_time.reset();
+      const Plan plan = skerry::plan(circuit.circuit, free, &refusal);
+      out.peak_bytes = plan.peak_bytes;
+      out.seconds = plan.seconds;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unsupported) throw;
+      out.cannot_run = error.message();
+    }
+  }
+  if (circuit.split) out.split = price(*circuit.split, options, config, out.why_not_split);
+  return out;
+}
+
+Result EdgeExecutor::State::run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes) {
+  const Running counted(*this, bytes);
+  return skerry::run(circuit, options);
+}
+
+Result EdgeExecutor::State::run_remote(const Circuit& circuit, const RunOptions& options, double seconds) {
+  constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
+  wire::CircuitRequest request = remote::request_of(circuit, options, remote::new_token());
+  request.max_execution_time = config.cloud_timeout;
+  remote::Patience patience{.stop = options.limits.control.stop};
+  patience.deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                                             std::chrono::duration<double>(config.cloud_timeout));
+  return remote::run(*endpoint, request, seconds > kLong, patience);
+}
+
+Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options,
+                                const Placement& placement) {
+  switch (method) {
+    case ExecutionMethod::edge:
+      return run_here(circuit.circuit, options, circuit.estimated_bytes);
+    case ExecutionMethod::cloud: {
+      double seconds = 0.0;
+      for (const PlaceReport& place : placement.considered) seconds = std::max(seconds, place.seconds);
+      return run_remote(circuit.circuit, options, seconds);
+    }
+    case ExecutionMethod::hybrid: {
+      const SplitReport& report = *placement.split;
+      const Running counted(*this, report.peak_bytes);
+      RunOptions limited = options;
+      limited.limits.control.deadline =
+          std::chrono::steady_clock::now() +
+          std::chrono::duration_cast<std::chrono::nanoseconds>(*options.limits.max_execution_time);
+      return run_split(*circuit.split, report, circuit.circuit, limited,
+                       [&](std::size_t piece, const Circuit& part, const RunOptions& asked) {
+                         const PieceReport& at = report.pieces[piece];
+                         return at.place == ExecutionMethod::cloud ? run_remote(part, asked, at.seconds)
+                                                                   : skerry::run(part, asked);
+                       });
+    }
+  }
+  return {};
+}
+
+// Who takes over. What the caller's own mistake or wish ended is nobody's.
+std::optional<ExecutionMethod> EdgeExecutor::State::next(const Placement& placement, const Error& error,
+                                                         const std::vector<ExecutionMethod>& tried) const {
+  constexpr std::array kMoves = {ErrorCode::budget_exceeded, ErrorCode::deadline_exceeded, ErrorCode::unavailable,
+                                 ErrorCode::limit_exceeded};
+  if (std::ranges::find(kMoves, error.code()) == kMoves.end()) return std::nullopt;
+  for (const ExecutionMethod method : {ExecutionMethod::cloud, ExecutionMethod::edge, ExecutionMethod::hybrid}) {
+    const auto& place = *std::ranges::find(placement.considered, method, &PlaceReport::method);
+    if (place.possible && std::ranges::find(tried, method) == tried.end()) return method;
+  }
+  return std::nullopt;
+}
+
+Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircuit& circuit,
+                                       const RunOptions& options) {
+  std::vector<ExecutionMethod> tried;
+  for (ExecutionMethod method = placement.method;;) {
+    tried.push_back(method);
+    try {
+      Result result = run(method, circuit, options, placement);
+      placement.method = method;
+      return result;
+    } catch (const Error& error) {
+      const auto other = next(placement, error, tried);
+      PlaceReport& failed = at(placement, method);
+      failed.chosen = failed.possible = false;
+      failed.reason = std::string("failed: ") + error.what();
+      if (!other) {
+        if (tried.size() == 1 && method != ExecutionMethod::cloud) throw;
+        const PlaceReport& here = at(placement, ExecutionMethod::edge);
+        throw Error(error.code(),
+                    error.message() + "; " +
+                        (method == ExecutionMethod::edge ? "before that, " : "it cannot run here either: ") +
+                        (method == ExecutionMethod::edge ? at(placement, ExecutionMethod::cloud).reason : here.reason),
+                    error.where(), error.hint());
+      }
+      method = *other;
+      at(placement, method).chosen = true;
+      const std::scoped_lock lock(mutex);
+      ++statistics.moved;
+    }
+  }
+}
+
 ResultPtr EdgeExecutor::execute(std::string_view circuit_id, const ExecutionInput& input) {
   return execute(state_->compiler->compiled_circuit(circuit_id), input);
 }
@@ -105,9 +290,12 @@ ResultPtr EdgeExecutor::execute(std::string_view circuit_id, const ExecutionInpu
 ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput& input) {
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  const auto count = [&](double seconds) {
-    ++state_->statistics.edge_executions;
-    state_->statistics.total_seconds += seconds;
+  const auto count = [&](ExecutionMethod method, double seconds) {
+    PerformanceStatistics& statistics = state_->statistics;
+    ++(method == ExecutionMethod::edge    ? statistics.edge_executions
+       : method == ExecutionMethod::cloud ? statistics.cloud_executions
+                                          : statistics.hybrid_executions);
+    statistics.total_seconds += seconds;
   };
   const std::string key = result_key(*circuit, input);
   if (const ResultPtr found = state_->find(key)) {
@@ -115,41 +303,53 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
     again.from_cache = true;
     again.seconds = elapsed();
     const std::scoped_lock lock(state_->mutex);
-    count(again.seconds);
+    count(again.method, again.seconds);
     return std::make_shared<const ExecutionResult>(std::move(again));
   }
-  const State::Running running(*state_, circuit->estimated_bytes);
-  ExecutionResult done{.circuit_id = circuit->circuit_id,
-                       .result = skerry::run(circuit->circuit, run_options(state_->config, input))};
-  done.memory_bytes = done.result.report.peak_bytes;
+  const RunOptions options = run_options(state_->config, input);
+  Placement placement = decide(state_->question(*circuit, options));
+  placement.decision_seconds = elapsed();
+  if (!placement.refusal.empty()) refuse(placement, state_->config);
+  ExecutionResult done{.circuit_id = circuit->circuit_id, .result = state_->run_placed(placement, *circuit, options)};
+  done.method = placement.method;
+  done.placement = std::move(placement);
+  done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
   done.seconds = elapsed();
   auto result = std::make_shared<const ExecutionResult>(std::move(done));
   const std::scoped_lock lock(state_->mutex);
-  count(result->seconds);
+  count(result->method, result->seconds);
   if (state_->config.enable_caching && !key.empty())
     state_->kept.keep(key, result, bytes_of(result->result), result->seconds);
   return result;
 }
 
+Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& input) const {
+  const auto start = std::chrono::steady_clock::now();
+  Placement out = decide(state_->question(*circuit, run_options(state_->config, input)));
+  out.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
 PerformanceStatistics EdgeExecutor::statistics() const {
   const std::scoped_lock lock(state_->mutex);
-  return state_->statistics;
+  PerformanceStatistics out = state_->statistics;
+  out.cached_bytes = state_->kept.bytes();
+  out.cached_results = state_->kept.size();
+  return out;
 }
 
 Resources EdgeExecutor::resources() const {
-  double load = 0.0;
-  if (getloadavg(&load, 1) != 1) load = 0.0;
-  const std::scoped_lock lock(state_->mutex);
-  return {.available_bytes = base::available_memory_bytes(),
-          .usable_cpus = base::usable_cpus(),
-          .load = load,
-          .running = state_->running,
-          .running_bytes = state_->running_bytes};
+  return state_->resources();
 }
 
 void EdgeExecutor::clear_cache() {
   const std::scoped_lock lock(state_->mutex);
   state_->kept.clear();
+}
+
+void EdgeExecutor::cleanup() {
+  clear_cache();
+  if (state_->endpoint) state_->endpoint->close();
 }
 
 }  // namespace skerry::edge

@@ -1,0 +1,28 @@
+/// \file
+/// Where an execution goes: here, in pieces, or to the endpoint; decided from numbers that are known at once.
+#pragma once
+
+#include <optional>
+#include <skerry/edge.hpp>
+#include <string>
+
+namespace skerry::edge {
+
+/// What the decision looks at.
+struct Question {
+  const EdgeExecutionConfig& config;
+  std::uint64_t peak_bytes = 0;  ///< of a run here
+  double seconds = 0.0;
+  std::string cannot_run;            ///< why no method can run it here; empty when one can
+  std::optional<SplitReport> split;  ///< priced for what is asked
+  std::string why_not_split;         ///< not empty: why it cannot be run in pieces
+  Resources resources;
+  std::string endpoint_failure;  ///< what its last call met
+};
+
+/// Here, unless it does not fit, or the machine is short of memory, time, power or coolness and the endpoint seems up;
+/// then in pieces when it does not fit, else at the endpoint. What only would be better elsewhere still runs here when
+/// nobody else can.
+Placement decide(const Question& question);
+
+}  // namespace skerry::edge

@@ -1,0 +1,179 @@
+#include "edge/remote/cloud.hpp"
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <skerry/error.hpp>
+#include <utility>
+
+#include "package/package.hpp"
+
+namespace skerry::edge::remote {
+namespace {
+
+using wire::Body;
+using wire::BodyView;
+
+BodyView view_of(const HttpAnswer& answer) {
+  const std::string length(answer.header("inference-header-content-length"));
+  if (length.empty()) return {answer.body};
+  return {answer.body, static_cast<std::size_t>(std::strtoull(length.c_str(), nullptr, 10))};
+}
+
+// Half of an answer of amplitudes is never accepted as JSON: binary, 16 bytes each, and room for what stands around.
+std::uint64_t most_bytes(const wire::CircuitRequest& request) {
+  constexpr std::uint64_t kAround = std::uint64_t{256} << 20;
+  constexpr std::uint64_t kState = std::uint64_t{1} << 36;
+  return request.state || request.probabilities || request.memory ? kState : kAround;
+}
+
+Result reply(const Endpoint& endpoint, const HttpAnswer& answer) {
+  try {
+    wire::CircuitReply decoded = wire::decode_circuit_reply(view_of(answer));
+    if (decoded.results.size() == 1) return result_of(std::move(decoded.results[0]));
+  } catch (const Error& error) {
+    throw Error(ErrorCode::unavailable, "its answer is not understood: " + std::string(error.what()),
+                endpoint.options().url.text(), "does it run the same version");
+  }
+  throw Error(ErrorCode::unavailable, "it gave another number of answers than one", endpoint.options().url.text());
+}
+
+[[noreturn]] void refused(const Endpoint& endpoint, const HttpAnswer& answer) {
+  throw wire::decode_error(answer.status, answer.body).at(endpoint.options().url.text());
+}
+
+class Job {
+ public:
+  Job(Endpoint& endpoint, const Patience& patience) : endpoint_(endpoint), patience_(patience) {}
+
+  Result run(const Endpoint::Call& submit) {
+    const HttpAnswer taken = endpoint_.call(submit, patience_);
+    if (taken.status != 200 && taken.status != 202) refused(endpoint_, taken);
+    const std::string path = std::string(wire::kJobsPath) + "/" + wire::decode_job_status(taken.body).id;
+    try {
+      for (;;) {
+        // Short waits: a connection that died half is noticed within one of them.
+        const Endpoint::Call ask{.method = "GET",
+                                 .target = path + "/result?wait=5",
+                                 .headers = {},
+                                 .body = {},
+                                 .max_body_bytes = submit.max_body_bytes};
+        const HttpAnswer answer = endpoint_.call(ask, patience_.at_most(std::chrono::seconds(20)));
+        if (answer.status == 200) return reply(endpoint_, answer);
+        if (answer.status != 202) refused(endpoint_, answer);
+      }
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded) cancel(path);
+      throw;
+    }
+  }
+
+ private:
+  void cancel(const std::string& path) noexcept {
+    try {
+      const Endpoint::Call call{.method = "POST", .target = path + "/cancel", .headers = {}, .body = {}};
+      endpoint_.call(call, Patience{}.at_most(std::chrono::seconds(1)));
+    } catch (const std::exception&) {  // nobody waits for it any more; the server's own limits end it
+    }
+  }
+
+  Endpoint& endpoint_;
+  const Patience& patience_;
+};
+
+}  // namespace
+
+std::string new_token() {
+  std::random_device device;
+  std::string out;
+  for (int i = 0; i < 32; ++i) out += "0123456789abcdef"[device() % 16];
+  return out;
+}
+
+wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options, std::string token) {
+  if (options.noise != nullptr && !options.noise->empty())
+    throw Error(ErrorCode::unsupported, "a noise model is not sent to an endpoint", "noise", "run it here");
+  wire::CircuitRequest request;
+  request.token = std::move(token);
+  const auto bytes = package::encode({.program = circuit, .metadata = {}, .plans = {}}, {.compress = true});
+  request.program.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (!options.parameters.empty() || !options.named_parameters.empty())
+    request.parameter_sets.push_back({options.parameters, options.named_parameters});
+  request.shots = options.shots;
+  request.seed = options.seed;
+  request.method = options.method;
+  request.single_precision = options.precision == Precision::single_precision;
+  for (const Observable& observable : options.observables) request.observables.push_back(observable.text());
+  request.probabilities = options.want_probabilities;
+  request.probability_wires = options.probability_wires;
+  request.state = options.want_state;
+  request.memory = options.want_memory;
+  request.initial_state = options.initial_state;
+  request.max_bond_dimension = options.max_bond_dimension;
+  request.binary = true;
+  return request;
+}
+
+Result result_of(wire::CircuitAnswer answer) {
+  Result out;
+  if (!answer.counts.empty()) {
+    const auto bits = static_cast<std::uint32_t>(answer.counts[0].first.size());
+    std::vector<std::pair<std::vector<std::uint64_t>, std::uint64_t>> rows;
+    for (const auto& [text, times] : answer.counts) {
+      if (text.size() != bits) throw Error(ErrorCode::unavailable, "its counts have bit strings of two lengths");
+      std::vector<std::uint64_t> words((bits + 63) / 64);
+      for (std::uint32_t bit = 0; bit < bits; ++bit) {
+        const char letter = text[bits - 1 - bit];
+        if (letter != '0' && letter != '1') throw Error(ErrorCode::unavailable, "its counts have other letters");
+        words[bit / 64] |= std::uint64_t{letter == '1'} << (bit % 64);
+      }
+      rows.emplace_back(std::move(words), times);
+    }
+    std::ranges::sort(rows, [](const auto& a, const auto& b) {
+      return std::ranges::lexicographical_compare(a.first.rbegin(), a.first.rend(), b.first.rbegin(), b.first.rend());
+    });
+    std::vector<std::uint64_t> outcomes, times;
+    for (const auto& [words, count] : rows) {
+      outcomes.insert(outcomes.end(), words.begin(), words.end());
+      times.push_back(count);
+    }
+    out.counts = Counts(bits, std::move(outcomes), std::move(times));
+  }
+  if (answer.memory) {
+    const auto words = answer.memory->as<std::uint64_t>();
+    out.memory.assign(words.begin(), words.end());
+  }
+  out.expectations = std::move(answer.expectations);
+  out.standard_errors = std::move(answer.standard_errors);
+  out.probabilities = std::move(answer.probabilities);
+  if (answer.state) out.state = State(std::move(*answer.state));
+  out.outputs = std::move(answer.outputs);
+  out.discarded_weight = answer.discarded_weight;
+  out.error_bound = answer.error_bound;
+  out.bond_dimension = answer.bond_dimension;
+  out.report = {.method = std::move(answer.method),
+                .predicted_bytes = answer.predicted_bytes,
+                .peak_bytes = answer.peak_bytes,
+                .predicted_seconds = answer.predicted_seconds,
+                .seconds = answer.seconds,
+                .threads = answer.threads};
+  return out;
+}
+
+Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience) {
+  const Body body = wire::encode(request);
+  Endpoint::Call call{
+      .method = "POST",
+      .target = std::string(is_long ? wire::kJobsPath : wire::kCircuitsPath),
+      .headers = {{"Content-Type", body.has_binary() ? "application/octet-stream" : "application/json"}},
+      .body = body.bytes,
+      .max_body_bytes = most_bytes(request),
+      .repeatable = !request.token.empty()};
+  if (body.has_binary()) call.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
+  if (is_long) return Job(endpoint, patience).run(call);
+  const HttpAnswer answer = endpoint.call(call, patience);
+  if (answer.status != 200) refused(endpoint, answer);
+  return reply(endpoint, answer);
+}
+
+}  // namespace skerry::edge::remote

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <skerry/circuit.hpp>
 #include <skerry/options.hpp>
@@ -16,13 +17,6 @@
 #include "kernels/rates.hpp"
 
 namespace skerry::sim {
-
-/// Price of one run. Bytes are everything the run charges to its budget at its peak, results included.
-struct Estimate {
-  std::uint64_t peak_bytes = 0;
-  std::vector<kernels::Work> work;
-  bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
-};
 
 /// What a running program may use.
 struct Resources {
@@ -38,6 +32,16 @@ class Program {
   /// parameters: in order of declaration. Errors: budget_exceeded, deadline_exceeded, cancelled, semantic_error of
   /// run-time classical arithmetic.
   virtual CircuitResult run(std::span<const double> parameters, const Resources& resources) const = 0;
+};
+
+/// Price of one run. Bytes are everything the run charges to its budget at its peak, results included.
+struct Estimate {
+  std::uint64_t peak_bytes = 0;
+  std::vector<kernels::Work> work;
+  bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
+  /// The program from what the price was made of, to be called once and while the circuit lives; where it is empty,
+  /// Method::prepare works it out again.
+  std::function<std::unique_ptr<Program>()> prepare{};
 };
 
 /// One row of methods.def.

@@ -20,7 +20,7 @@ void uniforms(std::uint64_t seed, std::span<const std::uint64_t> shots, std::uin
   const hn::ScalableTag<std::uint64_t> d;
   const hn::ScalableTag<std::uint32_t> d32;
   const std::size_t lanes = hn::Lanes(d);
-  // A word of the generator is the lower half of a lane, the upper half being 0.
+  // A word of the generator is the lower half of a lane; what the upper half holds is never multiplied.
   const auto low = hn::Set(d, 0xffffffffU);
   const auto multiplier0 = hn::BitCast(d32, hn::Set(d, 0xD2511F53U)),
              multiplier1 = hn::BitCast(d32, hn::Set(d, 0xCD9E8D57U));
@@ -38,13 +38,13 @@ void uniforms(std::uint64_t seed, std::span<const std::uint64_t> shots, std::uin
       const auto product1 = hn::MulEven(multiplier1, hn::BitCast(d32, c2));
       c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), c1), key0);
       c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), c3), key1);
-      c1 = hn::And(product1, low);
-      c3 = hn::And(product0, low);
-      key0 = hn::And(hn::Add(key0, weyl0), low);
-      key1 = hn::And(hn::Add(key1, weyl1), low);
+      c1 = product1;
+      c3 = product0;
+      key0 = hn::Add(key0, weyl0);
+      key1 = hn::Add(key1, weyl1);
     }
     const bool second = (position & 3) != 0;
-    const auto joined = hn::Or(hn::ShiftLeft<32>(second ? c3 : c1), second ? c2 : c0);
+    const auto joined = hn::Or(hn::ShiftLeft<32>(second ? c3 : c1), hn::And(second ? c2 : c0, low));
     hn::StoreU(hn::ShiftRight<11>(joined), d, bits.data());
     for (std::size_t i = 0; i < count; ++i) out[first + i] = static_cast<double>(bits[i]) * 0x1p-53;
   }

@@ -42,7 +42,8 @@ void Walk<T>::draw_shots() {
   };
   outcomes_->record(
       part_.first, part_.count, control_, [&](std::uint64_t i) { return shot_id(i); }, draw,
-      [&](std::uint64_t basis, std::span<std::uint64_t> out) { tail.outcome(basis, out); });
+      [&](std::uint64_t basis, std::span<std::uint64_t> out) { tail.outcome(basis, out); },
+      sampler ? std::uint64_t{1} << request_.code.wires : 1);
   if (!part_.has_last_shot) return;
   const std::uint64_t last = request_.shots - 1;
   std::uint64_t basis = 0;

@@ -54,8 +54,8 @@ struct Request {
   std::uint64_t peak_bytes() const noexcept;
 };
 
-/// The request, or why this method cannot serve it. Errors: invalid_argument and out_of_range for options that fit no
-/// method (wires that do not exist, an initial state of another size). Precondition: a verified circuit.
+/// The request, or why this method cannot serve it. Preconditions: a verified circuit, options that check_questions()
+/// has found right.
 Expected<Request> make_request(const Circuit& circuit, const RunOptions& options);
 
 }  // namespace skerry::sim

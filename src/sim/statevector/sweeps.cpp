@@ -210,6 +210,23 @@ SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int
   return plan;
 }
 
+SweepPlan plan_one_by_one(const GateList& gates, int wires, Precision precision) {
+  SweepPlan plan;
+  plan.wires = wires;
+  plan.shape = shape_of(precision);
+  const auto size = static_cast<std::uint32_t>(gates.gates.size());
+  plan.items.resize(size);
+  for (std::uint32_t i = 0; i < size; ++i) {
+    const std::uint32_t gate = gates.direction == Direction::forward ? i : size - 1 - i;
+    std::uint64_t targets = 0;
+    for (const Wire wire : gates[gate].targets()) targets |= bit(gates.positions[wire]);
+    plan.items[i].is_whole = true;
+    plan.items[i].whole_gate = gate;
+    plan.items[i].wires = targets;
+  }
+  return plan;
+}
+
 std::size_t SweepPlan::scratch_size() const noexcept {
   std::size_t most = 0;
   const std::size_t table = 2 * shape.lanes() * shape.vectors();

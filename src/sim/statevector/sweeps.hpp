@@ -67,6 +67,10 @@ int block_wires(int wires, Precision precision);
 /// block: wires per block, 0 for block_wires(). Precondition: wires >= 1.
 SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block = 0);
 
+/// The same without sweeps, one gate after the other: for states so small that a plan of sweeps costs more than it
+/// saves.
+SweepPlan plan_one_by_one(const GateList& gates, int wires, Precision precision);
+
 /// A plan with its numbers. Immutable; apply() from several threads at once with a scratch each.
 template <class T>
 class BoundSweeps {

@@ -25,11 +25,13 @@ void uniforms(std::uint64_t seed, std::span<const std::uint64_t> shots, std::uin
   const auto multiplier0 = hn::BitCast(d32, hn::Set(d, 0xD2511F53U)),
              multiplier1 = hn::BitCast(d32, hn::Set(d, 0xCD9E8D57U));
   const auto weyl0 = hn::Set(d, 0x9E3779B9U), weyl1 = hn::Set(d, 0xBB67AE85U);
-  std::array<std::uint64_t, 64> streams{}, bits{};
+  std::array<std::uint64_t, 64> streams{};
+  std::array<double, 64> room{};
   for (std::size_t first = 0; first < shots.size(); first += lanes) {
     const std::size_t count = shots.size() - first < lanes ? shots.size() - first : lanes;
-    for (std::size_t i = 0; i < count; ++i) streams[i] = shots[first + i];
-    const auto stream = hn::LoadU(d, streams.data());
+    const bool is_full = count == lanes;
+    for (std::size_t i = 0; i < count && !is_full; ++i) streams[i] = shots[first + i];
+    const auto stream = hn::LoadU(d, is_full ? shots.data() + first : streams.data());
     auto c0 = hn::Set(d, position / 4 & 0xffffffffU), c1 = hn::Set(d, position / 4 >> 32);
     auto c2 = hn::And(stream, low), c3 = hn::ShiftRight<32>(stream);
     auto key0 = hn::Set(d, seed & 0xffffffffU), key1 = hn::Set(d, seed >> 32);
@@ -45,8 +47,11 @@ void uniforms(std::uint64_t seed, std::span<const std::uint64_t> shots, std::uin
     }
     const bool second = (position & 3) != 0;
     const auto joined = hn::Or(hn::ShiftLeft<32>(second ? c3 : c1), hn::And(second ? c2 : c0, low));
-    hn::StoreU(hn::ShiftRight<11>(joined), d, bits.data());
-    for (std::size_t i = 0; i < count; ++i) out[first + i] = static_cast<double>(bits[i]) * 0x1p-53;
+    const auto bits = hn::BitCast(hn::RebindToSigned<decltype(d)>(), hn::ShiftRight<11>(joined));
+    const hn::RebindToFloat<decltype(d)> real;
+    const auto uniform = hn::Mul(hn::ConvertTo(real, bits), hn::Set(real, 0x1p-53));
+    hn::StoreU(uniform, real, is_full ? out.data() + first : room.data());
+    for (std::size_t i = 0; i < count && !is_full; ++i) out[first + i] = room[i];
   }
 }
 

@@ -169,6 +169,11 @@ std::vector<kernels::Work> price(const Request& request) {
   constexpr double any_run = 20;
   work.push_back({kernels::Rate::gate, any_run + passes.gates});
   work.push_back({kernels::Rate::first_touch, static_cast<double>(request.peak_bytes())});
+  // On disk, each pass brings every page in and gives it back.
+  for (const Segment& segment : request.segments) {
+    const auto moved = 2.0 * static_cast<double>(segment.passes.size()) * static_cast<double>(request.state_bytes());
+    work.push_back({kernels::Rate::first_touch, moved});
+  }
   return work;
 }
 

@@ -26,6 +26,50 @@ struct Marginal {
 };
 
 template <class T>
+kernels::ConstStateView<T> view(const State& state) {
+  return {state.amplitudes().as<std::complex<T>>().data(), static_cast<int>(state.num_wires())};
+}
+
+constexpr std::size_t kBatch = 256;
+
+/// Outcomes from one basis state of each part: part p of shot s takes the uniform number p of stream (seed, s).
+template <class T>
+class ProductDrawer {
+ public:
+  ProductDrawer(const ProductRequest& request, const std::vector<State>& states, const Resources& resources)
+      : request_(request) {
+    for (const State& state : states) samplers_.emplace_back(view<T>(state), resources.memory, resources.control);
+  }
+
+  /// Up to kBatch shots. What is written into out is where write() finds them on the same thread.
+  void draw(std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) const {
+    std::vector<std::uint64_t>& drawn = room();
+    drawn.resize(samplers_.size() * kBatch);
+    for (std::size_t p = 0; p < samplers_.size(); ++p)
+      draw_batch(samplers_[p], request_.seed, ids, 2 * p, std::span(drawn).subspan(p * kBatch, ids.size()));
+    std::iota(out.begin(), out.end(), std::uint64_t{0});
+  }
+
+  void write(std::uint64_t place, std::span<std::uint64_t> out) const {
+    const std::vector<std::uint64_t>& drawn = room();
+    for (const BitRun& bits : request_.outcome) {
+      const std::uint64_t mask = bits.count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits.count) - 1;
+      out[bits.to / 64] |= (drawn[bits.part * kBatch + place] >> bits.from & mask) << (bits.to % 64);
+    }
+  }
+
+ private:
+  /// Basis states of a batch, part after part.
+  static std::vector<std::uint64_t>& room() {
+    thread_local std::vector<std::uint64_t> drawn;
+    return drawn;
+  }
+
+  const ProductRequest& request_;
+  std::vector<kernels::Sampler<T>> samplers_;
+};
+
+template <class T>
 class ProductRun {
  public:
   ProductRun(const ProductRequest& request, const std::vector<Scalar>& parameters, const Resources& resources)
@@ -46,7 +90,12 @@ class ProductRun {
       add_expectations(group, states, result.expectations);
       if (g != 0) continue;
       if (request_.want_distribution) multiply_probabilities(group, states, distribution.as<double>());
-      if (outcomes) draw_shots(states, *outcomes);
+      if (!outcomes) continue;
+      const ProductDrawer<T> drawer(request_, states, {budget_, control_});
+      outcomes->record(
+          0, request_.shots, control_, [](std::uint64_t shot) { return shot; },
+          [&](std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) { drawer.draw(ids, out); },
+          [&](std::uint64_t place, std::span<std::uint64_t> out) { drawer.write(place, out); });
     }
     if (request_.want_distribution) {
       const auto entries = std::int64_t{1} << request_.distribution_wires.size();
@@ -58,11 +107,6 @@ class ProductRun {
       if (request_.want_memory) result.memory = outcomes->take_memory();
     }
     return result;
-  }
-
- private:
-  static kernels::ConstStateView<T> view(const State& state) {
-    return {state.amplitudes().as<std::complex<T>>().data(), static_cast<int>(state.num_wires())};
   }
 
   std::vector<State> simulate(const ProductGroup& group) {
@@ -82,10 +126,11 @@ class ProductRun {
     return states;
   }
 
+ private:
   void add_expectations(const ProductGroup& group, const std::vector<State>& states, std::vector<double>& out) const {
     std::vector<std::vector<double>> values;
     for (std::size_t p = 0; p < states.size(); ++p)
-      values.push_back(kernels::pauli_expectations<T>(view(states[p]), group.parts[p].strings, control_));
+      values.push_back(kernels::pauli_expectations<T>(view<T>(states[p]), group.parts[p].strings, control_));
     for (const ProductTerm& term : group.terms) {
       double product = term.coefficient;
       for (const auto& [part, string] : term.factors) product *= values[part][string];
@@ -109,7 +154,7 @@ class ProductRun {
       }
       marginal.table =
           base::Buffer::allocate(sizeof(double) << positions.size(), budget_, "probabilities of a register");
-      kernels::add_probabilities<T>(view(states[p]), positions, 1.0, marginal.table.template as<double>(), control_);
+      kernels::add_probabilities<T>(view<T>(states[p]), positions, 1.0, marginal.table.template as<double>(), control_);
       marginals.push_back(std::move(marginal));
     }
     base::parallel_for(0, out.size(), kGrain, [&](std::size_t begin, std::size_t end) {
@@ -123,34 +168,48 @@ class ProductRun {
     });
   }
 
-  /// Part p of shot s takes the uniform number p of stream (seed, s).
-  void draw_shots(const std::vector<State>& states, Outcomes& outcomes) {
-    std::vector<kernels::Sampler<T>> samplers;
-    for (const State& state : states) samplers.emplace_back(view(state), budget_, control_);
-    constexpr std::size_t room = 256;
-    // Basis states of a batch, part after part; what record() hands from draw to write is the place within it.
-    thread_local std::vector<std::uint64_t> drawn;
-    const auto draw = [&](std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) {
-      drawn.resize(samplers.size() * room);
-      for (std::size_t p = 0; p < samplers.size(); ++p)
-        draw_batch(samplers[p], request_.seed, ids, 2 * p, std::span(drawn).subspan(p * room, ids.size()));
-      std::iota(out.begin(), out.end(), std::uint64_t{0});
-    };
-    const auto write = [&](std::uint64_t place, std::span<std::uint64_t> out) {
-      for (const BitRun& bits : request_.outcome) {
-        const std::uint64_t mask = bits.count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits.count) - 1;
-        out[bits.to / 64] |= (drawn[bits.part * room + place] >> bits.from & mask) << (bits.to % 64);
-      }
-    };
-    outcomes.record(
-        0, request_.shots, control_, [](std::uint64_t shot) { return shot; }, draw, write);
-  }
-
   const ProductRequest& request_;
   const std::vector<Scalar>& parameters_;
   base::MemoryBudget budget_;
   const RunControl& control_;
   double all_ = 0.0, done_ = 0.0;
+};
+
+/// The registers made once and asked for all shots.
+template <class T>
+class ProductShots final : public ShotSource {
+ public:
+  ProductShots(const ProductRequest& request, const std::vector<Scalar>& parameters, const Resources& resources)
+      : request_(request),
+        control_(resources.control),
+        states_(ProductRun<T>(request, parameters, resources).simulate(request.groups[0])),
+        drawer_(request, states_, resources) {}
+
+  void outcomes(std::uint64_t first, std::span<std::uint64_t> out) override {
+    const std::size_t words = request_.outcome_shape().words();
+    if (words == 0) return;
+    constexpr std::size_t grain = 16 * kBatch;
+    base::parallel_for(0, out.size() / words, grain, [&](std::size_t begin, std::size_t end) {
+      control_.check("sampling");
+      std::array<std::uint64_t, kBatch> ids, places;
+      for (std::size_t at = begin; at < end; at += kBatch) {
+        const std::size_t count = std::min(kBatch, end - at);
+        std::iota(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), first + at);
+        drawer_.draw(std::span<const std::uint64_t>(ids).first(count), std::span(places).first(count));
+        for (std::size_t i = 0; i < count; ++i) {
+          const std::span outcome = out.subspan((at + i) * words, words);
+          std::ranges::fill(outcome, 0);
+          drawer_.write(places[i], outcome);
+        }
+      }
+    });
+  }
+
+ private:
+  const ProductRequest& request_;
+  const RunControl& control_;
+  std::vector<State> states_;
+  ProductDrawer<T> drawer_;
 };
 
 class ProductProgram final : public Program {
@@ -163,6 +222,13 @@ class ProductProgram final : public Program {
     if (request_->precision == Precision::single_precision)
       return ProductRun<float>(*request_, values, resources).run();
     return ProductRun<double>(*request_, values, resources).run();
+  }
+
+  std::unique_ptr<ShotSource> shots(std::span<const double> parameters, const Resources& resources) const override {
+    const std::vector<Scalar> values = parameter_scalars(declared_, parameters);
+    if (request_->precision == Precision::single_precision)
+      return std::make_unique<ProductShots<float>>(*request_, values, resources);
+    return std::make_unique<ProductShots<double>>(*request_, values, resources);
   }
 
  private:

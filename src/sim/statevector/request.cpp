@@ -5,6 +5,7 @@
 #include <skerry/error.hpp>
 #include <string>
 
+#include "base/machine.hpp"
 #include "base/threads.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
@@ -70,6 +71,25 @@ void choose_slots(const RunOptions& options, Request& request) {
   while (limit && request.slots > 0 && request.peak_bytes() > *limit) --request.slots;
 }
 
+/// A straight circuit whose state does not fit, or is to outlive its process.
+void choose_disk(const Circuit& circuit, const RunOptions& options, Request& request) {
+  const Limits& limits = options.limits;
+  if (limits.disk_folder.empty()) {
+    if (!limits.checkpoint) return;
+    throw Error(ErrorCode::invalid_argument, "a checkpoint has no place", "checkpoint", "name a folder on a disk");
+  }
+  if (request.code.is_dynamic || request.initial_state) return;
+  const std::uint64_t budget = limits.max_memory_bytes.value_or(base::available_memory_bytes());
+  if (!limits.checkpoint && request.peak_bytes() <= budget) return;
+  request.disk = use_disk(limits.disk_folder, limits.checkpoint, request.amplitude_bytes(), budget);
+  for (Segment& segment : request.segments) {
+    WindowedPlan plan = plan_windows(segment.list(circuit, request.code), request.code.wires, request.precision,
+                                     request.disk->window_wires);
+    segment.plan = std::move(plan.sweeps);
+    segment.passes = std::move(plan.passes);
+  }
+}
+
 }  // namespace
 
 std::uint64_t Request::distribution_bytes() const noexcept {
@@ -109,9 +129,9 @@ std::uint64_t Request::peak_bytes() const noexcept {
   const bool draws = samples() && !tail_positions.empty();
   const std::uint64_t scratch =
       std::max(draws ? kernels::Sampler<double>::scratch_bytes(code.wires) : 0, table_bytes());
-  const std::uint64_t running = state_bytes() * (1 + slots) + ids + scratch + results + scratch_bytes();
+  const std::uint64_t running = held_bytes() * (1 + slots) + ids + scratch + results + scratch_bytes();
   const std::uint64_t finishing =
-      (want_state ? state_bytes() : 0) + results + (samples() ? outcome_shape().counts_bytes() : 0);
+      (want_state ? held_bytes() : 0) + results + (samples() ? outcome_shape().counts_bytes() : 0);
   return std::max(running, finishing);
 }
 
@@ -139,6 +159,7 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   choose_outcome_bits(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);
+  choose_disk(circuit, options, request);
   return request;
 }
 

@@ -300,6 +300,7 @@ bool is_straight(const Circuit& circuit, const Code& code) {
 
 std::optional<Split> split(const Circuit& circuit, const RunOptions& options) {
   if (circuit.num_wires() <= kSmall || options.want_state || options.initial_state) return std::nullopt;
+  if (options.limits.checkpoint) return std::nullopt;  // one state to go on from
   const bool asks = options.shots != 0 || options.want_probabilities || !options.observables.empty();
   if (!asks) return std::nullopt;
   Code code = flatten(circuit, false);

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <numeric>
 #include <random>
 #include <skerry/error.hpp>
 
+#include "base/temporary_folder.hpp"
 #include "base/threads.hpp"
 #include "sim/method.hpp"
 #include "sim/statevector/light_cone.hpp"
@@ -183,6 +186,104 @@ TEST(Split, ChargesNoMoreThanItPredicts) {
     estimate->prepare()->run({}, {budget, {}});
     EXPECT_GE(static_cast<double>(budget.peak()) * 1.1 + 4e6, static_cast<double>(estimate->peak_bytes));
   }
+}
+
+/// The shots of a source in stretches of odd lengths, out of order, against the memory of a run.
+void expect_shots_of_run(const Circuit& circuit, std::uint64_t shots) {
+  RunOptions options;
+  options.shots = shots;
+  options.seed = 11;
+  options.want_memory = true;
+  const CircuitResult result = run(circuit, options);
+  const std::size_t words = (std::size_t{result.counts.bits()} + 63) / 64;
+  options.shots = 100;
+  const auto program = find_method("statevector").prepare(circuit, options);
+  base::MemoryBudget budget;
+  const RunControl control;
+  const auto source = program->shots({}, {budget, control});
+  for (const auto& [first, count] :
+       std::vector<std::pair<std::uint64_t, std::uint64_t>>{{700, 100}, {0, 33}, {33, 99}}) {
+    std::vector<std::uint64_t> drawn(count * words, ~std::uint64_t{0});
+    source->outcomes(first, drawn);
+    for (std::size_t i = 0; i < drawn.size(); ++i) ASSERT_EQ(drawn[i], result.memory[first * words + i]) << first;
+  }
+}
+
+TEST(Shots, AreThoseOfARunInAnyOrder) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 4; ++round) expect_shots_of_run(scattered_circuit(5, 20, random), 1000);
+  expect_shots_of_run(scattered_circuit(13, 10, random), 1000);  // in registers
+  expect_shots_of_run(brickwork(12, 4, random), 1000);           // in one
+  expect_shots_of_run(Circuit(3), 1000);                         // no gate at all
+  Circuit branching(3, 70);
+  branching.h(0).measure(0, 69).h(0).ry(0.7, 1).measure(1, 3).reset(1).ry(1.1, 1).cx(0, 1).measure(0, 0).measure(1, 65);
+  expect_shots_of_run(branching, 1000);
+}
+
+TEST(Disk, GivesTheBitsOfAStateInMemoryWhateverTheWindow) {
+  const base::TemporaryFolder folder;
+  std::mt19937 random(6);
+  for (int round = 0; round < 12; ++round) {
+    const Circuit circuit = round % 2 == 0 ? scattered_circuit(13, 40, random) : brickwork(14, 5, random);
+    RunOptions options;
+    options.precision = round % 3 == 0 ? Precision::single_precision : Precision::double_precision;
+    options.want_state = true;
+    const State inside = *run(circuit, options).state;
+    options.limits.disk_folder = folder.path();
+    options.limits.checkpoint = round % 4 > 1;
+    options.limits.max_memory_bytes = std::uint64_t{48 + 100 * static_cast<unsigned>(round % 5)} << 10;
+    const auto estimate = find_method("statevector").estimate(circuit, options);
+    ASSERT_TRUE(estimate);
+    base::MemoryBudget budget;
+    const State outside = *estimate->prepare()->run({}, {budget, {}}).state;
+    EXPECT_LE(budget.peak(), estimate->peak_bytes);
+    double distance = 0;
+    for (std::uint64_t i = 0; i < (std::uint64_t{1} << circuit.num_wires()); ++i)
+      distance = std::max(distance, std::abs(inside.amplitude(i) - outside.amplitude(i)));
+    EXPECT_LT(distance, options.precision == Precision::single_precision ? 1e-5 : 1e-13) << "round " << round;
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "round " << round;
+  }
+}
+
+/// Ends a run from inside after some of its passes, as a cancelled one ends; what a kill does is tested on the program.
+TEST(Disk, ARunThatWasStoppedGoesOnToTheSameBits) {
+  const base::TemporaryFolder folder;
+  std::mt19937 random(7);
+  const Circuit circuit = brickwork(14, 6, random);
+  RunOptions options;
+  options.want_state = true;
+  options.limits.disk_folder = folder.path();
+  options.limits.checkpoint = true;
+  options.limits.max_memory_bytes = 128 << 10;
+  const State whole = *run(circuit, options).state;
+  for (const double stop_at : {0.1, 0.5, 0.9}) {
+    std::stop_source stop;
+    RunControl control;
+    control.stop = stop.get_token();
+    double before = 0, after = 1;
+    control.progress = Progress([&](double fraction, std::string_view) {
+      before = fraction;
+      if (fraction > stop_at) stop.request_stop();
+    });
+    base::MemoryBudget budget;
+    EXPECT_THROW(find_method("statevector").prepare(circuit, options)->run({}, {budget, control}), Error);
+    EXPECT_FALSE(std::filesystem::is_empty(folder.path()));
+    RunControl again;
+    again.progress = Progress([&](double fraction, std::string_view) { after = std::min(after, fraction); });
+    const State resumed = *find_method("statevector").prepare(circuit, options)->run({}, {budget, again}).state;
+    EXPECT_EQ(std::memcmp(resumed.amplitudes().view().data(), whole.amplitudes().view().data(), 16 << 14), 0);
+    EXPECT_TRUE(stop_at < 0.4 || after > before / 2);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  }
+}
+
+TEST(Disk, RefusesAFolderThatIsNotThereAndACheckpointWithoutOne) {
+  RunOptions options;
+  options.want_state = true;
+  options.limits.checkpoint = true;
+  EXPECT_THROW((void)find_method("statevector").estimate(Circuit(12).h(0), options), Error);
+  options.limits.disk_folder = "/there/is/no/such/folder";
+  EXPECT_THROW(run(Circuit(12).h(0), options), Error);
 }
 
 TEST(LightCone, DropsWhatCommutesWithTheQuestion) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <skerry/error.hpp>
 #include <string>
@@ -11,6 +12,46 @@
 namespace skerry::sim {
 namespace {
 
+/// The state is made once and asked for all shots.
+template <class T>
+class EvolvedShots final : public ShotSource {
+ public:
+  EvolvedShots(const Circuit& circuit, const Request& request, std::vector<Scalar> values, const Resources& resources)
+      : walk_(circuit, request, std::move(values), resources) {
+    walk_.evolve();
+  }
+  EvolvedShots(const EvolvedShots&) = delete;
+  EvolvedShots& operator=(const EvolvedShots&) = delete;
+  ~EvolvedShots() override { walk_.forget(); }
+  void outcomes(std::uint64_t first, std::span<std::uint64_t> out) override { walk_.drawn(first, out); }
+
+ private:
+  Walk<T> walk_;
+};
+
+/// A circuit that branches is run again for each stretch of shots, which share their way as those of a run do.
+template <class T>
+class RepeatedShots final : public ShotSource {
+ public:
+  RepeatedShots(const Circuit& circuit, Request request, std::vector<Scalar> values, const Resources& resources)
+      : circuit_(circuit), request_(std::move(request)), values_(std::move(values)), resources_(resources) {
+    request_.want_memory = true;
+  }
+  void outcomes(std::uint64_t first, std::span<std::uint64_t> out) override {
+    const std::size_t words = request_.outcome_shape().words();
+    if (words == 0) return;
+    request_.first_shot = first;
+    request_.shots = out.size() / words;
+    std::ranges::copy(Walk<T>(circuit_, request_, values_, resources_).run().memory, out.begin());
+  }
+
+ private:
+  const Circuit& circuit_;
+  Request request_;
+  std::vector<Scalar> values_;
+  Resources resources_;
+};
+
 class StatevectorProgram final : public Program {
  public:
   StatevectorProgram(Circuit circuit, Request request) : circuit_(std::move(circuit)), request_(std::move(request)) {}
@@ -20,6 +61,17 @@ class StatevectorProgram final : public Program {
     if (request_.precision == Precision::single_precision)
       return Walk<float>(circuit_, request_, std::move(values), resources).run();
     return Walk<double>(circuit_, request_, std::move(values), resources).run();
+  }
+
+  std::unique_ptr<ShotSource> shots(std::span<const double> parameters, const Resources& resources) const override {
+    std::vector<Scalar> values = parameter_scalars(circuit_.parameters(), parameters);
+    const bool is_single = request_.precision == Precision::single_precision;
+    if (request_.code.is_dynamic) {
+      if (is_single) return std::make_unique<RepeatedShots<float>>(circuit_, request_, std::move(values), resources);
+      return std::make_unique<RepeatedShots<double>>(circuit_, request_, std::move(values), resources);
+    }
+    if (is_single) return std::make_unique<EvolvedShots<float>>(circuit_, request_, std::move(values), resources);
+    return std::make_unique<EvolvedShots<double>>(circuit_, request_, std::move(values), resources);
   }
 
  private:

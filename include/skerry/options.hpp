@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,11 @@ struct Limits {
   std::optional<std::uint64_t> max_memory_bytes;                    ///< refused before anything is allocated
   std::optional<std::chrono::duration<double>> max_execution_time;  ///< refused if predicted longer, stopped if overrun
   RunControl control;                                               ///< stop token and progress
+  /// Folder for a state vector that does not fit into the memory: a mapped file that ends with the run. Empty: none.
+  std::filesystem::path disk_folder;
+  /// A state vector is kept in disk_folder, two files of it, so that the same run, killed at any moment and started
+  /// again, goes on after its last whole pass and ends in the same bits.
+  bool checkpoint = false;
 };
 
 /// What is wanted of a circuit.

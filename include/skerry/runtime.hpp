@@ -20,6 +20,7 @@
 #include <skerry/progress.hpp>
 #include <skerry/result.hpp>
 #include <skerry/session.hpp>
+#include <skerry/shot_stream.hpp>
 #include <skerry/state.hpp>
 #include <skerry/tensor.hpp>
 #include <string>

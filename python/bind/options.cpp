@@ -66,6 +66,11 @@ void bind_options(nb::module_& m) {
              options.want_density = true;
              options.density_wires = std::move(wires);
            })
+      .def("set_disk",
+           [](RunOptions& options, const std::string& folder, bool checkpoint) {
+             options.limits.disk_folder = folder;
+             options.limits.checkpoint = checkpoint;
+           })
       .def("ask_probabilities", set_wires)
       .def_rw("shots", &RunOptions::shots)
       .def_rw("seed", &RunOptions::seed)

@@ -1,9 +1,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
+#include "arrays.hpp"
 #include "bind.hpp"
 #include "plan.hpp"
 #include "result.hpp"
@@ -36,6 +39,35 @@ RunResult run_circuit(const Circuit& circuit, const RunOptions& given, nb::objec
   return result;
 }
 
+/// The shots of a run, an array at a time.
+class PyShotStream {
+ public:
+  PyShotStream(const Circuit& circuit, const RunOptions& given, std::uint64_t chunk, nb::object progress)
+      : steering_(std::move(progress)), chunk_(chunk) {
+    if (chunk == 0) throw Error(ErrorCode::invalid_argument, "an array of no shots", "chunk", "give 1 or more");
+    RunOptions options = given;
+    options.limits.control = steering_.control();
+    steering_.run(true, [&] { stream_.emplace(stream_shots(circuit, options)); });
+  }
+
+  nb::object next() {
+    const std::uint64_t count = std::min(chunk_, stream_->remaining());
+    if (count == 0) throw nb::stop_iteration();
+    Tensor out(DType::u64, {static_cast<std::int64_t>(count), static_cast<std::int64_t>(stream_->words())});
+    steering_.run(true, [&] { stream_->next(out.mutable_view().as<std::uint64_t>()); });
+    return array_from(out, true);
+  }
+
+  std::uint32_t bits() const { return stream_->bits(); }
+  std::string method() const { return stream_->method(); }
+  std::uint64_t remaining() const { return stream_->remaining(); }
+
+ private:
+  Steering steering_;
+  std::optional<ShotStream> stream_;
+  std::uint64_t chunk_;
+};
+
 PlanAnswer plan_circuit(const Circuit& circuit, const RunOptions& options) {
   const nb::gil_scoped_release release;
   PlanAnswer answer;
@@ -46,6 +78,17 @@ PlanAnswer plan_circuit(const Circuit& circuit, const RunOptions& options) {
 }  // namespace
 
 void bind_run(nb::module_& m) {
+  nb::class_<PyShotStream>(m, "ShotStream", "Iterator over arrays of shots; skerry.stream() makes it.")
+      .def(nb::init<const Circuit&, const RunOptions&, std::uint64_t, nb::object>(), nb::arg("circuit"),
+           nb::arg("options"), nb::arg("chunk"), nb::arg("progress").none(),
+           nb::sig("def __init__(self, circuit: Circuit, options: RunOptions, chunk: int, progress: "
+                   "collections.abc.Callable[[float, str], object] | None) -> None"))
+      .def(
+          "__iter__", [](PyShotStream& self) -> PyShotStream& { return self; }, nb::rv_policy::reference)
+      .def("__next__", &PyShotStream::next, nb::sig("def __next__(self) -> numpy.typing.NDArray[numpy.uint64]"))
+      .def_prop_ro("bits", &PyShotStream::bits, "Bits of an outcome; bit 0 is the least significant of its words.")
+      .def_prop_ro("method", &PyShotStream::method)
+      .def_prop_ro("remaining", &PyShotStream::remaining, "Shots not yet given.");
   m.def("run_circuit", run_circuit, nb::arg("circuit"), nb::arg("options"), nb::arg("progress").none(),
         nb::sig("def run_circuit(circuit: Circuit, options: RunOptions, progress: collections.abc.Callable[[float, "
                 "str], object] | "

@@ -58,7 +58,7 @@ from skerry.errors import (
 )
 from skerry.files import load, loads, save
 from skerry.noise import load_noise
-from skerry.running import plan, run
+from skerry.running import plan, run, stream
 from skerry.simulator import Simulator
 
 __version__ = _version()
@@ -115,4 +115,5 @@ __all__ = [
     "save",
     "set_num_threads",
     "stabilizer",
+    "stream",
 ]

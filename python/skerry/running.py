@@ -10,7 +10,17 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 from numpy.typing import ArrayLike, NDArray
 
 from skerry import _core
-from skerry._core import Circuit, Model, NoiseModel, Observable, Plan, RunOptions, RunResult, Session
+from skerry._core import (
+    Circuit,
+    Model,
+    NoiseModel,
+    Observable,
+    Plan,
+    RunOptions,
+    RunResult,
+    Session,
+    ShotStream,
+)
 from skerry.errors import InvalidArgument
 from skerry.files import load
 from skerry.parameters import ParameterBatch, Parameters, spread
@@ -43,6 +53,22 @@ class Keywords(TypedDict, total=False):
     truncation_threshold: float
     noise: NoiseModel | None
     density: bool | Sequence[int]
+    disk: str | os.PathLike[str] | None
+    checkpoint: bool
+
+
+class StreamKeywords(TypedDict, total=False):
+    """Keywords of stream() that run() has too."""
+
+    seed: int
+    method: str
+    precision: Precision
+    threads: int
+    max_memory_mb: float | None
+    max_execution_time: float | None
+    noise: NoiseModel | None
+    disk: str | os.PathLike[str] | None
+    checkpoint: bool
 
 
 def _program(program: Runnable) -> Circuit | Model:
@@ -72,6 +98,8 @@ def _circuit_options(
     truncation_threshold: float = 1e-24,
     noise: NoiseModel | None = None,
     density: bool | Sequence[int] = False,
+    disk: str | os.PathLike[str] | None = None,
+    checkpoint: bool = False,
 ) -> RunOptions:
     if inputs is not None:
         raise InvalidArgument("a circuit has no inputs", "inputs", "give its parameters as params")
@@ -88,6 +116,8 @@ def _circuit_options(
         options.ask_density([] if density is True else list(density))
     if noise is not None:
         options.set_noise(noise)
+    if disk is not None or checkpoint:
+        options.set_disk("" if disk is None else os.fspath(disk), checkpoint)
     if initial_state is not None:
         options.set_initial_state(initial_state)
     return options
@@ -166,7 +196,9 @@ def run(
     `observables`; `state=True`; `probabilities=True`, or of the qubits listed; `memory=True` for each shot's bits;
     `initial_state`, complex64 or complex128 [2^n]; `noise`, a NoiseModel; `density=True` for the density matrix, or
     that of the qubits listed; for method `mps`, `max_bond_dimension` (0: as wide as needed) and `truncation_threshold`,
-    the squared norm that one cut may lose, with the result's `error_bound`. Of a model: `inputs` by name. Of both:
+    the squared norm that one cut may lose, with the result's `error_bound`; `disk`, a folder for a state vector that
+    does not fit into the memory; `checkpoint=True` keeps it there so that the same run, killed at any moment and
+    started again, goes on after its last whole pass. Of a model: `inputs` by name. Of both:
     `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds,
     `progress(fraction, stage)`.
 
@@ -190,3 +222,32 @@ def run(
     if batch is None:
         return _core.run_circuit(program, options, progress)
     return [_core.run_circuit(program, one, progress) for one in batch]
+
+
+def stream(
+    program: Circuit | Gates | str | os.PathLike[str],
+    *,
+    shots: int,
+    params: Parameters = None,
+    chunk: int = 65536,
+    progress: Listener | None = None,
+    **keywords: Unpack[StreamKeywords],
+) -> ShotStream:
+    """The shots of a circuit as an iterator over arrays, uint64 [chunk, ceil(bits / 64)], bit 0 least significant.
+
+    Memory does not depend on the number of shots. With method `statevector` they are those of
+    run(..., memory=True).samples for the same seed.
+
+    >>> import skerry
+    >>> bell = skerry.Circuit(2).h(0).cx(0, 1)
+    >>> ones = sum(int((part == 3).sum()) for part in skerry.stream(bell, shots=200_000, seed=7))
+    >>> 99_000 < ones < 101_000
+    True
+    """
+    program = _program(program)
+    if isinstance(program, Model):
+        raise InvalidArgument("a model has no shots", "program", "give a circuit")
+    options = _circuit_options(shots=shots, **keywords)
+    if spread(options, params) is not None:
+        raise InvalidArgument("a batch of parameters", "params", "stream one row after the other")
+    return ShotStream(program, options, chunk, progress)

@@ -165,6 +165,14 @@ std::string read_file(const fs::path& path, std::uint64_t limit_bytes) {
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
+  std::size_t at = 0;
+  write_file_atomically(path, [&]() -> std::span<const std::byte> {
+    while (at < parts.size() && parts[at].empty()) ++at;
+    return at < parts.size() ? parts[at++] : std::span<const std::byte>();
+  });
+}
+
+void write_file_atomically(const fs::path& path, const std::function<std::span<const std::byte>()>& next) {
   std::error_code missing;
   const fs::path existing = fs::canonical(path, missing);
   const fs::path target = missing ? path : existing;
@@ -175,7 +183,7 @@ void write_file_atomically(const fs::path& path, std::span<const std::span<const
   }
   TemporaryFile temporary(target.parent_path());
   if (replaces && ::fchmod(temporary.file().get(), old.st_mode & 07777) != 0) throw_errno(path, "keep the permissions");
-  for (const std::span<const std::byte> part : parts) write_all(temporary.file(), part, path);
+  for (auto part = next(); !part.empty(); part = next()) write_all(temporary.file(), part, path);
   temporary.replace(target);
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -37,6 +38,10 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit_byt
 /// folder. Whoever reads sees the old file or the new one, never a part; after an error or a kill the old one. A
 /// symbolic link is followed; an existing file keeps its permissions. Errors: io_error, not_found (the folder).
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+
+/// The same for a content of any length, made on the way: next() gives one part after the other, an empty one at the
+/// end. What it throws leaves the old file.
+void write_file_atomically(const std::filesystem::path& path, const std::function<std::span<const std::byte>()>& next);
 
 /// $XDG_CONFIG_HOME/skerry, else ~/.config/skerry. Not created. Errors: not_found without HOME.
 std::filesystem::path config_dir();

@@ -166,23 +166,26 @@ Tensor read_npy(const std::filesystem::path& path) {
   return parse_npy(file->bytes(), file, path.filename().string());
 }
 
-void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
-  const auto row = std::ranges::find(kDescrs, tensor.dtype(), &Descr::dtype);
+std::string npy_front(DType dtype, const Shape& shape, std::string_view name) {
+  const auto row = std::ranges::find(kDescrs, dtype, &Descr::dtype);
   if (row == kDescrs.end()) {
-    throw Error(ErrorCode::unsupported, "NumPy has no type for " + std::string(dtype_name(tensor.dtype())),
-                path.string());
+    throw Error(ErrorCode::unsupported, "NumPy has no type for " + std::string(dtype_name(dtype)), std::string(name));
   }
-  std::string shape;
-  for (const std::int64_t extent : tensor.shape().dims()) shape += std::to_string(extent) + ", ";
-  if (tensor.shape().rank() > 1) shape.resize(shape.size() - 2);
+  std::string extents;
+  for (const std::int64_t extent : shape.dims()) extents += std::to_string(extent) + ", ";
+  if (shape.rank() > 1) extents.resize(extents.size() - 2);
   std::string header =
-      "{'descr': '" + std::string(row->text) + "', 'fortran_order': False, 'shape': (" + shape + "), }";
+      "{'descr': '" + std::string(row->text) + "', 'fortran_order': False, 'shape': (" + extents + "), }";
   const std::size_t unpadded = 10 + header.size() + 1;
   header.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
   header += '\n';
   std::string front = std::string(kMagic) + '\x01' + '\0' + static_cast<char>(header.size() & 0xffU) +
                       static_cast<char>(header.size() >> 8U);
-  front += header;
+  return front + header;
+}
+
+void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
+  const std::string front = npy_front(tensor.dtype(), tensor.shape(), path.string());
   const std::array<std::span<const std::byte>, 2> parts = {
       std::as_bytes(std::span(front)), std::span(tensor.data(), static_cast<std::size_t>(tensor.bytes()))};
   base::write_file_atomically(path, parts);

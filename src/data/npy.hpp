@@ -24,4 +24,7 @@ Tensor read_npy(const std::filesystem::path& path);
 /// io_error.
 void write_npy(const std::filesystem::path& path, const TensorView& tensor);
 
+/// What stands before the elements of such a file. Errors: unsupported, at `name`.
+std::string npy_front(DType dtype, const Shape& shape, std::string_view name);
+
 }  // namespace skerry::data

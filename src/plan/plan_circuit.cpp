@@ -19,6 +19,7 @@ constexpr double kMuchFaster = 0.5;
 
 struct Choice {
   const sim::Method* method = nullptr;
+  std::function<std::unique_ptr<sim::Program>()> prepare{};  ///< see sim::Estimate
   Plan report;
 };
 
@@ -57,7 +58,7 @@ std::string out_of_place(const sim::Method& method, const RunOptions& options) {
 // if none fits.
 Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right, bool tell_all) {
   check_limits(options.limits);
-  Choice choice{nullptr, empty_report(options)};
+  Choice choice{.report = empty_report(options)};
   Plan& report = choice.report;
   if (options.method != "auto") sim::find_method(options.method);
 
@@ -70,7 +71,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     Candidate candidate;
     candidate.name = method.name;
     std::string reason = out_of_place(method, options);
-    const auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
+    auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
     const bool by_name = options.method == method.name;
     const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));
     if (!estimate) {
@@ -94,6 +95,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     };
     if (choice.method == nullptr || is_better(report.candidates[best])) {
       choice.method = &method;
+      choice.prepare = std::move(estimate->prepare);
       best = report.candidates.size() - 1;
       best_seconds = common_seconds;
     }
@@ -132,7 +134,8 @@ CircuitPlan plan_circuit(const Circuit& circuit, const RunOptions& options) {
   const base::TraceSpan span("plan_circuit", "plan");
   Choice choice = choose(circuit, options, options.limits.max_execution_time.has_value(), false);
   enforce(choice.report, options.limits, kMemoryHint);
-  return {std::move(choice.report), choice.method->prepare(circuit, options)};
+  auto program = choice.prepare ? choice.prepare() : choice.method->prepare(circuit, options);
+  return {std::move(choice.report), std::move(program)};
 }
 
 Plan predict_circuit(const Circuit& circuit, const RunOptions& options, std::string* refusal) {

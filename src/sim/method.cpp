@@ -10,6 +10,11 @@ namespace skerry::sim {
 #include "sim/methods.def"
 #undef SKERRY_METHOD
 
+std::unique_ptr<ShotSource> Program::shots(std::span<const double> /*parameters*/,
+                                           const Resources& /*resources*/) const {
+  return nullptr;
+}
+
 std::span<const Method> methods() {
   static const std::array all = {
 #define SKERRY_METHOD(name) name##_method,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <skerry/circuit.hpp>
 #include <skerry/options.hpp>
@@ -17,17 +18,19 @@
 
 namespace skerry::sim {
 
-/// Price of one run. Bytes are everything the run charges to its budget at its peak, results included.
-struct Estimate {
-  std::uint64_t peak_bytes = 0;
-  std::vector<kernels::Work> work;
-  bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
-};
-
 /// What a running program may use.
 struct Resources {
   base::MemoryBudget& memory;
   const RunControl& control;
+};
+
+/// A run that has come to its measurements: any of its shots, in any order, as often as one likes.
+class ShotSource {
+ public:
+  virtual ~ShotSource() = default;
+  /// The outcomes of shots first, first + 1, …: those that run() keeps for the same seed, ceil(bits / 64) words each,
+  /// as many as `out` has room for. One call at a time. Errors: those of Program::run.
+  virtual void outcomes(std::uint64_t first, std::span<std::uint64_t> out) = 0;
 };
 
 /// A circuit made ready for one method: matrices built, gates resolved. Immutable; run() may be called from several
@@ -38,6 +41,19 @@ class Program {
   /// parameters: in order of declaration. Errors: budget_exceeded, deadline_exceeded, cancelled, semantic_error of
   /// run-time classical arithmetic.
   virtual CircuitResult run(std::span<const double> parameters, const Resources& resources) const = 0;
+  /// Null where the method has none. The program and what the resources refer to must outlive it; the shots that the
+  /// program was prepared for are those asked for at once.
+  virtual std::unique_ptr<ShotSource> shots(std::span<const double> parameters, const Resources& resources) const;
+};
+
+/// Price of one run. Bytes are everything the run charges to its budget at its peak, results included.
+struct Estimate {
+  std::uint64_t peak_bytes = 0;
+  std::vector<kernels::Work> work;
+  bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
+  /// The program from what the price was made of, to be called once and while the circuit lives; where it is empty,
+  /// Method::prepare works it out again.
+  std::function<std::unique_ptr<Program>()> prepare{};
 };
 
 /// One row of methods.def.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "base/file.hpp"
 #include "cli/control.hpp"
@@ -24,6 +25,9 @@ struct Flags {
   std::uint64_t shots = 0, max_bond_dimension = 0;
   bool exact = false, probabilities = false;
   std::vector<std::string> observables, outputs;
+  std::string memory;  ///< file for each shot's bits
+  std::string disk;    ///< folder for a state vector
+  bool checkpoint = false;
 
   // What the other kind of program alone understands is refused, not overlooked.
   void check(const Program& program) const {
@@ -39,6 +43,9 @@ struct Flags {
     refuse(shots != 0, "--shots", kNoCircuit);
     refuse(exact, "--exact", kNoCircuit);
     refuse(probabilities, "--probabilities", kNoCircuit);
+    refuse(!memory.empty(), "--memory", kNoCircuit);
+    refuse(!disk.empty(), "--disk", kNoCircuit);
+    refuse(checkpoint, "--checkpoint", kNoCircuit);
     refuse(!observables.empty(), "--observable", kNoCircuit);
   }
 };
@@ -58,11 +65,39 @@ void print(const Context& context, const Result& result) {
   std::fprintf(stderr, "%s\n", report_text(result.report).c_str());
 }
 
-Result run_circuit(const Circuit& circuit, const Flags& flags, const Context& context, const RunControl& control) {
+/// Writes each shot as a line of bits, highest first, or the whole as an array u64 [shots, words].
+void write_memory(ShotStream& stream, const std::string& path) {
+  constexpr std::size_t stretch = std::size_t{1} << 16;
+  std::vector<std::uint64_t> room(stretch * std::max<std::size_t>(stream.words(), 1));
+  const bool is_array = path.ends_with(".npy");
+  const auto shots = static_cast<std::int64_t>(stream.remaining());
+  std::string text;
+  if (is_array) text = data::npy_front(DType::u64, {shots, static_cast<std::int64_t>(stream.words())}, path);
+  bool is_front = is_array;
+  base::write_file_atomically(path, [&]() -> std::span<const std::byte> {
+    if (std::exchange(is_front, false)) return std::as_bytes(std::span(text));
+    if (is_array) return std::as_bytes(std::span(room).first(stream.next(room) * stream.words()));
+    const std::uint64_t count = stream.next(room);
+    const std::size_t line = stream.bits() + std::size_t{1};
+    text.assign(count * line, '\n');
+    for (std::uint64_t shot = 0; shot < count; ++shot) {
+      for (std::uint32_t bit = 0; bit < stream.bits(); ++bit) {
+        const std::uint64_t word = room[shot * stream.words() + bit / 64];
+        text[shot * line + stream.bits() - 1 - bit] = (word >> (bit % 64) & 1) != 0 ? '1' : '0';
+      }
+    }
+    return std::as_bytes(std::span(text));
+  });
+}
+
+RunOptions circuit_options(const Circuit& circuit, const Flags& flags, const Context& context,
+                           const RunControl& control) {
   RunOptions options = context.settings.run_options();
   options.limits.control = control;
   flags.input.apply(options);
   options.want_probabilities = flags.probabilities;
+  options.limits.disk_folder = flags.disk;
+  options.limits.checkpoint = flags.checkpoint;
   options.max_bond_dimension =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_bond_dimension, 0xffffffffU));
   for (const std::string& text : flags.observables) {
@@ -74,7 +109,18 @@ Result run_circuit(const Circuit& circuit, const Flags& flags, const Context& co
   }
   const bool wants_exact = flags.exact || flags.probabilities || !flags.observables.empty();
   options.shots = flags.shots != 0 || wants_exact ? flags.shots : kDefaultShots;
-  return skerry::run(circuit, options);
+  return options;
+}
+
+void stream_memory(const Circuit& circuit, const Flags& flags, const Context& context, const RunControl& control) {
+  const RunOptions options = circuit_options(circuit, flags, context, control);
+  ShotStream stream = stream_shots(circuit, options);
+  write_memory(stream, flags.memory);
+  if (context.json)
+    return print_json(
+        {{"memory", flags.memory}, {"shots", options.shots}, {"bits", stream.bits()}, {"method", stream.method()}});
+  std::printf("%llu shots of %u bits in %s\n", static_cast<unsigned long long>(options.shots), stream.bits(),
+              flags.memory.c_str());
 }
 
 Result run_graph(const Graph& graph, const Flags& flags, const Context& context, const RunControl& control) {
@@ -119,6 +165,9 @@ void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Conte
   };
   refuse(flags.exact, "--exact");
   refuse(flags.probabilities, "--probabilities");
+  refuse(!flags.memory.empty(), "--memory");
+  refuse(!flags.disk.empty(), "--disk");
+  refuse(flags.checkpoint, "--checkpoint");
   refuse(!flags.observables.empty(), "--observable");
   refuse(!flags.outputs.empty(), "--output");
   refuse(!flags.input.parameters.empty(), "--param");
@@ -149,6 +198,17 @@ Action declare(CLI::App& command) {
       .add_option("--observable", flags->observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
       ->type_name("SUM")
       ->allow_extra_args(false);
+  command
+      .add_option("--memory", flags->memory,
+                  "Write each shot's bits to this file and nothing else, in constant memory: a line each, or an array "
+                  "if it ends in .npy")
+      ->type_name("FILE");
+  command
+      .add_option("--disk", flags->disk,
+                  "Keep a state vector that does not fit into the memory in a file of this folder")
+      ->type_name("FOLDER");
+  command.add_flag("--checkpoint", flags->checkpoint,
+                   "Keep the state in --disk, so that the same run goes on where it was killed");
   command.add_option("--output", flags->outputs, "Write an output of a model; again for each")
       ->type_name("NAME=FILE.npy")
       ->allow_extra_args(false);
@@ -162,7 +222,11 @@ Action declare(CLI::App& command) {
     flags->check(program);
     const auto* circuit = std::get_if<Circuit>(&program);
     const RunControl control = interruptible.control();
-    print(context, circuit != nullptr ? run_circuit(*circuit, *flags, context, control)
+    if (circuit != nullptr && !flags->memory.empty()) {
+      stream_memory(*circuit, *flags, context, control);
+      return 0;
+    }
+    print(context, circuit != nullptr ? skerry::run(*circuit, circuit_options(*circuit, *flags, context, control))
                                       : run_graph(std::get<Graph>(program), *flags, context, control));
     return 0;
   };

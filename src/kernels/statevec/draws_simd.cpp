@@ -20,16 +20,18 @@ void uniforms(std::uint64_t seed, std::span<const std::uint64_t> shots, std::uin
   const hn::ScalableTag<std::uint64_t> d;
   const hn::ScalableTag<std::uint32_t> d32;
   const std::size_t lanes = hn::Lanes(d);
-  // A word of the generator is the lower half of a lane, the upper half being 0.
+  // A word of the generator is the lower half of a lane; what the upper half holds is never multiplied.
   const auto low = hn::Set(d, 0xffffffffU);
   const auto multiplier0 = hn::BitCast(d32, hn::Set(d, 0xD2511F53U)),
              multiplier1 = hn::BitCast(d32, hn::Set(d, 0xCD9E8D57U));
   const auto weyl0 = hn::Set(d, 0x9E3779B9U), weyl1 = hn::Set(d, 0xBB67AE85U);
-  std::array<std::uint64_t, 64> streams{}, bits{};
+  std::array<std::uint64_t, 64> streams{};
+  std::array<double, 64> room{};
   for (std::size_t first = 0; first < shots.size(); first += lanes) {
     const std::size_t count = shots.size() - first < lanes ? shots.size() - first : lanes;
-    for (std::size_t i = 0; i < count; ++i) streams[i] = shots[first + i];
-    const auto stream = hn::LoadU(d, streams.data());
+    const bool is_full = count == lanes;
+    for (std::size_t i = 0; i < count && !is_full; ++i) streams[i] = shots[first + i];
+    const auto stream = hn::LoadU(d, is_full ? shots.data() + first : streams.data());
     auto c0 = hn::Set(d, position / 4 & 0xffffffffU), c1 = hn::Set(d, position / 4 >> 32);
     auto c2 = hn::And(stream, low), c3 = hn::ShiftRight<32>(stream);
     auto key0 = hn::Set(d, seed & 0xffffffffU), key1 = hn::Set(d, seed >> 32);
@@ -38,15 +40,18 @@ void uniforms(std::uint64_t seed, std::span<const std::uint64_t> shots, std::uin
       const auto product1 = hn::MulEven(multiplier1, hn::BitCast(d32, c2));
       c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), c1), key0);
       c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), c3), key1);
-      c1 = hn::And(product1, low);
-      c3 = hn::And(product0, low);
-      key0 = hn::And(hn::Add(key0, weyl0), low);
-      key1 = hn::And(hn::Add(key1, weyl1), low);
+      c1 = product1;
+      c3 = product0;
+      key0 = hn::Add(key0, weyl0);
+      key1 = hn::Add(key1, weyl1);
     }
     const bool second = (position & 3) != 0;
-    const auto joined = hn::Or(hn::ShiftLeft<32>(second ? c3 : c1), second ? c2 : c0);
-    hn::StoreU(hn::ShiftRight<11>(joined), d, bits.data());
-    for (std::size_t i = 0; i < count; ++i) out[first + i] = static_cast<double>(bits[i]) * 0x1p-53;
+    const auto joined = hn::Or(hn::ShiftLeft<32>(second ? c3 : c1), hn::And(second ? c2 : c0, low));
+    const auto bits = hn::BitCast(hn::RebindToSigned<decltype(d)>(), hn::ShiftRight<11>(joined));
+    const hn::RebindToFloat<decltype(d)> real;
+    const auto uniform = hn::Mul(hn::ConvertTo(real, bits), hn::Set(real, 0x1p-53));
+    hn::StoreU(uniform, real, is_full ? out.data() + first : room.data());
+    for (std::size_t i = 0; i < count && !is_full; ++i) out[first + i] = room[i];
   }
 }
 

@@ -22,6 +22,15 @@
 
 #include "kernels/statevec/kernels.hpp"
 
+#ifndef SKERRY_STATEVEC_REFERENCE
+#define SKERRY_STATEVEC_REFERENCE
+namespace skerry::kernels {
+// A vector of one number has no room for an amplitude: the plain loops are all there is then.
+template <class T>
+const Kernels<T>& ref_kernels();
+}  // namespace skerry::kernels
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels {
 namespace HWY_NAMESPACE {
@@ -385,27 +394,34 @@ void permute(StateView<T> state, const Groups& groups, std::span<const std::uint
   });
 }
 
+#if HWY_TARGET == HWY_SCALAR
+#define SKERRY_STATEVEC_CALL(kernel, T) ref_kernels<T>().kernel
+#else
+#define SKERRY_STATEVEC_CALL(kernel, T) kernel<T>
+#endif
+
 // HWY_EXPORT takes plain functions, so each kernel has a name per precision.
 #define SKERRY_STATEVEC_BOTH(kernel, Argument)                                                              \
   void kernel##_f32(StateView<float> state, const Groups& groups, std::span<const std::complex<float>> m,   \
                     std::size_t begin, std::size_t end) {                                                   \
-    kernel<float>(state, groups, m, begin, end);                                                            \
+    SKERRY_STATEVEC_CALL(kernel, float)(state, groups, m, begin, end);                                      \
   }                                                                                                         \
   void kernel##_f64(StateView<double> state, const Groups& groups, std::span<const std::complex<double>> m, \
                     std::size_t begin, std::size_t end) {                                                   \
-    kernel<double>(state, groups, m, begin, end);                                                           \
+    SKERRY_STATEVEC_CALL(kernel, double)(state, groups, m, begin, end);                                     \
   }
 SKERRY_STATEVEC_BOTH(dense, matrix)
 SKERRY_STATEVEC_BOTH(diagonal, entries)
 #undef SKERRY_STATEVEC_BOTH
 void permute_f32(StateView<float> state, const Groups& groups, std::span<const std::uint32_t> sources,
                  std::span<const std::complex<float>> factors, std::size_t begin, std::size_t end) {
-  permute<float>(state, groups, sources, factors, begin, end);
+  SKERRY_STATEVEC_CALL(permute, float)(state, groups, sources, factors, begin, end);
 }
 void permute_f64(StateView<double> state, const Groups& groups, std::span<const std::uint32_t> sources,
                  std::span<const std::complex<double>> factors, std::size_t begin, std::size_t end) {
-  permute<double>(state, groups, sources, factors, begin, end);
+  SKERRY_STATEVEC_CALL(permute, double)(state, groups, sources, factors, begin, end);
 }
+#undef SKERRY_STATEVEC_CALL
 
 }  // namespace HWY_NAMESPACE
 }  // namespace skerry::kernels

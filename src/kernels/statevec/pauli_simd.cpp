@@ -20,6 +20,28 @@ namespace skerry::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if HWY_TARGET == HWY_SCALAR
+
+// A vector of one number has no room for an amplitude.
+template <class T>
+void add_all(const PauliRun<T>& run, double* sums) {
+  for (std::size_t i = run.begin; i < run.end; ++i) {
+    if ((i & run.skip) != 0) continue;
+    const std::complex<T> a = run.amplitudes[i ^ run.x], b = run.amplitudes[i];
+    const double even = a.real() * b.real() + a.imag() * b.imag(), odd = a.real() * b.imag() - a.imag() * b.real();
+    for (std::size_t s = 0; s < run.count; ++s) {
+      const double product = run.imaginary[s] ? odd : even;
+      sums[s] += (std::popcount(i & run.z[s]) & 1) != 0 ? -product : product;
+    }
+  }
+}
+template <class T>
+std::size_t amplitudes_in_vector() {
+  return 1;
+}
+
+#else
+
 /// Strings that go over the amplitudes together.
 constexpr std::size_t kTogether = 4;
 
@@ -102,6 +124,13 @@ void add_all(const PauliRun<T>& run, double* sums) {
   }
 }
 
+template <class T>
+std::size_t amplitudes_in_vector() {
+  return hn::Lanes(hn::ScalableTag<T>()) / 2;
+}
+
+#endif
+
 // HWY_EXPORT takes plain functions, so each has a name per precision.
 void add_f32(const PauliRun<float>& run, double* sums) {
   add_all<float>(run, sums);
@@ -110,10 +139,10 @@ void add_f64(const PauliRun<double>& run, double* sums) {
   add_all<double>(run, sums);
 }
 std::size_t amplitudes_f32() {
-  return hn::Lanes(hn::ScalableTag<float>()) / 2;
+  return amplitudes_in_vector<float>();
 }
 std::size_t amplitudes_f64() {
-  return hn::Lanes(hn::ScalableTag<double>()) / 2;
+  return amplitudes_in_vector<double>();
 }
 
 }  // namespace HWY_NAMESPACE

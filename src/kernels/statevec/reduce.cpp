@@ -217,6 +217,25 @@ std::uint64_t Sampler<T>::draw(double uniform) const noexcept {
   return chosen;
 }
 
+template <class T>
+void Sampler<T>::draw(std::span<const double> uniforms, std::span<std::uint64_t> out) const noexcept {
+  if (block_ != 1) {
+    for (std::size_t i = 0; i < uniforms.size(); ++i) out[i] = draw(uniforms[i]);
+    return;
+  }
+  const double* const sums = cumulative_.template as<double>().data();
+  const std::uint32_t* const guide = guide_.template as<std::uint32_t>().data();
+  const auto states = static_cast<double>(state_.size());
+  const double total = sums[state_.size() - 1];
+  for (std::size_t i = 0; i < uniforms.size(); ++i) {
+    const double target = std::min(uniforms[i] * total, last_);
+    std::size_t state = guide[static_cast<std::uint32_t>(uniforms[i] * states)];
+    while (state > 0 && sums[state - 1] > target) --state;
+    while (sums[state] <= target) ++state;
+    out[i] = state;
+  }
+}
+
 #define SKERRY_INSTANTIATE(T)                                                                            \
   template double squared_norm<T>(ConstStateView<T>, const RunControl&);                                 \
   template std::array<double, 2> wire_probabilities<T>(ConstStateView<T>, int, const RunControl&);       \

@@ -54,6 +54,8 @@ class Sampler {
   /// The basis state at `uniform` in [0, 1) of the cumulative distribution; never one of probability 0. From any
   /// thread.
   std::uint64_t draw(double uniform) const noexcept;
+  /// The same for many; out is as long as uniforms.
+  void draw(std::span<const double> uniforms, std::span<std::uint64_t> out) const noexcept;
 
  private:
   ConstStateView<T> state_;

@@ -12,6 +12,7 @@
 #include "kernels/statevec/draws.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
+#include "kernels/testing/targets.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -98,12 +99,12 @@ double distance(const std::vector<std::complex<T>>& a, const Vector& b) {
 }
 
 template <class T>
-class Statevec : public testing::Test {
+class Statevec : public ::testing::Test {
  public:
   /// A sum of up to 16 products of numbers below 1, rounded 16 times.
   static constexpr double kTolerance = 32 * static_cast<double>(std::numeric_limits<T>::epsilon());
 };
-using Precisions = testing::Types<float, double>;
+using Precisions = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Statevec, Precisions);
 
 /// One random placement: targets (all distinct) and a control mask.
@@ -186,6 +187,40 @@ TYPED_TEST(Statevec, AllKernelsAgreeWithTheReference) {
     for (std::size_t i = 0; i < results[0].size(); ++i)
       ASSERT_LT(std::abs(results[0][i] - results[1][i]), 4 * this->kTolerance) << "round " << round;
   }
+}
+
+TYPED_TEST(Statevec, EveryVectorUnitAndNoneEqualTheOracle) {
+  testing::for_each_target([&](const char* target) {
+    std::mt19937 random(6);
+    const Vector x = {0, 1, 1, 0}, z = {1, 0, 0, -1};
+    for (int wires = 1; wires <= 6; ++wires) {
+      for (int round = 0; round < 20; ++round) {
+        const int targets = static_cast<int>(random() % static_cast<unsigned>(std::min(wires, 3) + 1));
+        const int controls = static_cast<int>(random() % static_cast<unsigned>(wires - targets + 1));
+        const Placement p = random_placement(wires, targets, controls, random);
+        const Vector psi = random_vector(std::size_t{1} << wires, random);
+        for (Kind kind : {Kind::dense, Kind::diagonal, Kind::permutation}) {
+          const Vector matrix = random_matrix(kind, std::size_t{1} << targets, random);
+          auto state = narrow<TypeParam>(psi);
+          Gate<TypeParam>(wires, p.controls, p.targets, matrix).apply({state.data(), wires}, {});
+          ASSERT_LT(distance(state, expected_of(psi, p.controls, p.targets, matrix)), this->kTolerance) << target;
+        }
+        const auto state = narrow<TypeParam>(psi);
+        const int flipped[] = {static_cast<int>(random() % static_cast<unsigned>(wires))};
+        const int signed_by[] = {(flipped[0] + 1) % wires};
+        const bool both = wires > 1;
+        const std::vector<PauliMasks> strings = {
+            {std::uint64_t{1} << flipped[0], both ? std::uint64_t{1} << signed_by[0] : 0}};
+        Vector moved = expected_of(psi, 0, flipped, x);
+        if (both) moved = expected_of(moved, 0, signed_by, z);
+        Complex expected = 0;
+        for (std::size_t i = 0; i < psi.size(); ++i) expected += std::conj(psi[i]) * moved[i];
+        ASSERT_NEAR(pauli_expectations<TypeParam>({state.data(), wires}, strings, {})[0], expected.real(),
+                    this->kTolerance)
+            << target;
+      }
+    }
+  });
 }
 
 TYPED_TEST(Statevec, ThreadsDoNotChangeABit) {
@@ -301,19 +336,21 @@ TYPED_TEST(Statevec, SamplerInvertsTheCumulativeDistribution) {
 }
 
 TEST(ShotUniforms, AreThoseOfTheGenerator) {
-  std::mt19937_64 random(12);
-  for (const std::size_t count : {0, 1, 7, 8, 33}) {
-    const std::uint64_t seed = random(), position = 2 * (random() % 1000);
-    std::vector<std::uint64_t> shots(count);
-    for (std::uint64_t& shot : shots) shot = random();
-    std::vector<double> uniforms(count);
-    shot_uniforms(seed, shots, position, uniforms);
-    for (std::size_t i = 0; i < count; ++i) {
-      base::Philox philox(seed, shots[i]);
-      philox.seek(position);
-      EXPECT_EQ(uniforms[i], philox.uniform());
+  testing::for_each_target([](const char* target) {
+    std::mt19937_64 random(12);
+    for (const std::size_t count : {0, 1, 7, 8, 33}) {
+      const std::uint64_t seed = random(), position = 2 * (random() % 1000);
+      std::vector<std::uint64_t> shots(count);
+      for (std::uint64_t& shot : shots) shot = random();
+      std::vector<double> uniforms(count);
+      shot_uniforms(seed, shots, position, uniforms);
+      for (std::size_t i = 0; i < count; ++i) {
+        base::Philox philox(seed, shots[i]);
+        philox.seek(position);
+        EXPECT_EQ(uniforms[i], philox.uniform()) << target;
+      }
     }
-  }
+  });
 }
 
 TEST(Gate, FindsTheCheapestAction) {

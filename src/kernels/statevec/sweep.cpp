@@ -7,15 +7,15 @@
 #include "kernels/statevec/sweep_run.hpp"
 
 namespace skerry::kernels {
-namespace {
 
-/// Bits of `number` dealt out to the places of `mask`, lowest first.
 std::uint64_t deal(std::uint64_t number, std::uint64_t mask) {
   std::uint64_t out = 0;
   for (std::uint64_t rest = mask; rest != 0; rest &= rest - 1, number >>= 1)
     if ((number & 1) != 0) out |= rest & (~rest + 1);
   return out;
 }
+
+namespace {
 
 std::complex<double> factor_of(std::span<const OutsideFactor> factors, std::uint64_t outside) {
   std::complex<double> product = 1.0;
@@ -124,9 +124,9 @@ SweepScratch<T>::Lease::~Lease() {
 
 template <class T>
 void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
-           const RunControl& control) {
+           const RunControl& control, HeldWires held) {
   const std::uint64_t all = sweep.wires == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << sweep.wires) - 1;
-  const std::uint64_t outside = all & ~sweep.local_mask() & ~zero_wires;
+  const std::uint64_t outside = all & ~sweep.local_mask() & ~zero_wires & ~held.wires;
   if (state.wires < sweep.wires) {
     const base::FlushSubnormals flush;
     const typename SweepScratch<T>::Lease lease(scratch);
@@ -136,7 +136,7 @@ void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, 
     const typename SweepScratch<T>::Lease lease(scratch);
     StepState<T> steps;
     for (std::size_t block = begin; block < end; ++block) {
-      const std::uint64_t index = deal(block, outside);
+      const std::uint64_t index = deal(block, outside) | held.values;
       run_block(sweep, state.amplitudes, index, factor_of(sweep.factors, index), lease.data(), steps, control);
     }
   });
@@ -145,7 +145,7 @@ void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, 
 #define SKERRY_INSTANTIATE(T)     \
   template struct Sweep<T>;       \
   template class SweepScratch<T>; \
-  template void apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&);
+  template void apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&, HeldWires);
 SKERRY_INSTANTIATE(float)
 SKERRY_INSTANTIATE(double)
 #undef SKERRY_INSTANTIATE

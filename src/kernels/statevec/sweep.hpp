@@ -159,11 +159,21 @@ class SweepScratch {
   std::unique_ptr<std::atomic_flag[]> taken_;
 };
 
+/// Bits of `number` dealt out to the places of `mask`, lowest first.
+std::uint64_t deal(std::uint64_t number, std::uint64_t mask);
+
+/// Wires that are held at a value: the part of a state that is worked on.
+struct HeldWires {
+  std::uint64_t wires = 0;
+  std::uint64_t values = 0;  ///< bits of the index
+};
+
 /// Applies the sweep in place on up to thread_budget() threads; no bit of the result depends on their number.
-/// zero_wires: wires known to be in |0> before the sweep, all amplitudes beyond being 0; they cost nothing outside.
-/// Errors: what control.check() throws; the state is then of no use.
+/// held: outside wires; nothing beyond is read or written. zero_wires: wires known to be in |0> before the sweep, all
+/// amplitudes beyond being 0; they cost nothing outside. Errors: what control.check() throws; the state is then of no
+/// use.
 template <class T>
 void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
-           const RunControl& control);
+           const RunControl& control, HeldWires held = {});
 
 }  // namespace skerry::kernels

@@ -6,6 +6,7 @@
 #include "kernels/density/transfer.hpp"
 #include "sim/density/density_run.hpp"
 #include "sim/method.hpp"
+#include "sim/state/questions.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -52,7 +53,7 @@ class DensityProgram final : public Program {
   explicit DensityProgram(NoisyProgram program) : program_(std::move(program)) {}
 
   CircuitResult run(std::span<const double> parameters, const Resources& resources) const override {
-    std::vector<Scalar> values = parameter_scalars(program_.noisy.circuit, parameters);
+    std::vector<Scalar> values = parameter_scalars(program_.noisy.circuit.parameters(), parameters);
     if (program_.options.precision == Precision::single_precision)
       return DensityRun<float>(program_, std::move(values), resources).run();
     return DensityRun<double>(program_, std::move(values), resources).run();

@@ -9,6 +9,7 @@
 #include "sim/method.hpp"
 #include "sim/mps/request.hpp"
 #include "sim/state/masks.hpp"
+#include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
 
 namespace skerry::sim {
@@ -207,17 +208,7 @@ class MpsProgram final : public Program {
   MpsProgram(Circuit circuit, MpsRequest request) : circuit_(std::move(circuit)), request_(std::move(request)) {}
 
   CircuitResult run(std::span<const double> parameters, const Resources& resources) const override {
-    const auto& declared = circuit_.parameters();
-    if (parameters.size() != declared.size()) {
-      throw Error(ErrorCode::invalid_argument,
-                  std::to_string(parameters.size()) + " parameters were given to a circuit of " +
-                      std::to_string(declared.size()),
-                  {}, "give one number per parameter, in order of declaration");
-    }
-    std::vector<Scalar> values;
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      values.push_back(Scalar::of(parameters[i]).cast(declared[i].type));
-    const ClassicalUnit unit(circuit_, request_.code, std::move(values));
+    const ClassicalUnit unit(circuit_, request_.code, parameter_scalars(circuit_.parameters(), parameters));
     ChainReport report;
     const auto make = [&] { return std::make_unique<ChainState>(circuit_, request_, unit, resources, report); };
     CircuitResult result = request_.branches

@@ -8,33 +8,19 @@
 #include <string>
 
 #include "ops/qubit/gate_record.hpp"
+#include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
 
 namespace skerry::sim {
 namespace {
 
 constexpr std::size_t kMaxDistributionBits = 26;
-constexpr std::uint32_t kMaxStateWires = 26;
+constexpr std::uint32_t kMaxVectorWires = 26;
 constexpr std::size_t kMaxGateWires = 5;
 /// A wider bond has tensors that nobody has memory for.
 constexpr std::uint64_t kWidestBond = 4096;
 
-void check_options(const RunOptions& options, std::uint32_t num_wires) {
-  std::vector<bool> seen(num_wires);
-  for (const std::uint32_t wire : options.probability_wires) {
-    if (wire >= num_wires) {
-      throw Error(ErrorCode::out_of_range, "probability_wires names wire " + std::to_string(wire) +
-                                               " of a circuit of " + std::to_string(num_wires) + " wires");
-    }
-    if (seen[wire])
-      throw Error(ErrorCode::invalid_argument, "probability_wires names wire " + std::to_string(wire) + " twice");
-    seen[wire] = true;
-  }
-  for (const Observable& observable : options.observables) {
-    if (observable.num_wires() == num_wires) continue;
-    throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
-                                                 " wires, the circuit on " + std::to_string(num_wires));
-  }
+void check_truncation(const RunOptions& options) {
   if (!(options.truncation_threshold >= 0.0 && options.truncation_threshold < 1.0)) {
     throw Error(ErrorCode::invalid_argument, "truncation_threshold is " + std::to_string(options.truncation_threshold),
                 "truncation_threshold", "give a squared norm from 0 to below 1");
@@ -281,13 +267,14 @@ std::vector<Complex> chain_matrix(const Circuit& circuit, const Instruction& ins
 }
 
 Expected<MpsRequest> make_mps_request(const Circuit& circuit, const RunOptions& options) {
-  check_options(options, circuit.num_wires());
+  check_questions(options, circuit.num_wires());
+  check_truncation(options);
   if (options.initial_state) return Unexpected{"an initial state of amplitudes is not cut into a chain"};
   MpsRequest request;
   request.code = flatten(circuit, options.want_state);
-  if (options.want_state && request.wires() > kMaxStateWires)
+  if (options.want_state && request.wires() > kMaxVectorWires)
     return Unexpected{"the amplitudes of " + std::to_string(request.wires()) + " wires are more than 2^" +
-                      std::to_string(kMaxStateWires)};
+                      std::to_string(kMaxVectorWires)};
   if (options.want_state && request.code.random_steps != 0)
     return Unexpected{"the state of a circuit that measures midway is not handed out"};
   request.precision = options.precision;

@@ -111,19 +111,6 @@ Block noisy_block(const Block& block, const Rules& rules) {
   return out;
 }
 
-template <class List>
-void check_wires(const List& wires, std::uint32_t num_wires, const std::string& option) {
-  std::vector<bool> seen(num_wires);
-  for (const std::uint32_t wire : wires) {
-    if (wire >= num_wires) {
-      throw Error(ErrorCode::out_of_range, option + " names wire " + std::to_string(wire) + " of a circuit of " +
-                                               std::to_string(num_wires) + " wires");
-    }
-    if (seen[wire]) throw Error(ErrorCode::invalid_argument, option + " names wire " + std::to_string(wire) + " twice");
-    seen[wire] = true;
-  }
-}
-
 }  // namespace
 
 NoisyCircuit attach(const Circuit& circuit, const NoiseModel* noise) {
@@ -138,39 +125,6 @@ NoisyCircuit attach(const Circuit& circuit, const NoiseModel* noise) {
   for (BlockId id = 0; id < circuit.blocks().size(); ++id)
     out.circuit.replace_block(id, noisy_block(circuit.blocks()[id], rules));
   return out;
-}
-
-void check_noisy_options(const Circuit& circuit, const RunOptions& options) {
-  check_wires(options.probability_wires, circuit.num_wires(), "probability_wires");
-  check_wires(options.density_wires, circuit.num_wires(), "density_wires");
-  for (const Observable& observable : options.observables) {
-    if (observable.num_wires() == circuit.num_wires()) continue;
-    throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
-                                                 " wires, the circuit on " + std::to_string(circuit.num_wires()));
-  }
-  if (!options.initial_state) return;
-  const Tensor& state = *options.initial_state;
-  const bool complex = state.dtype() == DType::c64 || state.dtype() == DType::c128;
-  const auto elements = static_cast<std::uint64_t>(state.shape().elements());
-  if (complex && circuit.num_wires() < 50 && elements == std::uint64_t{1} << circuit.num_wires()) return;
-  throw Error(ErrorCode::invalid_argument, "initial_state is " + std::string(dtype_name(state.dtype())) +
-                                               state.shape().text() + ", but " + std::to_string(circuit.num_wires()) +
-                                               " wires need 2^" + std::to_string(circuit.num_wires()) +
-                                               " amplitudes of c64 or c128");
-}
-
-std::vector<Scalar> parameter_scalars(const Circuit& circuit, std::span<const double> parameters) {
-  const auto& declared = circuit.parameters();
-  if (parameters.size() != declared.size()) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        std::to_string(parameters.size()) + " parameters were given to a circuit of " + std::to_string(declared.size()),
-        {}, "give one number per parameter, in order of declaration");
-  }
-  std::vector<Scalar> values;
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    values.push_back(Scalar::of(parameters[i]).cast(declared[i].type));
-  return values;
 }
 
 Matrix target_matrix(const Circuit& circuit, const Instruction& instruction, std::span<const double> params) {

@@ -30,13 +30,6 @@ inline bool is_site(const Instruction& instruction) {
 /// or whose channel does not fit its gate.
 NoisyCircuit attach(const Circuit& circuit, const NoiseModel* noise);
 
-/// What any method checks of its options: wires that exist and are listed once, observables of the right width.
-/// Errors: out_of_range, invalid_argument.
-void check_noisy_options(const Circuit& circuit, const RunOptions& options);
-
-/// Parameters of a circuit by their declared types. Errors: invalid_argument when the count differs.
-std::vector<Scalar> parameter_scalars(const Circuit& circuit, std::span<const double> parameters);
-
 /// The matrix of a gate on all its wires, controls included as the most significant, for parameters already evaluated.
 /// Gates of gates.def and unitary. Errors: invalid_argument for a parameter that is not finite.
 Matrix full_matrix(const Circuit& circuit, const Instruction& instruction, std::span<const double> params);

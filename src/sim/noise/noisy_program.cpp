@@ -4,6 +4,8 @@
 #include <numeric>
 #include <string>
 
+#include "sim/state/questions.hpp"
+
 namespace skerry::sim {
 namespace {
 
@@ -106,7 +108,7 @@ void NoisyProgram::misread(std::span<const Wire> of, std::span<double> table) co
 }
 
 Expected<NoisyProgram> make_noisy_program(const Circuit& circuit, const RunOptions& options) {
-  check_noisy_options(circuit, options);
+  check_questions(options, circuit.num_wires());
   NoisyProgram program;
   program.noisy = attach(circuit, options.noise.get());
   program.options = options;

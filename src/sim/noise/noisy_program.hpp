@@ -47,7 +47,7 @@ struct NoisyProgram {
   void misread(std::span<const Wire> wires, std::span<double> table) const;
 };
 
-/// Errors: those of attach and check_noisy_options. Precondition: a verified circuit.
+/// Errors: those of attach and check_questions. Precondition: a verified circuit.
 Expected<NoisyProgram> make_noisy_program(const Circuit& circuit, const RunOptions& options);
 
 }  // namespace skerry::sim

@@ -9,6 +9,7 @@
 #include "kernels/stabilizer/pauli.hpp"
 #include "sim/stabilizer/clifford.hpp"
 #include "sim/stabilizer/tableau.hpp"
+#include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
 
 namespace skerry::sim {
@@ -19,24 +20,6 @@ constexpr std::size_t kMaxDistributionBits = 26;
 constexpr std::uint64_t kBatchBytes = 512 << 10;
 constexpr std::size_t kMaxFrameWords = 64;
 constexpr std::uint64_t kGroupBytes = 8 << 20;
-
-void check_options(const RunOptions& options, std::uint32_t num_wires) {
-  std::vector<bool> seen(num_wires);
-  for (const std::uint32_t wire : options.probability_wires) {
-    if (wire >= num_wires) {
-      throw Error(ErrorCode::out_of_range, "probability_wires names wire " + std::to_string(wire) +
-                                               " of a circuit of " + std::to_string(num_wires) + " wires");
-    }
-    if (seen[wire])
-      throw Error(ErrorCode::invalid_argument, "probability_wires names wire " + std::to_string(wire) + " twice");
-    seen[wire] = true;
-  }
-  for (const Observable& observable : options.observables) {
-    if (observable.num_wires() == num_wires) continue;
-    throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
-                                                 " wires, the circuit on " + std::to_string(num_wires));
-  }
-}
 
 std::optional<std::string> lower_gates(const Circuit& circuit, StabilizerRequest& request) {
   CliffordLowering lowering(circuit);
@@ -137,7 +120,7 @@ std::uint64_t StabilizerRequest::peak_bytes(int threads) const noexcept {
 }
 
 Expected<StabilizerRequest> make_stabilizer_request(const Circuit& circuit, const RunOptions& options) {
-  check_options(options, circuit.num_wires());
+  check_questions(options, circuit.num_wires());
   if (options.want_state) return Unexpected{"a stabilizer state is kept as its symmetries, without amplitudes"};
   if (options.initial_state) return Unexpected{"an initial state of amplitudes may be no stabilizer state"};
   StabilizerRequest request;

@@ -9,6 +9,7 @@
 #include "sim/stabilizer/request.hpp"
 #include "sim/stabilizer/straight.hpp"
 #include "sim/stabilizer/tableau.hpp"
+#include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
 
 namespace skerry::sim {
@@ -54,16 +55,8 @@ class StabilizerProgram final : public Program {
   }
 
   CircuitResult run(std::span<const double> parameters, const Resources& resources) const override {
-    if (parameters.size() != declared_.size()) {
-      throw Error(ErrorCode::invalid_argument,
-                  std::to_string(parameters.size()) + " parameters were given to a circuit of " +
-                      std::to_string(declared_.size()),
-                  {}, "give one number per parameter, in order of declaration");
-    }
+    std::vector<Scalar> values = parameter_scalars(declared_, parameters);
     if (!request_.branches) return run_straight(request_, resources);
-    std::vector<Scalar> values;
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      values.push_back(Scalar::of(parameters[i]).cast(declared_[i].type));
     const ClassicalUnit unit(circuit_, request_.code, std::move(values));
     const auto make = [&] { return std::make_unique<TableauState>(request_, resources.memory); };
     return Trajectories<TableauState, StabilizerRequest>(circuit_, request_, unit, resources, make).run();

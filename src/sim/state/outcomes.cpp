@@ -31,7 +31,6 @@ std::uint64_t OutcomeShape::counts_bytes() const noexcept {
 
 Outcomes::Outcomes(OutcomeShape shape, base::MemoryBudget budget)
     : shape_(shape), budget_(std::move(budget)), charge_(budget_, shape.store_bytes(), "outcomes of the shots") {
-  store_.resize((keeps_all() ? shape.shots : std::min(shape.shots, kChunk)) * shape.words());
   if (shape.has_table()) table_.resize(std::size_t{1} << shape.bits);
 }
 
@@ -50,7 +49,7 @@ Counts Outcomes::counts() {
     if (shape_.keep_memory) return sorted_counts(store_);
     return sorted_counts(std::move(store_));
   }
-  if (keeps_all()) tally(shape_.shots);
+  if (keeps_all() && shape_.shots != 0) tally(shape_.shots);
   return table_counts();
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <skerry/progress.hpp>
 #include <skerry/state.hpp>
 #include <span>
@@ -41,7 +42,7 @@ void draw_batch(const kernels::Sampler<T>& sampler, std::uint64_t seed, std::spa
   for (std::size_t at = 0; at < shots.size(); at += room) {
     const std::size_t count = std::min(room, shots.size() - at);
     kernels::shot_uniforms(seed, shots.subspan(at, count), position, std::span(uniforms).first(count));
-    for (std::size_t i = 0; i < count; ++i) out[at + i] = sampler.draw(uniforms[i]);
+    sampler.draw(std::span<const double>(uniforms).first(count), out.subspan(at, count));
   }
 }
 
@@ -53,9 +54,11 @@ class Outcomes {
 
   /// Takes the outcomes of shots first .. first + count - 1; id(i) is the place of shot i in memory. draw(ids, out)
   /// draws a basis state for each of some shots; write(basis, out) makes an outcome of one, out being words() zeroed
-  /// words. Both are called by several threads.
+  /// words. Both are called by several threads. states: how many basis states there are, 0 for too many to say; where
+  /// nobody asks for each shot's outcome, those of few states are written once for each state.
   template <class Id, class Draw, class Write>
-  void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw, Write write);
+  void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw, Write write,
+              std::uint64_t states = 0);
   /// The same for a method that makes each shot's outcome by itself: write(id, out).
   template <class Id, class Write>
   void record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Write write) {
@@ -73,12 +76,16 @@ class Outcomes {
  private:
   static constexpr std::uint64_t kChunk = std::uint64_t{1} << 16;
   static constexpr std::size_t kGrain = 4096, kBatch = 256;
+  static constexpr std::uint64_t kFewStates = 4096;  // whose counters stay in a first-level cache
   friend struct OutcomeShape;
 
   bool keeps_all() const noexcept { return shape_.keep_memory || !shape_.has_table(); }
   Counts sorted_counts(std::vector<std::uint64_t> all);
   Counts table_counts();
   void tally(std::uint64_t count);
+  template <class Id, class Draw>
+  std::vector<std::uint64_t> tally_states(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id,
+                                          Draw draw, std::uint64_t states);
 
   OutcomeShape shape_;
   base::MemoryBudget budget_;
@@ -87,11 +94,46 @@ class Outcomes {
   std::vector<std::uint64_t> table_;
 };
 
+template <class Id, class Draw>
+std::vector<std::uint64_t> Outcomes::tally_states(std::uint64_t first, std::uint64_t count, const RunControl& control,
+                                                  Id id, Draw draw, std::uint64_t states) {
+  std::vector<std::uint64_t> times(states);
+  std::mutex joining;
+  // Counters of its own for each piece, so pieces are few.
+  const std::size_t grain = std::max<std::size_t>(kGrain, count / 64);
+  base::parallel_for(0, count, grain, [&](std::size_t begin, std::size_t end) {
+    std::vector<std::uint64_t> own(states);
+    std::array<std::uint64_t, kBatch> ids, drawn;
+    for (std::size_t at = begin; at < end; at += kBatch) {
+      if ((at - begin) % kGrain == 0) control.check("sampling");
+      const std::size_t batch = std::min(kBatch, end - at);
+      for (std::size_t i = 0; i < batch; ++i) ids[i] = id(first + at + i);
+      draw(std::span<const std::uint64_t>(ids).first(batch), std::span(drawn).first(batch));
+      for (std::size_t i = 0; i < batch; ++i) ++own[drawn[i]];
+    }
+    const std::lock_guard lock(joining);
+    for (std::size_t state = 0; state < states; ++state) times[state] += own[state];
+  });
+  return times;
+}
+
 template <class Id, class Draw, class Write>
 void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw,
-                      Write write) {
+                      Write write, std::uint64_t states) {
   const std::size_t words = shape_.words();
   const bool by_place = keeps_all();
+  if (!by_place && words == 1 && states != 0 && states <= std::min(kFewStates, count)) {
+    const std::vector<std::uint64_t> times = tally_states(first, count, control, id, draw, states);
+    for (std::uint64_t state = 0; state < states; ++state) {
+      if (times[state] == 0) continue;
+      std::uint64_t outcome = 0;
+      write(state, std::span(&outcome, 1));
+      table_[outcome] += times[state];
+    }
+    return;
+  }
+  // Not before it is needed: few states need none.
+  store_.resize((by_place ? shape_.shots : std::min(shape_.shots, kChunk)) * words);
   for (std::uint64_t done = 0; done < count; done += kChunk) {
     const std::uint64_t chunk = std::min(kChunk, count - done);
     base::parallel_for(0, chunk, kGrain, [&](std::size_t begin, std::size_t end) {

@@ -1,14 +1,25 @@
 // What a walk gathers at the end of each trajectory, and the result made of it.
 
 #include <algorithm>
+#include <array>
 #include <memory>
+#include <numeric>
 
 #include "base/random.hpp"
+#include "base/threads.hpp"
 #include "sim/statevector/tail.hpp"
 #include "sim/statevector/walk.hpp"
 
 namespace skerry::sim {
 namespace {
+
+/// A tensor that keeps its file, and with it the charge, for as long as the result lives.
+Tensor share(std::pair<base::ScratchFile, base::Reservation> file, DType dtype) {
+  auto owner = std::make_shared<std::pair<base::ScratchFile, base::Reservation>>(std::move(file));
+  const std::span<std::byte> bytes = owner->first.bytes();
+  const auto elements = static_cast<std::int64_t>(bytes.size() * 8 / static_cast<unsigned>(dtype_bits(dtype)));
+  return {TensorView(dtype, {elements}, bytes.data()), owner};
+}
 
 /// A tensor that keeps its buffer, and with it the charge, for as long as the result lives.
 Tensor share(base::Buffer buffer, DType dtype) {
@@ -38,16 +49,52 @@ void Walk<T>::draw_shots() {
   if (!request_.tail_positions.empty()) sampler.emplace(view(), budget_, control_);
   const auto draw = [&](std::span<const std::uint64_t> shots, std::span<std::uint64_t> out) {
     if (!sampler) return static_cast<void>(std::ranges::fill(out, 0));
-    draw_batch(*sampler, request_.seed, shots, 2 * std::uint64_t{frame_.measured}, out);
+    const std::uint64_t position = 2 * std::uint64_t{frame_.measured};
+    if (request_.first_shot == 0) return draw_batch(*sampler, request_.seed, shots, position, out);
+    // Which shots of the whole stream they are; draw_batch reads a place before it writes it.
+    std::ranges::transform(shots, out.begin(), [&](std::uint64_t shot) { return request_.first_shot + shot; });
+    draw_batch(*sampler, request_.seed, out, position, out);
   };
-  outcomes_->record(
-      part_.first, part_.count, control_, [&](std::uint64_t i) { return shot_id(i); }, draw,
-      [&](std::uint64_t basis, std::span<std::uint64_t> out) { tail.outcome(basis, out); });
+  const auto record = [&](auto id) {
+    outcomes_->record(
+        part_.first, part_.count, control_, id, draw,
+        [&](std::uint64_t basis, std::span<std::uint64_t> out) { tail.outcome(basis, out); },
+        sampler ? std::uint64_t{1} << request_.code.wires : 1);
+  };
+  if (ids_.empty())
+    record([](std::uint64_t i) { return i; });
+  else
+    record([this](std::uint64_t i) { return ids_[i]; });
   if (!part_.has_last_shot) return;
   const std::uint64_t last = request_.shots - 1;
   std::uint64_t basis = 0;
   draw(std::span(&last, 1), std::span(&basis, 1));
   last_variables_ = tail.values(basis).variables;
+}
+
+template <class T>
+void Walk<T>::drawn(std::uint64_t first, std::span<std::uint64_t> out) const {
+  const Tail tail(request_, unit_, frame_.classical, frame_.pc, control_);
+  const std::size_t words = request_.outcome_shape().words();
+  if (words == 0) return;
+  constexpr std::size_t batch = 256, grain = 16 * batch;
+  base::parallel_for(0, out.size() / words, grain, [&](std::size_t begin, std::size_t end) {
+    control_.check("sampling");
+    std::array<std::uint64_t, batch> ids, basis{};
+    for (std::size_t at = begin; at < end; at += batch) {
+      const std::size_t count = std::min(batch, end - at);
+      std::iota(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), first + at);
+      if (sampler_) {
+        draw_batch(*sampler_, request_.seed, std::span<const std::uint64_t>(ids).first(count),
+                   2 * std::uint64_t{frame_.measured}, std::span(basis).first(count));
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::span outcome = out.subspan((at + i) * words, words);
+        std::ranges::fill(outcome, 0);
+        tail.outcome(basis[i], outcome);
+      }
+    }
+  });
 }
 
 template <class T>
@@ -107,7 +154,10 @@ CircuitResult Walk<T>::finish() {
   CircuitResult result;
   result.expectations = expectations_;
   if (request_.distribution != Distribution::none) result.probabilities = share(std::move(distribution_), DType::f64);
-  if (request_.want_state)
+  if (disk_) disk_->forget();
+  if (request_.want_state && disk_)
+    result.state = State(share(std::pair(disk_->release(), std::move(disk_charge_)), dtype_of<Amplitude>()));
+  else if (request_.want_state)
     result.state = State(share(std::move(state_), dtype_of<Amplitude>()));
   else
     state_ = {};
@@ -124,6 +174,8 @@ CircuitResult Walk<T>::finish() {
 
 template void Walk<float>::leaf();
 template void Walk<double>::leaf();
+template void Walk<float>::drawn(std::uint64_t, std::span<std::uint64_t>) const;
+template void Walk<double>::drawn(std::uint64_t, std::span<std::uint64_t>) const;
 template CircuitResult Walk<float>::finish();
 template CircuitResult Walk<double>::finish();
 

@@ -397,10 +397,11 @@ BoundSweeps<T>::BoundSweeps(const SweepPlan& plan, const GateList& gates, const 
 
 template <class T>
 std::uint64_t BoundSweeps<T>::apply_item(std::size_t i, kernels::StateView<T> state, std::uint64_t zero_wires,
-                                         kernels::SweepScratch<T>& scratch, const RunControl& control) const {
+                                         kernels::SweepScratch<T>& scratch, const RunControl& control,
+                                         kernels::HeldWires held) const {
   const Item& item = items_[i];
   if (const auto* sweep = std::get_if<kernels::Sweep<T>>(&item.what))
-    kernels::apply(*sweep, state, zero_wires, scratch, control);
+    kernels::apply(*sweep, state, zero_wires, scratch, control, held);
   else
     std::get<kernels::Gate<T>>(item.what).apply(state, control);
   return zero_wires & ~item.wires;

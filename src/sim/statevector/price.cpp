@@ -17,6 +17,7 @@ constexpr double kStepCost = 3.0;     ///< a tile loaded and stored again
 constexpr double kPhaseCost = 2.8;    ///< a diagonal
 constexpr double kLaneCost = 1.7;     ///< an action that moves lanes
 constexpr double kAnyCost = 15.0;     ///< a controlled or two-target gate
+constexpr double kAloneCost = 8.0;    ///< a gate by itself on a small state
 constexpr double kStringCost = 5.0;   ///< a Pauli string, per amplitude
 constexpr double kLookCost = 50.0;    ///< a probability, added to a table
 constexpr double kSolveCost = 110.0;  ///< a measurement: probabilities and collapse
@@ -72,7 +73,8 @@ Passes segment_passes(const Segment& segment, std::uint64_t& zero_wires) {
     for (const std::uint8_t wire : item.local) local |= std::uint64_t{1} << wire;
     const double size = std::exp2(plan.wires);
     if (item.is_whole) {
-      passes += {size, kAnyCost * size, 1};
+      const bool is_alone = plan.pieces.empty();
+      passes += is_alone ? Passes{0, kAloneCost * size, 1} : Passes{size, kAnyCost * size, 1};
     } else {
       const double tile = std::exp2(plan.shape.bits());
       const double amplitudes = std::max(std::ldexp(size, -std::popcount(zero_wires & ~local)), tile);
@@ -167,6 +169,11 @@ std::vector<kernels::Work> price(const Request& request) {
   constexpr double any_run = 20;
   work.push_back({kernels::Rate::gate, any_run + passes.gates});
   work.push_back({kernels::Rate::first_touch, static_cast<double>(request.peak_bytes())});
+  // On disk, each pass brings every page in and gives it back.
+  for (const Segment& segment : request.segments) {
+    const auto moved = 2.0 * static_cast<double>(segment.passes.size()) * static_cast<double>(request.state_bytes());
+    work.push_back({kernels::Rate::first_touch, moved});
+  }
   return work;
 }
 

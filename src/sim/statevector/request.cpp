@@ -5,49 +5,18 @@
 #include <skerry/error.hpp>
 #include <string>
 
+#include "base/machine.hpp"
 #include "base/threads.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
+#include "sim/state/questions.hpp"
 
 namespace skerry::sim {
 namespace {
 
-/// Beyond, byte counts do not fit in 63 bits with everything that comes on top.
-constexpr int kMaxWires = 50;
 constexpr std::size_t kMaxDistributionBits = 32;
 /// States kept at most; the smaller part of a split runs first, so that more are rarely of use.
 constexpr std::uint32_t kMaxSlots = 8;
-
-void check_wires(const RunOptions& options, std::uint32_t num_wires) {
-  std::vector<bool> seen(num_wires);
-  for (const std::uint32_t wire : options.probability_wires) {
-    if (wire >= num_wires) {
-      throw Error(ErrorCode::out_of_range, "probability_wires names wire " + std::to_string(wire) +
-                                               " of a circuit of " + std::to_string(num_wires) + " wires");
-    }
-    if (seen[wire])
-      throw Error(ErrorCode::invalid_argument, "probability_wires names wire " + std::to_string(wire) + " twice");
-    seen[wire] = true;
-  }
-  for (const Observable& observable : options.observables) {
-    if (observable.num_wires() == num_wires) continue;
-    throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
-                                                 " wires, the circuit on " + std::to_string(num_wires));
-  }
-}
-
-void check_initial_state(const RunOptions& options, std::uint32_t num_wires) {
-  if (!options.initial_state) return;
-  const Tensor& state = *options.initial_state;
-  const bool complex = state.dtype() == DType::c64 || state.dtype() == DType::c128;
-  const auto elements = static_cast<std::uint64_t>(state.shape().elements());
-  if (!complex || num_wires > kMaxWires || elements != std::uint64_t{1} << num_wires) {
-    throw Error(ErrorCode::invalid_argument, "initial_state is " + std::string(dtype_name(state.dtype())) +
-                                                 state.shape().text() + ", but " + std::to_string(num_wires) +
-                                                 " wires need 2^" + std::to_string(num_wires) +
-                                                 " amplitudes of c64 or c128");
-  }
-}
 
 std::optional<std::string> unsupported_unitary(const Circuit& circuit) {
   for (const Matrix& matrix : circuit.matrices()) {
@@ -102,6 +71,25 @@ void choose_slots(const RunOptions& options, Request& request) {
   while (limit && request.slots > 0 && request.peak_bytes() > *limit) --request.slots;
 }
 
+/// A straight circuit whose state does not fit, or is to outlive its process.
+void choose_disk(const Circuit& circuit, const RunOptions& options, Request& request) {
+  const Limits& limits = options.limits;
+  if (limits.disk_folder.empty()) {
+    if (!limits.checkpoint) return;
+    throw Error(ErrorCode::invalid_argument, "a checkpoint has no place", "checkpoint", "name a folder on a disk");
+  }
+  if (request.code.is_dynamic || request.initial_state) return;
+  const std::uint64_t budget = limits.max_memory_bytes.value_or(base::available_memory_bytes());
+  if (!limits.checkpoint && request.peak_bytes() <= budget) return;
+  request.disk = use_disk(limits.disk_folder, limits.checkpoint, request.amplitude_bytes(), budget);
+  for (Segment& segment : request.segments) {
+    WindowedPlan plan = plan_windows(segment.list(circuit, request.code), request.code.wires, request.precision,
+                                     request.disk->window_wires);
+    segment.plan = std::move(plan.sweeps);
+    segment.passes = std::move(plan.passes);
+  }
+}
+
 }  // namespace
 
 std::uint64_t Request::distribution_bytes() const noexcept {
@@ -141,21 +129,19 @@ std::uint64_t Request::peak_bytes() const noexcept {
   const bool draws = samples() && !tail_positions.empty();
   const std::uint64_t scratch =
       std::max(draws ? kernels::Sampler<double>::scratch_bytes(code.wires) : 0, table_bytes());
-  const std::uint64_t running = state_bytes() * (1 + slots) + ids + scratch + results + scratch_bytes();
+  const std::uint64_t running = held_bytes() * (1 + slots) + ids + scratch + results + scratch_bytes();
   const std::uint64_t finishing =
-      (want_state ? state_bytes() : 0) + results + (samples() ? outcome_shape().counts_bytes() : 0);
+      (want_state ? held_bytes() : 0) + results + (samples() ? outcome_shape().counts_bytes() : 0);
   return std::max(running, finishing);
 }
 
 Expected<Request> make_request(const Circuit& circuit, const RunOptions& options) {
-  check_wires(options, circuit.num_wires());
-  check_initial_state(options, circuit.num_wires());
   if (auto reason = unsupported_unitary(circuit)) return Unexpected{*reason};
   Request request;
   request.code = flatten(circuit, options.want_state || options.initial_state.has_value());
-  if (request.code.wires > kMaxWires) {
+  if (request.code.wires > static_cast<int>(kMaxStateWires)) {
     return Unexpected{"a state of " + std::to_string(request.code.wires) + " wires has more than 2^" +
-                      std::to_string(kMaxWires) + " amplitudes"};
+                      std::to_string(kMaxStateWires) + " amplitudes"};
   }
   request.precision = options.precision;
   request.shots = options.shots;
@@ -173,6 +159,7 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   choose_outcome_bits(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);
+  choose_disk(circuit, options, request);
   return request;
 }
 

@@ -11,6 +11,7 @@
 #include "base/expected.hpp"
 #include "sim/state/outcomes.hpp"
 #include "sim/statevector/code.hpp"
+#include "sim/statevector/disk.hpp"
 #include "sim/statevector/segments.hpp"
 
 namespace skerry::sim {
@@ -26,6 +27,7 @@ struct Request {
   Code code;
   Precision precision = Precision::double_precision;
   std::uint64_t shots = 0, seed = 0;
+  std::uint64_t first_shot = 0;  ///< the shots are first_shot, first_shot + 1, …
   bool want_memory = false, want_state = false;
   std::uint32_t outcome_bits = 0;    ///< width of counts: bits of the circuit, or its wires if it measures nothing
   std::uint32_t classical_bits = 0;  ///< bits of a trajectory, at least those of the circuit
@@ -35,11 +37,14 @@ struct Request {
   std::vector<Observable> observables;
   std::optional<Tensor> initial_state;
   std::vector<Segment> segments;
-  int threads = 1;          ///< that the run may use at most
-  std::uint32_t slots = 0;  ///< states kept beside the running one, where trajectories part
+  std::optional<DiskUse> disk;  ///< the state is kept there; then nothing branches
+  int threads = 1;              ///< that the run may use at most
+  std::uint32_t slots = 0;      ///< states kept beside the running one, where trajectories part
 
   std::uint64_t amplitude_bytes() const noexcept { return precision == Precision::single_precision ? 8 : 16; }
   std::uint64_t state_bytes() const noexcept { return amplitude_bytes() << code.wires; }
+  /// Memory that the state is charged.
+  std::uint64_t held_bytes() const noexcept { return disk ? disk->resident_bytes : state_bytes(); }
   OutcomeShape outcome_shape() const noexcept { return {outcome_bits, shots, want_memory}; }
   bool samples() const noexcept { return shots != 0; }
   bool has_trajectories() const noexcept { return samples() && code.random_steps != 0; }
@@ -54,8 +59,8 @@ struct Request {
   std::uint64_t peak_bytes() const noexcept;
 };
 
-/// The request, or why this method cannot serve it. Errors: invalid_argument and out_of_range for options that fit no
-/// method (wires that do not exist, an initial state of another size). Precondition: a verified circuit.
+/// The request, or why this method cannot serve it. Preconditions: a verified circuit, options that check_questions()
+/// has found right.
 Expected<Request> make_request(const Circuit& circuit, const RunOptions& options);
 
 }  // namespace skerry::sim

@@ -5,6 +5,9 @@
 namespace skerry::sim {
 namespace {
 
+/// A state of this many wires is passed over sooner than a gate is planned and bound as part of a sweep.
+constexpr int kOneByOne = 9;
+
 bool depends_on_parameters_alone(const Circuit& circuit, const Instruction& instruction) {
   return std::ranges::all_of(instruction.params, [&](const Param& param) {
     return param.is_constant() || circuit.expressions().is_static(param.expr);
@@ -27,7 +30,10 @@ std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Pre
     segment.gates.push_back({step.b, step.a});
     segment.is_static &= depends_on_parameters_alone(circuit, circuit.blocks()[step.b][step.a]);
   }
-  for (Segment& segment : out) segment.plan = plan_sweeps(segment.list(circuit, code), code.wires, precision);
+  const auto plan = code.wires <= kOneByOne ? plan_one_by_one : [](const GateList& gates, int wires, Precision wanted) {
+    return plan_sweeps(gates, wires, wanted);
+  };
+  for (Segment& segment : out) segment.plan = plan(segment.list(circuit, code), code.wires, precision);
   return out;
 }
 

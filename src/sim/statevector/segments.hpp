@@ -17,7 +17,8 @@ struct Segment {
   std::uint32_t begin = 0, end = 0;
   std::vector<GateRef> gates;
   SweepPlan plan;
-  bool is_static = true;  ///< parameters do not depend on classical values
+  std::vector<WindowPass> passes;  ///< of a state on disk; else empty
+  bool is_static = true;           ///< parameters do not depend on classical values
 
   GateList list(const Circuit& circuit, const Code& code, Direction direction = Direction::forward) const {
     return {&circuit, code.positions, gates, direction};

@@ -182,22 +182,34 @@ int block_wires(int wires, Precision precision) {
   return std::max(least, std::min({wires - kMinBlockBits, most}));
 }
 
-SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block) {
+namespace {
+
+/// The pieces of all gates, what each needs, and a plan still without items.
+struct Taken {
   SweepPlan plan;
-  plan.wires = wires;
-  plan.shape = shape_of(precision);
-  plan.pieces = lower(gates);
-  const int least = plan.shape.bits();
-  if (block == 0) block = block_wires(wires, precision);
-  block = std::max(std::min(block, wires), least);
   std::vector<Reach> reaches;
   std::vector<std::uint32_t> todo;
+};
+Taken take_apart(const GateList& gates, int wires, Precision precision) {
+  Taken out;
+  out.plan.wires = wires;
+  out.plan.shape = shape_of(precision);
+  out.plan.pieces = lower(gates);
   // What no sweep does mixes everything, so that nothing passes it.
-  for (const Piece& piece : plan.pieces) {
-    todo.push_back(static_cast<std::uint32_t>(reaches.size()));
-    reaches.push_back(piece.kind == PieceKind::whole ? Reach{~std::uint64_t{0}, 0} : Reach{piece.x, piece.z});
+  for (const Piece& piece : out.plan.pieces) {
+    out.todo.push_back(static_cast<std::uint32_t>(out.reaches.size()));
+    out.reaches.push_back(piece.kind == PieceKind::whole ? Reach{~std::uint64_t{0}, 0} : Reach{piece.x, piece.z});
   }
-  const std::uint64_t lanes = bit(static_cast<unsigned>(plan.shape.lane_bits)) - 1;
+  return out;
+}
+
+std::uint64_t lowest(int wires) {
+  return bit(static_cast<unsigned>(wires)) - 1;
+}
+
+/// Sweeps for some pieces, one after the other.
+void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block) {
+  SweepPlan& plan = taken.plan;
   while (!todo.empty()) {
     const Piece& first = plan.pieces[todo.front()];
     if (first.kind == PieceKind::whole) {
@@ -205,7 +217,63 @@ SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int
       todo.erase(todo.begin());
       continue;
     }
-    plan.items.push_back(plan_item(plan, take_part(reaches, todo, lanes, block), block));
+    plan.items.push_back(plan_item(plan, take_part(taken.reaches, todo, lowest(plan.shape.lane_bits), block), block));
+  }
+}
+
+}  // namespace
+
+SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block) {
+  Taken taken = take_apart(gates, wires, precision);
+  const int least = taken.plan.shape.bits();
+  if (block == 0) block = block_wires(wires, precision);
+  add_items(taken, taken.todo, std::max(std::min(block, wires), least));
+  return std::move(taken.plan);
+}
+
+WindowedPlan plan_windows(const GateList& gates, int wires, Precision precision, int window_wires) {
+  Taken taken = take_apart(gates, wires, precision);
+  // Stretches of this many amplitudes are read and written as one; the rest of the window may be any wires.
+  constexpr int free_wires = 8, longest_stretch = 16;
+  const int least = taken.plan.shape.bits();
+  const int window = std::max(std::min(window_wires, wires), std::min(least, wires));
+  const int stretch = std::min(window, std::max(least, std::min(longest_stretch, window - free_wires)));
+  const int block = std::max(least, std::min(block_wires(wires, precision), stretch));
+  WindowedPlan out;
+  std::vector<std::uint32_t> todo = taken.todo;
+  while (!todo.empty()) {
+    WindowPass pass{.window = lowest(wires), .begin = taken.plan.items.size(), .end = 0};
+    if (taken.plan.pieces[todo.front()].kind == PieceKind::whole) {
+      add_items(taken, {todo.front()}, block);
+      todo.erase(todo.begin());
+    } else {
+      Part part = take_part(taken.reaches, todo, lowest(stretch), window);
+      // Wires that are still free make the window as large as it may be.
+      for (int wire = 0; wire < wires && std::popcount(part.reach) < window; ++wire)
+        part.reach |= bit(static_cast<unsigned>(wire));
+      pass.window = part.reach;
+      add_items(taken, std::move(part.taken), block);
+    }
+    pass.end = taken.plan.items.size();
+    out.passes.push_back(pass);
+  }
+  out.sweeps = std::move(taken.plan);
+  return out;
+}
+
+SweepPlan plan_one_by_one(const GateList& gates, int wires, Precision precision) {
+  SweepPlan plan;
+  plan.wires = wires;
+  plan.shape = shape_of(precision);
+  const auto size = static_cast<std::uint32_t>(gates.gates.size());
+  plan.items.resize(size);
+  for (std::uint32_t i = 0; i < size; ++i) {
+    const std::uint32_t gate = gates.direction == Direction::forward ? i : size - 1 - i;
+    std::uint64_t targets = 0;
+    for (const Wire wire : gates[gate].targets()) targets |= bit(gates.positions[wire]);
+    plan.items[i].is_whole = true;
+    plan.items[i].whole_gate = gate;
+    plan.items[i].wires = targets;
   }
   return plan;
 }

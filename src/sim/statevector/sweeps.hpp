@@ -67,6 +67,24 @@ int block_wires(int wires, Precision precision);
 /// block: wires per block, 0 for block_wires(). Precondition: wires >= 1.
 SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block = 0);
 
+/// Items [begin, end) of a plan that only mix the wires of a window: done for one value of the others after the other.
+struct WindowPass {
+  std::uint64_t window = 0;
+  std::size_t begin = 0, end = 0;
+};
+/// A plan in passes over windows of so many wires, the lowest of them always among them, for a state that is brought in
+/// window by window from where whole stretches are cheaper than single amplitudes. A gate that no sweep does has a pass
+/// of its own, in a window of all wires.
+struct WindowedPlan {
+  SweepPlan sweeps;
+  std::vector<WindowPass> passes;
+};
+WindowedPlan plan_windows(const GateList& gates, int wires, Precision precision, int window_wires);
+
+/// plan_sweeps() without sweeps, one gate after the other: for states so small that a plan of sweeps costs more than it
+/// saves.
+SweepPlan plan_one_by_one(const GateList& gates, int wires, Precision precision);
+
 /// A plan with its numbers. Immutable; apply() from several threads at once with a scratch each.
 template <class T>
 class BoundSweeps {
@@ -84,7 +102,8 @@ class BoundSweeps {
   /// The same item by item: 0, 1, …, size() - 1. Gives the wires that are still in |0>.
   std::size_t size() const noexcept { return items_.size(); }
   std::uint64_t apply_item(std::size_t i, kernels::StateView<T> state, std::uint64_t zero_wires,
-                           kernels::SweepScratch<T>& scratch, const RunControl& control) const;
+                           kernels::SweepScratch<T>& scratch, const RunControl& control,
+                           kernels::HeldWires held = {}) const;
   /// Numbers of scratch per thread.
   std::size_t scratch_size() const noexcept;
 

@@ -37,9 +37,9 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
       request_(request),
       budget_(resources.memory),
       control_(resources.control),
-      unit_(circuit, request.code, std::move(parameters)),
+      unit_(circuit, request.code, parameters),
       expectations_(request.observables.size()) {
-  state_ = base::Buffer::allocate(request.state_bytes(), budget_, "state vector");
+  allocate_state(parameters);
   scratch_ = kernels::SweepScratch<T>(request.scratch_numbers(), request.scratch_threads(), budget_);
   bound_.resize(request.segments.size());
   for (std::uint32_t i = 0; i < request.slots; ++i) {
@@ -55,6 +55,18 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
   distribution_ = base::Buffer::allocate(request.distribution_bytes(), budget_, "probabilities");
   for (const Observable& observable : request.observables)
     observables_.push_back(mask(observable, request.code.positions));
+}
+
+template <class T>
+void Walk<T>::allocate_state(std::span<const Scalar> parameters) {
+  if (!request_.disk) {
+    state_ = base::Buffer::allocate(request_.state_bytes(), budget_, "state vector");
+    return;
+  }
+  disk_charge_ = base::Reservation(budget_, request_.disk->resident_bytes, "pages of a state vector on disk");
+  const std::string key =
+      request_.disk->checkpoint ? disk_key(circuit_, parameters, request_.segments, sizeof(T)) : std::string();
+  disk_ = std::make_unique<DiskState>(*request_.disk, request_.state_bytes(), key);
 }
 
 template <class T>
@@ -103,6 +115,8 @@ void Walk<T>::start_state() {
   const bool is_new = std::exchange(state_is_new_, false);
   zero_wires_ = 0;
   if (request_.initial_state) return load_initial_state();
+  // Its first pass starts it.
+  if (disk_ && !request_.segments.empty()) return;
   const auto amplitudes = view();
   if (!is_new) {
     base::parallel_for(0, amplitudes.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
@@ -145,6 +159,20 @@ void Walk<T>::resume(Waiting next) {
 
 template <class T>
 void Walk<T>::go() {
+  go_to_tail();
+  leaf();
+  done_ += part_.weight;
+}
+
+template <class T>
+void Walk<T>::evolve() {
+  start();
+  go_to_tail();
+  if (!request_.tail_positions.empty()) sampler_.emplace(view(), budget_, control_);
+}
+
+template <class T>
+void Walk<T>::go_to_tail() {
   while (frame_.pc < request_.code.tail) {
     const Step& step = request_.code.steps[frame_.pc];
     switch (step.kind) {
@@ -163,8 +191,6 @@ void Walk<T>::go() {
         break;
     }
   }
-  leaf();
-  done_ += part_.weight;
 }
 
 template <class T>
@@ -179,6 +205,11 @@ template <class T>
 void Walk<T>::run_segment(const Segment& segment) {
   const auto value = [&](ExprId expr) { return unit_.evaluate(expr, frame_.classical).as_real(); };
   const GateList gates = segment.list(circuit_, request_.code);
+  if (disk_) {
+    run_on_disk(*disk_, segment, gates, value, scratch_, control_);
+    frame_.pc = segment.end;
+    return;
+  }
   const std::size_t items = segment.plan.items.size();
   const auto run_item = [&](const BoundSweeps<T>& sweeps, std::size_t at, std::size_t item) {
     zero_wires_ = sweeps.apply_item(at, view(), zero_wires_, scratch_, control_);
@@ -197,7 +228,7 @@ void Walk<T>::run_segment(const Segment& segment) {
 
 template <class T>
 double Walk<T>::uniform(std::uint64_t shot) const {
-  base::Philox random(request_.seed, shot);
+  base::Philox random(request_.seed, request_.first_shot + shot);
   random.seek(2 * std::uint64_t{frame_.measured});
   return random.uniform();
 }
@@ -296,6 +327,7 @@ void Walk<T>::collapse(std::uint32_t position, bool outcome, bool to_zero, doubl
 #define SKERRY_INSTANTIATE(T)                                                                    \
   template Walk<T>::Walk(const Circuit&, const Request&, std::vector<Scalar>, const Resources&); \
   template CircuitResult Walk<T>::run();                                                         \
+  template void Walk<T>::evolve();                                                               \
   template double Walk<T>::uniform(std::uint64_t) const;
 SKERRY_INSTANTIATE(float)
 SKERRY_INSTANTIATE(double)

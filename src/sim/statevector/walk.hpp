@@ -33,6 +33,13 @@ class Walk {
   Walk(const Circuit& circuit, const Request& request, std::vector<Scalar> parameters, const Resources& resources);
   /// Everything that was asked for. Errors: those of Program::run.
   CircuitResult run();
+  /// For a circuit that does not branch: goes to its measurements, after which drawn() may be asked for any shots.
+  void evolve();
+  void drawn(std::uint64_t first, std::span<std::uint64_t> out) const;
+  /// Takes away the names of files of a state on disk, from which a run could go on.
+  void forget() noexcept {
+    if (disk_) disk_->forget();
+  }
 
  private:
   using Amplitude = std::complex<T>;
@@ -58,12 +65,17 @@ class Walk {
     int slot = kNoSlot;
   };
 
-  kernels::StateView<T> view() { return {state_.template as<Amplitude>().data(), request_.code.wires}; }
+  kernels::StateView<T> view() {
+    return {disk_ ? reinterpret_cast<Amplitude*>(disk_->current()) : state_.template as<Amplitude>().data(),
+            request_.code.wires};
+  }
+  void allocate_state(std::span<const Scalar> parameters);
   void start_state();
   void load_initial_state();
   void copy_state(const base::Buffer& from, base::Buffer& to);
 
   void start();
+  void go_to_tail();
   void resume(Waiting next);
   void go();
   void run_segment(const Segment& segment);
@@ -81,7 +93,6 @@ class Walk {
   void report_progress(std::uint32_t steps_done);
   CircuitResult finish();
 
-  std::uint64_t shot_id(std::uint64_t i) const { return ids_.empty() ? i : ids_[i]; }
   double uniform(std::uint64_t shot) const;
 
   const Circuit& circuit_;
@@ -90,6 +101,8 @@ class Walk {
   const RunControl& control_;
   ClassicalUnit unit_;
   base::Buffer state_, distribution_;
+  base::Reservation disk_charge_;
+  std::unique_ptr<DiskState> disk_;  // instead of state_
   kernels::SweepScratch<T> scratch_;
   std::vector<std::optional<BoundSweeps<T>>> bound_;  // of each segment whose numbers do not change
   bool state_is_new_ = true;                          // zeroed by its allocation
@@ -102,6 +115,7 @@ class Walk {
   std::vector<MaskedObservable> observables_;
   std::vector<double> expectations_;
   std::vector<Scalar> last_variables_;
+  std::optional<kernels::Sampler<T>> sampler_;  // of a state that was evolved for its shots
   std::vector<Waiting> waiting_;
   Part part_;
   Frame frame_;

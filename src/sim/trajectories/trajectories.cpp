@@ -4,6 +4,7 @@
 #include <string>
 
 #include "sim/method.hpp"
+#include "sim/state/questions.hpp"
 #include "sim/trajectories/trajectory_run.hpp"
 
 namespace skerry::sim {
@@ -34,7 +35,7 @@ class TrajectoryProgram final : public Program {
   explicit TrajectoryProgram(NoisyProgram program) : program_(std::move(program)) {}
 
   CircuitResult run(std::span<const double> parameters, const Resources& resources) const override {
-    std::vector<Scalar> values = parameter_scalars(program_.noisy.circuit, parameters);
+    std::vector<Scalar> values = parameter_scalars(program_.noisy.circuit.parameters(), parameters);
     if (program_.options.precision == Precision::single_precision)
       return TrajectoryRun<float>(program_, std::move(values), resources).run();
     return TrajectoryRun<double>(program_, std::move(values), resources).run();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -15,32 +16,66 @@
 
 namespace skerry::kernels {
 
+/// How the work of a convolution over two spatial axes is cut: output rows, pixels of the only row, and panels of
+/// outputs; and what is read of x, in place or (where there is padding) from copies of a few rows. Immutable.
+class PixelPieces {
+ public:
+  struct Piece {
+    std::size_t image, row, rows, pixel, pixels, panel, panels;
+  };
+  /// panel: outputs that are computed together. copies: x is read from padded copies.
+  PixelPieces(const ConvShape& shape, bool copies, std::size_t panel, std::size_t element_bytes);
+
+  bool copies() const noexcept { return copies_; }
+  std::size_t panels() const noexcept { return panels_; }
+  /// Elements between the rows that are read.
+  std::size_t x_row() const noexcept { return x_row_; }
+  /// Where the runs of neighbours that a window sees begin, and how long each is.
+  std::span<const std::size_t> segments() const noexcept { return segments_; }
+  std::size_t segment_length() const noexcept { return length_; }
+  std::uint64_t scratch_bytes() const noexcept { return slots_ * slot_bytes_; }
+
+  /// Calls f(piece, bytes for its copy), the pieces shared among the threads.
+  template <class F>
+  void for_each(std::span<std::byte> scratch, F&& f) const {
+    run(scratch, [&f](const Piece& piece, std::byte* slot) { f(piece, slot); });
+  }
+  /// The first element that a piece reads of an image: copied, or where it stands. planes_in: x has channels first.
+  template <class T>
+  const T* input(const Piece& piece, const T* image, bool planes_in, T padding, std::byte* slot) const;
+
+ private:
+  using Call = std::function<void(const Piece&, std::byte*)>;
+  void cut(std::size_t threads, std::size_t element_bytes);
+  void run(std::span<std::byte> scratch, const Call& call) const;
+
+  ConvShape shape_;
+  bool copies_;
+  std::size_t panels_;
+  std::size_t rows_ = 1, row_blocks_ = 1;      ///< output rows of a piece
+  std::size_t pixels_ = 1, pixel_blocks_ = 1;  ///< of a row; cut only where there is but one row
+  std::size_t piece_panels_ = 1, panel_blocks_ = 1;
+  std::size_t x_row_ = 0, length_ = 0;
+  std::vector<std::size_t> segments_;
+  std::size_t slots_ = 1;
+  std::uint64_t slot_bytes_ = 0;
+};
+
 /// y = conv_ref of the same numbers with channels last, for one group and two spatial axes. The weights [outputs,
 /// channels, kernel] are packed once. Each output is summed in one order, whatever the number of threads. Immutable.
 class PixelConvF32 {
  public:
   /// bias: one number per output, or empty. planes_in: x still stands with channels first.
   PixelConvF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias, bool planes_in);
-  std::uint64_t scratch_bytes() const noexcept { return slots_ * slot_bytes_; }
+  std::uint64_t scratch_bytes() const noexcept { return pieces_.scratch_bytes(); }
   std::uint64_t packed_bytes() const noexcept { return packed_.bytes(); }
   void run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end = {}) const;
 
  private:
-  struct Piece;
-  void cut(std::size_t threads);
-  void copy_padded(const Piece& piece, const float* image, float* to) const;
-  void run_piece(const Piece& piece, const float* image, float* y, float* padded, const BlockEnd& end) const;
-
   ConvShape shape_;
-  bool planes_in_, copies_;
-  std::size_t panel_ = 0, panels_ = 0, depth_ = 0;
-  std::size_t rows_ = 1, row_blocks_ = 1;      ///< output rows of a piece
-  std::size_t pixels_ = 0, pixel_blocks_ = 1;  ///< of a row; cut only where there is but one row
-  std::size_t piece_panels_ = 1, panel_blocks_ = 1;
-  std::size_t x_row_ = 0;              ///< numbers between rows of what is read: x, or a piece's copy of it
-  std::vector<std::size_t> segments_;  ///< where the window's runs of neighbours begin
-  std::size_t slots_ = 1;
-  std::uint64_t slot_bytes_ = 0;
+  bool planes_in_;
+  std::size_t panel_, depth_;
+  PixelPieces pieces_;
   base::Buffer packed_;  ///< weights, panel by panel, then the bias
 };
 

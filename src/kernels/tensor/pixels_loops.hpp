@@ -13,22 +13,23 @@ std::size_t pixel_panel_width() noexcept;
 /// Elements of a vector of f32.
 std::size_t pixel_lanes() noexcept;
 
-/// One row of outputs of one panel: for `pixels` pixels p and `columns` outputs o
-///   y[p * y_pixel + o] = clamp(bias[o] + residual[p * y_pixel + o]
-///     + sum over segments s and k < length of x[p * x_pixel + segments[s] + k] * w[(s * length + k) * width + o]).
-struct PixelRow {
+/// Some rows of outputs of one panel: for `rows` rows r, `pixels` pixels p and `columns` outputs o, with
+/// to = r * y_row + p * y_pixel + o,
+///   y[to] = clamp(bias[o] + residual[to] + sum over segments s and k < length of
+///                 x[r * x_row + p * x_pixel + segments[s] + k] * w[(s * length + k) * width + o]).
+struct PixelRows {
   const float* x;
-  std::size_t x_pixel;
+  std::size_t x_row, x_pixel;
   std::span<const std::size_t> segments;
   std::size_t length;
   const float *w, *bias;  ///< bias: as many numbers as the panel is wide
   const float* residual;  ///< or null
   float* y;
-  std::size_t y_pixel, pixels, columns;
+  std::size_t y_row, y_pixel, rows, pixels, columns;
   bool wide;  ///< whether the panel is of full width
   float low, high;
 };
-void run_pixel_row(const PixelRow& row);
+void run_pixel_rows(const PixelRows& rows);
 
 /// What a window makes of the elements it sees of one channel.
 enum class WindowFold : std::uint8_t { convolve, max, sum };

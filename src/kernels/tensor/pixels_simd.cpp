@@ -39,27 +39,39 @@ std::size_t panel_width() {
   return kVectors * hn::Lanes(D());
 }
 
-// R pixels and N vectors of outputs. Pixels are reached from every third one, so that addresses need few registers.
-template <std::size_t R, std::size_t N>
-HWY_INLINE void multiply(const PixelRow& row, const float* x, V (&sum)[R][N]) {
+// Where the pixels of a tile stand: side by side, or (paired) seven of each of two rows. They are reached from every
+// third one, so that addresses need few registers.
+template <std::size_t R, bool paired>
+struct TilePixels {
+  static constexpr std::size_t kBases = paired ? 6 : (R + 2) / 3;
+  static constexpr std::size_t base_row(std::size_t b) { return paired ? b / 3 : 0; }
+  static constexpr std::size_t base_pixel(std::size_t b) { return paired ? b % 3 * 3 : b * 3; }
+  static constexpr std::size_t row(std::size_t r) { return paired ? r / 7 : 0; }
+  static constexpr std::size_t pixel(std::size_t r) { return paired ? r % 7 : r; }
+  static constexpr std::size_t base(std::size_t r) { return row(r) * 3 + pixel(r) / 3; }
+};
+
+// R pixels and N vectors of outputs.
+template <class Pixels, std::size_t R, std::size_t N>
+HWY_INLINE void multiply(const PixelRows& rows, const float* x, V (&sum)[R][N]) {
   const D d;
-  const std::size_t lanes = hn::Lanes(d), pixel = row.x_pixel;
-  constexpr std::size_t kBases = (R + 2) / 3;
-  const float* HWY_RESTRICT w = row.w;
-  for (const std::size_t segment : row.segments) {
-    const float* base[kBases];
-    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) base[b] = x + segment + 3 * b * pixel;
-    for (std::size_t k = 0; k < row.length; ++k) {
+  const std::size_t lanes = hn::Lanes(d), pixel = rows.x_pixel;
+  const float* HWY_RESTRICT w = rows.w;
+  for (const std::size_t segment : rows.segments) {
+    const float* base[Pixels::kBases];
+    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] =
+        x + segment + Pixels::base_row(b) * rows.x_row + Pixels::base_pixel(b) * pixel;
+    for (std::size_t k = 0; k < rows.length; ++k) {
       // Opaque to the compiler, which would otherwise keep an address for every pixel and spill most of them.
-      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) asm("" : "+r"(base[b]));
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) asm("" : "+r"(base[b]));
       V right[N];
       _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, w + n * lanes);
       w += N * lanes;
       _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
-        const V left = hn::Set(d, base[r / 3][r % 3 * pixel]);
+        const V left = hn::Set(d, base[Pixels::base(r)][Pixels::pixel(r) % 3 * pixel]);
         _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
       }
-      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b)++ base[b];
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b)++ base[b];
     }
   }
 }
@@ -74,58 +86,64 @@ HWY_INLINE V finished(const Row& row, V sum, const float* residual) {
   return hn::IfThenElse(hn::Gt(sum, high), high, sum);
 }
 
-template <std::size_t R, std::size_t N>
-void tile_of(const PixelRow& row, std::size_t at) {
+template <std::size_t R, std::size_t N, bool paired>
+void tile_of(const PixelRows& rows, std::size_t first, std::size_t at) {
+  using Pixels = TilePixels<R, paired>;
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   V sum[R][N];
   _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
-    const V bias = hn::LoadU(d, row.bias + n * lanes);
+    const V bias = hn::LoadU(d, rows.bias + n * lanes);
     _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r][n] = bias;
   }
-  multiply<R, N>(row, row.x + at * row.x_pixel, sum);
-  float* y = row.y + at * row.y_pixel;
-  const float* residual = row.residual == nullptr ? nullptr : row.residual + at * row.y_pixel;
-  const bool whole = row.columns == N * lanes;
-  HWY_ALIGN float edge[2][hn::MaxLanes(d) * N];
+  multiply<Pixels>(rows, rows.x + first * rows.x_row + at * rows.x_pixel, sum);
+  const bool whole = rows.columns == N * lanes;
+  HWY_ALIGN float edge[2][hn::MaxLanes(d) * N] = {};
   _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
-    const float* from = residual;
-    float* to = whole ? y : edge[0];
-    if (!whole && residual != nullptr) from = std::copy_n(residual, row.columns, edge[1]) - row.columns;
+    const std::size_t to = (first + Pixels::row(r)) * rows.y_row + (at + Pixels::pixel(r)) * rows.y_pixel;
+    const float* residual = rows.residual == nullptr ? nullptr : rows.residual + to;
+    if (!whole && residual != nullptr) residual = std::copy_n(residual, rows.columns, edge[1]) - rows.columns;
+    float* y = whole ? rows.y + to : edge[0];
     _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n)
-        hn::StoreU(finished(row, sum[r][n], from == nullptr ? nullptr : from + n * lanes), d, to + n * lanes);
-    if (!whole) std::copy_n(edge[0], row.columns, y);
-    y += row.y_pixel;
-    if (residual != nullptr) residual += row.y_pixel;
+        hn::StoreU(finished(rows, sum[r][n], residual == nullptr ? nullptr : residual + n * lanes), d, y + n * lanes);
+    if (!whole) std::copy_n(edge[0], rows.columns, rows.y + to);
   }
 }
 
 template <std::size_t N>
-void row_of(const PixelRow& row) {
-  std::size_t at = 0;
-  const auto step = [&](auto size) {
-    for (; row.pixels - at >= size; at += size) tile_of<size, N>(row, at);
-  };
+void rows_of(const PixelRows& rows) {
+  std::size_t row = 0;
   if constexpr (kPixels == 14) {
-    // Sixteen go as two tiles of eight. Pixels 4 KiB apart share a set of the first-level cache, which holds fewer of
-    // them than fourteen.
-    while (row.pixels - at >= 14 && row.pixels - at != 16 && row.x_pixel % 1024 != 0) {
-      tile_of<14, N>(row, at);
-      at += 14;
+    if (rows.pixels == 7) {
+      for (; row + 2 <= rows.rows; row += 2) tile_of<14, N, true>(rows, row, 0);
     }
-    step(std::integral_constant<std::size_t, 8>());
-    step(std::integral_constant<std::size_t, 7>());
-  } else {
-    step(std::integral_constant<std::size_t, 6>());
   }
-  step(std::integral_constant<std::size_t, 4>());
-  step(std::integral_constant<std::size_t, 2>());
-  step(std::integral_constant<std::size_t, 1>());
+  for (; row < rows.rows; ++row) {
+    std::size_t at = 0;
+    const auto step = [&](auto size) {
+      for (; rows.pixels - at >= size; at += size) tile_of<size, N, false>(rows, row, at);
+    };
+    if constexpr (kPixels == 14) {
+      // Sixteen go as two tiles of eight. Pixels 4 KiB apart share a set of the first-level cache, which holds fewer of
+      // them than fourteen.
+      while (rows.pixels - at >= 14 && rows.pixels - at != 16 && rows.x_pixel % 1024 != 0) {
+        tile_of<14, N, false>(rows, row, at);
+        at += 14;
+      }
+      step(std::integral_constant<std::size_t, 8>());
+      step(std::integral_constant<std::size_t, 7>());
+    } else {
+      step(std::integral_constant<std::size_t, 6>());
+    }
+    step(std::integral_constant<std::size_t, 4>());
+    step(std::integral_constant<std::size_t, 2>());
+    step(std::integral_constant<std::size_t, 1>());
+  }
 }
 
-void pixel_row(const PixelRow& row) {
-  if (row.wide) return row_of<2>(row);
-  row_of<1>(row);
+void pixel_rows(const PixelRows& rows) {
+  if (rows.wide) return rows_of<2>(rows);
+  rows_of<1>(rows);
 }
 
 template <WindowFold F>
@@ -207,7 +225,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace skerry::kernels {
 HWY_EXPORT(panel_width);
-HWY_EXPORT(pixel_row);
+HWY_EXPORT(pixel_rows);
 HWY_EXPORT(lanes_of);
 HWY_EXPORT(window_convolve);
 HWY_EXPORT(window_max);
@@ -219,8 +237,8 @@ std::size_t pixel_panel_width() noexcept {
 std::size_t pixel_lanes() noexcept {
   return HWY_DYNAMIC_DISPATCH(lanes_of)();
 }
-void run_pixel_row(const PixelRow& row) {
-  HWY_DYNAMIC_DISPATCH(pixel_row)(row);
+void run_pixel_rows(const PixelRows& rows) {
+  HWY_DYNAMIC_DISPATCH(pixel_rows)(rows);
 }
 void run_window_row(WindowFold fold, const WindowRow& row) {
   switch (fold) {

@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "kernels/tensor/pixels_i8.hpp"
 #include "kernels/tensor/pool.hpp"
 #include "kernels/tensor/slide.hpp"
 #include "ops/nn/channels_last.hpp"
@@ -49,9 +50,32 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
           slide->scratch_bytes()};
 }
 
+bool is_byte(DType dtype) {
+  return dtype == DType::i8 || dtype == DType::u8;
+}
+
+Cost can_i8_pixels(const Node& node, const NodeTypes& types) {
+  if (!channels_last(node)) return Unexpected{"channels stand first"};
+  if (!is_byte(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  if (wants_indices(node)) return Unexpected{"indices are wanted"};
+  const auto window = pool_window(node, types);
+  if (window.input[0] != 1 || window.kernel[0] != 1) return Unexpected{"three spatial axes"};
+  auto work = stream_all(types);
+  const auto planes = static_cast<double>(pool_planes(node, types));
+  work.push_back({kernels::Rate::stream_cached, 2.0 * planes * static_cast<double>(window.outputs() * window.taps())});
+  return work;
+}
+
+Prepared prepare_i8_pixels(const Node& node, const NodeTypes& types) {
+  const Shape x = planes_first(node, *types.inputs[0].static_shape());
+  return {[window = pool_window(node, types), batch = x[0], channels = x[1]](const KernelArguments& a) {
+    kernels::pixel_max_i8(window, batch, channels, elements_of(a.inputs[0]), bytes_of(a.outputs[0]));
+  }};
+}
+
 Cost can_i8(const Node& node, const NodeTypes& types) {
   const DType dtype = types.inputs[0].dtype;
-  if (dtype != DType::i8 && dtype != DType::u8) return no_kernel(dtype);
+  if (!is_byte(dtype)) return no_kernel(dtype);
   if (types.outputs.size() > 1) return Unexpected{"indices are wanted"};
   const auto window = pool_window(node, types);
   auto work = stream_all(types);
@@ -70,6 +94,7 @@ Prepared prepare_i8(const Node& node, const NodeTypes& types) {
 
 constexpr KernelRow kKernels[] = {
     {"max_pool_f32_pixels", can_pixel_pool, prepare_pixel_max},
+    {"max_pool_i8_pixels", can_i8_pixels, prepare_i8_pixels},
     {"max_pool_f32", planes_only<can_f32>, prepare_f32},
     {"max_pool_i8", planes_only<can_i8>, prepare_i8},
     {"max_pool_ref", planes_only<can_ref>,

@@ -42,7 +42,8 @@ constexpr std::array<std::string_view, 24> kMaps = {"Abs",
                                                     "Swish",
                                                     "Tanh"};
 constexpr std::array<std::string_view, 6> kPairs = {"Add", "Div", "Max", "Min", "Mul", "Sub"};
-constexpr std::array<std::string_view, 3> kPools = {"AveragePool", "GlobalAveragePool", "MaxPool"};
+constexpr std::array<std::string_view, 4> kPools = {"AveragePool", "GlobalAveragePool", "MaxPool",
+                                                    "com.microsoft.QLinearGlobalAveragePool"};
 // An image of so few channels is turned by the convolution that reads it.
 constexpr std::int64_t kFewChannels = 4;
 
@@ -113,25 +114,52 @@ class Chooser {
   bool is_image(ValueId id) const { return id != kNoValue && (rank(id) == 3 || rank(id) == 4); }
   bool stands_last(ValueId id) const { return id != kNoValue && last_[id] != kNoValue; }
 
-  bool is_convolution(const Node& node) const {
-    if (node.op != "Conv" || node.integer("channels_last", 0) != 0) return false;
-    const Tensor* weights = constant(node, 1);
-    if (weights == nullptr || weights->dtype() != DType::f32 || !is_image(node.inputs[0])) return false;
-    if (!is_image(node.outputs[0])) return false;
-    if (!absent(node, 2) && constant(node, 2) == nullptr) return false;
-    const std::int64_t groups = node.integer("group", 1), outputs = weights->shape()[0];
+  // Depthwise: vectors hold channels, or (of reals) a few pixels of few channels.
+  static bool has_kernel(const Node& node, const Shape& weights, bool real) {
+    const std::int64_t groups = node.integer("group", 1), outputs = weights[0];
     if (groups == 1) return true;
-    if (groups != outputs || weights->shape()[1] != 1) return false;
-    // Depthwise: vectors hold channels, or a few pixels of few channels.
+    if (groups != outputs || weights[1] != 1) return false;
     const auto strides = node.integers("strides");
-    const bool few = (outputs == 4 || outputs == 8) && (strides.empty() || strides.back() == 1);
+    const bool few = (outputs == 4 || outputs == 8) && (!real || strides.empty() || strides.back() == 1);
     return outputs >= 16 || few;
+  }
+
+  bool is_real_convolution(const Node& node) const {
+    const Tensor* weights = node.op == "Conv" ? constant(node, 1) : nullptr;
+    if (weights == nullptr || weights->dtype() != DType::f32) return false;
+    if (!absent(node, 2) && constant(node, 2) == nullptr) return false;
+    return has_kernel(node, weights->shape(), true);
+  }
+
+  // x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias: all but the first constant, the weights' zero points
+  // in the middle of their dtype.
+  bool is_quantised_convolution(const Node& node) const {
+    if (node.op != "QLinearConv") return false;
+    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+      if (!absent(node, i) && constant(node, i) == nullptr) return false;
+    }
+    const Tensor *weights = constant(node, 3), *zero = constant(node, 5);
+    if (weights == nullptr || (zero == nullptr && weights->dtype() != DType::i8)) return false;
+    if (zero != nullptr) {
+      const auto middle = weights->dtype() == DType::i8 ? std::byte{0} : std::byte{128};
+      const std::span<const std::byte> zeros(zero->view().data(), zero->view().bytes());
+      if (!std::ranges::all_of(zeros, [middle](std::byte z) { return z == middle; })) return false;
+    }
+    return has_kernel(node, weights->shape(), false);
+  }
+
+  bool is_convolution(const Node& node) const {
+    if (node.integer("channels_last", 0) != 0 || node.outputs.size() != 1) return false;
+    if (!is_real_convolution(node) && !is_quantised_convolution(node)) return false;
+    return is_image(node.inputs[0]) && is_image(node.outputs[0]);
   }
 
   bool is_pool(const Node& node) const {
     const bool indices = node.outputs.size() > 1 && node.outputs[1] != kNoValue;
-    return has(kPools, node.op) && !indices && from_.value(node.inputs[0]).type.dtype == DType::f32 &&
-           stands_last(node.inputs[0]);
+    if (!has(kPools, node.op) || indices || !stands_last(node.inputs[0])) return false;
+    const DType dtype = from_.value(node.inputs[0]).type.dtype;
+    if (node.op == "com.microsoft.QLinearGlobalAveragePool") return true;
+    return dtype == DType::f32 || (node.op == "MaxPool" && (dtype == DType::u8 || dtype == DType::i8));
   }
 
   // Whether a pair's side can be given with channels last, broadcast or not.
@@ -141,11 +169,18 @@ class Chooser {
     return value.constant ? rank(id) <= rank_out : rank(id) == rank_out;
   }
 
+  // The two inputs that an operator makes one of, element by element.
+  static std::vector<std::size_t> pair_of(const Node& node) {
+    if (has(kPairs, node.op) && node.inputs.size() == 2 && node.find("axis") == nullptr) return {0, 1};
+    const bool quantised = node.op == "com.microsoft.QLinearAdd" || node.op == "com.microsoft.QLinearMul";
+    return quantised && node.inputs.size() > 3 ? std::vector<std::size_t>{0, 3} : std::vector<std::size_t>{};
+  }
+
   bool is_pair(const Node& node) const {
-    if (!has(kPairs, node.op) || node.inputs.size() != 2 || node.find("axis") != nullptr) return false;
+    const auto sides = pair_of(node);
     const std::size_t rank_out = rank(node.outputs[0]);
-    return (stands_last(node.inputs[0]) || stands_last(node.inputs[1])) && turns(node.inputs[0], rank_out) &&
-           turns(node.inputs[1], rank_out);
+    return std::ranges::any_of(sides, [&](std::size_t i) { return stands_last(node.inputs[i]); }) &&
+           std::ranges::all_of(sides, [&](std::size_t i) { return turns(node.inputs[i], rank_out); });
   }
 
   bool is_concat(const Node& node) const {
@@ -153,12 +188,21 @@ class Chooser {
            std::ranges::all_of(node.inputs, [&](ValueId id) { return turns(id, rank(node.outputs[0])); });
   }
 
+  // One scale for the whole tensor.
+  bool is_scaled(const Node& node) const {
+    if (node.op != "QuantizeLinear" && node.op != "DequantizeLinear") return false;
+    const Tensor* scale = constant(node, 1);
+    return scale != nullptr && scale->shape().elements() == 1 && node.integer("block_size", 0) == 0 &&
+           stands_last(node.inputs[0]);
+  }
+
   void place(const Node& node) {
     if (is_convolution(node)) return convolution(node);
     if (node.outputs.size() == 1 && is_image(node.outputs[0])) {
       if (is_pool(node)) return pool(node);
       if (has(kMaps, node.op) && stands_last(node.inputs[0])) return with_last(node, {0});
-      if (is_pair(node)) return with_last(node, {0, 1});
+      if (is_pair(node)) return with_last(node, pair_of(node));
+      if (is_scaled(node)) return with_last(node, {0});
       if (is_concat(node)) return concat(node);
     }
     Node copy = node;
@@ -178,7 +222,8 @@ class Chooser {
       copy.inputs[0] = last(node.inputs[0]);
     }
     for (std::size_t i = 1; i < copy.inputs.size(); ++i) {
-      if (copy.inputs[i] != kNoValue) copy.inputs[i] = i == 3 ? last(node.inputs[i]) : planes(node.inputs[i]);
+      const bool residual = i == 3 && node.op == "Conv";
+      if (copy.inputs[i] != kNoValue) copy.inputs[i] = residual ? last(node.inputs[i]) : planes(node.inputs[i]);
     }
     add(std::move(copy), last_, true);
   }

@@ -23,13 +23,17 @@ class PixelPieces {
   struct Piece {
     std::size_t image, row, rows, pixel, pixels, panel, panels;
   };
-  /// panel: outputs that are computed together. copies: x is read from padded copies.
-  PixelPieces(const ConvShape& shape, bool copies, std::size_t panel, std::size_t element_bytes);
+  /// panel: outputs that are computed together. copies: x is read from padded copies. planes_in: x stands with channels
+  /// first; then the copies are rows of [channels, width], of which the window sees runs of its width.
+  PixelPieces(const ConvShape& shape, bool copies, bool planes_in, std::size_t panel, std::size_t element_bytes);
 
   bool copies() const noexcept { return copies_; }
   std::size_t panels() const noexcept { return panels_; }
-  /// Elements between the rows that are read.
-  std::size_t x_row() const noexcept { return x_row_; }
+  /// Elements between rows and between pixels of the output, as far as what they read.
+  std::size_t x_row() const noexcept { return x_row_ * static_cast<std::size_t>(shape_.window.stride[1]); }
+  std::size_t x_pixel() const noexcept { return x_pixel_; }
+  /// Where weight [channel, tap] of an output comes in the runs, one after the other.
+  std::size_t place(std::size_t channel, std::size_t tap) const noexcept;
   /// Where the runs of neighbours that a window sees begin, and how long each is.
   std::span<const std::size_t> segments() const noexcept { return segments_; }
   std::size_t segment_length() const noexcept { return length_; }
@@ -40,9 +44,9 @@ class PixelPieces {
   void for_each(std::span<std::byte> scratch, F&& f) const {
     run(scratch, [&f](const Piece& piece, std::byte* slot) { f(piece, slot); });
   }
-  /// The first element that a piece reads of an image: copied, or where it stands. planes_in: x has channels first.
+  /// The first element that a piece reads of x: copied, or where it stands.
   template <class T>
-  const T* input(const Piece& piece, const T* image, bool planes_in, T padding, std::byte* slot) const;
+  const T* input(const Piece& piece, const T* x, T padding, std::byte* slot) const;
 
  private:
   using Call = std::function<void(const Piece&, std::byte*)>;
@@ -50,12 +54,12 @@ class PixelPieces {
   void run(std::span<std::byte> scratch, const Call& call) const;
 
   ConvShape shape_;
-  bool copies_;
+  bool copies_, planes_in_;
   std::size_t panels_;
   std::size_t rows_ = 1, row_blocks_ = 1;      ///< output rows of a piece
   std::size_t pixels_ = 1, pixel_blocks_ = 1;  ///< of a row; cut only where there is but one row
   std::size_t piece_panels_ = 1, panel_blocks_ = 1;
-  std::size_t x_row_ = 0, length_ = 0;
+  std::size_t row_length_ = 0, x_row_ = 0, x_pixel_ = 0, length_ = 0;
   std::vector<std::size_t> segments_;
   std::size_t slots_ = 1;
   std::uint64_t slot_bytes_ = 0;
@@ -73,11 +77,18 @@ class PixelConvF32 {
 
  private:
   ConvShape shape_;
-  bool planes_in_;
   std::size_t panel_, depth_;
   PixelPieces pieces_;
   base::Buffer packed_;  ///< weights, panel by panel, then the bias
 };
+
+/// The taps [first, last) of one axis that see an existing input.
+struct Taps {
+  std::int64_t first, last;
+  bool operator==(const Taps&) const = default;
+};
+/// Those of every output.
+std::vector<Taps> seen_taps(const Window& window, std::size_t axis);
 
 /// Windows that see each channel by itself, over two spatial axes: depthwise convolution and pools. Immutable once
 /// pack() or begin_with() was called.
@@ -115,6 +126,7 @@ class PixelWindowF32 {
   Window window_;
   std::int64_t batch_, channels_;
   std::int64_t repeat_;  ///< pixels in a vector; 0 where channels fill none
+  std::vector<Taps> rows_, columns_;
   base::Buffer packed_;  ///< per tap: the channels' weights; then the bias, or what a pool begins with
 };
 

@@ -22,10 +22,9 @@ std::size_t at(std::int64_t extent) {
 PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias,
                            bool planes_in)
     : shape_(shape),
-      planes_in_(planes_in),
       panel_(pixel_panel_width()),
       depth_(at(shape.depth())),
-      pieces_(shape, planes_in || shape.window.has_padding(), panel_, sizeof(float)) {
+      pieces_(shape, shape.window.has_padding(), planes_in, panel_, sizeof(float)) {
   const std::size_t outputs = at(shape.outputs), taps = at(shape.window.taps()), channels = at(shape.channels);
   const std::size_t places = pieces_.panels() * panel_;
   packed_ = base::Buffer::allocate(places * (depth_ + 1) * sizeof(float), base::MemoryBudget(), "packed weights");
@@ -37,7 +36,7 @@ PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weight
     float* to = packed.data() + first * depth_ + (o - first);
     const float* from = weights.data() + o * depth_;
     for (std::size_t tap = 0; tap < taps; ++tap) {
-      for (std::size_t c = 0; c < channels; ++c) to[(tap * channels + c) * width] = from[c * taps + tap];
+      for (std::size_t c = 0; c < channels; ++c) to[pieces_.place(c, tap) * width] = from[c * taps + tap];
     }
   }
   std::ranges::copy(bias, packed.data() + places * depth_);
@@ -45,18 +44,18 @@ PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weight
 
 void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end) const {
   const Window& w = shape_.window;
-  const std::size_t outputs = at(shape_.outputs), channels = at(shape_.channels), lanes = pixel_lanes();
+  const std::size_t outputs = at(shape_.outputs), lanes = pixel_lanes();
   const float* weights = packed_.as<float>().data();
   const float* bias = weights + pieces_.panels() * panel_ * depth_;
   pieces_.for_each(scratch, [&](const PixelPieces::Piece& piece, std::byte* slot) {
-    const float* from = pieces_.input(piece, x + piece.image * at(w.inputs()) * channels, planes_in_, 0.0F, slot);
+    const float* from = pieces_.input(piece, x, 0.0F, slot);
     for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {
       const std::size_t column = panel * panel_;
       const std::size_t pixel = (piece.image * at(w.output[1]) + piece.row) * at(w.output[2]) + piece.pixel;
       const std::size_t to = pixel * outputs + column;
       run_pixel_rows({.x = from,
-                      .x_row = at(w.stride[1]) * pieces_.x_row(),
-                      .x_pixel = at(w.stride[2]) * channels,
+                      .x_row = pieces_.x_row(),
+                      .x_pixel = pieces_.x_pixel(),
                       .segments = pieces_.segments(),
                       .length = pieces_.segment_length(),
                       .w = weights + column * depth_,

@@ -53,23 +53,10 @@ RequantI8 requant(const EndI8& end, const float* scale) {
   return {scale, end.zero, end.low, end.high};
 }
 
-struct Taps {
-  std::int64_t first, last;
-  bool operator==(const Taps&) const = default;
-};
-Taps seen(const Window& w, std::size_t axis, std::int64_t o) {
-  const std::int64_t begin = w.position(axis, o, 0), d = w.dilation[axis];
-  const std::int64_t first = begin >= 0 ? 0 : (-begin + d - 1) / d;
-  const std::int64_t last = begin >= w.input[axis] ? 0 : (w.input[axis] - begin + d - 1) / d;
-  const std::int64_t end = std::max<std::int64_t>(std::min(last, w.kernel[axis]), 0);
-  return {std::min(first, end), end};
-}
-
 // The different ranges of taps along an axis, and which of them each output has.
-std::vector<Taps> cases_of(const Window& w, std::size_t axis, std::vector<std::size_t>& of_output) {
+std::vector<Taps> cases_of(std::span<const Taps> outputs, std::vector<std::size_t>& of_output) {
   std::vector<Taps> cases;
-  for (std::int64_t o = 0; o < w.output[axis]; ++o) {
-    const Taps taps = seen(w, axis, o);
+  for (const Taps& taps : outputs) {
     const auto found = std::ranges::find(cases, taps);
     of_output.push_back(static_cast<std::size_t>(found - cases.begin()));
     if (found == cases.end()) cases.push_back(taps);
@@ -106,10 +93,9 @@ const PixelLoopsI8& pixel_loops_i8() noexcept {
 // Fours are read past the end of a segment whose length is no multiple: only a copy of x has room for that.
 PixelConvI8::PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bool planes_in)
     : shape_(shape),
-      planes_in_(planes_in),
       flip_(conv.x_signed ? 0x80 : 0),
       padding_(static_cast<std::uint8_t>(conv.x_zero)),
-      pieces_(shape, planes_in || shape.window.has_padding() || shape.channels % 4 != 0, kPixelPanelI8, 1),
+      pieces_(shape, shape.window.has_padding() || shape.channels % 4 != 0, planes_in, kPixelPanelI8, 1),
       groups_(blocks(pieces_.segment_length(), 4)) {
   const std::size_t outputs = at(shape.outputs), taps = at(shape.window.taps()), channels = at(shape.channels);
   const std::size_t segments = pieces_.segments().size(), length = pieces_.segment_length();
@@ -126,8 +112,9 @@ PixelConvI8::PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bo
     const std::size_t width = outputs - first <= kPixelPanelI8 / 2 ? kPixelPanelI8 / 2 : kPixelPanelI8;
     std::int8_t* panel = packed.data() + first * panel_bytes;
     std::uint32_t sum = 0;
-    for (std::size_t k = 0; k < taps * channels; ++k) {
-      const std::int8_t weight = signed_weight(conv.weights, (o * channels + k % channels) * taps + k / channels);
+    for (std::size_t i = 0; i < taps * channels; ++i) {
+      const std::int8_t weight = signed_weight(conv.weights, o * channels * taps + i);
+      const std::size_t k = pieces_.place(i / taps, i % taps);
       const std::size_t group = k / length * groups_ + k % length / 4;
       panel[(group * width + (o - first)) * 4 + k % length % 4] = weight;
       sum += static_cast<std::uint32_t>(weight);
@@ -140,19 +127,18 @@ PixelConvI8::PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bo
 
 void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byte> scratch, const EndI8& end) const {
   const Window& w = shape_.window;
-  const std::size_t outputs = at(shape_.outputs), channels = at(shape_.channels);
+  const std::size_t outputs = at(shape_.outputs);
   const std::size_t panel_bytes = pieces_.segments().size() * groups_ * 4;
   const auto packed = packed_.as<std::int8_t>();
   const auto loop_rows = pixel_loops_i8().pixel_rows;
   pieces_.for_each(scratch, [&](const PixelPieces::Piece& piece, std::byte* slot) {
-    const std::uint8_t* from =
-        pieces_.input(piece, x + piece.image * at(w.inputs()) * channels, planes_in_, padding_, slot);
+    const std::uint8_t* from = pieces_.input(piece, x, padding_, slot);
     for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {
       const std::size_t column = panel * kPixelPanelI8;
       const std::size_t pixel = (piece.image * at(w.output[1]) + piece.row) * at(w.output[2]) + piece.pixel;
       loop_rows({.x = from,
-                 .x_row = at(w.stride[1]) * pieces_.x_row(),
-                 .x_pixel = at(w.stride[2]) * channels,
+                 .x_row = pieces_.x_row(),
+                 .x_pixel = pieces_.x_pixel(),
                  .segments = pieces_.segments(),
                  .groups = groups_,
                  .w = packed.data() + column * panel_bytes,
@@ -171,7 +157,11 @@ void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byt
 }
 
 PixelDepthwiseI8::PixelDepthwiseI8(const ConvShape& shape, const QuantisedConvI8& conv)
-    : shape_(shape), x_signed_(conv.x_signed), scale_(conv.scale.begin(), conv.scale.end()) {
+    : shape_(shape),
+      x_signed_(conv.x_signed),
+      rows_(seen_taps(shape.window, 1)),
+      columns_(seen_taps(shape.window, 2)),
+      scale_(conv.scale.begin(), conv.scale.end()) {
   const Window& w = shape.window;
   const std::size_t channels = at(shape.channels), taps = at(w.taps());
   weights_.resize(taps * channels);
@@ -179,7 +169,7 @@ PixelDepthwiseI8::PixelDepthwiseI8(const ConvShape& shape, const QuantisedConvI8
     for (std::size_t c = 0; c < channels; ++c)
       weights_[tap * channels + c] = signed_weight(conv.weights, c * taps + tap);
   }
-  const auto rows = cases_of(w, 1, row_case_), columns = cases_of(w, 2, column_case_);
+  const auto rows = cases_of(rows_, row_case_), columns = cases_of(columns_, column_case_);
   column_cases_ = columns.size();
   starts_.resize(rows.size() * columns.size() * channels);
   auto start = starts_.begin();
@@ -202,7 +192,7 @@ void PixelDepthwiseI8::run_span(std::int64_t oy, std::int64_t first, std::int64_
                                 std::uint8_t* row, const EndI8& end) const {
   const Window& s = shape_.window;
   const std::size_t channels = at(shape_.channels);
-  const Taps y = seen(s, 1, oy), x = seen(s, 2, first);
+  const Taps y = rows_[at(oy)], x = columns_[at(first)];
   WindowRowI8 loop{};
   loop.x = image + (s.position(1, oy, y.first) * s.input[2] + s.position(2, first, x.first)) * shape_.channels;
   loop.x_signed = x_signed_;
@@ -270,15 +260,24 @@ void quantized_pixel_mean(ElementsI8 x, QuantI8 of_x, std::int64_t images, std::
   });
 }
 
-void pixel_max_i8(const Window& s, std::int64_t batch, std::int64_t channels, ElementsI8 x, std::uint8_t* y) {
+PixelMaxI8::PixelMaxI8(const Window& window, std::int64_t batch, std::int64_t channels)
+    : window_(window),
+      batch_(batch),
+      channels_(channels),
+      rows_(seen_taps(window, 1)),
+      columns_(seen_taps(window, 2)) {}
+
+void PixelMaxI8::run(ElementsI8 x, std::uint8_t* y) const {
+  const Window& s = window_;
+  const std::int64_t batch = batch_, channels = channels_;
   const std::uint8_t flip = x.flip_to(false);
   constexpr std::int64_t kBlock = 64;
   base::parallel_for(0, at(batch * s.output[1]), 4, [&](std::size_t begin, std::size_t end) {
     for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
-      const Taps rows = seen(s, 1, oy);
+      const Taps rows = rows_[at(oy)];
       for (std::int64_t ox = 0; ox < s.output[2]; ++ox) {
-        const Taps columns = seen(s, 2, ox);
+        const Taps columns = columns_[at(ox)];
         for (std::int64_t c = 0; c < channels; c += kBlock) {
           const std::int64_t count = std::min(kBlock, channels - c);
           std::array<std::uint8_t, kBlock> best{};

@@ -34,7 +34,6 @@ class PixelConvI8 {
 
  private:
   ConvShape shape_;
-  bool planes_in_;
   std::uint8_t flip_, padding_;
   PixelPieces pieces_;
   std::size_t groups_ = 0;  ///< fours of a segment
@@ -56,6 +55,7 @@ class PixelDepthwiseI8 {
 
   ConvShape shape_;
   bool x_signed_;
+  std::vector<Taps> rows_, columns_;
   std::vector<std::int32_t> weights_;  ///< [tap][channel]
   /// What sums begin with depends on the taps that see the input: [rows that are seen][columns][channel].
   std::vector<std::int32_t> starts_;
@@ -67,7 +67,16 @@ class PixelDepthwiseI8 {
 /// y[image, c] = mean over space of x [images, space, channels], summed as integers.
 void quantized_pixel_mean(ElementsI8 x, QuantI8 of_x, std::int64_t images, std::int64_t space, std::int64_t channels,
                           QuantI8 of_y, std::uint8_t* y);
-/// Largest element of each window, channels last; padding is no element.
-void pixel_max_i8(const Window& window, std::int64_t batch, std::int64_t channels, ElementsI8 x, std::uint8_t* y);
+/// Largest element of each window, channels last; padding is no element. Immutable.
+class PixelMaxI8 {
+ public:
+  PixelMaxI8(const Window& window, std::int64_t batch, std::int64_t channels);
+  void run(ElementsI8 x, std::uint8_t* y) const;
+
+ private:
+  Window window_;
+  std::int64_t batch_, channels_;
+  std::vector<Taps> rows_, columns_;
+};
 
 }  // namespace skerry::kernels

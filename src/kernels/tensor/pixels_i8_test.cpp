@@ -193,7 +193,7 @@ TEST(PixelsI8, PoolsAgreeWithTheirDefinition) {
     const bool is_signed = trial % 2 == 0;
     const Bytes x = random_bytes(random, channels * w.inputs());
     Bytes y(static_cast<std::size_t>(channels * w.outputs()));
-    pixel_max_i8(w, 1, channels, {x.data(), is_signed}, y.data());
+    PixelMaxI8(w, 1, channels).run({x.data(), is_signed}, y.data());
     for (std::int64_t o = 0; o < w.outputs(); ++o) {
       for (std::int64_t c = 0; c < channels; ++c) {
         std::int32_t best = is_signed ? -128 : 0;

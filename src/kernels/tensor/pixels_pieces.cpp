@@ -27,24 +27,33 @@ std::size_t at(std::int64_t extent) {
 
 }  // namespace
 
-PixelPieces::PixelPieces(const ConvShape& shape, bool copies, std::size_t panel, std::size_t element_bytes)
-    : shape_(shape), copies_(copies), panels_(blocks(at(shape.outputs), panel)) {
+PixelPieces::PixelPieces(const ConvShape& shape, bool copies, bool planes_in, std::size_t panel,
+                         std::size_t element_bytes)
+    : shape_(shape), copies_(copies || planes_in), planes_in_(planes_in), panels_(blocks(at(shape.outputs), panel)) {
   const Window& w = shape.window;
   cut(static_cast<std::size_t>(base::thread_budget()), element_bytes);
-  const std::size_t channels = at(shape.channels);
-  const std::size_t row_length =
-      copies_ ? (pixels_ - 1) * at(w.stride[2]) + at((w.kernel[2] - 1) * w.dilation[2]) + 1 : at(w.input[2]);
-  x_row_ = row_length * channels;
+  const std::size_t channels = at(shape.channels), side = planes_in ? 1 : channels;
+  row_length_ = copies_ ? (pixels_ - 1) * at(w.stride[2]) + at((w.kernel[2] - 1) * w.dilation[2]) + 1 : at(w.input[2]);
+  x_row_ = row_length_ * channels;
+  x_pixel_ = at(w.stride[2]) * side;
   const bool dense = w.dilation[2] == 1;
-  length_ = dense ? at(w.kernel[2]) * channels : channels;
+  length_ = dense ? at(w.kernel[2]) * side : side;
   for (std::size_t ky = 0; ky < at(w.kernel[1]); ++ky) {
-    const std::size_t row = ky * at(w.dilation[1]) * x_row_;
-    for (std::size_t kx = 0; kx < (dense ? 1 : at(w.kernel[2])); ++kx)
-      segments_.push_back(row + kx * at(w.dilation[2]) * channels);
+    for (std::size_t plane = 0; plane < channels / side; ++plane) {
+      const std::size_t row = ky * at(w.dilation[1]) * x_row_ + plane * row_length_;
+      for (std::size_t kx = 0; kx < (dense ? 1 : at(w.kernel[2])); ++kx)
+        segments_.push_back(row + kx * at(w.dilation[2]) * side);
+    }
   }
   if (!copies_) return;
   const std::size_t rows = (rows_ - 1) * at(w.stride[1]) + at((w.kernel[1] - 1) * w.dilation[1]) + 1;
   slot_bytes_ = whole_lines(rows * x_row_ * element_bytes + kSlack);
+}
+
+std::size_t PixelPieces::place(std::size_t channel, std::size_t tap) const noexcept {
+  const std::size_t channels = at(shape_.channels), width = at(shape_.window.kernel[2]);
+  if (planes_in_) return (tap / width * channels + channel) * width + tap % width;
+  return tap * channels + channel;
 }
 
 void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
@@ -74,9 +83,10 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
 }
 
 template <class T>
-const T* PixelPieces::input(const Piece& piece, const T* image, bool planes_in, T padding, std::byte* slot) const {
+const T* PixelPieces::input(const Piece& piece, const T* x, T padding, std::byte* slot) const {
   const Window& w = shape_.window;
-  const std::int64_t channels = shape_.channels;
+  const std::int64_t channels = shape_.channels, side = planes_in_ ? 1 : channels;
+  const T* image = x + static_cast<std::int64_t>(piece.image) * w.inputs() * channels;
   const std::int64_t top = static_cast<std::int64_t>(piece.row) * w.stride[1] - w.pad_begin[1];
   const std::int64_t left = static_cast<std::int64_t>(piece.pixel) * w.stride[2] - w.pad_begin[2];
   if (!copies_) return image + (top * w.input[2] + left) * channels;
@@ -85,31 +95,27 @@ const T* PixelPieces::input(const Piece& piece, const T* image, bool planes_in, 
   const auto length = static_cast<std::int64_t>(piece.pixels - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
   const std::int64_t first = std::clamp<std::int64_t>(-left, 0, length);
   const std::int64_t last = std::clamp<std::int64_t>(w.input[2] - left, first, length);
+  const auto copy_row = [&](const T* row, T* begin) {
+    std::fill_n(begin, first * side, padding);
+    std::copy_n(row + (left + first) * side, (last - first) * side, begin + first * side);
+    std::fill_n(begin + last * side, (length - last) * side, padding);
+  };
   for (std::int64_t row = 0; row < rows; ++row, to += x_row_) {
     const std::int64_t y = top + row;
     if (y < 0 || y >= w.input[1]) {
-      std::fill_n(to, length * channels, padding);
-      continue;
-    }
-    std::fill_n(to, first * channels, padding);
-    std::fill_n(to + last * channels, (length - last) * channels, padding);
-    const std::int64_t from = y * w.input[2] + left + first;
-    if (!planes_in) {
-      std::copy_n(image + from * channels, (last - first) * channels, to + first * channels);
-      continue;
-    }
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const T* plane = image + c * w.inputs() + from;
-      T* pixel = to + first * channels + c;
-      for (std::int64_t x = 0; x < last - first; ++x) pixel[x * channels] = plane[x];
+      std::fill_n(to, x_row_, padding);
+    } else if (!planes_in_) {
+      copy_row(image + y * w.input[2] * channels, to);
+    } else {
+      for (std::int64_t c = 0; c < channels; ++c)
+        copy_row(image + c * w.inputs() + y * w.input[2], to + c * static_cast<std::int64_t>(row_length_));
     }
   }
   return reinterpret_cast<const T*>(slot);
 }
 
-template const float* PixelPieces::input(const Piece&, const float*, bool, float, std::byte*) const;
-template const std::uint8_t* PixelPieces::input(const Piece&, const std::uint8_t*, bool, std::uint8_t,
-                                                std::byte*) const;
+template const float* PixelPieces::input(const Piece&, const float*, float, std::byte*) const;
+template const std::uint8_t* PixelPieces::input(const Piece&, const std::uint8_t*, std::uint8_t, std::byte*) const;
 
 void PixelPieces::run(std::span<std::byte> scratch, const Call& call) const {
   const Window& w = shape_.window;

@@ -15,24 +15,29 @@ std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
 }
 
-// The taps [first, last) of one axis that see an existing input from output `o`.
-struct Taps {
-  std::int64_t first, last;
-};
-Taps seen_taps(const Window& w, std::size_t axis, std::int64_t o) {
-  const std::int64_t begin = w.position(axis, o, 0), d = w.dilation[axis];
-  const std::int64_t first = begin >= 0 ? 0 : (-begin + d - 1) / d;
-  const std::int64_t last = begin >= w.input[axis] ? 0 : (w.input[axis] - begin + d - 1) / d;
-  const std::int64_t end = std::min(last, w.kernel[axis]);
-  return {std::min(first, std::max<std::int64_t>(end, 0)), std::max<std::int64_t>(end, 0)};
-}
-
 }  // namespace
+
+std::vector<Taps> seen_taps(const Window& w, std::size_t axis) {
+  std::vector<Taps> taps;
+  for (std::int64_t o = 0; o < w.output[axis]; ++o) {
+    const std::int64_t begin = w.position(axis, o, 0), d = w.dilation[axis];
+    const std::int64_t first = begin >= 0 ? 0 : (-begin + d - 1) / d;
+    const std::int64_t last = begin >= w.input[axis] ? 0 : (w.input[axis] - begin + d - 1) / d;
+    const std::int64_t end = std::max<std::int64_t>(std::min(last, w.kernel[axis]), 0);
+    taps.push_back({std::min(first, end), end});
+  }
+  return taps;
+}
 
 // With fewer channels than a vector holds, several pixels of a row that neighbour each other fill one, where the window
 // moves by one pixel and a vector holds whole pixels: then weights repeat within a vector.
 PixelWindowF32::PixelWindowF32(const Window& window, std::int64_t batch, std::int64_t channels)
-    : window_(window), batch_(batch), channels_(channels), repeat_(1) {
+    : window_(window),
+      batch_(batch),
+      channels_(channels),
+      repeat_(1),
+      rows_(seen_taps(window, 1)),
+      columns_(seen_taps(window, 2)) {
   const auto lanes = static_cast<std::int64_t>(pixel_lanes());
   if (channels < lanes) repeat_ = window.stride[2] == 1 && channels > 0 && lanes % channels == 0 ? lanes / channels : 0;
 }
@@ -59,7 +64,7 @@ void PixelWindowF32::few_channels(const Job& job, std::int64_t oy, std::int64_t 
   const std::size_t width = packed_channels(), taps = at(s.taps());
   const float* packed = packed_.as<float>().data();
   const float* start = packed + (job.fold == WindowFold::convolve ? taps * width : 0);
-  const Taps rows = seen_taps(s, 1, oy), columns = seen_taps(s, 2, ox);
+  const Taps rows = rows_[at(oy)], columns = columns_[at(ox)];
   for (std::int64_t c = 0; c < channels_; ++c) {
     float sum = start[c];
     for (std::int64_t i = rows.first; i < rows.last; ++i) {
@@ -87,7 +92,7 @@ float PixelWindowF32::scale_at(const Job& job, std::int64_t oy, std::int64_t ox)
 void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t first, std::int64_t last,
                               const float* image, float* row) const {
   const Window& s = window_;
-  const Taps rows = seen_taps(s, 1, oy), columns = seen_taps(s, 2, first);
+  const Taps rows = rows_[at(oy)], columns = columns_[at(first)];
   const std::size_t width = packed_channels(), taps = at(s.taps()), channels = at(channels_);
   const float* packed = packed_.as<float>().data();
   WindowRow loop{};

@@ -68,9 +68,9 @@ Cost can_i8_pixels(const Node& node, const NodeTypes& types) {
 
 Prepared prepare_i8_pixels(const Node& node, const NodeTypes& types) {
   const Shape x = planes_first(node, *types.inputs[0].static_shape());
-  return {[window = pool_window(node, types), batch = x[0], channels = x[1]](const KernelArguments& a) {
-    kernels::pixel_max_i8(window, batch, channels, elements_of(a.inputs[0]), bytes_of(a.outputs[0]));
-  }};
+  // shared: std::function copies its target
+  const auto pool = std::make_shared<const kernels::PixelMaxI8>(pool_window(node, types), x[0], x[1]);
+  return {[pool](const KernelArguments& a) { pool->run(elements_of(a.inputs[0]), bytes_of(a.outputs[0])); }};
 }
 
 Cost can_i8(const Node& node, const NodeTypes& types) {

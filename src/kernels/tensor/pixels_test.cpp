@@ -10,6 +10,7 @@
 #include "base/memory.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/pool.hpp"
+#include "kernels/tensor/winograd.hpp"
 #include "kernels/testing/conv_cases.hpp"
 #include "kernels/testing/targets.hpp"
 
@@ -105,6 +106,46 @@ TEST(Pixels, ResidualIsAddedBeforeTheResultIsBounded) {
       end.low = -0.25F;
       end.high = 0.5F;
       expect_near(s, convolved(s, d, false, 1, end), d.expected);
+    }
+  });
+}
+
+// Both tile sizes, extents that no tile divides, and a residual with bounds.
+TEST(Pixels, WinogradAgreesWithTheFormulaForAnyExtentAndThreadCount) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(21);
+    for (int trial = 0; trial < 14; ++trial) {
+      ConvShape s{1 + trial % 2, 16 * (1 + trial % 3), 16 * (1 + trial % 2), 1, {}};
+      if (trial == 13) s = {1, 160, 144, 1, {}};
+      s.window.kernel = {1, 3, 3};
+      s.window.input = {1, 3 + trial, 4 + 3 * trial % 17};
+      s.window.pad_begin = {0, trial % 2, 1};
+      s.window.pad_end = {0, 1, trial % 3};
+      for (const std::size_t axis : {1U, 2U})
+        s.window.output[axis] = s.window.input[axis] + s.window.pad_begin[axis] + s.window.pad_end[axis] - 2;
+      ASSERT_TRUE(WinogradF32::takes(s));
+      Data d = data_for(s);
+      const auto residual = random_floats(static_cast<std::int64_t>(d.expected.size()), 9);
+      for (std::size_t i = 0; i < residual.size(); ++i) d.expected[i] = std::max(d.expected[i] + residual[i], -0.5F);
+      const auto last = turned(residual, s.batch, s.outputs, true), x = turned(d.x, s.batch, s.channels, true);
+      BlockEnd end;
+      end.residual = last.data();
+      end.low = -0.5F;
+      std::vector<float> one;
+      for (const int threads : {1, 2}) {
+        const base::ThreadLimit limit(threads);
+        const WinogradF32 conv(s, d.w, d.bias);
+        auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+        std::vector<float> y(d.expected.size());
+        conv.run(x.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()), end);
+        if (threads == 1) one = y;
+        EXPECT_EQ(y, one);
+      }
+      const auto planes = turned(one, s.batch, s.outputs, false);
+      // Ten times what adding up may err by.
+      const double tolerance = 2e-5 * std::sqrt(static_cast<double>(s.depth()) + 1);
+      for (std::size_t i = 0; i < planes.size(); ++i) ASSERT_NEAR(planes[i], d.expected[i], tolerance) << describe(s);
     }
   });
 }

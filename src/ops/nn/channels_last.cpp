@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/tensor/pixels.hpp"
+#include "kernels/tensor/winograd.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
@@ -19,6 +20,7 @@ using kernels::Rate;
 using kernels::Window;
 
 constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3;
+constexpr std::int64_t kWinogradChannels = 32, kWinogradExtent = 12;
 
 bool planes_in(const Node& node) {
   return node.integer("planes_in", 0) != 0;
@@ -113,6 +115,30 @@ Prepared prepare_pixel_conv(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
   const auto conv = std::make_shared<const kernels::PixelConvF32>(
       shape_of(node, types), constant_floats(types, kWeights), constant_floats(types, kBias), planes_in(node));
+  return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
+            conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
+          },
+          conv->scratch_bytes(), conv->packed_bytes()};
+}
+
+Cost can_winograd(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  const auto takes = takes_conv(node, types, s);
+  if (!takes) return Unexpected{takes.error()};
+  if (planes_in(node)) return Unexpected{"its input stands with channels first"};
+  if (!kernels::WinogradF32::takes(s)) return Unexpected{"no window of 3 x 3 at stride 1, or odd numbers of channels"};
+  // Measured: below these the transforms cost what the products save.
+  if (std::min(s.channels, s.outputs) < kWinogradChannels ||
+      std::min(s.window.output[1], s.window.output[2]) < kWinogradExtent)
+    return Unexpected{"too few channels or pixels for transforms to pay"};
+  return std::vector<kernels::Work>{{Rate::gemm_f32, kernels::WinogradF32::flops(s)},
+                                    {Rate::stream_cached, kernels::WinogradF32::moved_bytes(s)}};
+}
+
+Prepared prepare_winograd(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::WinogradF32>(
+      shape_of(node, types), constant_floats(types, kWeights), constant_floats(types, kBias));
   return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
             conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
           },

@@ -25,6 +25,8 @@ Cost planes_only(const Node& node, const NodeTypes& types) {
 /// float32 kernels for channels last.
 Cost can_pixel_conv(const Node& node, const NodeTypes& types);
 Prepared prepare_pixel_conv(const Node& node, const NodeTypes& types);
+Cost can_winograd(const Node& node, const NodeTypes& types);
+Prepared prepare_winograd(const Node& node, const NodeTypes& types);
 Cost can_pixel_depthwise(const Node& node, const NodeTypes& types);
 Prepared prepare_pixel_depthwise(const Node& node, const NodeTypes& types);
 Cost can_pixel_pool(const Node& node, const NodeTypes& types);

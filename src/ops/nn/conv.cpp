@@ -149,6 +149,7 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
 }
 
 constexpr KernelRow kKernels[] = {
+    {"conv_f32_winograd", can_winograd, prepare_winograd},
     {"conv_f32_pixels", can_pixel_conv, prepare_pixel_conv},
     {"conv_f32_pixels_depthwise", can_pixel_depthwise, prepare_pixel_depthwise},
     {"conv_f32_depthwise", planes_only<can_depthwise>, prepare_depthwise},

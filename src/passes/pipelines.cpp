@@ -65,7 +65,8 @@ Names graph_pipeline(Level level) {
       return {"fuse_quantized", "fold_constants", "remove_dead_nodes"};
     case Level::high:
       // Before constants are folded: a folded bias has lost its integers.
-      return {"fuse_quantized", "fold_constants", "fold_batch_norms", "fuse_activations", "remove_dead_nodes"};
+      return {"fuse_quantized",   "fold_constants", "fold_batch_norms",
+              "fuse_activations", "channels_last",  "remove_dead_nodes"};
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include "kernels/tensor/pool.hpp"
 #include "kernels/tensor/slide.hpp"
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/global_pool.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/sliding.hpp"
@@ -24,19 +25,19 @@ Cost can_f32(const Node& node, const NodeTypes& types) {
   const auto window = pool_window(node, types);
   const auto takes = slides_in_vectors(window);
   if (!takes) return Unexpected{takes.error()};
-  return slide(types, window, pool_planes(types));
+  return slide(types, window, pool_planes(node, types));
 }
 
 Cost can_ref(const Node& node, const NodeTypes& types) {
   if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   const auto window = pool_window(node, types);
-  return scalar_steps(types,
-                      static_cast<double>(pool_planes(types)) * static_cast<double>(window.outputs() * window.taps()));
+  return scalar_steps(
+      types, static_cast<double>(pool_planes(node, types)) * static_cast<double>(window.outputs() * window.taps()));
 }
 
 Prepared prepare_f32(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
-  const auto slide = std::make_shared<const kernels::SlideF32>(pool_window(node, types), pool_planes(types));
+  const auto slide = std::make_shared<const kernels::SlideF32>(pool_window(node, types), pool_planes(node, types));
   return {[slide, padding = counts_padding(node)](const KernelArguments& arguments) {
             slide->average(padding, arguments.inputs[0].as<float>().data(), arguments.outputs[0].as<float>().data(),
                            arguments.scratch);
@@ -56,12 +57,13 @@ Cost can_whole(const Node& node, const NodeTypes& types) {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"average_pool_whole", can_whole,
+    {"average_pool_f32_pixels", can_pixel_pool, prepare_pixel_average},
+    {"average_pool_whole", planes_only<can_whole>,
      [](const Node&, const NodeTypes& types) { return prepare_global_pool_f32(kernels::Reduction::mean, types); }},
-    {"average_pool_f32", can_f32, prepare_f32},
-    {"average_pool_ref", can_ref,
+    {"average_pool_f32", planes_only<can_f32>, prepare_f32},
+    {"average_pool_ref", planes_only<can_ref>,
      [](const Node& node, const NodeTypes& types) -> Prepared {
-       return {[window = pool_window(node, types), planes = pool_planes(types),
+       return {[window = pool_window(node, types), planes = pool_planes(node, types),
                 padding = counts_padding(node)](const KernelArguments& arguments) {
          kernels::average_pool_ref(window, planes, padding, arguments.inputs[0], arguments.outputs[0]);
        }};

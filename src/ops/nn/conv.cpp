@@ -8,6 +8,7 @@
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/onednn/onednn.hpp"
 #include "kernels/tensor/slide.hpp"
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/conv_shape.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
@@ -27,11 +28,14 @@ constexpr double kPatchBytes = 40;
 // A patch is copied row by row of the output: 5 ns each where a step of a reference loop took 0.5.
 constexpr double kStepsPerPatchRow = 10;
 
-void infer(TypeContext& context) {
+void infer_planes(TypeContext& context) {
   require(context, kX, kernels::Reals{});
   require_same(context, kX, kWeights);
   require_same(context, kX, kBias);
   infer_conv(context, {kX, kWeights, kBias}, input(context, kX).dtype);
+}
+void infer(TypeContext& context) {
+  infer_either(context, infer_planes);
 }
 
 ConvShape shape_of(const Node& node, const NodeTypes& types) {
@@ -145,11 +149,14 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
 }
 
 constexpr KernelRow kKernels[] = {
-    {"conv_f32_depthwise", can_depthwise, prepare_depthwise},
-    {"conv_onednn", can_onednn,
+    {"conv_f32_winograd", can_winograd, prepare_winograd},
+    {"conv_f32_pixels", can_pixel_conv, prepare_pixel_conv},
+    {"conv_f32_pixels_depthwise", can_pixel_depthwise, prepare_pixel_depthwise},
+    {"conv_f32_depthwise", planes_only<can_depthwise>, prepare_depthwise},
+    {"conv_onednn", planes_only<can_onednn>,
      [](const Node& node, const NodeTypes& types) { return finished(prepare_onednn(node, types), node, kResidual); }},
-    {"conv_f32_packed", can_packed, prepare_packed},
-    {"conv_ref", can_ref,
+    {"conv_f32_packed", planes_only<can_packed>, prepare_packed},
+    {"conv_ref", planes_only<can_ref>,
      [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kResidual); }},
 };
 
@@ -164,7 +171,9 @@ const OpRecord conv_record = {
         "group, kernel] plus an optional bias [M]; 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes group, "
         "strides, dilations, pads (begins, then ends) or auto_pad; output extent floor((in + pads - dilation (kernel "
         "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride). "
-        "Where a pass put them in, input 3 of Y's shape is added and Y is kept within least and most.",
+        "Where a pass put them in, input 3 of Y's shape is added and Y is kept within least and most; with "
+        "channels_last "
+        "X and Y are [N, space, C], with planes_in only Y.",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -71,7 +72,7 @@ void infer_conv(TypeContext& context, const ConvInputs& at, DType result) {
 }
 
 kernels::ConvShape conv_shape(const Node& node, const NodeTypes& types, std::size_t x_at, std::size_t weights_at) {
-  const Shape x = *types.inputs[x_at].static_shape(), w = *types.inputs[weights_at].static_shape();
+  const Shape x = planes_first(node, *types.inputs[x_at].static_shape()), w = *types.inputs[weights_at].static_shape();
   kernels::ConvShape shape;
   shape.batch = x[0];
   shape.channels = x[1];

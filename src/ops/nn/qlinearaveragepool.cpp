@@ -20,7 +20,7 @@ Cost can(const Node& node, const NodeTypes& types) {
   if (node.integer("channels_last", 0) != 0) return Unexpected{"channels stand last"};
   const auto window = pool_window(node, types);
   return scalar_steps(types,
-                      static_cast<double>(pool_planes(types)) * static_cast<double>(window.outputs() * window.taps()));
+                      static_cast<double>(pool_planes(node, types)) * static_cast<double>(window.outputs() * window.taps()));
 }
 
 // The zero point is added before rounding, as ONNX Runtime does here.
@@ -36,7 +36,7 @@ void round_means(std::span<const float> means, kernels::QuantI8 to, bool is_sign
 Prepared prepare(const Node& node, const NodeTypes& types) {
   const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
   const std::uint64_t real_bytes = (tensor_bytes(DType::f32, x) + 63) / 64 * 64;
-  return {[x, y, real_bytes, window = pool_window(node, types), planes = pool_planes(types),
+  return {[x, y, real_bytes, window = pool_window(node, types), planes = pool_planes(node, types),
            padding = node.integer("count_include_pad", 0) != 0](const KernelArguments& a) {
             const MutableTensorView in(DType::f32, x, a.scratch.data()),
                 out(DType::f32, y, a.scratch.data() + real_bytes);

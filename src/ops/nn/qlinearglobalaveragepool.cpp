@@ -1,3 +1,4 @@
+#include "kernels/tensor/pixels_i8.hpp"
 #include "ops/nn/quantized.hpp"
 
 namespace skerry::ops {
@@ -29,7 +30,23 @@ Prepared prepare(const Node&, const NodeTypes& types) {
   }};
 }
 
-constexpr KernelRow kKernels[] = {{"global_average_pool_i8", can, prepare}};
+Cost can_last(const Node& node, const NodeTypes& types) {
+  if (node.integer("channels_last", 0) == 0) return Unexpected{"channels stand first"};
+  return stream_all(types);
+}
+
+Prepared prepare_last(const Node&, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape();
+  const std::int64_t images = x[0], channels = x[x.rank() - 1];
+  const std::int64_t space = images * channels == 0 ? 0 : x.elements() / (images * channels);
+  return {[images, channels, space](const KernelArguments& a) {
+    kernels::quantized_pixel_mean(elements_of(a.inputs[0]), quant_of(a, 1), images, space, channels, quant_of(a, 3),
+                                  bytes_of(a.outputs[0]));
+  }};
+}
+
+constexpr KernelRow kKernels[] = {{"global_average_pool_i8_pixels", can_last, prepare_last},
+                                  {"global_average_pool_i8", can, prepare}};
 
 }  // namespace
 
@@ -39,7 +56,7 @@ const OpRecord qlinearglobalaveragepool_record = {
     .since_opset = 1,
     .help =
         "Mean over all of space of the real values, summed as integers, rounded. Inputs x [N, C, space], x_scale, "
-        "x_zero, y_scale, y_zero; u8 or i8.",
+        "x_zero, y_scale, y_zero; u8 or i8. With channels_last x is [N, space, C].",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <memory>
 
+#include "kernels/tensor/pixels_i8.hpp"
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/sliding.hpp"
 
 namespace skerry::ops {
@@ -62,6 +64,50 @@ Expected<bool> constant_weights(const QuantizedConv& at, const NodeTypes& types)
 TensorView constant_view(const NodeTypes& types, std::size_t index) {
   return index < types.constants.size() && types.constants[index] != nullptr ? types.constants[index]->view()
                                                                              : TensorView();
+}
+
+// What the kernels for channels last know before they run; it refers to `types`.
+struct PixelConv {
+  kernels::QuantisedConvI8 conv;
+  std::vector<float> scales;
+  std::vector<std::int32_t> bias;
+  kernels::EndI8 end;
+};
+
+std::int32_t constant_zero(const NodeTypes& types, std::size_t index) {
+  const TensorView view = constant_view(types, index);
+  return view.empty() ? 0 : zeros_of(view)[0];
+}
+
+Expected<bool> takes_pixels(const QuantizedConv& at, const Node& node, const NodeTypes& types, const ConvShape& s) {
+  if (!channels_last(node)) return Unexpected{"channels stand first"};
+  const auto known =
+      all_known(types, {at.x_scale, at.x_zero, at.w, at.w_scale, at.w_zero, at.y_scale, at.y_zero, at.bias});
+  if (!known) return known;
+  const std::int32_t wanted = types.inputs[at.w].dtype == DType::i8 ? 0 : 128;
+  const auto zeros = zeros_of(constant_view(types, at.w_zero));
+  if (zeros.empty() ? wanted != 0 : !std::ranges::all_of(zeros, [&](std::int32_t z) { return z == wanted; }))
+    return Unexpected{"the weights have a zero point"};
+  const kernels::Window& w = s.window;
+  if (w.input[0] != 1 || w.kernel[0] != 1 || w.pad_begin[0] != 0 || w.pad_end[0] != 0)
+    return Unexpected{"three spatial axes"};
+  return true;
+}
+
+PixelConv pixel_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types, const ConvShape& shape) {
+  PixelConv out;
+  const float x = reals_of(constant_view(types, at.x_scale))[0], y = reals_of(constant_view(types, at.y_scale))[0];
+  const auto w = reals_of(constant_view(types, at.w_scale));
+  for (std::size_t o = 0; o < static_cast<std::size_t>(shape.outputs); ++o)
+    out.scales.push_back(x * w[w.size() == 1 ? 0 : o] / y);
+  if (const TensorView bias = constant_view(types, at.bias); !bias.empty()) out.bias = zeros_of(bias);
+  out.conv = {.weights = elements_of(constant_view(types, at.w)),
+              .x_signed = types.inputs[at.x].dtype == DType::i8,
+              .x_zero = constant_zero(types, at.x_zero),
+              .bias = out.bias,
+              .scale = out.scales};
+  out.end = bounded(node, end_at(types.outputs[0].dtype, constant_zero(types, at.y_zero)));
+  return out;
 }
 
 // Any of the two kernels that take packed weights.
@@ -146,6 +192,7 @@ void run_ref(const ConvShape& s, const KernelArguments& a, const QuantizedConv& 
 }  // namespace
 
 Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  if (channels_last(node)) return Unexpected{"channels stand last"};
   if (const auto known = constant_weights(at, types); !known) return Unexpected{known.error()};
   const ConvShape s = conv_shape(node, types, at.x, at.w);
   const double planes = static_cast<double>(s.batch * s.groups);
@@ -169,6 +216,7 @@ Prepared prepare_quantized_conv(const QuantizedConv& at, const Node& node, const
 }
 
 Cost can_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  if (channels_last(node)) return Unexpected{"channels stand last"};
   if (const auto known = constant_weights(at, types); !known) return Unexpected{known.error()};
   const ConvShape s = conv_shape(node, types, at.x, at.w);
   if (s.group_channels() != 1 || s.groups == 1) return Unexpected{"not one input channel per group"};
@@ -185,7 +233,47 @@ Prepared prepare_quantized_depthwise(const QuantizedConv& at, const Node& node, 
   return prepare_with<kernels::DepthwiseI8>(at, node, types);
 }
 
+Cost can_pixel_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  const ConvShape s = conv_shape(node, types, at.x, at.w);
+  const auto takes = takes_pixels(at, node, types, s);
+  if (!takes) return Unexpected{takes.error()};
+  if (s.groups != 1) return Unexpected{"more than one group"};
+  return steps_i8(types, s.flops() / 2);
+}
+
+Prepared prepare_pixel_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  const ConvShape shape = conv_shape(node, types, at.x, at.w);
+  const PixelConv from = pixel_conv(at, node, types, shape);
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::PixelConvI8>(shape, from.conv, node.integer("planes_in", 0) != 0);
+  return {[conv, x = at.x, end = from.end](const KernelArguments& a) {
+            conv->run(elements_of(a.inputs[x]).data, bytes_of(a.outputs[0]), a.scratch, end);
+          },
+          conv->scratch_bytes(), conv->packed_bytes()};
+}
+
+Cost can_pixel_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  const ConvShape s = conv_shape(node, types, at.x, at.w);
+  const auto takes = takes_pixels(at, node, types, s);
+  if (!takes) return Unexpected{takes.error()};
+  if (s.group_channels() != 1 || s.group_outputs() != 1) return Unexpected{"not one channel per group"};
+  if (node.integer("planes_in", 0) != 0) return Unexpected{"its input stands with channels first"};
+  return slide(types, s.window, s.batch * s.outputs);
+}
+
+Prepared prepare_pixel_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  const ConvShape shape = conv_shape(node, types, at.x, at.w);
+  const PixelConv from = pixel_conv(at, node, types, shape);
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::PixelDepthwiseI8>(shape, from.conv);
+  return {[conv, x = at.x, end = from.end](const KernelArguments& a) {
+            conv->run(elements_of(a.inputs[x]).data, bytes_of(a.outputs[0]), end);
+          },
+          0, conv->packed_bytes()};
+}
+
 Cost can_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
+  if (channels_last(node)) return Unexpected{"channels stand last"};
   return scalar_steps(types, 10.0 * conv_shape(node, types, at.x, at.w).flops());
 }
 

@@ -18,12 +18,23 @@ Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTyp
 Prepared prepare_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Cost can_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Prepared prepare_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+/// With channels last, every scale, zero point and bias being constant and weights without zero points.
+Cost can_pixel_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Prepared prepare_pixel_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Cost can_pixel_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);
+Prepared prepare_pixel_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Cost can_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Prepared prepare_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 
 /// The kernels of an operator whose inputs stand at At.
 template <const QuantizedConv& At>
 inline constexpr KernelRow kQuantizedConvKernels[] = {
+    {"conv_i8_pixels",
+     [](const Node& node, const NodeTypes& types) { return can_pixel_quantized_conv(At, node, types); },
+     [](const Node& node, const NodeTypes& types) { return prepare_pixel_quantized_conv(At, node, types); }},
+    {"conv_i8_pixels_depthwise",
+     [](const Node& node, const NodeTypes& types) { return can_pixel_quantized_depthwise(At, node, types); },
+     [](const Node& node, const NodeTypes& types) { return prepare_pixel_quantized_depthwise(At, node, types); }},
     {"conv_i8_depthwise",
      [](const Node& node, const NodeTypes& types) { return can_quantized_depthwise(At, node, types); },
      [](const Node& node, const NodeTypes& types) { return prepare_quantized_depthwise(At, node, types); }},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/typing.hpp"
 
 namespace skerry::ops {
@@ -118,7 +119,8 @@ Expected<bool> slides_in_vectors(const kernels::Window& window) {
   return true;
 }
 
-void infer_pool(TypeContext& context) {
+namespace {
+void infer_plane_pool(TypeContext& context) {
   const TensorType& x = input(context, 0);
   std::optional<Dims> out;
   if (require_rank(context, 0, 3, 2 + Sliding::kMostAxes)) {
@@ -129,14 +131,19 @@ void infer_pool(TypeContext& context) {
   }
   set_output(context, 0, x.dtype, out);
 }
+}  // namespace
+
+void infer_pool(TypeContext& context) {
+  infer_either(context, infer_plane_pool);
+}
 
 kernels::Window pool_window(const Node& node, const NodeTypes& types) {
-  const Shape x = *types.inputs[0].static_shape();
+  const Shape x = planes_first(node, *types.inputs[0].static_shape());
   return Sliding(node, static_cast<std::size_t>(x.rank() - 2), {}).window(x);
 }
 
-std::int64_t pool_planes(const NodeTypes& types) {
-  const Shape x = *types.inputs[0].static_shape();
+std::int64_t pool_planes(const Node& node, const NodeTypes& types) {
+  const Shape x = planes_first(node, *types.inputs[0].static_shape());
   return x[0] * x[1];
 }
 

@@ -44,6 +44,6 @@ Expected<bool> slides_in_vectors(const kernels::Window& window);
 void infer_pool(TypeContext& context);
 /// The loops of a pool, and how many planes it has.
 kernels::Window pool_window(const Node& node, const NodeTypes& types);
-std::int64_t pool_planes(const NodeTypes& types);
+std::int64_t pool_planes(const Node& node, const NodeTypes& types);
 
 }  // namespace skerry::ops

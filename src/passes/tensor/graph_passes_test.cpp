@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <random>
 #include <skerry/compile.hpp>
 
 #include "ir/verify.hpp"
+#include "ops/nn/evaluate.hpp"
 #include "passes/pass.hpp"
 
 namespace skerry::passes {
@@ -151,6 +153,82 @@ TEST(FuseActivations, LeavesASumThatBroadcasts) {
   const ValueId w = graph.add_constant("w", Tensor(DType::f32, {2, 2, 1, 1}));
   graph.mark_output(graph.add("Add", {graph.add("Conv", {x, w}, "conv", type), one}, "y", type));
   EXPECT_EQ(pass("fuse_activations").run(graph).nodes().size(), 2U);
+}
+
+std::size_t count_of(const Graph& graph, std::string_view op) {
+  return static_cast<std::size_t>(std::ranges::count(graph.nodes(), op, &Node::op));
+}
+
+// Every kind of operator that images pass through: an image of 3 channels, convolutions of all kinds, pools, maps,
+// broadcast sums, a concatenation, and at the end operators that want channels first.
+Graph image_network(std::mt19937& random) {
+  Graph graph;
+  const auto weights = [&](const std::string& name, const Shape& shape) {
+    return graph.add_constant(name, random_tensor(random, shape, -1.0F));
+  };
+  const auto conv = [&](ValueId x, ValueId w, const std::string& name, std::int64_t groups, std::int64_t stride) {
+    const ValueId y = graph.add("Conv", {x, w}, name);
+    Node& node = graph.edit_node(graph.value(y).producer);
+    node.set("group", groups);
+    node.set("pads", std::vector<std::int64_t>{1, 1, 1, 1});
+    node.set("strides", std::vector<std::int64_t>{stride, stride});
+    return y;
+  };
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{2, 3, 9, 11}});
+  const ValueId first = conv(x, weights("w1", {16, 3, 3, 3}), "first", 1, 1);
+  const ValueId deep = conv(graph.add("Relu", {first}, "relu"), weights("w2", {16, 1, 3, 3}), "deep", 16, 2);
+  const ValueId sum = graph.add("Add", {deep, weights("shift", {16, 1, 1})}, "sum");
+  const ValueId whole = graph.add("Mul", {sum, weights("factor", {1})}, "whole");
+  const ValueId plane = graph.add("Sub", {weights("plane", {1, 16, 5, 6}), whole}, "plane_sum");
+  const ValueId both = graph.add("Concat", {plane, sum}, "both");
+  graph.edit_node(graph.value(both).producer).set("axis", std::int64_t{1});
+  const ValueId pooled = graph.add("MaxPool", {both}, "pooled");
+  graph.edit_node(graph.value(pooled).producer).set("kernel_shape", std::vector<std::int64_t>{2, 2});
+  const ValueId mean = graph.add("GlobalAveragePool", {pooled}, "mean");
+  const ValueId gated = graph.add("Mul", {pooled, mean}, "gated");
+  graph.mark_output(graph.add("Flatten", {gated}, "flat"));
+  graph.mark_output(graph.add("Flatten", {mean}, "means"));
+  graph.mark_output(pooled);
+  ops::infer_types(graph);
+  return graph;
+}
+
+TEST(ChannelsLast, KeepsWhatTheGraphComputesAndTurnsImagesOnlyAtTheBorders) {
+  std::mt19937 random(7);
+  const Graph before = image_network(random);
+  const Graph after = pass("channels_last").run(before);
+  ir::verify(after);
+  for (const Node& node : after.nodes()) {
+    const bool image = node.op == "Conv" || node.op.ends_with("Pool");
+    EXPECT_EQ(node.integer("channels_last", 0), image ? 1 : 0) << node.op;
+  }
+  // One for the output that is an image, one for what is made flat; a plane of one pixel is turned by its name alone.
+  EXPECT_EQ(count_of(after, "Transpose"), 2U);
+  EXPECT_EQ(count_of(after, "Reshape"), 1U);
+  const std::vector<Tensor> inputs = {random_tensor(random, {2, 3, 9, 11}, -1.0F)};
+  const auto expected = ops::evaluate(before, inputs, {}), found = ops::evaluate(after, inputs, {});
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(after.value(after.outputs()[i]).name, before.value(before.outputs()[i]).name);
+    ASSERT_EQ(found[i].shape(), expected[i].shape());
+    for (std::size_t k = 0; k < expected[i].as<float>().size(); ++k)
+      ASSERT_NEAR(found[i].as<float>()[k], expected[i].as<float>()[k], 1e-4) << "output " << i;
+  }
+  EXPECT_EQ(pass("channels_last").run(after).nodes().size(), after.nodes().size()) << "done twice";
+}
+
+TEST(ChannelsLast, LeavesConvolutionsThatNoKernelTakesThatWay) {
+  std::mt19937 random(8);
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{1, 4, 5, 5}});
+  const ValueId w = graph.add_input("w", {DType::f32, std::vector<Dim>{4, 4, 1, 1}});
+  const ValueId grouped = graph.add_constant("g", random_tensor(random, {4, 2, 1, 1}, -1.0F));
+  const ValueId y = graph.add("Conv", {graph.add("Conv", {x, w}, "unknown weights"), grouped}, "two groups");
+  graph.edit_node(graph.value(y).producer).set("group", std::int64_t{2});
+  graph.mark_output(y);
+  ops::infer_types(graph);
+  const Graph after = pass("channels_last").run(graph);
+  for (const Node& node : after.nodes()) EXPECT_EQ(node.find("channels_last"), nullptr);
 }
 
 TEST(RemoveDeadNodes, KeepsInputsAndWhatLeadsToAnOutput) {

@@ -1,0 +1,77 @@
+// A convolution with channels last is a product of rows of pixels and panels of weights:
+//
+//     y[p, o] = sum over rows of the window s, neighbours k:  x[p * stride + s, k] * w[s, k, o]
+//
+// where the neighbours k of one row of the window are kernel width x channels numbers that stand side by side. Only
+// where there is padding is x copied, a few rows at a time, so that no edge is special.
+
+#include <algorithm>
+
+#include "kernels/tensor/pixels.hpp"
+#include "kernels/tensor/pixels_loops.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+std::size_t at(std::int64_t extent) {
+  return static_cast<std::size_t>(extent);
+}
+
+}  // namespace
+
+PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias,
+                           bool planes_in)
+    : shape_(shape),
+      panel_(pixel_panel_width()),
+      depth_(at(shape.depth())),
+      pieces_(shape, shape.window.has_padding(), planes_in, panel_, sizeof(float)) {
+  const std::size_t outputs = at(shape.outputs), taps = at(shape.window.taps()), channels = at(shape.channels);
+  const std::size_t places = pieces_.panels() * panel_;
+  packed_ = base::Buffer::allocate(places * (depth_ + 1) * sizeof(float), base::MemoryBudget(), "packed weights");
+  const auto packed = packed_.as<float>();
+  std::ranges::fill(packed, 0.0F);
+  const std::size_t lanes = pixel_lanes();
+  for (std::size_t o = 0; o < outputs; ++o) {
+    const std::size_t first = o / panel_ * panel_, width = outputs - first <= lanes ? lanes : panel_;
+    float* to = packed.data() + first * depth_ + (o - first);
+    const float* from = weights.data() + o * depth_;
+    for (std::size_t tap = 0; tap < taps; ++tap) {
+      for (std::size_t c = 0; c < channels; ++c) to[pieces_.place(c, tap) * width] = from[c * taps + tap];
+    }
+  }
+  std::ranges::copy(bias, packed.data() + places * depth_);
+}
+
+void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end) const {
+  const Window& w = shape_.window;
+  const std::size_t outputs = at(shape_.outputs), lanes = pixel_lanes();
+  const float* weights = packed_.as<float>().data();
+  const float* bias = weights + pieces_.panels() * panel_ * depth_;
+  pieces_.for_each(scratch, [&](const PixelPieces::Piece& piece, std::byte* slot) {
+    const float* from = pieces_.input(piece, x, 0.0F, slot);
+    for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {
+      const std::size_t column = panel * panel_;
+      const std::size_t pixel = (piece.image * at(w.output[1]) + piece.row) * at(w.output[2]) + piece.pixel;
+      const std::size_t to = pixel * outputs + column;
+      run_pixel_rows({.x = from,
+                      .x_row = pieces_.x_row(),
+                      .x_pixel = pieces_.x_pixel(),
+                      .segments = pieces_.segments(),
+                      .length = pieces_.segment_length(),
+                      .w = weights + column * depth_,
+                      .bias = bias + column,
+                      .residual = end.residual == nullptr ? nullptr : end.residual + to,
+                      .y = y + to,
+                      .y_row = at(w.output[2]) * outputs,
+                      .y_pixel = outputs,
+                      .rows = piece.rows,
+                      .pixels = piece.pixels,
+                      .columns = std::min(panel_, outputs - column),
+                      .wide = outputs - column > lanes,
+                      .low = end.low,
+                      .high = end.high});
+    }
+  });
+}
+
+}  // namespace skerry::kernels

@@ -1,0 +1,224 @@
+#include "kernels/tensor/pixels_i8.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "base/memory.hpp"
+#include "base/threads.hpp"
+#include "kernels/tensor/pixels_i8_loops.hpp"
+#include "kernels/testing/conv_cases.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes random_bytes(std::mt19937& random, std::int64_t count) {
+  Bytes bytes(static_cast<std::size_t>(count));
+  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
+  return bytes;
+}
+
+struct Case {
+  ConvShape shape;
+  bool x_signed = false, w_signed = true;
+  std::int32_t x_zero = 0;
+  EndI8 end;
+  Bytes x, w;  // x with channels last
+  std::vector<std::int32_t> bias;
+  std::vector<float> scale;
+
+  Case(const ConvShape& s, std::mt19937& random, int trial)
+      : shape(s), x_signed(trial % 2 == 0), w_signed(trial % 3 != 0), x_zero(x_signed ? -7 : 121) {
+    end.zero = 3;
+    end.high = trial % 5 == 0 ? 200 : 255;
+    x = random_bytes(random, s.batch * s.channels * s.window.inputs());
+    w = random_bytes(random, s.outputs * s.depth());
+    for (std::int64_t o = 0; o < s.outputs; ++o) {
+      bias.push_back(static_cast<std::int32_t>(random() % 4000) - 2000);
+      scale.push_back(0.001F + 1e-4F * static_cast<float>(random() % 20));
+    }
+  }
+  QuantisedConvI8 conv() const { return {{w.data(), w_signed}, x_signed, x_zero, bias, scale}; }
+};
+
+std::int32_t number(std::uint8_t byte, bool is_signed) {
+  return is_signed ? static_cast<std::int8_t>(byte) : static_cast<std::int32_t>(byte);
+}
+
+// What the definition says of one output.
+std::uint8_t expected_at(const Case& c, std::int64_t image, std::int64_t oy, std::int64_t ox, std::int64_t o) {
+  const ConvShape& s = c.shape;
+  const Window& w = s.window;
+  std::int64_t sum = c.bias[static_cast<std::size_t>(o)];
+  for (std::int64_t i = 0; i < s.group_channels(); ++i) {
+    for (std::int64_t tap = 0; tap < w.taps(); ++tap) {
+      const std::int64_t y = w.position(1, oy, tap / w.kernel[2]), x = w.position(2, ox, tap % w.kernel[2]);
+      if (y < 0 || x < 0 || y >= w.input[1] || x >= w.input[2]) continue;
+      const std::int64_t channel = o / s.group_outputs() * s.group_channels() + i;
+      const std::int64_t pixel = (image * w.input[1] + y) * w.input[2] + x;
+      const auto value = number(c.x[static_cast<std::size_t>(pixel * s.channels + channel)], c.x_signed) - c.x_zero;
+      const std::uint8_t weight = c.w[static_cast<std::size_t>(o * s.depth() + i * w.taps() + tap)];
+      sum += static_cast<std::int64_t>(value) * (number(weight, c.w_signed) - (c.w_signed ? 0 : 128));
+    }
+  }
+  const float real = std::nearbyint(static_cast<float>(sum) * c.scale[static_cast<std::size_t>(o)]);
+  const auto q = static_cast<std::int64_t>(std::clamp(real, -1e6F, 1e6F)) + c.end.zero;
+  return static_cast<std::uint8_t>(std::clamp<std::int64_t>(q, c.end.low, c.end.high));
+}
+
+Bytes expected(const Case& c) {
+  Bytes y;
+  for (std::int64_t i = 0; i < c.shape.batch * c.shape.window.outputs(); ++i) {
+    const std::int64_t image = i / c.shape.window.outputs(), p = i % c.shape.window.outputs();
+    const std::int64_t width = c.shape.window.output[2];
+    for (std::int64_t o = 0; o < c.shape.outputs; ++o) y.push_back(expected_at(c, image, p / width, p % width, o));
+  }
+  return y;
+}
+
+Window flat_window(std::mt19937& random) {
+  Window w = testing::random_window(random);
+  w.input[0] = w.kernel[0] = w.stride[0] = w.dilation[0] = w.output[0] = 1;
+  w.pad_begin[0] = w.pad_end[0] = 0;
+  return w;
+}
+
+TEST(PixelsI8, ConvolutionAgreesWithTheDefinitionBitForBit) {
+  std::mt19937 random(27);
+  for (int trial = 0; trial < 60; ++trial) {
+    ConvShape s{1 + trial % 2, 1 + trial % 9, 1 + trial * 7 % 70, 1, flat_window(random)};
+    const Case c(s, random, trial);
+    for (const int threads : {1, 2}) {
+      const base::ThreadLimit limit(threads);
+      const PixelConvI8 conv(s, c.conv(), false);
+      auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+      Bytes y(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()));
+      conv.run(c.x.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()), c.end);
+      EXPECT_EQ(y, expected(c)) << testing::describe(s);
+    }
+  }
+}
+
+// Seven pixels wide, as the last layers of many networks, and enough work that pieces are shared.
+TEST(PixelsI8, RowsOfSevenPixelsAreTakenInPairs) {
+  std::mt19937 random(28);
+  ConvShape s{1, 256, 96, 1, {}};
+  s.window.input = s.window.output = {1, 7, 7};
+  s.window.kernel = {1, 3, 3};
+  s.window.pad_begin = s.window.pad_end = {0, 1, 1};
+  const Case c(s, random, 1);
+  const base::ThreadLimit limit(2);
+  const PixelConvI8 conv(s, c.conv(), false);
+  auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+  Bytes y(static_cast<std::size_t>(s.outputs * s.window.outputs()));
+  conv.run(c.x.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()), c.end);
+  EXPECT_EQ(y, expected(c));
+}
+
+TEST(PixelsI8, DepthwiseAgreesWithTheDefinitionBitForBit) {
+  std::mt19937 random(29);
+  for (int trial = 0; trial < 60; ++trial) {
+    const std::int64_t channels = 1 + trial * 5 % 90;
+    ConvShape s{1 + trial % 2, channels, channels, channels, flat_window(random)};
+    const Case c(s, random, trial);
+    const PixelDepthwiseI8 conv(s, c.conv());
+    Bytes y(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()));
+    conv.run(c.x.data(), y.data(), c.end);
+    EXPECT_EQ(y, expected(c)) << testing::describe(s);
+  }
+}
+
+// Every instruction set that this machine has gives what the plain loops give.
+TEST(PixelsI8, EveryInstructionSetGivesTheSame) {
+  std::mt19937 random(30);
+  constexpr std::size_t kChannels = 20, kWidth = 45, kRows = 3;
+  const Bytes x = random_bytes(random, kChannels * (kWidth + 2) * (kRows + 1) + 64);
+  const Bytes w = random_bytes(random, 2 * 15 * 32 * 4);
+  const std::vector<std::size_t> segments = {0, kChannels * (kWidth + 2)};
+  std::vector<std::int32_t> add(32, 77), weights(9 * kChannels, -5);
+  const std::vector<float> scale(32, 0.002F);
+  for (const PixelLoopsI8* loops : {vnni_pixel_loops_i8(), avx2_pixel_loops_i8()}) {
+    if (loops == nullptr) continue;
+    for (std::size_t pixels = 1; pixels <= kWidth; ++pixels) {
+      for (const std::size_t columns : {5, 16, 17, 32}) {
+        Bytes fast(kRows * kWidth * 32, 9), plain = fast;
+        PixelRowsI8 rows{x.data(),     kChannels * (kWidth + 2),
+                         kChannels,    segments,
+                         15,           reinterpret_cast<const std::int8_t*>(w.data()),
+                         add.data(),   static_cast<std::uint8_t>(pixels % 2 == 0 ? 0x80 : 0),
+                         fast.data(),  kWidth * 32,
+                         32,           kRows,
+                         pixels,       columns,
+                         columns > 16, {scale.data(), 4, 0, 255}};
+        loops->pixel_rows(rows);
+        rows.y = plain.data();
+        portable_pixel_loops_i8().pixel_rows(rows);
+        EXPECT_EQ(fast, plain) << pixels << " pixels, " << columns << " outputs";
+      }
+      Bytes fast(kWidth * kChannels, 9), plain = fast;
+      WindowRowI8 row{x.data(),
+                      pixels % 2 == 0,
+                      kChannels,
+                      kChannels * (kWidth + 2),
+                      kChannels,
+                      2,
+                      2,
+                      weights.data(),
+                      3 * kChannels,
+                      kChannels,
+                      add.data(),
+                      fast.data(),
+                      kChannels,
+                      pixels,
+                      kChannels,
+                      {scale.data(), 4, 0, 255}};
+      loops->window_row(row);
+      row.y = plain.data();
+      portable_pixel_loops_i8().window_row(row);
+      EXPECT_EQ(fast, plain) << pixels << " pixels";
+    }
+  }
+}
+
+TEST(PixelsI8, PoolsAgreeWithTheirDefinition) {
+  std::mt19937 random(31);
+  for (int trial = 0; trial < 40; ++trial) {
+    const Window w = flat_window(random);
+    const std::int64_t channels = 1 + trial * 7 % 150;
+    const bool is_signed = trial % 2 == 0;
+    const Bytes x = random_bytes(random, channels * w.inputs());
+    Bytes y(static_cast<std::size_t>(channels * w.outputs()));
+    PixelMaxI8(w, 1, channels).run({x.data(), is_signed}, y.data());
+    for (std::int64_t o = 0; o < w.outputs(); ++o) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        std::int32_t best = is_signed ? -128 : 0;
+        for (std::int64_t tap = 0; tap < w.taps(); ++tap) {
+          const std::int64_t iy = w.position(1, o / w.output[2], tap / w.kernel[2]);
+          const std::int64_t ix = w.position(2, o % w.output[2], tap % w.kernel[2]);
+          if (iy < 0 || ix < 0 || iy >= w.input[1] || ix >= w.input[2]) continue;
+          best = std::max(best, number(x[static_cast<std::size_t>((iy * w.input[2] + ix) * channels + c)], is_signed));
+        }
+        ASSERT_EQ(number(y[static_cast<std::size_t>(o * channels + c)], is_signed), best);
+      }
+    }
+    Bytes mean(static_cast<std::size_t>(channels));
+    quantized_pixel_mean({x.data(), is_signed}, {0.5F, 3}, 1, w.inputs(), channels, {0.25F, 5}, mean.data());
+    for (std::int64_t c = 0; c < channels; ++c) {
+      std::int64_t sum = 0;
+      for (std::int64_t p = 0; p < w.inputs(); ++p)
+        sum += number(x[static_cast<std::size_t>(p * channels + c)], is_signed) - 3;
+      const float scaled = static_cast<float>(sum) * (0.5F / (0.25F * static_cast<float>(w.inputs())));
+      const std::int64_t q = std::lround(std::nearbyint(scaled)) + 5;
+      ASSERT_EQ(number(mean[static_cast<std::size_t>(c)], is_signed),
+                std::clamp<std::int64_t>(q, is_signed ? -128 : 0, is_signed ? 127 : 255));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace skerry::kernels

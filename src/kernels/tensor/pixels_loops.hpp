@@ -1,0 +1,53 @@
+/// \file
+/// Inner loops over images with channels last, chosen for the instruction set at run time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace skerry::kernels {
+
+/// Outputs that stand side by side in a panel of packed weights; a last panel of at most half of them is half as wide.
+std::size_t pixel_panel_width() noexcept;
+/// Elements of a vector of f32.
+std::size_t pixel_lanes() noexcept;
+
+/// Some rows of outputs of one panel: for `rows` rows r, `pixels` pixels p and `columns` outputs o, with
+/// to = r * y_row + p * y_pixel + o,
+///   y[to] = clamp(bias[o] + residual[to] + sum over segments s and k < length of
+///                 x[r * x_row + p * x_pixel + segments[s] + k] * w[(s * length + k) * width + o]).
+struct PixelRows {
+  const float* x;
+  std::size_t x_row, x_pixel;
+  std::span<const std::size_t> segments;
+  std::size_t length;
+  const float *w, *bias;  ///< bias: as many numbers as the panel is wide
+  const float* residual;  ///< or null
+  float* y;
+  std::size_t y_row, y_pixel, rows, pixels, columns;
+  bool wide;  ///< whether the panel is of full width
+  float low, high;
+};
+void run_pixel_rows(const PixelRows& rows);
+
+/// What a window makes of the elements it sees of one channel.
+enum class WindowFold : std::uint8_t { convolve, max, sum };
+
+/// One row of outputs, each channel by itself: `taps_y` x `taps_x` elements x[p * x_pixel + i * x_row + j * tap + c]
+/// fold into y[p * y_pixel + c], beginning with start[c], for `channels` channels (a vector at least).
+struct WindowRow {
+  const float* x;
+  std::size_t x_pixel, x_row, tap, taps_y, taps_x;
+  const float* w;  ///< of tap (i, j): w[i * w_row + j * w_tap + c]; only to convolve
+  std::size_t w_row, w_tap;
+  const float* start;
+  const float* residual;  ///< or null
+  float* y;
+  std::size_t y_pixel, pixels, channels;
+  float scale;  ///< of the sum before it is kept within low and high
+  float low, high;
+};
+void run_window_row(WindowFold fold, const WindowRow& row);
+
+}  // namespace skerry::kernels

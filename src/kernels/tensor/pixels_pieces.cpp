@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/pixels.hpp"
+#include "kernels/tensor/scratch_slots.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+// What a piece reads of x again for each panel stays in the second-level cache, beside a panel.
+constexpr std::size_t kPieceBytes = 384 * 1024;
+// Less work than this is not shared out; more is cut into several pieces for each thread, so that none ends late.
+constexpr double kSharedFlops = 6e6;
+constexpr std::size_t kPiecesPerThread = 6;
+// Kernels of bytes read four at a time.
+constexpr std::size_t kSlack = 64;
+
+std::size_t whole_lines(std::size_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+std::size_t blocks(std::size_t extent, std::size_t size) {
+  return (extent + size - 1) / size;
+}
+std::size_t at(std::int64_t extent) {
+  return static_cast<std::size_t>(extent);
+}
+
+}  // namespace
+
+PixelPieces::PixelPieces(const ConvShape& shape, bool copies, bool planes_in, std::size_t panel,
+                         std::size_t element_bytes)
+    : shape_(shape), copies_(copies || planes_in), planes_in_(planes_in), panels_(blocks(at(shape.outputs), panel)) {
+  const Window& w = shape.window;
+  cut(static_cast<std::size_t>(base::thread_budget()), element_bytes);
+  const std::size_t channels = at(shape.channels), side = planes_in ? 1 : channels;
+  row_length_ = copies_ ? (pixels_ - 1) * at(w.stride[2]) + at((w.kernel[2] - 1) * w.dilation[2]) + 1 : at(w.input[2]);
+  x_row_ = row_length_ * channels;
+  x_pixel_ = at(w.stride[2]) * side;
+  const bool dense = w.dilation[2] == 1;
+  length_ = dense ? at(w.kernel[2]) * side : side;
+  for (std::size_t ky = 0; ky < at(w.kernel[1]); ++ky) {
+    for (std::size_t plane = 0; plane < channels / side; ++plane) {
+      const std::size_t row = ky * at(w.dilation[1]) * x_row_ + plane * row_length_;
+      for (std::size_t kx = 0; kx < (dense ? 1 : at(w.kernel[2])); ++kx)
+        segments_.push_back(row + kx * at(w.dilation[2]) * side);
+    }
+  }
+  if (!copies_) return;
+  const std::size_t rows = (rows_ - 1) * at(w.stride[1]) + at((w.kernel[1] - 1) * w.dilation[1]) + 1;
+  slot_bytes_ = whole_lines(rows * x_row_ * element_bytes + kSlack);
+}
+
+std::size_t PixelPieces::place(std::size_t channel, std::size_t tap) const noexcept {
+  const std::size_t channels = at(shape_.channels), width = at(shape_.window.kernel[2]);
+  if (planes_in_) return (tap / width * channels + channel) * width + tap % width;
+  return tap * channels + channel;
+}
+
+void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
+  const Window& w = shape_.window;
+  const std::size_t height = at(w.output[1]), width = at(w.output[2]);
+  pixels_ = std::max<std::size_t>(width, 1);
+  piece_panels_ = std::max<std::size_t>(panels_, 1);
+  if (height == 0 || width == 0 || shape_.batch == 0 || panels_ == 0) return;
+  const std::size_t pixel_bytes = std::max<std::size_t>(1, at(shape_.channels * w.stride[2]) * element_bytes);
+  const std::size_t row_bytes = width * pixel_bytes * at(w.stride[1]);
+  if (height > 1) {
+    row_blocks_ = blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height));
+    rows_ = blocks(height, row_blocks_);
+    row_blocks_ = blocks(height, rows_);
+  } else {
+    pixel_blocks_ = blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
+    pixels_ = std::min(blocks(blocks(width, pixel_blocks_), 14) * 14, width);
+    pixel_blocks_ = blocks(width, pixels_);
+  }
+  const std::size_t pieces = at(shape_.batch) * row_blocks_ * pixel_blocks_;
+  if (threads > 1 && shape_.flops() >= kSharedFlops) {
+    const std::size_t wanted = blocks(threads * kPiecesPerThread, pieces);
+    piece_panels_ = blocks(panels_, std::min(panels_, wanted));
+  }
+  panel_blocks_ = blocks(panels_, piece_panels_);
+  slots_ = std::clamp<std::size_t>(pieces * panel_blocks_, 1, std::min(threads, ScratchSlots::kMost));
+}
+
+template <class T>
+const T* PixelPieces::input(const Piece& piece, const T* x, T padding, std::byte* slot) const {
+  const Window& w = shape_.window;
+  const std::int64_t channels = shape_.channels, side = planes_in_ ? 1 : channels;
+  const T* image = x + static_cast<std::int64_t>(piece.image) * w.inputs() * channels;
+  const std::int64_t top = static_cast<std::int64_t>(piece.row) * w.stride[1] - w.pad_begin[1];
+  const std::int64_t left = static_cast<std::int64_t>(piece.pixel) * w.stride[2] - w.pad_begin[2];
+  if (!copies_) return image + (top * w.input[2] + left) * channels;
+  T* to = reinterpret_cast<T*>(slot);
+  const auto rows = static_cast<std::int64_t>(piece.rows - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
+  const auto length = static_cast<std::int64_t>(piece.pixels - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
+  const std::int64_t first = std::clamp<std::int64_t>(-left, 0, length);
+  const std::int64_t last = std::clamp<std::int64_t>(w.input[2] - left, first, length);
+  const auto copy_row = [&](const T* row, T* begin) {
+    std::fill_n(begin, first * side, padding);
+    std::copy_n(row + (left + first) * side, (last - first) * side, begin + first * side);
+    std::fill_n(begin + last * side, (length - last) * side, padding);
+  };
+  for (std::int64_t row = 0; row < rows; ++row, to += x_row_) {
+    const std::int64_t y = top + row;
+    if (y < 0 || y >= w.input[1]) {
+      std::fill_n(to, x_row_, padding);
+    } else if (!planes_in_) {
+      copy_row(image + y * w.input[2] * channels, to);
+    } else {
+      for (std::int64_t c = 0; c < channels; ++c)
+        copy_row(image + c * w.inputs() + y * w.input[2], to + c * static_cast<std::int64_t>(row_length_));
+    }
+  }
+  return reinterpret_cast<const T*>(slot);
+}
+
+template const float* PixelPieces::input(const Piece&, const float*, float, std::byte*) const;
+template const std::uint8_t* PixelPieces::input(const Piece&, const std::uint8_t*, std::uint8_t, std::byte*) const;
+
+void PixelPieces::run(std::span<std::byte> scratch, const Call& call) const {
+  const Window& w = shape_.window;
+  if (w.outputs() == 0 || shape_.outputs == 0) return;
+  const std::size_t image_pieces = row_blocks_ * pixel_blocks_ * panel_blocks_;
+  ScratchSlots slots(scratch.first(scratch_bytes()), slots_);
+  base::parallel_for(0, at(shape_.batch) * image_pieces, 1, [&](std::size_t begin, std::size_t last) {
+    const ScratchSlots::Slot slot(slots);
+    for (std::size_t i = begin; i < last; ++i) {
+      const std::size_t place = i % image_pieces / panel_blocks_;
+      Piece piece{};
+      piece.image = i / image_pieces;
+      piece.row = place / pixel_blocks_ * rows_;
+      piece.rows = std::min(rows_, at(w.output[1]) - piece.row);
+      piece.pixel = place % pixel_blocks_ * pixels_;
+      piece.pixels = std::min(pixels_, at(w.output[2]) - piece.pixel);
+      piece.panel = i % panel_blocks_ * piece_panels_;
+      piece.panels = std::min(piece_panels_, panels_ - piece.panel);
+      call(piece, slot.data());
+    }
+  });
+}
+
+}  // namespace skerry::kernels

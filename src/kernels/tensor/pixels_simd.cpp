@@ -1,0 +1,255 @@
+// Convolutions of float32 with channels last, one source for every instruction set, chosen at run time.
+//
+// A tile of y stays in registers while the products run (`#` is one vector of outputs):
+//
+//                            weights   k0  # #
+//                                      k1  # #
+//     pixels      k0 k1 k2 ...         k2  # #      one step: load a row of the weights,
+//       pixel 0    x  x  x               y # #      broadcast one input element per pixel,
+//       pixel 1    x  x  x               y # #      multiply and add
+//
+// Nothing of x is repacked: the elements that a row of the kernel sees are neighbours as they stand.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/tensor/pixels_simd.cpp"
+#ifndef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#endif
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "kernels/tensor/pixels_loops.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace skerry::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+constexpr std::size_t kVectors = 2;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
+constexpr std::size_t kPixels = 14;
+#else
+constexpr std::size_t kPixels = 6;
+#endif
+
+std::size_t panel_width() {
+  return kVectors * hn::Lanes(D());
+}
+
+// Where the pixels of a tile stand: side by side, or (paired) seven of each of two rows. They are reached from every
+// third one, so that addresses need few registers.
+template <std::size_t R, bool paired>
+struct TilePixels {
+  static constexpr std::size_t kBases = paired ? 6 : (R + 2) / 3;
+  static constexpr std::size_t base_row(std::size_t b) { return paired ? b / 3 : 0; }
+  static constexpr std::size_t base_pixel(std::size_t b) { return paired ? b % 3 * 3 : b * 3; }
+  static constexpr std::size_t row(std::size_t r) { return paired ? r / 7 : 0; }
+  static constexpr std::size_t pixel(std::size_t r) { return paired ? r % 7 : r; }
+  static constexpr std::size_t base(std::size_t r) { return row(r) * 3 + pixel(r) / 3; }
+};
+
+// R pixels and N vectors of outputs.
+template <class Pixels, std::size_t R, std::size_t N>
+HWY_INLINE void multiply(const PixelRows& rows, const float* x, V (&sum)[R][N]) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d), pixel = rows.x_pixel;
+  const float* HWY_RESTRICT w = rows.w;
+  for (const std::size_t segment : rows.segments) {
+    const float* base[Pixels::kBases];
+    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] =
+        x + segment + Pixels::base_row(b) * rows.x_row + Pixels::base_pixel(b) * pixel;
+    for (std::size_t k = 0; k < rows.length; ++k) {
+      // Opaque to the compiler, which would otherwise keep an address for every pixel and spill most of them.
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) asm("" : "+r"(base[b]));
+      V right[N];
+      _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, w + n * lanes);
+      w += N * lanes;
+      _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+        const V left = hn::Set(d, base[Pixels::base(r)][Pixels::pixel(r) % 3 * pixel]);
+        _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
+      }
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b)++ base[b];
+    }
+  }
+}
+
+// Residual added, then kept within bounds. A not-a-number stays, as comparisons with it are false.
+template <class Row>
+HWY_INLINE V finished(const Row& row, V sum, const float* residual) {
+  const D d;
+  if (residual != nullptr) sum = hn::Add(sum, hn::LoadU(d, residual));
+  const V low = hn::Set(d, row.low), high = hn::Set(d, row.high);
+  sum = hn::IfThenElse(hn::Lt(sum, low), low, sum);
+  return hn::IfThenElse(hn::Gt(sum, high), high, sum);
+}
+
+template <std::size_t R, std::size_t N, bool paired>
+void tile_of(const PixelRows& rows, std::size_t first, std::size_t at) {
+  using Pixels = TilePixels<R, paired>;
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  V sum[R][N];
+  _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
+    const V bias = hn::LoadU(d, rows.bias + n * lanes);
+    _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r][n] = bias;
+  }
+  multiply<Pixels>(rows, rows.x + first * rows.x_row + at * rows.x_pixel, sum);
+  const bool whole = rows.columns == N * lanes;
+  HWY_ALIGN float edge[2][hn::MaxLanes(d) * N] = {};
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    const std::size_t to = (first + Pixels::row(r)) * rows.y_row + (at + Pixels::pixel(r)) * rows.y_pixel;
+    const float* residual = rows.residual == nullptr ? nullptr : rows.residual + to;
+    if (!whole && residual != nullptr) residual = std::copy_n(residual, rows.columns, edge[1]) - rows.columns;
+    float* y = whole ? rows.y + to : edge[0];
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n)
+        hn::StoreU(finished(rows, sum[r][n], residual == nullptr ? nullptr : residual + n * lanes), d, y + n * lanes);
+    if (!whole) std::copy_n(edge[0], rows.columns, rows.y + to);
+  }
+}
+
+template <std::size_t N>
+void rows_of(const PixelRows& rows) {
+  std::size_t row = 0;
+  if constexpr (kPixels == 14) {
+    if (rows.pixels == 7) {
+      for (; row + 2 <= rows.rows; row += 2) tile_of<14, N, true>(rows, row, 0);
+    }
+  }
+  for (; row < rows.rows; ++row) {
+    std::size_t at = 0;
+    const auto step = [&](auto size) {
+      for (; rows.pixels - at >= size; at += size) tile_of<size, N, false>(rows, row, at);
+    };
+    if constexpr (kPixels == 14) {
+      // Sixteen go as two tiles of eight. Pixels 4 KiB apart share a set of the first-level cache, which holds fewer of
+      // them than fourteen.
+      while (rows.pixels - at >= 14 && rows.pixels - at != 16 && rows.x_pixel % 1024 != 0) {
+        tile_of<14, N, false>(rows, row, at);
+        at += 14;
+      }
+      step(std::integral_constant<std::size_t, 8>());
+      step(std::integral_constant<std::size_t, 7>());
+    } else {
+      step(std::integral_constant<std::size_t, 6>());
+    }
+    step(std::integral_constant<std::size_t, 4>());
+    step(std::integral_constant<std::size_t, 2>());
+    step(std::integral_constant<std::size_t, 1>());
+  }
+}
+
+void pixel_rows(const PixelRows& rows) {
+  if (rows.wide) return rows_of<2>(rows);
+  rows_of<1>(rows);
+}
+
+template <WindowFold F>
+HWY_INLINE V fold(V sum, V x, V w) {
+  if constexpr (F == WindowFold::convolve) return hn::MulAdd(w, x, sum);
+  if constexpr (F == WindowFold::sum) return hn::Add(sum, x);
+  // Not Max, whose answer for a NaN differs between instruction sets.
+  if constexpr (F == WindowFold::max) return hn::IfThenElse(hn::Gt(x, sum), x, sum);
+}
+
+// R vectors of outputs at channel c: of neighbouring pixels, or (across) of neighbouring channels of one pixel.
+template <WindowFold F, std::size_t R, bool across>
+HWY_INLINE void window_tile(const WindowRow& row, std::size_t pixel, std::size_t c) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d), x_step = across ? lanes : row.x_pixel, y_step = across ? lanes : row.y_pixel;
+  V sum[R];
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r] =
+      hn::LoadU(d, row.start + c + (across ? r * lanes : 0));
+  const float* x = row.x + pixel * row.x_pixel + c;
+  const float* w = row.w + c;
+  for (std::size_t i = 0; i < row.taps_y; ++i) {
+    for (std::size_t j = 0; j < row.taps_x; ++j) {
+      const float* from = x + i * row.x_row + j * row.tap;
+      const float* weight = w + i * row.w_row + j * row.w_tap;
+      V factor = sum[0];
+      if constexpr (F == WindowFold::convolve && !across) factor = hn::LoadU(d, weight);
+      _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+        if constexpr (F == WindowFold::convolve && across) factor = hn::LoadU(d, weight + r * lanes);
+        sum[r] = fold<F>(sum[r], hn::LoadU(d, from + r * x_step), factor);
+      }
+    }
+  }
+  const std::size_t at = pixel * row.y_pixel + c;
+  const V scale = hn::Set(d, row.scale);
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    if constexpr (F == WindowFold::sum) sum[r] = hn::Mul(sum[r], scale);
+    const float* residual = row.residual == nullptr ? nullptr : row.residual + at + r * y_step;
+    hn::StoreU(finished(row, sum[r], residual), d, row.y + at + r * y_step);
+  }
+}
+
+template <WindowFold F>
+void window_row(const WindowRow& row) {
+  const std::size_t lanes = hn::Lanes(D());
+  if (row.pixels < 4) {
+    for (std::size_t p = 0; p < row.pixels; ++p) {
+      std::size_t c = 0;
+      for (; c + 4 * lanes <= row.channels; c += 4 * lanes) window_tile<F, 4, true>(row, p, c);
+      for (; c < row.channels; c += lanes) window_tile<F, 1, true>(row, p, std::min(c, row.channels - lanes));
+    }
+    return;
+  }
+  // The last vector of channels begins earlier rather than ending past them: what it computes again is the same.
+  for (std::size_t c = 0; c < row.channels; c += lanes) {
+    const std::size_t channel = std::min(c, row.channels - lanes);
+    std::size_t p = 0;
+    for (; p + 8 <= row.pixels; p += 8) window_tile<F, 8, false>(row, p, channel);
+    for (; p + 4 <= row.pixels; p += 4) window_tile<F, 4, false>(row, p, channel);
+    for (; p < row.pixels; ++p) window_tile<F, 1, false>(row, p, channel);
+  }
+}
+
+void window_convolve(const WindowRow& row) {
+  window_row<WindowFold::convolve>(row);
+}
+void window_max(const WindowRow& row) {
+  window_row<WindowFold::max>(row);
+}
+void window_sum(const WindowRow& row) {
+  window_row<WindowFold::sum>(row);
+}
+std::size_t lanes_of() {
+  return hn::Lanes(D());
+}
+
+}  // namespace skerry::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace skerry::kernels {
+HWY_EXPORT(panel_width);
+HWY_EXPORT(pixel_rows);
+HWY_EXPORT(lanes_of);
+HWY_EXPORT(window_convolve);
+HWY_EXPORT(window_max);
+HWY_EXPORT(window_sum);
+
+std::size_t pixel_panel_width() noexcept {
+  return HWY_DYNAMIC_DISPATCH(panel_width)();
+}
+std::size_t pixel_lanes() noexcept {
+  return HWY_DYNAMIC_DISPATCH(lanes_of)();
+}
+void run_pixel_rows(const PixelRows& rows) {
+  HWY_DYNAMIC_DISPATCH(pixel_rows)(rows);
+}
+void run_window_row(WindowFold fold, const WindowRow& row) {
+  switch (fold) {
+    case WindowFold::convolve:
+      return HWY_DYNAMIC_DISPATCH(window_convolve)(row);
+    case WindowFold::max:
+      return HWY_DYNAMIC_DISPATCH(window_max)(row);
+    case WindowFold::sum:
+      return HWY_DYNAMIC_DISPATCH(window_sum)(row);
+  }
+}
+
+}  // namespace skerry::kernels
+#endif

@@ -1,0 +1,206 @@
+#include "kernels/tensor/pixels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/memory.hpp"
+#include "base/threads.hpp"
+#include "kernels/tensor/pool.hpp"
+#include "kernels/tensor/winograd.hpp"
+#include "kernels/testing/conv_cases.hpp"
+#include "kernels/testing/targets.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+using namespace testing;  // NOLINT(google-build-using-namespace)
+
+// Two axes of space.
+Window flat_window(std::mt19937& random) {
+  Window w = random_window(random);
+  w.input[0] = w.kernel[0] = w.stride[0] = w.dilation[0] = w.output[0] = 1;
+  w.pad_begin[0] = w.pad_end[0] = 0;
+  return w;
+}
+
+// [batch, channels, space] to [batch, space, channels], or back.
+std::vector<float> turned(const std::vector<float>& x, std::int64_t batch, std::int64_t channels, bool to_last) {
+  std::vector<float> y(x.size());
+  if (x.empty()) return y;
+  const auto space = static_cast<std::int64_t>(x.size()) / (batch * channels);
+  for (std::int64_t n = 0; n < batch; ++n) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t p = 0; p < space; ++p) {
+        const auto plane = static_cast<std::size_t>((n * channels + c) * space + p);
+        const auto pixel = static_cast<std::size_t>((n * space + p) * channels + c);
+        (to_last ? y[pixel] : y[plane]) = to_last ? x[plane] : x[pixel];
+      }
+    }
+  }
+  return y;
+}
+
+std::vector<float> convolved(const ConvShape& s, const Data& d, bool planes_in, int threads, const BlockEnd& end = {}) {
+  const base::ThreadLimit limit(threads);
+  const PixelConvF32 conv(s, d.w, d.bias, planes_in);
+  auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+  std::vector<float> y(d.expected.size());
+  const auto x = planes_in ? d.x : turned(d.x, s.batch, s.channels, true);
+  conv.run(x.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()), end);
+  return turned(y, s.batch, s.outputs, false);
+}
+
+TEST(Pixels, ConvolutionAgreesWithTheFormulaForAnyWindowAndThreadCount) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(17);
+    for (int trial = 0; trial < 80; ++trial) {
+      ConvShape s;
+      s.window = flat_window(random);
+      s.batch = 1 + trial % 2;
+      s.channels = 1 + trial % 5;
+      s.outputs = 1 + trial * 7 % 50;
+      const Data d = data_for(s);
+      const auto one = convolved(s, d, trial % 3 == 0, 1);
+      EXPECT_EQ(one, convolved(s, d, trial % 3 == 0, 2));
+      expect_near(s, one, d.expected);
+    }
+  });
+}
+
+// Pixels 4 KiB apart, rows and pixels cut into pieces, panels shared among threads.
+TEST(Pixels, ConvolutionsThatAreCutIntoPiecesAgree) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    for (const auto& [channels, height, width, kernel] :
+         {std::array<std::int64_t, 4>{1024, 1, 130, 1}, {64, 40, 29, 3}, {96, 9, 17, 3}, {48, 1, 3000, 1}}) {
+      ConvShape s{1, channels, 72, 1, {}};
+      s.window.input = s.window.output = {1, height, width};
+      s.window.kernel = {1, kernel, kernel};
+      s.window.pad_begin = s.window.pad_end = {0, kernel / 2, kernel / 2};
+      const Data d = data_for(s);
+      const auto one = convolved(s, d, false, 1);
+      EXPECT_EQ(one, convolved(s, d, false, 2));
+      expect_near(s, one, d.expected);
+    }
+  });
+}
+
+TEST(Pixels, ResidualIsAddedBeforeTheResultIsBounded) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(18);
+    for (const std::int64_t channels : {3, 16, 40}) {
+      ConvShape s{2, channels, channels, 1, flat_window(random)};
+      Data d = data_for(s);
+      const auto residual = random_floats(static_cast<std::int64_t>(d.expected.size()), 9);
+      for (std::size_t i = 0; i < residual.size(); ++i)
+        d.expected[i] = std::clamp(d.expected[i] + residual[i], -0.25F, 0.5F);
+      const auto last = turned(residual, s.batch, s.outputs, true);
+      BlockEnd end;
+      end.residual = last.data();
+      end.low = -0.25F;
+      end.high = 0.5F;
+      expect_near(s, convolved(s, d, false, 1, end), d.expected);
+    }
+  });
+}
+
+// Both tile sizes, extents that no tile divides, and a residual with bounds.
+TEST(Pixels, WinogradAgreesWithTheFormulaForAnyExtentAndThreadCount) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(21);
+    for (int trial = 0; trial < 14; ++trial) {
+      ConvShape s{1 + trial % 2, 16 * (1 + trial % 3), 16 * (1 + trial % 2), 1, {}};
+      if (trial == 13) s = {1, 160, 144, 1, {}};
+      s.window.kernel = {1, 3, 3};
+      s.window.input = {1, 3 + trial, 4 + 3 * trial % 17};
+      s.window.pad_begin = {0, trial % 2, 1};
+      s.window.pad_end = {0, 1, trial % 3};
+      for (const std::size_t axis : {1U, 2U})
+        s.window.output[axis] = s.window.input[axis] + s.window.pad_begin[axis] + s.window.pad_end[axis] - 2;
+      ASSERT_TRUE(WinogradF32::takes(s));
+      Data d = data_for(s);
+      const auto residual = random_floats(static_cast<std::int64_t>(d.expected.size()), 9);
+      for (std::size_t i = 0; i < residual.size(); ++i) d.expected[i] = std::max(d.expected[i] + residual[i], -0.5F);
+      const auto last = turned(residual, s.batch, s.outputs, true), x = turned(d.x, s.batch, s.channels, true);
+      BlockEnd end;
+      end.residual = last.data();
+      end.low = -0.5F;
+      std::vector<float> one;
+      for (const int threads : {1, 2}) {
+        const base::ThreadLimit limit(threads);
+        const WinogradF32 conv(s, d.w, d.bias);
+        auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+        std::vector<float> y(d.expected.size());
+        conv.run(x.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()), end);
+        if (threads == 1) one = y;
+        EXPECT_EQ(y, one);
+      }
+      const auto planes = turned(one, s.batch, s.outputs, false);
+      // Ten times what adding up may err by.
+      const double tolerance = 2e-5 * std::sqrt(static_cast<double>(s.depth()) + 1);
+      for (std::size_t i = 0; i < planes.size(); ++i) ASSERT_NEAR(planes[i], d.expected[i], tolerance) << describe(s);
+    }
+  });
+}
+
+TEST(Pixels, DepthwiseAgreesWithTheFormulaForAnyNumberOfChannels) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(19);
+    for (int trial = 0; trial < 80; ++trial) {
+      ConvShape s;
+      s.window = flat_window(random);
+      s.batch = 1 + trial % 2;
+      s.groups = s.channels = s.outputs = 1 + trial % 40;
+      const Data d = data_for(s);
+      PixelWindowF32 kernel(s.window, s.batch, s.channels);
+      kernel.pack(d.w, d.bias);
+      const auto x = turned(d.x, s.batch, s.channels, true);
+      for (const int threads : {1, 2}) {
+        const base::ThreadLimit limit(threads);
+        std::vector<float> y(d.expected.size());
+        kernel.convolve(x.data(), y.data());
+        expect_near(s, turned(y, s.batch, s.outputs, false), d.expected);
+      }
+    }
+  });
+}
+
+TEST(Pixels, PoolsAgreeWithTheFormulaForAnyWindow) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    std::mt19937 random(20);
+    for (int trial = 0; trial < 80; ++trial) {
+      const Window w = flat_window(random);
+      const std::int64_t channels = 1 + trial % 37;
+      const auto x = random_floats(channels * w.inputs(), 4);
+      std::vector<float> expected(static_cast<std::size_t>(channels * w.outputs())), y(expected.size());
+      const auto last = turned(x, 1, channels, true);
+      PixelWindowF32 kernel(w, 1, channels);
+      max_pool_ref(w, channels, false, view(x), view(expected), {});
+      kernel.begin_with(-std::numeric_limits<float>::infinity());
+      kernel.max(last.data(), y.data());
+      EXPECT_EQ(turned(y, 1, channels, false), expected);
+      kernel.begin_with(0.0F);
+      for (const bool count_padding : {false, true}) {
+        average_pool_ref(w, channels, count_padding, view(x), view(expected));
+        kernel.average(count_padding, last.data(), y.data());
+        const auto planes = turned(y, 1, channels, false);
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          if (std::isnan(expected[i])) continue;  // padding alone has no mean
+          ASSERT_NEAR(planes[i], expected[i], 1e-5);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace skerry::kernels

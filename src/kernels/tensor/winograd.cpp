@@ -1,0 +1,201 @@
+#include "kernels/tensor/winograd.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/pixels_loops.hpp"
+#include "kernels/tensor/scratch_slots.hpp"
+#include "kernels/tensor/winograd_loops.hpp"
+
+namespace skerry::kernels {
+namespace {
+
+// Weights of larger tiles are 36 numbers for each 9: only so many are worth it.
+constexpr std::int64_t kMostWeights = 128 * 128;
+// Tiles that are transformed together: two register tiles of pixels, and what is transformed stays in the cache.
+constexpr std::size_t kBlockTiles = 28;
+
+std::size_t at(std::int64_t extent) {
+  return static_cast<std::size_t>(extent);
+}
+std::size_t blocks(std::size_t extent, std::size_t size) {
+  return (extent + size - 1) / size;
+}
+
+// Rows of G: the transformed window is G g G^T.
+constexpr std::array<std::array<double, 3>, 6> kG4 = {{{1.0 / 4, 0, 0},
+                                                       {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                                       {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                                       {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                                       {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                                                       {0, 0, 1}}};
+constexpr std::array<std::array<double, 3>, 4> kG2 = {{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}};
+
+float transformed_weight(std::span<const float> g, std::span<const double, 3> rows,
+                         std::span<const double, 3> columns) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (std::size_t j = 0; j < 3; ++j) sum += rows[i] * columns[j] * static_cast<double>(g[i * 3 + j]);
+  }
+  return static_cast<float>(sum);
+}
+
+double tile_count(const ConvShape& s) {
+  const std::int64_t m = WinogradF32::tile_of(s);
+  const auto along = [m](std::int64_t extent) { return (extent + m - 1) / m; };
+  return static_cast<double>(s.batch * along(s.window.output[1]) * along(s.window.output[2]));
+}
+double position_count(const ConvShape& s) {
+  const std::int64_t side = WinogradF32::tile_of(s) + 2;
+  return static_cast<double>(side * side);
+}
+
+}  // namespace
+
+bool WinogradF32::takes(const ConvShape& s) noexcept {
+  const Window& w = s.window;
+  return s.groups == 1 && w.kernel == Window::Extents{1, 3, 3} && w.stride == Window::kOnes &&
+         w.dilation == Window::kOnes && w.input[0] == 1 && s.channels % 16 == 0 && s.outputs % 16 == 0;
+}
+
+std::int64_t WinogradF32::tile_of(const ConvShape& s) noexcept {
+  return s.channels * s.outputs <= kMostWeights ? 4 : 2;
+}
+
+double WinogradF32::flops(const ConvShape& s) noexcept {
+  return 2.0 * position_count(s) * tile_count(s) * static_cast<double>(s.channels * s.outputs);
+}
+
+double WinogradF32::moved_bytes(const ConvShape& s) noexcept {
+  const double weights = static_cast<double>(s.channels * s.outputs);
+  return 4.0 * position_count(s) * (2.0 * tile_count(s) * static_cast<double>(s.channels + s.outputs) + weights);
+}
+
+WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias)
+    : shape_(shape), m_(at(tile_of(shape))), positions_((m_ + 2) * (m_ + 2)), panel_(pixel_panel_width()) {
+  const std::size_t channels = at(shape.channels), outputs = at(shape.outputs);
+  const auto threads = static_cast<std::size_t>(base::thread_budget());
+  tiles_x_ = blocks(at(shape.window.output[2]), m_);
+  tiles_ = at(shape.batch) * blocks(at(shape.window.output[1]), m_) * tiles_x_;
+  // As many blocks as threads can share evenly.
+  block_ = std::max<std::size_t>(1, blocks(tiles_, blocks(blocks(tiles_, kBlockTiles), threads) * threads));
+  panels_ = blocks(outputs, panel_);
+  slots_ = std::clamp<std::size_t>(blocks(tiles_, block_), 1, std::min(threads, ScratchSlots::kMost));
+  const std::size_t floats = positions_ * (block_ * (channels + outputs) + channels);
+  slot_bytes_ = blocks(floats * sizeof(float), 64) * 64;
+
+  const std::size_t position_floats = panels_ * panel_ * channels, places = panels_ * panel_;
+  packed_ = base::Buffer::allocate((positions_ * position_floats + 2 * places) * sizeof(float), base::MemoryBudget(),
+                                   "packed weights");
+  const auto packed = packed_.as<float>();
+  std::ranges::fill(packed, 0.0F);
+  const std::size_t side = m_ + 2, lanes = pixel_lanes();
+  base::parallel_for(0, outputs, 16, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t o = begin; o < end; ++o) {
+      const std::size_t first = o / panel_ * panel_, width = outputs - first <= lanes ? lanes : panel_;
+      for (std::size_t c = 0; c < channels; ++c) {
+        const auto g = weights.subspan((o * channels + c) * 9, 9);
+        for (std::size_t p = 0; p < positions_; ++p) {
+          const auto& rows = m_ == 4 ? kG4[p / side] : kG2[p / side];
+          const auto& columns = m_ == 4 ? kG4[p % side] : kG2[p % side];
+          packed[p * position_floats + first * channels + c * width + (o - first)] =
+              transformed_weight(g, rows, columns);
+        }
+      }
+    }
+  });
+  std::ranges::copy(bias, packed.data() + positions_ * position_floats);
+}
+
+// Tiles at the edges are copied with the padding that they see.
+void WinogradF32::transform_input(std::size_t tile, const float* x, float* patch, float* v, std::size_t stride) const {
+  const Window& w = shape_.window;
+  const std::size_t channels = at(shape_.channels), image_tiles = tiles_ / at(shape_.batch);
+  const auto m = static_cast<std::int64_t>(m_), side = m + 2;
+  const auto in_image = static_cast<std::int64_t>(tile % image_tiles), across = static_cast<std::int64_t>(tiles_x_);
+  const std::int64_t top = in_image / across * m - w.pad_begin[1], left = in_image % across * m - w.pad_begin[2];
+  const float* image = x + tile / image_tiles * at(w.inputs()) * channels;
+  if (top >= 0 && left >= 0 && top + side <= w.input[1] && left + side <= w.input[2]) {
+    winograd_input(m_, image + (top * w.input[2] + left) * shape_.channels, at(w.input[2]) * channels, channels, v,
+                   stride);
+    return;
+  }
+  std::fill_n(patch, positions_ * channels, 0.0F);
+  const std::int64_t first = std::max<std::int64_t>(0, -left), last = std::min(side, w.input[2] - left);
+  for (std::int64_t i = std::max<std::int64_t>(0, -top); i < std::min(side, w.input[1] - top); ++i) {
+    if (last <= first) break;
+    std::copy_n(image + ((top + i) * w.input[2] + left + first) * shape_.channels, (last - first) * shape_.channels,
+                patch + (i * side + first) * shape_.channels);
+  }
+  winograd_input(m_, patch, at(side) * channels, channels, v, stride);
+}
+
+void WinogradF32::run_block(std::size_t first, std::size_t count, const float* x, float* y, float* scratch,
+                            const BlockEnd& end) const {
+  const Window& w = shape_.window;
+  const std::size_t channels = at(shape_.channels), outputs = at(shape_.outputs);
+  const std::size_t image_tiles = tiles_ / at(shape_.batch);
+  float* v = scratch;
+  float* sums = v + positions_ * block_ * channels;
+  float* patch = sums + positions_ * block_ * outputs;
+  for (std::size_t i = 0; i < count; ++i) transform_input(first + i, x, patch, v + i * channels, block_ * channels);
+
+  const float* weights = packed_.as<float>().data();
+  const std::size_t position_floats = panels_ * panel_ * channels;
+  const float* bias = weights + positions_ * position_floats;
+  const std::size_t segment = 0;
+  for (std::size_t p = 0; p < positions_; ++p) {
+    for (std::size_t panel = 0; panel < panels_; ++panel) {
+      const std::size_t column = panel * panel_;
+      run_pixel_rows({.x = v + p * block_ * channels,
+                      .x_row = 0,
+                      .x_pixel = channels,
+                      .segments = {&segment, 1},
+                      .length = channels,
+                      .w = weights + p * position_floats + column * channels,
+                      .bias = bias + panels_ * panel_,
+                      .residual = nullptr,
+                      .y = sums + p * block_ * outputs + column,
+                      .y_row = 0,
+                      .y_pixel = outputs,
+                      .rows = 1,
+                      .pixels = count,
+                      .columns = std::min(panel_, outputs - column),
+                      .wide = outputs - column > pixel_lanes(),
+                      .low = -BlockEnd::kUnbounded,
+                      .high = BlockEnd::kUnbounded});
+    }
+  }
+
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t tile = (first + i) % image_tiles, image = (first + i) / image_tiles;
+    const std::size_t row = tile / tiles_x_ * m_, column = tile % tiles_x_ * m_;
+    const std::size_t to = ((image * at(w.output[1]) + row) * at(w.output[2]) + column) * outputs;
+    winograd_output(m_, {.s = sums + i * outputs,
+                         .s_position = block_ * outputs,
+                         .outputs = outputs,
+                         .bias = bias,
+                         .residual = end.residual == nullptr ? nullptr : end.residual + to,
+                         .y = y + to,
+                         .y_row = at(w.output[2]) * outputs,
+                         .rows = std::min(m_, at(w.output[1]) - row),
+                         .columns = std::min(m_, at(w.output[2]) - column),
+                         .low = end.low,
+                         .high = end.high});
+  }
+}
+
+void WinogradF32::run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end) const {
+  if (tiles_ == 0) return;
+  ScratchSlots slots(scratch.first(scratch_bytes()), slots_);
+  base::parallel_for(0, blocks(tiles_, block_), 1, [&](std::size_t begin, std::size_t last) {
+    const ScratchSlots::Slot slot(slots);
+    for (std::size_t b = begin; b < last; ++b) {
+      const std::size_t first = b * block_;
+      run_block(first, std::min(block_, tiles_ - first), x, y, reinterpret_cast<float*>(slot.data()), end);
+    }
+  });
+}
+
+}  // namespace skerry::kernels

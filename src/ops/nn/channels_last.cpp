@@ -1,0 +1,198 @@
+#include "ops/nn/channels_last.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "kernels/tensor/pixels.hpp"
+#include "kernels/tensor/winograd.hpp"
+#include "ops/nn/dense.hpp"
+#include "ops/nn/sliding.hpp"
+#include "ops/nn/typing.hpp"
+
+namespace skerry::ops {
+namespace {
+
+using kernels::ConvShape;
+using kernels::PixelWindowF32;
+using kernels::Rate;
+using kernels::Window;
+
+constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3;
+constexpr std::int64_t kWinogradChannels = 32, kWinogradExtent = 12;
+
+bool planes_in(const Node& node) {
+  return node.integer("planes_in", 0) != 0;
+}
+
+TensorType channels_to(std::size_t from, std::size_t to, TensorType type) {
+  if (!type.shape || type.shape->size() < 3) return type;
+  Dims& dims = *type.shape;
+  const Dim channels = dims[from == 1 ? 1 : dims.size() - 1];
+  dims.erase(from == 1 ? dims.begin() + 1 : dims.end() - 1);
+  dims.insert(to == 1 ? dims.begin() + 1 : dims.end(), channels);
+  return type;
+}
+
+Expected<bool> flat(const Window& w) {
+  if (w.input[0] != 1 || w.kernel[0] != 1 || w.pad_begin[0] != 0 || w.pad_end[0] != 0)
+    return Unexpected{"three spatial axes"};
+  return true;
+}
+
+Expected<bool> takes_conv(const Node& node, const NodeTypes& types, const ConvShape& s) {
+  if (!channels_last(node)) return Unexpected{"channels stand first"};
+  if (!is_f32(types)) return no_kernel(types.inputs[kX].dtype);
+  if (types.constants[kWeights] == nullptr) return Unexpected{"the weights are not constant"};
+  if (has_input(node, kBias) && constant_floats(types, kBias).empty()) return Unexpected{"the bias is not constant"};
+  return flat(s.window);
+}
+
+ConvShape shape_of(const Node& node, const NodeTypes& types) {
+  return conv_shape(node, types, kX, kWeights);
+}
+
+const float* x_of(const KernelArguments& a) {
+  return a.inputs[kX].as<float>().data();
+}
+float* y_of(const KernelArguments& a) {
+  return a.outputs[0].as<float>().data();
+}
+
+Prepared pool(const Window& window, const Shape& x, bool largest, bool count_padding) {
+  // shared: std::function copies its target
+  const auto kernel = std::make_shared<PixelWindowF32>(window, x[0], x[1]);
+  kernel->begin_with(largest ? -std::numeric_limits<float>::infinity() : 0.0F);
+  return {[kernel, largest, count_padding](const KernelArguments& a) {
+            if (largest) return kernel->max(x_of(a), y_of(a));
+            kernel->average(count_padding, x_of(a), y_of(a));
+          },
+          0, kernel->packed_bytes()};
+}
+
+Window whole(const Shape& x) {
+  Window window;
+  for (int axis = 2; axis < x.rank(); ++axis) {
+    const auto to = static_cast<std::size_t>(axis + 3 - x.rank());
+    window.input[to] = window.kernel[to] = x[axis];
+  }
+  return window;
+}
+
+}  // namespace
+
+bool channels_last(const Node& node) {
+  return node.integer("channels_last", 0) != 0;
+}
+
+Shape planes_first(const Node& node, const Shape& x) {
+  if (!channels_last(node) || planes_in(node)) return x;
+  return *channels_to(2, 1, TensorType::of(DType::f32, x)).static_shape();
+}
+
+void infer_either(TypeContext& context, void (*rule)(TypeContext&)) {
+  if (!channels_last(context.node)) return rule(context);
+  const TensorType x = planes_in(context.node) ? input(context, kX) : channels_to(2, 1, input(context, kX));
+  std::vector<const TensorType*> inputs(context.inputs.begin(), context.inputs.end());
+  inputs[kX] = &x;
+  TypeContext inner{context.node, inputs, context.constants, context.dims, context.outputs, context.output_dims};
+  rule(inner);
+  context.outputs = std::move(inner.outputs);
+  context.outputs[0] = channels_to(1, 2, std::move(context.outputs[0]));
+}
+
+Cost can_pixel_conv(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  const auto takes = takes_conv(node, types, s);
+  if (!takes) return Unexpected{takes.error()};
+  if (s.groups != 1) return Unexpected{"more than one group"};
+  return std::vector<kernels::Work>{{Rate::gemm_f32, s.flops()},
+                                    {Rate::stream_cached, static_cast<double>(bytes(types.inputs[kX]))}};
+}
+
+Prepared prepare_pixel_conv(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::PixelConvF32>(
+      shape_of(node, types), constant_floats(types, kWeights), constant_floats(types, kBias), planes_in(node));
+  return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
+            conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
+          },
+          conv->scratch_bytes(), conv->packed_bytes()};
+}
+
+Cost can_winograd(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  const auto takes = takes_conv(node, types, s);
+  if (!takes) return Unexpected{takes.error()};
+  if (planes_in(node)) return Unexpected{"its input stands with channels first"};
+  if (!kernels::WinogradF32::takes(s)) return Unexpected{"no window of 3 x 3 at stride 1, or odd numbers of channels"};
+  // Measured: below these the transforms cost what the products save.
+  if (std::min(s.channels, s.outputs) < kWinogradChannels ||
+      std::min(s.window.output[1], s.window.output[2]) < kWinogradExtent)
+    return Unexpected{"too few channels or pixels for transforms to pay"};
+  return std::vector<kernels::Work>{{Rate::gemm_f32, kernels::WinogradF32::flops(s)},
+                                    {Rate::stream_cached, kernels::WinogradF32::moved_bytes(s)}};
+}
+
+Prepared prepare_winograd(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::WinogradF32>(
+      shape_of(node, types), constant_floats(types, kWeights), constant_floats(types, kBias));
+  return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
+            conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
+          },
+          conv->scratch_bytes(), conv->packed_bytes()};
+}
+
+Cost can_pixel_depthwise(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  const auto takes = takes_conv(node, types, s);
+  if (!takes) return Unexpected{takes.error()};
+  if (s.group_channels() != 1 || s.group_outputs() != 1) return Unexpected{"not one channel per group"};
+  if (planes_in(node)) return Unexpected{"its input stands with channels first"};
+  return slide(types, s.window, s.batch * s.outputs);
+}
+
+Prepared prepare_pixel_depthwise(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  // shared: std::function copies its target
+  const auto kernel = std::make_shared<PixelWindowF32>(s.window, s.batch, s.outputs);
+  kernel->pack(constant_floats(types, kWeights), constant_floats(types, kBias));
+  return {[kernel, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
+            kernel->convolve(x_of(a), y_of(a), end.f32(a));
+          },
+          0, kernel->packed_bytes()};
+}
+
+Cost can_pixel_pool(const Node& node, const NodeTypes& types) {
+  if (!channels_last(node)) return Unexpected{"channels stand first"};
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  if (types.outputs.size() > 1 && node.outputs[1] != kNoValue) return Unexpected{"indices are wanted"};
+  const Window window = pool_window(node, types);
+  const auto takes = flat(window);
+  if (!takes) return Unexpected{takes.error()};
+  return slide(types, window, pool_planes(node, types));
+}
+
+Prepared prepare_pixel_max(const Node& node, const NodeTypes& types) {
+  return pool(pool_window(node, types), planes_first(node, *types.inputs[0].static_shape()), true, false);
+}
+Prepared prepare_pixel_average(const Node& node, const NodeTypes& types) {
+  return pool(pool_window(node, types), planes_first(node, *types.inputs[0].static_shape()), false,
+              node.integer("count_include_pad", 0) != 0);
+}
+
+Cost can_pixel_mean(const Node& node, const NodeTypes& types) {
+  if (!channels_last(node)) return Unexpected{"channels stand first"};
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  if (types.inputs[0].shape->size() > 4) return Unexpected{"three spatial axes"};
+  return stream_all(types);
+}
+
+Prepared prepare_pixel_mean(const Node& node, const NodeTypes& types) {
+  const Shape x = planes_first(node, *types.inputs[0].static_shape());
+  return pool(whole(x), x, false, false);
+}
+
+}  // namespace skerry::ops

@@ -4,8 +4,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // after highway.h
-#include <hwy/contrib/math/math-inl.h>
-
+#include "kernels/tensor/functions_simd.hpp"
+//
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -18,10 +18,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
 enum class Fold { sum, squares, max, min };
 
 template <Fold F>
@@ -97,28 +93,6 @@ void fold_columns_of(int f, const float* x, std::size_t length, std::size_t stri
   if (f == static_cast<int>(Fold::squares)) return fold_columns<Fold::squares>(x, length, stride, y, width);
   if (f == static_cast<int>(Fold::max)) return fold_columns<Fold::max>(x, length, stride, y, width);
   return fold_columns<Fold::min>(x, length, stride, y, width);
-}
-
-// exp(x) for x <= 0, within 2 ulp; 0 below -87.3, where the result would be subnormal;
-// not-a-number stays. With n = round(x / ln 2) the rest
-// x - n ln 2 (in two parts, so that nothing is lost) is within ln 2 / 2, where the series of exp needs seven terms.
-HWY_INLINE V exp_below_zero(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const V lowest = hn::Set(d, -87.3F);
-  const V clamped = hn::Max(x, lowest);
-  const auto n = hn::NearestInt(hn::Mul(clamped, hn::Set(d, 1.442695041F)));
-  const V whole = hn::ConvertTo(d, n);
-  V r = hn::NegMulAdd(whole, hn::Set(d, 0.693359375F), x);
-  r = hn::NegMulAdd(whole, hn::Set(d, -2.12194440e-4F), r);
-  V p = hn::Set(d, 1.0F / 720.0F);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 120.0F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 24.0F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0F / 6.0F));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
-  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
-  return hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Mul(p, power));
 }
 
 // y = exp(x - shift) for x <= shift; gives the sum of y.

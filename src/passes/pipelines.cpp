@@ -65,8 +65,9 @@ Names graph_pipeline(Level level) {
       return {"fuse_quantized", "fold_constants", "remove_dead_nodes"};
     case Level::high:
       // Before constants are folded: a folded bias has lost its integers.
-      return {"fuse_quantized",   "fold_constants", "fold_batch_norms",
-              "fuse_activations", "channels_last",  "remove_dead_nodes"};
+      // What patterns leave behind is removed before uses are counted again.
+      return {"fuse_quantized", "fold_constants",    "fold_batch_norms", "fuse_layer_norms", "fuse_gelu",
+              "fuse_attention", "remove_dead_nodes", "fuse_activations", "channels_last",    "remove_dead_nodes"};
   }
   return {};
 }

@@ -2,6 +2,7 @@
 #include <skerry/error.hpp>
 #include <utility>
 
+#include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "ops/hybrid/circuit.hpp"
 #include "ops/nn/evaluate.hpp"
@@ -234,6 +235,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   }
   report.rates_measured = rates.measured;
 
+  const base::ThreadLimit threads(report.threads);  // a kernel asks for scratch for each thread
   for (NodeId id = 0; id < plan.graph.nodes().size(); ++id) {
     const Node& node = plan.graph.node(id);
     Step step;

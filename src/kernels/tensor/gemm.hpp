@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
+
+#include "kernels/tensor/unary.hpp"
 
 namespace skerry::kernels {
 
@@ -49,30 +52,36 @@ struct GemmBlock {
   std::size_t c_row;
   GemmStart start;
   const float* bias;
+  bool left_packed = true;  ///< else element (i, k) of the left matrix stands at i * left_width + k
 };
 /// On the calling thread. depth may be 0. Each element is start + the products in the order of the depth.
 void gemm_block(const GemmBlock& block);
 
 /// What becomes of a finished block while it is in the cache: a tensor of the result's shape is added (where there is
-/// one), then it is kept within bounds; not-a-number stays.
+/// one), then it is kept within bounds, where not-a-number stays, then a function is taken of each element.
 struct BlockEnd {
   const float* residual = nullptr;  ///< the whole tensor
   float low, high;                  ///< infinite: unbounded
+  std::optional<Unary> function;    ///< one that unary_f32 takes without parameters
   bool bounds() const noexcept { return low > -kUnbounded || high < kUnbounded; }
-  bool any() const noexcept { return residual != nullptr || bounds(); }
+  bool any() const noexcept { return residual != nullptr || bounds() || function; }
   static constexpr float kUnbounded = std::numeric_limits<float>::infinity();
   BlockEnd() noexcept : low(-kUnbounded), high(kUnbounded) {}
 };
 /// c [rows, columns] at row stride `row`, and the residual's same block, which may be null.
 void finish_block(float* c, const float* residual, std::size_t rows, std::size_t columns, std::size_t row, float low,
                   float high);
+/// All of `end` on a block [rows, columns] at row stride `row` that begins at element `at` of the whole tensor.
+void finish_block(float* c, std::size_t at, std::size_t rows, std::size_t columns, std::size_t row,
+                  const BlockEnd& end);
 /// A whole tensor, shared by the threads.
 void finish_tensor(float* y, std::size_t count, const BlockEnd& end);
 
-/// c [rows, columns] (dense) = start + left * right with both sides packed, in blocks shared by the threads. The result
-/// does not depend on their number. bias: `rows` or `columns` floats as `start` says.
-void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
-                 GemmStart start, const float* bias, float* c);
+/// c [rows, columns] (dense) = end(start + left * right) with a packed right side, in blocks shared by the threads. The
+/// result does not depend on their number. left_row: distance of the left side's rows, 0 where it is packed. bias:
+/// `rows` or `columns` floats as `start` says.
+void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, std::size_t left_row,
+                 const float* right, GemmStart start, const float* bias, float* c, const BlockEnd& end = {});
 
 /// The same with a right side that is not packed, for left sides of so few rows that packing would cost more than the
 /// product: column j of depth k stands at right[k * right_row + j]. edge: room for packed_right_floats(depth, 1).

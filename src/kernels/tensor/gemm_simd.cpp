@@ -44,28 +44,77 @@ GemmTile tile() {
   return {kRows, kVectors * hn::Lanes(D())};
 }
 
+// Weights are read once in a run, so they come from memory: while the tiles of one panel are computed, the next panel
+// is asked for, a line for every few depths.
+constexpr std::size_t kDepthsPerLine = 4, kLine = 64 / sizeof(float);
+
+// Where the left side's elements stand: row r of depth k at data[r * row + k * column]; packed, a row is one apart.
+struct Left {
+  const float* data;
+  std::size_t row;
+  bool packed;
+};
+
 // Loops over R and N are unrolled in full, so that g++ keeps `sum` in registers.
 template <std::size_t R, std::size_t N>
-HWY_INLINE void multiply(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t b_row, std::size_t depth,
-                         V (&sum)[R][N]) {
+HWY_INLINE void step(const float* (&a)[R], std::size_t at, const float* HWY_RESTRICT b, V (&sum)[R][N]) {
   const D d;
-  const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t k = 0; k < depth; ++k) {
-    V right[N];
-    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, b + n * lanes);
-    _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
-      const V left = hn::Set(d, a[r]);
-      _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
-    }
-    a += kRows;
-    b += b_row;
+  V right[N];
+  _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, b + n * hn::Lanes(d));
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    const V left = hn::Set(d, a[r][at]);
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
   }
+}
+
+// A tile of few rows would wait for its own additions: depths are shared out among S sums, which are joined in order.
+template <std::size_t R, std::size_t N, std::size_t S>
+HWY_INLINE void multiply_at(const float* (&a)[R], std::size_t column, const float* HWY_RESTRICT b, std::size_t b_row,
+                            std::size_t depth, const float* ahead, V (&sum)[R][N]) {
+  const D d;
+  std::size_t k = 0;
+  if constexpr (R == kRows && N == kVectors) {
+    for (; k + kDepthsPerLine <= depth; k += kDepthsPerLine) {
+      __builtin_prefetch(ahead + k / kDepthsPerLine * kLine, 0, 2);
+      _Pragma("GCC unroll 4") for (std::size_t s = 0; s < kDepthsPerLine; ++s)
+          step<R, N>(a, (k + s) * column, b + (k + s) * b_row, sum);
+    }
+  }
+  if constexpr (S > 1) {
+    V other[S - 1][R][N];
+    _Pragma("GCC unroll 16") for (std::size_t s = 0; s + 1 < S; ++s) {
+      _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+        _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) other[s][r][n] = hn::Zero(d);
+      }
+    }
+    for (; k + S <= depth; k += S) {
+      step<R, N>(a, k * column, b + k * b_row, sum);
+      _Pragma("GCC unroll 16") for (std::size_t s = 0; s + 1 < S; ++s)
+          step<R, N>(a, (k + s + 1) * column, b + (k + s + 1) * b_row, other[s]);
+    }
+    _Pragma("GCC unroll 16") for (std::size_t s = 0; s + 1 < S; ++s) {
+      _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+        _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::Add(sum[r][n], other[s][r][n]);
+      }
+    }
+  }
+  for (; k < depth; ++k) step<R, N>(a, k * column, b + k * b_row, sum);
+}
+
+template <std::size_t R, std::size_t N>
+HWY_INLINE void multiply(const Left& left, const float* b, std::size_t b_row, std::size_t depth, const float* ahead,
+                         V (&sum)[R][N]) {
+  constexpr std::size_t kSums = kRows == 8 ? (R * N <= 3 ? 4 : R * N <= 6 ? 2 : 1) : 1;
+  const float* a[R];
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) a[r] = left.data + (left.packed ? r : r * left.row);
+  if (left.packed) return multiply_at<R, N, kSums>(a, kRows, b, b_row, depth, ahead, sum);
+  multiply_at<R, N, kSums>(a, 1, b, b_row, depth, ahead, sum);
 }
 
 // One tile of R rows and N vectors, of which `columns` results are wanted.
 template <std::size_t R, std::size_t N>
-void tile_of(const float* a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
-             std::size_t columns, GemmStart start, const float* bias) {
+void tile_of(const Left& a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
+             std::size_t columns, GemmStart start, const float* bias, const float* ahead) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   const bool whole = columns == N * lanes;
@@ -91,7 +140,7 @@ void tile_of(const float* a, const float* b, std::size_t b_row, std::size_t dept
       }
     }
   }
-  multiply<R, N>(a, b, b_row, depth, sum);
+  multiply<R, N>(a, b, b_row, depth, ahead, sum);
   _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
     float* to = whole ? c + r * c_row : edge;
     _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) hn::StoreU(sum[r][n], d, to + n * lanes);
@@ -100,28 +149,49 @@ void tile_of(const float* a, const float* b, std::size_t b_row, std::size_t dept
 }
 
 template <std::size_t R>
-void tile_rows(const float* a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
-               std::size_t columns, GemmStart start, const float* bias) {
+void tile_rows(const Left& a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
+               std::size_t columns, GemmStart start, const float* bias, const float* ahead) {
   const std::size_t lanes = hn::Lanes(D());
-  if (columns > 2 * lanes) return tile_of<R, 3>(a, b, b_row, depth, c, c_row, columns, start, bias);
-  if (columns > lanes) return tile_of<R, 2>(a, b, b_row, depth, c, c_row, columns, start, bias);
-  tile_of<R, 1>(a, b, b_row, depth, c, c_row, columns, start, bias);
+  if (columns > 2 * lanes) return tile_of<R, 3>(a, b, b_row, depth, c, c_row, columns, start, bias, ahead);
+  if (columns > lanes) return tile_of<R, 2>(a, b, b_row, depth, c, c_row, columns, start, bias, ahead);
+  tile_of<R, 1>(a, b, b_row, depth, c, c_row, columns, start, bias, ahead);
 }
 
 // Up to kRows rows: the largest tile that fits, then the next.
-void tile_any(const float* a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
-              std::size_t rows, std::size_t columns, GemmStart start, const float* bias) {
+void tile_any(const Left& a, const float* b, std::size_t b_row, std::size_t depth, float* c, std::size_t c_row,
+              std::size_t rows, std::size_t columns, GemmStart start, const float* bias, const float* ahead) {
   std::size_t r = 0;
-  const auto step = [&](auto size) {
+  const auto tile = [&](auto size) {
     if (rows - r < size) return;
     const float* own_bias = start == GemmStart::row_bias ? bias + r : bias;
-    tile_rows<size>(a + r, b, b_row, depth, c + r * c_row, c_row, columns, start, own_bias);
+    tile_rows<size>({a.data + (a.packed ? r : r * a.row), a.row, a.packed}, b, b_row, depth, c + r * c_row, c_row,
+                    columns, start, own_bias, ahead);
     r += size;
   };
-  if constexpr (kRows == 8) step(std::integral_constant<std::size_t, 8>());
-  step(std::integral_constant<std::size_t, 4>());
-  step(std::integral_constant<std::size_t, 2>());
-  step(std::integral_constant<std::size_t, 1>());
+  if constexpr (kRows == 8) tile(std::integral_constant<std::size_t, 8>());
+  tile(std::integral_constant<std::size_t, 4>());
+  tile(std::integral_constant<std::size_t, 2>());
+  tile(std::integral_constant<std::size_t, 1>());
+}
+
+// What is multiplied after the panel at `column` of the piece [k, k + depth): the next panel of the piece, or the first
+// one of the next piece, or of the block that will probably follow. Only memory to look ahead at.
+struct Ahead {
+  const float* panel;
+  std::size_t depth;
+};
+Ahead next_panel(const GemmBlock& block, std::size_t k, std::size_t depth, std::size_t column, std::size_t width) {
+  const std::size_t right = block.column + column;
+  if (!block.right_packed) return {block.right, 0};
+  if (column + width < block.columns) return {block.right + k * block.right_width + (right + width) * depth, depth};
+  const std::size_t after = k + depth;
+  if (after < block.depth) {
+    const std::size_t piece = std::min(kGemmDepth, block.depth - after);
+    return {block.right + after * block.right_width + block.column * piece, piece};
+  }
+  const std::size_t piece = std::min(kGemmDepth, block.depth);
+  if (right + width >= block.right_width) return {block.right, 0};
+  return {block.right + (right + width) * piece, piece};
 }
 
 void block_of(const GemmBlock& block) {
@@ -134,15 +204,54 @@ void block_of(const GemmBlock& block) {
     for (std::size_t column = 0; column < block.columns; column += width) {
       const std::size_t right = block.column + column, columns = std::min(width, block.columns - column);
       const float* b = block.right + k * block.right_width + right * (block.right_packed ? depth : 1);
+      const Ahead ahead = next_panel(block, k, depth, column, width);
+      std::size_t asked = 0;
       for (std::size_t row = 0; row < block.rows; row += kRows) {
-        const float* a = block.left + k * block.left_width + (block.row + row) * depth;
+        const Left a = {block.left_packed ? block.left + k * block.left_width + (block.row + row) * depth
+                                          : block.left + (block.row + row) * block.left_width + k,
+                        block.left_width, block.left_packed};
         const std::size_t at = block.start == GemmStart::row_bias ? row : column;
+        const bool more = asked < width * ahead.depth;
         tile_any(a, b, right_row, depth, block.c + row * block.c_row + column, block.c_row,
-                 std::min(kRows, block.rows - row), columns, start, block.bias == nullptr ? nullptr : block.bias + at);
+                 std::min(kRows, block.rows - row), columns, start, block.bias == nullptr ? nullptr : block.bias + at,
+                 more ? ahead.panel + asked : b);
+        asked += depth / kDepthsPerLine * kLine;
       }
     }
     k += depth;
   } while (k < block.depth);
+}
+
+// to[k * width + i] = factor * from[i * along + k] for `count` rows i of `depth` elements: four rows and four depths at
+// a time are turned in registers, so that memory is read and written in runs.
+void pack_rows(const float* from, std::size_t along, std::size_t count, std::size_t depth, std::size_t width,
+               float factor, float* to) {
+  std::size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  const auto scale = hn::Set(d, factor);
+  for (; i + 4 <= count; i += 4) {
+    const float* row = from + i * along;
+    std::size_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      const auto r0 = hn::LoadU(d, row + k), r1 = hn::LoadU(d, row + along + k);
+      const auto r2 = hn::LoadU(d, row + 2 * along + k), r3 = hn::LoadU(d, row + 3 * along + k);
+      const auto even = hn::InterleaveLower(d, r0, r2), odd = hn::InterleaveLower(d, r1, r3);
+      const auto even_high = hn::InterleaveUpper(d, r0, r2), odd_high = hn::InterleaveUpper(d, r1, r3);
+      float* out = to + k * width + i;
+      hn::StoreU(hn::Mul(scale, hn::InterleaveLower(d, even, odd)), d, out);
+      hn::StoreU(hn::Mul(scale, hn::InterleaveUpper(d, even, odd)), d, out + width);
+      hn::StoreU(hn::Mul(scale, hn::InterleaveLower(d, even_high, odd_high)), d, out + 2 * width);
+      hn::StoreU(hn::Mul(scale, hn::InterleaveUpper(d, even_high, odd_high)), d, out + 3 * width);
+    }
+    for (; k < depth; ++k) {
+      for (std::size_t r = 0; r < 4; ++r) to[k * width + i + r] = factor * row[r * along + k];
+    }
+  }
+#endif
+  for (; i < count; ++i) {
+    for (std::size_t k = 0; k < depth; ++k) to[k * width + i] = factor * from[i * along + k];
+  }
 }
 
 // Plain loops, which the compiler makes vectors of.
@@ -169,6 +278,7 @@ namespace skerry::kernels {
 HWY_EXPORT(tile);
 HWY_EXPORT(block_of);
 HWY_EXPORT(finish);
+HWY_EXPORT(pack_rows);
 
 namespace {
 
@@ -193,6 +303,7 @@ void pack_panel(const float* from, std::size_t along, std::size_t across, std::s
     }
     return;
   }
+  if (across == 1) return HWY_DYNAMIC_DISPATCH(pack_rows)(from, along, count, depth, width, factor, to);
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t k = 0; k < depth; ++k) to[k * width + i] = factor * from[i * along + k * across];
   }
@@ -241,10 +352,17 @@ void finish_block(float* c, const float* residual, std::size_t rows, std::size_t
   HWY_DYNAMIC_DISPATCH(finish)(c, residual, rows, columns, row, low, high);
 }
 
+void finish_block(float* c, std::size_t at, std::size_t rows, std::size_t columns, std::size_t row,
+                  const BlockEnd& end) {
+  if (end.residual != nullptr || end.bounds())
+    finish_block(c, end.residual == nullptr ? nullptr : end.residual + at, rows, columns, row, end.low, end.high);
+  if (!end.function) return;
+  for (std::size_t r = 0; r < rows; ++r) unary_f32(*end.function, {}, {c + r * row, columns}, {c + r * row, columns});
+}
+
 void finish_tensor(float* y, std::size_t count, const BlockEnd& end) {
   base::parallel_for(0, count, std::size_t{32'768}, [&](std::size_t begin, std::size_t last) {
-    finish_block(y + begin, end.residual == nullptr ? nullptr : end.residual + begin, 1, last - begin, 0, end.low,
-                 end.high);
+    finish_block(y + begin, begin, 1, last - begin, 0, end);
   });
 }
 
@@ -252,24 +370,26 @@ void gemm_block(const GemmBlock& block) {
   HWY_DYNAMIC_DISPATCH(block_of)(block);
 }
 
-void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, const float* right,
-                 GemmStart start, const float* bias, float* c) {
+void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const float* left, std::size_t left_row,
+                 const float* right, GemmStart start, const float* bias, float* c, const BlockEnd& end) {
   if (rows == 0 || columns == 0) return;
   const GemmTile t = gemm_tile();
   const std::size_t tall = std::min(kRowBlock, panels(rows, t.rows) * t.rows);
-  const std::size_t left_width = panels(rows, t.rows) * t.rows, right_width = panels(columns, t.columns) * t.columns;
+  const std::size_t left_width = left_row == 0 ? panels(rows, t.rows) * t.rows : left_row;
+  const std::size_t right_width = panels(columns, t.columns) * t.columns;
   const double panel_flops = 2.0 * static_cast<double>(tall * t.columns) * static_cast<double>(depth + 1);
   const auto wanted = static_cast<std::size_t>(kPieceFlops / panel_flops);
   const std::size_t wide = std::clamp<std::size_t>(wanted, 1, kColumnPanels) * t.columns;
   const std::size_t row_blocks = panels(rows, tall), column_blocks = panels(columns, wide);
   // Neighbouring pieces share their columns: the right block stays in the cache.
-  base::parallel_for(0, row_blocks * column_blocks, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t piece = begin; piece < end; ++piece) {
+  base::parallel_for(0, row_blocks * column_blocks, 1, [&](std::size_t begin, std::size_t last) {
+    for (std::size_t piece = begin; piece < last; ++piece) {
       const std::size_t row = piece % row_blocks * tall, column = piece / row_blocks * wide;
-      const std::size_t at = start == GemmStart::row_bias ? row : column;
-      gemm_block({row, std::min(tall, rows - row), column, std::min(wide, columns - column), depth, left, left_width,
-                  right, right_width, true, c + row * columns + column, columns, start,
-                  bias == nullptr ? nullptr : bias + at});
+      const std::size_t at = start == GemmStart::row_bias ? row : column, first = row * columns + column;
+      const std::size_t high = std::min(tall, rows - row), across = std::min(wide, columns - column);
+      gemm_block({row, high, column, across, depth, left, left_width, right, right_width, true, c + first, columns,
+                  start, bias == nullptr ? nullptr : bias + at, left_row == 0});
+      if (end.any()) finish_block(c + first, first, high, across, columns, end);
     }
   });
 }

@@ -73,8 +73,9 @@ ProductF32::ProductF32(const ProductShape& shape, std::span<const float> right) 
     packed_.resize(packed_right_floats(s.depth, s.columns));
     pack_right({right.data(), s.right_row, s.right_column}, s.depth, s.columns, packed_.data());
   }
+  const bool packs_left = !dense_left() || (packed_.empty() && s.rows < kUnpackedRows && s.right_column == 1);
   const std::uint64_t left_bytes =
-      whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float));
+      packs_left ? whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float)) : 0;
   const std::uint64_t right_bytes =
       packed_.empty() ? whole_lines(packed_right_floats(s.depth, s.columns) * sizeof(float)) : 0;
   if (s.batch >= kStack) {
@@ -85,21 +86,23 @@ ProductF32::ProductF32(const ProductShape& shape, std::span<const float> right) 
 }
 
 void ProductF32::run_one(std::size_t index, const float* left, const float* right, GemmStart start, const float* bias,
-                         float* y, float* scratch) const {
+                         float* y, float* scratch, const BlockEnd& end) const {
   const auto& s = shape_;
   const auto [a, b] = s.matrices(index);
-  left += a * s.rows * s.depth;
-  right += b * s.columns * s.depth;
-  run_shared(left, right, start, bias, y + index * s.rows * s.columns, scratch);
+  const std::size_t first = index * s.rows * s.columns;
+  BlockEnd own = end;
+  if (own.residual != nullptr) own.residual += first;
+  run_shared(left + a * s.rows * s.depth, right + b * s.columns * s.depth, start, bias, y + first, scratch, own);
 }
 
 void ProductF32::run_shared(const float* left, const float* right, GemmStart start, const float* bias, float* y,
-                            float* scratch) const {
+                            float* scratch, const BlockEnd& end) const {
   const auto& s = shape_;
   if (packed_.empty() && s.rows < kUnpackedRows && s.right_column == 1) {
     float* edge = scratch + whole_lines(packed_left_floats(s.rows, s.depth) * sizeof(float)) / sizeof(float);
     pack_left({left, s.left_row, s.left_column}, s.rows, s.depth, static_cast<float>(s.alpha), scratch);
     gemm_unpacked(s.rows, s.columns, s.depth, scratch, right, s.right_row, start, bias, y, edge);
+    if (end.any()) finish_tensor(y, s.rows * s.columns, end);
     return;
   }
   const float* packed = packed_.data();
@@ -110,28 +113,31 @@ void ProductF32::run_shared(const float* left, const float* right, GemmStart sta
     packed = scratch;
     slab = scratch + floats;
   }
+  if (dense_left()) return gemm_packed(s.rows, s.columns, s.depth, left, s.left_row, packed, start, bias, y, end);
   for (std::size_t row = 0; row < s.rows; row += kSlabRows) {
     const std::size_t rows = std::min(kSlabRows, s.rows - row);
     pack_left({left + row * s.left_row, s.left_row, s.left_column}, rows, s.depth, static_cast<float>(s.alpha), slab);
-    gemm_packed(rows, s.columns, s.depth, slab, packed, start, bias, y + row * s.columns);
+    BlockEnd own = end;
+    if (own.residual != nullptr) own.residual += row * s.columns;
+    gemm_packed(rows, s.columns, s.depth, slab, 0, packed, start, bias, y + row * s.columns, own);
   }
 }
 
 void ProductF32::run_stack(const float* left, const float* right, GemmStart start, const float* bias, float* y,
-                           std::span<std::byte> scratch) const {
+                           std::span<std::byte> scratch, const BlockEnd& end) const {
   ScratchSlots slots(scratch, slots_);
-  base::parallel_for(0, shape_.batch, 1, [&](std::size_t begin, std::size_t end) {
+  base::parallel_for(0, shape_.batch, 1, [&](std::size_t begin, std::size_t last) {
     const ScratchSlots::Slot slot(slots);
-    for (std::size_t i = begin; i < end; ++i)
-      run_one(i, left, right, start, bias, y, reinterpret_cast<float*>(slot.data()));
+    for (std::size_t i = begin; i < last; ++i)
+      run_one(i, left, right, start, bias, y, reinterpret_cast<float*>(slot.data()), end);
   });
 }
 
 void ProductF32::run(const float* left, const float* right, GemmStart start, const float* bias, float* y,
-                     std::span<std::byte> scratch) const {
-  if (shape_.batch >= kStack) return run_stack(left, right, start, bias, y, scratch);
+                     std::span<std::byte> scratch, const BlockEnd& end) const {
+  if (shape_.batch >= kStack) return run_stack(left, right, start, bias, y, scratch, end);
   for (std::size_t i = 0; i < shape_.batch; ++i)
-    run_one(i, left, right, start, bias, y, reinterpret_cast<float*>(scratch.data()));
+    run_one(i, left, right, start, bias, y, reinterpret_cast<float*>(scratch.data()), end);
 }
 
 }  // namespace skerry::kernels

@@ -43,17 +43,19 @@ class ProductF32 {
 
   std::uint64_t scratch_bytes() const noexcept { return scratch_bytes_; }
   std::uint64_t packed_bytes() const noexcept { return packed_.size() * sizeof(float); }
-  /// start: zero, column_bias (bias has `columns` floats) or accumulate.
+  /// start: zero, column_bias (bias has `columns` floats) or accumulate. end: of the whole result.
   void run(const float* left, const float* right, GemmStart start, const float* bias, float* y,
-           std::span<std::byte> scratch) const;
+           std::span<std::byte> scratch, const BlockEnd& end = {}) const;
 
  private:
-  void run_shared(const float* left, const float* right, GemmStart start, const float* bias, float* y,
-                  float* scratch) const;
+  /// Rows of the left side lie dense, so that it needs no packing.
+  bool dense_left() const noexcept { return shape_.left_column == 1 && shape_.alpha == 1.0; }
+  void run_shared(const float* left, const float* right, GemmStart start, const float* bias, float* y, float* scratch,
+                  const BlockEnd& end) const;
   void run_stack(const float* left, const float* right, GemmStart start, const float* bias, float* y,
-                 std::span<std::byte> scratch) const;
+                 std::span<std::byte> scratch, const BlockEnd& end) const;
   void run_one(std::size_t index, const float* left, const float* right, GemmStart start, const float* bias, float* y,
-               float* scratch) const;
+               float* scratch, const BlockEnd& end) const;
 
   ProductShape shape_;
   std::vector<float> packed_;

@@ -1,4 +1,5 @@
-// A row times a matrix in vectors: what a recurrent step is made of. Compiled once for every instruction set.
+// A row times a matrix and the gates of a step in vectors: what recurrent layers are made of. Compiled once for every
+// instruction set.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/tensor/recurrent_simd.cpp"
 #ifndef HWY_DISABLED_TARGETS
@@ -7,13 +8,16 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // after highway.h
+#include "kernels/tensor/functions_simd.hpp"
+//
+#include <algorithm>
 #include <cstddef>
 
 #include "kernels/tensor/recurrent.hpp"
+#include "kernels/tensor/recurrent_gates.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 // Sums of N vectors of columns stay in registers over all rows.
 template <std::size_t N>
@@ -43,6 +47,59 @@ void row_times_matrix(const float* x, const float* a, std::size_t rows, std::siz
   }
 }
 
+// Vectors of a row that may end before a whole one does: the rest goes through a buffer.
+class Row {
+ public:
+  Row(std::size_t at, std::size_t count) : at_(at), count_(std::min(hn::Lanes(D()), count - at)) {}
+  V load(const float* from) const {
+    if (count_ == hn::Lanes(D())) return hn::LoadU(D(), from + at_);
+    HWY_ALIGN float buffer[hn::MaxLanes(D())] = {};
+    std::copy_n(from + at_, count_, buffer);
+    return hn::Load(D(), buffer);
+  }
+  void store(V v, float* to) const {
+    if (count_ == hn::Lanes(D())) return hn::StoreU(v, D(), to + at_);
+    HWY_ALIGN float buffer[hn::MaxLanes(D())];
+    hn::Store(v, D(), buffer);
+    std::copy_n(buffer, count_, to + at_);
+  }
+
+ private:
+  std::size_t at_, count_;
+};
+
+void lstm_step(const float* gates, float* c, float* h, std::size_t hidden) {
+  const D d;
+  for (std::size_t j = 0; j < hidden; j += hn::Lanes(d)) {
+    const Row row(j, hidden);
+    const V in = sigmoid(d, row.load(gates)), forget = sigmoid(d, row.load(gates + 2 * hidden));
+    const V fresh = tanh(d, row.load(gates + 3 * hidden));
+    const V state = hn::MulAdd(forget, row.load(c), hn::Mul(in, fresh));
+    row.store(state, c);
+    row.store(hn::Mul(sigmoid(d, row.load(gates + hidden)), tanh(d, state)), h);
+  }
+}
+
+void reset_step(const float* r, const float* h, float* reset_h, std::size_t hidden) {
+  const D d;
+  for (std::size_t j = 0; j < hidden; j += hn::Lanes(d)) {
+    const Row row(j, hidden);
+    row.store(hn::Mul(sigmoid(d, row.load(r)), row.load(h)), reset_h);
+  }
+}
+
+void gru_step(const float* gates, const float* linear, float* h, std::size_t hidden) {
+  const D d;
+  for (std::size_t j = 0; j < hidden; j += hn::Lanes(d)) {
+    const Row row(j, hidden);
+    V candidate = row.load(gates + 2 * hidden);
+    if (linear != nullptr) candidate = hn::MulAdd(sigmoid(d, row.load(gates + hidden)), row.load(linear), candidate);
+    candidate = tanh(d, candidate);
+    const V update = sigmoid(d, row.load(gates));
+    row.store(hn::MulAdd(update, hn::Sub(row.load(h), candidate), candidate), h);
+  }
+}
+
 }  // namespace skerry::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -53,6 +110,20 @@ HWY_EXPORT(row_times_matrix);
 void add_row_times_matrix(const float* x, const float* a, std::size_t rows, std::size_t columns, std::size_t stride,
                           float* out) {
   HWY_DYNAMIC_DISPATCH(row_times_matrix)(x, a, rows, columns, stride, out);
+}
+
+HWY_EXPORT(lstm_step);
+HWY_EXPORT(reset_step);
+HWY_EXPORT(gru_step);
+
+void lstm_gates(const float* gates, float* c, float* h, std::size_t hidden) {
+  HWY_DYNAMIC_DISPATCH(lstm_step)(gates, c, h, hidden);
+}
+void gru_reset(const float* r, const float* h, float* reset_h, std::size_t hidden) {
+  HWY_DYNAMIC_DISPATCH(reset_step)(r, h, reset_h, hidden);
+}
+void gru_gates(const float* gates, const float* linear, float* h, std::size_t hidden) {
+  HWY_DYNAMIC_DISPATCH(gru_step)(gates, linear, h, hidden);
 }
 
 }  // namespace skerry::kernels

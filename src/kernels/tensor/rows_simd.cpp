@@ -4,23 +4,20 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // after highway.h
-#include <hwy/contrib/math/math-inl.h>
-
+#include "kernels/tensor/functions_simd.hpp"
+//
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/threads.hpp"
+#include "kernels/tensor/attention.hpp"
 #include "kernels/tensor/broadcast.hpp"
 #include "kernels/tensor/normalize.hpp"
 #include "kernels/tensor/reduce.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
 enum class Fold { sum, squares, max, min };
 
 template <Fold F>
@@ -65,8 +62,11 @@ float fold_row(const float* x, std::size_t count) {
   s0 = fold<kJoin>(fold<kJoin>(s0, s1), fold<kJoin>(s2, s3));
   HWY_ALIGN float parts[hn::MaxLanes(d)];
   hn::Store(s0, d, parts);
-  float sum = neutral<F>();
-  for (std::size_t k = 0; k < lanes; ++k) sum = fold_scalar<kJoin>(sum, parts[k]);
+  // Halves on halves: a chain of sixteen would take longer than a short row.
+  for (std::size_t half = lanes / 2; half > 0; half /= 2) {
+    for (std::size_t k = 0; k < half; ++k) parts[k] = fold_scalar<kJoin>(parts[k], parts[k + half]);
+  }
+  float sum = parts[0];
   for (; i < count; ++i) sum = fold_scalar<F>(sum, x[i]);
   return sum;
 }
@@ -95,17 +95,12 @@ void fold_columns_of(int f, const float* x, std::size_t length, std::size_t stri
   return fold_columns<Fold::min>(x, length, stride, y, width);
 }
 
-// y = exp(x - shift); gives the sum of y.
+// y = exp(x - shift) for x <= shift; gives the sum of y.
 float exp_row(const float* x, float shift, float* y, std::size_t count) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   const V offset = hn::Set(d, shift);
-  const V lowest = hn::Set(d, -87.3F);  // below, the result would be subnormal
-  const auto exp_of = [&](V v) HWY_ATTR {
-    const V shifted = hn::Sub(v, offset);
-    const V e = hn::Exp(d, hn::Max(shifted, lowest));
-    return hn::IfThenElseZero(hn::Ge(shifted, lowest), e);
-  };
+  const auto exp_of = [&](V v) HWY_ATTR { return exp_below_zero(d, hn::Sub(v, offset)); };
   V sum = hn::Zero(d);
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
@@ -114,9 +109,7 @@ float exp_row(const float* x, float shift, float* y, std::size_t count) {
     sum = hn::Add(sum, e);
   }
   HWY_ALIGN float buffer[hn::MaxLanes(d)];
-  hn::Store(sum, d, buffer);
-  float total = 0.0F;
-  for (std::size_t k = 0; k < lanes; ++k) total += buffer[k];
+  float total = hn::GetLane(hn::SumOfLanes(d, sum));
   if (i < count) {
     std::fill_n(buffer, lanes, shift);
     std::copy_n(x + i, count - i, buffer);
@@ -146,6 +139,56 @@ void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
   for (std::size_t i = 0; i < count; ++i) y[i] *= factor;
 }
 
+// x = exp(scale * x + mask - highest), with zeros up to a whole vector; gives 1 / sum, or 0 where nothing is to be
+// seen.
+float attend_row(float* x, const float* mask, std::size_t mask_step, float scale, std::size_t count) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d), whole = (count + lanes - 1) / lanes * lanes;
+  const float nothing = -std::numeric_limits<float>::infinity();
+  const V factor = hn::Set(d, scale), same = hn::Set(d, mask == nullptr || mask_step == 1 ? 0.0F : *mask);
+  const bool by_column = mask != nullptr && mask_step == 1;
+  // Whether the largest of some with a not-a-number among them is one does not matter: its own exponential is.
+  V highest = hn::Set(d, nothing);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const V v = hn::MulAdd(hn::LoadU(d, x + i), factor, by_column ? hn::LoadU(d, mask + i) : same);
+    hn::StoreU(v, d, x + i);
+    highest = hn::Max(highest, v);
+  }
+  if (i < count) {
+    HWY_ALIGN float rest[hn::MaxLanes(d)];
+    std::fill_n(rest, lanes, nothing);
+    for (std::size_t k = i; k < count; ++k) rest[k - i] = x[k] * scale + (mask == nullptr ? 0.0F : mask[k * mask_step]);
+    const V v = hn::Load(d, rest);
+    hn::StoreU(v, d, x + i);
+    highest = hn::Max(highest, v);
+  }
+  const float shift = hn::GetLane(hn::MaxOfLanes(d, highest));
+  if (shift == nothing) {
+    // Where all are minus infinity, unless there is a not-a-number that the maximum passed over.
+    const float sum = fold_row<Fold::sum>(x, count);
+    std::fill_n(x, whole, 0.0F);
+    return sum == nothing ? 0.0F : std::numeric_limits<float>::quiet_NaN();
+  }
+  return 1.0F / exp_row(x, shift, x, whole);
+}
+
+void attend_rows(const AttendRows& a, float* factors) {
+  for (std::size_t r = 0; r < a.rows; ++r) {
+    const std::size_t seen = a.causal ? std::min(a.columns, a.first + r + 1) : a.columns;
+    float* row = a.scores + r * a.width;
+    factors[r] = attend_row(row, a.mask == nullptr ? nullptr : a.mask + r * a.mask_row, a.mask_column, a.scale, seen);
+    std::fill(row + seen, row + a.columns, 0.0F);
+  }
+}
+
+void scale_rows(float* y, std::size_t row, std::size_t rows, std::size_t columns, const float* factors) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    float* to = y + r * row;
+    for (std::size_t i = 0; i < columns; ++i) to[i] *= factors[r];
+  }
+}
+
 void layer_norm_row(const float* x, float* y, std::size_t count, const float* scale, const float* bias, float epsilon) {
   const float centre = fold_row<Fold::sum>(x, count) / static_cast<float>(count);
   for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - centre;
@@ -167,6 +210,8 @@ namespace {
 
 HWY_EXPORT(fold_row_of);
 HWY_EXPORT(fold_columns_of);
+HWY_EXPORT(attend_rows);
+HWY_EXPORT(scale_rows);
 HWY_EXPORT(softmax_row);
 HWY_EXPORT(layer_norm_row);
 
@@ -218,6 +263,13 @@ void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t le
                          for (std::size_t k = 0; k < count; ++k) out[k] = finished(f, out[k], length);
                        }
                      });
+}
+
+void attend_rows_f32(const AttendRows& rows, float* factors) {
+  HWY_DYNAMIC_DISPATCH(attend_rows)(rows, factors);
+}
+void scale_rows_f32(float* y, std::size_t row, std::size_t rows, std::size_t columns, const float* factors) {
+  HWY_DYNAMIC_DISPATCH(scale_rows)(y, row, rows, columns, factors);
 }
 
 void softmax_f32(const float* x, std::int64_t rows, std::int64_t length, bool logarithm, float* y) {

@@ -4,73 +4,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // after highway.h
-#include <hwy/contrib/math/math-inl.h>
-
+#include "kernels/tensor/functions_simd.hpp"
+//
 #include "base/threads.hpp"
 #include "kernels/tensor/broadcast.hpp"
 #include "kernels/tensor/unary.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
-// erf(x) for |x| < 1 by the odd Taylor-like minimax series of Cephes' erff; beyond, 1 - exp(-x^2) * P(1/|x|) by
-// Abramowitz & Stegun 7.1.26 is too coarse (1.5e-7 absolute is not relative), but there erf is close to 1, so absolute
-// error is relative error.
-HWY_INLINE V erf(D d, V x) {
-  const V ax = hn::Min(hn::Abs(x), hn::Set(d, 6.0F));
-  const V z = hn::Mul(ax, ax);
-  V p = hn::Set(d, 7.853861353153693e-5F);
-  p = hn::MulAdd(p, z, hn::Set(d, -8.010193625184903e-4F));
-  p = hn::MulAdd(p, z, hn::Set(d, 5.188327685732524e-3F));
-  p = hn::MulAdd(p, z, hn::Set(d, -2.685381193529856e-2F));
-  p = hn::MulAdd(p, z, hn::Set(d, 1.128358514861418e-1F));
-  p = hn::MulAdd(p, z, hn::Set(d, -3.761262582423300e-1F));
-  p = hn::MulAdd(p, z, hn::Set(d, 1.128379165726710e0F));
-  const V small = hn::Mul(p, ax);
-  const V t = hn::Div(hn::Set(d, 1.0F), hn::MulAdd(ax, hn::Set(d, 0.3275911F), hn::Set(d, 1.0F)));
-  V q = hn::Set(d, 1.061405429F);
-  q = hn::MulAdd(q, t, hn::Set(d, -1.453152027F));
-  q = hn::MulAdd(q, t, hn::Set(d, 1.421413741F));
-  q = hn::MulAdd(q, t, hn::Set(d, -0.284496736F));
-  q = hn::MulAdd(q, t, hn::Set(d, 0.254829592F));
-  const V large = hn::NegMulAdd(hn::Mul(q, t), hn::Exp(d, hn::Neg(z)), hn::Set(d, 1.0F));
-  const V magnitude = hn::IfThenElse(hn::Lt(ax, hn::Set(d, 1.0F)), small, large);
-  const V out = hn::CopySign(magnitude, x);
-  return hn::IfThenElse(hn::IsNaN(x), x, out);
-}
-
-// NaN and infinities are Exp's weak spots: keep them out of its range reduction.
-HWY_INLINE V exp(D d, V x) {
-  const V clamped = hn::Min(hn::Max(x, hn::Set(d, -104.0F)), hn::Set(d, 88.72283F));
-  const V y = hn::Exp(d, clamped);
-  const V high = hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.72283F)), hn::Set(d, HUGE_VALF), y);
-  return hn::IfThenElse(hn::IsNaN(x), x, high);
-}
-
-HWY_INLINE V sigmoid(D d, V x) {
-  const V one = hn::Set(d, 1.0F);
-  return hn::Div(one, hn::Add(one, exp(d, hn::Neg(x))));
-}
-
-// tanh x = x P(x^2) near 0, where 1 - 2/(e^2x + 1) would cancel.
-HWY_INLINE V tanh(D d, V x) {
-  const V ax = hn::Abs(x);
-  const V one = hn::Set(d, 1.0F);
-  const V z = hn::Mul(x, x);
-  V p = hn::Set(d, -5.70498872745e-3F);
-  p = hn::MulAdd(p, z, hn::Set(d, 2.06390887954e-2F));
-  p = hn::MulAdd(p, z, hn::Set(d, -5.37397155531e-2F));
-  p = hn::MulAdd(p, z, hn::Set(d, 1.33314422036e-1F));
-  p = hn::MulAdd(p, z, hn::Set(d, -3.33332819422e-1F));
-  const V small = hn::MulAdd(hn::Mul(p, z), ax, ax);
-  const V e = exp(d, hn::Add(ax, ax));
-  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0F), hn::Add(e, one)));
-  return hn::CopySign(hn::IfThenElse(hn::Lt(ax, hn::Set(d, 0.625F)), small, large), x);
-}
-
 HWY_INLINE V hard_sigmoid(D d, V x, V a, V b) {
   return hn::Max(hn::Zero(d), hn::Min(hn::Set(d, 1.0F), hn::MulAdd(a, x, b)));
 }

@@ -1,7 +1,14 @@
+#include "kernels/tensor/attention.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "base/threads.hpp"
+#include "kernels/tensor/gemm.hpp"
+#include "kernels/tensor/scratch_slots.hpp"
+#include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -186,6 +193,105 @@ void run(const Node& node, const KernelArguments& a) {
   store(shown, out_view(a, 3));
 }
 
+// Of a transcendental function's price: what scaling, masking and exp of one score take in vectors.
+constexpr double kScorePrice = 0.3;
+
+const TensorType* given(const NodeTypes& types, std::size_t i) {
+  return i < types.inputs.size() && types.present[i] ? &types.inputs[i] : nullptr;
+}
+
+Heads heads_of(const Node& node, const NodeTypes& types) {
+  return {node, *types.inputs[0].static_shape(), *types.inputs[1].static_shape(), *types.inputs[2].static_shape(), 0};
+}
+
+// Distances of a mask of up to four axes that broadcasts to [batch, heads, rows, columns]; none where it does not.
+std::optional<std::array<std::size_t, 4>> mask_steps(const Shape& mask, const Heads& h) {
+  const std::array<std::int64_t, 4> wanted = {h.batch, h.q_heads, h.rows, h.columns};
+  std::array<std::size_t, 4> steps{};
+  if (mask.rank() > 4) return std::nullopt;
+  std::size_t step = 1;
+  for (int back = 0; back < mask.rank(); ++back) {
+    const std::int64_t extent = mask[mask.rank() - 1 - back];
+    const auto axis = static_cast<std::size_t>(3 - back);
+    if (extent != 1 && extent != wanted[axis]) return std::nullopt;
+    steps[axis] = extent == 1 ? 0 : step;
+    step *= static_cast<std::size_t>(extent);
+  }
+  return steps;
+}
+
+kernels::AttentionShape f32_shape(const Node& node, const NodeTypes& types) {
+  const Heads h = heads_of(node, types);
+  const auto size = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
+  const auto layout = [&](std::int64_t heads, std::int64_t length, std::int64_t width) -> kernels::HeadLayout {
+    const std::size_t all = size(heads * length * width);
+    if (h.packed) return {all, size(width), size(heads * width)};
+    return {all, size(length * width), size(width)};
+  };
+  kernels::AttentionShape s;
+  s.batch = size(h.batch);
+  s.heads = size(h.q_heads);
+  s.kv_heads = size(h.kv_heads);
+  s.rows = size(h.rows);
+  s.columns = size(h.columns);
+  s.size = size(h.size);
+  s.value_size = size(h.v_size);
+  s.q = layout(h.q_heads, h.rows, h.size);
+  s.k = layout(h.kv_heads, h.columns, h.size);
+  s.v = layout(h.kv_heads, h.columns, h.v_size);
+  s.y = layout(h.q_heads, h.rows, h.v_size);
+  s.scale = static_cast<float>(node.find("scale") != nullptr ? node.real("scale", 1.0)
+                                                             : 1.0 / std::sqrt(static_cast<double>(h.size)));
+  s.causal = node.integer("is_causal", 0) != 0;
+  if (const TensorType* mask = given(types, 3)) s.mask_steps = *mask_steps(*mask->static_shape(), h);
+  return s;
+}
+
+Cost can_f32(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types) || !is_f32(types, 1) || !is_f32(types, 2)) return no_kernel(types.inputs[0].dtype);
+  if (given(types, 4) != nullptr || given(types, 5) != nullptr || given(types, 6) != nullptr)
+    return Unexpected{"there are past keys, or lengths"};
+  if (node.outputs.size() > 1) return Unexpected{"keys, values or scores are wanted as outputs"};
+  if (node.real("softcap", 0.0) != 0.0) return Unexpected{"scores are capped"};
+  if (node.integer("left_window_size", -1) >= 0 || node.integer("right_window_size", -1) >= 0)
+    return Unexpected{"a sliding window"};
+  const Heads h = heads_of(node, types);
+  if (h.columns == 0) return Unexpected{"there are no keys"};
+  if (const TensorType* mask = given(types, 3)) {
+    if (mask->dtype != DType::f32) return no_kernel(mask->dtype);
+    if (!mask_steps(*mask->static_shape(), h)) return Unexpected{"the mask does not broadcast to the scores"};
+  }
+  const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
+  const auto heads = static_cast<double>(h.batch * h.q_heads);
+  const double scores = heads * static_cast<double>(h.rows * h.columns);
+  return std::vector<kernels::Work>{
+      {kernels::Rate::gemm_f32, heads * (kernels::gemm_effective_flops(n(h.rows), n(h.columns), n(h.size)) +
+                                         kernels::gemm_effective_flops(n(h.rows), n(h.v_size), n(h.columns)))},
+      {kernels::Rate::transcendental, kScorePrice * scores},
+      stream_all(types)[0]};
+}
+
+Prepared prepare_f32(const Node& node, const NodeTypes& types) {
+  const auto s = f32_shape(node, types);
+  const auto threads = static_cast<std::size_t>(base::thread_budget());
+  const std::size_t slots = std::min({threads, s.batch * s.heads * 4 + 1, kernels::ScratchSlots::kMost});
+  return {[s, slots](const KernelArguments& a) {
+            const auto floats = [&a](std::size_t i) { return a.inputs[i].as<float>().data(); };
+            const bool masked = a.inputs.size() > 3 && !a.inputs[3].empty();
+            kernels::attention_f32(s, floats(0), floats(1), floats(2), masked ? floats(3) : nullptr,
+                                   a.outputs[0].as<float>().data(), a.scratch, slots);
+          },
+          kernels::attention_scratch(s, slots)};
+}
+
+Cost can_plain(const Node& node, const NodeTypes& types) {
+  const Heads h = heads_of(node, types);
+  return scalar_steps(types, static_cast<double>(h.batch * h.q_heads * h.rows * h.columns) *
+                                 static_cast<double>(h.size + h.v_size + 2));
+}
+
+constexpr KernelRow kKernels[] = {{"attention_f32", can_f32, prepare_f32}, kReference<run, can_plain>[0]};
+
 }  // namespace
 
 extern const OpRecord attention_record;
@@ -197,7 +303,7 @@ const OpRecord attention_record = {
         "packed [B, L, heads size]; mask, past keys and values, causal and sliding windows, softcap. Reals.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

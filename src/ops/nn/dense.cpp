@@ -63,20 +63,58 @@ void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DTy
   set_output(context, 0, result, std::move(out));
 }
 
+namespace {
+
+using kernels::Unary;
+
+constexpr std::pair<std::string_view, Unary> kFunctions[] = {{"gelu", Unary::gelu},
+                                                             {"gelu_tanh", Unary::gelu_tanh},
+                                                             {"hard_swish", Unary::hard_swish},
+                                                             {"sigmoid", Unary::sigmoid},
+                                                             {"tanh", Unary::tanh_}};
+
+std::optional<Unary> function_of(const Node& node) {
+  const std::string name = node.text("activation", "");
+  for (const auto& [known, function] : kFunctions) {
+    if (name == known) return function;
+  }
+  if (!name.empty()) refuse(node, "activation is '" + name + "'", "use gelu, gelu_tanh, hard_swish, sigmoid or tanh");
+  return std::nullopt;
+}
+
+}  // namespace
+
 FusedEnd::FusedEnd(const Node& node, std::size_t residual_input)
     : least(node.real("least", -std::numeric_limits<double>::infinity())),
       most(node.real("most", std::numeric_limits<double>::infinity())),
+      function(function_of(node)),
       residual(residual_input) {}
+
+void check_fused_end(TypeContext& context, std::size_t residual_input) {
+  function_of(context.node);
+  const TensorType* residual = optional_input(context, residual_input);
+  if (residual == nullptr) return;
+  require_same(context, 0, residual_input);
+  const TensorType& y = context.outputs[0];
+  if (!residual->shape || !y.shape) return;
+  bool fits = residual->shape->size() == y.shape->size();
+  for (std::size_t i = 0; fits && i < y.shape->size(); ++i) {
+    const Dim &a = (*residual->shape)[i], &b = (*y.shape)[i];
+    fits = !a.is_known() || !b.is_known() || a.value == b.value;
+  }
+  if (!fits) refuse(context.node, "what is added is " + residual->text() + " but the result is " + y.text());
+}
 
 bool FusedEnd::any(const Node& node) const {
   return least > -std::numeric_limits<double>::infinity() || most < std::numeric_limits<double>::infinity() ||
-         has_input(node, residual);
+         function || has_input(node, residual);
 }
 
 kernels::BlockEnd FusedEnd::f32(const KernelArguments& arguments) const {
   kernels::BlockEnd end;
   end.low = static_cast<float>(least);
   end.high = static_cast<float>(most);
+  end.function = function;
   if (residual < arguments.inputs.size() && !arguments.inputs[residual].empty())
     end.residual = arguments.inputs[residual].as<float>().data();
   return end;
@@ -95,6 +133,7 @@ Prepared finished(Prepared prepared, const Node& node, std::size_t residual_inpu
     const auto low = static_cast<float>(end.least), high = static_cast<float>(end.most);
     kernels::clip(y, {DType::f32, Shape{}, reinterpret_cast<const std::byte*>(&low)},
                   {DType::f32, Shape{}, reinterpret_cast<const std::byte*>(&high)}, y);
+    if (end.function) kernels::unary_ref(*end.function, {}, y, y);
   };
   return prepared;
 }
@@ -107,7 +146,7 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
   const double left_bytes = 4.0 * static_cast<double>(s.rows * s.depth);
   // Packing reads and writes; a packed right side is still read once.
   auto work = moved(right_bytes * (packed ? 1 : 3));
-  work.units = batch * (work.units + 2 * left_bytes);
+  work.units = batch * (work.units + left_bytes);
   return std::vector<kernels::Work>{{Rate::gemm_f32, batch * kernels::gemm_effective_flops(s.rows, s.columns, s.depth)},
                                     work};
 }
@@ -128,35 +167,6 @@ Expected<bool> onednn_takes(const NodeTypes& types, std::size_t weights, double 
     return Unexpected{text};
   }
   return true;
-}
-
-Cost can_product_onednn(const ProductShape& s, const NodeTypes& types, std::size_t right) {
-  const auto takes = onednn_takes(types, right, flops(s));
-  if (!takes) return Unexpected{takes.error()};
-  if (s.batch != 1) return Unexpected{"a stack of products"};
-  if (s.left_column != 1 || s.left_row != s.depth) return Unexpected{"the left side is transposed"};
-  // Measured against own kernels on AVX-512: the same speed within its noise, so the price is theirs.
-  return std::vector<kernels::Work>{{Rate::gemm_f32, flops(s)}, moved(4.0 * static_cast<double>(s.columns * s.depth))};
-}
-
-Prepared prepare_product_onednn(const ProductShape& s, const NodeTypes& types, std::size_t right,
-                                std::span<const float> bias) {
-  const auto weights = constant_floats(types, right);
-  // oneDNN takes [depth, columns]; alpha and a transposition are put into the copy.
-  std::vector<float> dense(s.depth * s.columns);
-  for (std::size_t k = 0; k < s.depth; ++k) {
-    for (std::size_t j = 0; j < s.columns; ++j)
-      dense[k * s.columns + j] = static_cast<float>(s.alpha) * weights[k * s.right_row + j * s.right_column];
-  }
-  const skerry_onednn_product shape = {static_cast<std::int64_t>(s.rows), static_cast<std::int64_t>(s.columns),
-                                       static_cast<std::int64_t>(s.depth)};
-  const auto made = kernels::OnednnPrimitive::product(shape, dense, bias);
-  if (!made) throw Error(ErrorCode::internal, made.error(), "gemm_onednn", "set SKERRY_ONEDNN=off");
-  return {[primitive = *made](const KernelArguments& arguments) {
-            primitive->run(arguments.inputs[0].as<float>().data(), arguments.outputs[0].as<float>().data(),
-                           arguments.scratch);
-          },
-          (*made)->scratch_bytes(), (*made)->packed_bytes()};
 }
 
 }  // namespace skerry::ops

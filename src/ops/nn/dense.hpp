@@ -2,6 +2,7 @@
 /// What dense operators share: prices of products, constant weights, and oneDNN as one of their kernels.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,15 +18,18 @@ std::span<const float> constant_floats(const NodeTypes& types, std::size_t index
 /// Output 0 has dtype `result` and the shape of NumPy's matmul of two inputs. Errors: type_mismatch.
 void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DType result);
 
-/// What a pass put behind a Conv or Gemm: attributes `least` and `most` bound the result, and input `residual`, of the
-/// result's shape, is added before that.
+/// What a pass put behind a Conv or a product: attributes `least` and `most` bound the result, and input `residual`, of
+/// the result's shape, is added before that; attribute `activation` names a function of what is left.
 struct FusedEnd {
   double least, most;
+  std::optional<kernels::Unary> function;
   std::size_t residual;
   FusedEnd(const Node& node, std::size_t residual_input);
   bool any(const Node& node) const;
   kernels::BlockEnd f32(const KernelArguments& arguments) const;
 };
+/// Checks that residual and activation are what they should be once output 0 has its type. Errors: type_mismatch.
+void check_fused_end(TypeContext& context, std::size_t residual_input);
 /// The kernel followed by that, for kernels that do not do it themselves.
 Prepared finished(Prepared prepared, const Node& node, std::size_t residual_input);
 
@@ -36,9 +40,5 @@ Cost can_product_ref(const kernels::ProductShape& shape, const NodeTypes& types)
 
 /// Whether oneDNN takes `flops` of float32 work with these weights, else why not.
 Expected<bool> onednn_takes(const NodeTypes& types, std::size_t weights, double flops);
-/// One product with constant weights by oneDNN, and its kernel. bias: `columns` floats or empty.
-Cost can_product_onednn(const kernels::ProductShape& shape, const NodeTypes& types, std::size_t right);
-Prepared prepare_product_onednn(const kernels::ProductShape& shape, const NodeTypes& types, std::size_t right,
-                                std::span<const float> bias);
 
 }  // namespace skerry::ops

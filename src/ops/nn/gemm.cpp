@@ -11,6 +11,9 @@ namespace {
 using kernels::GemmStart;
 using kernels::ProductShape;
 
+// A pass puts it behind C, of the result's shape.
+constexpr std::size_t kResidual = 3;
+
 void infer(TypeContext& context) {
   using GemmTypes =
       kernels::Join<kernels::Reals, kernels::Types<std::int32_t, std::int64_t, std::uint32_t, std::uint64_t>>;
@@ -43,6 +46,7 @@ void infer(TypeContext& context) {
       refuse(node, "input 2, " + c->text() + ", does not broadcast to the product");
   }
   set_output(context, 0, input(context, 0).dtype, std::move(out));
+  check_fused_end(context, kResidual);
 }
 
 ProductShape shape_of(const Node& node, const NodeTypes& types) {
@@ -60,9 +64,6 @@ ProductShape shape_of(const Node& node, const NodeTypes& types) {
   s.alpha = node.real("alpha", 1.0);
   return s;
 }
-
-// Past all inputs: C is what is added.
-constexpr std::size_t kNoResidual = 3;
 
 // How C enters: not at all, as a row of numbers added to every row, or spread over the output first.
 struct Start {
@@ -86,11 +87,11 @@ void begin_with(const Start& start, const KernelArguments& arguments) {
 Prepared prepare_packed(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
   const auto product = std::make_shared<const kernels::ProductF32>(shape_of(node, types), constant_floats(types, 1));
-  return {[product, start = start_of(node, types)](const KernelArguments& arguments) {
+  return {[product, start = start_of(node, types), end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             begin_with(start, arguments);
             const float* bias = start.kind == GemmStart::column_bias ? arguments.inputs[2].as<float>().data() : nullptr;
             product->run(arguments.inputs[0].as<float>().data(), arguments.inputs[1].as<float>().data(), start.kind,
-                         bias, arguments.outputs[0].as<float>().data(), arguments.scratch);
+                         bias, arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
           },
           product->scratch_bytes(), product->packed_bytes()};
 }
@@ -105,27 +106,12 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
   }};
 }
 
-Cost can_onednn(const Node& node, const NodeTypes& types) {
-  const Start start = start_of(node, types);
-  if (start.kind == GemmStart::accumulate) return Unexpected{"C is not one number per column"};
-  if (start.kind == GemmStart::column_bias && constant_floats(types, 2).empty()) return Unexpected{"C is not constant"};
-  return can_product_onednn(shape_of(node, types), types, 1);
-}
-
-Prepared prepare_onednn(const Node& node, const NodeTypes& types) {
-  const bool biased = start_of(node, types).kind == GemmStart::column_bias;
-  return prepare_product_onednn(shape_of(node, types), types, 1,
-                                biased ? constant_floats(types, 2) : std::span<const float>());
-}
-
 constexpr KernelRow kKernels[] = {
-    {"gemm_onednn", can_onednn,
-     [](const Node& node, const NodeTypes& types) { return finished(prepare_onednn(node, types), node, kNoResidual); }},
     {"gemm_f32_packed",
      [](const Node& node, const NodeTypes& types) { return can_product_packed(shape_of(node, types), types, 1); },
-     [](const Node& node, const NodeTypes& types) { return finished(prepare_packed(node, types), node, kNoResidual); }},
+     prepare_packed},
     {"gemm_ref", [](const Node& node, const NodeTypes& types) { return can_product_ref(shape_of(node, types), types); },
-     [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kNoResidual); }},
+     [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kResidual); }},
 };
 
 // Opset 6 and older say by an attribute whether C broadcasts; now its shape says so.
@@ -142,7 +128,9 @@ const OpRecord gemm_record = {
     .help =
         "Y = alpha A' B' + beta C, where A' is A [M, K] or its transpose (transA), B' is B [K, N] or its transpose "
         "(transB), and C, optional, broadcasts to [M, N]. One dtype for all: f16, bf16, f32, f64, i32, i64, u32 or "
-        "u64. Integers wrap. Y is kept within least and most where a pass put them in.",
+        "u64. Integers wrap. Where a pass put them in, input 3, of Y's shape, is added, Y is kept within least and "
+        "most "
+        "and goes through activation.",
     .infer = infer,
     .upgrade = upgrade,
     .kernels = kKernels,

@@ -2,6 +2,7 @@
 #include <memory>
 #include <utility>
 
+#include "kernels/tensor/binary.hpp"
 #include "kernels/tensor/product.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/typing.hpp"
@@ -11,6 +12,9 @@ namespace {
 
 using kernels::ProductShape;
 
+// Inputs that passes add: a number for each column, and a tensor of the result's shape.
+constexpr std::size_t kBias = 2, kResidual = 3;
+
 void infer(TypeContext& context) {
   using MatMulTypes =
       kernels::Join<kernels::Reals, kernels::Types<std::int32_t, std::int64_t, std::uint32_t, std::uint64_t>>;
@@ -18,31 +22,45 @@ void infer(TypeContext& context) {
   require(context, 1, MatMulTypes{});
   require_same(context, 0, 1);
   infer_matmul(context, 0, 1, input(context, 0).dtype);
+  if (const TensorType* bias = optional_input(context, kBias)) {
+    require_same(context, 0, kBias);
+    const auto& columns = input(context, 1).shape;
+    const bool fits = !bias->shape || !columns ||
+                      (bias->shape->size() == 1 && columns->size() > 1 &&
+                       (!bias->shape->front().is_known() || !columns->back().is_known() ||
+                        bias->shape->front().value == columns->back().value));
+    if (!fits) refuse(context.node, "the bias is " + bias->text() + " but the right side " + input(context, 1).text());
+  }
+  check_fused_end(context, kResidual);
 }
 
 ProductShape shape_of(const NodeTypes& types) {
   return ProductShape::matmul(*types.inputs[0].static_shape(), *types.inputs[1].static_shape());
 }
 
-Prepared prepare_packed(const Node&, const NodeTypes& types) {
+Prepared prepare_packed(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
   const auto product = std::make_shared<const kernels::ProductF32>(shape_of(types), constant_floats(types, 1));
-  return {[product](const KernelArguments& arguments) {
-            product->run(arguments.inputs[0].as<float>().data(), arguments.inputs[1].as<float>().data(),
-                         kernels::GemmStart::zero, nullptr, arguments.outputs[0].as<float>().data(), arguments.scratch);
+  const auto start = has_input(node, kBias) ? kernels::GemmStart::column_bias : kernels::GemmStart::zero;
+  return {[product, start, end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
+            const float* bias =
+                start == kernels::GemmStart::column_bias ? arguments.inputs[kBias].as<float>().data() : nullptr;
+            product->run(arguments.inputs[0].as<float>().data(), arguments.inputs[1].as<float>().data(), start, bias,
+                         arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
           },
           product->scratch_bytes(), product->packed_bytes()};
 }
 
-Prepared prepare_ref(const Node&, const NodeTypes& types) {
-  return {[shape = shape_of(types)](const KernelArguments& arguments) {
-    kernels::product_ref(shape, arguments.inputs[0], arguments.inputs[1], false, arguments.outputs[0]);
-  }};
+Prepared prepare_ref(const Node& node, const NodeTypes& types) {
+  return finished({[shape = shape_of(types), biased = has_input(node, kBias)](const KernelArguments& arguments) {
+                    const MutableTensorView& y = arguments.outputs[0];
+                    kernels::product_ref(shape, arguments.inputs[0], arguments.inputs[1], false, y);
+                    if (biased) kernels::binary(kernels::Binary::add, y, arguments.inputs[kBias], y);
+                  }},
+                  node, kResidual);
 }
 
 constexpr KernelRow kKernels[] = {
-    {"gemm_onednn", [](const Node&, const NodeTypes& types) { return can_product_onednn(shape_of(types), types, 1); },
-     [](const Node&, const NodeTypes& types) { return prepare_product_onednn(shape_of(types), types, 1, {}); }},
     {"gemm_f32_packed",
      [](const Node&, const NodeTypes& types) { return can_product_packed(shape_of(types), types, 1); }, prepare_packed},
     {"matmul_ref", [](const Node&, const NodeTypes& types) { return can_product_ref(shape_of(types), types); },
@@ -58,7 +76,9 @@ const OpRecord matmul_record = {
     .help =
         "Y = A B as NumPy's matmul: the last two axes are matrices, the axes before them broadcast; a vector is a row "
         "on the left, a column on the right, and its axis of extent 1 is dropped. A and B have one dtype: f16, bf16, "
-        "f32, f64, i32, i64, u32 or u64. Integers wrap.",
+        "f32, f64, i32, i64, u32 or u64. Integers wrap. Where a pass put them in, input 2 is added to every row and "
+        "input 3, of Y's shape, to the whole, then Y is kept within least and most and goes through activation.",
+    .inputs = 2,
     .infer = infer,
     .kernels = kKernels,
 };

@@ -6,9 +6,12 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
+#include "base/threads.hpp"
 #include "kernels/tensor/recurrent.hpp"
+#include "kernels/tensor/recurrent_f32.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -111,14 +114,28 @@ class Layer {
       shape.linear_before_reset = node.integer("linear_before_reset", 0) != 0;
       shapes_.push_back(shape);
     }
-    if (types.constants[kWeights] != nullptr && types.constants[kRecurrence] != nullptr) {
-      packed_.resize(extents_.directions * matrix_elements());
-      pack(types.constants[kWeights]->view(), types.constants[kRecurrence]->view(), packed_);
+    if (types.constants[kWeights] == nullptr || types.constants[kRecurrence] == nullptr) return;
+    const TensorView weights = types.constants[kWeights]->view(), recurrence = types.constants[kRecurrence]->view();
+    if constexpr (std::is_same_v<T, float>) {
+      if (kernels::recurrent_f32_takes(shapes_[0]) && kernels::recurrent_f32_takes(shapes_.back()) &&
+          !has_input(node, kLengths) && !has_input(node, kPeepholes)) {
+        for (std::size_t d = 0; d < extents_.directions; ++d)
+          fast_.emplace_back(shapes_[d], weights.as<float>().data() + d * width() * extents_.inputs,
+                             recurrence.as<float>().data() + d * width() * extents_.hidden);
+        return;
+      }
     }
+    packed_.resize(extents_.directions * matrix_elements());
+    pack(weights, recurrence, packed_);
   }
 
-  std::uint64_t packed_bytes() const { return packed_.size() * sizeof(T); }
+  std::uint64_t packed_bytes() const {
+    std::uint64_t bytes = packed_.size() * sizeof(T);
+    for (const kernels::RecurrentF32& direction : fast_) bytes += direction.packed_bytes();
+    return bytes;
+  }
   std::uint64_t scratch_bytes() const {
+    if (!fast_.empty()) return fast_.size() * fast_bytes();
     const std::size_t matrices = packed_.empty() ? extents_.directions * matrix_elements() : 0;
     return (matrices + kernels::recurrent_scratch(shapes_[0]) + 2 * state_elements()) * sizeof(T);
   }
@@ -126,6 +143,13 @@ class Layer {
   void run(const KernelArguments& arguments) const {
     std::span<T> scratch(reinterpret_cast<T*>(arguments.scratch.data()), scratch_bytes() / sizeof(T));
     std::span<const T> matrices = packed_;
+    if (!fast_.empty()) {
+      // Directions know nothing of each other.
+      const std::size_t each = scratch.size() / fast_.size();
+      return base::parallel_for(0, fast_.size(), 1, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t d = begin; d < end; ++d) run_direction(d, arguments, {}, scratch.subspan(d * each, each));
+      });
+    }
     if (packed_.empty()) {
       const auto transposed = scratch.first(extents_.directions * matrix_elements());
       pack(arguments.inputs[kWeights], arguments.inputs[kRecurrence], transposed);
@@ -139,6 +163,7 @@ class Layer {
   std::size_t width() const { return info(kind_).gates * extents_.hidden; }
   std::size_t matrix_elements() const { return (extents_.inputs + extents_.hidden) * width(); }
   std::size_t state_elements() const { return extents_.batch * extents_.hidden; }
+  std::uint64_t fast_bytes() const { return fast_[0].scratch_bytes() + 2 * state_elements() * sizeof(T); }
 
   void pack(const TensorView& weights, const TensorView& recurrence, std::span<T> out) const {
     for (std::size_t d = 0; d < extents_.directions; ++d) {
@@ -183,8 +208,10 @@ class Layer {
     data.x = input(kX).template as<T>().data();
     data.x_step = batch_first ? inputs : batch * inputs;
     data.x_batch = batch_first ? steps * inputs : inputs;
-    data.weights = matrices.data() + d * matrix_elements();
-    data.recurrence = data.weights + inputs * width();
+    if (fast_.empty()) {
+      data.weights = matrices.data() + d * matrix_elements();
+      data.recurrence = data.weights + inputs * width();
+    }
     if (!input(kBias).empty()) data.bias = input(kBias).template as<T>().data() + d * 2 * width();
     if (!input(kPeepholes).empty()) data.peepholes = input(kPeepholes).template as<T>().data() + d * 3 * hidden;
     if (!input(kLengths).empty()) data.lengths = input(kLengths).template as<std::int32_t>();
@@ -193,11 +220,19 @@ class Layer {
       data.y_step = dirs * hidden * (batch_first ? 1 : batch);
       data.y_batch = batch_first ? steps * dirs * hidden : hidden;
     }
-    data.scratch = scratch.first(kernels::recurrent_scratch(shapes_[d]));
+    data.scratch =
+        scratch.first(fast_.empty() ? kernels::recurrent_scratch(shapes_[d]) : fast_[d].scratch_bytes() / sizeof(T));
     data.h = scratch.data() + data.scratch.size();
     data.c = data.h + state_elements();
     read_state(input(kInitialH), d, data.h);
     read_state(input(kInitialC), d, data.c);
+    if constexpr (std::is_same_v<T, float>) {
+      if (!fast_.empty()) {
+        fast_[d].run(data, std::as_writable_bytes(data.scratch));
+        if (kind_ == RecurrentKind::lstm) write_state(data.c, d, output(2));
+        return write_state(data.h, d, output(1));
+      }
+    }
     if (kind_ == RecurrentKind::lstm) {
       kernels::lstm(shapes_[d], data);
       write_state(data.c, d, output(2));
@@ -211,6 +246,7 @@ class Layer {
   Extents extents_;
   std::vector<RecurrentShape> shapes_;
   std::vector<T> packed_;
+  std::vector<kernels::RecurrentF32> fast_;  ///< one for each direction where it takes the layer
 };
 
 template <class T>

@@ -86,6 +86,22 @@ void follow_data(TypeContext& context, const std::vector<Cut>& cuts) {
   context.output_dims[0] = std::move(out);
 }
 
+// The first S rows of a table of positions are S rows: where the table is shorter the model cannot run, which is found
+// when S is a number. A table of one row, which spreads, promises nothing.
+void first_rows(const TypeContext& context, const std::vector<std::size_t>& cut, Dims& shape) {
+  const auto starts = constant_integers(context, 1);
+  const Dims* ends = known_dims(context, 2);
+  const auto steps = has_input(context.node, 4) ? constant_integers(context, 4) : Integers(cut.size(), 1);
+  if (!starts || ends == nullptr || !steps || starts->size() != cut.size() || ends->size() != cut.size() ||
+      steps->size() != cut.size())
+    return;
+  for (std::size_t i = 0; i < cut.size(); ++i) {
+    const Dim& extent = (*input(context, 0).shape)[cut[i]];
+    if ((*starts)[i] == 0 && (*steps)[i] == 1 && extent.is_known() && extent.value > 1 && !(*ends)[i].is_known())
+      shape[cut[i]] = (*ends)[i];
+  }
+}
+
 void infer(TypeContext& context) {
   const TensorType& x = input(context, 0);
   for (std::size_t i = 1; i < 5; ++i) {
@@ -101,6 +117,7 @@ void infer(TypeContext& context) {
       const auto cut = normal_axes(context.node, *axes, shape.size());
       for (std::size_t axis = 0; axis < shape.size(); ++axis)
         if (std::ranges::find(cut, axis) == cut.end()) shape[axis] = (*x.shape)[axis];
+      first_rows(context, cut, shape);
     }
     return set_output(context, 0, x.dtype, shape);
   }

@@ -1,15 +1,25 @@
 // What follows a convolution or a product element by element is done while its result is in the cache:
 //
 //     Conv ─ [Add r] ─ [Relu | Clip]      becomes      Conv with input 3 = r, attributes least and most
+//
+//     MatMul ─ [Add b] ─ [Add r] ─ [Relu | Clip | Gelu | Sigmoid | Tanh | HardSwish]      becomes
+//     MatMul with inputs 2 = b and 3 = r, attributes least and most, or activation
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "passes/pass.hpp"
 
 namespace skerry::passes {
 namespace {
+
+// Functions of one element that a product ends with.
+constexpr std::pair<std::string_view, std::string_view> kFunctions[] = {
+    {"Gelu", "gelu"}, {"HardSwish", "hard_swish"}, {"Sigmoid", "sigmoid"}, {"Tanh", "tanh"}};
 
 class Fuser {
  public:
@@ -21,20 +31,26 @@ class Fuser {
       if (node.op == "Add") add(id);
       if (node.op == "Relu") bound(id, 0.0, std::numeric_limits<double>::infinity());
       if (node.op == "Clip") clip(id);
+      for (const auto& [op, function] : kFunctions) {
+        if (node.op == op) activate(id, std::string(function));
+      }
     }
     output_.compact(dead_);
     return std::move(output_);
   }
 
  private:
+  static bool is_product(const Node& node) { return node.op == "Gemm" || node.op == "MatMul"; }
+
   // The node that makes a value which nobody else reads, if it can end with what follows.
-  std::optional<NodeId> maker(ValueId id, bool products) const {
+  std::optional<NodeId> maker(ValueId id) const {
     if (id == kNoValue || output_.value(id).producer == kNoNode || uses_[id] != 1) return std::nullopt;
     if (output_.value(id).type.dtype != DType::f32) return std::nullopt;
     const NodeId maker = output_.value(id).producer;
     const Node& node = output_.node(maker);
-    const bool open = node.find("least") == nullptr && node.find("most") == nullptr;
-    return open && (node.op == "Conv" || (products && node.op == "Gemm")) ? std::optional(maker) : std::nullopt;
+    const bool open =
+        node.find("least") == nullptr && node.find("most") == nullptr && node.find("activation") == nullptr;
+    return open && (node.op == "Conv" || is_product(node)) ? std::optional(maker) : std::nullopt;
   }
 
   static bool same_shape(const TensorType& a, const TensorType& b) {
@@ -52,25 +68,46 @@ class Fuser {
     dead_[from] = 1;
   }
 
+  // A number for each column of a MatMul that adds nothing yet.
+  bool is_bias(ValueId id, const Node& matmul) const {
+    const auto& constant = output_.value(id).constant;
+    const auto& right = output_.value(matmul.inputs[1]).type.shape;
+    return matmul.op == "MatMul" && matmul.inputs.size() == 2 && constant && constant->dtype() == DType::f32 &&
+           constant->shape().rank() == 1 && right && right->size() > 1 && right->back().is_known() &&
+           right->back().value == constant->shape()[0];
+  }
+
   void add(NodeId id) {
     const Node add = output_.node(id);
     if (add.inputs.size() != 2 || add.find("axis") != nullptr || add.inputs[0] == add.inputs[1]) return;
     // The later of two convolutions, so that the other one's result is what is added.
     for (const std::size_t side : {std::size_t{1}, std::size_t{0}}) {
-      const auto conv = maker(add.inputs[side], false);
-      const ValueId residual = add.inputs[1 - side];
-      if (!conv || residual == kNoValue || output_.node(*conv).inputs.size() > 3) continue;
-      if (!same_shape(output_.value(add.inputs[side]).type, output_.value(residual).type)) continue;
-      move_to(*conv, id);
+      const auto from = maker(add.inputs[side]);
+      const ValueId added = add.inputs[1 - side];
+      if (!from || added == kNoValue) continue;
+      const bool bias = is_bias(added, output_.node(*from));
+      if (!bias && (output_.node(*from).inputs.size() > 3 ||
+                    !same_shape(output_.value(add.inputs[side]).type, output_.value(added).type)))
+        continue;
+      move_to(*from, id);
       Node& fused = output_.edit_node(id);
-      fused.inputs.resize(3, kNoValue);
-      fused.inputs.push_back(residual);
+      fused.inputs.resize(bias ? 2 : 3, kNoValue);
+      fused.inputs.push_back(added);
       return;
     }
   }
 
+  void activate(NodeId id, std::string function) {
+    const Node& node = output_.node(id);
+    if (node.text("approximate", "none") == "tanh") function += "_tanh";
+    const auto from = maker(node.inputs[0]);
+    if (!from || !is_product(output_.node(*from))) return;
+    move_to(*from, id);
+    output_.edit_node(id).set("activation", std::move(function));
+  }
+
   void bound(NodeId id, double least, double most) {
-    const auto from = maker(output_.node(id).inputs[0], true);
+    const auto from = maker(output_.node(id).inputs[0]);
     if (!from) return;
     move_to(*from, id);
     Node& fused = output_.edit_node(id);

@@ -1,0 +1,164 @@
+#include <gtest/gtest.h>
+
+#include <random>
+#include <skerry/compile.hpp>
+
+#include "ir/verify.hpp"
+#include "ops/nn/evaluate.hpp"
+#include "ops/nn/op_record.hpp"
+#include "passes/pass.hpp"
+
+namespace skerry::passes {
+namespace {
+
+constexpr std::int64_t kWidth = 12, kHeads = 3;
+
+// A layer of a transformer as exporters write it, x f32[N,S,12] and mask f32[N,1,1,S].
+class Spelled {
+ public:
+  explicit Spelled(unsigned seed) : random_(seed) {
+    x = graph.add_input("x", {DType::f32, std::vector<Dim>{std::string("N"), std::string("S"), kWidth}});
+    mask = graph.add_input("mask", {DType::f32, std::vector<Dim>{std::string("N"), 1, 1, std::string("S")}});
+  }
+
+  ValueId number(float value) { return graph.add_constant("c", Tensor::from<float>(std::span(&value, 1), Shape{})); }
+  ValueId integers(std::vector<std::int64_t> values) {
+    const auto extent = static_cast<std::int64_t>(values.size());
+    return graph.add_constant("i", Tensor::from<std::int64_t>(values, Shape{extent}));
+  }
+  ValueId weights(const Shape& shape) {
+    std::normal_distribution<float> normal(0.0F, 0.5F);
+    Tensor out(DType::f32, shape);
+    for (float& value : out.mutable_view().as<float>()) value = normal(random_);
+    return graph.add_constant("w", out);
+  }
+  ValueId node(std::string op, std::vector<ValueId> inputs, std::vector<std::pair<std::string, Attribute>> set = {}) {
+    Node made{.op = std::move(op), .inputs = std::move(inputs), .attributes = std::move(set)};
+    const std::string output = "v" + std::to_string(graph.values().size());
+    return graph.node(graph.add_node(std::move(made), std::span(&output, 1))).outputs[0];
+  }
+
+  ValueId linear(ValueId of, std::int64_t columns) {
+    return node("Add", {node("MatMul", {of, weights({kWidth, columns})}), weights({columns})});
+  }
+  ValueId turned(ValueId of, std::vector<std::int64_t> order) {
+    const ValueId split = node("Reshape", {of, integers({0, 0, kHeads, kWidth / kHeads})});
+    return node("Transpose", {split}, {{"perm", std::move(order)}});
+  }
+  ValueId attention(ValueId of) {
+    const ValueId q = turned(linear(of, kWidth), {0, 2, 1, 3}), k = turned(linear(of, kWidth), {0, 2, 3, 1});
+    const ValueId scores = node("Add", {node("Div", {node("MatMul", {q, k}), number(2.0F)}), mask});
+    const ValueId shares = node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
+    const ValueId mixed = node("MatMul", {shares, turned(linear(of, kWidth), {0, 2, 1, 3})});
+    const ValueId back = node("Transpose", {mixed}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
+    return node("Reshape", {back, integers({0, 0, kWidth})});
+  }
+  ValueId mean(ValueId of) { return node("ReduceMean", {of, integers({-1})}, {{"keepdims", std::int64_t{1}}}); }
+  ValueId layer_norm(ValueId of) {
+    const ValueId centred = node("Sub", {of, mean(of)});
+    const ValueId variance = mean(node("Pow", {centred, number(2.0F)}));
+    const ValueId ratio = node("Div", {centred, node("Sqrt", {node("Add", {variance, number(1e-5F)})})});
+    return node("Add", {node("Mul", {ratio, weights({kWidth})}), weights({kWidth})});
+  }
+  ValueId gelu_erf(ValueId of) {
+    const ValueId bell = node("Add", {node("Erf", {node("Div", {of, number(1.41421356F)})}), number(1.0F)});
+    return node("Mul", {node("Mul", {of, bell}), number(0.5F)});
+  }
+  ValueId gelu_tanh(ValueId of) {
+    const ValueId cubic = node("Mul", {number(0.044715F), node("Pow", {of, number(3.0F)})});
+    const ValueId inner = node("Mul", {node("Add", {of, cubic}), number(0.79788456F)});
+    const ValueId bell = node("Add", {number(1.0F), node("Tanh", {inner})});
+    return node("Mul", {node("Mul", {number(0.5F), of}), bell});
+  }
+  Graph ending_with(ValueId y) {
+    graph.mark_output(y);
+    ops::infer_types(graph);
+    return graph;
+  }
+
+  Graph graph;
+  ValueId x, mask;
+
+ private:
+  std::mt19937 random_;
+};
+
+std::vector<std::string> operators(const Graph& graph) {
+  std::vector<std::string> out;
+  for (const Node& node : graph.nodes()) out.push_back(node.op);
+  return out;
+}
+
+Graph compiled(const Graph& graph) {
+  return std::get<Graph>(compile(graph, {.level = Level::high}).program);
+}
+
+// Outputs for random inputs are those of the graph before, to rounding.
+void expect_same(const Graph& before, const Graph& after) {
+  ir::verify(after);
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  for (const auto& [batch, length] : {std::pair<std::int64_t, std::int64_t>{1, 5}, {2, 1}, {3, 17}}) {
+    Tensor x(DType::f32, {batch, length, kWidth}), mask(DType::f32, {batch, 1, 1, length});
+    for (float& value : x.mutable_view().as<float>()) value = normal(random);
+    for (float& value : mask.mutable_view().as<float>()) value = normal(random) > 0.5F ? -10000.0F : 0.0F;
+    const std::vector<Tensor> inputs = {x, mask};
+    std::vector<TensorType> types;
+    for (const Tensor& input : inputs) types.push_back(TensorType::of(input.dtype(), input.shape()));
+    const auto wanted = ops::evaluate(ops::specialize(before, types), inputs, {});
+    const auto found = ops::evaluate(ops::specialize(after, types), inputs, {});
+    ASSERT_EQ(found[0].shape(), wanted[0].shape());
+    for (std::size_t i = 0; i < wanted[0].as<float>().size(); ++i)
+      ASSERT_NEAR(found[0].as<float>()[i], wanted[0].as<float>()[i], 2e-5F) << i;
+  }
+}
+
+TEST(FuseTransformer, MakesOneOperatorOfAttentionAndPutsTheResidualBehindTheProduct) {
+  Spelled model(1);
+  const Graph before =
+      model.ending_with(model.layer_norm(model.node("Add", {model.x, model.linear(model.attention(model.x), kWidth)})));
+  const Graph after = compiled(before);
+  EXPECT_EQ(operators(after),
+            (std::vector<std::string>{"MatMul", "MatMul", "MatMul", "Attention", "MatMul", "LayerNormalization"}));
+  const Node& out = after.node(4);
+  EXPECT_EQ(out.inputs[3], after.inputs()[0]);
+  expect_same(before, after);
+}
+
+TEST(FuseTransformer, PutsGeluBehindTheProductInBothItsForms) {
+  for (const bool exact : {true, false}) {
+    Spelled model(2);
+    const ValueId wide = model.linear(model.x, 32);
+    const Graph before = model.ending_with(exact ? model.gelu_erf(wide) : model.gelu_tanh(wide));
+    const Graph after = compiled(before);
+    ASSERT_EQ(operators(after), std::vector<std::string>{"MatMul"});
+    EXPECT_EQ(after.node(0).text("activation", ""), exact ? "gelu" : "gelu_tanh");
+    expect_same(before, after);
+  }
+}
+
+TEST(FuseTransformer, LeavesWhatOnlyLooksLikeIt) {
+  Spelled model(3);
+  // Another divisor, another exponent, and a normalisation whose parts are wanted elsewhere.
+  const ValueId bell =
+      model.node("Add", {model.node("Erf", {model.node("Div", {model.x, model.number(1.5F)})}), model.number(1.0F)});
+  const ValueId near_gelu = model.node("Mul", {model.node("Mul", {model.x, bell}), model.number(0.5F)});
+  const Graph before = model.ending_with(near_gelu);
+  const Graph after = compiled(before);
+  const auto found = operators(after);
+  EXPECT_EQ(std::count(found.begin(), found.end(), "Erf"), 1);
+  expect_same(before, after);
+}
+
+TEST(FuseTransformer, LeavesAProductThatIsReadTwice) {
+  Spelled model(4);
+  const ValueId product = model.linear(model.x, kWidth);
+  const Graph before =
+      model.ending_with(model.node("Add", {model.node("Tanh", {product}), model.node("Sigmoid", {product})}));
+  const Graph after = compiled(before);
+  EXPECT_EQ(operators(after), (std::vector<std::string>{"MatMul", "Tanh", "Sigmoid", "Add"}));
+  expect_same(before, after);
+}
+
+}  // namespace
+}  // namespace skerry::passes

@@ -16,9 +16,11 @@ namespace skerry {
 namespace passes {
 
 #define SKERRY_CIRCUIT_PASS(name) extern const CircuitPass name##_pass;
+#define SKERRY_OUTCOME_PASS(name) extern const CircuitPass name##_pass;
 #define SKERRY_GRAPH_PASS(name) extern const GraphPass name##_pass;
 #include "passes/passes.def"
 #undef SKERRY_CIRCUIT_PASS
+#undef SKERRY_OUTCOME_PASS
 #undef SKERRY_GRAPH_PASS
 
 std::span<const CircuitPass* const> circuit_passes() {
@@ -26,6 +28,15 @@ std::span<const CircuitPass* const> circuit_passes() {
 #define SKERRY_CIRCUIT_PASS(name) &name##_pass,
 #include "passes/passes.def"
 #undef SKERRY_CIRCUIT_PASS
+  };
+  return kRows;
+}
+
+std::span<const CircuitPass* const> outcome_passes() {
+  static constexpr std::array kRows = {
+#define SKERRY_OUTCOME_PASS(name) &name##_pass,
+#include "passes/passes.def"
+#undef SKERRY_OUTCOME_PASS
   };
   return kRows;
 }
@@ -55,6 +66,14 @@ Names circuit_pipeline(Level level) {
       return {"remove_identities", "cancel_inverses", "merge_rotations", "cancel_inverses", "merge_rotations"};
   }
   return {};
+}
+
+// Before all others, where only the bits have to stay.
+Names outcome_pipeline(const CompileOptions& options) {
+  Names names;
+  if (options.outcomes_only || options.reuse_qubits) names = {"remove_fresh_resets", "remove_unobserved"};
+  if (options.reuse_qubits) names.emplace_back("reuse_qubits");
+  return names;
 }
 
 Names graph_pipeline(Level level) {
@@ -133,6 +152,7 @@ std::span<const PassInfo> list_passes() {
   static const std::vector<PassInfo> kInfos = [] {
     std::vector<PassInfo> infos;
     for (const auto* pass : passes::circuit_passes()) infos.push_back({pass->name, "circuit", pass->help});
+    for (const auto* pass : passes::outcome_passes()) infos.push_back({pass->name, "outcome", pass->help});
     for (const auto* pass : passes::graph_passes()) infos.push_back({pass->name, "graph", pass->help});
     for (const PassInfo& pass : passes::native::device_passes()) infos.push_back(pass);
     return infos;
@@ -141,19 +161,25 @@ std::span<const PassInfo> list_passes() {
 }
 
 std::vector<std::string_view> pipeline(std::string_view kind, Level level) {
+  if (kind == "outcome") return outcome_pipeline({.reuse_qubits = true});
   if (kind == "device") return passes::native::device_pipeline(level);
   return kind == "circuit" ? circuit_pipeline(level) : graph_pipeline(level);
 }
 
 Compiled compile(const Program& program, const CompileOptions& options) {
   check_disabled(options);
-  if (const auto* circuit = std::get_if<Circuit>(&program)) {
+  if (const auto* given = std::get_if<Circuit>(&program)) {
+    Compiled first = run_pipeline(*given, outcome_pipeline(options), passes::outcome_passes(), options);
+    const auto& circuit = std::get<Circuit>(first.program);
+    Compiled compiled;
     if (options.target) {
-      Compiled compiled = passes::native::compile_for_target(*circuit, options);
+      compiled = passes::native::compile_for_target(circuit, options);
       ir::verify(std::get<Circuit>(compiled.program));
-      return compiled;
+    } else {
+      compiled = run_pipeline(circuit, circuit_pipeline(options.level), passes::circuit_passes(), options);
     }
-    return run_pipeline(*circuit, circuit_pipeline(options.level), passes::circuit_passes(), options);
+    compiled.passes.insert(compiled.passes.begin(), first.passes.begin(), first.passes.end());
+    return compiled;
   }
   if (options.target) {
     throw Error(ErrorCode::invalid_argument, "a target is for circuits, and this is a graph", {},

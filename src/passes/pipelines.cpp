@@ -5,6 +5,7 @@
 #include <chrono>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
+#include <skerry/fault_tolerance.hpp>
 #include <utility>
 
 #include "base/trace.hpp"
@@ -63,9 +64,15 @@ Names circuit_pipeline(Level level) {
     case Level::medium:
       return {"remove_identities", "cancel_inverses", "merge_rotations"};
     case Level::high:
-      return {"remove_identities", "cancel_inverses", "merge_rotations", "cancel_inverses", "merge_rotations"};
+      return {"remove_identities", "cancel_inverses", "fold_phases",
+              "merge_rotations",   "cancel_inverses", "merge_rotations"};
   }
   return {};
+}
+
+// Written in Clifford gates and phases, with few T among these.
+Names clifford_t_pipeline() {
+  return {"remove_identities", "write_clifford_t", "cancel_inverses", "fold_phases", "cancel_inverses", "fold_phases"};
 }
 
 // Before all others, where only the bits have to stay.
@@ -162,8 +169,13 @@ std::span<const PassInfo> list_passes() {
 
 std::vector<std::string_view> pipeline(std::string_view kind, Level level) {
   if (kind == "outcome") return outcome_pipeline({.reuse_qubits = true});
+  if (kind == "clifford_t") return clifford_t_pipeline();
   if (kind == "device") return passes::native::device_pipeline(level);
   return kind == "circuit" ? circuit_pipeline(level) : graph_pipeline(level);
+}
+
+Circuit write_clifford_t(const Circuit& circuit) {
+  return std::get<Circuit>(run_pipeline(circuit, clifford_t_pipeline(), passes::circuit_passes(), {}).program);
 }
 
 Compiled compile(const Program& program, const CompileOptions& options) {

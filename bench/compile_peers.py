@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("devices", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--peers", default="qiskit-2,qiskit-3,tket-2,tket-3")
-    parser.add_argument("--targets", default="all,line28,grid5x6,heavyhex27")
+    parser.add_argument("--targets", default="all,line28,grid5x6,heavyhex27,heavyhex65")
     parser.add_argument("--retime", action="store_true", help="compile again and keep the least CPU time of both")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")

@@ -48,6 +48,7 @@ TABLES: list[tuple[str, str, Callable[[str], str]]] = [
     ("src/ops/nn/ops.def", "SKERRY_OP", lambda name: f"src/ops/nn/{name}.cpp"),
     ("src/ops/hybrid/hybrid_ops.def", "SKERRY_OP", lambda name: f"src/ops/hybrid/{name}.cpp"),
     ("src/passes/passes.def", "SKERRY_CIRCUIT_PASS", lambda name: f"src/passes/circuit/{name}.cpp"),
+    ("src/passes/passes.def", "SKERRY_OUTCOME_PASS", lambda name: f"src/passes/outcomes/{name}.cpp"),
     ("src/passes/passes.def", "SKERRY_GRAPH_PASS", lambda name: f"src/passes/tensor/{name}.cpp"),
     ("src/frontend/frontends.def", "SKERRY_FRONTEND", lambda name: f"src/frontend/{name}/{name}.cpp"),
     ("src/sim/methods.def", "SKERRY_METHOD", lambda name: f"src/sim/{name}/{name}.cpp"),

@@ -29,6 +29,10 @@ struct CompileOptions {
   std::uint64_t seed = 42;  ///< same seed, same circuit, for any number of threads
   /// Infidelity that compiling for a target may spend on leaving out tiny rotations, over the whole circuit; 0: exact.
   double error_budget = 1e-8;
+  /// Only the joint distribution of the bits must stay, from |0...0>: what no measurement can tell is left out. A
+  /// circuit that measures nothing keeps its state.
+  bool outcomes_only = false;
+  bool reuse_qubits = false;  ///< outcomes_only, and wires that were measured last are reset and take the next ones
   RunControl control;
 };
 
@@ -91,12 +95,12 @@ struct Equivalence {
 /// agree on random points are equal with probability one. Errors: unsupported for what has no unitary.
 Equivalence verify_equal(const Circuit& a, const Circuit& b, const Mapping* mapping = nullptr);
 
-/// One pass, for listings. kind: `circuit`, `graph` or `device`.
+/// One pass, for listings. kind: `circuit`, `outcome`, `graph` or `device`.
 struct PassInfo {
   std::string_view name, kind, help;
 };
 std::span<const PassInfo> list_passes();
-/// Names of the passes of a level, in order. kind: `circuit`, `graph` or `device`.
+/// Names of the passes of a level, in order. kind: `circuit`, `outcome`, `graph` or `device`.
 std::vector<std::string_view> pipeline(std::string_view kind, Level level);
 
 }  // namespace skerry

@@ -2,6 +2,8 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <skerry/schedule.hpp>
+
 #include "bind.hpp"
 #include "model.hpp"
 #include "steering.hpp"
@@ -97,6 +99,16 @@ void bind_compile(nb::module_& m) {
       },
       nb::arg("circuit"), nb::arg("target"),
       nb::sig("def estimate(circuit: Circuit, target: str) -> dict[str, typing.Any]"));
+  m.def(
+      "schedule",
+      [](const Circuit& circuit, std::string_view target, std::string_view alignment, std::string_view decoupling) {
+        Schedule made =
+            schedule(circuit, read_target(target), {alignment_from_name(alignment), decoupling_from_name(decoupling)});
+        return nb::make_tuple(std::move(made.circuit), made.idle_seconds, made.pulses);
+      },
+      nb::arg("circuit"), nb::arg("target"), nb::arg("alignment"), nb::arg("decoupling"),
+      nb::sig("def schedule(circuit: Circuit, target: str, alignment: str, decoupling: str) -> tuple[Circuit, float, "
+              "int]"));
   m.def(
       "gate_duration",
       [](std::string_view target, std::string_view gate, const std::vector<Wire>& wires) {

@@ -17,6 +17,8 @@ from skerry._core import Circuit, PassReport
 from skerry.compiling import Level
 
 Device = Mapping[str, Any] | str | Path
+Alignment = Literal["asap", "alap"]
+Decoupling = Literal["none", "x2", "xy4"]
 Format = Literal["openqasm2", "openqasm3"]
 
 
@@ -68,6 +70,15 @@ class CompiledForDevice:
     passes: list[PassReport]
 
 
+@dataclass(frozen=True)
+class ScheduledCircuit:
+    """A circuit in which every wait is written down."""
+
+    circuit: Circuit
+    idle_seconds: float
+    pulses: int
+
+
 class QuantumCircuitOptimizer:
     """Compiles circuits for one device.
 
@@ -116,6 +127,21 @@ class QuantumCircuitOptimizer:
     def estimate_execution_time(self, circuit: Circuit) -> float:
         """Seconds along the critical path."""
         return float(_core.estimate(circuit, self._device)["estimated_time"])
+
+    def schedule(
+        self, circuit: Circuit, alignment: Alignment = "alap", decoupling: Decoupling = "none"
+    ) -> ScheduledCircuit:
+        """The circuit with a delay wherever a qubit waits, and pulses of a decoupling sequence in long delays.
+
+        The durations are the device's; the meaning is kept, and so is the time that the circuit takes.
+
+        >>> import skerry
+        >>> device = {"qubits": 3, "duration_ns": {"cx": 300, "sx": 40, "x": 40}}
+        >>> circuit = skerry.Circuit(3).sx(2).cx(0, 1).cx(0, 1).cx(1, 2)
+        >>> QuantumCircuitOptimizer(device).schedule(circuit, "asap", "x2").pulses
+        4
+        """
+        return ScheduledCircuit(*_core.schedule(circuit, self._device, alignment, decoupling))
 
     def check_map(self, circuit: Circuit) -> None:
         """Raises for the first gate that the device does not have, naming it."""

@@ -25,6 +25,8 @@ struct GraphPass {
 
 /// Rows of passes.def.
 std::span<const CircuitPass* const> circuit_passes();
+/// These keep less: from |0...0>, the joint distribution of the bits. A circuit that measures nothing keeps its state.
+std::span<const CircuitPass* const> outcome_passes();
 std::span<const GraphPass* const> graph_passes();
 
 }  // namespace skerry::passes

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
+#include <skerry/fault_tolerance.hpp>
 #include <utility>
 
 #include "base/trace.hpp"
@@ -16,9 +17,11 @@ namespace skerry {
 namespace passes {
 
 #define SKERRY_CIRCUIT_PASS(name) extern const CircuitPass name##_pass;
+#define SKERRY_OUTCOME_PASS(name) extern const CircuitPass name##_pass;
 #define SKERRY_GRAPH_PASS(name) extern const GraphPass name##_pass;
 #include "passes/passes.def"
 #undef SKERRY_CIRCUIT_PASS
+#undef SKERRY_OUTCOME_PASS
 #undef SKERRY_GRAPH_PASS
 
 std::span<const CircuitPass* const> circuit_passes() {
@@ -26,6 +29,15 @@ std::span<const CircuitPass* const> circuit_passes() {
 #define SKERRY_CIRCUIT_PASS(name) &name##_pass,
 #include "passes/passes.def"
 #undef SKERRY_CIRCUIT_PASS
+  };
+  return kRows;
+}
+
+std::span<const CircuitPass* const> outcome_passes() {
+  static constexpr std::array kRows = {
+#define SKERRY_OUTCOME_PASS(name) &name##_pass,
+#include "passes/passes.def"
+#undef SKERRY_OUTCOME_PASS
   };
   return kRows;
 }
@@ -52,9 +64,23 @@ Names circuit_pipeline(Level level) {
     case Level::medium:
       return {"remove_identities", "cancel_inverses", "merge_rotations"};
     case Level::high:
-      return {"remove_identities", "cancel_inverses", "merge_rotations", "cancel_inverses", "merge_rotations"};
+      return {"remove_identities", "cancel_inverses", "fold_phases",
+              "merge_rotations",   "cancel_inverses", "merge_rotations"};
   }
   return {};
+}
+
+// Written in Clifford gates and phases, with few T among these.
+Names clifford_t_pipeline() {
+  return {"remove_identities", "write_clifford_t", "cancel_inverses", "fold_phases", "cancel_inverses", "fold_phases"};
+}
+
+// Before all others, where only the bits have to stay.
+Names outcome_pipeline(const CompileOptions& options) {
+  Names names;
+  if (options.outcomes_only || options.reuse_qubits) names = {"remove_fresh_resets", "remove_unobserved"};
+  if (options.reuse_qubits) names.emplace_back("reuse_qubits");
+  return names;
 }
 
 Names graph_pipeline(Level level) {
@@ -135,6 +161,7 @@ std::span<const PassInfo> list_passes() {
   static const std::vector<PassInfo> kInfos = [] {
     std::vector<PassInfo> infos;
     for (const auto* pass : passes::circuit_passes()) infos.push_back({pass->name, "circuit", pass->help});
+    for (const auto* pass : passes::outcome_passes()) infos.push_back({pass->name, "outcome", pass->help});
     for (const auto* pass : passes::graph_passes()) infos.push_back({pass->name, "graph", pass->help});
     for (const PassInfo& pass : passes::native::device_passes()) infos.push_back(pass);
     return infos;
@@ -143,19 +170,30 @@ std::span<const PassInfo> list_passes() {
 }
 
 std::vector<std::string_view> pipeline(std::string_view kind, Level level) {
+  if (kind == "outcome") return outcome_pipeline({.reuse_qubits = true});
+  if (kind == "clifford_t") return clifford_t_pipeline();
   if (kind == "device") return passes::native::device_pipeline(level);
   return kind == "circuit" ? circuit_pipeline(level) : graph_pipeline(level);
 }
 
+Circuit write_clifford_t(const Circuit& circuit) {
+  return std::get<Circuit>(run_pipeline(circuit, clifford_t_pipeline(), passes::circuit_passes(), {}).program);
+}
+
 Compiled compile(const Program& program, const CompileOptions& options) {
   check_disabled(options);
-  if (const auto* circuit = std::get_if<Circuit>(&program)) {
+  if (const auto* given = std::get_if<Circuit>(&program)) {
+    Compiled first = run_pipeline(*given, outcome_pipeline(options), passes::outcome_passes(), options);
+    const auto& circuit = std::get<Circuit>(first.program);
+    Compiled compiled;
     if (options.target) {
-      Compiled compiled = passes::native::compile_for_target(*circuit, options);
+      compiled = passes::native::compile_for_target(circuit, options);
       ir::verify(std::get<Circuit>(compiled.program));
-      return compiled;
+    } else {
+      compiled = run_pipeline(circuit, circuit_pipeline(options.level), passes::circuit_passes(), options);
     }
-    return run_pipeline(*circuit, circuit_pipeline(options.level), passes::circuit_passes(), options);
+    compiled.passes.insert(compiled.passes.begin(), first.passes.begin(), first.passes.end());
+    return compiled;
   }
   if (options.target) {
     throw Error(ErrorCode::invalid_argument, "a target is for circuits, and this is a graph", {},

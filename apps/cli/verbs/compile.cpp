@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <skerry/schedule.hpp>
 #include <span>
 
 #include "base/file.hpp"
@@ -23,7 +24,7 @@ namespace {
 
 struct Flags {
   ProgramFlags program;
-  std::string level = "medium", output, key, device, layout;
+  std::string level = "medium", output, key, device, layout, schedule, decouple = "none";
   std::vector<std::string> disabled, basis;
   std::uint64_t seed = 42;
   double error_budget = 1e-8;
@@ -110,6 +111,24 @@ void print_report(const Estimate& before, const Estimate& after) {
   std::printf("%-20s %12s %12.6g\n", "success probability", "", after.success_probability);
 }
 
+// Delays and pulses are written into the circuit that was compiled.
+void write_schedule(const Flags& flags, const Target& target, Compiled& compiled) {
+  if (flags.schedule.empty() && flags.decouple == "none") return;
+  auto* circuit = std::get_if<Circuit>(&compiled.program);
+  if (circuit == nullptr || !flags.has_target()) {
+    throw Error(ErrorCode::invalid_argument, "--schedule is for a circuit compiled for a device", {},
+                "add --target with the durations of its gates");
+  }
+  ScheduleOptions options{.decoupling = decoupling_from_name(flags.decouple)};
+  if (!flags.schedule.empty()) options.alignment = alignment_from_name(flags.schedule);
+  const std::uint64_t before = circuit->body().size();
+  const auto begin = std::chrono::steady_clock::now();
+  *circuit = schedule(*circuit, target, options).circuit;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  compiled.passes.push_back(
+      {.name = "schedule", .seconds = seconds, .before = before, .after = circuit->body().size()});
+}
+
 Level level_of(const Flags& flags) {
   try {
     return level_from_name(flags.level);
@@ -129,9 +148,10 @@ int compile_program(const Flags& flags, const Context& context) {
   const Program program = flags.program.load();
   const auto begin = std::chrono::steady_clock::now();
   const std::clock_t cpu_begin = std::clock();
-  const Compiled compiled = compile(program, options);
+  Compiled compiled = compile(program, options);
   const double cpu_ms = 1e3 * static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
   const double wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  write_schedule(flags, options.target.value_or(Target{}), compiled);
   SaveOptions save_options{
       .compress = flags.compress,
       .metadata = {{"source", std::filesystem::path(flags.program.file).filename().string()}, {"level", flags.level}}};
@@ -181,6 +201,10 @@ Action declare(CLI::App& command) {
       ->capture_default_str();
   command.add_option("--layout", flags->layout, "Where the qubits lie at the start and at the end")
       ->type_name("FILE.json");
+  command.add_option("--schedule", flags->schedule, "Write delays where qubits wait: asap or alap")->type_name("WHEN");
+  command.add_option("--decouple", flags->decouple, "Pulses while qubits wait: none, x2 or xy4")
+      ->type_name("SEQUENCE")
+      ->capture_default_str();
   command.add_option("--disable", flags->disabled, "Pass to leave out; again for each")
       ->type_name("PASS")
       ->allow_extra_args(false);

@@ -33,6 +33,18 @@ std::vector<std::uint8_t> used_expressions(const Circuit& circuit) {
   return used;
 }
 
+std::vector<std::uint8_t> used_wires(const Circuit& circuit) {
+  std::vector<std::uint8_t> used(circuit.num_wires(), 0);
+  for (const Block& block : circuit.blocks()) {
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const Instruction at = block[i];
+      if (at.op == Op::barrier) continue;
+      for (const Wire wire : at.wires) used[wire] = 1;
+    }
+  }
+  return used;
+}
+
 std::optional<Wire> repeated_wire(std::span<const Wire> wires) {
   if (wires.size() <= 8) {
     for (std::size_t i = 1; i < wires.size(); ++i) {

@@ -99,7 +99,7 @@ void ControlledGates::phase(Wires wires, const Param& angle) {
       writer_.other({.op = Op::gphase, .params = {angle}});
     }
   } else if (wires.size() <= kMostForParities) {
-    parities(wires, angle);
+    parities({wires.begin(), wires.end()}, angle);
   } else if (angle.is_constant() && std::abs(wrapped(angle.value - kPi)) < 1e-14) {
     writer_.one(wires.back(), h_matrix());
     x(wires.first(wires.size() - 1), wires.back());
@@ -111,7 +111,8 @@ void ControlledGates::phase(Wires wires, const Param& angle) {
 
 // The product x1 x2 ... xm is the sum over sets S of (-1)^(|S|+1) times the parity of S, over 2^(m-1). The parities
 // with the last wire are met on it in Gray code order, the others on the wires before.
-void ControlledGates::parities(Wires wires, const Param& angle) {
+void ControlledGates::parities(std::vector<Wire> wires, const Param& angle) {
+  if (last_first_ && wires.size() > 2) std::ranges::rotate(wires, wires.end() - 1);
   const double share = std::ldexp(1.0, 1 - static_cast<int>(wires.size()));
   for (std::size_t top = wires.size(); top > 0; --top) {
     const Wire target = wires[top - 1];

@@ -13,8 +13,8 @@ namespace skerry::passes::native {
 /// Appends to a writer. Wires of one call are distinct.
 class ControlledGates {
  public:
-  ControlledGates(FlatWriter& writer, ExprPool& pool, std::uint32_t wires)
-      : writer_(writer), pool_(pool), num_wires_(wires) {}
+  ControlledGates(FlatWriter& writer, ExprPool& pool, std::uint32_t wires, bool last_first = false)
+      : writer_(writer), pool_(pool), num_wires_(wires), last_first_(last_first) {}
 
   using Wires = std::span<const Wire>;
 
@@ -37,7 +37,7 @@ class ControlledGates {
   void swap(Wires controls, Wire a, Wire b);
   void turn(Wire wire, const Param& angle);
   void free_rz(Wire wire, const Param& angle);
-  void parities(Wires wires, const Param& angle);
+  void parities(std::vector<Wire> wires, const Param& angle);
   void phase_on_many(Wires wires, const Param& angle);
   void x_with_free_wires(Wires controls, Wire target, Wires free);
   void x_with_one_free_wire(Wires controls, Wire target, Wire free);
@@ -47,6 +47,7 @@ class ControlledGates {
   FlatWriter& writer_;
   ExprPool& pool_;
   std::uint32_t num_wires_;
+  bool last_first_;  ///< UnrollOptions::last_first
 };
 
 }  // namespace skerry::passes::native

@@ -42,17 +42,18 @@ constexpr std::array kPasses = {
 struct Effort {
   unsigned loops;   ///< rounds of cancelling and resynthesis at most
   unsigned paulis;  ///< Pauli networks that are tried
+  bool orders;      ///< phases on three wires and more are met in two orders
   RouteEffort route;
 };
 
 Effort effort_of(Level level, std::uint64_t seed) {
   switch (level) {
     case Level::low:
-      return {.loops = 1, .paulis = 0, .route = {.layouts = 3, .rounds = 1, .keep = 1, .seed = seed}};
+      return {.loops = 1, .paulis = 0, .orders = false, .route = {.layouts = 3, .rounds = 3, .keep = 1, .seed = seed}};
     case Level::medium:
-      return {.loops = 3, .paulis = 0, .route = {.layouts = 12, .rounds = 2, .keep = 2, .seed = seed}};
+      return {.loops = 3, .paulis = 0, .orders = false, .route = {.layouts = 12, .rounds = 2, .keep = 2, .seed = seed}};
     case Level::high:
-      return {.loops = 5, .paulis = 5, .route = {.layouts = 48, .rounds = 3, .keep = 6, .seed = seed}};
+      return {.loops = 5, .paulis = 5, .orders = true, .route = {.layouts = 64, .rounds = 3, .keep = 8, .seed = seed}};
   }
   return {};
 }
@@ -102,27 +103,53 @@ class Compiler {
     double budget = 0;
   };
 
+  // One way to write the program before it is placed, and what is left of the error budget.
+  struct Candidate {
+    Flat flat;
+    double budget = 0;
+  };
+
   Placed compile_at(Level level, const Flat& unrolled) {
     effort_ = effort_of(level, options_.seed);
-    budget_ = options_.error_budget;
-    std::vector<Flat> candidates;
-    candidates.reserve(2);
-    candidates.push_back(unrolled);
-    shrink(candidates[0], target_.all_to_all, true);
+    std::vector<Candidate> candidates;
+    candidates.reserve(3);
+    candidates.push_back(shrunk(unrolled));
+    if (effort_.orders && has_phases_on_three()) {
+      Flat other;
+      timed("unroll", other, [&] { other = unroll(circuit_, {.last_first = true}); });
+      candidates.push_back(shrunk(std::move(other)));
+    }
     if (effort_.paulis > 0 && enabled("resynthesize_paulis")) {
-      timed("resynthesize_paulis", candidates[0], [&] { add_pauli_network(candidates); });
+      timed("resynthesize_paulis", candidates[0].flat, [&] { add_pauli_network(candidates); });
     }
     Placed placed;
     placed.initial.resize(circuit_.num_wires());
     std::iota(placed.initial.begin(), placed.initial.end(), 0U);
     if (target_.all_to_all) {
-      placed.flat = std::move(*std::ranges::min_element(candidates, {}, &Flat::cx_count));
+      Candidate& best = *std::ranges::min_element(candidates, {}, [](const Candidate& c) { return c.flat.cx_count(); });
+      placed.flat = std::move(best.flat);
       placed.flat.wires = target_.qubits;
+      placed.budget = best.budget;
     } else {
-      placed.flat = place(candidates, placed.initial);
+      place(candidates, placed);
     }
-    placed.budget = budget_;
     return placed;
+  }
+
+  Candidate shrunk(Flat flat) {
+    budget_ = options_.error_budget;
+    shrink(flat, target_.all_to_all, true);
+    return {.flat = std::move(flat), .budget = budget_};
+  }
+
+  bool has_phases_on_three() const {
+    return std::ranges::any_of(circuit_.blocks(), [](const Block& block) {
+      for (std::size_t i = 0; i < block.size(); ++i) {
+        const Instruction at = block[i];
+        if (is_gate(at.op) && at.controls > 0 && at.wires.size() > 2) return true;
+      }
+      return false;
+    });
   }
 
   bool enabled(std::string_view name) const {
@@ -164,9 +191,9 @@ class Compiler {
   }
 
   // The best of a few networks for the whole program, when it has fewer CX than the program has now.
-  void add_pauli_network(std::vector<Flat>& candidates) {
+  void add_pauli_network(std::vector<Candidate>& candidates) {
     constexpr std::size_t kMostRotations = 1500;
-    Flat straight = candidates[0];
+    Flat straight = candidates[0].flat;
     const std::vector<Other> last = take_last_measurements(straight);
     const auto program = pauli_program(straight, circuit_.expressions(), kMostRotations);
     if (!program) return;
@@ -188,26 +215,23 @@ class Compiler {
     std::vector<Wire> places(straight.wires);
     for (Wire wire = 0; wire < straight.wires; ++wire) places[wire] = best->place(straight.place(wire));
     best->places = std::move(places);
-    candidates.push_back(std::move(*best));
+    candidates.push_back({.flat = std::move(*best), .budget = candidates[0].budget});
   }
 
-  Flat place(const std::vector<Flat>& candidates, std::vector<Wire>& initial) {
+  void place(const std::vector<Candidate>& candidates, Placed& placed) {
     const Coupling coupling(target_);
-    Flat best;
     std::size_t least = static_cast<std::size_t>(-1);
-    for (const Flat& candidate : candidates) {
+    for (const Candidate& candidate : candidates) {
       std::vector<Routed> routed;
-      timed("route", candidate, [&] { routed = route(candidate, coupling, effort_.route); });
+      timed("route", candidate.flat, [&] { routed = route(candidate.flat, coupling, effort_.route); });
       for (Routed& one : routed) {
         shrink(one.flat, false, false);
         const std::size_t cx = one.flat.cx_count();
         if (cx >= least) continue;
         least = cx;
-        best = std::move(one.flat);
-        initial = std::move(one.initial);
+        placed = {.flat = std::move(one.flat), .initial = std::move(one.initial), .budget = candidate.budget};
       }
     }
-    return best;
   }
 
   Circuit circuit_;

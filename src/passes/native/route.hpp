@@ -18,6 +18,8 @@ class Coupling {
 
   std::uint32_t size() const noexcept { return size_; }
   const std::vector<Wire>& neighbours(Wire wire) const { return neighbours_[wire]; }
+  /// From one wire to all.
+  const std::uint16_t* distances(Wire from) const noexcept { return distance_.data() + std::size_t{from} * size_; }
   unsigned distance(Wire a, Wire b) const noexcept { return distance_[a * size_ + b]; }
 
  private:

@@ -9,7 +9,6 @@ namespace {
 
 // Tuned on circuits made by bench/compile.py's generators: how much the following pairs and the price of a swap weigh
 // against the front.
-constexpr std::size_t kLookAhead = 10;
 constexpr double kLaterWeight = 0.5;
 constexpr double kPriceWeight = 0.35;
 constexpr double kDecayStep = 0.001;
@@ -64,9 +63,8 @@ void RouteWalk::start(bool forward) {
   std::ranges::fill(met_at_, kNoGate);
   std::ranges::fill(decay_, 1.0);
   std::iota(front_partner_.begin(), front_partner_.end(), 0U);
-  for (auto& list : later_partners_) list.clear();
+  for (LaterPartners& list : later_partners_) list.count = 0;
   later_touched_.clear();
-  later_count_ = 0;
   const auto count = static_cast<std::uint32_t>(graph_.size());
   for (std::uint32_t i = 0; i < count; ++i) missing_[i] = static_cast<std::uint32_t>(before(i).size());
   // The stack gives the last first.
@@ -118,8 +116,8 @@ void RouteWalk::run_ready() {
     front_changed_ = true;
   }
   if (ran_pair) {
+    if (swaps_since_run_ != 0) std::ranges::fill(decay_, 1.0);
     swaps_since_run_ = 0;
-    std::ranges::fill(decay_, 1.0);
   }
 }
 
@@ -164,48 +162,50 @@ void RouteWalk::apply_swap(Wire p, Wire q) {
 }
 
 void RouteWalk::look_ahead() {
-  for (const Wire wire : later_touched_) later_partners_[wire].clear();
+  for (const Wire wire : later_touched_) later_partners_[wire].count = 0;
   later_touched_.clear();
-  later_count_ = 0;
+  std::uint32_t later = 0;
   ++visit_;
   queue_.assign(front_.begin(), front_.end());
-  for (std::size_t i = 0; i < queue_.size() && later_count_ < kLookAhead; ++i) {
+  for (std::size_t i = 0; i < queue_.size() && later < kLookAhead; ++i) {
     for (const std::uint32_t next : after(queue_[i])) {
       if (visited_[next] == visit_) continue;
       visited_[next] = visit_;
       queue_.push_back(next);
       const RouteNode& at = graph_.node(next);
       if (!at.is_pair) continue;
-      ++later_count_;
+      ++later;
       for (const auto& [wire, partner] : {std::pair(at.a, at.b), std::pair(at.b, at.a)}) {
-        if (later_partners_[wire].empty()) later_touched_.push_back(wire);
-        later_partners_[wire].push_back(partner);
+        LaterPartners& list = later_partners_[wire];
+        if (list.count == 0) later_touched_.push_back(wire);
+        list.wires[list.count++] = partner;
       }
     }
   }
   front_changed_ = false;
+  front_weight_ = 1.0 / static_cast<double>(front_.size());
+  later_weight_ = later == 0 ? 0.0 : kLaterWeight / later;
 }
 
 // By how much the front and what follows come nearer when device wires p and q are exchanged.
 double RouteWalk::gain(Wire p, Wire q) const {
-  const auto& place = layout_->place;
-  const auto& holds = layout_->holds;
+  const Wire* const place = layout_->place.data();
   int front = 0, later = 0;
-  for (const auto& [from, to] : {std::pair(p, q), std::pair(q, p)}) {
-    const Wire wire = holds[from];
+  const auto move = [&](Wire from, Wire to) {
+    const std::uint16_t* const away = coupling_.distances(from);
+    const std::uint16_t* const there = coupling_.distances(to);
+    const Wire wire = layout_->holds[from];
     const Wire partner = front_partner_[wire];
-    if (partner != wire && place[partner] != to) {
-      front += static_cast<int>(coupling_.distance(from, place[partner])) -
-               static_cast<int>(coupling_.distance(to, place[partner]));
+    if (partner != wire && place[partner] != to) front += away[place[partner]] - there[place[partner]];
+    const LaterPartners& others = later_partners_[wire];
+    for (std::uint32_t k = 0; k < others.count; ++k) {
+      const Wire at = place[others.wires[k]];
+      later += at == to ? 0 : away[at] - there[at];
     }
-    for (const Wire other : later_partners_[wire]) {
-      if (place[other] == to) continue;
-      later += static_cast<int>(coupling_.distance(from, place[other])) -
-               static_cast<int>(coupling_.distance(to, place[other]));
-    }
-  }
-  const double ahead = later_count_ == 0 ? 0.0 : kLaterWeight * later / static_cast<double>(later_count_);
-  return front / static_cast<double>(front_.size()) + ahead;
+  };
+  move(p, q);
+  move(q, p);
+  return front * front_weight_ + later * later_weight_;
 }
 
 void RouteWalk::choose_swap(base::Philox& random) {
@@ -221,8 +221,7 @@ void RouteWalk::choose_swap(base::Philox& random) {
         const Wire other = layout_->holds[q];
         if (front_partner_[other] != other && q < p) continue;
         const double price = (3 - swap_price(p, q)) / 3.0;
-        const double score = gain(p, q) + kPriceWeight * price / static_cast<double>(front_.size()) -
-                             (std::max(decay_[p], decay_[q]) - 1.0);
+        const double score = gain(p, q) + kPriceWeight * price * front_weight_ - (std::max(decay_[p], decay_[q]) - 1.0);
         if (score > best + 1e-9) {
           best = score;
           best_p = p;

@@ -2,6 +2,7 @@
 /// One walk of the router through a program from a given layout.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -44,6 +45,13 @@ class RouteWalk {
     int cost() const { return exchanged ? mirrored : plain; }
   };
 
+  // How many blocks after the front are looked at; the last step may find two at once.
+  static constexpr std::uint32_t kLookAhead = 10;
+  struct LaterPartners {
+    std::uint32_t count = 0;
+    std::array<Wire, kLookAhead + 1> wires;
+  };
+
   void start(bool forward);
   void run_ready();
   void execute(std::uint32_t node);
@@ -69,10 +77,10 @@ class RouteWalk {
   std::vector<std::uint32_t> missing_;  ///< predecessors that have not run
   std::vector<std::uint32_t> ready_, front_;
   bool front_changed_ = false;
-  std::vector<Wire> front_partner_;                ///< per program wire, itself when it waits for nobody
-  std::vector<std::vector<Wire>> later_partners_;  ///< per program wire
+  std::vector<Wire> front_partner_;            ///< per program wire, itself when it waits for nobody
+  std::vector<LaterPartners> later_partners_;  ///< per program wire
   std::vector<Wire> later_touched_;
-  std::size_t later_count_ = 0;
+  double front_weight_ = 0, later_weight_ = 0;
   std::vector<std::uint32_t> visited_, queue_;
   std::uint32_t visit_ = 0;
   std::vector<std::uint32_t> met_at_;  ///< per device wire, index into met_

@@ -19,13 +19,13 @@ bool leaves_the_block(Op op) {
 
 class Unroller {
  public:
-  Unroller(Circuit& circuit, BlockId block, std::vector<Wire>& places, bool rename)
+  Unroller(Circuit& circuit, BlockId block, std::vector<Wire>& places, const UnrollOptions& options)
       : circuit_(circuit),
         block_(circuit.blocks()[block]),
         places_(places),
-        rename_(rename),
+        options_(options),
         writer_(circuit.num_wires()),
-        gates_(writer_, circuit.expressions(), circuit.num_wires()) {
+        gates_(writer_, circuit.expressions(), circuit.num_wires(), options.last_first) {
     writer_.reserve(block_.size() + block_.size() / 4);
   }
 
@@ -38,7 +38,7 @@ class Unroller {
         other(at);
       } else if (at.op == Op::x && at.controls == 1) {
         writer_.cx(wires_[0], wires_[1]);
-      } else if (at.op == Op::swap && at.controls == 0 && rename_) {
+      } else if (at.op == Op::swap && at.controls == 0 && options_.rename_swaps) {
         std::swap(places_[at.wires[0]], places_[at.wires[1]]);
       } else if (at.controls == 0 && wires_.size() == 1 && at.op != Op::unitary && constant(at)) {
         writer_.one(wires_[0], one_wire_matrix(at));
@@ -99,8 +99,9 @@ class Unroller {
     if (leaves_the_block(at.op) || (at.op == Op::barrier && wires_.empty())) made.wires = all_wires();
     if (at.op == Op::if_else || at.op == Op::while_loop) {
       const Branch branch = circuit_.branches()[at.aux];
+      const UnrollOptions inside{.rename_swaps = false, .last_first = options_.last_first};
       for (const BlockId body : {branch.then_block, branch.else_block}) {
-        if (body != kNoBlock) made.bodies.push_back(Unroller(circuit_, body, places_, false).run());
+        if (body != kNoBlock) made.bodies.push_back(Unroller(circuit_, body, places_, inside).run());
       }
       made.wires = touched(made.bodies);
     }
@@ -135,7 +136,7 @@ class Unroller {
   Circuit& circuit_;
   const Block& block_;  // only expressions of the circuit grow meanwhile
   std::vector<Wire>& places_;
-  bool rename_;
+  UnrollOptions options_;
   std::vector<Wire> wires_;
   FlatWriter writer_;
   ControlledGates gates_;
@@ -146,7 +147,7 @@ class Unroller {
 Flat unroll(Circuit& circuit, const UnrollOptions& options) {
   std::vector<Wire> places(circuit.num_wires());
   std::iota(places.begin(), places.end(), 0U);
-  Flat flat = Unroller(circuit, 0, places, options.rename_swaps).run();
+  Flat flat = Unroller(circuit, 0, places, options).run();
   flat.places = std::move(places);
   return flat;
 }

@@ -10,6 +10,7 @@ namespace skerry::passes::native {
 
 struct UnrollOptions {
   bool rename_swaps = true;  ///< swap gates of the body become `places` of the result
+  bool last_first = false;   ///< a phase on m > 2 wires is met on the last but one: other pairs get the CX
 };
 
 /// The body of the circuit. Halves of symbolic angles are added to the circuit's expressions.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,29 +31,65 @@ _SMALL = 12
 _PROJECTORS = {"0": ("Z", 1), "1": ("Z", -1), "+": ("X", 1), "-": ("X", -1), "r": ("Y", 1), "l": ("Y", -1)}
 
 
-def _settings(options: Mapping[str, Any] | None, known: Sequence[str]) -> dict[str, Any]:
-    """Options in the form that Aer's primitives take: `backend_options`, `run_options`, and `known` ones."""
-    given = dict(options or {})
-    backend_options = dict(given.pop("backend_options", {}))
-    run = dict(given.pop("run_options", {}))
-    unknown = [
-        *(given.keys() - set(known)),
-        *(backend_options.keys() - {"method", "precision", "threads"}),
-        *(run.keys() - {"seed_simulator"}),
-    ]
-    if unknown:
-        raise SkerryError(InvalidArgument(f"the option {unknown[0]!r} is not known", "options"))
-    return given | backend_options | run
+class _Primitive:
+    """What the sampler and the estimator share: settings, in the form that Aer's primitives take, and the seed."""
+
+    # Options of each primitive's own, beside `backend_options` and `run_options`.
+    _own_options: tuple[str, ...] = ()
+
+    def __init__(self, seed: Seed, options: Mapping[str, Any] | None) -> None:
+        given = dict(options or {})
+        backend_options = dict(given.pop("backend_options", {}))
+        run = dict(given.pop("run_options", {}))
+        unknown = [
+            *(given.keys() - set(self._own_options)),
+            *(backend_options.keys() - {"method", "precision", "threads"}),
+            *(run.keys() - {"seed_simulator"}),
+        ]
+        if unknown:
+            raise SkerryError(InvalidArgument(f"the option {unknown[0]!r} is not known", "options"))
+        self._own = given
+        self._seed = seed if seed is not None else run.get("seed_simulator")
+        self._options: dict[str, Any] = {"method": "auto", "precision": "double", "threads": 0} | backend_options
+        self._run_options()  # refuses wrong settings here, not at the first run
+
+    @classmethod
+    def from_backend(cls, backend: BackendV2, **options: Any) -> Self:
+        """One with the settings of a SkerryBackend; of another backend nothing is taken, its noise least."""
+        made = cls(**options)
+        if isinstance(backend, SkerryBackend):
+            made._options |= {name: backend.options[name] for name in ("method", "precision", "threads")}
+        return made
+
+    @property
+    def seed(self) -> Seed:
+        """The seed as given."""
+        return self._seed
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Method, precision of amplitudes and threads."""
+        return self._options
+
+    def _run_options(self) -> RunOptions:
+        return run_options(self._options["method"], self._options["precision"], self._options["threads"])
 
 
-def _of_backend(backend: BackendV2) -> dict[str, Any]:
-    """What a backend says about how to simulate; only ours says anything."""
-    if not isinstance(backend, SkerryBackend):
-        return {}
-    return {name: backend.options[name] for name in ("method", "precision", "threads")}
+def _submitted(run: Callable[[list[Any]], Any], pubs: list[Any]) -> Any:
+    """A job under way that runs these pubs; its errors are Qiskit's."""
+
+    def checked() -> Any:
+        try:
+            return PrimitiveResult(run(pubs), metadata={"version": 2})
+        except Error as error:
+            raise SkerryError(error) from error
+
+    job = PrimitiveJob(checked)
+    job._submit()
+    return job
 
 
-class SkerrySampler(BaseSamplerV2):
+class SkerrySampler(_Primitive, BaseSamplerV2):
     """Samples circuits: for each pub an array of shots for every classical register.
 
     default_shots where none are given; seed: same seed, same samples (None: others each time); method, precision and
@@ -74,37 +110,13 @@ class SkerrySampler(BaseSamplerV2):
         seed: Seed = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        settings = _settings(options, ())
+        super().__init__(seed, options)
         self._default_shots = default_shots
-        self._seed = seed if seed is not None else settings.pop("seed_simulator", None)
-        settings.pop("seed_simulator", None)
-        self._options: dict[str, Any] = {"method": "auto", "precision": "double", "threads": 0} | settings
-        self._run_options()
-
-    @classmethod
-    def from_backend(cls, backend: BackendV2, **options: Any) -> SkerrySampler:
-        """A sampler with the settings of a SkerryBackend; of another backend nothing is taken, its noise least."""
-        made = cls(**options)
-        made._options |= _of_backend(backend)
-        return made
 
     @property
     def default_shots(self) -> int:
         """Shots where a pub says nothing."""
         return self._default_shots
-
-    @property
-    def seed(self) -> Seed:
-        """The seed as given."""
-        return self._seed
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Method, precision and threads."""
-        return self._options
-
-    def _run_options(self) -> RunOptions:
-        return run_options(self._options["method"], self._options["precision"], self._options["threads"])
 
     def run(
         self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None
@@ -118,16 +130,11 @@ class SkerrySampler(BaseSamplerV2):
                     UserWarning,
                     stacklevel=2,
                 )
-        job = PrimitiveJob(self._run, coerced)
-        job._submit()
-        return job
+        return _submitted(self._run, coerced)
 
-    def _run(self, pubs: list[SamplerPub]) -> PrimitiveResult[SamplerPubResult]:
+    def _run(self, pubs: list[SamplerPub]) -> list[SamplerPubResult]:
         seeds = itertools.count(first_seed(self._seed))
-        try:
-            return PrimitiveResult([self._run_pub(pub, seeds) for pub in pubs], metadata={"version": 2})
-        except Error as error:
-            raise SkerryError(error) from error
+        return [self._run_pub(pub, seeds) for pub in pubs]
 
     def _run_pub(self, pub: SamplerPub, seeds: Iterable[int]) -> SamplerPubResult:
         circuit, shape, settings = pub.circuit, pub.parameter_values.shape, self._run_options()
@@ -158,7 +165,7 @@ def _bit_array(samples: NDArray[np.uint64], circuit: QuantumCircuit, register: S
     return BitArray(np.packbits(bits, axis=-1), len(places))
 
 
-class SkerryEstimator(BaseEstimatorV2):
+class SkerryEstimator(_Primitive, BaseEstimatorV2):
     """Expectation values, exact; to each is added normal noise of its `precision` (0: none), as Aer's estimator does.
 
     default_precision where a pub says nothing; seed of that noise; options: a dict like that of Aer's estimator
@@ -173,6 +180,8 @@ class SkerryEstimator(BaseEstimatorV2):
     [1.0, 1.0, 0.0]
     """
 
+    _own_options = ("default_precision",)
+
     def __init__(
         self,
         *,
@@ -180,32 +189,13 @@ class SkerryEstimator(BaseEstimatorV2):
         seed: Seed = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        settings = _settings(options, ("default_precision",))
-        self._default_precision = float(settings.pop("default_precision", default_precision))
-        self._seed = seed if seed is not None else settings.pop("seed_simulator", None)
-        settings.pop("seed_simulator", None)
-        self._options: dict[str, Any] = {"method": "auto", "precision": "double", "threads": 0} | settings
-        self._run_options()
-
-    @classmethod
-    def from_backend(cls, backend: BackendV2, **options: Any) -> SkerryEstimator:
-        """An estimator with the settings of a SkerryBackend; of another backend nothing is taken, its noise least."""
-        made = cls(**options)
-        made._options |= _of_backend(backend)
-        return made
+        super().__init__(seed, options)
+        self._default_precision = float(self._own.get("default_precision", default_precision))
 
     @property
     def default_precision(self) -> float:
         """Precision where a pub says nothing."""
         return self._default_precision
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Method, precision of amplitudes and threads."""
-        return self._options
-
-    def _run_options(self) -> RunOptions:
-        return run_options(self._options["method"], self._options["precision"], self._options["threads"])
 
     def run(
         self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
@@ -217,17 +207,11 @@ class SkerryEstimator(BaseEstimatorV2):
         for place, pub in enumerate(coerced):
             if pub.precision < 0.0:
                 raise ValueError(f"pub {place} has the precision {pub.precision}; it must not be below 0")
-        job = PrimitiveJob(self._run, coerced)
-        job._submit()
-        return job
+        return _submitted(self._run, coerced)
 
-    def _run(self, pubs: list[EstimatorPub]) -> PrimitiveResult[PubResult]:
-        rng = self._seed if isinstance(self._seed, np.random.Generator) else None
-        try:
-            results = [self._run_pub(pub, rng or np.random.default_rng(self._seed)) for pub in pubs]
-        except Error as error:
-            raise SkerryError(error) from error
-        return PrimitiveResult(results, metadata={"version": 2})
+    def _run(self, pubs: list[EstimatorPub]) -> list[PubResult]:
+        # A generator goes on from pub to pub, a number begins anew: equal pubs then have equal results.
+        return [self._run_pub(pub, np.random.default_rng(self._seed)) for pub in pubs]
 
     def _run_pub(self, pub: EstimatorPub, rng: np.random.Generator) -> PubResult:
         circuit, values = pub.circuit, pub.parameter_values

@@ -1,0 +1,162 @@
+// Programs of QIR as text; what they do when they are run is tested in tests/python/test_qir.py.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "frontend/openqasm/test_program.hpp"
+
+namespace skerry::frontend {
+namespace {
+
+using testing::read;
+using testing::refusal;
+using testing::statements;
+
+std::string seed(const std::string& file) {
+  std::ifstream in(std::filesystem::path(SKERRY_TEST_DATA).parent_path() / "fuzz" / "corpus" / "qir" / file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+/// An entry point with this body; qubits and results are named %0 to %9 in it and replaced by pointers.
+std::string program(const std::string& body, const std::string& attributes = "\"entry_point\"") {
+  return "define void @main() #0 {\nentry:\n" + body + "\n}\nattributes #0 = { " + attributes + " }\n";
+}
+std::string pointer(int index) {
+  return index == 0 ? "ptr null" : "ptr inttoptr (i64 " + std::to_string(index) + " to ptr)";
+}
+std::string call(const std::string& name, std::initializer_list<int> pointers) {
+  std::string text = "  call void @__quantum__qis__" + name + "(";
+  for (const int p : pointers) text += (text.ends_with('(') ? "" : ", ") + pointer(p);
+  return text + ")\n";
+}
+std::string measured(int qubit, int result) {
+  return call("mz__body", {qubit, result});
+}
+std::string is_one(const std::string& name, int result) {
+  return "  %" + name + " = call i1 @__quantum__rt__read_result(" + pointer(result) + ")\n";
+}
+
+TEST(Qir, ABaseProfileProgramIsItsGatesInOrder) {
+  const Circuit c = read(seed("base.ll"));
+  EXPECT_EQ(c.num_wires(), 2U);
+  EXPECT_EQ(c.num_bits(), 2U);
+  EXPECT_EQ(
+      statements(c),
+      "h q[0]; ctrl @ x q[0], q[1]; rz(0.5) q[0]; rx(1.0) q[1]; sdg q[0]; measure q[0] -> c[0]; measure q[1] -> c[1];");
+}
+
+TEST(Qir, EveryRowOfTheTableMeansItsGate) {
+  const std::tuple<const char*, int, int, const char*> rows[] = {
+#define SKERRY_QIS(spelling, op, controls) {#spelling, gate_parameters(Op::op), gate_targets(Op::op) + controls, #op},
+#include "frontend/qir/qis.def"
+#undef SKERRY_QIS
+  };
+  for (const auto& [spelling, reals, qubits, op] : rows) {
+    std::string text = std::string("  call void @__quantum__qis__") + spelling + "(";
+    for (int i = 0; i < reals; ++i) text += "double 2.5e-01, ";
+    for (int i = 0; i < qubits; ++i) text += (i == 0 ? "" : ", ") + pointer(i);
+    const Circuit c = read(program(text + ")\n  ret void"));
+    ASSERT_EQ(c.body().size(), 1U) << spelling;
+    EXPECT_EQ(op_name(c.body()[0].op), op) << spelling;
+    EXPECT_EQ(c.num_wires(), static_cast<std::uint32_t>(qubits)) << spelling;
+  }
+}
+
+TEST(Qir, ABranchOnAMeasurementMeetsAgainBehindIt) {
+  const std::string text = statements(read(seed("adaptive.ll")));
+  EXPECT_NE(text.find("if (c[1]) { x q[2]; v0 = 1u64; } else { v0 = 0u64; } if (c[0]) { z q[2];"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("measure q[2] -> c[2]; count = v1;"), std::string::npos) << text;
+}
+
+TEST(Qir, KnownLoopsAndCallsAreWrittenOutAndOthersStay) {
+  const std::string text = statements(read(seed("loops.ll")));
+  EXPECT_TRUE(text.find("rx(0.0) q[0]; rx(0.5) q[0]; rx(1.0) q[0];") != std::string::npos) << text;
+  EXPECT_EQ(text.find("while ("), text.rfind("while (")) << text;
+  EXPECT_NE(text.find("while"), std::string::npos) << text;
+}
+
+TEST(Qir, ANumberThatWasReadKeepsItsValueWhenTheResultIsMeasuredAgain) {
+  const std::string text = statements(read(program(measured(0, 0) + is_one("a", 0) + call("x__body", {0}) +
+                                                   measured(0, 0) + "  br i1 %a, label %yes, label %no\nyes:\n" +
+                                                   call("z__body", {1}) + "  br label %no\nno:\n  ret void")));
+  EXPECT_EQ(
+      text,
+      "var v0: bool; measure q[0] -> c[0]; v0 = c[0]; x q[0]; measure q[0] -> c[0]; if (v0) { z q[1]; } else { }");
+}
+
+TEST(Qir, ConstantsAreFoldedAsLlvmComputesThem) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"%v = sdiv i8 -7, 2\n%n = sitofp i8 %v to double", "rx(-3.0)"},
+      {"%v = udiv i8 -7, 2\n%n = uitofp i8 %v to double", "rx(124.0)"},
+      {"%v = ashr i8 -8, 1\n%n = sitofp i8 %v to double", "rx(-4.0)"},
+      {"%v = lshr i8 -8, 1\n%n = uitofp i8 %v to double", "rx(124.0)"},
+      {"%v = add i8 127, 1\n%n = sitofp i8 %v to double", "rx(-128.0)"},
+      {"%v = trunc i32 259 to i8\n%n = uitofp i8 %v to double", "rx(3.0)"},
+      {"%v = sext i8 -1 to i64\n%n = sitofp i64 %v to double", "rx(-1.0)"},
+      {"%v = zext i8 -1 to i64\n%n = sitofp i64 %v to double", "rx(255.0)"},
+      {"%c = icmp slt i8 -1, 1\n%n = select i1 %c, double 1.0, double 2.0", "rx(1.0)"},
+      {"%c = icmp ult i8 -1, 1\n%n = select i1 %c, double 1.0, double 2.0", "rx(2.0)"},
+      {"%c = fcmp olt double 1.0, 2.0\n%d = xor i1 %c, true\n%n = select i1 %d, double 1.0, double 2.0", "rx(2.0)"},
+      {"%c = sext i1 true to i8\n%n = sitofp i8 %c to double", "rx(-1.0)"},
+      {"%v = fptosi double -2.75 to i64\n%n = sitofp i64 %v to double", "rx(-2.0)"},
+  };
+  for (const auto& [computes, expected] : cases) {
+    const std::string text = statements(read(
+        program(std::string(computes) + "\n  call void @__quantum__qis__rx__body(double %n, ptr null)\n  ret void")));
+    EXPECT_TRUE(text.starts_with(expected)) << computes << " gives " << text;
+  }
+}
+
+TEST(Qir, AThousandBranchesInARowAreNotNested) {
+  std::string body = measured(0, 0) + is_one("a", 0);
+  for (int i = 0; i < 1000; ++i) {
+    const std::string n = std::to_string(i);
+    body += "  br i1 %a, label %yes" + n + ", label %no" + n + "\nyes" + n + ":\n" + call("x__body", {0}) +
+            "  br label %no" + n + "\nno" + n + ":\n";
+  }
+  EXPECT_EQ(read(program(body + "  ret void")).branches().size(), 1000U);
+}
+
+TEST(Qir, WhatIsWrongIsRefusedWithItsPlace) {
+  const std::string end = "\n  ret void";
+  const std::tuple<std::string, ErrorCode, const char*> cases[] = {
+      {program(call("hh__body", {0}) + end), ErrorCode::unsupported, "t.qasm:3:3"},
+      {program(call("h__body", {0, 1}) + end), ErrorCode::semantic_error, "t.qasm:3:3"},
+      {program(call("h__body", {3}) + end, "\"entry_point\" \"required_num_qubits\"=\"3\""), ErrorCode::out_of_range,
+       "t.qasm:3:3"},
+      {program("  %p = alloca i64" + end), ErrorCode::unsupported, "t.qasm:3:8"},
+      {program("  br label %nowhere"), ErrorCode::semantic_error, "t.qasm:3:12"},
+      {program("  %a = add i64 %b, 1" + end), ErrorCode::semantic_error, "t.qasm:3:16"},
+      {program("  %a = sdiv i64 1, 0" + end), ErrorCode::semantic_error, "t.qasm:3:3"},
+      {program("  %a = add i128 1, 0" + end), ErrorCode::unsupported, "t.qasm:3:12"},
+      {program(call("cx__body", {1, 1}) + end), ErrorCode::invalid_argument, "t.qasm:3:3"},
+      {program("  call void @__quantum__qis__rx__body(double 0x7FF0000000000000, ptr null)" + end),
+       ErrorCode::semantic_error, "t.qasm:3:46"},
+      {program("  br label %entry\nentry:" + end), ErrorCode::semantic_error, "t.qasm:4:1"},
+      {program(""), ErrorCode::syntax_error, "t.qasm:4:2"},
+      {"define void @f() {\n  call void @f()\n  ret void\n}\n; __quantum__", ErrorCode::limit_exceeded, "t.qasm:2:3"},
+      {program("  br label %again\nagain:\n  br label %again"), ErrorCode::limit_exceeded, "t.qasm:5:3"},
+      {program(measured(0, 0) + is_one("a", 0) + "  %q = select i1 %a, ptr null, ptr inttoptr (i64 1 to ptr)" + end),
+       ErrorCode::unsupported, "t.qasm:5:3"},
+      {"BC\xC0\xDE rest", ErrorCode::unsupported, "t.qasm"},
+  };
+  ImportLimits limits;
+  limits.max_instructions = 10'000;
+  for (const auto& [text, code, where] : cases) {
+    const Error e = refusal(text.find("__quantum__") == std::string::npos ? text + "; __quantum__" : text, limits);
+    EXPECT_EQ(e.code(), code) << text << e.what();
+    EXPECT_EQ(e.where(), where) << text << e.what();
+  }
+  EXPECT_NE(std::string(refusal(program(call("cnott__body", {0, 1}) + end)).hint()).find("cnot__body"),
+            std::string::npos);
+}
+
+TEST(Qir, LlvmWithoutQirIsNotTaken) {
+  EXPECT_EQ(refusal("define void @main() {\n  ret void\n}\n").code(), ErrorCode::syntax_error);
+}
+
+}  // namespace
+}  // namespace skerry::frontend

@@ -1,0 +1,210 @@
+#include "frontend/qir/writer.hpp"
+
+#include <algorithm>
+#include <skerry/error.hpp>
+
+#include "frontend/qir/flow.hpp"
+#include "frontend/suggest.hpp"
+
+namespace skerry::frontend::qir {
+namespace {
+
+struct Quantum {
+  std::string_view spelling;
+  Op op;
+  std::uint16_t controls;
+};
+constexpr Quantum kQuantum[] = {
+#define SKERRY_QIS(spelling, op, controls) {#spelling, Op::op, controls},
+#include "frontend/qir/qis.def"
+#undef SKERRY_QIS
+};
+constexpr std::string_view kSet = "__quantum__qis__", kRuntime = "__quantum__rt__";
+constexpr Type kBit{Type::integer, 1};
+
+bool is_measurement(std::string_view name) {
+  return name == "mz__body" || name == "m__body" || name == "measure__body" || name == "mresetz__body";
+}
+
+[[noreturn]] void fail_unknown(std::string_view name) {
+  Nearest nearest(name);
+  for (const Quantum& row : kQuantum) nearest.offer(row.spelling);
+  throw Error(ErrorCode::unsupported, "the function '" + std::string(name.substr(0, 80)) + "' is not known", {},
+              nearest.hint("gates and functions of the base and the adaptive profile are"));
+}
+
+void check_arguments(const std::vector<Value>& values, std::size_t reals, std::size_t pointers) {
+  if (values.size() != reals + pointers)
+    throw Error(ErrorCode::semantic_error,
+                std::to_string(values.size()) + " arguments instead of " + std::to_string(reals + pointers));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i].type.kind != (i < reals ? Type::real : Type::pointer) || !values[i].global.empty())
+      throw Error(ErrorCode::semantic_error, "argument " + std::to_string(i) + " has another type than the function's");
+  }
+}
+
+std::uint32_t place_of(const Value& value, std::uint32_t limit, std::uint32_t& used, const std::string& what) {
+  if (value.pointer >= limit)
+    throw Error(ErrorCode::out_of_range,
+                what + " " + std::to_string(value.pointer) + " of " + std::to_string(limit) + ", counted from 0", {},
+                "raise required_num_" + what + "s of the entry point");
+  used = std::max(used, static_cast<std::uint32_t>(value.pointer) + 1);
+  return static_cast<std::uint32_t>(value.pointer);
+}
+
+}  // namespace
+
+void fail_dynamic() {
+  throw Error(ErrorCode::unsupported, "which qubit or result is meant is decided by a measurement", {},
+              "branch on it and name them in each branch");
+}
+
+Writer::Writer(const Module& module, const ImportLimits& limits, Counts counts)
+    : module_(module), limits_(limits), counts_(counts) {
+  if (counts.qubits > 0) circuit_.add_wires("q", counts.qubits);
+  if (counts.results > 0) circuit_.add_bits("c", counts.results);
+  find_rewritten();
+}
+
+// Results that are measured in several places, or perhaps again and again: what was read of them is kept apart.
+void Writer::find_rewritten() {
+  std::set<std::uint64_t> seen;
+  for (const Function& function : module_.functions) {
+    const bool repeats = !function.is_entry || !back_edges(function).empty();
+    for (const Block& block : function.blocks) {
+      for (const Instruction& i : block.instructions) {
+        if (i.kind != Kind::call || !i.word.starts_with(kSet) || i.operands.size() != 2) continue;
+        if (!is_measurement(i.word.substr(kSet.size()))) continue;
+        const Operand& measured = i.operands[1];
+        if (measured.kind != Operand::pointer || repeats)
+          is_all_rewritten_ = is_all_rewritten_ || measured.type.kind == Type::pointer;
+        else if (!seen.insert(measured.bits).second)
+          rewritten_.insert(measured.bits);
+      }
+    }
+  }
+}
+
+std::uint32_t Writer::new_variable(Type type) {
+  const auto number = std::to_string(circuit_.variables().size());
+  return circuit_.add_variable({"v" + number, scalar_type(type), false});
+}
+
+void Writer::assign(std::uint32_t variable, ExprId value) {
+  circuit_.assign({.to_bits = false, .first = variable, .count = 1, .index = kNoExpr, .value = value});
+}
+
+Value Writer::read(std::uint32_t variable, Type type) {
+  return {.type = type, .expr = pool().leaf(ExprOp::variable, variable, scalar_type(type))};
+}
+
+Value Writer::select(Type type, const std::vector<Value>& values) {
+  if (values[0].type != kBit || values[1].type != values[2].type)
+    throw Error(ErrorCode::semantic_error, "a select needs an i1 and two values of one type");
+  if (pool().is_constant(values[0].expr)) return pool()[values[0].expr].value.integer != 0 ? values[1] : values[2];
+  if (type.kind != Type::integer && type.kind != Type::real) fail_dynamic();
+  const std::uint32_t variable = new_variable(type);
+  const BlockId then_block = circuit_.open_block();
+  assign(variable, values[1].expr);
+  circuit_.close_block();
+  const BlockId else_block = circuit_.open_block();
+  assign(variable, values[2].expr);
+  circuit_.close_block();
+  circuit_.if_else(values[0].expr, then_block, else_block);
+  return read(variable, type);
+}
+
+Value Writer::call(const Instruction& instruction, const std::vector<Value>& values) {
+  const std::string_view word = instruction.word;
+  Value made;
+  if (word.starts_with(kSet))
+    made = call_quantum(word.substr(kSet.size()), values);
+  else if (word.starts_with(kRuntime))
+    made = call_runtime(word.substr(kRuntime.size()), values);
+  else if (!word.starts_with("llvm."))  // assumptions and debugging
+    fail_unknown(word);
+  if (made.type != instruction.type)
+    throw Error(ErrorCode::semantic_error, "the function returns another type than is expected of it");
+  return made;
+}
+
+Value Writer::call_quantum(std::string_view name, const std::vector<Value>& values) {
+  if (name == "read_result__body") return read_result(values);
+  if (is_measurement(name)) {
+    check_arguments(values, 0, 2);
+    circuit_.measure(qubit(values[0]), result(values[1]));
+    if (name == "mresetz__body") circuit_.reset(qubit(values[0]));
+  } else if (name == "reset__body") {
+    check_arguments(values, 0, 1);
+    circuit_.reset(qubit(values[0]));
+  } else if (name == "barrier__body") {
+    circuit_.barrier();
+  } else {
+    gate(name, values);
+  }
+  return {};
+}
+
+void Writer::gate(std::string_view name, const std::vector<Value>& values) {
+  const auto* const row = std::ranges::find(kQuantum, name, &Quantum::spelling);
+  if (row == std::end(kQuantum)) fail_unknown(name);
+  const auto reals = static_cast<std::size_t>(gate_parameters(row->op));
+  check_arguments(values, reals, static_cast<std::size_t>(gate_targets(row->op)) + row->controls);
+  std::vector<Param> angles;
+  std::vector<Wire> wires;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i >= reals)
+      wires.push_back(qubit(values[i]));
+    else if (pool().is_constant(values[i].expr))
+      angles.push_back({.value = pool()[values[i].expr].value.real});
+    else
+      angles.push_back({.expr = values[i].expr});
+  }
+  circuit_.append(row->op, wires, angles, row->controls);
+}
+
+Value Writer::read_result(const std::vector<Value>& values) {
+  check_arguments(values, 0, 1);
+  const std::uint32_t bit = result(values[0]);
+  const Value now{.type = kBit, .expr = pool().leaf(ExprOp::bit, bit, {})};
+  if (!is_all_rewritten_ && !rewritten_.contains(bit)) return now;
+  const std::uint32_t kept = new_variable(kBit);
+  assign(kept, now.expr);
+  return read(kept, kBit);
+}
+
+Value Writer::call_runtime(std::string_view name, const std::vector<Value>& values) {
+  if (name == "read_result") return read_result(values);
+  if (name == "bool_record_output" || name == "int_record_output" || name == "double_record_output") {
+    if (values.size() != 2 || (values[0].type.kind != Type::integer && values[0].type.kind != Type::real))
+      throw Error(ErrorCode::semantic_error, "a number and a label are recorded");
+    record(values[0], values[1]);
+  } else if (name == "result_record_output") {
+    if (values.empty() || values[0].type.kind != Type::pointer)
+      throw Error(ErrorCode::semantic_error, "a result and a label are recorded");
+    (void)result(values[0]);
+  } else if (name != "array_record_output" && name != "tuple_record_output" && name != "initialize" &&
+             name != "message") {  // their shape is told by the results' numbers; messages are for people
+    fail_unknown(name);
+  }
+  return {};
+}
+
+void Writer::record(const Value& value, const Value& label) {
+  const auto text = module_.strings.find(label.global);
+  std::string name = text == module_.strings.end() ? "" : text->second.substr(0, limits_.max_name_bytes);
+  if (name.empty()) name = "output";
+  const std::string stem = name;
+  for (int next = 2; !outputs_.insert(name).second; ++next) name = stem + "_" + std::to_string(next);
+  assign(circuit_.add_variable({name, scalar_type(value.type), true}), value.expr);
+}
+
+Wire Writer::qubit(const Value& value) {
+  return place_of(value, counts_.qubits, used_.qubits, "qubit");
+}
+
+std::uint32_t Writer::result(const Value& value) {
+  return place_of(value, counts_.results, used_.results, "result");
+}
+
+}  // namespace skerry::frontend::qir

@@ -1,0 +1,61 @@
+/// \file
+/// The circuit that a QIR module becomes, and what the functions of QIR's instruction set and runtime write into it.
+#pragma once
+
+#include <set>
+#include <skerry/circuit.hpp>
+#include <skerry/limits.hpp>
+#include <string>
+#include <vector>
+
+#include "frontend/qir/arithmetic.hpp"
+#include "frontend/qir/module.hpp"
+
+namespace skerry::frontend::qir {
+
+struct Counts {
+  std::uint32_t qubits = 0, results = 0;
+};
+
+/// Errors of all: without a place; who calls knows it.
+class Writer {
+ public:
+  Writer(const Module& module, const ImportLimits& limits, Counts counts);
+
+  Circuit& circuit() { return circuit_; }
+  ExprPool& pool() { return circuit_.expressions(); }
+  /// Qubits and results that were named so far.
+  Counts used() const { return used_; }
+
+  std::uint32_t new_variable(Type type);
+  void assign(std::uint32_t variable, ExprId value);
+  Value read(std::uint32_t variable, Type type);
+  /// A call of a function that the module only declares. Errors: unsupported for one that is not known, semantic_error
+  /// for wrong arguments, out_of_range for a qubit or result beyond those declared.
+  Value call(const Instruction& instruction, const std::vector<Value>& values);
+  Value select(Type type, const std::vector<Value>& values);
+
+ private:
+  Value call_quantum(std::string_view name, const std::vector<Value>& values);
+  Value call_runtime(std::string_view name, const std::vector<Value>& values);
+  void gate(std::string_view name, const std::vector<Value>& values);
+  Value read_result(const std::vector<Value>& values);
+  void record(const Value& value, const Value& label);
+  Wire qubit(const Value& value);
+  std::uint32_t result(const Value& value);
+  void find_rewritten();
+
+  const Module& module_;
+  const ImportLimits& limits_;
+  const Counts counts_;
+  Circuit circuit_;
+  Counts used_;
+  std::set<std::uint64_t> rewritten_;
+  bool is_all_rewritten_ = false;
+  std::set<std::string> outputs_;
+};
+
+/// For what names a qubit or result that only a run knows.
+[[noreturn]] void fail_dynamic();
+
+}  // namespace skerry::frontend::qir

@@ -1,0 +1,96 @@
+"""QIR programs: what they do when they are run, against dense matrices and closed forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skerry
+from dense import FIXED, ROTATIONS, embed
+from skerry import qir
+
+GATES = {"h": "h", "x": "x", "y": "y", "z": "z", "s": "s", "t": "t", "cnot": "x", "cz": "z", "swap": "swap"} | {
+    name: name for name in ("rx", "ry", "rz", "rxx", "rzz")
+}
+
+
+def pointer(index: int, typed: str = "") -> str:
+    kind = f"%{typed}*" if typed else "ptr"
+    return f"{kind} null" if index == 0 else f"{kind} inttoptr (i64 {index} to {kind})"
+
+
+def entry(body: str, qubits: int = 3, results: int = 3) -> str:
+    return (
+        f"define i64 @main() #0 {{\nentry:\n{body}}}\n"
+        f'attributes #0 = {{ "entry_point" "required_num_qubits"="{qubits}" "required_num_results"="{results}" }}\n'
+    )
+
+
+def call(name: str, *arguments: str, gives: str = "void") -> str:
+    return f"call {gives} @__quantum__{name}({', '.join(arguments)})\n"
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("typed", ["", "Qubit"], ids=["opaque", "typed"])
+def test_a_random_program_leaves_the_state_of_dense_matrices(seed: int, typed: str) -> None:
+    random = np.random.default_rng(seed)
+    state = np.eye(8, dtype=complex)[0]
+    body = ""
+    for name in random.choice(sorted(GATES), 30):
+        gate = GATES[name]
+        matrix = FIXED.get(gate)
+        angles: list[str] = []
+        if matrix is None:
+            angle = float(random.uniform(-4, 4))
+            matrix = np.cos(angle / 2) * np.eye(len(ROTATIONS[gate])) - 1j * np.sin(angle / 2) * ROTATIONS[gate]
+            angles = [f"double 0x{np.float64(angle).view(np.uint64):016X}"]
+        controls = 1 if name in ("cnot", "cz") else 0
+        qubits = [int(q) for q in random.permutation(3)[: controls + (len(matrix) // 2)]]
+        state = embed(matrix, qubits[controls:], 3, qubits[:controls]) @ state
+        body += call(f"qis__{name}__body", *angles, *(pointer(q, typed) for q in qubits))
+    found = np.asarray(skerry.run(qir.loads(entry(body + "ret i64 0\n")), state=True).state)
+    assert abs(abs(np.vdot(state, found)) - 1) < 1e-12
+
+
+def test_teleportation_carries_the_state_over_whatever_is_measured(root: Path) -> None:
+    run = skerry.run(root / "tests/fuzz/corpus/qir/adaptive.ll", shots=40_000, seed=5)
+    ones = sum(times for bits, times in run.counts.items() if bits[0] == "1")
+    assert abs(ones / 40_000 - np.sin(0.55) ** 2) < 5 * 0.5 / np.sqrt(40_000)
+    assert len({bits[1:] for bits in run.counts}) == 4
+
+
+def test_a_loop_runs_until_a_measurement_ends_it() -> None:
+    # Each round doubles the angle's chance to stop; qubit 1 is turned once for every round.
+    head = "br label %head\nhead:\n%n = phi i64 [ 0, %entry ], [ %m, %head ]\n"
+    rounds = call("qis__h__body", pointer(0)) + call("qis__x__body", pointer(1))
+    rounds += call("qis__mresetz__body", pointer(0), pointer(0))
+    rounds += "%go = " + call("rt__read_result", pointer(0), gives="i1")
+    rounds += "%m = add i64 %n, 1\nbr i1 %go, label %head, label %out\nout:\n"
+    rounds += "%odd = and i64 %m, 1\n%is = icmp eq i64 %odd, 1\nbr i1 %is, label %turn, label %end\nturn:\n"
+    rounds += call("qis__x__body", pointer(1)) + "br label %end\nend:\n"
+    circuit = qir.loads(entry(head + rounds + call("qis__mz__body", pointer(1), pointer(1)) + "ret i64 0\n"))
+    # Every round turned it, and the correction at the end undoes an odd number of turns.
+    assert skerry.run(circuit, shots=2000, seed=1).counts == {"000": 2000}
+
+
+def test_recorded_numbers_are_outputs_under_their_labels() -> None:
+    body = call("qis__x__body", pointer(0)) + call("qis__mz__body", pointer(0), pointer(0))
+    body += "%one = " + call("rt__read_result", pointer(0), gives="i1")
+    body += "%n = select i1 %one, i64 41, i64 7\n%m = add i64 %n, 1\n%f = sitofp i64 %m to double\n"
+    body += "%half = fmul double %f, 5.0e-01\n"
+    body += call("rt__int_record_output", "i64 %m", "ptr @answer") + call(
+        "rt__double_record_output", "double %half", "ptr null"
+    )
+    run = skerry.run(qir.loads('@answer = constant [7 x i8] c"answer\\00"\n' + entry(body + "ret i64 0\n")), shots=3)
+    assert run.variables == {"answer": 42.0, "output": 21.0}
+
+
+def test_a_module_object_is_taken_by_its_text_and_other_text_is_not() -> None:
+    class Module:
+        def __str__(self) -> str:
+            return entry(call("qis__h__body", pointer(0)) + "ret i64 0\n")
+
+    assert qir.loads(Module()).gate_counts == {"h": 1}
+    with pytest.raises(skerry.InvalidArgument):
+        qir.loads("OPENQASM 3.0;")

@@ -20,62 +20,90 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D>
 using Number = hn::TFromD<D>;
 
-/// R rows of a matrix times the vectors at x: the register tile of every gate.
-template <std::uint32_t R, bool IsComplex, class D>
-HWY_INLINE void tile(D d, const Number<D>* m, std::uint32_t size, const Number<D>* x, std::ptrdiff_t step,
-                     hn::Vec<D> (&re)[R], hn::Vec<D> (&im)[R]) {
+/// Rows of the tile that begins at `row` of `size`: 4, but 5 = 3 + 2 and 6 = 3 + 3, so that no tile is a single row.
+constexpr std::uint32_t tile_rows(std::uint32_t row, std::uint32_t size) {
+  const std::uint32_t left = size - row;
+  if (left == 5 || left == 6) return 3;
+  return left < 4 ? left : 4;
+}
+
+/// Calls fn.operator()<R>(row) for the tiles of `size` rows.
+template <class Function>
+HWY_INLINE void for_tiles(std::uint32_t size, Function fn) {
+  for (std::uint32_t row = 0; row < size;) {
+    const std::uint32_t rows = tile_rows(row, size);
+    if (rows == 4) fn.template operator()<4>(row);
+    if (rows == 3) fn.template operator()<3>(row);
+    if (rows == 2) fn.template operator()<2>(row);
+    if (rows == 1) fn.template operator()<1>(row);
+    row += rows;
+  }
+}
+
+/// R rows of a matrix (of its adjoint) times the vectors at x: the register tile of every gate. Entry (r, n) of the
+/// tile is m[r * across + n * along].
+template <std::uint32_t R, bool IsComplex, bool Conjugates, class D>
+HWY_INLINE void tile(D d, const Number<D>* m, const Number<D>* mi, std::size_t across, std::size_t along,
+                     std::uint32_t size, const Number<D>* x, std::ptrdiff_t step, hn::Vec<D> (&re)[R],
+                     hn::Vec<D> (&im)[R]) {
   const std::size_t lanes = hn::Lanes(d);
   for (std::uint32_t r = 0; r < R; ++r) re[r] = im[r] = hn::Zero(d);
-  for (std::uint32_t n = 0; n < size; ++n, x += step, m += IsComplex ? 2 * R : R) {
+  for (std::uint32_t n = 0; n < size; ++n, x += step, m += along) {
     const auto xr = hn::Load(d, x), xi = hn::Load(d, x + lanes);
     for (std::uint32_t r = 0; r < R; ++r) {
-      const auto mr = hn::Set(d, m[r]);
-      re[r] = hn::MulAdd(mr, xr, re[r]);
-      im[r] = hn::MulAdd(mr, xi, im[r]);
+      const auto entry = hn::Set(d, m[r * across]);
+      re[r] = hn::MulAdd(entry, xr, re[r]);
+      im[r] = hn::MulAdd(entry, xi, im[r]);
       if constexpr (IsComplex) {
-        const auto mi = hn::Set(d, m[R + r]);
-        re[r] = hn::NegMulAdd(mi, xi, re[r]);
-        im[r] = hn::MulAdd(mi, xr, im[r]);
+        const auto part = hn::Set(d, Conjugates ? -mi[r * across] : mi[r * across]);
+        re[r] = hn::NegMulAdd(part, xi, re[r]);
+        im[r] = hn::MulAdd(part, xr, im[r]);
       }
     }
+    if constexpr (IsComplex) mi += along;
   }
 }
 
-template <std::uint32_t R, bool IsComplex, class D>
-HWY_INLINE void store_tile(D d, const Number<D>* m, std::uint32_t size, const Number<D>* x, std::ptrdiff_t step,
-                           Number<D>* y) {
-  hn::Vec<D> re[R], im[R];
-  tile<R, IsComplex>(d, m, size, x, step, re, im);
-  for (std::uint32_t r = 0; r < R; ++r, y += step) {
-    hn::Store(re[r], d, y);
-    hn::Store(im[r], d, y + hn::Lanes(d));
-  }
+/// Multiplies by the phase of one amplitude.
+template <class D>
+HWY_INLINE void turn_one(D d, const Phases<Number<D>>& phases, std::size_t at, hn::Vec<D>& re, hn::Vec<D>& im) {
+  const auto fr = hn::Set(d, phases.re[at]), fi = hn::Set(d, phases.is_conjugate ? -phases.im[at] : phases.im[at]);
+  const auto turned = hn::NegMulAdd(fi, im, hn::Mul(fr, re));
+  im = hn::MulAdd(fi, re, hn::Mul(fr, im));
+  re = turned;
 }
 
-template <bool IsComplex, class D>
-HWY_INLINE void apply_block(D d, const MatrixBlock& block, const Number<D>* matrix, const Number<D>* x, Number<D>* y) {
-  const std::ptrdiff_t step = block.stride * static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  for (std::uint32_t row = 0; row < block.size;) {
-    const std::uint32_t rows = tile_rows(row, block.size);
-    if (rows == 4) store_tile<4, IsComplex>(d, matrix, block.size, x, step, y);
-    if (rows == 3) store_tile<3, IsComplex>(d, matrix, block.size, x, step, y);
-    if (rows == 2) store_tile<2, IsComplex>(d, matrix, block.size, x, step, y);
-    if (rows == 1) store_tile<1, IsComplex>(d, matrix, block.size, x, step, y);
-    row += rows;
-    matrix += (IsComplex ? 2 : 1) * rows * block.size;
-    y += rows * step;
-  }
-}
-
-template <bool IsComplex, class D>
-void apply_gate(D d, const MatrixGate<Number<D>>& gate, bool adjoint, const Number<D>* source, Number<D>* target) {
-  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  const Number<D>* matrices = adjoint ? gate.adjoint.data() : gate.forward.data();
-  for (const MatrixBlock& block : gate.blocks)
+template <bool IsComplex, bool Adjoint, bool Turns, class D>
+void apply_gate(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
+                Number<D>* plain, Number<D>* target) {
+  const std::size_t lanes = hn::Lanes(d);
+  const auto pair = static_cast<std::ptrdiff_t>(2 * lanes);
+  for (const MatrixBlock& block : gate.blocks) {
+    const std::ptrdiff_t step = block.stride * pair;
+    const std::size_t across = Adjoint ? 1 : block.size, along = Adjoint ? block.size : 1;
+    const Number<D>* matrix = gate.entries.data() + block.matrix;
+    const Number<D>* imaginary = IsComplex ? gate.imaginary.data() + block.matrix : nullptr;
     for (const std::ptrdiff_t column : gate.columns) {
-      const std::ptrdiff_t at = (column + block.offset) * pair;
-      apply_block<IsComplex>(d, block, matrices + (adjoint ? block.adjoint : block.forward), source + at, target + at);
+      const Number<D>* x = source + (column + block.offset) * pair;
+      for_tiles(block.size, [&]<std::uint32_t R>(std::uint32_t row) HWY_ATTR {
+        hn::Vec<D> re[R], im[R];
+        tile<R, IsComplex, Adjoint>(d, matrix + row * across, imaginary + (IsComplex ? row * across : 0), across, along,
+                                    block.size, x, step, re, im);
+        std::ptrdiff_t at = column + block.offset + static_cast<std::ptrdiff_t>(row) * block.stride;
+        for (std::uint32_t r = 0; r < R; ++r, at += block.stride) {
+          if constexpr (Turns) {
+            if (plain != nullptr) {
+              hn::Store(re[r], d, plain + at * pair);
+              hn::Store(im[r], d, plain + at * pair + lanes);
+            }
+            turn_one(d, phases, static_cast<std::size_t>(at), re[r], im[r]);
+          }
+          hn::Store(re[r], d, target + at * pair);
+          hn::Store(im[r], d, target + at * pair + lanes);
+        }
+      });
     }
+  }
 }
 
 template <class D>
@@ -91,89 +119,65 @@ HWY_INLINE hn::Vec<D> imaginary_link(D d, const Number<D>* lambda, const Number<
   return hn::NegMulAdd(hn::Load(d, lambda + l), hn::Load(d, psi), hn::Mul(hn::Load(d, lambda), hn::Load(d, psi + l)));
 }
 
-/// e (conj(lambda_i) psi_{i-1} - conj(lambda_{i-1}) psi_i), with phases if they are complex; the pointers are at i - 1.
-template <bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> inner_link(D d, const Number<D>* e, std::ptrdiff_t step, const Number<D>* psi,
-                                 const Number<D>* lambda, hn::Vec<D> sum) {
-  const auto re = hn::Sub(real_link(d, lambda + step, psi), real_link(d, lambda, psi + step));
-  sum = hn::MulAdd(hn::Set(d, e[0]), re, sum);
-  if constexpr (IsComplex) {
-    const auto im = hn::Add(imaginary_link(d, lambda + step, psi), imaginary_link(d, lambda, psi + step));
-    sum = hn::NegMulAdd(hn::Set(d, e[1]), im, sum);
-  }
-  return sum;
+/// conj(lambda) psi of two ends of a link: Re(conj(lambda_i) psi_{i-1}) is added to `up`, Re(conj(lambda_{i-1}) psi_i)
+/// to `down`; the pointers are at i - 1.
+template <class D>
+HWY_INLINE void add_link(D d, std::ptrdiff_t step, const Number<D>* psi, const Number<D>* lambda, hn::Vec<D>& up,
+                         hn::Vec<D>& down) {
+  const std::size_t l = hn::Lanes(d);
+  up = hn::MulAdd(hn::Load(d, lambda + step), hn::Load(d, psi), up);
+  down = hn::MulAdd(hn::Load(d, lambda), hn::Load(d, psi + step), down);
+  up = hn::MulAdd(hn::Load(d, lambda + step + l), hn::Load(d, psi + l), up);
+  down = hn::MulAdd(hn::Load(d, lambda + l), hn::Load(d, psi + step + l), down);
 }
 
-/// All links inside one block. Four sums, so that additions need not wait for each other.
-template <bool IsComplex, class D>
-HWY_INLINE void inner_links(D d, const Number<D>* e, std::uint32_t size, std::ptrdiff_t step, const Number<D>* psi,
-                            const Number<D>* lambda, hn::Vec<D> (&sums)[4]) {
-  const auto add = [&](std::uint32_t i, hn::Vec<D>& sum) HWY_ATTR {
-    const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(i) - 1) * step;
-    sum = inner_link<IsComplex>(d, e + std::size_t{2} * i, step, psi + at, lambda + at, sum);
-  };
-  std::uint32_t i = 1;
-  for (; i + 4 <= size; i += 4) {
-    add(i, sums[0]);
-    add(i + 1, sums[1]);
-    add(i + 2, sums[2]);
-    add(i + 3, sums[3]);
-  }
-  if (i < size) add(i, sums[0]);
-  if (i + 1 < size) add(i + 1, sums[1]);
-  if (i + 2 < size) add(i + 2, sums[2]);
-}
-
-/// The link between a padding row, whose lambda is 0, and its neighbour.
-template <bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> padding_link(D d, const Number<D>* row, const Number<D>* e, std::uint32_t size,
-                                   std::ptrdiff_t step, const Number<D>* before, const Number<D>* lambda, bool is_low,
-                                   hn::Vec<D> sum) {
+/// Re(conj(lambda) (padding row of M) before): what a padding row, whose own lambda is 0, gives to its neighbour.
+template <class D>
+HWY_INLINE hn::Vec<D> padding_overlap(D d, const Number<D>* row, std::uint32_t size, std::ptrdiff_t step,
+                                      const Number<D>* before, const Number<D>* lambda) {
   hn::Vec<D> re[1], im[1];
-  tile<1, IsComplex>(d, row, size, before, step, re, im);
-  const auto lr = hn::Load(d, lambda), li = hn::Load(d, lambda + hn::Lanes(d));
-  const auto real = hn::MulAdd(li, im[0], hn::Mul(lr, re[0]));
-  const auto imaginary = hn::NegMulAdd(li, re[0], hn::Mul(lr, im[0]));
-  const auto factor = hn::Set(d, is_low ? e[0] : -e[0]);
-  return hn::NegMulAdd(hn::Set(d, e[1]), imaginary, hn::MulAdd(factor, real, sum));
+  tile<1, false, false>(d, row, nullptr, 0, 1, size, before, step, re, im);
+  return hn::MulAdd(hn::Load(d, lambda + hn::Lanes(d)), im[0], hn::Mul(hn::Load(d, lambda), re[0]));
 }
 
-template <bool IsComplex, bool LinksComplex, class D>
+template <class D>
 void link_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* before, const Number<D>* after,
                    const Number<D>* lambda, Number<D>* out) {
   const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  hn::Vec<D> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-  auto low = hn::Zero(d), high = hn::Zero(d);
+  auto sum = hn::Zero(d), other = hn::Zero(d);
   for (const MatrixBlock& block : gate.blocks) {
     const std::ptrdiff_t step = block.stride * pair;
     const Number<D>* links = gate.links.data() + block.links;
-    for (const std::ptrdiff_t column : gate.columns) {
-      const std::ptrdiff_t at = (column + block.offset) * pair;
-      inner_links<LinksComplex>(d, links, block.size, step, after + at, lambda + at, sums);
-      const Number<D>* row = gate.padding.data() + block.padding;
-      if (block.low_rows != 0) {
-        low = padding_link<IsComplex>(d, row, links, block.size, step, before + at, lambda + at, true, low);
-        row += (IsComplex ? 2 : 1) * block.size;
+    for (std::uint32_t i = 1; i < block.size; ++i) {
+      // All columns first, so that the link's factor is multiplied once.
+      const std::ptrdiff_t first = block.offset * pair + (static_cast<std::ptrdiff_t>(i) - 1) * step;
+      auto up = hn::Zero(d), down = hn::Zero(d);
+      for (const std::ptrdiff_t column : gate.columns) {
+        const std::ptrdiff_t at = first + column * pair;
+        add_link(d, step, after + at, lambda + at, up, down);
       }
-      if (block.high_rows != 0)
-        high = padding_link<IsComplex>(d, row, links + std::size_t{2} * block.size, block.size, step, before + at,
-                                       lambda + at + (block.size - 1) * step, false, high);
+      sum = hn::MulAdd(hn::Set(d, links[i]), up, sum);
+      other = hn::MulAdd(hn::Set(d, links[i]), down, other);
+    }
+    for (std::uint32_t side = 0; side < 2; ++side) {
+      if ((side == 0 ? block.low_rows : block.high_rows) == 0) continue;
+      const std::ptrdiff_t edge = side == 0 ? 0 : static_cast<std::ptrdiff_t>(block.size) - 1;
+      const Number<D>* row = gate.entries.data() + block.matrix +
+                             (side == 0 ? -static_cast<std::ptrdiff_t>(block.size) : (edge + 1) * (edge + 1));
+      auto overlap = hn::Zero(d);
+      for (const std::ptrdiff_t column : gate.columns) {
+        const std::ptrdiff_t at = (column + block.offset) * pair;
+        overlap = hn::Add(overlap, padding_overlap(d, row, block.size, step, before + at, lambda + at + edge * step));
+      }
+      if (side == 0) {
+        sum = hn::MulAdd(hn::Set(d, links[0]), overlap, sum);
+      } else {
+        other = hn::MulAdd(hn::Set(d, links[block.size]), overlap, other);
+      }
     }
   }
-  const auto sum = hn::Add(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])), hn::Add(low, high));
+  sum = hn::Sub(sum, other);
   hn::Store(hn::Add(sum, sum), d, out);
-}
-
-template <std::uint32_t R, bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> overlap_tile(D d, const Number<D>* m, std::uint32_t size, const Number<D>* x, std::ptrdiff_t step,
-                                   const Number<D>* lambda, hn::Vec<D> sum) {
-  hn::Vec<D> re[R], im[R];
-  tile<R, IsComplex>(d, m, size, x, step, re, im);
-  for (std::uint32_t r = 0; r < R; ++r, lambda += step) {
-    sum = hn::MulAdd(hn::Load(d, lambda), re[r], sum);
-    sum = hn::MulAdd(hn::Load(d, lambda + hn::Lanes(d)), im[r], sum);
-  }
-  return sum;
 }
 
 template <bool IsComplex, class D>
@@ -183,19 +187,17 @@ void overlap_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* b
   auto sum = hn::Zero(d);
   for (const MatrixBlock& block : gate.blocks) {
     const std::ptrdiff_t step = block.stride * pair;
+    const Number<D>* matrix = gate.entries.data() + block.matrix;
+    const Number<D>* imaginary = IsComplex ? gate.imaginary.data() + block.matrix : nullptr;
     for (const std::ptrdiff_t column : gate.columns) {
       const Number<D>* x = before + (column + block.offset) * pair;
       const Number<D>* l = lambda + (column + block.offset) * pair;
-      const Number<D>* m = gate.forward.data() + block.forward;
-      for (std::uint32_t row = 0; row < block.size;) {
-        const std::uint32_t rows = tile_rows(row, block.size);
-        if (rows == 4) sum = overlap_tile<4, IsComplex>(d, m, block.size, x, step, l, sum);
-        if (rows == 3) sum = overlap_tile<3, IsComplex>(d, m, block.size, x, step, l, sum);
-        if (rows == 2) sum = overlap_tile<2, IsComplex>(d, m, block.size, x, step, l, sum);
-        if (rows == 1) sum = overlap_tile<1, IsComplex>(d, m, block.size, x, step, l, sum);
-        row += rows;
-        m += (IsComplex ? 2 : 1) * rows * block.size;
-        l += rows * step;
+      for (std::uint32_t row = 0; row < block.size; ++row, l += step) {
+        hn::Vec<D> re[1], im[1];
+        const std::size_t at = std::size_t{row} * block.size;
+        tile<1, IsComplex, false>(d, matrix + at, imaginary + (IsComplex ? at : 0), 0, 1, block.size, x, step, re, im);
+        sum = hn::MulAdd(hn::Load(d, l), re[0], sum);
+        sum = hn::MulAdd(hn::Load(d, l + hn::Lanes(d)), im[0], sum);
       }
     }
   }
@@ -203,37 +205,38 @@ void overlap_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* b
 }
 
 template <class D>
-void diagonal(D d, std::span<const Number<D>> factors, bool adjoint, const Number<D>* source, Number<D>* target) {
-  const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t n = 0; n < factors.size() / 2; ++n) {
-    const auto fr = hn::Set(d, factors[2 * n]);
-    const auto fi = hn::Set(d, adjoint ? -factors[2 * n + 1] : factors[2 * n + 1]);
-    const auto re = hn::Load(d, source + 2 * n * lanes), im = hn::Load(d, source + (2 * n + 1) * lanes);
-    hn::Store(hn::NegMulAdd(fi, im, hn::Mul(fr, re)), d, target + 2 * n * lanes);
-    hn::Store(hn::MulAdd(fi, re, hn::Mul(fr, im)), d, target + (2 * n + 1) * lanes);
-  }
-}
-
-template <class D>
-void turns(D d, std::size_t amplitudes, const Number<D>* psi, const Number<D>* lambda, Number<D>* out) {
+void turn(D d, std::size_t amplitudes, const Phases<Number<D>>& phases, const Number<D>* source, Number<D>* target) {
   const std::size_t lanes = hn::Lanes(d);
   for (std::size_t n = 0; n < amplitudes; ++n) {
-    const auto w = imaginary_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes);
-    hn::Store(hn::Neg(hn::Add(w, w)), d, out + n * lanes);
+    auto re = hn::Load(d, source + 2 * n * lanes), im = hn::Load(d, source + (2 * n + 1) * lanes);
+    turn_one(d, phases, n, re, im);
+    hn::Store(re, d, target + 2 * n * lanes);
+    hn::Store(im, d, target + (2 * n + 1) * lanes);
   }
 }
 
-template <class D>
-void weigh(D d, std::span<const Number<D>> weights, const Number<D>* values, Number<D>* out) {
+template <std::size_t Count, class D>
+HWY_INLINE void phase_sums(D d, std::size_t amplitudes, const Number<D>* const* weights, const Number<D>* psi,
+                           const Number<D>* lambda, Number<D>* const* out) {
   const std::size_t lanes = hn::Lanes(d);
-  hn::Vec<D> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-  std::size_t n = 0;
-  for (; n + 4 <= weights.size(); n += 4)
-    for (std::size_t j = 0; j < 4; ++j)
-      sums[j] = hn::MulAdd(hn::Set(d, weights[n + j]), hn::Load(d, values + (n + j) * lanes), sums[j]);
-  for (; n < weights.size(); ++n)
-    sums[0] = hn::MulAdd(hn::Set(d, weights[n]), hn::Load(d, values + n * lanes), sums[0]);
-  hn::Store(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])), d, out);
+  hn::Vec<D> sums[Count];
+  for (std::size_t i = 0; i < Count; ++i) sums[i] = hn::Zero(d);
+  for (std::size_t n = 0; n < amplitudes; ++n) {
+    const auto turned = imaginary_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes);
+    for (std::size_t i = 0; i < Count; ++i) sums[i] = hn::MulAdd(hn::Set(d, weights[i][n]), turned, sums[i]);
+  }
+  for (std::size_t i = 0; i < Count; ++i) hn::Store(hn::Neg(hn::Add(sums[i], sums[i])), d, out[i]);
+}
+
+template <class D>
+void phase_gradients(D d, std::size_t amplitudes, std::span<const Number<D>* const> weights, const Number<D>* psi,
+                     const Number<D>* lambda, Number<D>* const* out) {
+  const Number<D>* const* w = weights.data();
+  std::size_t left = weights.size();
+  for (; left >= 4; left -= 4, w += 4, out += 4) phase_sums<4>(d, amplitudes, w, psi, lambda, out);
+  if (left == 3) phase_sums<3>(d, amplitudes, w, psi, lambda, out);
+  if (left == 2) phase_sums<2>(d, amplitudes, w, psi, lambda, out);
+  if (left == 1) phase_sums<1>(d, amplitudes, w, psi, lambda, out);
 }
 
 template <class D>
@@ -433,34 +436,43 @@ const KetKernels<T>& table() {
   static constexpr KetKernels<T> kTable{
       kLeast<T>,
       kMost<T>,
-      [](std::size_t lanes, const MatrixGate<T>& gate, bool adjoint, const T* source, T* target) {
+      [](std::size_t lanes, const MatrixGate<T>& gate, bool adjoint, const Phases<T>& phases, const T* source, T* plain,
+         T* target) {
         with_lanes<T>(lanes, [&](auto d) {
-          gate.is_complex ? apply_gate<true>(d, gate, adjoint, source, target)
-                          : apply_gate<false>(d, gate, adjoint, source, target);
+          if (!gate.imaginary.empty()) {
+            // Rare: the phases take a pass of their own.
+            T* product = plain != nullptr ? plain : target;
+            adjoint ? apply_gate<true, true, false>(d, gate, phases, source, nullptr, product)
+                    : apply_gate<true, false, false>(d, gate, phases, source, nullptr, product);
+            std::size_t amplitudes = 0;
+            for (const MatrixBlock& block : gate.blocks) amplitudes += block.size * gate.columns.size();
+            if (phases.re != nullptr) turn(d, amplitudes, phases, product, target);
+            return;
+          }
+          if (phases.re != nullptr) {
+            adjoint ? apply_gate<false, true, true>(d, gate, phases, source, plain, target)
+                    : apply_gate<false, false, true>(d, gate, phases, source, plain, target);
+          } else {
+            adjoint ? apply_gate<false, true, false>(d, gate, phases, source, plain, target)
+                    : apply_gate<false, false, false>(d, gate, phases, source, plain, target);
+          }
         });
       },
-      [](std::size_t lanes, std::span<const T> factors, bool adjoint, const T* source, T* target) {
-        with_lanes<T>(lanes, [&](auto d) { diagonal(d, factors, adjoint, source, target); });
+      [](std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, const T* source, T* target) {
+        with_lanes<T>(lanes, [&](auto d) { turn(d, amplitudes, phases, source, target); });
       },
       [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* after, const T* lambda, T* sum) {
-        with_lanes<T>(lanes, [&](auto d) {
-          if (gate.is_complex && gate.links_complex)
-            return link_gradient<true, true>(d, gate, before, after, lambda, sum);
-          if (gate.is_complex) return link_gradient<true, false>(d, gate, before, after, lambda, sum);
-          return link_gradient<false, false>(d, gate, before, after, lambda, sum);
-        });
+        with_lanes<T>(lanes, [&](auto d) { link_gradient(d, gate, before, after, lambda, sum); });
       },
       [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* lambda, T* sum) {
         with_lanes<T>(lanes, [&](auto d) {
-          gate.is_complex ? overlap_gradient<true>(d, gate, before, lambda, sum)
-                          : overlap_gradient<false>(d, gate, before, lambda, sum);
+          gate.imaginary.empty() ? overlap_gradient<false>(d, gate, before, lambda, sum)
+                                 : overlap_gradient<true>(d, gate, before, lambda, sum);
         });
       },
-      [](std::size_t lanes, std::size_t amplitudes, const T* psi, const T* lambda, T* out) {
-        with_lanes<T>(lanes, [&](auto d) { turns(d, amplitudes, psi, lambda, out); });
-      },
-      [](std::size_t lanes, std::span<const T> weights, const T* values, T* sum) {
-        with_lanes<T>(lanes, [&](auto d) { weigh(d, weights, values, sum); });
+      [](std::size_t lanes, std::size_t amplitudes, std::span<const T* const> weights, const T* psi, const T* lambda,
+         T* const* sums) {
+        with_lanes<T>(lanes, [&](auto d) { phase_gradients(d, amplitudes, weights, psi, lambda, sums); });
       },
       [](std::size_t lanes, const ModeLayout& layout, const T* alphas, const T* starts, T* scratch, T* ket) {
         with_lanes<T>(lanes, [&](auto d) { coherent(d, layout, alphas, starts, scratch, ket); });

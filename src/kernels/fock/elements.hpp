@@ -18,14 +18,15 @@
 
 namespace skerry::kernels::fock {
 
-/// The states between which a gate has elements: state i has first + i step photons. Rows of padding (0 or 1 before and
-/// after) are output states beyond the cutoff; derivatives need them.
+/// The states between which a gate has elements: state i has first + i step photons. The states just before and after
+/// are those beyond the cutoff that the generator leads to from inside, if they exist; derivatives need the gate's
+/// elements from them, its columns of padding, which are stored as if they were rows -1 and `size`.
 struct ElementBlock {
   std::size_t first[2] = {0, 0};    ///< photons of state 0 in the gate's modes
   std::ptrdiff_t step[2] = {0, 0};  ///< how they change from one state to the next
   std::size_t size = 0;
-  std::size_t low_rows = 0, high_rows = 0;
-  std::size_t at = 0;     ///< element (row, column) is at + row * size + column; the low row of padding is row -1
+  bool has_low = false, has_high = false;
+  std::size_t at = 0;     ///< element (row, column) is at + row * size + column
   std::size_t links = 0;  ///< size + 1 numbers: the generator's entry (i, i - 1), which is minus its entry (i - 1, i)
 };
 
@@ -38,7 +39,7 @@ struct ElementBlock {
 /// the element is v_j t^power.
 class GateElements {
  public:
-  /// cutoffs: of the gate's modes. One row of padding more for D, one (two photons) for S, see ElementBlock.
+  /// cutoffs: of the gate's modes.
   static GateElements displacement(std::size_t cutoff);
   static GateElements squeezing(std::size_t cutoff);
   static GateElements beam_splitter(std::size_t cutoff1, std::size_t cutoff2);
@@ -83,7 +84,7 @@ class GateElements {
 
  private:
   GateElements(Kind kind, std::size_t cutoff1, std::size_t cutoff2);
-  void add_block(ElementBlock block, bool has_low, bool has_high);
+  void add_block(ElementBlock block);
   void displacement_chains();
   void squeezing_columns();
   void splitter_chains();

@@ -37,11 +37,9 @@ std::uint32_t narrow(std::size_t n) {
 GateElements::GateElements(Kind kind, std::size_t cutoff1, std::size_t cutoff2)
     : kind_(kind), cutoffs_{cutoff1, cutoff2} {}
 
-void GateElements::add_block(ElementBlock block, bool has_low, bool has_high) {
-  block.low_rows = has_low ? 1 : 0;
-  block.high_rows = has_high ? 1 : 0;
-  block.at = elements_ + (has_low ? block.size : 0);
-  elements_ += (block.size + block.low_rows + block.high_rows) * block.size;
+void GateElements::add_block(ElementBlock block) {
+  block.at = elements_ + (block.has_low ? block.size : 0);
+  elements_ = block.at + (block.size + (block.has_high ? 1 : 0)) * block.size;
   block.links = links_.size();
   for (std::size_t i = 0; i <= block.size; ++i) {
     const auto photons = [&](std::size_t mode) {
@@ -58,7 +56,7 @@ void GateElements::add_block(ElementBlock block, bool has_low, bool has_high) {
         link = m < 2 ? 0.0 : -0.5 * std::sqrt(m * (m - 1));
         break;
       case Kind::beam_splitter:
-        link = i == block.size && !has_high ? 0.0 : -std::sqrt(m * (n + 1));
+        link = i == block.size && !block.has_high ? 0.0 : -std::sqrt(m * (n + 1));
         break;
       case Kind::two_mode_squeezing:
         link = std::sqrt(m * n);
@@ -70,10 +68,11 @@ void GateElements::add_block(ElementBlock block, bool has_low, bool has_high) {
 }
 
 std::uint32_t GateElements::place(const ElementBlock& block, std::ptrdiff_t row, std::ptrdiff_t column) const {
-  const bool is_there = column >= 0 && column < signed_of(block.size) && row >= -signed_of(block.low_rows) &&
-                        row < signed_of(block.size + block.high_rows);
-  return is_there ? narrow(static_cast<std::size_t>(signed_of(block.at) + row * signed_of(block.size) + column))
-                  : narrow(elements_);
+  const std::ptrdiff_t size = signed_of(block.size), at = signed_of(block.at);
+  if (row < 0 || row >= size) return narrow(elements_);
+  if (column >= 0 && column < size) return narrow(static_cast<std::size_t>(at + row * size + column));
+  const bool is_padding = (column == -1 && block.has_low) || (column == size && block.has_high);
+  return narrow(is_padding ? static_cast<std::size_t>(at + column * size + row) : elements_);
 }
 
 GateElements GateElements::displacement(std::size_t cutoff) {
@@ -81,7 +80,8 @@ GateElements GateElements::displacement(std::size_t cutoff) {
   ElementBlock block;
   block.step[0] = 1;
   block.size = cutoff;
-  gate.add_block(block, false, true);
+  block.has_high = true;
+  gate.add_block(block);
   gate.displacement_chains();
   return gate;
 }
@@ -111,7 +111,8 @@ GateElements GateElements::squeezing(std::size_t cutoff) {
     block.first[0] = parity;
     block.step[0] = 2;
     block.size = (cutoff + 1 - parity) / 2;
-    gate.add_block(block, false, true);
+    block.has_high = true;
+    gate.add_block(block);
   }
   gate.squeezing_columns();
   return gate;
@@ -151,7 +152,9 @@ GateElements GateElements::beam_splitter(std::size_t cutoff1, std::size_t cutoff
     block.step[0] = 1;
     block.step[1] = -1;
     block.size = std::min(total, cutoff1 - 1) + 1 - block.first[0];
-    gate.add_block(block, block.first[0] > 0, total >= cutoff1);
+    block.has_low = block.first[0] > 0;
+    block.has_high = total >= cutoff1;
+    gate.add_block(block);
   }
   gate.splitter_chains();
   return gate;
@@ -163,9 +166,9 @@ void GateElements::splitter_chains() {
   first_power_ = cutoffs_[0] + cutoffs_[1];
   rows_ = 2 * first_power_;
   for (const ElementBlock& block : blocks_) {
-    const std::size_t total = block.first[0] + block.first[1], rows = block.size + block.low_rows + block.high_rows;
-    for (std::size_t m = block.first[0] - block.low_rows; m < block.first[0] - block.low_rows + rows; ++m)
-      for (std::size_t p = block.first[0]; p < block.first[0] + block.size; ++p) {
+    const std::size_t total = block.first[0] + block.first[1], end = block.first[0] + block.size;
+    for (std::size_t m = block.first[0]; m < end; ++m)
+      for (std::size_t p = block.first[0] - (block.has_low ? 1 : 0); p < end + (block.has_high ? 1 : 0); ++p) {
         const std::size_t n = total - m, k = total - p;
         if (k == 0) {
           splitter_chain(m, n, p, k, root_binomial(p, m));
@@ -183,7 +186,7 @@ void GateElements::splitter_chains() {
 void GateElements::splitter_chain(std::size_t m1, std::size_t m2, std::size_t n1, std::size_t n2, double start) {
   const std::size_t a = m1 > n1 ? m1 - n1 : n1 - m1, b = m1 > n2 ? m1 - n2 : n2 - m1;
   const std::size_t length =
-      std::min({cutoffs_[0] + 1 - m1, cutoffs_[1] + 1 - m2, cutoffs_[0] - n1, cutoffs_[1] - n2});  // elements
+      std::min({cutoffs_[0] - m1, cutoffs_[1] - m2, cutoffs_[0] + 1 - n1, cutoffs_[1] + 1 - n2});  // elements
   const auto at = [&](std::size_t j) {
     const ElementBlock& block = blocks_[m1 + m2 + 2 * j];
     return place(block, signed_of(m1 + j) - signed_of(block.first[0]), signed_of(n1 + j) - signed_of(block.first[0]));
@@ -230,7 +233,8 @@ GateElements GateElements::two_mode_squeezing(std::size_t cutoff1, std::size_t c
     block.first[1] = static_cast<std::size_t>(signed_of(block.first[0]) - gap);
     block.step[0] = block.step[1] = 1;
     block.size = std::min(cutoff1 - block.first[0], cutoff2 - block.first[1]);
-    gate.add_block(block, false, true);
+    block.has_high = true;
+    gate.add_block(block);
   }
   gate.pair_squeezing_columns();
   return gate;

@@ -18,26 +18,35 @@ namespace skerry::kernels::fock {
 struct MatrixBlock {
   std::ptrdiff_t offset = 0, stride = 0;
   std::uint32_t size = 0;
-  std::uint32_t low_rows = 0, high_rows = 0;  ///< padding rows before and after, 0 or 1 each
-  std::size_t matrix = 0;                     ///< entry (row, column) is at + row * size + column, padding rows too
-  std::size_t links = 0;                      ///< size + 1 links; see link_gradient
+  std::size_t matrix = 0;  ///< entry (row, column) is at + row * size + column
 };
 
-/// A gate as the kernels see it.
+/// A padding column of a block: the entries of M from a state beyond the cutoff, to which the generator leads from the
+/// state at amplitude `edge`.
+struct Padding {
+  std::size_t entries = 0;  ///< where its `size` entries lie
+  std::uint32_t size = 0;
+  std::ptrdiff_t offset = 0, edge = 0;
+};
+
+/// A gate as the kernels see it. All blocks have one stride.
 template <class T>
 struct MatrixGate {
   std::vector<MatrixBlock> blocks;
   std::vector<std::ptrdiff_t> columns;  ///< amplitude offsets at which all blocks are repeated
   std::vector<T> entries;
   std::vector<T> imaginary;  ///< of a complex gate: the imaginary part of each entry; else empty
-  std::vector<T> links;
+  // The generator of a real gate, antisymmetric and tridiagonal in each block.
+  std::vector<std::ptrdiff_t> links;  ///< amplitudes i whose neighbour is i + stride
+  std::vector<T> link_factors;        ///< its entry (i + stride, i), minus its entry (i, i + stride)
+  std::vector<Padding> paddings;
+  std::vector<T> padding_factors;  ///< its entry (state beyond, edge)
 };
 
 /// Unit complex numbers by which amplitudes are multiplied, one for each, or nothing.
 template <class T>
 struct Phases {
   const T *re = nullptr, *im = nullptr;
-  bool is_conjugate = false;
 };
 
 /// Which numbers moments() fills, each [mode][lanes]; empty spans are left out.
@@ -61,15 +70,16 @@ struct ModeLayout {
 template <class T>
 struct KetKernels {
   std::size_t min_lanes, max_lanes;  ///< powers of two
-  /// target = phases * M source, or phases * M^ source for the adjoint; target != source. Where `plain` is given it
-  /// becomes M source (M^ source). Every amplitude is written if the blocks and columns cover all.
-  void (*apply)(std::size_t lanes, const MatrixGate<T>& gate, bool adjoint, const Phases<T>& phases, const T* source,
-                T* plain, T* target);
-  /// target = phases * source; they may be the same.
-  void (*turn)(std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, const T* source, T* target);
-  /// sum = 2 Re <lambda| G |M before> for a real gate's generator G, antisymmetric and tridiagonal in each block, with
-  /// the links as its entries. `after` is M before. sum: [lanes].
-  void (*link_gradient)(std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* after, const T* lambda,
+  /// target = phases * M source; target != source. Every amplitude is written if the blocks and columns cover all.
+  void (*apply)(std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source, T* target);
+  /// plain = M^ source, and with phases target = their conjugates * plain; without phases target is not looked at.
+  void (*apply_adjoint)(std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source,
+                        T* plain, T* target);
+  /// target = phases (their conjugates) * source; target and source may be the same.
+  void (*turn)(std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, bool conjugates, const T* source,
+               T* target);
+  /// sum = 2 Re <lambda| M G |before> for a real gate's generator G. `back` is M^ lambda. sum: [lanes].
+  void (*link_gradient)(std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* back, const T* lambda,
                         T* sum);
   /// sum = 2 Re <lambda| M before>, M being the gate's (derivative's) matrix.
   void (*overlap_gradient)(std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* lambda, T* sum);

@@ -48,6 +48,7 @@ HWY_INLINE void tile(D d, const Number<D>* m, const Number<D>* mi, std::size_t a
                      hn::Vec<D> (&im)[R]) {
   const std::size_t lanes = hn::Lanes(d);
   for (std::uint32_t r = 0; r < R; ++r) re[r] = im[r] = hn::Zero(d);
+#pragma GCC unroll 2
   for (std::uint32_t n = 0; n < size; ++n, x += step, m += along) {
     const auto xr = hn::Load(d, x), xi = hn::Load(d, x + lanes);
     for (std::uint32_t r = 0; r < R; ++r) {
@@ -64,43 +65,73 @@ HWY_INLINE void tile(D d, const Number<D>* m, const Number<D>* mi, std::size_t a
   }
 }
 
-/// Multiplies by the phase of one amplitude.
-template <class D>
-HWY_INLINE void turn_one(D d, const Phases<Number<D>>& phases, std::size_t at, hn::Vec<D>& re, hn::Vec<D>& im) {
-  const auto fr = hn::Set(d, phases.re[at]), fi = hn::Set(d, phases.is_conjugate ? -phases.im[at] : phases.im[at]);
-  const auto turned = hn::NegMulAdd(fi, im, hn::Mul(fr, re));
-  im = hn::MulAdd(fi, re, hn::Mul(fr, im));
+/// Multiplies by the phase (its conjugate) of one amplitude.
+template <bool Conjugates, class D>
+HWY_INLINE void turn_one(D d, const Number<D>* phase_re, const Number<D>* phase_im, hn::Vec<D>& re, hn::Vec<D>& im) {
+  const auto fr = hn::Set(d, *phase_re), fi = hn::Set(d, *phase_im);
+  const auto a = hn::Mul(fr, re), b = hn::Mul(fr, im);
+  const auto turned = Conjugates ? hn::MulAdd(fi, im, a) : hn::NegMulAdd(fi, im, a);
+  im = Conjugates ? hn::NegMulAdd(fi, re, b) : hn::MulAdd(fi, re, b);
   re = turned;
 }
 
-template <bool IsComplex, bool Adjoint, bool Turns, class D>
+/// What happens to a gate's result on its way to memory.
+enum class Way : std::uint8_t { straight, turned, both };
+
+/// Where the amplitudes of one block and column go; the pointers are at its first amplitude.
+template <class T>
+struct Outlet {
+  T *target, *plain;
+  const T *re, *im;
+  std::ptrdiff_t step, stride;  // between amplitudes of a ket and of phases
+};
+
+template <std::uint32_t R, bool IsComplex, bool Adjoint, Way Goes, class D>
+HWY_INLINE void store_tile(D d, const Number<D>* m, const Number<D>* mi, std::uint32_t size, const Number<D>* x,
+                           std::ptrdiff_t row, const Outlet<Number<D>>& to) {
+  const std::size_t lanes = hn::Lanes(d);
+  hn::Vec<D> re[R], im[R];
+  tile<R, IsComplex, Adjoint>(d, m, mi, Adjoint ? 1 : size, Adjoint ? size : 1, size, x, to.step, re, im);
+  Number<D>* target = to.target + row * to.step;
+  for (std::uint32_t r = 0; r < R; ++r, target += to.step) {
+    if constexpr (Goes == Way::both) {
+      Number<D>* plain = to.plain + (row + r) * to.step;
+      hn::Store(re[r], d, plain);
+      hn::Store(im[r], d, plain + lanes);
+    }
+    if constexpr (Goes != Way::straight) {
+      const std::ptrdiff_t at = (row + r) * to.stride;
+      turn_one<Adjoint>(d, to.re + at, to.im + at, re[r], im[r]);
+    }
+    hn::Store(re[r], d, target);
+    hn::Store(im[r], d, target + lanes);
+  }
+}
+
+template <bool IsComplex, bool Adjoint, Way Goes, class D>
 void apply_gate(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
                 Number<D>* plain, Number<D>* target) {
-  const std::size_t lanes = hn::Lanes(d);
-  const auto pair = static_cast<std::ptrdiff_t>(2 * lanes);
-  for (const MatrixBlock& block : gate.blocks) {
-    const std::ptrdiff_t step = block.stride * pair;
-    const std::size_t across = Adjoint ? 1 : block.size, along = Adjoint ? block.size : 1;
-    const Number<D>* matrix = gate.entries.data() + block.matrix;
-    const Number<D>* imaginary = IsComplex ? gate.imaginary.data() + block.matrix : nullptr;
-    for (const std::ptrdiff_t column : gate.columns) {
-      const Number<D>* x = source + (column + block.offset) * pair;
-      for_tiles(block.size, [&]<std::uint32_t R>(std::uint32_t row) HWY_ATTR {
-        hn::Vec<D> re[R], im[R];
-        tile<R, IsComplex, Adjoint>(d, matrix + row * across, imaginary + (IsComplex ? row * across : 0), across, along,
-                                    block.size, x, step, re, im);
-        std::ptrdiff_t at = column + block.offset + static_cast<std::ptrdiff_t>(row) * block.stride;
-        for (std::uint32_t r = 0; r < R; ++r, at += block.stride) {
-          if constexpr (Turns) {
-            if (plain != nullptr) {
-              hn::Store(re[r], d, plain + at * pair);
-              hn::Store(im[r], d, plain + at * pair + lanes);
-            }
-            turn_one(d, phases, static_cast<std::size_t>(at), re[r], im[r]);
-          }
-          hn::Store(re[r], d, target + at * pair);
-          hn::Store(im[r], d, target + at * pair + lanes);
-        }
+  using T = Number<D>;
+  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
+  const Phases<T> turns = phases;  // copies of all that stores could seem to change
+  const std::span<const std::ptrdiff_t> columns = gate.columns;
+  const T *entries = gate.entries.data(), *imaginary = gate.imaginary.data();
+  for (const MatrixBlock& given : gate.blocks) {
+    const MatrixBlock block = given;
+    const T *matrix = entries + block.matrix, *part = IsComplex ? imaginary + block.matrix : nullptr;
+    const std::uint32_t size = block.size, across = Adjoint ? 1 : size;
+    for (const std::ptrdiff_t column : columns) {
+      const std::ptrdiff_t at = column + block.offset;
+      Outlet<T> to{target + at * pair, nullptr, nullptr, nullptr, block.stride * pair, block.stride};
+      if constexpr (Goes == Way::both) to.plain = plain + at * pair;
+      if constexpr (Goes != Way::straight) {
+        to.re = turns.re + at;
+        to.im = turns.im + at;
+      }
+      for_tiles(size, [&]<std::uint32_t R>(std::uint32_t row) HWY_ATTR {
+        const std::size_t first = std::size_t{row} * across;
+        store_tile<R, IsComplex, Adjoint, Goes>(d, matrix + first, IsComplex ? part + first : nullptr, size,
+                                                source + at * pair, row, to);
       });
     }
   }
@@ -119,64 +150,97 @@ HWY_INLINE hn::Vec<D> imaginary_link(D d, const Number<D>* lambda, const Number<
   return hn::NegMulAdd(hn::Load(d, lambda + l), hn::Load(d, psi), hn::Mul(hn::Load(d, lambda), hn::Load(d, psi + l)));
 }
 
-/// conj(lambda) psi of two ends of a link: Re(conj(lambda_i) psi_{i-1}) is added to `up`, Re(conj(lambda_{i-1}) psi_i)
-/// to `down`; the pointers are at i - 1.
+/// Re(conj(x) y) of one amplitude, added to a sum.
 template <class D>
-HWY_INLINE void add_link(D d, std::ptrdiff_t step, const Number<D>* psi, const Number<D>* lambda, hn::Vec<D>& up,
-                         hn::Vec<D>& down) {
+HWY_INLINE hn::Vec<D> add_overlap(D d, const Number<D>* x, const Number<D>* y, hn::Vec<D> sum) {
   const std::size_t l = hn::Lanes(d);
-  up = hn::MulAdd(hn::Load(d, lambda + step), hn::Load(d, psi), up);
-  down = hn::MulAdd(hn::Load(d, lambda), hn::Load(d, psi + step), down);
-  up = hn::MulAdd(hn::Load(d, lambda + step + l), hn::Load(d, psi + l), up);
-  down = hn::MulAdd(hn::Load(d, lambda + l), hn::Load(d, psi + step + l), down);
+  return hn::MulAdd(hn::Load(d, x + l), hn::Load(d, y + l), hn::MulAdd(hn::Load(d, x), hn::Load(d, y), sum));
 }
 
-/// Re(conj(lambda) (padding row of M) before): what a padding row, whose own lambda is 0, gives to its neighbour.
+/// Sum over columns of Re(conj(back_{i+1}) psi_i - conj(back_i) psi_{i+1}); the pointers are at i.
 template <class D>
-HWY_INLINE hn::Vec<D> padding_overlap(D d, const Number<D>* row, std::uint32_t size, std::ptrdiff_t step,
-                                      const Number<D>* before, const Number<D>* lambda) {
-  hn::Vec<D> re[1], im[1];
-  tile<1, false, false>(d, row, nullptr, 0, 1, size, before, step, re, im);
-  return hn::MulAdd(hn::Load(d, lambda + hn::Lanes(d)), im[0], hn::Mul(hn::Load(d, lambda), re[0]));
-}
-
-template <class D>
-void link_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* before, const Number<D>* after,
-                   const Number<D>* lambda, Number<D>* out) {
+HWY_INLINE hn::Vec<D> link(D d, std::ptrdiff_t step, std::span<const std::ptrdiff_t> columns, const Number<D>* psi,
+                           const Number<D>* back) {
   const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  auto sum = hn::Zero(d), other = hn::Zero(d);
-  for (const MatrixBlock& block : gate.blocks) {
-    const std::ptrdiff_t step = block.stride * pair;
-    const Number<D>* links = gate.links.data() + block.links;
-    for (std::uint32_t i = 1; i < block.size; ++i) {
-      // All columns first, so that the link's factor is multiplied once.
-      const std::ptrdiff_t first = block.offset * pair + (static_cast<std::ptrdiff_t>(i) - 1) * step;
-      auto up = hn::Zero(d), down = hn::Zero(d);
-      for (const std::ptrdiff_t column : gate.columns) {
-        const std::ptrdiff_t at = first + column * pair;
-        add_link(d, step, after + at, lambda + at, up, down);
-      }
-      sum = hn::MulAdd(hn::Set(d, links[i]), up, sum);
-      other = hn::MulAdd(hn::Set(d, links[i]), down, other);
-    }
-    for (std::uint32_t side = 0; side < 2; ++side) {
-      if ((side == 0 ? block.low_rows : block.high_rows) == 0) continue;
-      const std::ptrdiff_t edge = side == 0 ? 0 : static_cast<std::ptrdiff_t>(block.size) - 1;
-      const Number<D>* row = gate.entries.data() + block.matrix +
-                             (side == 0 ? -static_cast<std::ptrdiff_t>(block.size) : (edge + 1) * (edge + 1));
-      auto overlap = hn::Zero(d);
-      for (const std::ptrdiff_t column : gate.columns) {
-        const std::ptrdiff_t at = (column + block.offset) * pair;
-        overlap = hn::Add(overlap, padding_overlap(d, row, block.size, step, before + at, lambda + at + edge * step));
-      }
-      if (side == 0) {
-        sum = hn::MulAdd(hn::Set(d, links[0]), overlap, sum);
-      } else {
-        other = hn::MulAdd(hn::Set(d, links[block.size]), overlap, other);
-      }
+  auto up = hn::Zero(d), down = hn::Zero(d);
+  for (const std::ptrdiff_t column : columns) {
+    const Number<D>*x = psi + column * pair, *b = back + column * pair;
+    up = add_overlap(d, b + step, x, up);
+    down = add_overlap(d, b, x + step, down);
+  }
+  return hn::Sub(up, down);
+}
+
+/// Sum over C columns of Re(conj(padding column of M * lambda) psi_edge).
+template <std::size_t C, class D>
+HWY_INLINE hn::Vec<D> padding_overlap(D d, const Number<D>* entries, std::uint32_t size, std::ptrdiff_t step,
+                                      const std::ptrdiff_t* columns, const Number<D>* lambda, const Number<D>* edge) {
+  const std::size_t lanes = hn::Lanes(d);
+  const auto pair = static_cast<std::ptrdiff_t>(2 * lanes);
+  hn::Vec<D> re[C], im[C];
+  const Number<D>* x[C];
+  for (std::size_t c = 0; c < C; ++c) {
+    re[c] = im[c] = hn::Zero(d);
+    x[c] = lambda + columns[c] * pair;
+  }
+  std::ptrdiff_t at = 0;
+  for (std::uint32_t n = 0; n < size; ++n, at += step) {
+    const auto entry = hn::Set(d, entries[n]);
+    for (std::size_t c = 0; c < C; ++c) {
+      re[c] = hn::MulAdd(entry, hn::Load(d, x[c] + at), re[c]);
+      im[c] = hn::MulAdd(entry, hn::Load(d, x[c] + at + lanes), im[c]);
     }
   }
-  sum = hn::Sub(sum, other);
+  auto sum = hn::Zero(d);
+  for (std::size_t c = 0; c < C; ++c) {
+    const Number<D>* e = edge + columns[c] * pair;
+    sum = hn::MulAdd(hn::Load(d, e), re[c], sum);
+    sum = hn::MulAdd(hn::Load(d, e + lanes), im[c], sum);
+  }
+  return sum;
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> links_and_paddings(D d, const MatrixGate<Number<D>>& gate,
+                                         std::span<const std::ptrdiff_t> columns, const Number<D>* before,
+                                         const Number<D>* back, const Number<D>* lambda) {
+  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
+  const std::ptrdiff_t step = gate.blocks[0].stride * pair;
+  const std::ptrdiff_t* links = gate.links.data();
+  const Number<D>* factors = gate.link_factors.data();
+  auto even = hn::Zero(d), odd = hn::Zero(d);
+  const std::size_t count = gate.links.size();
+  std::size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    const std::ptrdiff_t first = links[i] * pair, second = links[i + 1] * pair;
+    even = hn::MulAdd(hn::Set(d, factors[i]), link(d, step, columns, before + first, back + first), even);
+    odd = hn::MulAdd(hn::Set(d, factors[i + 1]), link(d, step, columns, before + second, back + second), odd);
+  }
+  if (i < count) {
+    const std::ptrdiff_t first = links[i] * pair;
+    even = hn::MulAdd(hn::Set(d, factors[i]), link(d, step, columns, before + first, back + first), even);
+  }
+  for (std::size_t k = 0; k < gate.paddings.size(); ++k) {
+    const Padding& padding = gate.paddings[k];
+    const Number<D>* entries = gate.entries.data() + padding.entries;
+    const Number<D>*x = lambda + padding.offset * pair, *edge = before + padding.edge * pair;
+    const auto factor = hn::Set(d, gate.padding_factors[k]);
+    std::size_t c = 0;
+    for (; c + 4 <= columns.size(); c += 4)
+      even = hn::MulAdd(factor, padding_overlap<4>(d, entries, padding.size, step, columns.data() + c, x, edge), even);
+    for (; c < columns.size(); ++c)
+      odd = hn::MulAdd(factor, padding_overlap<1>(d, entries, padding.size, step, columns.data() + c, x, edge), odd);
+  }
+  return hn::Add(even, odd);
+}
+
+template <class D>
+void link_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* before, const Number<D>* back,
+                   const Number<D>* lambda, Number<D>* out) {
+  constexpr std::ptrdiff_t kHere[1] = {0};
+  const auto sum = gate.columns.size() == 1  // a constant: the loop over columns goes
+                       ? links_and_paddings(d, gate, kHere, before, back, lambda)
+                       : links_and_paddings(d, gate, gate.columns, before, back, lambda);
   hn::Store(hn::Add(sum, sum), d, out);
 }
 
@@ -204,15 +268,30 @@ void overlap_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* b
   hn::Store(hn::Add(sum, sum), d, out);
 }
 
-template <class D>
+template <bool Conjugates, class D>
 void turn(D d, std::size_t amplitudes, const Phases<Number<D>>& phases, const Number<D>* source, Number<D>* target) {
   const std::size_t lanes = hn::Lanes(d);
+  const Number<D>*re_of = phases.re, *im_of = phases.im;
   for (std::size_t n = 0; n < amplitudes; ++n) {
     auto re = hn::Load(d, source + 2 * n * lanes), im = hn::Load(d, source + (2 * n + 1) * lanes);
-    turn_one(d, phases, n, re, im);
+    turn_one<Conjugates>(d, re_of + n, im_of + n, re, im);
     hn::Store(re, d, target + 2 * n * lanes);
     hn::Store(im, d, target + (2 * n + 1) * lanes);
   }
+}
+
+template <bool IsComplex, class D>
+void apply(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
+           Number<D>* target) {
+  phases.re == nullptr ? apply_gate<IsComplex, false, Way::straight>(d, gate, phases, source, nullptr, target)
+                       : apply_gate<IsComplex, false, Way::turned>(d, gate, phases, source, nullptr, target);
+}
+
+template <bool IsComplex, class D>
+void apply_adjoint(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
+                   Number<D>* plain, Number<D>* target) {
+  phases.re == nullptr ? apply_gate<IsComplex, true, Way::straight>(d, gate, phases, source, nullptr, plain)
+                       : apply_gate<IsComplex, true, Way::both>(d, gate, phases, source, plain, target);
 }
 
 template <std::size_t Count, class D>
@@ -436,33 +515,27 @@ const KetKernels<T>& table() {
   static constexpr KetKernels<T> kTable{
       kLeast<T>,
       kMost<T>,
-      [](std::size_t lanes, const MatrixGate<T>& gate, bool adjoint, const Phases<T>& phases, const T* source, T* plain,
-         T* target) {
+      [](std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source, T* target) {
         with_lanes<T>(lanes, [&](auto d) {
-          if (!gate.imaginary.empty()) {
-            // Rare: the phases take a pass of their own.
-            T* product = plain != nullptr ? plain : target;
-            adjoint ? apply_gate<true, true, false>(d, gate, phases, source, nullptr, product)
-                    : apply_gate<true, false, false>(d, gate, phases, source, nullptr, product);
-            std::size_t amplitudes = 0;
-            for (const MatrixBlock& block : gate.blocks) amplitudes += block.size * gate.columns.size();
-            if (phases.re != nullptr) turn(d, amplitudes, phases, product, target);
-            return;
-          }
-          if (phases.re != nullptr) {
-            adjoint ? apply_gate<false, true, true>(d, gate, phases, source, plain, target)
-                    : apply_gate<false, false, true>(d, gate, phases, source, plain, target);
-          } else {
-            adjoint ? apply_gate<false, true, false>(d, gate, phases, source, plain, target)
-                    : apply_gate<false, false, false>(d, gate, phases, source, plain, target);
-          }
+          gate.imaginary.empty() ? apply<false>(d, gate, phases, source, target)
+                                 : apply<true>(d, gate, phases, source, target);
         });
       },
-      [](std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, const T* source, T* target) {
-        with_lanes<T>(lanes, [&](auto d) { turn(d, amplitudes, phases, source, target); });
+      [](std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source, T* plain, T* target) {
+        with_lanes<T>(lanes, [&](auto d) {
+          gate.imaginary.empty() ? apply_adjoint<false>(d, gate, phases, source, plain, target)
+                                 : apply_adjoint<true>(d, gate, phases, source, plain, target);
+        });
       },
-      [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* after, const T* lambda, T* sum) {
-        with_lanes<T>(lanes, [&](auto d) { link_gradient(d, gate, before, after, lambda, sum); });
+      [](std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, bool conjugates, const T* source,
+         T* target) {
+        with_lanes<T>(lanes, [&](auto d) {
+          conjugates ? turn<true>(d, amplitudes, phases, source, target)
+                     : turn<false>(d, amplitudes, phases, source, target);
+        });
+      },
+      [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* back, const T* lambda, T* sum) {
+        with_lanes<T>(lanes, [&](auto d) { link_gradient(d, gate, before, back, lambda, sum); });
       },
       [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* lambda, T* sum) {
         with_lanes<T>(lanes, [&](auto d) {

@@ -44,9 +44,12 @@ TEST(Elements, DisplacementEqualsTheTextbookWhereThatIsAccurate) {
   const std::vector<double> parameters{0.0, 0.4, -1.1, 2.0, 0.01};
   const auto all = evaluated(GateElements::displacement(12), parameters);
   for (std::size_t k = 0; k < parameters.size(); ++k) {
-    const std::vector<double> expected = textbook_displacement(parameters[k], 13, 12);
-    for (std::size_t i = 0; i < expected.size(); ++i)
-      EXPECT_NEAR(all[k][i], expected[i], 2e-14) << parameters[k] << " " << i;
+    const std::vector<double> expected = textbook_displacement(parameters[k], 12, 13);
+    for (std::size_t m = 0; m < 12; ++m) {
+      for (std::size_t n = 0; n < 12; ++n)
+        EXPECT_NEAR(all[k][m * 12 + n], expected[m * 13 + n], 2e-14) << parameters[k] << " " << m << " " << n;
+      EXPECT_NEAR(all[k][12 * 12 + m], expected[m * 13 + 12], 2e-14) << parameters[k] << " from 12 to " << m;
+    }
   }
 }
 
@@ -145,9 +148,12 @@ void check_apply(double tolerance) {
           std::array<T, 120> factors{};
           for (T& value : source) value = random.number();
           for (T& value : factors) value = random.number();
-          const Phases<T> phases{turns ? factors.data() : nullptr, factors.data() + 60, true};
-          kernels.apply(lanes, random.gate, adjoint, phases, source.data(), turns ? plain.data() : nullptr,
-                        target.data());
+          const Phases<T> phases{turns ? factors.data() : nullptr, factors.data() + 60};
+          if (adjoint) {
+            kernels.apply_adjoint(lanes, random.gate, phases, source.data(), plain.data(), target.data());
+          } else {
+            kernels.apply(lanes, random.gate, phases, source.data(), target.data());
+          }
           const auto at = [lanes](const std::array<T, 120 * 16>& ket, std::size_t n, std::size_t lane) {
             return std::complex<double>(static_cast<double>(ket[2 * n * lanes + lane]),
                                         static_cast<double>(ket[(2 * n + 1) * lanes + lane]));
@@ -158,10 +164,12 @@ void check_apply(double tolerance) {
               for (std::size_t n = 0; n < 60; ++n)
                 expected +=
                     (adjoint ? std::conj(random.dense[n * 60 + m]) : random.dense[m * 60 + n]) * at(source, n, lane);
-              if (turns) {
+              if (adjoint) {
                 EXPECT_NEAR(std::abs(at(plain, m, lane) - expected), 0, tolerance);
-                expected *= std::conj(std::complex<double>(factors[m], factors[60 + m]));
               }
+              if (adjoint && !turns) continue;
+              const std::complex<double> phase(factors[m], factors[60 + m]);
+              if (turns) expected *= adjoint ? std::conj(phase) : phase;
               EXPECT_NEAR(std::abs(at(target, m, lane) - expected), 0, tolerance);
             }
         }

@@ -137,16 +137,26 @@ void Matrices<T>::shape(std::size_t index) {
       block.stride += from.step[side] * stride;
     }
     block.size = static_cast<std::uint32_t>(from.size);
-    block.low_rows = static_cast<std::uint32_t>(from.low_rows);
-    block.high_rows = static_cast<std::uint32_t>(from.high_rows);
     block.matrix = from.at;
-    block.links = from.links;
     gate.blocks.push_back(block);
+    if (!step.has_links) continue;
+    const std::span<const double> links = family.elements.links().subspan(from.links, from.size + 1);
+    const std::ptrdiff_t last = block.offset + (static_cast<std::ptrdiff_t>(from.size) - 1) * block.stride;
+    for (std::size_t i = 1; i < from.size; ++i) {
+      gate.links.push_back(block.offset + static_cast<std::ptrdiff_t>(i - 1) * block.stride);
+      gate.link_factors.push_back(static_cast<T>(links[i]));
+    }
+    if (from.has_low) {
+      gate.paddings.push_back({from.at - from.size, block.size, block.offset, block.offset});
+      gate.padding_factors.push_back(static_cast<T>(-links[0]));
+    }
+    if (from.has_high) {
+      gate.paddings.push_back({from.at + from.size * from.size, block.size, block.offset, last});
+      gate.padding_factors.push_back(static_cast<T>(links[from.size]));
+    }
   }
   gate.entries.resize(family.elements.elements());
   if (step.step.gate == Gate::cubic_phase) gate.imaginary.resize(gate.entries.size());
-  const std::span<const double> links = family.elements.links();
-  gate.links.assign(links.begin(), links.end());
   if (!step.has_links) step.derivative = gate;
 }
 
@@ -226,9 +236,9 @@ template <class T>
 kernels::fock::Phases<T> Matrices<T>::phases(std::size_t place, T* room) const {
   const Turns& turns = phases_[place];
   if (turns.given.empty()) return {};
-  if (stores_phases_) return {turns.factors.data(), turns.factors.data() + layout_.amplitudes, false};
+  if (stores_phases_) return {turns.factors.data(), turns.factors.data() + layout_.amplitudes};
   expand(turns, room, room + layout_.amplitudes);
-  return {room, room + layout_.amplitudes, false};
+  return {room, room + layout_.amplitudes};
 }
 
 template <class T>

@@ -72,10 +72,6 @@ class Engine final : public FockSimulator::Impl {
       step_values_[s] = static_cast<std::int32_t>(values_);
       contributions_.push_back({static_cast<std::uint32_t>(param.weight), values_++, param.scale});
     }
-    for (std::size_t place = 0; place <= steps.size(); ++place) {
-      plain_.push_back(slots_++);
-      turned_.push_back(matrices_->has_phases(place) ? slots_++ : plain_.back());
-    }
   }
 
   std::uint64_t amplitudes() const noexcept override { return matrices_->layout().amplitudes; }
@@ -160,8 +156,8 @@ class Engine final : public FockSimulator::Impl {
       at += (count + 15) / 16 * 16;
       return here;
     };
-    w.kets = take(ket * (with_gradient ? slots_ : 2));
-    w.lambdas = take(with_gradient ? 2 * ket : 0);
+    w.kets = take(ket * (with_gradient ? matrices_->steps().size() + 1 : 2));
+    w.lambdas = take(with_gradient ? 3 * ket : 0);
     w.phases = take(matrices_->phase_room());
     w.alphas = take(2 * modes_lanes);
     w.starts = take(modes_lanes);
@@ -203,7 +199,7 @@ class Engine final : public FockSimulator::Impl {
     if (recorded && buffer.bytes() < workspace_bytes(true))
       buffer = base::Buffer::allocate(workspace_bytes(true), memory_, "Fock kets");
     T* memory = buffer.as<T>().data();
-    const T* ket = memory + w.kets + 2 * turned_.back() * matrices_->layout().amplitudes * lanes;
+    const T* ket = memory + w.kets + 2 * matrices_->steps().size() * matrices_->layout().amplitudes * lanes;
     if (pass != Pass::backward) {
       ket = forward(batch, begin, end, lanes, w, memory, keeps);
       write_outputs(batch, begin, end, lanes, w, memory, ket);
@@ -236,16 +232,11 @@ class Engine final : public FockSimulator::Impl {
       read_kets(batch.inputs->kets, begin, end, lanes, from);
     }
     const auto steps = matrices_->steps();
-    const auto slot = [&](std::size_t index) { return memory + w.kets + index * ket; };
-    if (matrices_->has_phases(0)) {
-      T* to = keep ? slot(turned_[0]) : from;
-      kernels_.turn(lanes, layout.amplitudes, matrices_->phases(0, memory + w.phases), from, to);
-      from = to;
-    }
+    if (matrices_->has_phases(0))
+      kernels_.turn(lanes, layout.amplitudes, matrices_->phases(0, memory + w.phases), false, from, from);
     for (std::size_t s = 0; s < steps.size(); ++s) {
-      T* to = slot(keep ? turned_[s + 1] : (s + 1) % 2);
-      T* plain = keep && turned_[s + 1] != plain_[s + 1] ? slot(plain_[s + 1]) : nullptr;
-      kernels_.apply(lanes, steps[s].gate, false, matrices_->phases(s + 1, memory + w.phases), from, plain, to);
+      T* to = memory + w.kets + (keep ? s + 1 : (s + 1) % 2) * ket;
+      kernels_.apply(lanes, steps[s].gate, matrices_->phases(s + 1, memory + w.phases), from, to);
       from = to;
     }
     return from;
@@ -325,37 +316,36 @@ class Engine final : public FockSimulator::Impl {
       }
   }
 
-  /// `lambda` is the cotangent of the ket before its place's phases, so it goes with the plain kets.
+  /// Walks back with two cotangents: `plain` of the ket that was kept, which is the one after its place's phases, and
+  /// `turned` of the ket before them.
   void backward(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
                 T* memory, const T* ket) {
     const std::size_t amplitudes = matrices_->layout().amplitudes, size = 2 * amplitudes * lanes;
-    T *lambda = memory + w.lambdas, *other = lambda + size;
-    const auto slot = [&](std::size_t index) { return memory + w.kets + index * size; };
-    const auto conjugates = [&](std::size_t place) {
-      kernels::fock::Phases<T> phases = matrices_->phases(place, memory + w.phases);
-      phases.is_conjugate = true;
-      return phases;
-    };
-    start_lambda(batch, begin, end, lanes, w, memory, ket, lambda);
+    T *plain = memory + w.lambdas, *turned = plain + size, *other = turned + size;
+    const auto phases = [&](std::size_t place) { return matrices_->phases(place, memory + w.phases); };
+    start_lambda(batch, begin, end, lanes, w, memory, ket, plain);
     const auto steps = matrices_->steps();
-    if (matrices_->has_phases(steps.size())) kernels_.turn(lanes, amplitudes, conjugates(steps.size()), lambda, lambda);
-    for (std::size_t s = steps.size();; --s) {
-      sum_sites(s, lanes, w, memory, slot(plain_[s]), lambda);
-      if (s == 0) break;
-      const StepMatrices<T>& step = steps[s - 1];
-      const T* before = slot(turned_[s - 1]);
-      if (step_values_[s - 1] >= 0) {
-        T* sum = memory + w.values + static_cast<std::size_t>(step_values_[s - 1]) * lanes;
-        if (step.has_links) {
-          kernels_.link_gradient(lanes, step.gate, before, slot(plain_[s]), lambda, sum);
-        } else {
-          kernels_.overlap_gradient(lanes, step.derivative, before, lambda, sum);
-        }
-      }
-      kernels_.apply(lanes, step.gate, true, conjugates(s - 1), lambda, nullptr, other);
-      std::swap(lambda, other);
+    sum_sites(steps.size(), lanes, w, memory, ket, plain);
+    if (matrices_->has_phases(steps.size())) {
+      kernels_.turn(lanes, amplitudes, phases(steps.size()), true, plain, turned);
+    } else {
+      std::swap(plain, turned);
     }
-    write_gradients(batch, begin, end, lanes, w, memory, lambda);
+    for (std::size_t s = steps.size(); s > 0; --s) {
+      const StepMatrices<T>& step = steps[s - 1];
+      const T* before = memory + w.kets + (s - 1) * size;
+      T* sum =
+          step_values_[s - 1] < 0 ? nullptr : memory + w.values + static_cast<std::size_t>(step_values_[s - 1]) * lanes;
+      kernels_.apply_adjoint(lanes, step.gate, phases(s - 1), turned, plain, other);
+      if (sum != nullptr && step.has_links) {
+        kernels_.link_gradient(lanes, step.gate, before, plain, turned, sum);
+      } else if (sum != nullptr) {
+        kernels_.overlap_gradient(lanes, step.derivative, before, turned, sum);
+      }
+      sum_sites(s - 1, lanes, w, memory, before, plain);
+      std::swap(turned, matrices_->has_phases(s - 1) ? other : plain);
+    }
+    write_gradients(batch, begin, end, lanes, w, memory, turned);
   }
 
   void sum_sites(std::size_t place, std::size_t lanes, const Workspace& w, T* memory, const T* psi,

@@ -156,7 +156,7 @@ class Engine final : public FockSimulator::Impl {
       at += (count + 15) / 16 * 16;
       return here;
     };
-    w.kets = take(ket * (with_gradient ? matrices_->steps().size() + 1 : 2));
+    w.kets = take(ket * (with_gradient ? matrices_->steps().size() + 2 : 2));
     w.lambdas = take(with_gradient ? 3 * ket : 0);
     w.phases = take(matrices_->phase_room());
     w.alphas = take(2 * modes_lanes);
@@ -225,21 +225,29 @@ class Engine final : public FockSimulator::Impl {
         memory[w.alphas + (2 * k + 1) * lanes + lane] = static_cast<T>(im);
         memory[w.starts + k * lanes + lane] = static_cast<T>(std::exp(-(re * re + im * im) / 2));
       }
-    T* from = memory + w.kets;
+    T *first = memory + w.kets, *from = keep ? initial_ket(w, memory, lanes) : first;
     if (batch.inputs->kets.empty()) {
       kernels_.coherent(lanes, layout, memory + w.alphas, memory + w.starts, memory + w.scratch, from);
     } else {
       read_kets(batch.inputs->kets, begin, end, lanes, from);
     }
     const auto steps = matrices_->steps();
-    if (matrices_->has_phases(0))
-      kernels_.turn(lanes, layout.amplitudes, matrices_->phases(0, memory + w.phases), false, from, from);
+    if (matrices_->has_phases(0)) {
+      kernels_.turn(lanes, layout.amplitudes, matrices_->phases(0, memory + w.phases), false, from, first);
+      from = first;
+    }
     for (std::size_t s = 0; s < steps.size(); ++s) {
       T* to = memory + w.kets + (keep ? s + 1 : (s + 1) % 2) * ket;
       kernels_.apply(lanes, steps[s].gate, matrices_->phases(s + 1, memory + w.phases), from, to);
       from = to;
     }
     return from;
+  }
+
+  /// Where a kept batch begins: before the first phases, if there are any.
+  T* initial_ket(const Workspace& w, T* memory, std::size_t lanes) const {
+    const std::size_t place = matrices_->has_phases(0) ? matrices_->steps().size() + 1 : 0;
+    return memory + w.kets + place * 2 * matrices_->layout().amplitudes * lanes;
   }
 
   void read_kets(std::span<const std::complex<double>> kets, std::size_t begin, std::size_t end, std::size_t lanes,
@@ -379,7 +387,7 @@ class Engine final : public FockSimulator::Impl {
     if (out.alphas_re.empty()) return;
     // A coherent vector's derivatives: by Re alpha (a^ - Re alpha), by Im alpha (i a^ - Im alpha).
     T* overlaps = memory + w.overlaps;
-    kernels_.raised_overlaps(lanes, matrices_->layout(), memory + w.kets, lambda, overlaps);
+    kernels_.raised_overlaps(lanes, matrices_->layout(), initial_ket(w, memory, lanes), lambda, overlaps);
     for (std::size_t k = 0; k < modes; ++k)
       for (std::size_t i = begin; i < end; ++i) {
         const std::size_t lane = i - begin;

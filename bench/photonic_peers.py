@@ -22,9 +22,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
 import numpy as np
 import piquasso as pq
 import thewalrus
-from thewalrus.quantum import pure_state_amplitude
 from thewalrus import rec_torontonian
 from thewalrus._torontonian import threshold_detection_prob
+from thewalrus.quantum import pure_state_amplitude
 
 MODES, LAYERS, CUTOFF = 2, 2, 8
 

@@ -101,16 +101,27 @@ def gaussian(results: dict[str, float]) -> None:
     results["probability 50 modes 12 photons"] = cpu_seconds(
         lambda: cv.GaussianState.from_moments(np.zeros(2 * modes), covariance).fock_probability(photons)
     )
+    clicks = [True] * 12 + [False] * 38
+    results["probability 50 modes 12 clicks"] = cpu_seconds(
+        lambda: cv.GaussianState.from_moments(np.zeros(2 * modes), covariance).threshold_probability(clicks)
+    )
+    o = np.random.default_rng(7).normal(size=(24, 24))
+    o = (o + o.T) / 60
+    results["torontonian 12"] = cpu_seconds(partial(cv.torontonian, o))
 
 
 PAIRS = [
     ("forward 2 modes, cutoff 8, batch 8", "piquasso-jax forward 8"),
+    ("forward, new weights 2 modes, cutoff 8, batch 8", "piquasso-jax forward 8"),
     ("forward 2 modes, cutoff 8, batch 64", "piquasso-jax forward 64"),
+    ("forward, new weights 2 modes, cutoff 8, batch 64", "piquasso-jax forward 64"),
     ("gradient 2 modes, cutoff 8, batch 8", "piquasso-jax gradient 8"),
     ("forward 2 modes, cutoff 8, batch 8", "piquasso-numpy forward 8"),
     ("hafnian 20", "thewalrus hafnian 20"),
     ("hafnian 24", "thewalrus hafnian 24"),
     ("probability 50 modes 12 photons", "thewalrus probability 50 modes 12 photons"),
+    ("probability 50 modes 12 clicks", "thewalrus probability 50 modes 12 clicks"),
+    ("torontonian 12", "thewalrus torontonian 12"),
 ]
 
 

@@ -22,6 +22,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
 import numpy as np
 import piquasso as pq
 import thewalrus
+from thewalrus import rec_torontonian
+from thewalrus._torontonian import threshold_detection_prob
 from thewalrus.quantum import pure_state_amplitude
 
 MODES, LAYERS, CUTOFF = 2, 2, 8
@@ -119,6 +121,11 @@ def matchings(results: dict[str, float]) -> None:
     results["thewalrus probability 50 modes 12 photons"] = cpu_seconds(
         lambda: pure_state_amplitude(np.zeros(100), covariance, clicks, check_purity=False)
     )
+    results["thewalrus probability 50 modes 12 clicks"] = cpu_seconds(
+        lambda: threshold_detection_prob(np.zeros(100), covariance, np.array(clicks))
+    )
+    o = np.random.default_rng(7).normal(size=(24, 24))
+    results["thewalrus torontonian 12"] = cpu_seconds(partial(rec_torontonian, ((o + o.T) / 60).astype(complex)))
 
 
 def main() -> None:

@@ -60,13 +60,42 @@ def test_a_trained_encoding_has_the_reference_gradients(dtype: str, precision: s
     samples = generator.run(z)
     assert np.abs(samples - [out["x"] for out in data["outputs"]]).max() <= tolerance
 
-    # The vectors' loss has <p> and <n> too; by hand, for the same alphas.
+    # The vectors' loss has <p> and <n> too: by the simulator, and back through the network by hand.
     simulator = skerry.FockSimulator(vectors.network(data["modes"], data["layers"]), [data["cutoff"]] * 2, precision)
     simulator.set_weights(np.ravel(data["weights"]))
     alphas = generator.encode(z)
     cotangents = {key[1]: np.tile(data[key], (len(z), 1)) for key in ("cx", "cp", "cn")}
-    _, (by_weights, _, _) = simulator.gradient(cotangents, alphas.real.copy(), alphas.imag.copy())
-    assert np.abs(by_weights - np.ravel(data["grad_weights"])).max() <= tolerance * len(z)
+    names = ["kets", "norm", "x", "p", "n", "n2"]
+    out, (by_weights, by_re, by_im) = simulator.gradient(cotangents, alphas.real.copy(), alphas.imag.copy(), names)
+    for name in names[1:]:
+        assert np.abs(out[name] - [sample[name] for sample in data["outputs"]]).max() <= tolerance
+    for ket, state in zip(out["kets"], data["states"], strict=False):
+        assert np.abs(ket - vectors.array(state).ravel()).max() <= tolerance
+    losses = sum((cotangents[key] * out[key]).sum(axis=1) for key in ("x", "p", "n"))
+    assert np.abs(losses - data["L_per_sample"]).max() <= tolerance
+    assert np.abs(by_weights - np.ravel(data["grad_weights"])).max() <= tolerance
+    by_network, by_latent = back_through(net, z, by_re, by_im)
+    assert np.abs(by_latent - data["grad_latent"]).max() <= tolerance
+    assert np.abs(by_network - flat_network(data["grad_net"])).max() <= tolerance
+
+    # The generator walks the same way back for a loss of <x>.
+    cx = {"x": cotangents["x"]}
+    _, (_, by_re, by_im) = simulator.gradient(cx, alphas.real.copy(), alphas.imag.copy())
+    by_network, by_latent = back_through(net, z, by_re, by_im)
+    by_parameters, by_z = generator.vjp(z, cx["x"])
+    assert np.abs(by_z - by_latent).max() <= tolerance
+    assert np.abs(by_parameters[generator.layer_parameters :] - by_network).max() <= tolerance
+
+
+def back_through(net: dict[str, Any], z: np.ndarray, by_re: np.ndarray, by_im: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Gradients of the network's parameters and input from those of the alphas it gives."""
+    w1, b1, w2, b2 = (np.array(net[name]) for name in ("W1", "b1", "W2", "b2"))
+    hidden = np.tanh(z @ w1.T + b1)
+    last = np.tanh(hidden @ w2.T + b2)
+    by_last = np.stack([by_re, by_im], axis=2).reshape(len(z), -1) * net["amax"] * (1 - last**2)
+    by_hidden = by_last @ w2 * (1 - hidden**2)
+    parts = (by_hidden.T @ z, by_hidden.sum(axis=0), by_last.T @ hidden, by_last.sum(axis=0))
+    return np.concatenate([part.ravel() for part in parts]), by_hidden @ w1
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -6,24 +6,100 @@
 /// S2(r) = exp(r(a1^ a2^ - a1 a2)), V(g) = exp(i g x³/6), where ^ marks a dagger.
 ///
 /// The recurrences along a column that are in general use (Miatto and Quesada, Quantum 4, 366, 2020) lose all digits
-/// at large cutoffs: they run through regions where the wanted solution decays. Each function here runs along a
+/// at large cutoffs: they run through regions where the wanted solution decays. Each one here runs along a
 /// direction in which the elements grow or oscillate, so rounding grows like a polynomial only.
 #pragma once
 
 #include <complex>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 namespace skerry::kernels::fock {
 
-/// <m|D(r)|n> for m < rows, n < columns, row-major. Along each diagonal m - n the elements are Laguerre functions of
-/// r² (three-term recurrence in their degree). Errors below 1e-14 for r <= 4 and 64 x 64.
-void displacement(double r, std::size_t rows, std::size_t columns, std::span<double> out);
+/// The states between which a gate has elements: state i has first + i step photons. The states just before and after
+/// are those beyond the cutoff that the generator leads to from inside, if they exist; derivatives need the gate's
+/// elements from them, its columns of padding, which are stored as if they were rows -1 and `size`.
+struct ElementBlock {
+  std::size_t first[2] = {0, 0};    ///< photons of state 0 in the gate's modes
+  std::ptrdiff_t step[2] = {0, 0};  ///< how they change from one state to the next
+  std::size_t size = 0;
+  bool has_low = false, has_high = false;
+  std::size_t at = 0;     ///< element (row, column) is at + row * size + column
+  std::size_t links = 0;  ///< size + 1 numbers: the generator's entry (i, i - 1), which is minus its entry (i - 1, i)
+};
 
-/// <m|S(r)|n> for m, n < size, row-major; zero where m + n is odd. Three-term recurrence down each column from the
-/// first row to the diagonal, the other half by symmetry.
-void squeezing(double r, std::size_t size, std::span<double> out);
+/// What the recurrences of one gate between given cutoffs need besides the gate's parameter. A value.
+///
+/// Displacement, along each diagonal: Laguerre functions of r². Beam splitter, with all four numbers growing by one:
+/// Jacobi functions of cos 2t. Both are taken by their differences from the end where the polynomial is 1:
+/// p_{j+1} - p_j = keep (p_j - p_{j-1}) - turn distance p_j. Squeezers, down each column (the column's number is the
+/// eigenvalue of a three-term recurrence in the row): v_{j+1} = (stay - t² sink) v_j - t² back v_{j-1}, t = tanh r, and
+/// the element is v_j t^power.
+class GateElements {
+ public:
+  /// cutoffs: of the gate's modes.
+  static GateElements displacement(std::size_t cutoff);
+  static GateElements squeezing(std::size_t cutoff);
+  static GateElements beam_splitter(std::size_t cutoff1, std::size_t cutoff2);
+  static GateElements two_mode_squeezing(std::size_t cutoff1, std::size_t cutoff2);
+
+  std::span<const ElementBlock> blocks() const noexcept { return blocks_; }
+  std::span<const double> links() const noexcept { return links_; }
+  std::size_t elements() const noexcept { return elements_; }
+  /// Gates that evaluate() takes: the lanes of a vector of doubles, at most kMaxWidth.
+  static std::size_t width() noexcept;
+  static constexpr std::size_t kMaxWidth = 4;
+  /// The elements of parameters.size() <= width() gates, converted to T, each to `elements()` numbers at out[gate]. A
+  /// gate's bits do not depend on its neighbours. scratch keeps its memory from call to call.
+  template <class T>
+  void evaluate(std::span<const double> parameters, std::vector<double>& scratch, std::span<T* const> out) const;
+
+  // What the vector code reads.
+  enum class Kind : std::uint8_t { displacement, squeezing, beam_splitter, two_mode_squeezing };
+  /// A run of one recurrence: its first value is start times powers[a] times powers[b]; its other elements follow.
+  struct Chain {
+    double start;
+    std::uint32_t a, b;         // rows of the table of powers
+    std::uint32_t step, steps;  // the first of its steps; a run of one element has none
+    std::uint32_t at, mirror;   // where the first element lies, and the transposed one
+    double sign;                // of the transposed elements
+  };
+  /// One step by differences seen from x = 1 and from x = -1; grown is the polynomial's value there.
+  struct Step {
+    double keep[2], turn[2], grown[2];
+    std::uint32_t at, mirror;
+  };
+  struct SqueezeStep {
+    double stay, sink, back, sign;
+    std::uint32_t power, at, mirror;
+  };
+  Kind kind() const noexcept { return kind_; }
+  std::size_t rows_of_powers() const noexcept { return rows_; }
+  std::span<const Chain> chains() const noexcept { return chains_; }
+  std::span<const Step> steps() const noexcept { return steps_; }
+  std::span<const SqueezeStep> squeeze_steps() const noexcept { return squeeze_steps_; }
+  std::size_t first_power() const noexcept { return first_power_; }
+
+ private:
+  GateElements(Kind kind, std::size_t cutoff1, std::size_t cutoff2);
+  void add_block(ElementBlock block);
+  void displacement_chains();
+  void squeezing_columns();
+  void splitter_chains();
+  void splitter_chain(std::size_t m1, std::size_t m2, std::size_t n1, std::size_t n2, double start);
+  void pair_squeezing_columns();
+  std::uint32_t place(const ElementBlock& block, std::ptrdiff_t row, std::ptrdiff_t column) const;
+
+  Kind kind_;
+  std::size_t cutoffs_[2], elements_ = 0, rows_ = 0, first_power_ = 0;
+  std::vector<ElementBlock> blocks_;
+  std::vector<double> links_;
+  std::vector<Chain> chains_;
+  std::vector<Step> steps_;
+  std::vector<SqueezeStep> squeeze_steps_;
+};
 
 /// <m|V(g)|n> and its derivative by g for m, n < size, row-major; symmetric. Trapezoidal sums over the position wave
 /// functions, whose error is exponentially small once the spacing resolves the fastest phase.
@@ -33,69 +109,5 @@ void cubic_phase(double g, std::size_t size, std::span<std::complex<double>> out
 
 /// Position wave functions phi_0 .. phi_{size-1} at x (hbar = 2: phi_0 = (2 pi)^{-1/4} exp(-x²/4)).
 void wave_functions(double x, std::span<double> out);
-
-/// A real gate on two modes that keeps m1 + m2 (beam splitter) or m1 - m2 (two-mode squeezing) splits into blocks; the
-/// rows of a block are its output states in ascending m1. One padding row of either side is there where the basis
-/// |m1, m2> with m1 <= cutoff1, m2 <= cutoff2 has it: derivatives need it.
-struct PairBlock {
-  std::size_t first = 0;         ///< m1 of the first input state
-  std::size_t size = 0;          ///< input states
-  std::size_t row_first = 0;     ///< m1 of the first row; first or first - 1
-  std::size_t rows = 0;          ///< size plus the padding rows
-  std::size_t at = 0;            ///< elements[at + row * size + column]
-  std::ptrdiff_t invariant = 0;  ///< m1 + m2, or m1 - m2
-  /// m2 that belongs to an m1.
-  std::size_t second(std::size_t m1, bool keeps_sum) const {
-    const auto m = static_cast<std::ptrdiff_t>(m1);
-    return static_cast<std::size_t>(keeps_sum ? invariant - m : m - invariant);
-  }
-};
-
-/// Everything about BS(t) between two cutoffs that does not depend on t: where elements lie and how each follows from
-/// its two predecessors. Elements <m1, m2|BS|n1, n2> are Wigner d functions; with all four numbers growing by one they
-/// are Jacobi functions of growing degree. Cost of evaluate(): four multiplications an element.
-class BeamSplitter {
- public:
-  BeamSplitter(std::size_t cutoff1, std::size_t cutoff2);
-  std::span<const PairBlock> blocks() const noexcept { return blocks_; }
-  std::size_t elements() const noexcept { return elements_; }
-  /// out: elements() values. Not for two threads at once.
-  void evaluate(double t, std::span<double> out);
-
- private:
-  struct Chain {
-    double start;             // times cos^b sin^a
-    std::size_t a, b;         // powers
-    std::size_t step, steps;  // first recurrence step, how many
-    std::size_t at;           // where the first element lies
-  };
-  /// Seen from x = cos 2t = 1 and from x = -1, where a polynomial p that is 1 at that end obeys
-  /// p_{j+1} - p_j = keep (p_j - p_{j-1}) - turn (distance from the end) p_j, and the element is p times `grow`s.
-  struct Step {
-    double keep, turn, grow;
-  };
-  void add_chain(std::size_t m1, std::size_t m2, std::size_t n1, std::size_t n2, double start);
-  std::size_t place(std::size_t m1, std::size_t m2, std::size_t n1) const;
-
-  std::size_t cutoff1_, cutoff2_, elements_ = 0;
-  std::vector<PairBlock> blocks_;
-  std::vector<Chain> chains_;
-  std::vector<Step> steps_[2];       // from x = 1, from x = -1
-  std::vector<std::size_t> places_;  // where each step's element lies
-  std::vector<double> cosines_, sines_;
-};
-
-/// S2(r) between two cutoffs, in blocks of fixed m1 - m2.
-class TwoModeSqueezing {
- public:
-  TwoModeSqueezing(std::size_t cutoff1, std::size_t cutoff2);
-  std::span<const PairBlock> blocks() const noexcept { return blocks_; }
-  std::size_t elements() const noexcept { return elements_; }
-  void evaluate(double r, std::span<double> out) const;
-
- private:
-  std::size_t elements_ = 0;
-  std::vector<PairBlock> blocks_;
-};
 
 }  // namespace skerry::kernels::fock

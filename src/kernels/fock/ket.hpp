@@ -18,30 +18,36 @@ namespace skerry::kernels::fock {
 struct MatrixBlock {
   std::ptrdiff_t offset = 0, stride = 0;
   std::uint32_t size = 0;
-  std::uint32_t low_rows = 0, high_rows = 0;  ///< padding rows before and after, 0 or 1 each
-  std::size_t forward = 0, adjoint = 0;       ///< where the packed matrices begin
-  std::size_t padding = 0;                    ///< packed padding rows, one after the other
-  std::size_t links = 0;                      ///< pairs (re, im) of size + 1 links; see link_gradient
+  std::size_t matrix = 0;  ///< entry (row, column) is at + row * size + column
 };
 
-/// A gate as the kernels see it. Complex matrices are packed in tiles of kTileRows rows (the rest is shared out evenly,
-/// see tile_rows): for each column the real parts of the tile's rows, then their imaginary parts; real matrices have
-/// the real parts alone.
+/// A padding column of a block: the entries of M from a state beyond the cutoff, to which the generator leads from the
+/// state at amplitude `edge`.
+struct Padding {
+  std::size_t entries = 0;  ///< where its `size` entries lie
+  std::uint32_t size = 0;
+  std::ptrdiff_t offset = 0, edge = 0;
+};
+
+/// A gate as the kernels see it. All blocks have one stride.
 template <class T>
 struct MatrixGate {
-  bool is_complex = false, links_complex = false;
   std::vector<MatrixBlock> blocks;
   std::vector<std::ptrdiff_t> columns;  ///< amplitude offsets at which all blocks are repeated
-  std::vector<T> forward, adjoint, padding, links;
+  std::vector<T> entries;
+  std::vector<T> imaginary;  ///< of a complex gate: the imaginary part of each entry; else empty
+  // The generator of a real gate, antisymmetric and tridiagonal in each block.
+  std::vector<std::ptrdiff_t> links;  ///< amplitudes i whose neighbour is i + stride
+  std::vector<T> link_factors;        ///< its entry (i + stride, i), minus its entry (i, i + stride)
+  std::vector<Padding> paddings;
+  std::vector<T> padding_factors;  ///< its entry (state beyond, edge)
 };
 
-inline constexpr std::uint32_t kTileRows = 4;
-/// Rows of the tile that begins at `row` of `size`: 4, but 5 = 3 + 2 and 6 = 3 + 3, so that no tile is a single row.
-constexpr std::uint32_t tile_rows(std::uint32_t row, std::uint32_t size) noexcept {
-  const std::uint32_t left = size - row;
-  if (left == 5 || left == 6) return 3;
-  return left < kTileRows ? left : kTileRows;
-}
+/// Unit complex numbers by which amplitudes are multiplied, one for each, or nothing.
+template <class T>
+struct Phases {
+  const T *re = nullptr, *im = nullptr;
+};
 
 /// Which numbers moments() fills, each [mode][lanes]; empty spans are left out.
 template <class T>
@@ -64,20 +70,23 @@ struct ModeLayout {
 template <class T>
 struct KetKernels {
   std::size_t min_lanes, max_lanes;  ///< powers of two
-  /// target = M source; target != source. Every amplitude of target is written if the blocks and columns cover all.
-  void (*apply)(std::size_t lanes, const MatrixGate<T>& gate, bool adjoint, const T* source, T* target);
-  /// target = factors * source (conjugated factors for the adjoint); factors: re, im of each amplitude.
-  void (*diagonal)(std::size_t lanes, std::span<const T> factors, bool adjoint, const T* source, T* target);
-  /// sum += 2 Re <lambda| G |M before> for the gate's generator G, antisymmetric and tridiagonal in each block: links
-  /// hold its entries times the phases between neighbours. `after` is M before. sum: [lanes].
-  void (*link_gradient)(std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* after, const T* lambda,
+  /// target = phases * M source; target != source. Every amplitude is written if the blocks and columns cover all.
+  void (*apply)(std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source, T* target);
+  /// plain = M^ source, and with phases target = their conjugates * plain; without phases target is not looked at.
+  void (*apply_adjoint)(std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source,
+                        T* plain, T* target);
+  /// target = phases (their conjugates) * source; target and source may be the same.
+  void (*turn)(std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, bool conjugates, const T* source,
+               T* target);
+  /// sum = 2 Re <lambda| M G |before> for a real gate's generator G. `back` is M^ lambda. sum: [lanes].
+  void (*link_gradient)(std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* back, const T* lambda,
                         T* sum);
-  /// sum = 2 Re <lambda| M before>, M being the gate's (derivative's) forward matrix.
+  /// sum = 2 Re <lambda| M before>, M being the gate's (derivative's) matrix.
   void (*overlap_gradient)(std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* lambda, T* sum);
-  /// turns[n] = -2 Im(conj(lambda_n) psi_n): what a growing phase of amplitude n adds. [amplitudes][lanes].
-  void (*turns)(std::size_t lanes, std::size_t amplitudes, const T* psi, const T* lambda, T* turns);
-  /// sum = sum over n of weights[n] turns[n].
-  void (*weigh)(std::size_t lanes, std::span<const T> weights, const T* turns, T* sum);
+  /// What phases that grow like weights[n] at amplitude n add: sums[i] = -2 sum over n of weights[i][n]
+  /// Im(conj(lambda_n) psi_n), for each of `weights`. sums: [weights][lanes].
+  void (*phase_gradients)(std::size_t lanes, std::size_t amplitudes, std::span<const T* const> weights, const T* psi,
+                          const T* lambda, T* const* sums);
   /// ket = coherent states of all modes. alphas: [modes][re, im][lanes]; starts: [modes][lanes], exp(-|alpha|²/2).
   /// scratch: room for the longest mode's vector, 2 cutoff lanes numbers.
   void (*coherent)(std::size_t lanes, const ModeLayout& layout, const T* alphas, const T* starts, T* scratch, T* ket);

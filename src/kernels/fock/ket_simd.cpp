@@ -20,62 +20,121 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D>
 using Number = hn::TFromD<D>;
 
-/// R rows of a matrix times the vectors at x: the register tile of every gate.
-template <std::uint32_t R, bool IsComplex, class D>
-HWY_INLINE void tile(D d, const Number<D>* m, std::uint32_t size, const Number<D>* x, std::ptrdiff_t step,
-                     hn::Vec<D> (&re)[R], hn::Vec<D> (&im)[R]) {
+/// Rows of the tile that begins at `row` of `size`: 4, but 5 = 3 + 2 and 6 = 3 + 3, so that no tile is a single row.
+constexpr std::uint32_t tile_rows(std::uint32_t row, std::uint32_t size) {
+  const std::uint32_t left = size - row;
+  if (left == 5 || left == 6) return 3;
+  return left < 4 ? left : 4;
+}
+
+/// Calls fn.operator()<R>(row) for the tiles of `size` rows.
+template <class Function>
+HWY_INLINE void for_tiles(std::uint32_t size, Function fn) {
+  for (std::uint32_t row = 0; row < size;) {
+    const std::uint32_t rows = tile_rows(row, size);
+    if (rows == 4) fn.template operator()<4>(row);
+    if (rows == 3) fn.template operator()<3>(row);
+    if (rows == 2) fn.template operator()<2>(row);
+    if (rows == 1) fn.template operator()<1>(row);
+    row += rows;
+  }
+}
+
+/// R rows of a matrix (of its adjoint) times the vectors at x: the register tile of every gate. Entry (r, n) of the
+/// tile is m[r * across + n * along].
+template <std::uint32_t R, bool IsComplex, bool Conjugates, class D>
+HWY_INLINE void tile(D d, const Number<D>* m, const Number<D>* mi, std::size_t across, std::size_t along,
+                     std::uint32_t size, const Number<D>* x, std::ptrdiff_t step, hn::Vec<D> (&re)[R],
+                     hn::Vec<D> (&im)[R]) {
   const std::size_t lanes = hn::Lanes(d);
   for (std::uint32_t r = 0; r < R; ++r) re[r] = im[r] = hn::Zero(d);
-  for (std::uint32_t n = 0; n < size; ++n, x += step, m += IsComplex ? 2 * R : R) {
+#pragma GCC unroll 2
+  for (std::uint32_t n = 0; n < size; ++n, x += step, m += along) {
     const auto xr = hn::Load(d, x), xi = hn::Load(d, x + lanes);
     for (std::uint32_t r = 0; r < R; ++r) {
-      const auto mr = hn::Set(d, m[r]);
-      re[r] = hn::MulAdd(mr, xr, re[r]);
-      im[r] = hn::MulAdd(mr, xi, im[r]);
+      const auto entry = hn::Set(d, m[r * across]);
+      re[r] = hn::MulAdd(entry, xr, re[r]);
+      im[r] = hn::MulAdd(entry, xi, im[r]);
       if constexpr (IsComplex) {
-        const auto mi = hn::Set(d, m[R + r]);
-        re[r] = hn::NegMulAdd(mi, xi, re[r]);
-        im[r] = hn::MulAdd(mi, xr, im[r]);
+        const auto part = hn::Set(d, Conjugates ? -mi[r * across] : mi[r * across]);
+        re[r] = hn::NegMulAdd(part, xi, re[r]);
+        im[r] = hn::MulAdd(part, xr, im[r]);
       }
     }
+    if constexpr (IsComplex) mi += along;
   }
 }
 
-template <std::uint32_t R, bool IsComplex, class D>
-HWY_INLINE void store_tile(D d, const Number<D>* m, std::uint32_t size, const Number<D>* x, std::ptrdiff_t step,
-                           Number<D>* y) {
+/// Multiplies by the phase (its conjugate) of one amplitude.
+template <bool Conjugates, class D>
+HWY_INLINE void turn_one(D d, const Number<D>* phase_re, const Number<D>* phase_im, hn::Vec<D>& re, hn::Vec<D>& im) {
+  const auto fr = hn::Set(d, *phase_re), fi = hn::Set(d, *phase_im);
+  const auto a = hn::Mul(fr, re), b = hn::Mul(fr, im);
+  const auto turned = Conjugates ? hn::MulAdd(fi, im, a) : hn::NegMulAdd(fi, im, a);
+  im = Conjugates ? hn::NegMulAdd(fi, re, b) : hn::MulAdd(fi, re, b);
+  re = turned;
+}
+
+/// What happens to a gate's result on its way to memory.
+enum class Way : std::uint8_t { straight, turned, both };
+
+/// Where the amplitudes of one block and column go; the pointers are at its first amplitude.
+template <class T>
+struct Outlet {
+  T *target, *plain;
+  const T *re, *im;
+  std::ptrdiff_t step, stride;  // between amplitudes of a ket and of phases
+};
+
+template <std::uint32_t R, bool IsComplex, bool Adjoint, Way Goes, class D>
+HWY_INLINE void store_tile(D d, const Number<D>* m, const Number<D>* mi, std::uint32_t size, const Number<D>* x,
+                           std::ptrdiff_t row, const Outlet<Number<D>>& to) {
+  const std::size_t lanes = hn::Lanes(d);
   hn::Vec<D> re[R], im[R];
-  tile<R, IsComplex>(d, m, size, x, step, re, im);
-  for (std::uint32_t r = 0; r < R; ++r, y += step) {
-    hn::Store(re[r], d, y);
-    hn::Store(im[r], d, y + hn::Lanes(d));
-  }
-}
-
-template <bool IsComplex, class D>
-HWY_INLINE void apply_block(D d, const MatrixBlock& block, const Number<D>* matrix, const Number<D>* x, Number<D>* y) {
-  const std::ptrdiff_t step = block.stride * static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  for (std::uint32_t row = 0; row < block.size;) {
-    const std::uint32_t rows = tile_rows(row, block.size);
-    if (rows == 4) store_tile<4, IsComplex>(d, matrix, block.size, x, step, y);
-    if (rows == 3) store_tile<3, IsComplex>(d, matrix, block.size, x, step, y);
-    if (rows == 2) store_tile<2, IsComplex>(d, matrix, block.size, x, step, y);
-    if (rows == 1) store_tile<1, IsComplex>(d, matrix, block.size, x, step, y);
-    row += rows;
-    matrix += (IsComplex ? 2 : 1) * rows * block.size;
-    y += rows * step;
-  }
-}
-
-template <bool IsComplex, class D>
-void apply_gate(D d, const MatrixGate<Number<D>>& gate, bool adjoint, const Number<D>* source, Number<D>* target) {
-  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  const Number<D>* matrices = adjoint ? gate.adjoint.data() : gate.forward.data();
-  for (const MatrixBlock& block : gate.blocks)
-    for (const std::ptrdiff_t column : gate.columns) {
-      const std::ptrdiff_t at = (column + block.offset) * pair;
-      apply_block<IsComplex>(d, block, matrices + (adjoint ? block.adjoint : block.forward), source + at, target + at);
+  tile<R, IsComplex, Adjoint>(d, m, mi, Adjoint ? 1 : size, Adjoint ? size : 1, size, x, to.step, re, im);
+  Number<D>* target = to.target + row * to.step;
+  for (std::uint32_t r = 0; r < R; ++r, target += to.step) {
+    if constexpr (Goes == Way::both) {
+      Number<D>* plain = to.plain + (row + r) * to.step;
+      hn::Store(re[r], d, plain);
+      hn::Store(im[r], d, plain + lanes);
     }
+    if constexpr (Goes != Way::straight) {
+      const std::ptrdiff_t at = (row + r) * to.stride;
+      turn_one<Adjoint>(d, to.re + at, to.im + at, re[r], im[r]);
+    }
+    hn::Store(re[r], d, target);
+    hn::Store(im[r], d, target + lanes);
+  }
+}
+
+template <bool IsComplex, bool Adjoint, Way Goes, class D>
+void apply_gate(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
+                Number<D>* plain, Number<D>* target) {
+  using T = Number<D>;
+  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
+  const Phases<T> turns = phases;  // copies of all that stores could seem to change
+  const std::span<const std::ptrdiff_t> columns = gate.columns;
+  const T *entries = gate.entries.data(), *imaginary = gate.imaginary.data();
+  for (const MatrixBlock& given : gate.blocks) {
+    const MatrixBlock block = given;
+    const T *matrix = entries + block.matrix, *part = IsComplex ? imaginary + block.matrix : nullptr;
+    const std::uint32_t size = block.size, across = Adjoint ? 1 : size;
+    for (const std::ptrdiff_t column : columns) {
+      const std::ptrdiff_t at = column + block.offset;
+      Outlet<T> to{target + at * pair, nullptr, nullptr, nullptr, block.stride * pair, block.stride};
+      if constexpr (Goes == Way::both) to.plain = plain + at * pair;
+      if constexpr (Goes != Way::straight) {
+        to.re = turns.re + at;
+        to.im = turns.im + at;
+      }
+      for_tiles(size, [&]<std::uint32_t R>(std::uint32_t row) HWY_ATTR {
+        const std::size_t first = std::size_t{row} * across;
+        store_tile<R, IsComplex, Adjoint, Goes>(d, matrix + first, IsComplex ? part + first : nullptr, size,
+                                                source + at * pair, row, to);
+      });
+    }
+  }
 }
 
 template <class D>
@@ -91,89 +150,98 @@ HWY_INLINE hn::Vec<D> imaginary_link(D d, const Number<D>* lambda, const Number<
   return hn::NegMulAdd(hn::Load(d, lambda + l), hn::Load(d, psi), hn::Mul(hn::Load(d, lambda), hn::Load(d, psi + l)));
 }
 
-/// e (conj(lambda_i) psi_{i-1} - conj(lambda_{i-1}) psi_i), with phases if they are complex; the pointers are at i - 1.
-template <bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> inner_link(D d, const Number<D>* e, std::ptrdiff_t step, const Number<D>* psi,
-                                 const Number<D>* lambda, hn::Vec<D> sum) {
-  const auto re = hn::Sub(real_link(d, lambda + step, psi), real_link(d, lambda, psi + step));
-  sum = hn::MulAdd(hn::Set(d, e[0]), re, sum);
-  if constexpr (IsComplex) {
-    const auto im = hn::Add(imaginary_link(d, lambda + step, psi), imaginary_link(d, lambda, psi + step));
-    sum = hn::NegMulAdd(hn::Set(d, e[1]), im, sum);
-  }
-  return sum;
+/// Re(conj(x) y) of one amplitude, added to a sum.
+template <class D>
+HWY_INLINE hn::Vec<D> add_overlap(D d, const Number<D>* x, const Number<D>* y, hn::Vec<D> sum) {
+  const std::size_t l = hn::Lanes(d);
+  return hn::MulAdd(hn::Load(d, x + l), hn::Load(d, y + l), hn::MulAdd(hn::Load(d, x), hn::Load(d, y), sum));
 }
 
-/// All links inside one block. Four sums, so that additions need not wait for each other.
-template <bool IsComplex, class D>
-HWY_INLINE void inner_links(D d, const Number<D>* e, std::uint32_t size, std::ptrdiff_t step, const Number<D>* psi,
-                            const Number<D>* lambda, hn::Vec<D> (&sums)[4]) {
-  const auto add = [&](std::uint32_t i, hn::Vec<D>& sum) HWY_ATTR {
-    const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(i) - 1) * step;
-    sum = inner_link<IsComplex>(d, e + std::size_t{2} * i, step, psi + at, lambda + at, sum);
-  };
-  std::uint32_t i = 1;
-  for (; i + 4 <= size; i += 4) {
-    add(i, sums[0]);
-    add(i + 1, sums[1]);
-    add(i + 2, sums[2]);
-    add(i + 3, sums[3]);
-  }
-  if (i < size) add(i, sums[0]);
-  if (i + 1 < size) add(i + 1, sums[1]);
-  if (i + 2 < size) add(i + 2, sums[2]);
-}
-
-/// The link between a padding row, whose lambda is 0, and its neighbour.
-template <bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> padding_link(D d, const Number<D>* row, const Number<D>* e, std::uint32_t size,
-                                   std::ptrdiff_t step, const Number<D>* before, const Number<D>* lambda, bool is_low,
-                                   hn::Vec<D> sum) {
-  hn::Vec<D> re[1], im[1];
-  tile<1, IsComplex>(d, row, size, before, step, re, im);
-  const auto lr = hn::Load(d, lambda), li = hn::Load(d, lambda + hn::Lanes(d));
-  const auto real = hn::MulAdd(li, im[0], hn::Mul(lr, re[0]));
-  const auto imaginary = hn::NegMulAdd(li, re[0], hn::Mul(lr, im[0]));
-  const auto factor = hn::Set(d, is_low ? e[0] : -e[0]);
-  return hn::NegMulAdd(hn::Set(d, e[1]), imaginary, hn::MulAdd(factor, real, sum));
-}
-
-template <bool IsComplex, bool LinksComplex, class D>
-void link_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* before, const Number<D>* after,
-                   const Number<D>* lambda, Number<D>* out) {
+/// Sum over columns of Re(conj(back_{i+1}) psi_i - conj(back_i) psi_{i+1}); the pointers are at i.
+template <class D>
+HWY_INLINE hn::Vec<D> link(D d, std::ptrdiff_t step, std::span<const std::ptrdiff_t> columns, const Number<D>* psi,
+                           const Number<D>* back) {
   const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  hn::Vec<D> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-  auto low = hn::Zero(d), high = hn::Zero(d);
-  for (const MatrixBlock& block : gate.blocks) {
-    const std::ptrdiff_t step = block.stride * pair;
-    const Number<D>* links = gate.links.data() + block.links;
-    for (const std::ptrdiff_t column : gate.columns) {
-      const std::ptrdiff_t at = (column + block.offset) * pair;
-      inner_links<LinksComplex>(d, links, block.size, step, after + at, lambda + at, sums);
-      const Number<D>* row = gate.padding.data() + block.padding;
-      if (block.low_rows != 0) {
-        low = padding_link<IsComplex>(d, row, links, block.size, step, before + at, lambda + at, true, low);
-        row += (IsComplex ? 2 : 1) * block.size;
-      }
-      if (block.high_rows != 0)
-        high = padding_link<IsComplex>(d, row, links + std::size_t{2} * block.size, block.size, step, before + at,
-                                       lambda + at + (block.size - 1) * step, false, high);
+  auto up = hn::Zero(d), down = hn::Zero(d);
+  for (const std::ptrdiff_t column : columns) {
+    const Number<D>*x = psi + column * pair, *b = back + column * pair;
+    up = add_overlap(d, b + step, x, up);
+    down = add_overlap(d, b, x + step, down);
+  }
+  return hn::Sub(up, down);
+}
+
+/// Sum over C columns of Re(conj(padding column of M * lambda) psi_edge).
+template <std::size_t C, class D>
+HWY_INLINE hn::Vec<D> padding_overlap(D d, const Number<D>* entries, std::uint32_t size, std::ptrdiff_t step,
+                                      const std::ptrdiff_t* columns, const Number<D>* lambda, const Number<D>* edge) {
+  const std::size_t lanes = hn::Lanes(d);
+  const auto pair = static_cast<std::ptrdiff_t>(2 * lanes);
+  hn::Vec<D> re[C], im[C];
+  const Number<D>* x[C];
+  for (std::size_t c = 0; c < C; ++c) {
+    re[c] = im[c] = hn::Zero(d);
+    x[c] = lambda + columns[c] * pair;
+  }
+  std::ptrdiff_t at = 0;
+  for (std::uint32_t n = 0; n < size; ++n, at += step) {
+    const auto entry = hn::Set(d, entries[n]);
+    for (std::size_t c = 0; c < C; ++c) {
+      re[c] = hn::MulAdd(entry, hn::Load(d, x[c] + at), re[c]);
+      im[c] = hn::MulAdd(entry, hn::Load(d, x[c] + at + lanes), im[c]);
     }
   }
-  const auto sum = hn::Add(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])), hn::Add(low, high));
-  hn::Store(hn::Add(sum, sum), d, out);
-}
-
-template <std::uint32_t R, bool IsComplex, class D>
-HWY_INLINE hn::Vec<D> overlap_tile(D d, const Number<D>* m, std::uint32_t size, const Number<D>* x, std::ptrdiff_t step,
-                                   const Number<D>* lambda, hn::Vec<D> sum) {
-  hn::Vec<D> re[R], im[R];
-  tile<R, IsComplex>(d, m, size, x, step, re, im);
-  for (std::uint32_t r = 0; r < R; ++r, lambda += step) {
-    sum = hn::MulAdd(hn::Load(d, lambda), re[r], sum);
-    sum = hn::MulAdd(hn::Load(d, lambda + hn::Lanes(d)), im[r], sum);
+  auto sum = hn::Zero(d);
+  for (std::size_t c = 0; c < C; ++c) {
+    const Number<D>* e = edge + columns[c] * pair;
+    sum = hn::MulAdd(hn::Load(d, e), re[c], sum);
+    sum = hn::MulAdd(hn::Load(d, e + lanes), im[c], sum);
   }
   return sum;
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> links_and_paddings(D d, const MatrixGate<Number<D>>& gate,
+                                         std::span<const std::ptrdiff_t> columns, const Number<D>* before,
+                                         const Number<D>* back, const Number<D>* lambda) {
+  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
+  const std::ptrdiff_t step = gate.blocks[0].stride * pair;
+  const std::ptrdiff_t* links = gate.links.data();
+  const Number<D>* factors = gate.link_factors.data();
+  auto even = hn::Zero(d), odd = hn::Zero(d);
+  const std::size_t count = gate.links.size();
+  std::size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    const std::ptrdiff_t first = links[i] * pair, second = links[i + 1] * pair;
+    even = hn::MulAdd(hn::Set(d, factors[i]), link(d, step, columns, before + first, back + first), even);
+    odd = hn::MulAdd(hn::Set(d, factors[i + 1]), link(d, step, columns, before + second, back + second), odd);
+  }
+  if (i < count) {
+    const std::ptrdiff_t first = links[i] * pair;
+    even = hn::MulAdd(hn::Set(d, factors[i]), link(d, step, columns, before + first, back + first), even);
+  }
+  for (std::size_t k = 0; k < gate.paddings.size(); ++k) {
+    const Padding& padding = gate.paddings[k];
+    const Number<D>* entries = gate.entries.data() + padding.entries;
+    const Number<D>*x = lambda + padding.offset * pair, *edge = before + padding.edge * pair;
+    const auto factor = hn::Set(d, gate.padding_factors[k]);
+    std::size_t c = 0;
+    for (; c + 4 <= columns.size(); c += 4)
+      even = hn::MulAdd(factor, padding_overlap<4>(d, entries, padding.size, step, columns.data() + c, x, edge), even);
+    for (; c < columns.size(); ++c)
+      odd = hn::MulAdd(factor, padding_overlap<1>(d, entries, padding.size, step, columns.data() + c, x, edge), odd);
+  }
+  return hn::Add(even, odd);
+}
+
+template <class D>
+void link_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* before, const Number<D>* back,
+                   const Number<D>* lambda, Number<D>* out) {
+  constexpr std::ptrdiff_t kHere[1] = {0};
+  const auto sum = gate.columns.size() == 1  // a constant: the loop over columns goes
+                       ? links_and_paddings(d, gate, kHere, before, back, lambda)
+                       : links_and_paddings(d, gate, gate.columns, before, back, lambda);
+  hn::Store(hn::Add(sum, sum), d, out);
 }
 
 template <bool IsComplex, class D>
@@ -183,57 +251,71 @@ void overlap_gradient(D d, const MatrixGate<Number<D>>& gate, const Number<D>* b
   auto sum = hn::Zero(d);
   for (const MatrixBlock& block : gate.blocks) {
     const std::ptrdiff_t step = block.stride * pair;
+    const Number<D>* matrix = gate.entries.data() + block.matrix;
+    const Number<D>* imaginary = IsComplex ? gate.imaginary.data() + block.matrix : nullptr;
     for (const std::ptrdiff_t column : gate.columns) {
       const Number<D>* x = before + (column + block.offset) * pair;
       const Number<D>* l = lambda + (column + block.offset) * pair;
-      const Number<D>* m = gate.forward.data() + block.forward;
-      for (std::uint32_t row = 0; row < block.size;) {
-        const std::uint32_t rows = tile_rows(row, block.size);
-        if (rows == 4) sum = overlap_tile<4, IsComplex>(d, m, block.size, x, step, l, sum);
-        if (rows == 3) sum = overlap_tile<3, IsComplex>(d, m, block.size, x, step, l, sum);
-        if (rows == 2) sum = overlap_tile<2, IsComplex>(d, m, block.size, x, step, l, sum);
-        if (rows == 1) sum = overlap_tile<1, IsComplex>(d, m, block.size, x, step, l, sum);
-        row += rows;
-        m += (IsComplex ? 2 : 1) * rows * block.size;
-        l += rows * step;
+      for (std::uint32_t row = 0; row < block.size; ++row, l += step) {
+        hn::Vec<D> re[1], im[1];
+        const std::size_t at = std::size_t{row} * block.size;
+        tile<1, IsComplex, false>(d, matrix + at, imaginary + (IsComplex ? at : 0), 0, 1, block.size, x, step, re, im);
+        sum = hn::MulAdd(hn::Load(d, l), re[0], sum);
+        sum = hn::MulAdd(hn::Load(d, l + hn::Lanes(d)), im[0], sum);
       }
     }
   }
   hn::Store(hn::Add(sum, sum), d, out);
 }
 
-template <class D>
-void diagonal(D d, std::span<const Number<D>> factors, bool adjoint, const Number<D>* source, Number<D>* target) {
+template <bool Conjugates, class D>
+void turn(D d, std::size_t amplitudes, const Phases<Number<D>>& phases, const Number<D>* source, Number<D>* target) {
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t n = 0; n < factors.size() / 2; ++n) {
-    const auto fr = hn::Set(d, factors[2 * n]);
-    const auto fi = hn::Set(d, adjoint ? -factors[2 * n + 1] : factors[2 * n + 1]);
-    const auto re = hn::Load(d, source + 2 * n * lanes), im = hn::Load(d, source + (2 * n + 1) * lanes);
-    hn::Store(hn::NegMulAdd(fi, im, hn::Mul(fr, re)), d, target + 2 * n * lanes);
-    hn::Store(hn::MulAdd(fi, re, hn::Mul(fr, im)), d, target + (2 * n + 1) * lanes);
-  }
-}
-
-template <class D>
-void turns(D d, std::size_t amplitudes, const Number<D>* psi, const Number<D>* lambda, Number<D>* out) {
-  const std::size_t lanes = hn::Lanes(d);
+  const Number<D>*re_of = phases.re, *im_of = phases.im;
   for (std::size_t n = 0; n < amplitudes; ++n) {
-    const auto w = imaginary_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes);
-    hn::Store(hn::Neg(hn::Add(w, w)), d, out + n * lanes);
+    auto re = hn::Load(d, source + 2 * n * lanes), im = hn::Load(d, source + (2 * n + 1) * lanes);
+    turn_one<Conjugates>(d, re_of + n, im_of + n, re, im);
+    hn::Store(re, d, target + 2 * n * lanes);
+    hn::Store(im, d, target + (2 * n + 1) * lanes);
   }
 }
 
-template <class D>
-void weigh(D d, std::span<const Number<D>> weights, const Number<D>* values, Number<D>* out) {
+template <bool IsComplex, class D>
+void apply(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
+           Number<D>* target) {
+  phases.re == nullptr ? apply_gate<IsComplex, false, Way::straight>(d, gate, phases, source, nullptr, target)
+                       : apply_gate<IsComplex, false, Way::turned>(d, gate, phases, source, nullptr, target);
+}
+
+template <bool IsComplex, class D>
+void apply_adjoint(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
+                   Number<D>* plain, Number<D>* target) {
+  phases.re == nullptr ? apply_gate<IsComplex, true, Way::straight>(d, gate, phases, source, nullptr, plain)
+                       : apply_gate<IsComplex, true, Way::both>(d, gate, phases, source, plain, target);
+}
+
+template <std::size_t Count, class D>
+HWY_INLINE void phase_sums(D d, std::size_t amplitudes, const Number<D>* const* weights, const Number<D>* psi,
+                           const Number<D>* lambda, Number<D>* const* out) {
   const std::size_t lanes = hn::Lanes(d);
-  hn::Vec<D> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-  std::size_t n = 0;
-  for (; n + 4 <= weights.size(); n += 4)
-    for (std::size_t j = 0; j < 4; ++j)
-      sums[j] = hn::MulAdd(hn::Set(d, weights[n + j]), hn::Load(d, values + (n + j) * lanes), sums[j]);
-  for (; n < weights.size(); ++n)
-    sums[0] = hn::MulAdd(hn::Set(d, weights[n]), hn::Load(d, values + n * lanes), sums[0]);
-  hn::Store(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])), d, out);
+  hn::Vec<D> sums[Count];
+  for (std::size_t i = 0; i < Count; ++i) sums[i] = hn::Zero(d);
+  for (std::size_t n = 0; n < amplitudes; ++n) {
+    const auto turned = imaginary_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes);
+    for (std::size_t i = 0; i < Count; ++i) sums[i] = hn::MulAdd(hn::Set(d, weights[i][n]), turned, sums[i]);
+  }
+  for (std::size_t i = 0; i < Count; ++i) hn::Store(hn::Neg(hn::Add(sums[i], sums[i])), d, out[i]);
+}
+
+template <class D>
+void phase_gradients(D d, std::size_t amplitudes, std::span<const Number<D>* const> weights, const Number<D>* psi,
+                     const Number<D>* lambda, Number<D>* const* out) {
+  const Number<D>* const* w = weights.data();
+  std::size_t left = weights.size();
+  for (; left >= 4; left -= 4, w += 4, out += 4) phase_sums<4>(d, amplitudes, w, psi, lambda, out);
+  if (left == 3) phase_sums<3>(d, amplitudes, w, psi, lambda, out);
+  if (left == 2) phase_sums<2>(d, amplitudes, w, psi, lambda, out);
+  if (left == 1) phase_sums<1>(d, amplitudes, w, psi, lambda, out);
 }
 
 template <class D>
@@ -433,34 +515,37 @@ const KetKernels<T>& table() {
   static constexpr KetKernels<T> kTable{
       kLeast<T>,
       kMost<T>,
-      [](std::size_t lanes, const MatrixGate<T>& gate, bool adjoint, const T* source, T* target) {
+      [](std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source, T* target) {
         with_lanes<T>(lanes, [&](auto d) {
-          gate.is_complex ? apply_gate<true>(d, gate, adjoint, source, target)
-                          : apply_gate<false>(d, gate, adjoint, source, target);
+          gate.imaginary.empty() ? apply<false>(d, gate, phases, source, target)
+                                 : apply<true>(d, gate, phases, source, target);
         });
       },
-      [](std::size_t lanes, std::span<const T> factors, bool adjoint, const T* source, T* target) {
-        with_lanes<T>(lanes, [&](auto d) { diagonal(d, factors, adjoint, source, target); });
-      },
-      [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* after, const T* lambda, T* sum) {
+      [](std::size_t lanes, const MatrixGate<T>& gate, const Phases<T>& phases, const T* source, T* plain, T* target) {
         with_lanes<T>(lanes, [&](auto d) {
-          if (gate.is_complex && gate.links_complex)
-            return link_gradient<true, true>(d, gate, before, after, lambda, sum);
-          if (gate.is_complex) return link_gradient<true, false>(d, gate, before, after, lambda, sum);
-          return link_gradient<false, false>(d, gate, before, after, lambda, sum);
+          gate.imaginary.empty() ? apply_adjoint<false>(d, gate, phases, source, plain, target)
+                                 : apply_adjoint<true>(d, gate, phases, source, plain, target);
         });
+      },
+      [](std::size_t lanes, std::size_t amplitudes, const Phases<T>& phases, bool conjugates, const T* source,
+         T* target) {
+        with_lanes<T>(lanes, [&](auto d) {
+          conjugates ? turn<true>(d, amplitudes, phases, source, target)
+                     : turn<false>(d, amplitudes, phases, source, target);
+        });
+      },
+      [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* back, const T* lambda, T* sum) {
+        with_lanes<T>(lanes, [&](auto d) { link_gradient(d, gate, before, back, lambda, sum); });
       },
       [](std::size_t lanes, const MatrixGate<T>& gate, const T* before, const T* lambda, T* sum) {
         with_lanes<T>(lanes, [&](auto d) {
-          gate.is_complex ? overlap_gradient<true>(d, gate, before, lambda, sum)
-                          : overlap_gradient<false>(d, gate, before, lambda, sum);
+          gate.imaginary.empty() ? overlap_gradient<false>(d, gate, before, lambda, sum)
+                                 : overlap_gradient<true>(d, gate, before, lambda, sum);
         });
       },
-      [](std::size_t lanes, std::size_t amplitudes, const T* psi, const T* lambda, T* out) {
-        with_lanes<T>(lanes, [&](auto d) { turns(d, amplitudes, psi, lambda, out); });
-      },
-      [](std::size_t lanes, std::span<const T> weights, const T* values, T* sum) {
-        with_lanes<T>(lanes, [&](auto d) { weigh(d, weights, values, sum); });
+      [](std::size_t lanes, std::size_t amplitudes, std::span<const T* const> weights, const T* psi, const T* lambda,
+         T* const* sums) {
+        with_lanes<T>(lanes, [&](auto d) { phase_gradients(d, amplitudes, weights, psi, lambda, sums); });
       },
       [](std::size_t lanes, const ModeLayout& layout, const T* alphas, const T* starts, T* scratch, T* ket) {
         with_lanes<T>(lanes, [&](auto d) { coherent(d, layout, alphas, starts, scratch, ket); });

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
 #include <random>
@@ -25,34 +27,60 @@ std::vector<double> textbook_displacement(double r, std::size_t rows, std::size_
   return {d.begin(), d.end()};
 }
 
+/// The elements of a gate for each parameter, evaluated side by side.
+std::vector<std::vector<double>> evaluated(const GateElements& gate, const std::vector<double>& parameters) {
+  std::vector<std::vector<double>> all(parameters.size(), std::vector<double>(gate.elements()));
+  std::vector<double> scratch;
+  for (std::size_t first = 0; first < parameters.size(); first += GateElements::width()) {
+    const std::size_t count = std::min(GateElements::width(), parameters.size() - first);
+    std::vector<double*> outs;
+    for (std::size_t k = 0; k < count; ++k) outs.push_back(all[first + k].data());
+    gate.evaluate<double>(std::span(parameters).subspan(first, count), scratch, outs);
+  }
+  return all;
+}
+
 TEST(Elements, DisplacementEqualsTheTextbookWhereThatIsAccurate) {
-  for (const double r : {0.0, 0.4, -1.1, 2.0}) {
-    std::vector<double> actual(13 * 12);
-    displacement(r, 13, 12, actual);
-    const std::vector<double> expected = textbook_displacement(r, 13, 12);
-    for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 2e-14) << r << " " << i;
+  const std::vector<double> parameters{0.0, 0.4, -1.1, 2.0, 0.01};
+  const auto all = evaluated(GateElements::displacement(12), parameters);
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    const std::vector<double> expected = textbook_displacement(parameters[k], 12, 13);
+    for (std::size_t m = 0; m < 12; ++m) {
+      for (std::size_t n = 0; n < 12; ++n)
+        EXPECT_NEAR(all[k][m * 12 + n], expected[m * 13 + n], 2e-14) << parameters[k] << " " << m << " " << n;
+      EXPECT_NEAR(all[k][12 * 12 + m], expected[m * 13 + 12], 2e-14) << parameters[k] << " from 12 to " << m;
+    }
+  }
+}
+
+TEST(Elements, AGateHasTheSameBitsWhateverItsNeighboursAre) {
+  // Beam splitters on both sides of 45 degrees take their recurrences from different ends.
+  const std::vector<double> parameters{0.3, 1.4, -0.2, 2.9, 0.77, 0.8};
+  for (const GateElements& gate : {GateElements::displacement(9), GateElements::squeezing(9),
+                                   GateElements::beam_splitter(5, 7), GateElements::two_mode_squeezing(5, 7)}) {
+    const auto all = evaluated(gate, parameters);
+    for (std::size_t k = 0; k < parameters.size(); ++k) EXPECT_EQ(all[k], evaluated(gate, {parameters[k]})[0]);
   }
 }
 
 TEST(Elements, RowsOfASqueezerAreOrthonormalFarBelowTheCutoff) {
-  constexpr std::size_t kSize = 120;
-  std::vector<double> s(kSize * kSize);
-  squeezing(0.5, kSize, s);
-  for (std::size_t a = 0; a < 12; ++a)
-    for (std::size_t b = 0; b < 12; ++b) {
-      double product = 0;
-      for (std::size_t n = 0; n < kSize; ++n) product += s[a * kSize + n] * s[b * kSize + n];
-      EXPECT_NEAR(product, a == b ? 1.0 : 0.0, 1e-13);
-    }
+  const GateElements gate = GateElements::squeezing(120);
+  const std::vector<double> s = evaluated(gate, {0.5})[0];
+  for (const ElementBlock& block : gate.blocks())
+    for (std::size_t a = 0; a < 6; ++a)
+      for (std::size_t b = 0; b < 6; ++b) {
+        double product = 0;
+        for (std::size_t n = 0; n < block.size; ++n)
+          product += s[block.at + a * block.size + n] * s[block.at + b * block.size + n];
+        EXPECT_NEAR(product, a == b ? 1.0 : 0.0, 1e-13);
+      }
 }
 
 TEST(Elements, BeamSplitterBlocksWithoutACutAreOrthogonal) {
-  BeamSplitter splitter(9, 12);
-  std::vector<double> elements(splitter.elements());
-  for (const double t : {0.0, 0.3, 1.2, 2.9}) {
-    splitter.evaluate(t, elements);
-    for (const PairBlock& block : splitter.blocks()) {
-      if (block.invariant >= 9) break;
+  const GateElements gate = GateElements::beam_splitter(9, 12);
+  for (const std::vector<double>& elements : evaluated(gate, {0.0, 0.3, 1.2, 2.9}))
+    for (const ElementBlock& block : gate.blocks()) {
+      if (block.first[0] + block.first[1] >= 9) break;
       for (std::size_t a = 0; a < block.size; ++a)
         for (std::size_t b = 0; b < block.size; ++b) {
           double product = 0;
@@ -61,15 +89,13 @@ TEST(Elements, BeamSplitterBlocksWithoutACutAreOrthogonal) {
           EXPECT_NEAR(product, a == b ? 1.0 : 0.0, 1e-14);
         }
     }
-  }
 }
 
 TEST(Elements, TwoModeSqueezingOfTheVacuumIsThermalInEachMode) {
-  const TwoModeSqueezing squeezer(20, 17);
-  std::vector<double> elements(squeezer.elements());
-  squeezer.evaluate(0.6, elements);
-  for (const PairBlock& block : squeezer.blocks()) {
-    if (block.invariant != 0) continue;
+  const GateElements gate = GateElements::two_mode_squeezing(20, 17);
+  const std::vector<double> elements = evaluated(gate, {0.6})[0];
+  for (const ElementBlock& block : gate.blocks()) {
+    if (block.first[0] + block.first[1] != 0) continue;
     for (std::size_t n = 0; n < block.size; ++n)
       EXPECT_NEAR(elements[block.at + n * block.size], std::pow(std::tanh(0.6), n) / std::cosh(0.6), 1e-15);
   }
@@ -83,57 +109,70 @@ struct RandomGate {
   explicit RandomGate(bool is_complex) {
     std::mt19937 random(7);
     std::uniform_real_distribution<double> uniform(-1, 1);
-    gate.is_complex = is_complex;
     gate.columns = {0, 20, 40};
     std::ptrdiff_t offset = 0;
-    for (const std::uint32_t size : {1U, 2U, 3U, 5U, 6U}) add_block(offset, size, random, uniform), offset += size;
-    add_block(offset, 3, random, uniform);
+    for (const std::uint32_t size : {1U, 2U, 3U, 5U, 6U}) add_block(offset, size, is_complex), offset += size;
+    add_block(offset, 3, is_complex);
   }
+  T number() { return static_cast<T>(std::uniform_real_distribution<double>(-1, 1)(random_)); }
 
  private:
-  void add_block(std::ptrdiff_t offset, std::uint32_t size, std::mt19937& random,
-                 std::uniform_real_distribution<double>& uniform) {
+  void add_block(std::ptrdiff_t offset, std::uint32_t size, bool is_complex) {
     MatrixBlock block;
     block.offset = offset;
     block.stride = 1;
     block.size = size;
-    block.forward = gate.forward.size();
-    for (std::uint32_t row = 0; row < size; row += tile_rows(row, size))
-      for (std::uint32_t column = 0; column < size; ++column)
-        for (int part = 0; part < (gate.is_complex ? 2 : 1); ++part)
-          for (std::uint32_t r = row; r < row + tile_rows(row, size); ++r) {
-            const double value = static_cast<double>(static_cast<T>(uniform(random)));
-            gate.forward.push_back(static_cast<T>(value));
-            for (const std::ptrdiff_t c : gate.columns) {
-              auto& entry = dense[static_cast<std::size_t>((c + offset + r) * 60 + c + offset + column)];
-              entry += part == 0 ? std::complex(value, 0.0) : std::complex(0.0, value);
-            }
-          }
+    block.matrix = gate.entries.size();
+    for (std::uint32_t row = 0; row < size; ++row)
+      for (std::uint32_t column = 0; column < size; ++column) {
+        gate.entries.push_back(number());
+        if (is_complex) gate.imaginary.push_back(number());
+        const std::complex<double> value(gate.entries.back(), is_complex ? gate.imaginary.back() : T(0));
+        for (const std::ptrdiff_t c : gate.columns)
+          dense[static_cast<std::size_t>((c + offset + row) * 60 + c + offset + column)] = value;
+      }
     gate.blocks.push_back(block);
   }
+  std::mt19937 random_{7};
 };
 
 template <class T>
 void check_apply(double tolerance) {
   const KetKernels<T>& kernels = ket_kernels<T>();
   for (std::size_t lanes = kernels.min_lanes; lanes <= kernels.max_lanes; lanes *= 2)
-    for (const bool is_complex : {false, true}) {
-      const RandomGate<T> random(is_complex);
-      alignas(64) std::array<T, 120 * 16> source{}, target{};
-      std::mt19937 numbers(3);
-      for (T& value : source) value = static_cast<T>(std::uniform_real_distribution<double>(-1, 1)(numbers));
-      kernels.apply(lanes, random.gate, false, source.data(), target.data());
-      for (std::size_t lane = 0; lane < lanes; ++lane)
-        for (std::size_t m = 0; m < 60; ++m) {
-          std::complex<double> expected = 0;
-          for (std::size_t n = 0; n < 60; ++n)
-            expected += random.dense[m * 60 + n] *
-                        std::complex<double>(static_cast<double>(source[2 * n * lanes + lane]),
-                                             static_cast<double>(source[(2 * n + 1) * lanes + lane]));
-          EXPECT_NEAR(static_cast<double>(target[2 * m * lanes + lane]), expected.real(), tolerance);
-          EXPECT_NEAR(static_cast<double>(target[(2 * m + 1) * lanes + lane]), expected.imag(), tolerance);
+    for (const bool is_complex : {false, true})
+      for (const bool adjoint : {false, true})
+        for (const bool turns : {false, true}) {
+          RandomGate<T> random(is_complex);
+          alignas(64) std::array<T, 120 * 16> source{}, target{}, plain{};
+          std::array<T, 120> factors{};
+          for (T& value : source) value = random.number();
+          for (T& value : factors) value = random.number();
+          const Phases<T> phases{turns ? factors.data() : nullptr, factors.data() + 60};
+          if (adjoint) {
+            kernels.apply_adjoint(lanes, random.gate, phases, source.data(), plain.data(), target.data());
+          } else {
+            kernels.apply(lanes, random.gate, phases, source.data(), target.data());
+          }
+          const auto at = [lanes](const std::array<T, 120 * 16>& ket, std::size_t n, std::size_t lane) {
+            return std::complex<double>(static_cast<double>(ket[2 * n * lanes + lane]),
+                                        static_cast<double>(ket[(2 * n + 1) * lanes + lane]));
+          };
+          for (std::size_t lane = 0; lane < lanes; ++lane)
+            for (std::size_t m = 0; m < 60; ++m) {
+              std::complex<double> expected = 0;
+              for (std::size_t n = 0; n < 60; ++n)
+                expected +=
+                    (adjoint ? std::conj(random.dense[n * 60 + m]) : random.dense[m * 60 + n]) * at(source, n, lane);
+              if (adjoint) {
+                EXPECT_NEAR(std::abs(at(plain, m, lane) - expected), 0, tolerance);
+              }
+              if (adjoint && !turns) continue;
+              const std::complex<double> phase(factors[m], factors[60 + m]);
+              if (turns) expected *= adjoint ? std::conj(phase) : phase;
+              EXPECT_NEAR(std::abs(at(target, m, lane) - expected), 0, tolerance);
+            }
         }
-    }
 }
 
 TEST(KetKernels, ApplyIsTheDenseProductInEveryLaneForFloats) {

@@ -176,52 +176,6 @@ Number sum_loop_matchings(std::size_t n, std::span<const Number> matrix, std::sp
   return number(Matchings<S, true>((n + 1) / 2).sum(std::span<const Number>(padded), std::span<const Number>(more)));
 }
 
-/// Walks through all subsets; the factor's rows for included modes stay where they are while deeper modes vary.
-class Torontonian {
- public:
-  Torontonian(std::size_t modes, std::span<const std::complex<double>> matrix)
-      : modes_(modes), matrix_(matrix), factor_(4 * modes * modes) {}
-
-  /// Modes from `mode` on are still open, `rows` rows of the factor stand, their squared determinant is `root`.
-  double walk(std::size_t mode, std::size_t rows, double root) {
-    if (mode == modes_) return 1 / root;
-    const double without = walk(mode + 1, rows, root);
-    double diagonal = root;
-    for (const std::size_t source : {mode, modes_ + mode}) diagonal *= add_row(rows + (source == mode ? 0 : 1), source);
-    return walk(mode + 1, rows + 2, diagonal) - without;
-  }
-
- private:
-  /// Row of the Cholesky factor of 1 - O for the matrix' row `source`; gives the diagonal entry.
-  double add_row(std::size_t row, std::size_t source) {
-    sources_[row] = source;
-    std::complex<double>* out = factor_.data() + row * 2 * modes_;
-    double rest = 1 - matrix_[source * 2 * modes_ + source].real();
-    for (std::size_t j = 0; j < row; ++j) {
-      const std::complex<double>* other = factor_.data() + j * 2 * modes_;
-      double re = -matrix_[source * 2 * modes_ + sources_[j]].real(),
-             im = -matrix_[source * 2 * modes_ + sources_[j]].imag();
-      for (std::size_t k = 0; k < j; ++k) {
-        re -= out[k].real() * other[k].real() + out[k].imag() * other[k].imag();
-        im -= out[k].imag() * other[k].real() - out[k].real() * other[k].imag();
-      }
-      const double inverse = 1 / other[j].real();
-      out[j] = {re * inverse, im * inverse};
-      rest -= std::norm(out[j]);
-    }
-    if (!(rest > 0))
-      throw Error(ErrorCode::invalid_argument, "1 - O is not positive definite", "torontonian",
-                  "pass the O of a Gaussian state: 1 minus the inverse of its Husimi covariance");
-    out[row] = std::sqrt(rest);
-    return out[row].real();
-  }
-
-  std::size_t modes_;
-  std::span<const std::complex<double>> matrix_;
-  std::vector<std::complex<double>> factor_;
-  std::size_t sources_[2 * kMaxTorontonian] = {};
-};
-
 }  // namespace
 
 double hafnian(std::size_t n, std::span<const double> matrix) {
@@ -236,17 +190,6 @@ double loop_hafnian(std::size_t n, std::span<const double> matrix, std::span<con
 std::complex<double> loop_hafnian(std::size_t n, std::span<const std::complex<double>> matrix,
                                   std::span<const std::complex<double>> loops) {
   return sum_loop_matchings(n, matrix, loops);
-}
-
-double torontonian(std::size_t modes, std::span<const std::complex<double>> matrix) {
-  if (modes > kMaxTorontonian)
-    throw Error(ErrorCode::limit_exceeded, "a torontonian of " + std::to_string(modes) + " modes", "torontonian",
-                "take at most " + std::to_string(kMaxTorontonian));
-  if (matrix.size() != 4 * modes * modes)
-    throw Error(ErrorCode::invalid_argument,
-                "a matrix of " + std::to_string(matrix.size()) + " numbers for " + std::to_string(modes) + " modes",
-                "torontonian", "pass a square matrix of twice as many rows");
-  return Torontonian(modes, matrix).walk(0, 0, 1.0);
 }
 
 }  // namespace skerry::kernels::gaussian

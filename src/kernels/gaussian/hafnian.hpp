@@ -26,9 +26,13 @@ std::complex<double> loop_hafnian(std::size_t n, std::span<const std::complex<do
                                   std::span<const std::complex<double>> loops);
 
 /// Sum over subsets S of m modes of (-1)^{m - |S|} / sqrt(det(1 - O_S)), O being 2m x 2m, Hermitian, and O_S its rows
-/// and columns i and m + i for i in S. The Cholesky factor of 1 - O_S grows mode by mode along a walk through all
-/// subsets, so a subset costs O(m²). Source: Quesada, Arrazola, Killoran, Phys. Rev. A 98, 062322, 2018.
+/// and columns i and m + i for i in S. Time O(2^m). Source: Quesada, Arrazola, Killoran, Phys. Rev. A 98, 062322, 2018.
 /// Errors: limit_exceeded above kMaxTorontonian modes; invalid_argument when 1 - O is not positive definite.
 double torontonian(std::size_t modes, std::span<const std::complex<double>> matrix);
+
+/// Sum over subsets S of m modes of (-1)^{|S|} exp(-s_S^T C_S^{-1} s_S / 4) / sqrt(det(C_S)) for a real symmetric C
+/// (2m x 2m, x before p, above the diagonal is read) and s: the probability that all m modes of the Gaussian state of
+/// mean s and covariance 2 C - 1 click. Errors: as torontonian().
+double click_sum(std::size_t modes, std::span<const double> matrix, std::span<const double> shift);
 
 }  // namespace skerry::kernels::gaussian

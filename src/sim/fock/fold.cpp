@@ -17,7 +17,7 @@ bool is_zero(const Param& param) {
 
 class Folder {
  public:
-  explicit Folder(std::uint32_t modes) : last_(modes, kNone) {}
+  explicit Folder(std::uint32_t modes) : free_since_(modes, 0) { result_.phases.emplace_back(); }
 
   void add(const photonic::Instruction& instruction) {
     const auto [a, b] = instruction.modes;
@@ -60,22 +60,11 @@ class Folder {
   }
 
   Folded finish() {
-    std::vector<Phase> rest;
-    for (const Phase& phase : std::exchange(waiting_, {})) {
-      const std::size_t before = last_[phase.mode1];
-      if (before != kNone && before == last_[phase.mode2] && takes_phases(before)) {
-        attach(before, phase);
-      } else {
-        rest.push_back(phase);
-      }
-    }
-    if (!rest.empty()) diagonal(rest);
+    flush();
     return std::move(result_);
   }
 
  private:
-  static constexpr std::size_t kNone = ~std::size_t{0};
-
   void wait(const Phase& phase) {
     if (!is_zero(phase.param)) waiting_.push_back(phase);
   }
@@ -90,61 +79,40 @@ class Folder {
     wait(phase);
   }
 
-  bool takes_phases(std::size_t step) const {
-    const Step& s = result_.steps[step];
-    if (s.gate == Gate::rotation) return false;
-    return s.modes[0] != s.modes[1] || s.gate == Gate::cubic_phase || !s.in.empty() || !s.out.empty();
+  void flush() {
+    result_.phases.back().insert(result_.phases.back().end(), waiting_.begin(), waiting_.end());
+    waiting_.clear();
   }
 
-  void site(std::size_t ket, const Phase& phase) {
-    if (!phase.param.is_constant()) result_.sites.push_back({ket, phase});
-  }
-
-  void attach(std::size_t step, const Phase& phase) {
-    result_.steps[step].out.push_back(phase);
-    site(step + 1, phase);
-  }
-
-  void diagonal(const std::vector<Phase>& phases) {
-    for (const Phase& phase : phases) {
-      site(result_.steps.size(), phase);
-      last_[phase.mode1] = last_[phase.mode2] = result_.steps.size();
-    }
-    Step step;
-    step.gate = Gate::rotation;
-    step.in = phases;
-    result_.steps.push_back(std::move(step));
+  /// Puts a phase at a place that has some already, if it commutes with all that came since.
+  bool joins(const Phase& phase) {
+    const std::size_t since = std::max(free_since_[phase.mode1], free_since_[phase.mode2]);
+    for (std::size_t place = since; place < result_.phases.size(); ++place)
+      if (!result_.phases[place].empty()) {
+        result_.phases[place].push_back(phase);
+        return true;
+      }
+    return false;
   }
 
   void place(Gate gate, std::uint32_t a, std::uint32_t b, const Param& param) {
-    const auto touches = [a, b](std::uint32_t mode) { return mode == a || mode == b; };
-    std::vector<Phase> later, crossing;
+    const auto touches = [a, b](const Phase& phase) {
+      return phase.mode1 == a || phase.mode1 == b || phase.mode2 == a || phase.mode2 == b;
+    };
+    std::erase_if(waiting_, [&](const Phase& phase) { return touches(phase) && joins(phase); });
+    // One that commutes goes along with the others: a diagonal factor costs the same for all of them.
+    if (std::any_of(waiting_.begin(), waiting_.end(), touches)) flush();
     Step step;
     step.gate = gate;
     step.modes[0] = a;
     step.modes[1] = b;
     step.param = param;
-    for (const Phase& phase : std::exchange(waiting_, {})) {
-      const bool first = touches(phase.mode1), second = touches(phase.mode2);
-      const std::size_t before = last_[phase.mode1];
-      if (!first && !second) {
-        later.push_back(phase);
-      } else if (first != second) {
-        crossing.push_back(phase);
-      } else if (a == b && before != kNone && takes_phases(before)) {
-        attach(before, phase);
-      } else {
-        step.in.push_back(phase);
-      }
-    }
-    if (!crossing.empty()) diagonal(crossing);
-    for (const Phase& phase : step.in) site(result_.steps.size(), phase);
-    last_[a] = last_[b] = result_.steps.size();
-    result_.steps.push_back(std::move(step));
-    waiting_ = std::move(later);
+    result_.steps.push_back(step);
+    result_.phases.emplace_back();
+    free_since_[a] = free_since_[b] = result_.steps.size();
   }
 
-  std::vector<std::size_t> last_;  // the last step on each mode
+  std::vector<std::size_t> free_since_;  // for each mode the first place after the last step on it
   std::vector<Phase> waiting_;
   Folded result_;
 };

@@ -5,10 +5,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "kernels/fock/elements.hpp"
@@ -29,48 +26,56 @@ struct StepMatrices {
   Step step;
   kernels::fock::MatrixGate<T> gate;
   kernels::fock::MatrixGate<T> derivative;  ///< by the step's parameter, where `gate` has no links
-  std::vector<T> factors;                   ///< of a step of phases alone: re, im of each amplitude
   bool has_links = false;
 };
 
-/// All steps' matrices. build() may be called again with other weights and allocates nothing then.
+/// All steps' matrices and the phases between them. build() may be called again with other weights and allocates
+/// nothing then.
 template <class T>
 class Matrices {
  public:
-  Matrices(std::vector<Step> steps, kernels::fock::ModeLayout layout);
+  Matrices(Folded folded, kernels::fock::ModeLayout layout);
   const kernels::fock::ModeLayout& layout() const noexcept { return layout_; }
   std::span<const StepMatrices<T>> steps() const noexcept { return steps_; }
   /// with_gradient: also what only the reverse pass reads. Errors: out_of_range (see cubic_phase).
   void build(std::span<const double> weights, bool with_gradient);
-  std::uint64_t bytes() const noexcept;
+
+  /// The phases after step `place` - 1, none if they are empty. Those of large kets are not stored but computed into
+  /// room, phase_room() numbers.
+  kernels::fock::Phases<T> phases(std::size_t place, T* room) const;
+  std::size_t phase_room() const noexcept { return stores_phases_ ? 0 : 2 * layout_.amplitudes; }
+  bool has_phases(std::size_t place) const noexcept { return !phases_[place].given.empty(); }
 
  private:
-  using Complex = std::complex<double>;
-  /// Phases of the levels of a step's one or two modes; empty when there are none.
-  struct LevelPhases {
-    std::vector<Complex> values;  // [level of mode 1][level of mode 2], or [level]
-    bool any = false;
+  /// Gates of one kind between the same cutoffs: their elements are computed side by side.
+  struct Family {
+    photonic::Gate gate{};
+    std::size_t cutoffs[2] = {0, 0};
+    kernels::fock::GateElements elements;
+    std::vector<std::size_t> steps;
+  };
+  /// The diagonal factor at one place. A level's factor is exp(i (linear n + quadratic n²)).
+  struct Turns {
+    std::vector<Phase> given;
+    std::vector<double> re, im;   // of the modes' levels, one mode after the other
+    std::vector<double> product;  // angle of each pair of modes, in the order of `given`
+    std::vector<T> factors;       // re, im of all amplitudes if they are stored
   };
 
-  void shape(StepMatrices<T>& step);
-  void shape_pair(StepMatrices<T>& step, std::span<const kernels::fock::PairBlock> blocks, bool keeps_sum);
-  void reserve(kernels::fock::MatrixGate<T>& gate) const;
-  void build_step(StepMatrices<T>& step, std::span<const double> weights, bool with_gradient);
-  void build_diagonal(StepMatrices<T>& step, std::span<const double> weights);
+  void shape(std::size_t index);
+  Family& family_of(const Step& step);
   void build_channel(StepMatrices<T>& step, double value, bool with_gradient);
-  void level_phases(const std::vector<Phase>& phases, const Step& step, std::span<const double> weights,
-                    LevelPhases& out) const;
-  /// element(block index, row, column), rows of padding included; e(block index, i) the entry of link i.
-  template <class Element, class Link>
-  void fill(StepMatrices<T>& step, bool with_gradient, Element element, Link e);
+  void build_cubic(StepMatrices<T>& step, double value);
+  void build_turns(Turns& turns, std::span<const double> weights) const;
+  void expand(const Turns& turns, T* re, T* im) const;
 
   kernels::fock::ModeLayout layout_;
   std::vector<StepMatrices<T>> steps_;
-  std::map<std::pair<std::size_t, std::size_t>, kernels::fock::BeamSplitter> splitters_;
-  std::map<std::pair<std::size_t, std::size_t>, kernels::fock::TwoModeSqueezing> squeezers_;
-  std::vector<double> elements_;
-  std::vector<Complex> complex_elements_, complex_derivative_;
-  LevelPhases in_, out_;
+  std::vector<Family> families_;
+  std::vector<Turns> phases_;
+  bool stores_phases_ = true;
+  std::vector<double> scratch_;
+  std::vector<std::complex<double>> complex_elements_, complex_derivative_;
 };
 
 }  // namespace skerry::sim::fock

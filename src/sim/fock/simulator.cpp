@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 #include <skerry/error.hpp>
 #include <skerry/photonic.hpp>
 #include <string>
@@ -20,7 +21,6 @@ using kernels::fock::Moments;
 using sim::fock::Folded;
 using sim::fock::Matrices;
 using sim::fock::Phase;
-using sim::fock::PhaseSite;
 using sim::fock::StepMatrices;
 
 /// One batch's arrays, so that they travel together.
@@ -59,21 +59,22 @@ struct Contribution {
 template <class T>
 class Engine final : public FockSimulator::Impl {
  public:
-  Engine(Folded folded, ModeLayout layout)
-      : kernels_(kernels::fock::ket_kernels<T>()), matrices_(std::move(folded.steps), std::move(layout)) {
-    const auto steps = matrices_.steps();
+  Engine(Folded folded, ModeLayout layout) : kernels_(kernels::fock::ket_kernels<T>()) {
+    sites_.resize(folded.phases.size());
+    for (std::size_t place = 0; place < folded.phases.size(); ++place)
+      for (const Phase& phase : folded.phases[place]) add_site(place, phase, layout);
+    matrices_.emplace(std::move(folded), std::move(layout));
+    const auto steps = matrices_->steps();
     step_values_.assign(steps.size(), -1);
     for (std::size_t s = 0; s < steps.size(); ++s) {
       const Param& param = steps[s].step.param;
-      if (steps[s].step.gate == Gate::rotation || param.is_constant()) continue;
+      if (param.is_constant()) continue;
       step_values_[s] = static_cast<std::int32_t>(values_);
       contributions_.push_back({static_cast<std::uint32_t>(param.weight), values_++, param.scale});
     }
-    sites_.resize(steps.size() + 1);
-    for (const PhaseSite& site : folded.sites) add_site(site);
   }
 
-  std::uint64_t amplitudes() const noexcept override { return matrices_.layout().amplitudes; }
+  std::uint64_t amplitudes() const noexcept override { return matrices_->layout().amplitudes; }
 
   std::uint64_t workspace_bytes(bool with_gradient) const noexcept override {
     return plan(kernels_.max_lanes, with_gradient).total * sizeof(T);
@@ -82,7 +83,7 @@ class Engine final : public FockSimulator::Impl {
   void prepare(bool with_gradient) override {
     if (built && (built_gradient || !with_gradient)) return;
     built = false;
-    matrices_.build(weights, with_gradient);
+    matrices_->build(weights, with_gradient);
     built = true;
     built_gradient = with_gradient;
   }
@@ -113,32 +114,39 @@ class Engine final : public FockSimulator::Impl {
  private:
   /// Where the parts of a working memory begin, in elements.
   struct Workspace {
-    std::size_t kets, lambdas, turns, alphas, starts, scratch, numbers, values, overlaps, total;
+    std::size_t kets, lambdas, phases, alphas, starts, scratch, numbers, values, overlaps, total;
   };
 
-  struct SiteSum {
-    std::size_t table;
-    std::uint32_t value;
+  /// The phases at one place that depend on weights: for each function g its table and the value it adds to.
+  struct Sites {
+    std::vector<const T*> tables;
+    std::vector<std::uint32_t> values;
   };
 
-  void add_site(const PhaseSite& site) {
-    std::size_t table = 0;
-    while (table < phases_.size() && !phases_[table].same_function(site.phase)) ++table;
-    if (table == phases_.size()) {
-      phases_.push_back(site.phase);
-      const std::vector<double> g = sim::fock::phase_function(site.phase, matrices_.layout());
+  void add_site(std::size_t place, const Phase& phase, const ModeLayout& layout) {
+    const Param& param = phase.param;
+    if (param.is_constant()) return;
+    std::size_t index = 0;
+    while (index < phases_.size() && !phases_[index].same_function(phase)) ++index;
+    if (index == phases_.size()) {
+      phases_.push_back(phase);
+      const std::vector<double> g = sim::fock::phase_function(phase, layout);
       tables_.emplace_back(g.begin(), g.end());
     }
-    std::vector<SiteSum>& sums = sites_[site.ket];
-    auto sum = std::find_if(sums.begin(), sums.end(), [table](const SiteSum& s) { return s.table == table; });
-    if (sum == sums.end()) sum = sums.insert(sums.end(), SiteSum{table, values_++});
-    const Param& param = site.phase.param;
+    Sites& sites = sites_[place];
+    const T* table = tables_[index].data();
+    const auto found = std::find(sites.tables.begin(), sites.tables.end(), table);
+    const auto at = static_cast<std::size_t>(found - sites.tables.begin());
+    if (found == sites.tables.end()) {
+      sites.tables.push_back(table);
+      sites.values.push_back(values_++);
+    }
     contributions_.push_back(
-        {static_cast<std::uint32_t>(param.weight), sum->value, site.phase.coefficient * param.scale});
+        {static_cast<std::uint32_t>(param.weight), sites.values[at], phase.coefficient * param.scale});
   }
 
   Workspace plan(std::size_t lanes, bool with_gradient) const noexcept {
-    const ModeLayout& layout = matrices_.layout();
+    const ModeLayout& layout = matrices_->layout();
     const std::size_t ket = 2 * layout.amplitudes * lanes, modes_lanes = layout.cutoffs.size() * lanes;
     const std::size_t longest = *std::max_element(layout.cutoffs.begin(), layout.cutoffs.end());
     Workspace w{};
@@ -148,9 +156,9 @@ class Engine final : public FockSimulator::Impl {
       at += (count + 15) / 16 * 16;
       return here;
     };
-    w.kets = take(ket * (with_gradient ? matrices_.steps().size() + 1 : 2));
-    w.lambdas = take(with_gradient ? 2 * ket : 0);
-    w.turns = take(with_gradient ? layout.amplitudes * lanes : 0);
+    w.kets = take(ket * (with_gradient ? matrices_->steps().size() + 2 : 2));
+    w.lambdas = take(with_gradient ? 3 * ket : 0);
+    w.phases = take(matrices_->phase_room());
     w.alphas = take(2 * modes_lanes);
     w.starts = take(modes_lanes);
     w.scratch = take(2 * longest * lanes);
@@ -191,7 +199,7 @@ class Engine final : public FockSimulator::Impl {
     if (recorded && buffer.bytes() < workspace_bytes(true))
       buffer = base::Buffer::allocate(workspace_bytes(true), memory_, "Fock kets");
     T* memory = buffer.as<T>().data();
-    const T* ket = memory + w.kets + 2 * matrices_.steps().size() * matrices_.layout().amplitudes * lanes;
+    const T* ket = memory + w.kets + 2 * matrices_->steps().size() * matrices_->layout().amplitudes * lanes;
     if (pass != Pass::backward) {
       ket = forward(batch, begin, end, lanes, w, memory, keeps);
       write_outputs(batch, begin, end, lanes, w, memory, ket);
@@ -206,7 +214,7 @@ class Engine final : public FockSimulator::Impl {
 
   T* forward(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w, T* memory,
              bool keep) const {
-    const ModeLayout& layout = matrices_.layout();
+    const ModeLayout& layout = matrices_->layout();
     const std::size_t ket = 2 * layout.amplitudes * lanes;
     for (std::size_t k = 0; k < modes; ++k)
       for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -217,38 +225,40 @@ class Engine final : public FockSimulator::Impl {
         memory[w.alphas + (2 * k + 1) * lanes + lane] = static_cast<T>(im);
         memory[w.starts + k * lanes + lane] = static_cast<T>(std::exp(-(re * re + im * im) / 2));
       }
-    T* from = memory + w.kets;
+    T *first = memory + w.kets, *from = keep ? initial_ket(w, memory, lanes) : first;
     if (batch.inputs->kets.empty()) {
       kernels_.coherent(lanes, layout, memory + w.alphas, memory + w.starts, memory + w.scratch, from);
     } else {
       read_kets(batch.inputs->kets, begin, end, lanes, from);
     }
-    const auto steps = matrices_.steps();
+    const auto steps = matrices_->steps();
+    if (matrices_->has_phases(0)) {
+      kernels_.turn(lanes, layout.amplitudes, matrices_->phases(0, memory + w.phases), false, from, first);
+      from = first;
+    }
     for (std::size_t s = 0; s < steps.size(); ++s) {
       T* to = memory + w.kets + (keep ? s + 1 : (s + 1) % 2) * ket;
-      apply(steps[s], false, lanes, from, to);
+      kernels_.apply(lanes, steps[s].gate, matrices_->phases(s + 1, memory + w.phases), from, to);
       from = to;
     }
     return from;
   }
 
+  /// Where a kept batch begins: before the first phases, if there are any.
+  T* initial_ket(const Workspace& w, T* memory, std::size_t lanes) const {
+    const std::size_t place = matrices_->has_phases(0) ? matrices_->steps().size() + 1 : 0;
+    return memory + w.kets + place * 2 * matrices_->layout().amplitudes * lanes;
+  }
+
   void read_kets(std::span<const std::complex<double>> kets, std::size_t begin, std::size_t end, std::size_t lanes,
                  T* to) const {
-    const std::size_t size = matrices_.layout().amplitudes;
+    const std::size_t size = matrices_->layout().amplitudes;
     for (std::size_t n = 0; n < size; ++n)
       for (std::size_t lane = 0; lane < lanes; ++lane) {
         const std::complex<double> c = begin + lane < end ? kets[(begin + lane) * size + n] : 0.0;
         to[2 * n * lanes + lane] = static_cast<T>(c.real());
         to[(2 * n + 1) * lanes + lane] = static_cast<T>(c.imag());
       }
-  }
-
-  void apply(const StepMatrices<T>& step, bool adjoint, std::size_t lanes, const T* from, T* to) const {
-    if (step.factors.empty()) {
-      kernels_.apply(lanes, step.gate, adjoint, from, to);
-    } else {
-      kernels_.diagonal(lanes, step.factors, adjoint, from, to);
-    }
   }
 
   void write_outputs(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
@@ -263,7 +273,7 @@ class Engine final : public FockSimulator::Impl {
     if (counts) moments.n = numbers + 2 * stride, moments.n2 = numbers + 3 * stride;
     if (pairs) moments.a2_re = numbers + 4 * stride, moments.a2_im = numbers + 5 * stride;
     if (!out.norm.empty()) moments.norm = numbers + 6 * stride;
-    if (quadratures || counts || pairs || !out.norm.empty()) kernels_.moments(lanes, matrices_.layout(), ket, moments);
+    if (quadratures || counts || pairs || !out.norm.empty()) kernels_.moments(lanes, matrices_->layout(), ket, moments);
     const auto scatter = [&](std::span<double> to, const T* from, std::size_t each) {
       if (to.empty()) return;
       for (std::size_t k = 0; k < each; ++k)
@@ -277,7 +287,7 @@ class Engine final : public FockSimulator::Impl {
     scatter(out.a2_im, moments.a2_im, modes);
     scatter(out.norm, moments.norm, 1);
     if (out.kets.empty()) return;
-    const std::size_t size = matrices_.layout().amplitudes;
+    const std::size_t size = matrices_->layout().amplitudes;
     for (std::size_t i = begin; i < end; ++i)
       for (std::size_t n = 0; n < size; ++n)
         out.kets[i * size + n] = {static_cast<double>(ket[2 * n * lanes + i - begin]),
@@ -303,9 +313,9 @@ class Engine final : public FockSimulator::Impl {
     moments.p = gather(given.p, modes);
     moments.n = gather(given.n, modes);
     moments.n2 = gather(given.n2, modes);
-    kernels_.moments_gradient(lanes, matrices_.layout(), ket, moments, lambda);
+    kernels_.moments_gradient(lanes, matrices_->layout(), ket, moments, lambda);
     if (given.kets.empty()) return;
-    const std::size_t size = matrices_.layout().amplitudes;
+    const std::size_t size = matrices_->layout().amplitudes;
     for (std::size_t i = begin; i < end; ++i)
       for (std::size_t n = 0; n < size; ++n) {
         const std::complex<double> c = given.kets[i * size + n];
@@ -314,37 +324,48 @@ class Engine final : public FockSimulator::Impl {
       }
   }
 
+  /// Walks back with two cotangents: `plain` of the ket that was kept, which is the one after its place's phases, and
+  /// `turned` of the ket before them.
   void backward(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
                 T* memory, const T* ket) {
-    const std::size_t size = 2 * matrices_.layout().amplitudes * lanes;
-    T *lambda = memory + w.lambdas, *other = lambda + size;
-    start_lambda(batch, begin, end, lanes, w, memory, ket, lambda);
-    const auto steps = matrices_.steps();
-    for (std::size_t s = steps.size(); s > 0; --s) {
-      const T *after = memory + w.kets + s * size, *before = after - size;
-      sum_sites(s, lanes, w, memory, after, lambda);
-      if (step_values_[s - 1] >= 0) {
-        T* sum = memory + w.values + static_cast<std::size_t>(step_values_[s - 1]) * lanes;
-        const StepMatrices<T>& step = steps[s - 1];
-        if (step.has_links) {
-          kernels_.link_gradient(lanes, step.gate, before, after, lambda, sum);
-        } else {
-          kernels_.overlap_gradient(lanes, step.derivative, before, lambda, sum);
-        }
-      }
-      apply(steps[s - 1], true, lanes, lambda, other);
-      std::swap(lambda, other);
+    const std::size_t amplitudes = matrices_->layout().amplitudes, size = 2 * amplitudes * lanes;
+    T *plain = memory + w.lambdas, *turned = plain + size, *other = turned + size;
+    const auto phases = [&](std::size_t place) { return matrices_->phases(place, memory + w.phases); };
+    start_lambda(batch, begin, end, lanes, w, memory, ket, plain);
+    const auto steps = matrices_->steps();
+    sum_sites(steps.size(), lanes, w, memory, ket, plain);
+    if (matrices_->has_phases(steps.size())) {
+      kernels_.turn(lanes, amplitudes, phases(steps.size()), true, plain, turned);
+    } else {
+      std::swap(plain, turned);
     }
-    sum_sites(0, lanes, w, memory, memory + w.kets, lambda);
-    write_gradients(batch, begin, end, lanes, w, memory, lambda);
+    for (std::size_t s = steps.size(); s > 0; --s) {
+      const StepMatrices<T>& step = steps[s - 1];
+      const T* before = memory + w.kets + (s - 1) * size;
+      T* sum =
+          step_values_[s - 1] < 0 ? nullptr : memory + w.values + static_cast<std::size_t>(step_values_[s - 1]) * lanes;
+      kernels_.apply_adjoint(lanes, step.gate, phases(s - 1), turned, plain, other);
+      if (sum != nullptr && step.has_links) {
+        kernels_.link_gradient(lanes, step.gate, before, plain, turned, sum);
+      } else if (sum != nullptr) {
+        kernels_.overlap_gradient(lanes, step.derivative, before, turned, sum);
+      }
+      sum_sites(s - 1, lanes, w, memory, before, plain);
+      std::swap(turned, matrices_->has_phases(s - 1) ? other : plain);
+    }
+    write_gradients(batch, begin, end, lanes, w, memory, turned);
   }
 
-  void sum_sites(std::size_t ket, std::size_t lanes, const Workspace& w, T* memory, const T* psi,
+  void sum_sites(std::size_t place, std::size_t lanes, const Workspace& w, T* memory, const T* psi,
                  const T* lambda) const {
-    if (sites_[ket].empty()) return;
-    kernels_.turns(lanes, matrices_.layout().amplitudes, psi, lambda, memory + w.turns);
-    for (const SiteSum& sum : sites_[ket])
-      kernels_.weigh(lanes, tables_[sum.table], memory + w.turns, memory + w.values + sum.value * lanes);
+    const Sites& sites = sites_[place];
+    for (std::size_t first = 0; first < sites.tables.size(); first += kTogether) {
+      const std::size_t count = std::min(kTogether, sites.tables.size() - first);
+      T* sums[kTogether];
+      for (std::size_t i = 0; i < count; ++i) sums[i] = memory + w.values + sites.values[first + i] * lanes;
+      kernels_.phase_gradients(lanes, matrices_->layout().amplitudes, std::span(sites.tables).subspan(first, count),
+                               psi, lambda, sums);
+    }
   }
 
   void write_gradients(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
@@ -357,7 +378,7 @@ class Engine final : public FockSimulator::Impl {
           sample[c.weight] += c.coefficient * static_cast<double>(memory[w.values + c.value * lanes + i - begin]);
       }
     if (!out.kets.empty()) {
-      const std::size_t size = matrices_.layout().amplitudes;
+      const std::size_t size = matrices_->layout().amplitudes;
       for (std::size_t i = begin; i < end; ++i)
         for (std::size_t n = 0; n < size; ++n)
           out.kets[i * size + n] = {2 * static_cast<double>(lambda[2 * n * lanes + i - begin]),
@@ -366,7 +387,7 @@ class Engine final : public FockSimulator::Impl {
     if (out.alphas_re.empty()) return;
     // A coherent vector's derivatives: by Re alpha (a^ - Re alpha), by Im alpha (i a^ - Im alpha).
     T* overlaps = memory + w.overlaps;
-    kernels_.raised_overlaps(lanes, matrices_.layout(), memory + w.kets, lambda, overlaps);
+    kernels_.raised_overlaps(lanes, matrices_->layout(), initial_ket(w, memory, lanes), lambda, overlaps);
     for (std::size_t k = 0; k < modes; ++k)
       for (std::size_t i = begin; i < end; ++i) {
         const std::size_t lane = i - begin;
@@ -379,10 +400,14 @@ class Engine final : public FockSimulator::Impl {
       }
   }
 
+  static constexpr std::size_t kTogether = 4;
+
   const KetKernels<T>& kernels_;
-  Matrices<T> matrices_;
-  std::vector<std::int32_t> step_values_;  // for each step its value, -1 for none
-  std::vector<std::vector<SiteSum>> sites_;
+  std::optional<Matrices<T>> matrices_;
+  std::size_t slots_ = 0;                    // kets that a gradient keeps
+  std::vector<std::size_t> plain_, turned_;  // for each place the slot before and after its phases
+  std::vector<std::int32_t> step_values_;    // for each step its value, -1 for none
+  std::vector<Sites> sites_;                 // for each place
   std::vector<Phase> phases_;
   std::vector<std::vector<T>> tables_;  // g(n) of phases_
   std::vector<Contribution> contributions_;

@@ -245,20 +245,32 @@ std::vector<double> FockState::wigner(std::uint32_t mode, std::span<const double
   // W(x, p) = Tr(rho D(2 alpha) (-1)^n) / (2 pi), alpha = (x + i p) / 2. Source: Cahill, Glauber, Phys. Rev. 177, 1969.
   const std::vector<Complex> rho = reduced(mode);
   const std::size_t cutoff = cutoffs_[mode];
-  std::vector<double> elements(cutoff * cutoff), result(x.size() * p.size());
-  for (std::size_t i = 0; i < x.size(); ++i)
-    for (std::size_t j = 0; j < p.size(); ++j) {
-      kernels::fock::displacement(std::hypot(x[i], p[j]), cutoff, cutoff, elements);
-      const Complex turn = std::polar(1.0, std::atan2(p[j], x[i]));
-      double sum = 0;
-      Complex power = 1.0;  // turn^k of the diagonals n = m + k
-      for (std::size_t k = 0; k < cutoff; ++k, power *= turn)
-        for (std::size_t m = 0; m + k < cutoff; ++m) {
-          const double sign = m % 2 == 0 ? 1 : -1;
-          sum += (k == 0 ? 1 : 2) * sign * elements[(m + k) * cutoff + m] * (rho[m * cutoff + m + k] * power).real();
-        }
-      result[i * p.size() + j] = sum / (2 * std::numbers::pi);
+  const auto gate = kernels::fock::GateElements::displacement(cutoff);
+  const std::size_t points = x.size() * p.size(), width = kernels::fock::GateElements::width();
+  std::vector<double> elements(width * gate.elements()), scratch, result(points);
+  const std::size_t block = gate.blocks()[0].at;
+  for (std::size_t first = 0; first < points; first += width) {
+    const std::size_t count = std::min(width, points - first);
+    double radii[kernels::fock::GateElements::kMaxWidth];
+    double* outs[kernels::fock::GateElements::kMaxWidth];
+    for (std::size_t k = 0; k < count; ++k) {
+      radii[k] = std::hypot(x[(first + k) / p.size()], p[(first + k) % p.size()]);
+      outs[k] = elements.data() + k * gate.elements();
     }
+    gate.evaluate<double>(std::span(radii, count), scratch, std::span<double* const>(outs, count));
+    for (std::size_t k = 0; k < count; ++k) {
+      const double* element = outs[k] + block;
+      const Complex turn = std::polar(1.0, std::atan2(p[(first + k) % p.size()], x[(first + k) / p.size()]));
+      double sum = 0;
+      Complex power = 1.0;  // turn^j of the diagonals n = m + j
+      for (std::size_t j = 0; j < cutoff; ++j, power *= turn)
+        for (std::size_t m = 0; m + j < cutoff; ++m) {
+          const double sign = m % 2 == 0 ? 1 : -1;
+          sum += (j == 0 ? 1 : 2) * sign * element[(m + j) * cutoff + m] * (rho[m * cutoff + m + j] * power).real();
+        }
+      result[first + k] = sum / (2 * std::numbers::pi);
+    }
+  }
   return result;
 }
 

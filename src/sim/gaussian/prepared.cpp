@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <skerry/error.hpp>
 #include <string>
 
+#include "kernels/gaussian/eliminate.hpp"
 #include "kernels/gaussian/hafnian.hpp"
 
 namespace skerry::photonic {
@@ -157,93 +159,69 @@ double GaussianState::Prepared::probability(std::span<const std::uint32_t> photo
 
 namespace {
 
-/// Alternating sum over subsets of clicking modes of their vacuum probabilities, given the others' vacuum: a Cholesky
-/// factor that grows and shrinks by two rows, with the mean as one more column.
-class Clicks {
- public:
-  Clicks(std::size_t modes, std::span<const double> matrix, std::span<const double> mean)
-      : modes_(modes),
-        matrix_(matrix),
-        mean_(mean),
-        factor_(4 * modes * modes),
-        solved_(2 * modes),
-        sources_(2 * modes) {}
-
-  double walk(std::size_t mode, std::size_t rows, double root, double exponent) {
-    if (mode == modes_) return std::exp(-exponent) / root;
-    const double without = walk(mode + 1, rows, root, exponent);
-    double next = root, more = exponent;
-    for (const std::size_t source : {mode, modes_ + mode}) {
-      add_row(rows, source);
-      next *= factor_[rows * 2 * modes_ + rows];
-      more += solved_[rows] * solved_[rows] / 4;
-      ++rows;
-    }
-    return without - walk(mode + 1, rows, next, more);
-  }
-
- private:
-  void add_row(std::size_t row, std::size_t source) {
-    const std::size_t size = 2 * modes_;
-    sources_[row] = source;
-    double* out = factor_.data() + row * size;
-    double rest = matrix_[source * size + source], value = mean_[source];
-    for (std::size_t j = 0; j < row; ++j) {
-      const double* other = factor_.data() + j * size;
-      double sum = matrix_[source * size + sources_[j]];
-      for (std::size_t k = 0; k < j; ++k) sum -= out[k] * other[k];
-      out[j] = sum / other[j];
-      rest -= out[j] * out[j];
-      value -= out[j] * solved_[j];
-    }
-    out[row] = std::sqrt(rest);
-    solved_[row] = value / out[row];
-  }
-
-  std::size_t modes_;
-  std::span<const double> matrix_, mean_;
-  std::vector<double> factor_, solved_;
-  std::vector<std::size_t> sources_;
+/// The loud modes of a state, given that the others are in the vacuum.
+struct Conditioned {
+  std::size_t modes = 0;
+  double silence = 1;                 ///< probability of that
+  std::vector<double> shift, matrix;  ///< mean, and (V + 1) / 2 above the diagonal
 };
 
-}  // namespace
-
-double click_probability(std::span<const double> mean, std::span<const double> covariance,
-                         std::span<const std::uint8_t> clicks) {
-  const std::size_t modes = clicks.size(), size = 2 * modes;
-  // Silent modes first; their rows of the factor condition the clicking ones on their vacuum.
+/// Silent modes come first and are eliminated; only what is left of the others is computed further.
+Conditioned condition(std::span<const double> mean, std::span<const double> covariance, const auto& is_loud) {
+  const std::size_t size = mean.size(), modes = size / 2;
   std::vector<std::size_t> order, loud;
   for (const std::size_t part : {std::size_t{0}, modes})
-    for (std::size_t k = 0; k < modes; ++k) (clicks[k] != 0 ? loud : order).push_back(part + k);
-  const std::size_t silent = order.size(), rest = loud.size();
-  if (rest / 2 > kernels::gaussian::kMaxTorontonian)
-    throw Error(ErrorCode::limit_exceeded, std::to_string(rest / 2) + " clicks", "Gaussian state",
-                "ask for at most " + std::to_string(kernels::gaussian::kMaxTorontonian));
+    for (std::size_t k = 0; k < modes; ++k) (is_loud(k) ? loud : order).push_back(part + k);
+  const std::size_t silent = order.size();
   order.insert(order.end(), loud.begin(), loud.end());
   std::vector<double> matrix(size * size), shift(size);
   for (std::size_t i = 0; i < size; ++i) {
     shift[i] = mean[order[i]];
-    for (std::size_t j = 0; j < size; ++j)
-      matrix[i * size + j] = (covariance[order[i] * size + order[j]] + (i == j ? 1 : 0)) / 2;
+    const double* row = covariance.data() + order[i] * size;
+    for (std::size_t j = i; j < size; ++j) matrix[i * size + j] = row[order[j]] / 2;
+    matrix[i * size + i] += 0.5;
   }
-  // Outer products eliminate the silent rows, leaving the Schur complement and the conditioned mean.
-  double root = 1, exponent = 0;
+  kernels::gaussian::eliminate(size, silent, matrix, shift);
+  Conditioned result;
+  result.modes = loud.size() / 2;
+  double determinant = 1, exponent = 0;
   for (std::size_t k = 0; k < silent; ++k) {
-    const double pivot = matrix[k * size + k];
-    root *= std::sqrt(pivot);
-    exponent += shift[k] * shift[k] / pivot / 4;
-    for (std::size_t i = k + 1; i < size; ++i) {
-      const double weight = matrix[i * size + k] / pivot;
-      shift[i] -= weight * shift[k];
-      for (std::size_t j = k + 1; j <= i; ++j) matrix[i * size + j] -= weight * matrix[j * size + k];
-    }
+    determinant *= matrix[k * size + k];
+    exponent += shift[k] * shift[k] / matrix[k * size + k] / 4;
   }
-  if (rest == 0) return std::exp(-exponent) / root;
-  std::vector<double> conditioned(rest * rest);
-  for (std::size_t i = 0; i < rest; ++i)
-    for (std::size_t j = 0; j < rest; ++j)
-      conditioned[i * rest + j] = matrix[(silent + std::max(i, j)) * size + silent + std::min(i, j)];
-  return Clicks(rest / 2, conditioned, std::span(shift).subspan(silent)).walk(0, 0, root, exponent);
+  result.silence = std::exp(-exponent) / std::sqrt(determinant);
+  result.shift.assign(shift.begin() + static_cast<std::ptrdiff_t>(silent), shift.end());
+  for (std::size_t i = silent; i < size; ++i)
+    result.matrix.insert(result.matrix.end(), matrix.begin() + static_cast<std::ptrdiff_t>(i * size + silent),
+                         matrix.begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
+  return result;
+}
+
+}  // namespace
+
+double GaussianState::Prepared::probability_of(std::span<const double> mean, std::span<const double> covariance,
+                                               std::span<const std::uint32_t> photons) {
+  Conditioned rest = condition(mean, covariance, [photons](std::size_t k) { return photons[k] != 0; });
+  const std::size_t size = 2 * rest.modes;
+  if (size == 0) return rest.silence;
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = i; j < size; ++j)
+      rest.matrix[i * size + j] = rest.matrix[j * size + i] = 2 * rest.matrix[i * size + j] - (i == j ? 1 : 0);
+  std::vector<std::uint32_t> loud;
+  std::copy_if(photons.begin(), photons.end(), std::back_inserter(loud), [](std::uint32_t n) { return n != 0; });
+  const Prepared prepared(static_cast<std::uint32_t>(rest.modes), rest.shift, rest.matrix);
+  return rest.silence * prepared.probability(loud);
+}
+
+double click_probability(std::span<const double> mean, std::span<const double> covariance,
+                         std::span<const std::uint8_t> clicks) {
+  const auto loud =
+      static_cast<std::size_t>(std::count_if(clicks.begin(), clicks.end(), [](auto c) { return c != 0; }));
+  if (loud > kernels::gaussian::kMaxTorontonian)
+    throw Error(ErrorCode::limit_exceeded, std::to_string(loud) + " clicks", "Gaussian state",
+                "ask for at most " + std::to_string(kernels::gaussian::kMaxTorontonian));
+  const Conditioned rest = condition(mean, covariance, [clicks](std::size_t k) { return clicks[k] != 0; });
+  return rest.silence * kernels::gaussian::click_sum(rest.modes, rest.matrix, rest.shift);
 }
 
 }  // namespace skerry::photonic

@@ -16,6 +16,9 @@ namespace skerry::photonic {
 struct GaussianState::Prepared {
   Prepared(std::uint32_t modes, std::span<const double> mean, std::span<const double> covariance);
   double probability(std::span<const std::uint32_t> photons) const;
+  /// The same for one pattern alone: modes without photons are eliminated first, and only the others prepared.
+  static double probability_of(std::span<const double> mean, std::span<const double> covariance,
+                               std::span<const std::uint32_t> photons);
 
   std::size_t modes;
   bool is_pure;
@@ -28,6 +31,7 @@ struct GaussianState::Prepared {
 /// Errors: invalid_argument when it is not positive definite.
 void cholesky(std::size_t size, std::span<double> matrix);
 
+/// See GaussianState::threshold_probability.
 double click_probability(std::span<const double> mean, std::span<const double> covariance,
                          std::span<const std::uint8_t> clicks);
 

@@ -51,7 +51,7 @@ std::vector<std::uint32_t> GaussianState::sample_photons(std::uint64_t shots, st
       double left = random.uniform() * known, p = 0;
       found.push_back(0);
       for (; found[k] < cutoff; ++found[k]) {
-        p = std::max(0.0, parts[k].fock_probability(found));
+        p = std::max(0.0, parts[k].prepared().probability(found));
         if (left < p || found[k] + 1 == cutoff) break;
         left -= p;
       }

@@ -188,7 +188,7 @@ double GaussianState::fock_probability(std::span<const std::uint32_t> photons) c
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(photons.size()) + " photon numbers for " + std::to_string(modes_) + " modes",
                 "Gaussian state", "pass one for each mode");
-  return prepared().probability(photons);
+  return Prepared::probability_of(mean_, covariance_, photons);
 }
 
 double GaussianState::threshold_probability(std::span<const std::uint8_t> clicks) const {

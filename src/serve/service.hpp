@@ -62,6 +62,8 @@ class Service {
 
   /// Who holds this key. Nothing: nobody. Without a key file everybody is anonymous.
   std::optional<Principal> authenticate(std::string_view key) const;
+  /// Who holds the key, if that is somebody who may do this now. Errors: RouteError with 401, 403 or 429.
+  Principal admitted(std::string_view key, Role role);
   /// Reads the key file again. Errors: those of KeyRing::read; then the old keys stay.
   void reload_keys();
 
@@ -83,7 +85,6 @@ class Service {
   void reply(const CallPtr& call, const wire::Body& body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);
   void refuse(const CallPtr& call, const Error& error, int status);
-  bool let_in(const CallPtr& call, Role role);
 
   // Models (routes_models.cpp).
   void health_live(const CallPtr& call);

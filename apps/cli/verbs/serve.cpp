@@ -13,7 +13,7 @@ namespace skerry::cli {
 namespace {
 
 struct Flags {
-  std::string repository, http = "127.0.0.1:8000", keys, jobs, make_key, roles = "read,infer,circuits";
+  std::string repository, http = "127.0.0.1:8000", grpc, keys, jobs, make_key, roles = "read,infer,circuits";
   std::vector<std::uint32_t> batches = {4, 16, 32};
   double batch_delay_us = 0.0, drain_seconds = 30.0;
   std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2;
@@ -21,12 +21,12 @@ struct Flags {
 };
 
 // `127.0.0.1:8000`, `[::1]:8000`.
-void read_address(const std::string& text, std::string& host, std::uint16_t& port) {
+void read_address(const std::string& text, const char* flag, std::string& host, std::uint16_t& port) {
   const std::size_t colon = text.rfind(':');
   const char* end = text.data() + text.size();
   if (colon == std::string::npos || colon == 0 || std::from_chars(text.data() + colon + 1, end, port).ptr != end ||
       colon + 1 == text.size()) {
-    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not an address", "--http", "write 127.0.0.1:8000");
+    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not an address", flag, "write 127.0.0.1:8000");
   }
   host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
@@ -52,7 +52,9 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   service.max_body_bytes = options.http.max_body_bytes = flags.max_body_mb << 20U;
   options.http.threads = static_cast<int>(flags.io_threads);
   options.drain_seconds = flags.drain_seconds;
-  read_address(flags.http, options.http.host, options.http.port);
+  read_address(flags.http, "--http", options.http.host, options.http.port);
+  if (!flags.grpc.empty()) read_address(flags.grpc, "--grpc", options.grpc.host, options.grpc.port);
+  options.grpc.max_message_bytes = options.http.max_body_bytes;
   return options;
 }
 
@@ -68,9 +70,11 @@ int run(const Flags& flags, const Context& context) {
   }
   return serve::serve(options_of(flags, context), [&](const serve::Listening& listening) {
     if (context.json) {
-      print_json({{"ok", true}, {"http", listening.http}, {"seconds", listening.seconds}});
+      print_json({{"ok", true}, {"http", listening.http}, {"grpc", listening.grpc}, {"seconds", listening.seconds}});
     } else {
-      std::printf("serving on http://%s after %.0f ms\n", listening.http.c_str(), listening.seconds * 1000.0);
+      const std::string grpc = listening.grpc.empty() ? "" : " and grpc://" + listening.grpc;
+      std::printf("serving on http://%s%s after %.0f ms\n", listening.http.c_str(), grpc.c_str(),
+                  listening.seconds * 1000.0);
     }
     std::fflush(stdout);
   });
@@ -83,6 +87,7 @@ Action declare(CLI::App& command) {
   command.add_option("--http", flags->http, "Where to listen; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  command.add_option("--grpc", flags->grpc, "Where to listen for gRPC; nowhere when left out")->type_name("HOST:PORT");
   command.add_option("--keys", flags->keys, "API keys; without them only this machine is served")->type_name("FILE");
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
       ->type_name("FOLDER");
@@ -127,8 +132,8 @@ Action declare(CLI::App& command) {
 extern const Verb serve_verb;
 const Verb serve_verb = {
     "serve",
-    "Serve models and circuits over HTTP",
-    "skerry serve --model-repository models\n"
+    "Serve models and circuits over HTTP and gRPC",
+    "skerry serve --model-repository models --http 127.0.0.1:8000 --grpc 127.0.0.1:8001\n"
     "skerry serve --model-repository models --http 0.0.0.0:8000 --keys keys.txt\n"
     "skerry serve --make-key alice --roles infer,read >> keys.txt\n",
     true,

@@ -50,6 +50,7 @@ wire::BodyView Call::view() const {
 Service::Service(ServiceOptions options)
     : options_(std::move(options)), repository_(options_.repository), jobs_(options_.jobs) {
   if (!options_.key_file.empty()) reload_keys();
+  if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
 
 std::optional<Principal> Service::authenticate(std::string_view key) const {
@@ -78,6 +79,7 @@ void Service::handle(const ExchangePtr& exchange) {
     const RouteMatch match = find_route(exchange->request.method, exchange->request.target);
     call->words = match.words;
     call->query = match.query;
+    call->is_audited = match.route->role == Role::admin || match.route->is_slow;
     call->principal = admitted(presented_key(exchange->request), match.route->role);
     const HttpRequest& request = exchange->request;
     if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || match.route->is_slow) {
@@ -131,6 +133,16 @@ void Service::open_body(Call& call) const {
 }
 
 void Service::reply(const CallPtr& call, HttpResponse response) {
+  const bool is_refused = response.status == 401 || response.status == 403 || response.status == 429;
+  if (audit_ && (call->is_audited || is_refused)) {
+    try {  // before the answer: what was acknowledged is on record
+      audit_->write(is_refused ? "refused" : "request", call->principal.name,
+                    call->request().method + " " + call->request().target.substr(0, 512), response.status);
+    } catch (const Error& error) {
+      log_line("error", "audit", {{"error", error.what()}});
+      response = {.status = 500, .body = wire::encode(error)};
+    }
+  }
   answers_[static_cast<std::size_t>(response.status / 100) % answers_.size()].fetch_add(1);
   if (options_.log_requests || response.status >= 400) {
     const std::chrono::duration<double, std::micro> took = Clock::now() - call->exchange->arrived;

@@ -44,6 +44,23 @@ std::string model_path(const std::string& name, const std::string& version, std:
   return "/v2/models/" + quoted(name) + (version.empty() ? "" : "/versions/" + quoted(version)) + std::string(what);
 }
 
+std::string region_path(const std::string& name, std::string_view what) {
+  return "/v2/systemsharedmemory" + (name.empty() ? "" : "/region/" + quoted(name)) + std::string(what);
+}
+
+std::string region_json(const inference::SystemSharedMemoryRegisterRequest& request) {
+  google::protobuf::util::JsonPrintOptions names;
+  names.preserve_proto_field_names = true;
+  inference::SystemSharedMemoryRegisterRequest plain;
+  plain.set_key(request.key());
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(plain, &json, names).ok() || json.size() < 3)
+    json = "{\"key\":\"\"}";
+  json.pop_back();  // numbers of 64 bits would be printed as texts
+  return json + ",\"offset\":" + std::to_string(request.offset()) +
+         ",\"byte_size\":" + std::to_string(request.byte_size()) + "}";
+}
+
 std::uint64_t number(const inference::InferParameter& parameter) {
   if (parameter.has_uint64_param()) return parameter.uint64_param();
   return parameter.int64_param() > 0 ? static_cast<std::uint64_t>(parameter.int64_param()) : 0;
@@ -269,6 +286,9 @@ class Calls final : public inference::GRPCInferenceService::CallbackService {
              "{\"models\":", "}")
   SKERRY_ASK(RepositoryModelLoad, "POST", "/v2/repository/models/" + quoted(request->model_name()) + "/load")
   SKERRY_ASK(RepositoryModelUnload, "POST", "/v2/repository/models/" + quoted(request->model_name()) + "/unload")
+  SKERRY_ASK(SystemSharedMemoryStatus, "GET", region_path(request->name(), "/status?keyed=1"), "", "{\"regions\":", "}")
+  SKERRY_ASK(SystemSharedMemoryRegister, "POST", region_path(request->name(), "/register"), region_json(*request))
+  SKERRY_ASK(SystemSharedMemoryUnregister, "POST", region_path(request->name(), "/unregister"))
 #undef SKERRY_ASK
 
   // "No" is an answer to these, not an error.

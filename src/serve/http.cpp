@@ -1,5 +1,9 @@
 #include "serve/http.hpp"
 
+#include <skerry/error.hpp>
+
+#include "serve/http_shared.hpp"
+
 namespace skerry::serve {
 
 std::string_view HttpRequest::header(std::string_view name) const noexcept {
@@ -52,6 +56,25 @@ std::string_view reason_phrase(int status) noexcept {
     default:
       return "Error";
   }
+}
+
+Waiting::Waiting(Shared& shared, std::uint64_t bytes) : shared_(&shared), bytes_(bytes) {
+  const std::uint64_t before = shared.waiting_bytes.fetch_add(bytes);
+  if (before + bytes > shared.options.max_waiting_bytes) {
+    reset();
+    throw Error(ErrorCode::unavailable, "the server holds as many request bytes as it may", "body", "try again later");
+  }
+}
+
+std::string head_of(const HttpResponse& response, bool keep_alive, std::optional<std::size_t> length) {
+  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
+  head += reason_phrase(response.status);
+  head += "\r\nContent-Type: ";
+  head += response.type;
+  if (length) head += "\r\nContent-Length: " + std::to_string(*length);
+  for (const auto& [name, value] : response.headers) head += "\r\n" + name + ": " + value;
+  head += keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n";
+  return head;
 }
 
 }  // namespace skerry::serve

@@ -4,6 +4,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -17,9 +19,10 @@
 #include <optional>
 #include <skerry/error.hpp>
 #include <thread>
+#include <type_traits>
 #include <unordered_set>
 
-#include "serve/http.hpp"
+#include "serve/http_shared.hpp"
 #include "wire/circuits.hpp"
 
 namespace skerry::serve {
@@ -31,87 +34,69 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 using Executor = asio::io_context::executor_type;
-using Stream = beast::basic_stream<tcp, Executor>;
-using Socket = Stream::socket_type;
+using Plain = beast::basic_stream<tcp, Executor>;
+using Secure = asio::ssl::stream<Plain>;
+using Socket = Plain::socket_type;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLinger{2000};
 constexpr milliseconds kWriteTime{30'000};
 constexpr std::uint64_t kMaxStreamed = std::uint64_t{8} << 20;  // waiting for one listener that does not read
 
-struct Shared {
-  HttpOptions options;
-  HttpHandler handler;
-  std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, malformed{0}, timed_out{0}, waiting_bytes{0};
-  std::atomic<bool> draining{false};
-  std::mutex mutex;
-  std::condition_variable closed;
-};
-
-// Bytes of a body that count against max_waiting_bytes for as long as this lives.
-class Waiting {
- public:
-  Waiting() = default;
-  Waiting(Shared& shared, std::uint64_t bytes) : shared_(&shared), bytes_(bytes) {
-    const std::uint64_t before = shared.waiting_bytes.fetch_add(bytes);
-    if (before + bytes > shared.options.max_waiting_bytes) {
-      reset();
-      throw Error(ErrorCode::unavailable, "the server holds as many request bytes as it may", "body",
-                  "try again later");
-    }
-  }
-  Waiting(Waiting&& other) noexcept { swap(other); }
-  Waiting& operator=(Waiting&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~Waiting() { reset(); }
-
- private:
-  void swap(Waiting& other) noexcept {
-    std::swap(shared_, other.shared_);
-    std::swap(bytes_, other.bytes_);
-  }
-  void reset() noexcept {
-    if (shared_ != nullptr) shared_->waiting_bytes.fetch_sub(bytes_);
-    shared_ = nullptr;
-  }
-  Shared* shared_ = nullptr;
-  std::uint64_t bytes_ = 0;
-};
-
-std::string head_of(const HttpResponse& response, bool keep_alive, std::optional<std::size_t> length) {
-  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
-  head += reason_phrase(response.status);
-  head += "\r\nContent-Type: ";
-  head += response.type;
-  if (length) head += "\r\nContent-Length: " + std::to_string(*length);
-  for (const auto& [name, value] : response.headers) head += "\r\n" + name + ": " + value;
-  head += keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n";
-  return head;
-}
-
 struct Lane;
 
 // One socket. Lives on one thread's context; everything but the Exchange's calls runs there.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Socket socket, Shared& shared, Lane& lane);
-  ~Connection();
+  Connection(Shared& shared, Lane& lane);
+  virtual ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  void start() { next_request(); }
-  /// Closes if nothing is being answered; else after the answer.
-  void drain();
-  void close();
-
+  virtual void start() = 0;
+  virtual void close() = 0;
   // Called by the exchange through post().
-  void write(HttpResponse response);
-  void open_stream(const HttpResponse& head);
-  void push(std::string chunk);
-  void finish_stream();
-  Executor executor() { return stream_.get_executor(); }
+  virtual void write(HttpResponse response) = 0;
+  virtual void open_stream(const HttpResponse& head) = 0;
+  virtual void push(std::string chunk) = 0;
+  virtual void finish_stream() = 0;
+  virtual Executor executor() = 0;
+  /// Closes if nothing is being answered; else after the answer.
+  void drain() {
+    if (!busy_) close();
+  }
+
+ protected:
+  Shared& shared_;
+  Lane& lane_;
+  bool busy_ = false;
+};
+
+// Over plain TCP or TLS.
+template <class Stream>
+class StreamConnection final : public Connection {
+ public:
+  template <class... Layer>
+  StreamConnection(Shared& shared, Lane& lane, Socket socket, Layer&... layer)
+      : Connection(shared, lane), stream_(Plain(std::move(socket)), layer...) {
+    error_code ignored;
+    lowest().socket().set_option(tcp::no_delay(true), ignored);
+  }
+
+  void start() override;
+  void close() override;
+  void write(HttpResponse response) override;
+  void open_stream(const HttpResponse& head) override;
+  void push(std::string chunk) override;
+  void finish_stream() override;
+  Executor executor() override { return lowest().get_executor(); }
 
  private:
+  Plain& lowest() { return beast::get_lowest_layer(stream_); }
+  // shared: a handler that waits keeps its connection.
+  std::shared_ptr<StreamConnection> self() {
+    return std::static_pointer_cast<StreamConnection>(this->shared_from_this());
+  }
   void next_request();
   void read_head();
   void on_head(error_code error);
@@ -125,8 +110,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void written(error_code error);
   void linger();
 
-  Shared& shared_;
-  Lane& lane_;
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -135,8 +118,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string head_, body_;
   std::deque<std::string> chunks_;
   std::uint64_t chunk_bytes_ = 0;
-  bool busy_ = false, keep_alive_ = false, watched_ = false, streaming_ = false, stream_ended_ = false,
-       writing_ = false, is_head_ = false;
+  bool keep_alive_ = false, watched_ = false, streaming_ = false, stream_ended_ = false, writing_ = false,
+       is_head_ = false;
 };
 
 // One thread, its context, and the connections that live there.
@@ -184,11 +167,8 @@ class SocketExchange final : public Exchange {
   std::atomic<bool> answered_{false};
 };
 
-Connection::Connection(Socket socket, Shared& shared, Lane& lane)
-    : shared_(shared), lane_(lane), stream_(std::move(socket)) {
+Connection::Connection(Shared& shared, Lane& lane) : shared_(shared), lane_(lane) {
   lane_.connections.insert(this);
-  error_code ignored;
-  stream_.socket().set_option(tcp::no_delay(true), ignored);
 }
 
 Connection::~Connection() {
@@ -199,25 +179,39 @@ Connection::~Connection() {
   }
 }
 
-void Connection::close() {
+template <class Stream>
+void StreamConnection<Stream>::start() {
+  if constexpr (std::is_same_v<Stream, Secure>) {
+    lowest().expires_after(shared_.options.header_time);
+    stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](error_code error) {
+      if (error) {
+        self->shared_.malformed.fetch_add(1);
+        return self->close();
+      }
+      self->next_request();
+    });
+  } else {
+    next_request();
+  }
+}
+
+template <class Stream>
+void StreamConnection<Stream>::close() {
   if (const auto exchange = exchange_.lock()) exchange->closed.request_stop();
   error_code ignored;
-  stream_.socket().close(ignored);
+  lowest().socket().close(ignored);
 }
 
-void Connection::drain() {
-  if (!busy_) close();
-}
-
-void Connection::next_request() {
+template <class Stream>
+void StreamConnection<Stream>::next_request() {
   busy_ = false;
   if (shared_.draining.load()) return linger();
   parser_.emplace();
   parser_->header_limit(shared_.options.max_header_bytes);
   parser_->body_limit(shared_.options.max_body_bytes);
   if (buffer_.size() > 0) return read_head();
-  stream_.expires_after(shared_.options.idle_time);
-  stream_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, std::size_t bytes) {
+  lowest().expires_after(shared_.options.idle_time);
+  stream_.async_read_some(buffer_.prepare(4096), [self = self()](error_code error, std::size_t bytes) {
     if (error) return self->close();
     self->buffer_.commit(bytes);
     self->busy_ = true;
@@ -225,14 +219,16 @@ void Connection::next_request() {
   });
 }
 
-void Connection::read_head() {
+template <class Stream>
+void StreamConnection<Stream>::read_head() {
   busy_ = true;
-  stream_.expires_after(shared_.options.header_time);
+  lowest().expires_after(shared_.options.header_time);
   http::async_read_header(stream_, buffer_, *parser_,
-                          [self = shared_from_this()](error_code error, std::size_t) { self->on_head(error); });
+                          [self = self()](error_code error, std::size_t) { self->on_head(error); });
 }
 
-void Connection::on_head(error_code error) {
+template <class Stream>
+void StreamConnection<Stream>::on_head(error_code error) {
   if (error) return refuse(error);
   const auto& message = parser_->get();
   is_head_ = message.method() == http::verb::head;
@@ -249,10 +245,10 @@ void Connection::on_head(error_code error) {
   } catch (const Error& full) {
     return refuse(full, 503);
   }
-  stream_.expires_after(shared_.options.header_time + milliseconds(1000 * length / shared_.options.least_body_rate));
+  lowest().expires_after(shared_.options.header_time + milliseconds(1000 * length / shared_.options.least_body_rate));
   if (beast::iequals(message[http::field::expect], "100-continue")) {
     head_ = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(stream_, asio::buffer(head_), [self = shared_from_this()](error_code failed, std::size_t) {
+    asio::async_write(stream_, asio::buffer(head_), [self = self()](error_code failed, std::size_t) {
       if (failed) return self->close();
       self->read_body();
     });
@@ -261,20 +257,23 @@ void Connection::on_head(error_code error) {
   read_body();
 }
 
-void Connection::read_body() {
+template <class Stream>
+void StreamConnection<Stream>::read_body() {
   if (parser_->is_done()) return hand_over();
   http::async_read(stream_, buffer_, *parser_,
-                   [self = shared_from_this()](error_code error, std::size_t) { self->on_body(error); });
+                   [self = self()](error_code error, std::size_t) { self->on_body(error); });
 }
 
-void Connection::on_body(error_code error) {
+template <class Stream>
+void StreamConnection<Stream>::on_body(error_code error) {
   if (error) return refuse(error);
   hand_over();
 }
 
-void Connection::hand_over() {
-  stream_.expires_never();
-  auto exchange = std::make_shared<SocketExchange>(shared_from_this());
+template <class Stream>
+void StreamConnection<Stream>::hand_over() {
+  lowest().expires_never();
+  auto exchange = std::make_shared<SocketExchange>(this->shared_from_this());
   exchange_ = exchange;
   auto message = parser_->release();
   parser_.reset();
@@ -288,7 +287,7 @@ void Connection::hand_over() {
     request.headers.emplace_back(std::move(name), field.value());
   }
   error_code ignored;
-  const auto peer = stream_.socket().remote_endpoint(ignored);
+  const auto peer = lowest().socket().remote_endpoint(ignored);
   request.peer = peer.address().to_string(ignored) + ":" + std::to_string(peer.port());
   watch();
   try {
@@ -302,23 +301,26 @@ void Connection::hand_over() {
 }
 
 // Waits for the other end to go away while its request is being worked on. Bytes of a next request end the watch.
-void Connection::watch() {
+template <class Stream>
+void StreamConnection<Stream>::watch() {
   if (watched_ || buffer_.size() > 0) return;
   watched_ = true;
-  stream_.socket().async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+  lowest().socket().async_wait(Socket::wait_read, [self = self()](error_code error) {
     self->watched_ = false;
     const auto exchange = self->exchange_.lock();
     if (error || !exchange) return;
     char byte = 0;
     error_code failed;
-    self->stream_.socket().non_blocking(true, failed);
-    self->stream_.socket().receive(asio::buffer(&byte, 1), Socket::message_peek, failed);
+    self->lowest().socket().non_blocking(true, failed);
+    self->lowest().socket().receive(asio::buffer(&byte, 1), Socket::message_peek, failed);
     if (failed && failed != asio::error::would_block && failed != asio::error::try_again) self->close();
   });
 }
 
-void Connection::refuse(error_code error) {
+template <class Stream>
+void StreamConnection<Stream>::refuse(error_code error) {
   if (error == http::error::end_of_stream || error.category() == asio::error::get_system_category() ||
+      error.category() == asio::error::get_ssl_category() || error == asio::ssl::error::stream_truncated ||
       error == asio::error::eof) {
     return close();
   }
@@ -340,52 +342,58 @@ void Connection::refuse(error_code error) {
   refuse(Error(ErrorCode::syntax_error, "not HTTP: " + error.message(), "head"), 400);
 }
 
-void Connection::refuse(const Error& error, int status) {
+template <class Stream>
+void StreamConnection<Stream>::refuse(const Error& error, int status) {
   shared_.malformed.fetch_add(1);
   keep_alive_ = false;
   write({.status = status, .body = wire::encode(error)});
 }
 
-void Connection::write(HttpResponse response) {
+template <class Stream>
+void StreamConnection<Stream>::write(HttpResponse response) {
   exchange_.reset();
   waiting_ = Waiting();
   if (shared_.draining.load()) keep_alive_ = false;
   head_ = head_of(response, keep_alive_, response.body.size());
   body_ = is_head_ ? std::string() : std::move(response.body);
-  stream_.expires_after(kWriteTime + milliseconds(1000 * body_.size() / shared_.options.least_body_rate));
+  lowest().expires_after(kWriteTime + milliseconds(1000 * body_.size() / shared_.options.least_body_rate));
   const std::array<asio::const_buffer, 2> both = {asio::buffer(head_), asio::buffer(body_)};
-  asio::async_write(stream_, both, [self = shared_from_this()](error_code error, std::size_t) {
+  asio::async_write(stream_, both, [self = self()](error_code error, std::size_t) {
     self->body_ = {};
     self->written(error);
   });
 }
 
-void Connection::written(error_code error) {
+template <class Stream>
+void StreamConnection<Stream>::written(error_code error) {
   if (error) return close();
   if (!keep_alive_) return linger();
   next_request();
 }
 
 // Sends the end and swallows what still comes, so that a reset does not overtake the answer.
-void Connection::linger() {
+template <class Stream>
+void StreamConnection<Stream>::linger() {
   error_code ignored;
-  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-  stream_.expires_after(kLinger);
+  lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+  lowest().expires_after(kLinger);
   buffer_.clear();
-  stream_.async_read_some(buffer_.prepare(64 << 10), [self = shared_from_this()](error_code error, std::size_t) {
+  stream_.async_read_some(buffer_.prepare(64 << 10), [self = self()](error_code error, std::size_t) {
     if (error) return self->close();
     self->linger();
   });
 }
 
-void Connection::open_stream(const HttpResponse& head) {
+template <class Stream>
+void StreamConnection<Stream>::open_stream(const HttpResponse& head) {
   waiting_ = Waiting();
   streaming_ = true;
   keep_alive_ = false;
   push(head_of(head, false, std::nullopt));
 }
 
-void Connection::push(std::string chunk) {
+template <class Stream>
+void StreamConnection<Stream>::push(std::string chunk) {
   if (!streaming_ || stream_ended_) return;
   chunk_bytes_ += chunk.size();
   if (chunk_bytes_ > kMaxStreamed) return close();
@@ -393,12 +401,14 @@ void Connection::push(std::string chunk) {
   write_chunk();
 }
 
-void Connection::finish_stream() {
+template <class Stream>
+void StreamConnection<Stream>::finish_stream() {
   stream_ended_ = true;
   write_chunk();
 }
 
-void Connection::write_chunk() {
+template <class Stream>
+void StreamConnection<Stream>::write_chunk() {
   if (writing_) return;
   if (chunks_.empty()) {
     if (stream_ended_) linger();
@@ -408,11 +418,11 @@ void Connection::write_chunk() {
   head_ = std::move(chunks_.front());
   chunks_.pop_front();
   chunk_bytes_ -= head_.size();
-  stream_.expires_after(kWriteTime);
-  asio::async_write(stream_, asio::buffer(head_), [self = shared_from_this()](error_code error, std::size_t) {
+  lowest().expires_after(kWriteTime);
+  asio::async_write(stream_, asio::buffer(head_), [self = self()](error_code error, std::size_t) {
     self->writing_ = false;
     if (error) return self->close();
-    self->stream_.expires_never();
+    self->lowest().expires_never();
     self->write_chunk();
   });
 }
@@ -423,6 +433,7 @@ struct HttpServer::State {
   Shared shared;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::optional<asio::basic_socket_acceptor<tcp, Executor>> acceptor;
+  std::optional<asio::ssl::context> tls;
   std::uint16_t port = 0;
   std::size_t next = 0;
 
@@ -444,7 +455,13 @@ struct HttpServer::State {
     }
     shared.accepted.fetch_add(1);
     asio::post(lane.context, [this, &lane, socket = std::move(socket)]() mutable {
-      std::make_shared<Connection>(std::move(socket), shared, lane)->start();
+      std::shared_ptr<Connection> connection;  // shared: by the handlers that wait for its socket
+      if (tls) {
+        connection = std::make_shared<StreamConnection<Secure>>(shared, lane, std::move(socket), *tls);
+      } else {
+        connection = std::make_shared<StreamConnection<Plain>>(shared, lane, std::move(socket));
+      }
+      connection->start();
     });
   }
 
@@ -455,6 +472,30 @@ struct HttpServer::State {
     }
   }
 };
+
+namespace {
+
+// TLS 1.3 and nothing older; a client's certificate is asked for if there is an authority to check it by.
+asio::ssl::context tls_context(const TlsFiles& files) {
+  asio::ssl::context context(asio::ssl::context::tls_server);
+  error_code error;
+  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_3_VERSION);
+  context.use_certificate_chain_file(files.certificate, error);
+  if (error)
+    throw Error(ErrorCode::invalid_argument, "cannot be used as a certificate: " + error.message(), files.certificate);
+  context.use_private_key_file(files.key, asio::ssl::context::pem, error);
+  if (error)
+    throw Error(ErrorCode::invalid_argument, "cannot be used as the certificate's key: " + error.message(), files.key);
+  if (files.client_authority.empty()) return context;
+  context.load_verify_file(files.client_authority, error);
+  if (error)
+    throw Error(ErrorCode::invalid_argument, "cannot be used as an authority: " + error.message(),
+                files.client_authority);
+  context.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+  return context;
+}
+
+}  // namespace
 
 HttpServer::HttpServer(HttpOptions options, HttpHandler handler) : state_(std::make_unique<State>()) {
   state_->shared.options = std::move(options);
@@ -477,6 +518,7 @@ void HttpServer::start() {
   const HttpOptions& options = state_->shared.options;
   for (int i = 0; i < std::max(1, options.threads); ++i) state_->lanes.push_back(std::make_unique<Lane>());
   const std::string where = options.host + ":" + std::to_string(options.port);
+  if (!options.tls.certificate.empty()) state_->tls.emplace(tls_context(options.tls));
   error_code error;
   const auto address = asio::ip::make_address(options.host == "localhost" ? "127.0.0.1" : options.host, error);
   if (error) throw Error(ErrorCode::invalid_argument, "'" + options.host + "' is not an IP address", where);

@@ -53,7 +53,7 @@ void add_outputs(wire::InferReply& reply, const wire::InferRequest& request, Nam
   for (const wire::RequestedOutput& wanted : request.outputs) {
     const auto found =
         std::find_if(outputs.begin(), outputs.end(), [&](const auto& named) { return named.first == wanted.name; });
-    reply.outputs.push_back({wanted.name, found->second, wanted.binary, std::nullopt});
+    reply.outputs.push_back({wanted.name, found->second, wanted.binary, wanted.shared});
   }
 }
 
@@ -102,6 +102,12 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
                     "its outputs are " + names_of(model->outputs));
       }
     }
+    for (wire::InferInput& input : request.inputs) {
+      if (input.shared) input.tensor = shared_memory_.read(*input.shared, input.dtype, input.shape);
+    }
+    for (const wire::RequestedOutput& wanted : request.outputs) {
+      if (wanted.shared) shared_memory_.check(*wanted.shared, 0);
+    }
     InferCall call;
     call.inputs = checked_inputs(*model, std::move(request.inputs));
     request.inputs.clear();
@@ -111,9 +117,17 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
     call.priority = request.priority == 0 ? kMiddle : request.priority;
     call.stop = std::move(stop);
     // Not the model itself: its own thread must never be the one that ends it.
-    call.done = [reply = wire::InferReply{model->name, model->version, request.id, {}}, request = std::move(request),
+    call.done = [this, reply = wire::InferReply{model->name, model->version, request.id, {}},
+                 request = std::move(request),
                  done = std::move(done)](std::exception_ptr error, NamedTensors outputs, const Timing&) mutable {
-      if (!error) add_outputs(reply, request, std::move(outputs));
+      try {
+        if (!error) add_outputs(reply, request, std::move(outputs));
+        for (const wire::InferOutput& output : reply.outputs) {
+          if (output.shared) shared_memory_.write(*output.shared, output.tensor.view());
+        }
+      } catch (...) {
+        error = std::current_exception();
+      }
       done(error, std::move(reply));
     };
     model->batcher->submit(std::move(call));

@@ -47,6 +47,18 @@ struct Routes {
       Route{"POST", "/v2/circuits/jobs/{id}/cancel", Role::circuits, &Service::job_cancel, true, "Stops a job"},
       Route{"GET", "/v2/circuits/jobs/{id}/events", Role::circuits, &Service::job_events, false,
             "Progress as server-sent events"},
+      Route{"GET", "/v2/systemsharedmemory/status", Role::admin, &Service::memory_status, false,
+            "Registered regions of shared memory"},
+      Route{"GET", "/v2/systemsharedmemory/region/{region}/status", Role::admin, &Service::memory_status, false,
+            "One registered region"},
+      Route{"POST", "/v2/systemsharedmemory/region/{region}/register", Role::admin, &Service::memory_register, false,
+            "Registers a region"},
+      Route{"POST", "/v2/systemsharedmemory/region/{region}/unregister", Role::admin, &Service::memory_unregister,
+            false, "Forgets a region"},
+      Route{"POST", "/v2/systemsharedmemory/unregister", Role::admin, &Service::memory_unregister, false,
+            "Forgets all regions"},
+      Route{"GET", "/", Role::nobody, &Service::dashboard, false, "The dashboard"},
+      Route{"GET", "/openapi.json", Role::nobody, &Service::openapi, false, "This list, for tools"},
       Route{"GET", "/metrics", Role::read, &Service::metrics, false, "Counters for Prometheus"},
   };
 };

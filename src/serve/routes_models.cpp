@@ -85,7 +85,7 @@ void Service::server_metadata(const CallPtr& call) {
   JsonWriter json;
   json.open('{').field("name", "skerry").field("version", version()).key("extensions").open('[');
   for (const char* extension : {"binary_tensor_data", "model_repository", "model_repository(unload)",
-                                "model_configuration", "statistics", "circuits"})
+                                "model_configuration", "statistics", "system_shared_memory", "circuits"})
     json.value(extension);
   reply(call, std::move(json.close(']').close('}')).text());
 }

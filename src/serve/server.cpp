@@ -4,19 +4,24 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <optional>
 #include <skerry/error.hpp>
 
 namespace skerry::serve {
 namespace {
+
+constexpr std::chrono::milliseconds kLeastDrain{1000};
 
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 void check(const ServerOptions& options) {
-  if (is_loopback(options.http.host) || !options.service.key_file.empty()) return;
-  throw Error(ErrorCode::permission_denied, "an address beyond this machine needs authentication", options.http.host,
-              "add --keys FILE (skerry serve --make-key NAME makes a key), or listen on 127.0.0.1");
+  for (const std::string& host : {options.http.host, options.grpc.host}) {
+    if (host.empty() || is_loopback(host) || !options.service.key_file.empty()) continue;
+    throw Error(ErrorCode::permission_denied, "an address beyond this machine needs authentication", host,
+                "add --keys FILE (skerry serve --make-key NAME makes a key), or listen on 127.0.0.1");
+  }
 }
 
 // Every connection is a descriptor; the usual 1024 are fewer than max_connections.
@@ -65,9 +70,15 @@ int serve(const ServerOptions& options, const std::function<void(const Listening
   HttpServer http(options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); });
   service.set_http_counters([&http] { return http.counters(); });
   http.start();
-  const std::string address = options.http.host + ":" + std::to_string(http.port());
+  std::optional<GrpcListener> grpc;
+  Listening listening{options.http.host + ":" + std::to_string(http.port()), {}, 0.0};
+  if (!options.grpc.host.empty()) {
+    grpc.emplace(options.grpc, service);
+    listening.grpc = options.grpc.host + ":" + std::to_string(grpc->port());
+  }
   const std::chrono::duration<double> took = Clock::now() - begin;
-  ready({address, took.count()});
+  listening.seconds = took.count();
+  ready(listening);
   wait_for_end(service, signals);
   const auto limit = std::chrono::milliseconds(static_cast<std::int64_t>(options.drain_seconds * 1000.0));
   log_line("info", "draining", {});
@@ -75,7 +86,8 @@ int serve(const ServerOptions& options, const std::function<void(const Listening
   const auto from = Clock::now();
   service.jobs().drain(limit);
   const auto rest = limit - std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - from);
-  const bool clean = http.drain(std::max(rest, std::chrono::milliseconds(1000)));
+  if (grpc) grpc->drain(std::max(rest, kLeastDrain));
+  const bool clean = http.drain(std::max(rest, kLeastDrain));
   log_line("info", "ended", {{"clean", std::string_view(clean ? "yes" : "no")}});
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "serve/grpc_listener.hpp"
 #include "serve/http.hpp"
 #include "serve/service.hpp"
 
@@ -13,12 +14,13 @@ namespace skerry::serve {
 struct ServerOptions {
   ServiceOptions service;
   HttpOptions http;
+  GrpcOptions grpc;
   double drain_seconds = 30.0;  ///< that requests in flight get after SIGTERM
 };
 
 /// What is told once the server answers.
 struct Listening {
-  std::string http;  ///< address and port
+  std::string http, grpc;  ///< address and port; empty: not listened
   double seconds = 0.0;
 };
 

@@ -50,6 +50,7 @@ wire::BodyView Call::view() const {
 Service::Service(ServiceOptions options)
     : options_(std::move(options)), repository_(options_.repository), jobs_(options_.jobs) {
   if (!options_.key_file.empty()) reload_keys();
+  if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
 
 std::optional<Principal> Service::authenticate(std::string_view key) const {
@@ -78,7 +79,8 @@ void Service::handle(const ExchangePtr& exchange) {
     const RouteMatch match = find_route(exchange->request.method, exchange->request.target);
     call->words = match.words;
     call->query = match.query;
-    if (!let_in(call, match.route->role)) return;
+    call->is_audited = match.route->role == Role::admin || match.route->is_slow;
+    call->principal = admitted(presented_key(exchange->request), match.route->role);
     const HttpRequest& request = exchange->request;
     if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || match.route->is_slow) {
       slow_.post([this, call, handler = match.route->handler] { dispatch(call, handler); });
@@ -99,32 +101,23 @@ void Service::dispatch(const CallPtr& call, void (Service::*handler)(const CallP
   }
 }
 
-bool Service::let_in(const CallPtr& call, Role role) {
-  auto principal = authenticate(presented_key(call->request()));
-  if (!principal && role != Role::nobody) {
-    refuse(call,
-           Error(ErrorCode::permission_denied, "a valid API key is needed", "authorization",
-                 "send Authorization: Bearer KEY"),
-           401);
-    return false;
+Principal Service::admitted(std::string_view key, Role role) {
+  auto principal = authenticate(key);
+  if (!principal && role == Role::nobody) return {};
+  if (!principal) {
+    throw RouteError{Error(ErrorCode::permission_denied, "a valid API key is needed", "authorization",
+                           "send Authorization: Bearer KEY"),
+                     401};
   }
-  if (!principal) return true;
-  call->principal = *std::move(principal);
-  if (!call->principal.has(role)) {
-    refuse(call,
-           Error(ErrorCode::permission_denied, "key '" + call->principal.name + "' may not do this",
-                 call->request().method + " " + call->request().target.substr(0, 200)),
-           403);
-    return false;
+  if (!principal->has(role)) {
+    throw RouteError{Error(ErrorCode::permission_denied, "key '" + principal->name + "' may not do this"), 403};
   }
-  if (role != Role::nobody && !limiter_.admit(call->principal.name, call->principal.requests_per_second)) {
-    refuse(call,
-           Error(ErrorCode::unavailable, "key '" + call->principal.name + "' sends more requests than it may", "rate",
-                 "wait a second"),
-           429);
-    return false;
+  if (role != Role::nobody && !limiter_.admit(principal->name, principal->requests_per_second)) {
+    throw RouteError{Error(ErrorCode::unavailable, "key '" + principal->name + "' sends more requests than it may",
+                           "rate", "wait a second"),
+                     429};
   }
-  return true;
+  return *std::move(principal);
 }
 
 void Service::open_body(Call& call) const {
@@ -140,6 +133,16 @@ void Service::open_body(Call& call) const {
 }
 
 void Service::reply(const CallPtr& call, HttpResponse response) {
+  const bool is_refused = response.status == 401 || response.status == 403 || response.status == 429;
+  if (audit_ && (call->is_audited || is_refused)) {
+    try {  // before the answer: what was acknowledged is on record
+      audit_->write(is_refused ? "refused" : "request", call->principal.name,
+                    call->request().method + " " + call->request().target.substr(0, 512), response.status);
+    } catch (const Error& error) {
+      log_line("error", "audit", {{"error", error.what()}});
+      response = {.status = 500, .body = wire::encode(error)};
+    }
+  }
   answers_[static_cast<std::size_t>(response.status / 100) % answers_.size()].fetch_add(1);
   if (options_.log_requests || response.status >= 400) {
     const std::chrono::duration<double, std::micro> took = Clock::now() - call->exchange->arrived;

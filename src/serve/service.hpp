@@ -10,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/audit.hpp"
 #include "serve/auth.hpp"
 #include "serve/http.hpp"
 #include "serve/jobs.hpp"
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
+#include "serve/shared_memory.hpp"
 #include "serve/workers.hpp"
 #include "wire/infer.hpp"
 
@@ -24,6 +26,7 @@ struct ServiceOptions {
   RepositoryOptions repository;
   JobOptions jobs;
   std::filesystem::path key_file;                          ///< empty: everybody may do everything
+  std::filesystem::path audit_file;                        ///< empty: no audit log
   bool log_requests = false;                               ///< also those that went well
   std::uint64_t max_body_bytes = std::uint64_t{64} << 20;  ///< after decompression
 };
@@ -36,6 +39,8 @@ struct Call {
   Principal principal;
   Trace trace;
   std::string body;  ///< decompressed
+
+  bool is_audited = false;  ///< changes something, or concerns a job
 
   const HttpRequest& request() const { return exchange->request; }
   /// Value of a query parameter; empty when there is none.
@@ -62,6 +67,8 @@ class Service {
 
   /// Who holds this key. Nothing: nobody. Without a key file everybody is anonymous.
   std::optional<Principal> authenticate(std::string_view key) const;
+  /// Who holds the key, if that is somebody who may do this now. Errors: RouteError with 401, 403 or 429.
+  Principal admitted(std::string_view key, Role role);
   /// Reads the key file again. Errors: those of KeyRing::read; then the old keys stay.
   void reload_keys();
 
@@ -83,7 +90,6 @@ class Service {
   void reply(const CallPtr& call, const wire::Body& body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);
   void refuse(const CallPtr& call, const Error& error, int status);
-  bool let_in(const CallPtr& call, Role role);
 
   // Models (routes_models.cpp).
   void health_live(const CallPtr& call);
@@ -101,6 +107,13 @@ class Service {
   void metrics(const CallPtr& call);
   ModelPtr model_of(const Call& call) const;
 
+  // Pages and shared memory (routes_pages.cpp).
+  void dashboard(const CallPtr& call);
+  void openapi(const CallPtr& call);
+  void memory_status(const CallPtr& call);
+  void memory_register(const CallPtr& call);
+  void memory_unregister(const CallPtr& call);
+
   // Circuits (routes_circuits.cpp).
   void run_circuit(const CallPtr& call);
   void plan_circuit(const CallPtr& call);
@@ -114,16 +127,19 @@ class Service {
   void reply_when_done(const CallPtr& call, const std::string& id, std::optional<double> seconds);
 
   ServiceOptions options_;
-  Repository repository_;
-  Jobs jobs_;
   mutable std::mutex keys_mutex_;
   std::shared_ptr<const KeyRing> keys_;  // shared: replaced while requests hold it
   RateLimiter limiter_;
+  SharedMemory shared_memory_;
+  std::optional<AuditLog> audit_;
   std::function<HttpCounters()> http_counters_;
   std::atomic<bool> draining_{false};
   std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
   Clock::time_point started_ = Clock::now();
-  Workers slow_{2, 256};  // loading, large bodies; last, as their tasks use everything above
+  // Last, so that they end first: their threads use everything above.
+  Repository repository_;
+  Jobs jobs_;
+  Workers slow_{2, 256};  // loading, large bodies
   Timers timers_;
 };
 

@@ -105,8 +105,11 @@ def launch(folder: Path, *words: programs.Word) -> Server:
         )
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line, log.read_text()
-    told = json.loads(line)
+    told = json.loads(line or "{}")
+    if not told.get("ok"):
+        process.wait(timeout=20)
+        process.stdout.close()
+        raise AssertionError(f"{line}\n{log.read_text()}")
     host, _, port = told["http"].rpartition(":")
     return Server(process, host, int(port), told.get("grpc", ""), log)
 

@@ -13,7 +13,9 @@ namespace skerry::cli {
 namespace {
 
 struct Flags {
-  std::string repository, http = "127.0.0.1:8000", keys, jobs, make_key, roles = "read,infer,circuits";
+  std::string repository, http = "127.0.0.1:8000", grpc, keys, jobs, audit, verify_audit, make_key,
+                          roles = "read,infer,circuits";
+  std::string certificate, certificate_key, client_authority;
   std::vector<std::uint32_t> batches = {4, 16, 32};
   double batch_delay_us = 0.0, drain_seconds = 30.0;
   std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2;
@@ -21,12 +23,12 @@ struct Flags {
 };
 
 // `127.0.0.1:8000`, `[::1]:8000`.
-void read_address(const std::string& text, std::string& host, std::uint16_t& port) {
+void read_address(const std::string& text, const char* flag, std::string& host, std::uint16_t& port) {
   const std::size_t colon = text.rfind(':');
   const char* end = text.data() + text.size();
   if (colon == std::string::npos || colon == 0 || std::from_chars(text.data() + colon + 1, end, port).ptr != end ||
       colon + 1 == text.size()) {
-    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not an address", "--http", "write 127.0.0.1:8000");
+    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not an address", flag, "write 127.0.0.1:8000");
   }
   host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
@@ -48,11 +50,15 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   if (limits.max_memory_bytes) circuits.max_memory_bytes = *limits.max_memory_bytes;
   if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
   service.key_file = flags.keys;
+  service.audit_file = flags.audit;
   service.log_requests = flags.log_requests;
   service.max_body_bytes = options.http.max_body_bytes = flags.max_body_mb << 20U;
   options.http.threads = static_cast<int>(flags.io_threads);
   options.drain_seconds = flags.drain_seconds;
-  read_address(flags.http, options.http.host, options.http.port);
+  read_address(flags.http, "--http", options.http.host, options.http.port);
+  if (!flags.grpc.empty()) read_address(flags.grpc, "--grpc", options.grpc.host, options.grpc.port);
+  options.http.tls = options.grpc.tls = {flags.certificate, flags.certificate_key, flags.client_authority};
+  options.grpc.max_message_bytes = options.http.max_body_bytes;
   return options;
 }
 
@@ -66,11 +72,23 @@ int run(const Flags& flags, const Context& context) {
     }
     return 0;
   }
+  if (!flags.verify_audit.empty()) {
+    const serve::AuditState state = serve::verify_audit(flags.verify_audit);
+    if (context.json) {
+      print_json({{"ok", true}, {"lines", state.lines}, {"head", state.head}});
+    } else {
+      std::printf("%llu lines hold together, head %s\n", static_cast<unsigned long long>(state.lines),
+                  state.head.c_str());
+    }
+    return 0;
+  }
   return serve::serve(options_of(flags, context), [&](const serve::Listening& listening) {
     if (context.json) {
-      print_json({{"ok", true}, {"http", listening.http}, {"seconds", listening.seconds}});
+      print_json({{"ok", true}, {"http", listening.http}, {"grpc", listening.grpc}, {"seconds", listening.seconds}});
     } else {
-      std::printf("serving on http://%s after %.0f ms\n", listening.http.c_str(), listening.seconds * 1000.0);
+      const std::string grpc = listening.grpc.empty() ? "" : " and grpc://" + listening.grpc;
+      std::printf("serving on http://%s%s after %.0f ms\n", listening.http.c_str(), grpc.c_str(),
+                  listening.seconds * 1000.0);
     }
     std::fflush(stdout);
   });
@@ -83,7 +101,17 @@ Action declare(CLI::App& command) {
   command.add_option("--http", flags->http, "Where to listen; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  command.add_option("--grpc", flags->grpc, "Where to listen for gRPC; nowhere when left out")->type_name("HOST:PORT");
   command.add_option("--keys", flags->keys, "API keys; without them only this machine is served")->type_name("FILE");
+  auto* certificate = command.add_option("--tls-cert", flags->certificate, "Certificate chain: TLS 1.3 on both ports");
+  auto* key = command.add_option("--tls-key", flags->certificate_key, "The certificate's private key");
+  certificate->type_name("FILE.pem")->needs(key);
+  key->type_name("FILE.pem")->needs(certificate);
+  command
+      .add_option("--tls-client-ca", flags->client_authority,
+                  "Clients must show a certificate signed by this authority")
+      ->type_name("FILE.pem")
+      ->needs(certificate);
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
       ->type_name("FOLDER");
   command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
@@ -110,6 +138,10 @@ Action declare(CLI::App& command) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
+  command.add_option("--audit", flags->audit, "Append changes and refusals here, each line bound to those before")
+      ->type_name("FILE");
+  command.add_option("--verify-audit", flags->verify_audit, "Check such a file, print its head, then end")
+      ->type_name("FILE");
   command.add_flag("--log-requests", flags->log_requests, "Log every request, not only those that failed");
   command.add_option("--make-key", flags->make_key, "Print a new API key and its line for --keys, then end")
       ->type_name("NAME");
@@ -127,8 +159,8 @@ Action declare(CLI::App& command) {
 extern const Verb serve_verb;
 const Verb serve_verb = {
     "serve",
-    "Serve models and circuits over HTTP",
-    "skerry serve --model-repository models\n"
+    "Serve models and circuits over HTTP and gRPC",
+    "skerry serve --model-repository models --http 127.0.0.1:8000 --grpc 127.0.0.1:8001\n"
     "skerry serve --model-repository models --http 0.0.0.0:8000 --keys keys.txt\n"
     "skerry serve --make-key alice --roles infer,read >> keys.txt\n",
     true,

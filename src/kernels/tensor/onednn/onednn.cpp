@@ -3,11 +3,10 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <skerry/error.hpp>
 #include <string_view>
-#include <vector>
 
+#include "base/plugin.hpp"
 #include "base/threads.hpp"
 
 namespace skerry::kernels {
@@ -20,31 +19,8 @@ struct Provider {
   std::string reason;
 };
 
-// Where the program or shared library that holds this very code lies.
-std::filesystem::path own_folder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return {};
-  std::error_code ignored;
-  const auto path = std::filesystem::canonical(info.dli_fname, ignored);
-  // A program is named as it was called, which may be a bare word found through PATH.
-  return (ignored ? std::filesystem::read_symlink("/proc/self/exe", ignored) : path).parent_path();
-}
-
-std::filesystem::path find_library() {
-  std::vector<std::filesystem::path> folders;
-  if (const char* named = std::getenv("SKERRY_PLUGIN_DIR")) folders.emplace_back(named);
-  const auto own = own_folder();
-  // The last one is the build tree's: every program and the Python package lie two folders deep there.
-  folders.insert(folders.end(), {own, own / "../lib", own / "../lib/skerry", own / "../../lib"});
-  std::error_code ignored;
-  for (const auto& folder : folders) {
-    if (std::filesystem::exists(folder / kLibrary, ignored)) return folder / kLibrary;
-  }
-  return {};
-}
-
 Provider load() {
-  const auto path = find_library();
+  const auto path = base::find_plugin(kLibrary);
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return {nullptr, dlerror()};
   const auto entry = reinterpret_cast<const skerry_onednn_api* (*)()>(dlsym(library, "skerry_onednn"));
@@ -69,7 +45,7 @@ Expected<bool> onednn_available() {
   static const Expected<bool> kAnswer = []() -> Expected<bool> {
     const char* setting = std::getenv("SKERRY_ONEDNN");
     if (setting != nullptr && std::string_view(setting) == "off") return Unexpected{"SKERRY_ONEDNN is off"};
-    if (find_library().empty()) return Unexpected{std::string(kLibrary) + " is not installed"};
+    if (base::find_plugin(kLibrary).empty()) return Unexpected{std::string(kLibrary) + " is not installed"};
     return true;
   }();
   return kAnswer;

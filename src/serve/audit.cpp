@@ -1,0 +1,84 @@
+#include "serve/audit.hpp"
+
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <skerry/error.hpp>
+
+#include "base/file.hpp"
+#include "wire/json_writer.hpp"
+
+namespace skerry::serve {
+namespace {
+
+constexpr std::uint64_t kMaxAudit = std::uint64_t{4} << 30;
+constexpr std::string_view kHash = ",\"hash\":\"";
+
+std::string chained(const std::string& before, std::string_view line) {
+  const std::string text = before + std::string(line);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string hex;
+  for (const unsigned char byte : digest) {
+    hex += kHex[byte >> 4U];
+    hex += kHex[byte & 15U];
+  }
+  return hex;
+}
+
+}  // namespace
+
+AuditState verify_audit(const std::filesystem::path& file) {
+  const std::string all = base::read_file(file, kMaxAudit);
+  AuditState state;
+  std::string_view rest = all;
+  while (!rest.empty()) {
+    const std::string where = file.string() + ":" + std::to_string(state.lines + 1);
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) throw Error(ErrorCode::corrupt, "the last line is cut off", where);
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    const std::size_t at = line.rfind(kHash);
+    const std::string front = "{\"n\":" + std::to_string(state.lines + 1) + ",";
+    if (at == std::string_view::npos || !line.starts_with(front))
+      throw Error(ErrorCode::corrupt, "a line is missing, moved or was not written by this log", where);
+    const std::string hash = chained(state.head, line.substr(0, at));
+    if (line.substr(at) != std::string(kHash) + hash + "\"}")
+      throw Error(ErrorCode::corrupt, "the line or one before it was changed", where);
+    state.head = hash;
+    ++state.lines;
+  }
+  return state;
+}
+
+AuditLog::AuditLog(const std::filesystem::path& file)
+    : path_(file), file_(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) {
+  if (!file_) throw Error(ErrorCode::io_error, std::strerror(errno), file.string());
+  const AuditState state = verify_audit(file);
+  lines_ = state.lines;
+  head_ = state.head;
+}
+
+void AuditLog::write(std::string_view event, std::string_view key, std::string_view what, int status) {
+  using std::chrono::system_clock;
+  const double now = std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
+  const std::lock_guard lock(mutex_);
+  wire::JsonWriter json;
+  json.open('{').field("n", lines_ + 1).field("time", now).field("event", event).field("key", key);
+  json.field("what", what).field("status", status);
+  const std::string hash = chained(head_, json.text());
+  const std::string line = json.text() + std::string(kHash) + hash + "\"}\n";
+  if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()) ||
+      ::fdatasync(file_.get()) != 0)
+    throw Error(ErrorCode::io_error, std::string("the audit log cannot be written: ") + std::strerror(errno),
+                path_.string());
+  head_ = hash;
+  ++lines_;
+}
+
+}  // namespace skerry::serve

@@ -1,0 +1,232 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <future>
+#include <random>
+#include <skerry/skerry.hpp>
+#include <thread>
+
+#include "base/temporary_folder.hpp"
+#include "base/thrown_by.hpp"
+#include "serve/auth.hpp"
+#include "serve/batcher.hpp"
+#include "serve/jobs.hpp"
+#include "serve/statistics.hpp"
+
+namespace skerry::serve {
+namespace {
+
+using base::thrown_by;
+using namespace std::chrono_literals;
+
+// x f32[batch, 3] -> op -> y.
+std::shared_ptr<const Graph> model(const std::string& op, std::int64_t axis = -1) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{Dim("batch"), Dim(3)}};
+  const ValueId x = graph.add_input("x", type);
+  Node node{.op = op, .inputs = {x}};
+  if (op == "Softmax") node.set("axis", axis);
+  const std::array<std::string, 1> names = {"y"};
+  const std::array<TensorType, 1> types = {type};
+  graph.mark_output(graph.node(graph.add_node(std::move(node), names, types)).outputs[0]);
+  return std::make_shared<const Graph>(std::move(graph));
+}
+
+struct Answer {
+  std::exception_ptr error;
+  std::vector<float> y;
+};
+
+std::future<Answer> ask(Batcher& batcher, std::vector<float> values, InferCall call = {}) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  const auto rows = static_cast<std::int64_t>(values.size()) / 3;
+  call.inputs = {{"x", Tensor::from<float>(values, {rows, 3})}};
+  call.done = [promise](std::exception_ptr error, NamedTensors outputs, const Timing&) {
+    Answer answer{error, {}};
+    if (!error) answer.y.assign(outputs[0].second.as<float>().begin(), outputs[0].second.as<float>().end());
+    promise->set_value(std::move(answer));
+  };
+  batcher.submit(std::move(call));
+  return promise->get_future();
+}
+
+std::uint64_t largest_batch(const ModelStatistics& statistics) {
+  return statistics.snapshot().batches.rbegin()->first;
+}
+
+// Sends `rounds` times `width` single rows and compares each answer with the formula.
+template <class Formula>
+void check_rounds(Batcher& batcher, int rounds, int width, bool equal_rows, Formula formula) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> uniform(-2.0F, 2.0F);
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<std::vector<float>> rows;
+    std::vector<std::future<Answer>> answers;
+    for (int i = 0; i < width; ++i) {
+      rows.push_back(equal_rows && i > 0 ? rows[0]
+                                         : std::vector<float>{uniform(random), uniform(random), uniform(random)});
+      answers.push_back(ask(batcher, rows.back()));
+    }
+    for (int i = 0; i < width; ++i) {
+      const Answer answer = answers[static_cast<std::size_t>(i)].get();
+      ASSERT_FALSE(answer.error);
+      const std::vector<float> expected = formula(rows[static_cast<std::size_t>(i)]);
+      ASSERT_EQ(answer.y.size(), expected.size());
+      for (std::size_t k = 0; k < expected.size(); ++k) EXPECT_NEAR(answer.y[k], expected[k], 1e-5F);
+    }
+  }
+}
+
+std::vector<float> relu(std::vector<float> row) {
+  for (float& value : row) value = std::max(value, 0.0F);
+  return row;
+}
+
+BatchOptions patient() {
+  BatchOptions options;
+  options.max_delay = 100ms;
+  options.preferred = {4};
+  return options;
+}
+
+TEST(Batcher, RunsRowsTogetherOnceTheyAgreedWithRowsAlone) {
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, patient(), statistics);
+  check_rounds(batcher, 3, 4, false, relu);
+  EXPECT_TRUE(batcher.can_batch());
+  EXPECT_EQ(largest_batch(*statistics), 4U);
+  EXPECT_EQ(statistics->snapshot().inferences, 12U);
+}
+
+TEST(Batcher, FindsOutAModelThatMixesItsRows) {
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Softmax", 0), {}, patient(), statistics);
+  // Alone, every extent-1 column of a softmax over rows is 1.
+  check_rounds(batcher, 3, 4, false, [](const std::vector<float>&) { return std::vector<float>(3, 1.0F); });
+  EXPECT_FALSE(batcher.can_batch());
+}
+
+TEST(Batcher, TakesEqualRowsForNoProof) {
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, patient(), statistics);
+  check_rounds(batcher, 2, 4, true, relu);
+  EXPECT_EQ(largest_batch(*statistics), 1U);
+}
+
+TEST(Batcher, RefusesAtOnceWhatItCannotServe) {
+  BatchOptions options = patient();
+  options.max_queue = 2;
+  options.preferred = {4, 16};
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, options, statistics);
+  const std::vector<float> row = {1.0F, 2.0F, 3.0F};
+  const auto first = ask(batcher, row), second = ask(batcher, row);
+  EXPECT_EQ(thrown_by([&] { ask(batcher, row); }).code(), ErrorCode::unavailable);
+  EXPECT_EQ(statistics->snapshot().rejected, 1U);
+  EXPECT_EQ(thrown_by([&] { ask(batcher, row, {.deadline = Clock::now() - 1ms}); }).code(), ErrorCode::unavailable);
+}
+
+TEST(Batcher, DropsWhoWentAwayAndWhoseTimeIsOver) {
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, patient(), statistics);
+  std::stop_source gone;
+  auto left = ask(batcher, {1.0F, 2.0F, 3.0F}, {.stop = gone.get_token()});
+  auto late = ask(batcher, {1.0F, 2.0F, 3.0F}, {.deadline = Clock::now() + 1ms, .priority = 9});
+  auto fine = ask(batcher, {1.0F, -2.0F, 3.0F});
+  gone.request_stop();
+  const auto code_of = [](std::future<Answer>& answer) {
+    return thrown_by([&] { std::rethrow_exception(answer.get().error); }).code();
+  };
+  EXPECT_EQ(code_of(left), ErrorCode::cancelled);
+  EXPECT_EQ(code_of(late), ErrorCode::deadline_exceeded);
+  EXPECT_EQ(fine.get().y, (std::vector<float>{1.0F, 0.0F, 3.0F}));
+  EXPECT_EQ(statistics->snapshot().fail.count, 2U);
+}
+
+TEST(Batcher, AnswersWhatWaitsBeforeItEnds) {
+  std::vector<std::future<Answer>> answers;
+  {
+    Batcher batcher(model("Relu"), {}, patient(), std::make_shared<ModelStatistics>());
+    for (int i = 0; i < 10; ++i) answers.push_back(ask(batcher, {1.0F, 2.0F, 3.0F, -1.0F, -2.0F, -3.0F}));
+  }
+  for (auto& answer : answers) EXPECT_EQ(answer.get().y, (std::vector<float>{1.0F, 2.0F, 3.0F, 0.0F, 0.0F, 0.0F}));
+}
+
+TEST(Statistics, PercentilesLieInTheirBins) {
+  ModelStatistics statistics;
+  for (int i = 1; i <= 1000; ++i) statistics.succeeded({.total = std::chrono::microseconds(i * 10)}, 1);
+  const StatisticsSnapshot all = statistics.snapshot();
+  EXPECT_NEAR(all.percentile(0.5), 5e-3, 1.5e-3);
+  EXPECT_NEAR(all.percentile(0.99), 9.9e-3, 3e-3);
+  EXPECT_EQ(StatisticsSnapshot{}.percentile(0.5), 0.0);
+}
+
+TEST(Keys, ComeInByTheirLineAndByNothingElse) {
+  const base::TemporaryFolder folder;
+  const auto file = folder.path() / "keys";
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  const NewKey made = make_key("alice", "infer,read");
+  write(made.line + " models=a,b rate=2.5\n");
+  const KeyRing ring = KeyRing::read(file);
+  const Principal* alice = ring.find(made.key);
+  ASSERT_NE(alice, nullptr);
+  EXPECT_TRUE(alice->has(Role::infer) && alice->has(Role::nobody) && !alice->has(Role::admin));
+  EXPECT_TRUE(alice->may_use("b") && !alice->may_use("c"));
+  EXPECT_EQ(alice->requests_per_second, 2.5);
+  EXPECT_EQ(ring.find(made.key + "0"), nullptr);
+  EXPECT_EQ(ring.find(""), nullptr);
+  for (const char* wrong : {"alice", "alice 12 infer", "alice 12", "# ok\nbob zz read"}) {
+    write(wrong);
+    EXPECT_EQ(thrown_by([&] { KeyRing::read(file); }).code(), ErrorCode::syntax_error) << wrong;
+  }
+  write(made.line + "er");
+  EXPECT_EQ(thrown_by([&] { KeyRing::read(file); }).code(), ErrorCode::invalid_argument);
+}
+
+TEST(Rate, IsHeldOverTime) {
+  RateLimiter limiter;
+  int admitted = 0;
+  const auto begin = Clock::now();
+  while (Clock::now() - begin < 300ms) admitted += limiter.admit("a", 100.0) ? 1 : 0;
+  EXPECT_LE(admitted, 100 + 31 + 10);
+  EXPECT_GE(admitted, 100 + 29);
+  EXPECT_TRUE(limiter.admit("b", 1.0));
+  EXPECT_FALSE(limiter.admit("b", 1.0));
+}
+
+wire::CircuitRequest request(std::string token) {
+  return {.token = std::move(token), .program = R"([{"gate": "X", "qubit": 0}])", .observables = {"Z0"}};
+}
+
+TEST(Jobs, OneTokenSentByManyAtOnceIsOneJob) {
+  Jobs jobs({});
+  std::vector<std::future<std::string>> ids;
+  for (int i = 0; i < 16; ++i)
+    ids.push_back(std::async(std::launch::async, [&] { return jobs.submit("a", request("t")).first.id; }));
+  std::string first = ids[0].get();
+  for (std::size_t i = 1; i < ids.size(); ++i) EXPECT_EQ(ids[i].get(), first);
+  EXPECT_EQ(jobs.counters().submitted, 1U);
+  EXPECT_NE(jobs.submit("b", request("t")).first.id, first);  // another owner's token is another token
+}
+
+TEST(Jobs, ForgetTheOldestAnswersFirst) {
+  Jobs jobs({.max_kept = 3});
+  std::vector<std::string> ids;
+  for (int i = 0; i < 6; ++i) {
+    std::promise<void> done;
+    ids.push_back(jobs.submit("a", request("")).first.id);
+    jobs.listen("a", ids.back(), [&](const wire::JobStatus& status) {
+      if (wire::is_final(status.state)) done.set_value();
+      return !wire::is_final(status.state);
+    });
+    done.get_future().wait();
+  }
+  EXPECT_EQ(jobs.list("a").size(), 3U);
+  EXPECT_EQ(thrown_by([&] { jobs.status("a", ids[0]); }).code(), ErrorCode::not_found);
+  EXPECT_EQ(jobs.status("a", ids[5]).state, wire::JobState::done);
+}
+
+}  // namespace
+}  // namespace skerry::serve

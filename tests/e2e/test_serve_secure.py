@@ -1,0 +1,214 @@
+"""TLS, shared memory, the audit log, the dashboard and the list of routes."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import tritonclient.http as http_client
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its generated code is older than the protobuf that reads it
+    import grpc
+    import tritonclient.grpc as grpc_client
+from tritonclient.utils import InferenceServerException
+
+from tests.e2e import programs, servers
+from tests.e2e.servers import Server
+
+
+def make_certificates(folder: Path) -> None:
+    """An authority, a certificate of it for localhost, one for a client, and a stranger's."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for authority in ("ca", "stranger"):
+        openssl("req", "-x509", *curve, "-keyout", f"{authority}.key", "-out", f"{authority}.pem", "-subj", "/CN=ca")
+    for name in ("server", "client"):
+        openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / "san.txt").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "san.txt")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed_by, "-out", f"{name}.pem", "-days", "2")
+
+
+def ask(server: Server, context: ssl.SSLContext) -> int:
+    with urllib.request.urlopen(f"https://localhost:{server.port}/v2/health/ready", context=context, timeout=5) as got:
+        return int(got.status)
+
+
+def test_tls_is_1_3_and_clients_can_be_asked_for_a_certificate(tmp_path: Path) -> None:
+    make_certificates(tmp_path)
+    files = ("--tls-cert", tmp_path / "server.pem", "--tls-key", tmp_path / "server.key")
+    models = servers.repository(tmp_path / "m")
+    with servers.serving(tmp_path, "--model-repository", models, "--grpc", "127.0.0.1:0", *files) as server:
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        assert ask(server, context) == 200
+        old = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(OSError, match=r"(?i)protocol|alert|version"):
+            ask(server, old)
+        with pytest.raises(OSError, match=r"(?i)certificate"):
+            ask(server, ssl.create_default_context(cafile=tmp_path / "stranger.pem"))
+        assert b"HTTP/1.1 200" not in server.raw(b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        credentials = grpc.ssl_channel_credentials((tmp_path / "ca.pem").read_bytes())
+        with grpc_client.InferenceServerClient(
+            server.grpc.replace("127.0.0.1", "localhost"), ssl=True, creds=credentials
+        ) as client:
+            assert client.is_server_ready()
+    with servers.serving(tmp_path, *files, "--tls-client-ca", tmp_path / "ca.pem") as server:
+        with pytest.raises(OSError, match=r"(?i)certificate|alert|reset|closed|eof"):
+            ask(server, context)
+        context.load_cert_chain(tmp_path / "client.pem", tmp_path / "client.key")
+        assert ask(server, context) == 200
+    wrong = programs.run("serve", "--tls-cert", tmp_path / "server.pem", "--tls-key", tmp_path / "client.key")
+    assert wrong.code == 2 and "client.key" in wrong.err
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("pages")
+    models = servers.repository(folder / "models")
+    with servers.serving(folder, "--model-repository", models, "--grpc", "127.0.0.1:0") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Any:
+    return onnxruntime.InferenceSession(servers.MODEL.read_bytes(), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture
+def segment() -> Iterator[tuple[str, mmap.mmap, Path]]:
+    """A segment of shared memory, one page: the elements at 0, the answer at 1024."""
+    path = Path("/dev/shm") / f"skerry-test-{os.getpid()}"
+    path.write_bytes(b"\0" * 4096)
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 4096) as memory:
+        yield "/" + path.name, memory, path
+    path.unlink()
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_tensors_travel_through_shared_memory(
+    server: Server, oracle: Any, segment: tuple[str, mmap.mmap, Path], kind: str
+) -> None:
+    key, memory, path = segment
+    tools: Any = http_client if kind == "http" else grpc_client
+    url = f"{server.host}:{server.port}" if kind == "http" else server.grpc
+    x = np.random.default_rng(1).random((2, 1, 8, 8), dtype=np.float32)
+    memory[: x.nbytes] = x.tobytes()
+
+    def lying_at(size: int, offset: int = 0) -> Any:
+        tensor = tools.InferInput("x", [2, 1, 8, 8], "FP32")
+        tensor.set_shared_memory("region", size, offset)
+        return tensor
+
+    given = lying_at(x.nbytes)
+    wanted = tools.InferRequestedOutput("logits")
+    wanted.set_shared_memory("region", 80, 1024)
+
+    def refused(call: Any) -> str:
+        with pytest.raises(InferenceServerException) as caught:
+            call()
+        return str(caught.value.message())
+
+    with tools.InferenceServerClient(url) as client:
+        refused(lambda: client.infer("digits", [given], outputs=[wanted]))  # not registered yet
+        client.register_system_shared_memory("region", key, 4096)
+        status = client.get_system_shared_memory_status()
+        assert (status[0]["key"] if kind == "http" else status.regions["region"].key) == key
+        client.infer("digits", [given], outputs=[wanted])
+        expected = oracle.run(None, {"x": x})[0]
+        np.testing.assert_allclose(np.frombuffer(memory[1024:1104], np.float32).reshape(2, 10), expected, 1e-4, 1e-5)
+        for offset, size in ((4000, 512), (2**62, 512), (0, 511), (0, 2**62)):
+            hostile = lying_at(size, offset)
+            assert refused(lambda hostile=hostile: client.infer("digits", [hostile]))
+        with path.open("r+b") as file:
+            file.truncate(0)  # a map of it would now end the process that reads it
+        assert "too small" in refused(lambda: client.infer("digits", [given]))
+        client.unregister_system_shared_memory("region")
+        refused(lambda: client.register_system_shared_memory("region", "/../etc/passwd", 10))
+        refused(lambda: client.register_system_shared_memory("region", key, 10))  # an empty segment has no 10 bytes
+    assert server.get("/v2/systemsharedmemory/status").json() == []
+
+
+def test_the_audit_log_tells_every_change_and_shows_every_forgery(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    out = programs.ok("serve", "--make-key", "root", "--roles", "admin", "--json").json()
+    keys = tmp_path / "keys.txt"
+    keys.write_text(out["line"] + "\n")
+    models = servers.repository(tmp_path / "m")
+    words = ("--model-repository", models, "--keys", keys, "--audit", log)
+    for _ in range(2):  # the second server goes on where the first one ended
+        with servers.serving(tmp_path, *words) as server:
+            headers = {"Authorization": f"Bearer {out['key']}"}
+            assert server.post("/v2/repository/models/bell/load", {}, headers=headers).status == 200
+            assert server.get("/v2/models/bell").status == 401
+            assert server.get("/v2/models/bell", headers=headers).status == 200
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert [json.loads(line)["event"] for line in lines] == ["request", "refused"] * 2
+    assert json.loads(lines[0])["key"] == "root" and "load" in json.loads(lines[0])["what"]
+    state = programs.ok("serve", "--verify-audit", log, "--json").json()
+    assert state["lines"] == 4 and state["head"] == json.loads(lines[3])["hash"]
+    forgeries = {
+        "changed": [lines[0].replace(b"root", b"toor"), *lines[1:]],
+        "left out": [lines[0], *lines[2:]],
+        "moved": [lines[1], lines[0], *lines[2:]],
+        "doubled": [*lines, lines[3]],
+        "cut": [*lines[:3], lines[3][:-5]],
+    }
+    for name, forged in forgeries.items():
+        log.write_bytes(b"".join(forged))
+        assert programs.run("serve", "--verify-audit", log).code == 3, name
+        assert programs.run("serve", *words, "--http", "127.0.0.1:0").code == 3, name
+    log.write_bytes(b"".join(lines[:3]))  # a shorter log holds together, but its head is another one
+    assert programs.ok("serve", "--verify-audit", log, "--json").json()["head"] != state["head"]
+
+
+def test_the_dashboard_shows_what_the_server_counts(server: Server, tmp_path: Path) -> None:
+    page = server.get("/")
+    assert page.status == 200 and "default-src 'none'" in page.headers["content-security-policy"]
+    assert not re.search(rb"(?:src|href)=.?https?:", page.body)
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": [0.5] * 64}]}
+    for _ in range(3):
+        assert server.post("/v2/models/digits/infer", body).status == 200
+    count = server.get("/v2/models/digits/stats").json()["model_stats"][0]["inference_stats"]["success"]["count"]
+    browser = shutil.which("chromium")
+    assert browser is not None
+    shown = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
+         "--virtual-time-budget=3000", "--dump-dom", f"http://{server.host}:{server.port}/"],
+        capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    assert "ready, 2 models" in shown, shown[-3000:]
+    assert re.search(rf"<td>digits 1</td><td>{count}</td>", shown)
+
+
+def test_every_route_is_in_the_list_and_answers_as_it_says(server: Server) -> None:
+    listed = server.get("/openapi.json").json()
+    assert listed["openapi"].startswith("3.") and len(listed["paths"]) > 25
+    for path, operations in listed["paths"].items():
+        assert set(operations) <= {"get", "post"}
+        if path.endswith("/events") or path == "/":
+            continue
+        for method in operations:
+            got = server.ask(method.upper(), re.sub(r"{\w+}", "nobody", path), b"" if method == "post" else None)
+            assert got.status in (200, 400, 404), (method, path, got)
+            if got.status != 200:
+                assert got.json()["error"]
+        missing = server.ask("DELETE", re.sub(r"{\w+}", "nobody", path))
+        assert missing.status == 405 and missing.json()["error"]

@@ -61,7 +61,14 @@ def dense_gate(row: dict[str, Any], qubits: int) -> Any:
     """The 2^n x 2^n matrix of a row of compiled_gates, from the gate's definition alone."""
     a = row["params"]
     i, x, y, z = np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
-    fixed = {"x": x, "y": y, "z": z, "h": (x + z) / np.sqrt(2), "s": np.diag([1, 1j]), "t": np.diag([1, np.exp(0.25j * np.pi)])}
+    fixed = {
+        "x": x,
+        "y": y,
+        "z": z,
+        "h": (x + z) / np.sqrt(2),
+        "s": np.diag([1, 1j]),
+        "t": np.diag([1, np.exp(0.25j * np.pi)]),
+    }
     fixed |= {"sdg": fixed["s"].conj(), "tdg": fixed["t"].conj(), "id": i}
     turns = {"rx": x, "ry": y, "rz": z, "rxx": np.kron(x, x), "ryy": np.kron(y, y), "rzz": np.kron(z, z)}
     name = row["gate"]
@@ -73,7 +80,9 @@ def dense_gate(row: dict[str, Any], qubits: int) -> Any:
         matrix = np.diag([1, np.exp(1j * a[0])])
     elif name == "u":
         cos, sin = np.cos(a[0] / 2), np.sin(a[0] / 2)
-        matrix = np.array([[cos, -np.exp(1j * a[2]) * sin], [np.exp(1j * a[1]) * sin, np.exp(1j * (a[1] + a[2])) * cos]])
+        matrix = np.array(
+            [[cos, -np.exp(1j * a[2]) * sin], [np.exp(1j * a[1]) * sin, np.exp(1j * (a[1] + a[2])) * cos]]
+        )
     elif name == "gphase":
         matrix = np.array([[np.exp(1j * a[0])]])
     else:
@@ -86,7 +95,9 @@ def dense_gate(row: dict[str, Any], qubits: int) -> Any:
         inner = sum((column >> qubit & 1) << k for k, qubit in enumerate(row["qubits"]))
         rest = column & ~sum(1 << qubit for qubit in row["qubits"])
         for value in range(len(matrix)):
-            out[rest | sum((value >> k & 1) << qubit for k, qubit in enumerate(row["qubits"])), column] = matrix[value, inner]
+            out[rest | sum((value >> k & 1) << qubit for k, qubit in enumerate(row["qubits"])), column] = matrix[
+                value, inner
+            ]
     return out
 
 
@@ -113,6 +124,8 @@ def peak_of(script: str, *words: Path | str) -> str:
         def peak(): return field("VmHWM")
     """
     code = textwrap.dedent(begin % str(programs.REPOSITORY)) + textwrap.dedent(script)
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout

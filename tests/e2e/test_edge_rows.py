@@ -68,7 +68,7 @@ def test_e1_4_time_is_bounded_by_prediction_and_by_a_stop() -> None:
     for circuit in (tangled(24, 60), ENDLESS.replace("'", '"')):
         manager.compiler.compile_circuit(circuit)
         start = time.perf_counter()
-        with pytest.raises(TimeoutError, match="max_execution_time|0.2"):
+        with pytest.raises(TimeoutError, match=r"max_execution_time|0\.2"):
             manager.compile_and_execute(circuit, {"shots": 1})
         assert time.perf_counter() - start < 0.4
 
@@ -181,7 +181,9 @@ def test_e2_4_to_e2_7_compilation_statistics_are_live() -> None:
     statistics = manager.get_compilation_statistics()
     assert statistics["cache_hit_rate"] == 0.75
     compiled = manager.compiler.compiled_circuits.values()
-    assert statistics["average_memory_estimate"] == pytest.approx(np.mean([one.estimated_memory_mb for one in compiled]))
+    assert statistics["average_memory_estimate"] == pytest.approx(
+        np.mean([one.estimated_memory_mb for one in compiled])
+    )
 
 
 def test_e2_8_cleanup_gives_back_and_is_final(endpoint: str) -> None:
@@ -211,10 +213,12 @@ def test_e2_9_the_parts_of_a_manager_are_those_in_use() -> None:
 def test_e3_1_a_circuit_may_be_a_list_of_dicts() -> None:
     gates = [
         {"gate": "H", "qubit": 0}, {"gate": "X", "qubit": 1}, {"gate": "Y", "qubit": 2}, {"gate": "S", "qubit": 0},
-        {"gate": "T", "qubit": 1}, {"gate": "RX", "qubit": 0, "params": [0.3]}, {"gate": "RY", "qubit": 1, "angle": 0.4},
+        {"gate": "T", "qubit": 1}, {"gate": "RX", "qubit": 0, "params": [0.3]},
+        {"gate": "RY", "qubit": 1, "angle": 0.4},
         {"gate": "RZ", "qubit": 2, "theta": 0.5}, {"gate": "CZ", "control": 0, "target": 2},
         {"gate": "CNOT", "control": 0, "target": 1}, {"gate": "CCX", "controls": [0, 1], "target": 2},
-        {"gate": "U", "qubit": 0, "params": [0.1, 0.2, 0.3]}, {"gate": "CP", "control": 1, "target": 2, "params": [0.7]},
+        {"gate": "U", "qubit": 0, "params": [0.1, 0.2, 0.3]},
+        {"gate": "CP", "control": 1, "target": 2, "params": [0.7]},
         {"gate": "RZZ", "qubits": [0, 2], "params": [0.9]},
     ]  # fmt: skip
     compiled = CircuitCompiler().compile_circuit(gates, "low")

@@ -46,6 +46,8 @@ int run(const Flags& flags, const Context& context) {
   flags.input.check(program);
   RunOptions options = context.settings.run_options();
   flags.input.apply(options);
+  if (options.noise != nullptr)
+    throw Error(ErrorCode::unsupported, "edge execution simulates no noise", "--noise", "use skerry run");
   edge::ExecutionInput input{
       .parameters = options.parameters,
       .named_parameters = options.named_parameters,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,15 +28,20 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_e1_1_a_config_is_all_keyword_all_defaulted_and_refused_by_field() -> None:
     assert EdgeExecutionConfig().max_memory_mb == 512
-    for wrong in ({"max_memory_mb": -1}, {"max_execution_time": float("nan")}, {"cloud_endpoint": "ftp://x"}):
+    cases: tuple[dict[str, Any], ...] = (
+        {"max_memory_mb": -1},
+        {"max_execution_time": float("nan")},
+        {"cloud_endpoint": "ftp://x"},
+    )
+    for wrong in cases:
         with pytest.raises(skerry.InvalidArgument, match=next(iter(wrong))):
-            EdgeExecutionConfig(**wrong)  # type: ignore[arg-type]
+            EdgeExecutionConfig(**wrong)
     with pytest.raises(skerry.InvalidArgument, match="enable_caching"):
         EdgeExecutionConfig(enable_caching="yes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="max_memry_mb"):
         EdgeExecutionConfig(max_memry_mb=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
-        EdgeExecutionConfig(512.0)  # type: ignore[misc]
+        EdgeExecutionConfig(512.0)  # type: ignore[call-arg]
 
 
 def test_e1_2_memory_is_bounded_before_it_is_taken() -> None:
@@ -211,7 +217,7 @@ def test_e2_9_the_parts_of_a_manager_are_those_in_use() -> None:
 
 
 def test_e3_1_a_circuit_may_be_a_list_of_dicts() -> None:
-    gates = [
+    gates: list[dict[str, Any]] = [
         {"gate": "H", "qubit": 0}, {"gate": "X", "qubit": 1}, {"gate": "Y", "qubit": 2}, {"gate": "S", "qubit": 0},
         {"gate": "T", "qubit": 1}, {"gate": "RX", "qubit": 0, "params": [0.3]},
         {"gate": "RY", "qubit": 1, "angle": 0.4},

@@ -48,7 +48,9 @@ def test_e4_3_an_answer_that_is_not_whole_is_an_error(tmp_path: Path) -> None:
         config = EdgeExecutionConfig(max_memory_mb=0, cloud_endpoint=f"http://{mortal.host}:{mortal.port}")
         manager = EdgeExecutionManager(config)
         assert manager.compile_and_execute(BELL).success
-        mortal.process.send_signal(signal.SIGSTOP)  # it takes connections and never answers
+        mortal.process.send_signal(signal.SIGSTOP)  # from then on connections are made and never answered
+        while "T (stopped)" not in Path(f"/proc/{mortal.process.pid}/status").read_text():
+            time.sleep(0.01)
         try:
             slow = EdgeExecutionManager(EdgeExecutionConfig(
                 max_memory_mb=0, cloud_endpoint=config.cloud_endpoint, cloud_timeout=0.3))  # fmt: skip

@@ -196,14 +196,16 @@ def test_e4_19_placement_follows_the_endpoints_health(tmp_path: Path) -> None:
 
 
 def test_e4_20_resources_move_with_the_machine() -> None:
-    manager = EdgeExecutionManager()
-    falls, ballast = [], []
-    for _ in range(8):  # others take and give memory too: the fall is seen where they are quiet
+    manager, ballast = EdgeExecutionManager(), []
+
+    def fall() -> int:
         before = manager.resources().available_bytes
         ballast.append(np.ones(200_000_000 // 8))
-        falls.append(before - manager.resources().available_bytes)
-    assert sum(float(one[0]) for one in ballast) == 8
-    assert sum(150e6 < fall < 250e6 for fall in falls) >= 2, falls
+        return before - manager.resources().available_bytes
+
+    # Others take and give memory too: the fall is seen in a moment in which they are quiet.
+    assert any(150e6 < fall() < 250e6 for _ in range(16))
+    assert sum(float(one[-1]) for one in ballast) == len(ballast)
     assert manager.resources().usable_cpus >= 1
 
 

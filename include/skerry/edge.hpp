@@ -216,6 +216,21 @@ class EdgeExecutor {
   std::unique_ptr<State> state_;
 };
 
+/// A model in two halves: the head runs here, the tail elsewhere.
+struct GraphCut {
+  Graph head, tail;
+  std::vector<std::string>
+      crossing;                      ///< values that the head gives to the tail; inputs that the tail reads stay inputs
+  std::uint64_t crossing_bytes = 0;  ///< of them and of those inputs
+  std::vector<std::string> outputs;  ///< of the whole model, each an output of one of the halves
+  Plan head_plan;
+};
+/// Cuts a model (a hybrid too) where the fewest bytes cross, among all ways in which the head fits the limits; it has
+/// the first node, the tail the last. Of equal ones the largest head. A minimum cut over the nodes, so that each branch
+/// is cut where it is narrow. inputs: concrete type of each graph input. Errors: budget_exceeded when no head fits,
+/// those of planning.
+GraphCut cut_graph(const Graph& graph, std::span<const TensorType> inputs, const EdgeExecutionConfig& config = {});
+
 /// What one stage of reaching an endpoint found.
 struct DoctorStep {
   std::string name;  ///< `address`, `DNS`, `TCP`, `TLS`, `HTTP`, `auth`, `version`

@@ -43,9 +43,9 @@ class EdgeExecutionConfig:
     """What one execution on this machine may take, what is kept between executions, and who else may run it.
 
     max_memory_mb: megabytes (10^6 bytes), checked before anything is allocated; 0 means that nothing runs here.
-    max_execution_time: seconds; predicted longer goes elsewhere, an overrun is stopped. enable_compression: of saved and
-    cached packages. enable_caching: off, nothing is ever found again. cache_size_mb: bound of the compiled circuits
-    that are kept, and again of results. cache_folder: compiled circuits shared by processes; empty: this process alone.
+    max_execution_time: seconds; predicted longer goes elsewhere, an overrun is stopped. enable_compression: of saved
+    and cached packages. enable_caching: off, nothing is ever found again. cache_size_mb: bound of the compiled circuits
+    kept, and again of results. cache_folder: compiled circuits shared by processes; empty: this process alone.
     threads: 0 takes the process's budget. max_cuts: of gates and wires, to run in pieces what does not fit whole.
     fallback_to_cloud: what does not fit here is run at cloud_endpoint (`https://host:port` of a `skerry serve`) within
     cloud_timeout seconds, repetitions included. cloud_api_key: a bearer token. cloud_authorities: PEM of who signs the
@@ -77,7 +77,11 @@ class EdgeExecutionConfig:
                 continue
             value = getattr(self, one.name)
             try:
-                setattr(native, one.name, os.fspath(value) if isinstance(value, os.PathLike) else "" if value is None else value)
+                setattr(
+                    native,
+                    one.name,
+                    os.fspath(value) if isinstance(value, os.PathLike) else "" if value is None else value,
+                )
             except TypeError as error:
                 raise InvalidArgument(f"{one.name} is {value!r}", one.name, f"give a {one.type}") from error
         native.validate()

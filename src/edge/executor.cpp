@@ -215,7 +215,7 @@ Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& c
                                 const Placement& placement) {
   switch (method) {
     case ExecutionMethod::edge:
-      return run_here(circuit.circuit, options, circuit.estimated_bytes);
+      return run_here(circuit.circuit, options, placement.considered[0].peak_bytes);
     case ExecutionMethod::cloud: {
       double seconds = 0.0;
       for (const PlaceReport& place : placement.considered) seconds = std::max(seconds, place.seconds);

@@ -170,6 +170,15 @@ TEST(Placement, PredictedTimeBeyondTheLimitIsRefusedWithBothNumbers) {
   EXPECT_NE(std::string(error.what()).find("max_execution_time allows 20.0 ms"), std::string::npos) << error.what();
 }
 
+TEST(Placement, WhatTakesTooLongIsCutToo) {
+  const EdgeExecutionConfig config{.max_memory_mb = 64.0, .max_execution_time = 1e-4};
+  const auto split = find_split(clustered(), config);
+  ASSERT_TRUE(split) << split.error();
+  EXPECT_EQ((*split)->report.pieces.size(), 2U);
+  const auto none = find_split(tangled(10, 12), config);
+  EXPECT_FALSE(none);
+}
+
 TEST(Placement, ParametersAreBoundInPiecesToo) {
   Edge edge({.max_memory_mb = kSixteenWires});
   Circuit circuit = clustered();

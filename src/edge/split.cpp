@@ -84,6 +84,10 @@ Expected<std::shared_ptr<const Split>> find_split(const Circuit& circuit, const 
       continue;
     }
     cut::Pieces pieces = pieces_of(split->straight.circuit, *cuts, values);
+    if (pieces.circuits.size() < 2) {
+      reason = "one piece fits, but takes too long";
+      continue;
+    }
     if (best && pieces.terms() >= best->terms()) continue;
     best = std::move(pieces);
     split->cuts = *cuts;
@@ -91,8 +95,7 @@ Expected<std::shared_ptr<const Split>> find_split(const Circuit& circuit, const 
   if (!best && config.fallback_to_cloud && !config.cloud_endpoint.empty() && most >= 2) {
     best = pieces_of(split->straight.circuit, {}, values);  // what is too wide goes to the endpoint, the rest stays
   }
-  if (!best) return Unexpected{reason};
-  if (best->circuits.size() < 2) return Unexpected{reason.empty() ? "its gates join all wires" : reason};
+  if (!best || best->circuits.size() < 2) return Unexpected{reason};
   price_pieces(*split, *best, config);
   return std::shared_ptr<const Split>(std::move(split));
 }

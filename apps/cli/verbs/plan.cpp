@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/output.hpp"
+#include "cli/placing.hpp"
 #include "cli/programs.hpp"
 #include "cli/verb.hpp"
 
@@ -13,27 +14,50 @@ namespace {
 struct Flags {
   ProgramFlags program;
   InputFlags input;
+  PlacingFlags placing;
   std::uint64_t shots = 1024;
 };
 
-int show(const Context& context, const Plan& plan, const std::string& refusal) {
+// Where edge execution would run the circuit, when limits or an endpoint make that a question.
+std::optional<edge::Placement> place(const Flags& flags, const Context& context, const Circuit& circuit,
+                                     const RunOptions& options) {
+  const bool is_limited = options.limits.max_memory_bytes || options.limits.max_execution_time;
+  if (options.noise != nullptr || (!is_limited && flags.placing.endpoint.empty())) return std::nullopt;
+  const edge::EdgeExecutionConfig config = flags.placing.config(context.settings);
+  const auto compiler = std::make_shared<edge::CircuitCompiler>(config);
+  return edge::EdgeExecutor(config, compiler)
+      .place(compiler->compile_circuit(circuit), {.parameters = options.parameters,
+                                                  .named_parameters = options.named_parameters,
+                                                  .initial_state = std::nullopt,
+                                                  .shots = options.shots,
+                                                  .seed = options.seed,
+                                                  .observables = {},
+                                                  .control = {}});
+}
+
+int show(const Context& context, const Plan& plan, const std::string& refusal,
+         const std::optional<edge::Placement>& placement) {
+  const bool is_possible = refusal.empty() || (placement && placement->refusal.empty());
   if (context.json) {
     auto object = plan_json(plan);
-    object["ok"] = refusal.empty();
+    object["ok"] = is_possible;
+    if (placement) object["placement"] = placement_json(*placement);
     object["fits"] = refusal.empty();
     if (!refusal.empty()) object["refusal"] = refusal;
     print_json(object);
   } else {
     std::fputs(plan.explain().c_str(), stdout);
     if (!refusal.empty()) std::printf("  would be refused: %s\n", refusal.c_str());
+    if (placement) std::fputs(placement->explain().c_str(), stdout);
   }
-  return refusal.empty() ? 0 : error_info(ErrorCode::budget_exceeded).exit_code;
+  return is_possible ? 0 : error_info(ErrorCode::budget_exceeded).exit_code;
 }
 
 Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
+  flags->placing.declare(command);
   add_count(command, "--shots", flags->shots, "Samples of a circuit; 1024 when left out");
   return [flags](Context& context) {
     const Program program = flags->program.load();
@@ -44,10 +68,10 @@ Action declare(CLI::App& command) {
       flags->input.apply(options);
       std::string refusal;
       const Plan report = plan(*circuit, options, &refusal);
-      return show(context, report, refusal);
+      return show(context, report, refusal, place(*flags, context, *circuit, options));
     }
     const Graph& graph = std::get<Graph>(program);
-    return show(context, plan(graph, flags->input.types(graph), context.settings.limits()), {});
+    return show(context, plan(graph, flags->input.types(graph), context.settings.limits()), {}, std::nullopt);
   };
 }
 
@@ -58,6 +82,7 @@ const Verb plan_verb = {
     "plan",
     "Tell what a run would take, where it would run and why",
     "skerry plan big.qasm --max-memory-mb 512\n"
+    "skerry plan big.qasm --max-memory-mb 64 --cloud-endpoint http://127.0.0.1:8000\n"
     "skerry plan model.onnx --shape x=1,3,224,224 --json\n",
     true,
     declare,

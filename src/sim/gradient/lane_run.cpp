@@ -81,10 +81,20 @@ kernels::LaneSum<T> lane_sum(std::span<const Observable> observables, std::span<
   return sum;
 }
 
+namespace {
+
+/// Of the gates of all rows that are bound at once.
+std::uint64_t matrix_bytes(const GateTape& tape) noexcept {
+  const std::uint64_t rows = tape.layout.is_batch ? std::uint64_t{1} << tape.layout.lane_bits : 1;
+  return rows * tape.matrix_entries * sizeof(std::complex<double>);
+}
+
+}  // namespace
+
 template <class T>
 std::uint64_t LaneRun<T>::bytes(const GateTape& tape, std::size_t bras) noexcept {
   const std::uint64_t state = sizeof(T) * 2 << (tape.vector_wires + tape.layout.lane_bits);
-  return state * (1 + bras) + segment_numbers(tape) * sizeof(T);
+  return state * (1 + bras) + segment_numbers(tape) * sizeof(T) + matrix_bytes(tape);
 }
 
 template <class T>
@@ -96,6 +106,7 @@ LaneRun<T>::LaneRun(const Circuit& circuit, const GateTape& tape, std::size_t br
     states_.push_back(base::Buffer::allocate_for<T>(numbers, budget, i == 0 ? "state vector" : "adjoint state"));
   coefficient_buffer_ =
       base::Buffer::allocate_for<T>(std::max<std::size_t>(segment_numbers(tape), 1), budget, "gate coefficients");
+  matrix_charge_ = base::Reservation(budget, matrix_bytes(tape), "matrices of the gates");
 }
 
 template <class T>

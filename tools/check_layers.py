@@ -70,6 +70,7 @@ DOOR = {
     "result.hpp": "sim",
     "plan.hpp": "plan",
     "session.hpp": "runtime",
+    "shot_stream.hpp": "runtime",
     "runtime.hpp": "runtime",
     "skerry.h": "engine",
     "skerry.hpp": "engine",

@@ -250,13 +250,18 @@ def test_every_shot_is_written_to_a_file_as_text_or_as_an_array(tmp_path: Path) 
 
 def test_a_state_that_does_not_fit_is_kept_on_disk(tmp_path: Path) -> None:
     file = CIRCUITS / "grid_rand_20.qasm"
-    flags = ("--observable", "Z0 Z1", "--precision", "single", "--max-memory-mb", "4", "--json")
-    assert programs.run("run", file, *flags).code == 4
-    disk = programs.ok("run", file, *flags, "--disk", tmp_path, "--checkpoint").json()
-    memory = programs.ok("run", file, "--observable", "Z0 Z1", "--json").json()
-    assert abs(disk["expectations"][0] - memory["expectations"][0]) < 1e-5
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    shots = ("--shots", "200", "--seed", "3", "--precision", "single", "--json")
+    small = (*shots, "--max-memory-mb", "4")
+    assert programs.run("run", file, *small).code == 4
+    disk = programs.ok("run", file, *small, "--disk", folder, "--checkpoint").json()
+    memory = programs.ok("run", file, *shots).json()
+    # Other sweeps round otherwise; a shot that falls on a boundary may move.
+    outcomes = memory["counts"].keys() | disk["counts"].keys()
+    assert sum(abs(memory["counts"].get(o, 0) - disk["counts"].get(o, 0)) for o in outcomes) <= 4
     assert disk["peak_bytes"] <= 4_000_000
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_gradients_are_told_by_parameter(tmp_path: Path) -> None:

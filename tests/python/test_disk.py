@@ -166,4 +166,4 @@ def test_a_stream_refuses_what_is_no_shot() -> None:
     with pytest.raises(skerry.InvalidArgument, match="shots"):
         skerry.stream(Circuit(2), shots=10, chunk=0)
     with pytest.raises(skerry.InvalidArgument, match="batch"):
-        skerry.stream(Circuit(2), shots=10, params=[[]])  # type: ignore[arg-type]
+        skerry.stream(Circuit(2), shots=10, params=[[]])  # type: ignore[list-item]

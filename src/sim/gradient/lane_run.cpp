@@ -35,6 +35,27 @@ std::size_t segment_numbers(const GateTape& tape) {
 
 }  // namespace
 
+/// Weights at most, and vectors so few that adding them up once costs less than one batch.
+constexpr std::size_t kMaxWeights = std::size_t{1} << 18;
+
+/// Sums of the terms of each flip at each vector; every lane has the same.
+template <class T>
+void add_weights(kernels::LaneSum<T>& sum, int vector_wires) {
+  const std::size_t vectors = std::size_t{1} << vector_wires;
+  if (sum.flips.size() * vectors * 2 > kMaxWeights) return;
+  sum.weights.resize(sum.flips.size() * vectors * 2);
+  T* weights = sum.weights.data();
+  for (const kernels::LaneFlip& flip : sum.flips) {
+    for (std::size_t u = 0; u < vectors; ++u, weights += 2) {
+      for (std::uint32_t t = flip.first; t < flip.first + flip.count; ++t) {
+        const kernels::LaneTerm& term = sum.terms[t];
+        const T coefficient = sum.lanes[term.vector];
+        weights[term.is_imaginary ? 1 : 0] += (std::popcount(u & term.z) & 1) != 0 ? -coefficient : coefficient;
+      }
+    }
+  }
+}
+
 template <class T>
 kernels::LaneSum<T> lane_sum(std::span<const Observable> observables, std::span<const double> weights,
                              const GateTape& tape) {
@@ -78,6 +99,7 @@ kernels::LaneSum<T> lane_sum(std::span<const Observable> observables, std::span<
         if ((std::popcount(it->first.x & it->first.z) & 1) == imaginary) add(it->first, it->second);
     first = last;
   }
+  if (tape.layout.is_batch) add_weights(sum, tape.vector_wires);
   return sum;
 }
 

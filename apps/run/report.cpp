@@ -11,7 +11,7 @@
 namespace skerry::device {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -36,7 +36,7 @@ std::string number(double value) {
 }
 
 std::string report_json(const RunReport& report) {
-  return "\"method\":" + quoted(report.method) + ",\"threads\":" + std::to_string(report.threads) +
+  return "\"method\":" + in_quotes(report.method) + ",\"threads\":" + std::to_string(report.threads) +
          ",\"seconds\":" + number(report.seconds) + ",\"predicted_seconds\":" + number(report.predicted_seconds) +
          ",\"peak_bytes\":" + std::to_string(report.peak_bytes) +
          ",\"predicted_bytes\":" + std::to_string(report.predicted_bytes) +
@@ -63,7 +63,7 @@ std::string json(const Result& result) {
   if (result.counts.size() > 0) {
     out += ",\"counts\":{";
     for (std::size_t i = 0; i < result.counts.size(); ++i) {
-      out += (i == 0 ? "" : ",") + quoted(result.counts.text(i)) + ":" + std::to_string(result.counts.times(i));
+      out += (i == 0 ? "" : ",") + in_quotes(result.counts.text(i)) + ":" + std::to_string(result.counts.times(i));
     }
     out += "}";
   }
@@ -71,7 +71,7 @@ std::string json(const Result& result) {
     out += ",\"tensors\":{";
     for (std::size_t i = 0; i < result.tensors.size(); ++i) {
       const auto& [name, tensor] = result.tensors[i];
-      out += (i == 0 ? "" : ",") + quoted(name) + ":{\"dtype\":" + quoted(dtype_name(tensor.dtype())) +
+      out += (i == 0 ? "" : ",") + in_quotes(name) + ":{\"dtype\":" + in_quotes(dtype_name(tensor.dtype())) +
              ",\"shape\":" + tensor.shape().text() + "}";
     }
     out += "}";
@@ -80,9 +80,9 @@ std::string json(const Result& result) {
 }
 
 std::string json(const Error& error) {
-  return "{\"ok\":false,\"error\":{\"code\":" + quoted(error_info(error.code()).name) +
-         ",\"message\":" + quoted(error.message()) + ",\"where\":" + quoted(error.where()) +
-         ",\"hint\":" + quoted(error.hint()) +
+  return "{\"ok\":false,\"error\":{\"code\":" + in_quotes(error_info(error.code()).name) +
+         ",\"message\":" + in_quotes(error.message()) + ",\"where\":" + in_quotes(error.where()) +
+         ",\"hint\":" + in_quotes(error.hint()) +
          "},\"process_peak_bytes\":" + std::to_string(base::peak_resident_bytes()) + "}\n";
 }
 

@@ -244,10 +244,10 @@ def stream(
     >>> 99_000 < ones < 101_000
     True
     """
-    program = _program(program)
-    if isinstance(program, Model):
+    circuit = _program(program)
+    if isinstance(circuit, Model):
         raise InvalidArgument("a model has no shots", "program", "give a circuit")
     options = _circuit_options(shots=shots, **keywords)
     if spread(options, params) is not None:
         raise InvalidArgument("a batch of parameters", "params", "stream one row after the other")
-    return ShotStream(program, options, chunk, progress)
+    return ShotStream(circuit, options, chunk, progress)

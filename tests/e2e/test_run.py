@@ -232,3 +232,62 @@ def test_a_noisy_stabilizer_circuit_gives_counts_of_events() -> None:
     assert again["detectors"] == answer["detectors"]
     refused = programs.run("run", file, "--exact")
     assert refused.code == 2 and "counts of events alone" in refused.err
+
+
+def test_every_shot_is_written_to_a_file_as_text_or_as_an_array(tmp_path: Path) -> None:
+    text, array = tmp_path / "shots.txt", tmp_path / "shots.npy"
+    for file in (text, array):
+        programs.ok("run", BELL, "--shots", "70000", "--seed", "5", "--memory", file)
+    lines = text.read_text().splitlines()
+    assert len(lines) == 70000
+    assert set(lines) == {"00", "11"}
+    shots = np.load(array)
+    assert shots.shape == (70000, 1)
+    assert [int(line, 2) for line in lines] == shots[:, 0].tolist()
+    counts = programs.ok("run", BELL, "--shots", "70000", "--seed", "5", "--json").json()["counts"]
+    assert counts["11"] == lines.count("11")
+
+
+def test_a_state_that_does_not_fit_is_kept_on_disk(tmp_path: Path) -> None:
+    file = CIRCUITS / "grid_rand_20.qasm"
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    shots = ("--shots", "200", "--seed", "3", "--precision", "single", "--json")
+    small = (*shots, "--max-memory-mb", "4")
+    assert programs.run("run", file, *small).code == 4
+    disk = programs.ok("run", file, *small, "--disk", folder, "--checkpoint").json()
+    memory = programs.ok("run", file, *shots).json()
+    # Other sweeps round otherwise; a shot that falls on a boundary may move.
+    outcomes = memory["counts"].keys() | disk["counts"].keys()
+    assert sum(abs(memory["counts"].get(o, 0) - disk["counts"].get(o, 0)) for o in outcomes) <= 4
+    assert disk["peak_bytes"] <= 4_000_000
+    assert list(folder.iterdir()) == []
+
+
+def test_gradients_are_told_by_parameter(tmp_path: Path) -> None:
+    file = tmp_path / "ansatz.qasm"
+    file.write_text(
+        'OPENQASM 3.0; include "stdgates.inc"; input float theta; input float phi; qubit[2] q;'
+        "rx(theta) q[0]; ry(2*theta - phi/2) q[1]; cx q[0], q[1]; rx(phi) q[1];"
+    )
+    flags = ("--param", "theta=0.3", "--param", "phi=0.2", "--observable", "Z0", "--observable", "X1")
+    answer = programs.ok("run", file, *flags, "--gradient", "adjoint", "--json").json()
+    assert answer["gradients"][0].keys() == {"theta", "phi"}
+    step = 1e-5
+    for name, other in (("theta", "phi=0.2"), ("phi", "theta=0.3")):
+        at = {"theta": 0.3, "phi": 0.2}[name]
+        values = [
+            programs.ok(
+                "run",
+                file,
+                *("--param", f"{name}={at + shift}", "--param", other),
+                *("--observable", "Z0", "--observable", "X1", "--json"),
+            ).json()["expectations"]
+            for shift in (-step, step)
+        ]
+        for o in range(2):
+            slope = (values[1][o] - values[0][o]) / (2 * step)
+            assert abs(answer["gradients"][o][name] - slope) < 1e-8
+    text = programs.ok("run", file, *flags, "--gradient", "parameter_shift").out
+    assert "d/d theta" in text
+    assert programs.run("run", file, *flags[:4], "--gradient", "adjoint").code == 2

@@ -8,7 +8,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = [DOCS / "ecosystem.md", DOCS / "edge.md", DOCS / "gradients.md"]
+PAGES = [DOCS / name for name in ("ecosystem.md", "edge.md", "gradients.md", "state-vectors.md")]
 # Libraries that are too large for the usual environment; `./dev test ecosystem` has them.
 LARGE = ["cirq"]
 

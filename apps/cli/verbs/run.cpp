@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <skerry/gradient.hpp>
 #include <utility>
 
 #include "base/file.hpp"
@@ -28,6 +29,7 @@ struct Flags {
   std::string memory;  ///< file for each shot's bits
   std::string disk;    ///< folder for a state vector
   bool checkpoint = false;
+  std::string gradient;  ///< method; empty: none
 
   // What the other kind of program alone understands is refused, not overlooked.
   void check(const Program& program) const {
@@ -46,6 +48,7 @@ struct Flags {
     refuse(!memory.empty(), "--memory", kNoCircuit);
     refuse(!disk.empty(), "--disk", kNoCircuit);
     refuse(checkpoint, "--checkpoint", kNoCircuit);
+    refuse(!gradient.empty(), "--gradient", kNoCircuit);
     refuse(!observables.empty(), "--observable", kNoCircuit);
   }
 };
@@ -112,13 +115,43 @@ RunOptions circuit_options(const Circuit& circuit, const Flags& flags, const Con
   return options;
 }
 
+/// Values of the observables and their derivatives by each parameter.
+void print_gradient(const Circuit& circuit, const Flags& flags, const Context& context, const RunControl& control) {
+  const RunOptions options = circuit_options(circuit, flags, context, control);
+  const GradientMethod method = gradient_method(flags.gradient);
+  if (flags.observables.empty() || flags.shots != 0) {
+    throw Error(ErrorCode::invalid_argument, "a gradient is that of exact expectation values", "--gradient",
+                "give --observable, without --shots");
+  }
+  const GradientProgram program(circuit, options.observables, options.precision);
+  const auto found = program.value_and_grad(parameter_values(circuit, options), method, options.limits);
+  const auto& parameters = circuit.parameters();
+  const auto derivative = [&](std::size_t o, std::size_t p) { return found.derivatives[o * parameters.size() + p]; };
+  if (context.json) {
+    nlohmann::json gradients = nlohmann::json::array();
+    for (std::size_t o = 0; o < found.values.size(); ++o) {
+      gradients.push_back(nlohmann::json::object());
+      for (std::size_t p = 0; p < parameters.size(); ++p) gradients[o][parameters[p].name] = derivative(o, p);
+    }
+    return print_json({{"ok", true}, {"expectations", found.values}, {"gradients", std::move(gradients)}});
+  }
+  for (std::size_t o = 0; o < found.values.size(); ++o) {
+    std::printf("expectation %.12g\n", found.values[o]);
+    for (std::size_t p = 0; p < parameters.size(); ++p)
+      std::printf("  d/d %s %.12g\n", parameters[p].name.c_str(), derivative(o, p));
+  }
+}
+
 void stream_memory(const Circuit& circuit, const Flags& flags, const Context& context, const RunControl& control) {
   const RunOptions options = circuit_options(circuit, flags, context, control);
   ShotStream stream = stream_shots(circuit, options);
   write_memory(stream, flags.memory);
   if (context.json)
-    return print_json(
-        {{"memory", flags.memory}, {"shots", options.shots}, {"bits", stream.bits()}, {"method", stream.method()}});
+    return print_json({{"ok", true},
+                       {"memory", flags.memory},
+                       {"shots", options.shots},
+                       {"bits", stream.bits()},
+                       {"method", stream.method()}});
   std::printf("%llu shots of %u bits in %s\n", static_cast<unsigned long long>(options.shots), stream.bits(),
               flags.memory.c_str());
 }
@@ -168,6 +201,7 @@ void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Conte
   refuse(!flags.memory.empty(), "--memory");
   refuse(!flags.disk.empty(), "--disk");
   refuse(flags.checkpoint, "--checkpoint");
+  refuse(!flags.gradient.empty(), "--gradient");
   refuse(!flags.observables.empty(), "--observable");
   refuse(!flags.outputs.empty(), "--output");
   refuse(!flags.input.parameters.empty(), "--param");
@@ -199,6 +233,10 @@ Action declare(CLI::App& command) {
       ->type_name("SUM")
       ->allow_extra_args(false);
   command
+      .add_option("--gradient", flags->gradient,
+                  "Derivatives of each --observable by each parameter: adjoint, parameter_shift or finite_difference")
+      ->type_name("METHOD");
+  command
       .add_option("--memory", flags->memory,
                   "Write each shot's bits to this file and nothing else, in constant memory: a line each, or an array "
                   "if it ends in .npy")
@@ -222,6 +260,10 @@ Action declare(CLI::App& command) {
     flags->check(program);
     const auto* circuit = std::get_if<Circuit>(&program);
     const RunControl control = interruptible.control();
+    if (circuit != nullptr && !flags->gradient.empty()) {
+      print_gradient(*circuit, *flags, context, control);
+      return 0;
+    }
     if (circuit != nullptr && !flags->memory.empty()) {
       stream_memory(*circuit, *flags, context, control);
       return 0;

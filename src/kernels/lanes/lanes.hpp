@@ -93,6 +93,9 @@ struct LaneSum {
   std::vector<LaneFlip> flips;
   std::vector<LaneTerm> terms;
   std::vector<T> lanes;
+  /// w(u) of each flip and vector where all lanes have the same: sum of the real terms, sum of the imaginary ones.
+  /// Empty where they differ or there are too many; then lane_pauli adds the terms up for each vector.
+  std::vector<T> weights;
 };
 
 /// out = O in for vectors [begin, end), unless out.data is null; adds Re(conj(in) * O in) of each lane to value[0 ..

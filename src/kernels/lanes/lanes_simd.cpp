@@ -279,8 +279,40 @@ void add_flip(LaneView<T> in, const LaneSum<T>& sum, const LaneFlip& flip, T* to
   }
 }
 
+/// pauli() for its value alone, with the weights of a LaneSum. What a string takes from u to u ^ flip and what it takes
+/// back have the same real part, so one of both is enough.
+template <class T>
+void pauli_value(LaneView<T> in, const LaneSum<T>& sum, double* value, std::size_t begin, std::size_t end) {
+  const typename Lane<T>::D d;
+  const std::size_t lanes = Lane<T>::count(), stride = 2 * lanes;
+  for (std::size_t first = begin; first < end; first += kShort) {
+    const std::size_t stop = first + kShort < end ? first + kShort : end;
+    for (std::size_t f = 0; f < sum.flips.size(); ++f) {
+      const LaneFlip& flip = sum.flips[f];
+      const T* weights = sum.weights.data() + f * in.vectors() * 2;
+      const bool is_real = !sum.terms[flip.first + flip.count - 1].is_imaginary;
+      const std::uint64_t top = std::bit_floor(flip.flip);
+      auto energy = hn::Zero(d), turned = hn::Zero(d);
+      for (std::size_t u = first; u < stop; ++u) {
+        if ((u & top) != 0) continue;
+        const Complex<T> x = load(in.data + u * stride), y = load(in.data + (u ^ flip.flip) * stride);
+        const auto even = hn::MulAdd(y.im, x.im, hn::Mul(y.re, x.re));
+        energy = hn::MulAdd(hn::Set(d, weights[2 * u]), even, energy);
+        if (is_real) continue;
+        const auto odd = hn::NegMulAdd(y.re, x.im, hn::Mul(y.im, x.re));
+        turned = hn::MulAdd(hn::Set(d, weights[2 * u + 1]), odd, turned);
+      }
+      HWY_ALIGN T parts[HWY_MAX_BYTES / sizeof(T)];
+      hn::Store(hn::Add(energy, turned), d, parts);
+      const double twice = top != 0 ? 2.0 : 1.0;
+      for (std::size_t lane = 0; lane < lanes; ++lane) value[lane] += twice * static_cast<double>(parts[lane]);
+    }
+  }
+}
+
 template <class T>
 void pauli(LaneView<T> in, LaneView<T> out, const LaneSum<T>& sum, double* value, std::size_t begin, std::size_t end) {
+  if (out.data == nullptr && !sum.weights.empty()) return pauli_value(in, sum, value, begin, end);
   const typename Lane<T>::D d;
   const std::size_t lanes = Lane<T>::count(), stride = 2 * lanes;
   HWY_ALIGN T totals[kShort * 2 * (HWY_MAX_BYTES / sizeof(T))];

@@ -324,6 +324,19 @@ TEST(GradientProgram, FisherInformationInLittleMemoryIsTheSame) {
   EXPECT_THROW(program.fisher_information(parameters, tight), Error);
 }
 
+TEST(GradientProgram, TheMatricesOfManyGatesAreChargedToTheBudget) {
+  Circuit circuit(4);
+  for (int p = 0; p < 2000; ++p) circuit.rx(circuit.parameter("p" + std::to_string(p)), 0).rzz(0.1, 0, 1 + p % 3);
+  const GradientProgram program(circuit, {Observable::parse("Z0", 4)});
+  const std::vector<double> parameters(2000, 0.1);
+  Limits limits;
+  limits.max_memory_bytes = std::uint64_t{8} << 20;
+  EXPECT_NO_THROW((void)program.value_and_grad(parameters, GradientMethod::adjoint, limits));
+  // Enough for the states, a few KiB; less than 4000 matrices take.
+  limits.max_memory_bytes = std::uint64_t{64} << 10;
+  EXPECT_THROW((void)program.value_and_grad(parameters, GradientMethod::adjoint, limits), Error);
+}
+
 TEST(GradientProgram, UnitariesOfAnySizeAreWalkedBack) {
   Maker maker(4);
   Circuit circuit(5);

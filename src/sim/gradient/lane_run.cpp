@@ -35,6 +35,27 @@ std::size_t segment_numbers(const GateTape& tape) {
 
 }  // namespace
 
+/// Weights at most, and vectors so few that adding them up once costs less than one batch.
+constexpr std::size_t kMaxWeights = std::size_t{1} << 18;
+
+/// Sums of the terms of each flip at each vector; every lane has the same.
+template <class T>
+void add_weights(kernels::LaneSum<T>& sum, int vector_wires) {
+  const std::size_t vectors = std::size_t{1} << vector_wires;
+  if (sum.flips.size() * vectors * 2 > kMaxWeights) return;
+  sum.weights.resize(sum.flips.size() * vectors * 2);
+  T* weights = sum.weights.data();
+  for (const kernels::LaneFlip& flip : sum.flips) {
+    for (std::size_t u = 0; u < vectors; ++u, weights += 2) {
+      for (std::uint32_t t = flip.first; t < flip.first + flip.count; ++t) {
+        const kernels::LaneTerm& term = sum.terms[t];
+        const T coefficient = sum.lanes[term.vector];
+        weights[term.is_imaginary ? 1 : 0] += (std::popcount(u & term.z) & 1) != 0 ? -coefficient : coefficient;
+      }
+    }
+  }
+}
+
 template <class T>
 kernels::LaneSum<T> lane_sum(std::span<const Observable> observables, std::span<const double> weights,
                              const GateTape& tape) {
@@ -78,13 +99,24 @@ kernels::LaneSum<T> lane_sum(std::span<const Observable> observables, std::span<
         if ((std::popcount(it->first.x & it->first.z) & 1) == imaginary) add(it->first, it->second);
     first = last;
   }
+  if (tape.layout.is_batch) add_weights(sum, tape.vector_wires);
   return sum;
 }
+
+namespace {
+
+/// Of the gates of all rows that are bound at once.
+std::uint64_t matrix_bytes(const GateTape& tape) noexcept {
+  const std::uint64_t rows = tape.layout.is_batch ? std::uint64_t{1} << tape.layout.lane_bits : 1;
+  return rows * tape.matrix_entries * sizeof(std::complex<double>);
+}
+
+}  // namespace
 
 template <class T>
 std::uint64_t LaneRun<T>::bytes(const GateTape& tape, std::size_t bras) noexcept {
   const std::uint64_t state = sizeof(T) * 2 << (tape.vector_wires + tape.layout.lane_bits);
-  return state * (1 + bras) + segment_numbers(tape) * sizeof(T);
+  return state * (1 + bras) + segment_numbers(tape) * sizeof(T) + matrix_bytes(tape);
 }
 
 template <class T>
@@ -96,6 +128,7 @@ LaneRun<T>::LaneRun(const Circuit& circuit, const GateTape& tape, std::size_t br
     states_.push_back(base::Buffer::allocate_for<T>(numbers, budget, i == 0 ? "state vector" : "adjoint state"));
   coefficient_buffer_ =
       base::Buffer::allocate_for<T>(std::max<std::size_t>(segment_numbers(tape), 1), budget, "gate coefficients");
+  matrix_charge_ = base::Reservation(budget, matrix_bytes(tape), "matrices of the gates");
 }
 
 template <class T>

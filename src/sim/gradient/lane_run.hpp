@@ -76,6 +76,7 @@ class LaneRun {
   std::vector<std::size_t> coefficient_at_;  ///< of the nodes of the segment at hand
   std::vector<std::size_t> moment_at_;
   std::size_t moment_count_ = 0;  ///< of the segment, all bras and rows
+  base::Reservation matrix_charge_;
   std::vector<Complex> matrices_, moments_;
   std::vector<double> slots_, cosines_, sines_;
   std::size_t width_ = 0, rows_ = 1;

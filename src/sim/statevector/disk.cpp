@@ -9,7 +9,6 @@
 #include "base/file.hpp"
 #include "base/hash.hpp"
 #include "base/threads.hpp"
-#include "ir/text/text.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -154,13 +153,21 @@ void run_on_disk(DiskState& disk, const Segment& segment, const GateList& gates,
   }
 }
 
-std::string disk_key(const Circuit& circuit, std::span<const Scalar> parameters, std::span<const Segment> segments,
-                     std::size_t bytes_per_number) {
-  std::string text = ir::print(circuit);
+std::string disk_key(const Circuit& circuit, const Code& code, std::span<const Segment> segments,
+                     const ParamValue& value, std::size_t bytes_per_number) {
+  std::string text;
   const auto add = [&text](const auto& number) { text.append(reinterpret_cast<const char*>(&number), sizeof(number)); };
-  for (const Scalar& parameter : parameters) add(parameter.as_real());
   add(bytes_per_number);
+  add(code.wires);
+  std::vector<std::complex<double>> matrix;
   for (const Segment& segment : segments) {
+    const GateList gates = segment.list(circuit, code);
+    for (std::size_t i = 0; i < segment.gates.size(); ++i) {
+      gate_matrix(gates, i, value, matrix);
+      add(gates.controls(i));
+      for (const int target : gates.targets(i)) add(target);
+      for (const auto& entry : matrix) add(entry);
+    }
     add(segment.plan.shape.lane_bits);
     add(segment.plan.shape.slot_bits);
     for (const WindowPass& pass : segment.passes) add(pass.window);

@@ -66,8 +66,8 @@ template <class T>
 void run_on_disk(DiskState& disk, const Segment& segment, const GateList& gates, const ParamValue& value,
                  kernels::SweepScratch<T>& scratch, const RunControl& control);
 
-/// A name for a run: its gates, parameters, precision and the passes they are done in.
-std::string disk_key(const Circuit& circuit, std::span<const Scalar> parameters, std::span<const Segment> segments,
-                     std::size_t bytes_per_number);
+/// A name for the way to a state: its gates with their numbers, precision and the passes they are done in.
+std::string disk_key(const Circuit& circuit, const Code& code, std::span<const Segment> segments,
+                     const ParamValue& value, std::size_t bytes_per_number);
 
 }  // namespace skerry::sim

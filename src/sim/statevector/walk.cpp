@@ -37,9 +37,9 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
       request_(request),
       budget_(resources.memory),
       control_(resources.control),
-      unit_(circuit, request.code, parameters),
+      unit_(circuit, request.code, std::move(parameters)),
       expectations_(request.observables.size()) {
-  allocate_state(parameters);
+  allocate_state();
   scratch_ = kernels::SweepScratch<T>(request.scratch_numbers(), request.scratch_threads(), budget_);
   bound_.resize(request.segments.size());
   for (std::uint32_t i = 0; i < request.slots; ++i) {
@@ -58,14 +58,18 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
 }
 
 template <class T>
-void Walk<T>::allocate_state(std::span<const Scalar> parameters) {
+void Walk<T>::allocate_state() {
   if (!request_.disk) {
     state_ = base::Buffer::allocate(request_.state_bytes(), budget_, "state vector");
     return;
   }
   disk_charge_ = base::Reservation(budget_, request_.disk->resident_bytes, "pages of a state vector on disk");
-  const std::string key =
-      request_.disk->checkpoint ? disk_key(circuit_, parameters, request_.segments, sizeof(T)) : std::string();
+  std::string key;
+  if (request_.disk->checkpoint) {
+    const Classical classical = unit_.initial(request_.classical_bits);
+    const auto value = [&](ExprId expr) { return unit_.evaluate(expr, classical).as_real(); };
+    key = disk_key(circuit_, request_.code, request_.segments, value, sizeof(T));
+  }
   disk_ = std::make_unique<DiskState>(*request_.disk, request_.state_bytes(), key);
 }
 

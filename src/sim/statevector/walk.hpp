@@ -69,7 +69,7 @@ class Walk {
     return {disk_ ? reinterpret_cast<Amplitude*>(disk_->current()) : state_.template as<Amplitude>().data(),
             request_.code.wires};
   }
-  void allocate_state(std::span<const Scalar> parameters);
+  void allocate_state();
   void start_state();
   void load_initial_state();
   void copy_state(const base::Buffer& from, base::Buffer& to);

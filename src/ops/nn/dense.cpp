@@ -94,11 +94,10 @@ void check_fused_end(TypeContext& context, std::size_t residual_input) {
   function_of(context.node);
   const TensorType* residual = optional_input(context, residual_input);
   if (residual == nullptr) return;
-  require_same(context, 0, residual_input);
   const TensorType& y = context.outputs[0];
-  if (!residual->shape || !y.shape) return;
-  bool fits = residual->shape->size() == y.shape->size();
-  for (std::size_t i = 0; fits && i < y.shape->size(); ++i) {
+  const bool known = residual->shape && y.shape;
+  bool fits = residual->dtype == y.dtype && (!known || residual->shape->size() == y.shape->size());
+  for (std::size_t i = 0; fits && known && i < y.shape->size(); ++i) {
     const Dim &a = (*residual->shape)[i], &b = (*y.shape)[i];
     fits = !a.is_known() || !b.is_known() || a.value == b.value;
   }

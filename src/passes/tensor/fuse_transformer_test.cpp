@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <skerry/compile.hpp>
 
@@ -135,6 +136,25 @@ TEST(FuseTransformer, PutsGeluBehindTheProductInBothItsForms) {
     EXPECT_EQ(after.node(0).text("activation", ""), exact ? "gelu" : "gelu_tanh");
     expect_same(before, after);
   }
+}
+
+TEST(FuseTransformer, ScalesADynamicallyQuantisedProductWhereItIsMade) {
+  Spelled model(5);
+  Node quantize{.op = "DynamicQuantizeLinear", .inputs = {model.x}};
+  const std::array<std::string, 3> names = {"q", "scale", "zero"};
+  const auto parts = model.graph.node(model.graph.add_node(std::move(quantize), names)).outputs;
+  Tensor weights(DType::i8, {kWidth, 8});
+  for (std::size_t i = 0; i < 96; ++i) weights.mutable_view().as<std::int8_t>()[i] = static_cast<std::int8_t>(37 * i);
+  const ValueId w = model.graph.add_constant("w", weights);
+  const ValueId sums = model.node("MatMulInteger", {parts[0], w, parts[2]});
+  const ValueId real = model.node("Cast", {sums}, {{"to", std::int64_t{1}}});
+  const ValueId scaled = model.node("Mul", {real, model.node("Mul", {parts[1], model.number(0.02F)})});
+  const Graph before = model.ending_with(model.node("Tanh", {model.node("Add", {scaled, model.weights({8})})}));
+  const Graph after = compiled(before);
+  ASSERT_EQ(operators(after),
+            (std::vector<std::string>{"DynamicQuantizeLinear", "com.microsoft.MatMulIntegerToFloat"}));
+  EXPECT_EQ(after.node(1).text("activation", ""), "tanh");
+  expect_same(before, after);
 }
 
 TEST(FuseTransformer, LeavesWhatOnlyLooksLikeIt) {

@@ -39,11 +39,44 @@ std::span<const float> constant_floats(const NodeTypes& types, std::size_t index
   return constant.dtype() == DType::f32 ? constant.as<float>() : std::span<const float>();
 }
 
+std::optional<PackedRight> packed_right(const Node& node) {
+  if (node.find("packed") == nullptr) return std::nullopt;
+  constexpr std::int64_t kMost = std::int64_t{1} << 31, kWidest = 1 << 10;
+  const auto extents = node.integers("packed");
+  const bool sane = extents.size() == 3 && extents[0] >= 0 && extents[0] <= kMost && extents[1] >= 0 &&
+                    extents[1] <= kMost && extents[2] > 0 && extents[2] <= kWidest;
+  if (!sane) refuse(node, "packed is not the depth, the columns and the tile of a right side");
+  const auto size = [&extents](std::size_t i) { return static_cast<std::size_t>(extents[i]); };
+  return PackedRight{size(0), size(1), size(2)};
+}
+
+void check_packed_right(const TypeContext& context) {
+  const auto packed = packed_right(context.node);
+  if (!packed) return;
+  const TensorType& type = input(context, 1);
+  const auto floats = kernels::packed_right_floats(packed->depth, packed->columns, packed->width);
+  const auto shape = type.static_shape();
+  if (type.dtype != DType::f32 || !shape || shape->rank() != 1 || static_cast<std::uint64_t>((*shape)[0]) != floats ||
+      context.constants[1] == nullptr)
+    refuse(context.node, "a right side packed into " + std::to_string(floats) + " floats is " + type.text());
+}
+
+std::shared_ptr<const kernels::ProductF32> prepared_product(const Node& node, const ProductShape& shape,
+                                                            const NodeTypes& types) {
+  const auto packed = packed_right(node);
+  const auto floats = constant_floats(types, 1);
+  if (packed) return std::make_shared<const kernels::ProductF32>(shape, floats, packed->width);
+  return std::make_shared<const kernels::ProductF32>(shape, floats);
+}
+
 void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DType result) {
   const Node& node = context.node;
+  const auto packed = packed_right(node);
+  check_packed_right(context);
   if (!require_rank(context, left, 1, Shape::kMaxRank) || !require_rank(context, right, 1, Shape::kMaxRank))
     return set_output(context, 0, result, std::nullopt);
   Dims a = *input(context, left).shape, b = *input(context, right).shape;
+  if (packed) b = {static_cast<std::int64_t>(packed->depth), static_cast<std::int64_t>(packed->columns)};
   const bool row_vector = a.size() == 1, column_vector = b.size() == 1;
   if (row_vector) a.insert(a.begin(), Dim(1));
   if (column_vector) b.emplace_back(1);
@@ -150,7 +183,8 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
                                     work};
 }
 
-Cost can_product_ref(const ProductShape& s, const NodeTypes& types) {
+Cost can_product_ref(const Node& node, const ProductShape& s, const NodeTypes& types) {
+  if (packed_right(node)) return Unexpected{"the weights are packed"};
   if (!kernels::Numbers::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   return scalar_steps(types, flops(s) / 2);
 }

@@ -20,6 +20,8 @@ using kernels::Rate;
 
 // Below this much work the provider's own overhead, and waking its threads, is what is measured.
 constexpr double kOnednnFlops = 5e6;
+// Scalar steps' worth of a product that is called and of a tile that is begun and ended: small ones are little else.
+constexpr double kStepsOfACall = 60.0, kStepsOfATile = 25.0;
 // A core's second-level cache; what is larger comes from memory.
 constexpr double kCachedBytes = 1 << 20;
 
@@ -179,7 +181,10 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
   // Packing reads and writes; a packed right side is still read once.
   auto work = moved(right_bytes * (packed ? 1 : 3));
   work.units = batch * (work.units + left_bytes);
+  const kernels::GemmTile tile = kernels::gemm_tile();
+  const auto tiles = static_cast<double>((s.rows / tile.rows + 1) * (s.columns / tile.columns + 1));
   return std::vector<kernels::Work>{{Rate::gemm_f32, batch * kernels::gemm_effective_flops(s.rows, s.columns, s.depth)},
+                                    {Rate::scalar, batch * (kStepsOfACall + kStepsOfATile * tiles)},
                                     work};
 }
 

@@ -21,6 +21,8 @@ class Packer {
       const Node& node = output_.node(id);
       if (node.op == "MatMul" || node.op == "Gemm") pack(id);
     }
+    // What kernels read elsewhere than at multiples of its size is copied once, not for every plan.
+    ops::align_constants(output_);
     return std::move(output_);
   }
 

@@ -37,6 +37,8 @@ class GraphExecutor {
 
  private:
   std::vector<Tensor> run_by_value(std::span<const TensorView> inputs, const RunControl& control);
+  void make_views();
+  void fill_views(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
   std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
 
   std::shared_ptr<const planning::GraphPlan> plan_;
@@ -44,8 +46,19 @@ class GraphExecutor {
   base::MemoryBudget budget_;
   base::Reservation weights_;
   base::Buffer arena_, scratch_;
-  std::vector<TensorView> input_views_;  ///< of the step being run; sized for the widest node
+  /// Views of all steps, one after the other, made once: a run only fills in where the caller's tensors are.
+  struct StepViews {
+    std::size_t first_input, first_output;
+  };
+  struct CallersView {
+    std::size_t at;  ///< in input_views_, or in output_views_
+    ValueId value;
+    bool is_input;
+  };
+  std::vector<TensorView> input_views_;
   std::vector<MutableTensorView> output_views_;
+  std::vector<StepViews> step_views_;
+  std::vector<CallersView> callers_views_;
 };
 
 /// The control of a run that starts now: the limits' time limit becomes a deadline.

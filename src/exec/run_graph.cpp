@@ -97,13 +97,38 @@ GraphExecutor::GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, co
   arena_ = base::Buffer::allocate(std::max<std::uint64_t>(plan_->arena_bytes, base::Buffer::kAlignment), budget_,
                                   "intermediate tensors");
   scratch_ = base::Buffer::allocate(plan_->scratch_bytes, budget_, "kernel scratch");
-  std::size_t most_inputs = 0, most_outputs = 0;
-  for (const Node& node : plan_->graph.nodes()) {
-    most_inputs = std::max(most_inputs, node.inputs.size());
-    most_outputs = std::max(most_outputs, node.outputs.size());
+  if (!plan_->by_value) make_views();
+}
+
+void GraphExecutor::make_views() {
+  const Graph& graph = plan_->graph;
+  const auto view_of = [&](ValueId id, std::size_t at, bool is_input) {
+    if (id == kNoValue) return MutableTensorView();
+    const TensorType& type = graph.value(id).type;
+    const Kind kind = plan_->placements[id].kind;
+    const bool callers = kind == Kind::input || kind == Kind::output;
+    if (callers) callers_views_.push_back({at, id, is_input});
+    return MutableTensorView(type.dtype, *type.static_shape(), callers ? nullptr : address(id, {}, {}));
+  };
+  for (const planning::Step& step : plan_->steps) {
+    const Node& node = graph.node(step.node);
+    step_views_.push_back({input_views_.size(), output_views_.size()});
+    for (const ValueId id : node.inputs) input_views_.emplace_back(view_of(id, input_views_.size(), true));
+    for (const ValueId id : node.outputs) output_views_.push_back(view_of(id, output_views_.size(), false));
   }
-  input_views_.resize(most_inputs);
-  output_views_.resize(most_outputs);
+}
+
+void GraphExecutor::fill_views(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {
+  for (const CallersView& view : callers_views_) {
+    std::byte* const data = address(view.value, inputs, outputs);
+    if (view.is_input) {
+      TensorView& to = input_views_[view.at];
+      to = TensorView(to.dtype(), to.shape(), data);
+    } else {
+      MutableTensorView& to = output_views_[view.at];
+      to = MutableTensorView(to.dtype(), to.shape(), data);
+    }
+  }
 }
 
 std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs,
@@ -180,20 +205,15 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   }
   check_views(graph, graph.inputs(), inputs, "input");
   check_views(graph, graph.outputs(), outputs, "output");
-  const auto view_of = [&](ValueId id) {
-    if (id == kNoValue) return MutableTensorView();
-    const TensorType& type = graph.value(id).type;
-    return MutableTensorView(type.dtype, *type.static_shape(), address(id, inputs, outputs));
-  };
+  fill_views(inputs, outputs);
   std::size_t done = 0;
   for (const planning::Step& step : plan_->steps) {
     const Node& node = graph.node(step.node);
     control.check(node.name);
     const base::TraceSpan step_span(node.op, "step");
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) input_views_[i] = view_of(node.inputs[i]);
-    for (std::size_t i = 0; i < node.outputs.size(); ++i) output_views_[i] = view_of(node.outputs[i]);
-    const std::span<const TensorView> in(input_views_.data(), node.inputs.size());
-    const std::span<const MutableTensorView> out(output_views_.data(), node.outputs.size());
+    const StepViews& views = step_views_[done];
+    const std::span<const TensorView> in(input_views_.data() + views.first_input, node.inputs.size());
+    const std::span<const MutableTensorView> out(output_views_.data() + views.first_output, node.outputs.size());
     if (step.circuit) {
       run_circuit_node(node, *step.circuit, in, out[0], budget_, control);
     } else {

@@ -41,8 +41,8 @@ struct WriteOptions {
   std::optional<SecretKey> key{};  ///< signs the index
 };
 
-/// When section hashes are checked: `automatic` checks everything up to 64 MiB and beyond that all but mapped weights,
-/// which are then checked by `full` (or `skerry verify`); the index is always checked.
+/// When section hashes are checked: `automatic` checks everything in files up to 2 MiB (64 MiB where a signer is
+/// trusted) and beyond that all but mapped weights, which are then checked by `full`; the index is always checked.
 enum class Check : std::uint8_t { automatic, full };
 
 struct ReadOptions {

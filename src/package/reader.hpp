@@ -47,7 +47,7 @@ class Container {
   std::uint64_t end_of_sections() const noexcept;
   void check_unpacked_bytes(std::uint64_t limit) const;
   void check_gaps() const;
-  void check_hashes(Check check) const;
+  void check_hashes(const ReadOptions& options) const;
 
   std::span<const std::byte> file_;
   Header header_;

@@ -15,7 +15,7 @@
 namespace skerry::planning {
 namespace {
 
-constexpr std::string_view kHeader = "skerry rates 1\n";
+constexpr std::string_view kHeader = "skerry rates 2\n";
 
 std::filesystem::path cache_path(int threads) {
   return base::cache_dir() / ("rates-" + base::machine().fingerprint() + "-" + std::to_string(threads) + ".txt");

@@ -139,7 +139,7 @@ TEST_F(RatesCache, IsMeasuredOnceAndWrittenWithEveryRow) {
 }
 
 TEST_F(RatesCache, IsMeasuredAnewWhenItsFileIsDamaged) {
-  std::ofstream(file(5)) << "skerry rates 1\nstep nan\n";
+  std::ofstream(file(5)) << "skerry rates 2\nstep nan\n";
   EXPECT_FALSE(machine_rates(5, false).measured);
   EXPECT_TRUE(machine_rates(5, true).measured);
 }

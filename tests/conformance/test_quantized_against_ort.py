@@ -183,6 +183,24 @@ def test_qgemm_adds_its_bias_and_may_stay_real(trans_b: int) -> None:
 
 
 @pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("per_column", [False, True])
+def test_a_scaled_integer_product_is_that_of_onnx_runtime(per_column: bool, signed: bool) -> None:
+    rng = np.random.default_rng(11)
+    b_scale = rng.uniform(0.002, 0.01, 19).astype(np.float32) if per_column else np.array([0.01], np.float32)
+    b_zero = rng.integers(0, 5, 19 if per_column else 1).astype(np.int8 if signed else np.uint8)
+    inputs = [some(rng, 3, 7, 33), some(rng, 33, 19, signed=signed), scale(0.02), b_scale, zero(120), b_zero]
+    bias = rng.normal(size=19).astype(np.float32)
+    for given in [inputs, [*inputs, bias]]:
+        model, feed = model_of(
+            "MatMulIntegerToFloat", given, {1, 3, 5, 6} & set(range(len(given))), MICROSOFT, TensorProto.FLOAT, {}
+        )
+        theirs = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        loaded = skerry.loads(model.SerializeToString(), "MatMulIntegerToFloat")
+        assert isinstance(loaded, skerry.Model)
+        np.testing.assert_allclose(loaded.session().run(feed)["y"], theirs.run(None, feed)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("op", ["QLinearAdd", "QLinearMul"])
 def test_sums_and_products_of_quantised_elements_are_the_same_to_the_bit(op: str, signed: bool) -> None:
     rng = np.random.default_rng(7)

@@ -35,6 +35,10 @@ std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept
 /// Packs factor * a. Parallel inside.
 void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed);
 void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed);
+/// Floats of a right side that was packed for tiles of `width` columns, here or on another machine.
+std::uint64_t packed_right_floats(std::size_t depth, std::size_t columns, std::size_t width) noexcept;
+/// b [depth, columns], dense, of such a side.
+void unpack_right(const float* packed, std::size_t depth, std::size_t columns, std::size_t width, float* b);
 
 /// What a product is added to.
 enum class GemmStart : std::uint8_t { zero, row_bias, column_bias, accumulate };

@@ -340,6 +340,22 @@ std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept
   return panels(columns, width) * width * depth;
 }
 
+std::uint64_t packed_right_floats(std::size_t depth, std::size_t columns, std::size_t width) noexcept {
+  return std::uint64_t{panels(columns, width)} * width * depth;
+}
+
+void unpack_right(const float* packed, std::size_t depth, std::size_t columns, std::size_t width, float* b) {
+  const std::size_t whole = panels(columns, width) * width;
+  for (std::size_t k = 0; k < depth; k += kGemmDepth) {
+    const std::size_t piece = std::min(kGemmDepth, depth - k);
+    for (std::size_t first = 0; first < columns; first += width) {
+      for (std::size_t i = 0; i < piece; ++i)
+        std::copy_n(packed + k * whole + first * piece + i * width, std::min(width, columns - first),
+                    b + (k + i) * columns + first);
+    }
+  }
+}
+
 void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed) {
   pack(a.data, a.row, a.column, rows, depth, gemm_tile().rows, factor, packed);
 }

@@ -70,9 +70,27 @@ std::array<std::size_t, 2> ProductShape::matrices(std::size_t index) const {
 ProductF32::ProductF32(const ProductShape& shape, std::span<const float> right) : shape_(shape) {
   const auto& s = shape_;
   if (!right.empty() && s.shared_right) {
-    packed_.resize(packed_right_floats(s.depth, s.columns));
-    pack_right({right.data(), s.right_row, s.right_column}, s.depth, s.columns, packed_.data());
+    own_.resize(packed_right_floats(s.depth, s.columns));
+    pack_right({right.data(), s.right_row, s.right_column}, s.depth, s.columns, own_.data());
+    packed_ = own_;
   }
+  set_scratch();
+}
+
+ProductF32::ProductF32(const ProductShape& shape, std::span<const float> packed, std::size_t width)
+    : shape_(shape), packed_(packed) {
+  if (width != gemm_tile().columns) {
+    std::vector<float> dense(shape.depth * shape.columns);
+    unpack_right(packed.data(), shape.depth, shape.columns, width, dense.data());
+    own_.resize(packed_right_floats(shape.depth, shape.columns));
+    pack_right({dense.data(), shape.columns, 1}, shape.depth, shape.columns, own_.data());
+    packed_ = own_;
+  }
+  set_scratch();
+}
+
+void ProductF32::set_scratch() {
+  const auto& s = shape_;
   const bool packs_left = !dense_left() || (packed_.empty() && s.rows < kUnpackedRows && s.right_column == 1);
   const std::uint64_t left_bytes =
       packs_left ? whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float)) : 0;

@@ -40,14 +40,20 @@ class ProductF32 {
  public:
   /// right: the values when they are constant (all of them shared by the stack), else empty; they are packed here.
   ProductF32(const ProductShape& shape, std::span<const float> right);
+  /// The values as pack_right() left them for tiles of `width` columns, shared by the stack. They are used in place
+  /// where that is this machine's tile, and must outlive this; else they are packed anew.
+  ProductF32(const ProductShape& shape, std::span<const float> packed, std::size_t width);
+  ProductF32(const ProductF32&) = delete;
+  ProductF32& operator=(const ProductF32&) = delete;
 
   std::uint64_t scratch_bytes() const noexcept { return scratch_bytes_; }
-  std::uint64_t packed_bytes() const noexcept { return packed_.size() * sizeof(float); }
+  std::uint64_t packed_bytes() const noexcept { return own_.size() * sizeof(float); }
   /// start: zero, column_bias (bias has `columns` floats) or accumulate. end: of the whole result.
   void run(const float* left, const float* right, GemmStart start, const float* bias, float* y,
            std::span<std::byte> scratch, const BlockEnd& end = {}) const;
 
  private:
+  void set_scratch();
   /// Rows of the left side lie dense, so that it needs no packing.
   bool dense_left() const noexcept { return shape_.left_column == 1 && shape_.alpha == 1.0; }
   void run_shared(const float* left, const float* right, GemmStart start, const float* bias, float* y, float* scratch,
@@ -58,7 +64,8 @@ class ProductF32 {
                float* scratch, const BlockEnd& end) const;
 
   ProductShape shape_;
-  std::vector<float> packed_;
+  std::vector<float> own_;         ///< what was packed here
+  std::span<const float> packed_;  ///< that, or the caller's
   std::size_t slots_ = 1;
   std::uint64_t scratch_bytes_ = 0;
 };

@@ -194,7 +194,9 @@ void run(const Node& node, const KernelArguments& a) {
 }
 
 // Of a transcendental function's price: what scaling, masking and exp of one score take in vectors.
-constexpr double kScorePrice = 0.3;
+constexpr double kScorePrice = 0.15;
+// Scalar steps' worth of a head that is begun and of a row of scores whatever its length.
+constexpr double kStepsOfAHead = 300.0, kStepsOfARow = 40.0;
 
 const TensorType* given(const NodeTypes& types, std::size_t i) {
   return i < types.inputs.size() && types.present[i] ? &types.inputs[i] : nullptr;
@@ -268,6 +270,7 @@ Cost can_f32(const Node& node, const NodeTypes& types) {
       {kernels::Rate::gemm_f32, heads * (kernels::gemm_effective_flops(n(h.rows), n(h.columns), n(h.size)) +
                                          kernels::gemm_effective_flops(n(h.rows), n(h.v_size), n(h.columns)))},
       {kernels::Rate::transcendental, kScorePrice * scores},
+      {kernels::Rate::scalar, heads * (kStepsOfAHead + kStepsOfARow * static_cast<double>(h.rows))},
       stream_all(types)[0]};
 }
 

@@ -20,6 +20,8 @@ using kernels::Rate;
 
 // Below this much work the provider's own overhead, and waking its threads, is what is measured.
 constexpr double kOnednnFlops = 5e6;
+// Scalar steps' worth of a product that is called and of a tile that is begun and ended: small ones are little else.
+constexpr double kStepsOfACall = 60.0, kStepsOfATile = 25.0;
 // A core's second-level cache; what is larger comes from memory.
 constexpr double kCachedBytes = 1 << 20;
 
@@ -39,11 +41,44 @@ std::span<const float> constant_floats(const NodeTypes& types, std::size_t index
   return constant.dtype() == DType::f32 ? constant.as<float>() : std::span<const float>();
 }
 
+std::optional<PackedRight> packed_right(const Node& node) {
+  if (node.find("packed") == nullptr) return std::nullopt;
+  constexpr std::int64_t kMost = std::int64_t{1} << 31, kWidest = 1 << 10;
+  const auto extents = node.integers("packed");
+  const bool sane = extents.size() == 3 && extents[0] >= 0 && extents[0] <= kMost && extents[1] >= 0 &&
+                    extents[1] <= kMost && extents[2] > 0 && extents[2] <= kWidest;
+  if (!sane) refuse(node, "packed is not the depth, the columns and the tile of a right side");
+  const auto size = [&extents](std::size_t i) { return static_cast<std::size_t>(extents[i]); };
+  return PackedRight{size(0), size(1), size(2)};
+}
+
+void check_packed_right(const TypeContext& context) {
+  const auto packed = packed_right(context.node);
+  if (!packed) return;
+  const TensorType& type = input(context, 1);
+  const auto floats = kernels::packed_right_floats(packed->depth, packed->columns, packed->width);
+  const auto shape = type.static_shape();
+  if (type.dtype != DType::f32 || !shape || shape->rank() != 1 || static_cast<std::uint64_t>((*shape)[0]) != floats ||
+      context.constants[1] == nullptr)
+    refuse(context.node, "a right side packed into " + std::to_string(floats) + " floats is " + type.text());
+}
+
+std::shared_ptr<const kernels::ProductF32> prepared_product(const Node& node, const ProductShape& shape,
+                                                            const NodeTypes& types) {
+  const auto packed = packed_right(node);
+  const auto floats = constant_floats(types, 1);
+  if (packed) return std::make_shared<const kernels::ProductF32>(shape, floats, packed->width);
+  return std::make_shared<const kernels::ProductF32>(shape, floats);
+}
+
 void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DType result) {
   const Node& node = context.node;
+  const auto packed = packed_right(node);
+  check_packed_right(context);
   if (!require_rank(context, left, 1, Shape::kMaxRank) || !require_rank(context, right, 1, Shape::kMaxRank))
     return set_output(context, 0, result, std::nullopt);
   Dims a = *input(context, left).shape, b = *input(context, right).shape;
+  if (packed) b = {static_cast<std::int64_t>(packed->depth), static_cast<std::int64_t>(packed->columns)};
   const bool row_vector = a.size() == 1, column_vector = b.size() == 1;
   if (row_vector) a.insert(a.begin(), Dim(1));
   if (column_vector) b.emplace_back(1);
@@ -94,11 +129,10 @@ void check_fused_end(TypeContext& context, std::size_t residual_input) {
   function_of(context.node);
   const TensorType* residual = optional_input(context, residual_input);
   if (residual == nullptr) return;
-  require_same(context, 0, residual_input);
   const TensorType& y = context.outputs[0];
-  if (!residual->shape || !y.shape) return;
-  bool fits = residual->shape->size() == y.shape->size();
-  for (std::size_t i = 0; fits && i < y.shape->size(); ++i) {
+  const bool known = residual->shape && y.shape;
+  bool fits = residual->dtype == y.dtype && (!known || residual->shape->size() == y.shape->size());
+  for (std::size_t i = 0; fits && known && i < y.shape->size(); ++i) {
     const Dim &a = (*residual->shape)[i], &b = (*y.shape)[i];
     fits = !a.is_known() || !b.is_known() || a.value == b.value;
   }
@@ -147,11 +181,15 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
   // Packing reads and writes; a packed right side is still read once.
   auto work = moved(right_bytes * (packed ? 1 : 3));
   work.units = batch * (work.units + left_bytes);
+  const kernels::GemmTile tile = kernels::gemm_tile();
+  const auto tiles = static_cast<double>((s.rows / tile.rows + 1) * (s.columns / tile.columns + 1));
   return std::vector<kernels::Work>{{Rate::gemm_f32, batch * kernels::gemm_effective_flops(s.rows, s.columns, s.depth)},
+                                    {Rate::scalar, batch * (kStepsOfACall + kStepsOfATile * tiles)},
                                     work};
 }
 
-Cost can_product_ref(const ProductShape& s, const NodeTypes& types) {
+Cost can_product_ref(const Node& node, const ProductShape& s, const NodeTypes& types) {
+  if (packed_right(node)) return Unexpected{"the weights are packed"};
   if (!kernels::Numbers::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   return scalar_steps(types, flops(s) / 2);
 }

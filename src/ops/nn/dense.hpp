@@ -2,6 +2,7 @@
 /// What dense operators share: prices of products, constant weights, and oneDNN as one of their kernels.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,18 @@ namespace skerry::ops {
 
 /// Elements of input `index` when it is a constant f32, else empty. Valid as long as the graph.
 std::span<const float> constant_floats(const NodeTypes& types, std::size_t index);
+
+/// Attribute `packed` of a product, [depth, columns, width]: its right side, input 1, is a vector of floats as
+/// kernels::pack_right leaves them for tiles of `width` columns. Empty without it. Errors: type_mismatch when the three
+/// and the input's extent do not agree.
+struct PackedRight {
+  std::size_t depth, columns, width;
+};
+std::optional<PackedRight> packed_right(const Node& node);
+void check_packed_right(const TypeContext& context);
+/// The product with a constant right side that may be packed already, made ready.
+std::shared_ptr<const kernels::ProductF32> prepared_product(const Node& node, const kernels::ProductShape& shape,
+                                                            const NodeTypes& types);
 
 /// Output 0 has dtype `result` and the shape of NumPy's matmul of two inputs. Errors: type_mismatch.
 void infer_matmul(TypeContext& context, std::size_t left, std::size_t right, DType result);
@@ -36,7 +49,7 @@ Prepared finished(Prepared prepared, const Node& node, std::size_t residual_inpu
 /// Products of f32 by own kernels; `right` is the input whose packing is free when it is constant.
 Cost can_product_packed(const kernels::ProductShape& shape, const NodeTypes& types, std::size_t right);
 /// Products of any numbers by plain loops.
-Cost can_product_ref(const kernels::ProductShape& shape, const NodeTypes& types);
+Cost can_product_ref(const Node& node, const kernels::ProductShape& shape, const NodeTypes& types);
 
 /// Whether oneDNN takes `flops` of float32 work with these weights, else why not.
 Expected<bool> onednn_takes(const NodeTypes& types, std::size_t weights, double flops);

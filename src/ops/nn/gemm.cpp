@@ -22,11 +22,14 @@ void infer(TypeContext& context) {
   require(context, 1, GemmTypes{});
   require_same(context, 0, 1);
   require_same(context, 0, 2);
-  const bool known = require_rank(context, 0, 2, 2) & require_rank(context, 1, 2, 2);
+  const auto packed = packed_right(node);
+  check_packed_right(context);
+  const bool known = require_rank(context, 0, 2, 2) & (packed.has_value() || require_rank(context, 1, 2, 2));
   Dims out(2);
   if (known) {
     const Dims& a = *input(context, 0).shape;
-    const Dims& b = *input(context, 1).shape;
+    const Dims b = packed ? Dims{static_cast<std::int64_t>(packed->depth), static_cast<std::int64_t>(packed->columns)}
+                          : *input(context, 1).shape;
     const bool trans_a = node.integer("transA", 0) != 0, trans_b = node.integer("transB", 0) != 0;
     const Dim &depth_a = a[trans_a ? 0 : 1], &depth_b = b[trans_b ? 1 : 0];
     if (depth_a.is_known() && depth_b.is_known() && depth_a.value != depth_b.value) {
@@ -50,7 +53,10 @@ void infer(TypeContext& context) {
 }
 
 ProductShape shape_of(const Node& node, const NodeTypes& types) {
-  const Shape a = *types.inputs[0].static_shape(), b = *types.inputs[1].static_shape();
+  const auto packed = packed_right(node);
+  const Shape a = *types.inputs[0].static_shape();
+  const Shape b = packed ? Shape{static_cast<std::int64_t>(packed->depth), static_cast<std::int64_t>(packed->columns)}
+                         : *types.inputs[1].static_shape();
   const bool trans_a = node.integer("transA", 0) != 0, trans_b = node.integer("transB", 0) != 0;
   const auto extent = [](const Shape& shape, int axis) { return static_cast<std::size_t>(shape[axis]); };
   ProductShape s;
@@ -85,8 +91,7 @@ void begin_with(const Start& start, const KernelArguments& arguments) {
 }
 
 Prepared prepare_packed(const Node& node, const NodeTypes& types) {
-  // shared: std::function copies its target
-  const auto product = std::make_shared<const kernels::ProductF32>(shape_of(node, types), constant_floats(types, 1));
+  const auto product = prepared_product(node, shape_of(node, types), types);
   return {[product, start = start_of(node, types), end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             begin_with(start, arguments);
             const float* bias = start.kind == GemmStart::column_bias ? arguments.inputs[2].as<float>().data() : nullptr;
@@ -110,7 +115,8 @@ constexpr KernelRow kKernels[] = {
     {"gemm_f32_packed",
      [](const Node& node, const NodeTypes& types) { return can_product_packed(shape_of(node, types), types, 1); },
      prepare_packed},
-    {"gemm_ref", [](const Node& node, const NodeTypes& types) { return can_product_ref(shape_of(node, types), types); },
+    {"gemm_ref",
+     [](const Node& node, const NodeTypes& types) { return can_product_ref(node, shape_of(node, types), types); },
      [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kResidual); }},
 };
 

@@ -24,7 +24,9 @@ void infer(TypeContext& context) {
   infer_matmul(context, 0, 1, input(context, 0).dtype);
   if (const TensorType* bias = optional_input(context, kBias)) {
     require_same(context, 0, kBias);
-    const auto& columns = input(context, 1).shape;
+    const auto packed = packed_right(context.node);
+    const std::optional<Dims> columns =
+        packed ? Dims{0, static_cast<std::int64_t>(packed->columns)} : input(context, 1).shape;
     const bool fits = !bias->shape || !columns ||
                       (bias->shape->size() == 1 && columns->size() > 1 &&
                        (!bias->shape->front().is_known() || !columns->back().is_known() ||
@@ -34,13 +36,16 @@ void infer(TypeContext& context) {
   check_fused_end(context, kResidual);
 }
 
-ProductShape shape_of(const NodeTypes& types) {
-  return ProductShape::matmul(*types.inputs[0].static_shape(), *types.inputs[1].static_shape());
+ProductShape shape_of(const Node& node, const NodeTypes& types) {
+  const auto packed = packed_right(node);
+  const Shape right = packed
+                          ? Shape{static_cast<std::int64_t>(packed->depth), static_cast<std::int64_t>(packed->columns)}
+                          : *types.inputs[1].static_shape();
+  return ProductShape::matmul(*types.inputs[0].static_shape(), right);
 }
 
 Prepared prepare_packed(const Node& node, const NodeTypes& types) {
-  // shared: std::function copies its target
-  const auto product = std::make_shared<const kernels::ProductF32>(shape_of(types), constant_floats(types, 1));
+  const auto product = prepared_product(node, shape_of(node, types), types);
   const auto start = has_input(node, kBias) ? kernels::GemmStart::column_bias : kernels::GemmStart::zero;
   return {[product, start, end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             const float* bias =
@@ -52,7 +57,7 @@ Prepared prepare_packed(const Node& node, const NodeTypes& types) {
 }
 
 Prepared prepare_ref(const Node& node, const NodeTypes& types) {
-  return finished({[shape = shape_of(types), biased = has_input(node, kBias)](const KernelArguments& arguments) {
+  return finished({[shape = shape_of(node, types), biased = has_input(node, kBias)](const KernelArguments& arguments) {
                     const MutableTensorView& y = arguments.outputs[0];
                     kernels::product_ref(shape, arguments.inputs[0], arguments.inputs[1], false, y);
                     if (biased) kernels::binary(kernels::Binary::add, y, arguments.inputs[kBias], y);
@@ -62,8 +67,10 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
 
 constexpr KernelRow kKernels[] = {
     {"gemm_f32_packed",
-     [](const Node&, const NodeTypes& types) { return can_product_packed(shape_of(types), types, 1); }, prepare_packed},
-    {"matmul_ref", [](const Node&, const NodeTypes& types) { return can_product_ref(shape_of(types), types); },
+     [](const Node& node, const NodeTypes& types) { return can_product_packed(shape_of(node, types), types, 1); },
+     prepare_packed},
+    {"matmul_ref",
+     [](const Node& node, const NodeTypes& types) { return can_product_ref(node, shape_of(node, types), types); },
      prepare_ref},
 };
 

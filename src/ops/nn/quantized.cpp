@@ -56,6 +56,8 @@ kernels::EndI8 end_at(DType dtype, std::int32_t zero) {
 std::vector<kernels::Work> steps_i8(const NodeTypes& types, double steps) {
   auto work = stream_all(types);
   work.push_back({kernels::Rate::gemm_i8, 2.0 * steps});
+  // Scales and zero points are spread over the columns at each call.
+  work.push_back({kernels::Rate::scalar, 300.0});
   return work;
 }
 

@@ -101,6 +101,8 @@ struct PackedRun {
       for (float& scale : scales) scale = scale_of(a, at, scale, shape.alpha);
       now.column_scale = scales.data();
       now.zero = number<std::int32_t>(optional_view(a, at.y_zero), 0, 0);
+      const TensorView real_bias = optional_view(a, at.real_bias);
+      if (!real_bias.empty()) now.column_bias = real_bias.as<float>().data();
     }
     const TensorView bias = optional_view(a, at.bias);
     const auto a_zero = number<std::int32_t>(optional_view(a, at.a_zero), 0, 0);
@@ -169,7 +171,7 @@ void run_ref(const QuantizedProduct& at, const ProductShape& s, EndI8 end, const
                             number<float>(view(at.b_scale), pick(count(at.b_scale), s.columns, m, j), 1.0F) / y_scale;
         const float scaled = static_cast<float>(v) * scale;
         if (end.to == EndI8::To::f32) {
-          a.outputs[0].as<float>()[to] = scaled;
+          a.outputs[0].as<float>()[to] = scaled + number<float>(view(at.real_bias), j, 0.0F);
           continue;
         }
         const auto low = static_cast<float>(end.low - zero), high = static_cast<float>(end.high - zero);

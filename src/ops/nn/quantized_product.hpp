@@ -11,6 +11,8 @@ namespace skerry::ops {
 /// scale and zero point.
 struct QuantizedProduct {
   std::size_t a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias;
+  std::size_t real_bias = kNoInput;  ///< f32, of real results: a number for each column
+  static constexpr std::size_t kNoInput = 99;
 };
 
 /// Output 0 has the shape of MatMul(a, b). Errors: type_mismatch.

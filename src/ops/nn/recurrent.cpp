@@ -300,8 +300,8 @@ Expected<std::vector<kernels::Work>> can_recurrent(RecurrentKind kind, const Nod
   const double weight_bytes = elements * gates * static_cast<double>(inputs + hidden) * 4;
   return std::vector<kernels::Work>{{kernels::Rate::stream_cached, weight_bytes},
                                     {kernels::Rate::transcendental, elements * (gates + 1)},
-                                    // Each step calls its kernels anew: measured as 5 microseconds.
-                                    {kernels::Rate::step, 8.0 * static_cast<double>(steps * batch * dirs)}};
+                                    // Each step calls its kernels anew.
+                                    {kernels::Rate::step, 2.0 * static_cast<double>(steps * batch * dirs)}};
 }
 
 Prepared prepare_recurrent(RecurrentKind kind, const Node& node, const NodeTypes& types) {

@@ -40,7 +40,10 @@ class Fuser {
   }
 
  private:
-  static bool is_product(const Node& node) { return node.op == "Gemm" || node.op == "MatMul"; }
+  static constexpr std::string_view kQuantised = "com.microsoft.MatMulIntegerToFloat";
+  static bool is_product(const Node& node) { return node.op == "Gemm" || node.op == "MatMul" || node.op == kQuantised; }
+  // Where a product or convolution takes its bias; the residual follows.
+  static std::size_t bias_at(const Node& node) { return node.op == kQuantised ? 6 : 2; }
 
   // The node that makes a value which nobody else reads, if it can end with what follows.
   std::optional<NodeId> maker(ValueId id) const {
@@ -72,9 +75,9 @@ class Fuser {
   bool is_bias(ValueId id, const Node& matmul) const {
     const auto& constant = output_.value(id).constant;
     const auto& right = output_.value(matmul.inputs[1]).type.shape;
-    return matmul.op == "MatMul" && matmul.inputs.size() == 2 && constant && constant->dtype() == DType::f32 &&
-           constant->shape().rank() == 1 && right && right->size() > 1 && right->back().is_known() &&
-           right->back().value == constant->shape()[0];
+    return (matmul.op == "MatMul" || matmul.op == kQuantised) && matmul.inputs.size() <= bias_at(matmul) && constant &&
+           constant->dtype() == DType::f32 && constant->shape().rank() == 1 && right && right->size() > 1 &&
+           right->back().is_known() && right->back().value == constant->shape()[0];
   }
 
   void add(NodeId id) {
@@ -86,12 +89,13 @@ class Fuser {
       const ValueId added = add.inputs[1 - side];
       if (!from || added == kNoValue) continue;
       const bool bias = is_bias(added, output_.node(*from));
-      if (!bias && (output_.node(*from).inputs.size() > 3 ||
+      const std::size_t at = bias_at(output_.node(*from)) + (bias ? 0 : 1);
+      if (!bias && (output_.node(*from).inputs.size() > at ||
                     !same_shape(output_.value(add.inputs[side]).type, output_.value(added).type)))
         continue;
       move_to(*from, id);
       Node& fused = output_.edit_node(id);
-      fused.inputs.resize(bias ? 2 : 3, kNoValue);
+      fused.inputs.resize(at, kNoValue);
       fused.inputs.push_back(added);
       return;
     }

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <skerry/compile.hpp>
+#include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
+#include "kernels/tensor/gemm.hpp"
 #include "ops/nn/evaluate.hpp"
 #include "ops/nn/op_record.hpp"
 #include "passes/pass.hpp"
@@ -137,6 +140,25 @@ TEST(FuseTransformer, PutsGeluBehindTheProductInBothItsForms) {
   }
 }
 
+TEST(FuseTransformer, ScalesADynamicallyQuantisedProductWhereItIsMade) {
+  Spelled model(5);
+  Node quantize{.op = "DynamicQuantizeLinear", .inputs = {model.x}};
+  const std::array<std::string, 3> names = {"q", "scale", "zero"};
+  const auto parts = model.graph.node(model.graph.add_node(std::move(quantize), names)).outputs;
+  Tensor weights(DType::i8, {kWidth, 8});
+  for (std::size_t i = 0; i < 96; ++i) weights.mutable_view().as<std::int8_t>()[i] = static_cast<std::int8_t>(37 * i);
+  const ValueId w = model.graph.add_constant("w", weights);
+  const ValueId sums = model.node("MatMulInteger", {parts[0], w, parts[2]});
+  const ValueId real = model.node("Cast", {sums}, {{"to", std::int64_t{1}}});
+  const ValueId scaled = model.node("Mul", {real, model.node("Mul", {parts[1], model.number(0.02F)})});
+  const Graph before = model.ending_with(model.node("Tanh", {model.node("Add", {scaled, model.weights({8})})}));
+  const Graph after = compiled(before);
+  ASSERT_EQ(operators(after),
+            (std::vector<std::string>{"DynamicQuantizeLinear", "com.microsoft.MatMulIntegerToFloat"}));
+  EXPECT_EQ(after.node(1).text("activation", ""), "tanh");
+  expect_same(before, after);
+}
+
 TEST(FuseTransformer, LeavesWhatOnlyLooksLikeIt) {
   Spelled model(3);
   // Another divisor, another exponent, and a normalisation whose parts are wanted elsewhere.
@@ -148,6 +170,50 @@ TEST(FuseTransformer, LeavesWhatOnlyLooksLikeIt) {
   const auto found = operators(after);
   EXPECT_EQ(std::count(found.begin(), found.end(), "Erf"), 1);
   expect_same(before, after);
+}
+
+// The right side as another machine, of narrower vectors, would have packed it.
+Graph packed_elsewhere(const Graph& graph, NodeId id) {
+  Graph out = graph;
+  const auto extents = graph.node(id).integers("packed");
+  const auto depth = static_cast<std::size_t>(extents[0]), columns = static_cast<std::size_t>(extents[1]);
+  constexpr std::size_t kNarrow = 5;
+  std::vector<float> dense(depth * columns);
+  const auto from = graph.value(graph.node(id).inputs[1]).constant->as<float>();
+  kernels::unpack_right(from.data(), depth, columns, static_cast<std::size_t>(extents[2]), dense.data());
+  const auto floats = kernels::packed_right_floats(depth, columns, kNarrow);
+  Tensor packed(DType::f32, {static_cast<std::int64_t>(floats)});
+  const auto to = packed.mutable_view().as<float>();
+  for (std::size_t k = 0; k < depth; ++k) {  // one piece: the depth is below kGemmDepth
+    for (std::size_t j = 0; j < columns; ++j)
+      to[j / kNarrow * kNarrow * depth + k * kNarrow + j % kNarrow] = dense[k * columns + j];
+  }
+  const ValueId value = out.add_constant("packed", packed);
+  Node& node = out.edit_node(id);
+  node.inputs[1] = value;
+  node.set("packed", std::vector<std::int64_t>{extents[0], extents[1], static_cast<std::int64_t>(kNarrow)});
+  return out;
+}
+
+TEST(PackWeights, KeepsTheProductOnThisMachineAndOnOneOfOtherVectors) {
+  Spelled model(6);
+  const Graph before = model.ending_with(model.linear(model.x, 50));
+  const Graph after = compiled(before);
+  ASSERT_EQ(operators(after), std::vector<std::string>{"MatMul"});
+  ASSERT_NE(after.node(0).find("packed"), nullptr);
+  EXPECT_EQ(after.value(after.node(0).inputs[1]).constant->shape().rank(), 1);
+  expect_same(before, after);
+  expect_same(before, packed_elsewhere(after, 0));
+}
+
+TEST(PackWeights, ASideOfAnotherSizeThanItSaysIsRefused) {
+  Spelled model(7);
+  Graph graph = compiled(model.ending_with(model.linear(model.x, 50)));
+  for (const auto& extents :
+       {std::vector<std::int64_t>{kWidth + 1, 50, 48}, {kWidth, 50, 0}, {kWidth, -1, 48}, {kWidth}}) {
+    graph.edit_node(0).set("packed", extents);
+    EXPECT_THROW(ops::infer_types(graph), Error);
+  }
 }
 
 TEST(FuseTransformer, LeavesAProductThatIsReadTwice) {

@@ -1,0 +1,72 @@
+// Constant right sides of products are put into the order in which the kernels of this machine read them, once: a
+// package then holds them as they are used, and a plan for new shapes finds them ready. Another machine packs them
+// anew.
+#include <map>
+#include <utility>
+
+#include "kernels/tensor/gemm.hpp"
+#include "ops/nn/op_record.hpp"
+#include "passes/pass.hpp"
+
+namespace skerry::passes {
+namespace {
+
+class Packer {
+ public:
+  explicit Packer(const Graph& graph) : output_(graph) {}
+
+  Graph run() {
+    const std::size_t nodes = output_.nodes().size();
+    for (NodeId id = 0; id < nodes; ++id) {
+      const Node& node = output_.node(id);
+      if (node.op == "MatMul" || node.op == "Gemm") pack(id);
+    }
+    // What kernels read elsewhere than at multiples of its size is copied once, not for every plan.
+    ops::align_constants(output_);
+    return std::move(output_);
+  }
+
+ private:
+  void pack(NodeId id) {
+    const Node& node = output_.node(id);
+    const ValueId right = node.inputs[1];
+    if (node.find("packed") != nullptr || right == kNoValue || !output_.value(right).constant) return;
+    const Tensor& weights = *output_.value(right).constant;
+    if (weights.dtype() != DType::f32 || weights.shape().rank() != 2 || weights.shape().elements() == 0) return;
+    const bool turned = node.op == "Gemm" && node.integer("transB", 0) != 0;
+    const std::int64_t depth = weights.shape()[turned ? 1 : 0], columns = weights.shape()[turned ? 0 : 1];
+    const ValueId packed = packed_value(right, weights, turned, depth, columns);
+    Node& edited = output_.edit_node(id);
+    edited.inputs[1] = packed;
+    edited.erase("transB");
+    edited.set("packed",
+               std::vector<std::int64_t>{depth, columns, static_cast<std::int64_t>(kernels::gemm_tile().columns)});
+  }
+
+  ValueId packed_value(ValueId right, const Tensor& weights, bool turned, std::int64_t depth, std::int64_t columns) {
+    const auto found = packed_.find({right, turned});
+    if (found != packed_.end()) return found->second;
+    const auto k = static_cast<std::size_t>(depth), n = static_cast<std::size_t>(columns);
+    Tensor out(DType::f32, {static_cast<std::int64_t>(kernels::packed_right_floats(k, n))});
+    const Tensor floats = ops::aligned_copy(weights);  // in a mapped file a tensor may stand anywhere
+    kernels::pack_right({floats.as<float>().data(), turned ? 1 : n, turned ? k : 1}, k, n,
+                        out.mutable_view().as<float>().data());
+    const ValueId id = output_.add_constant(output_.value(right).name, std::move(out));
+    packed_.emplace(std::pair(right, turned), id);
+    return id;
+  }
+
+  Graph output_;
+  std::map<std::pair<ValueId, bool>, ValueId> packed_;  ///< weights that several products share stay one
+};
+
+}  // namespace
+
+extern const GraphPass pack_weights_pass;
+const GraphPass pack_weights_pass = {
+    .name = "pack_weights",
+    .help = "Puts the constant sides of products into the order in which this machine's kernels read them.",
+    .run = [](const Graph& graph) { return Packer(graph).run(); },
+};
+
+}  // namespace skerry::passes

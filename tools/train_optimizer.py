@@ -3,9 +3,10 @@
     ./dev python tools/train_optimizer.py [--circuits 400] [--minutes 20]
 
 Every order of passes is run on every circuit; the gain of an order is the share of CX that it saves over level high
-(below zero where it costs some). A network of one hidden layer learns the gains from circuit_features() by Adam on the
-mean squared error. A quarter of the circuits is held out: what two and three chosen orders save on them is printed
-beside what the two and three orders do that are best on the average, random ones, and all of them.
+(below zero where it costs some). A network of one hidden layer learns from circuit_features(), by Adam on the mean
+squared error, what each order gains and what it gains beside each other one. A quarter of the circuits is held out:
+what one to three chosen orders save on them is printed beside what those do that are best together on the average,
+random ones, and all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import onnx
 import skerry
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from skerry.optimize import ORDERS, AICircuitOptimizer, circuit_features
+from skerry.optimize import ORDERS, AICircuitOptimizer, choose, circuit_features
 
 OUT = Path(__file__).resolve().parent.parent / "python/skerry/optimize_policy.onnx"
 HIDDEN = 24
@@ -148,6 +149,15 @@ def collect(count: int, minutes: float, seed: int) -> tuple[Floats, Floats]:
     return np.array(features, np.float64), np.array(gains)
 
 
+def beside(y: Floats) -> Floats:
+    """[n, orders * orders]: what order i gains over high, and what j gains over the better of i and high."""
+    kept = np.maximum(y, 0)
+    table = np.maximum(kept[:, None, :] - kept[:, :, None], 0)
+    index = np.arange(y.shape[1])
+    table[:, index, index] = kept
+    return np.minimum(table, 0.2).reshape(len(y), -1)
+
+
 def train(x: Floats, y: Floats, steps: int, draw: Random) -> list[Floats]:
     """Two layers by Adam, the mean squared error and a little weight decay."""
     weights = [
@@ -172,7 +182,7 @@ def train(x: Floats, y: Floats, steps: int, draw: Random) -> list[Floats]:
 
 
 def write(weights: list[Floats]) -> None:
-    """The network as ONNX: features [n, 12] to gains [n, orders]."""
+    """The network as ONNX: features [n, 12] to gains [n, orders * orders]."""
     names = ["w1", "b1", "w2", "b2"]
     nodes = [
         helper.make_node("Gemm", ["features", "w1", "b1"], ["before"]),
@@ -183,7 +193,7 @@ def write(weights: list[Floats]) -> None:
         nodes,
         "policy",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", weights[0].shape[0]])],
-        [helper.make_tensor_value_info("gains", TensorProto.FLOAT, ["n", len(ORDERS)])],
+        [helper.make_tensor_value_info("gains", TensorProto.FLOAT, ["n", len(ORDERS) ** 2])],
         [numpy_helper.from_array(w.astype(np.float32), name) for w, name in zip(weights, names, strict=True)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -199,9 +209,9 @@ def judge(weights: list[Floats], x: Floats, y: Floats, fixed: Floats, draw: Rand
         best = np.maximum(0, np.take_along_axis(y, chosen, 1).max(1))
         return float(100 * best.mean())
 
-    for tries in (2, 3):
-        policy = kept(np.argsort(-predicted, 1, kind="stable")[:, :tries])
-        average = kept(np.tile(np.argsort(-fixed, kind="stable")[:tries], (len(y), 1)))
+    for tries in (1, 2, 3):
+        policy = kept(np.array([choose(row, tries) for row in predicted]))
+        average = kept(np.tile(choose(fixed, tries), (len(y), 1)))
         shuffled = np.argsort(draw.random((50, *y.shape)), 2)[:, :, :tries]
         chance = float(np.mean([kept(one) for one in shuffled]))
         print(f"{tries} orders: policy {policy:.2f} %, best on average {average:.2f} %, random {chance:.2f} %")
@@ -211,7 +221,7 @@ def judge(weights: list[Floats], x: Floats, y: Floats, fixed: Floats, draw: Rand
 def main() -> None:
     """Collects, trains, judges, writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--circuits", type=int, default=400)
+    parser.add_argument("--circuits", type=int, default=1500)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--steps", type=int, default=3000)
     arguments = parser.parse_args()
@@ -219,9 +229,9 @@ def main() -> None:
     draw = np.random.default_rng(2)
     held = draw.permutation(len(x))[: len(x) // 4]
     seen = np.setdiff1d(np.arange(len(x)), held)
-    weights = train(x[seen], np.clip(y[seen], -0.2, 0.2), arguments.steps, draw)
+    weights = train(x[seen], beside(y[seen]), arguments.steps, draw)
     print(f"{len(seen)} circuits to learn from, {len(held)} held out; CX saved over high on these:")
-    fixed = np.maximum(y[seen], 0).mean(0)
+    fixed = beside(y[seen]).mean(0)
     judge(weights, x[held], y[held], fixed, draw)
     write(weights)
 

@@ -27,10 +27,7 @@ import skerry
 from skerry._core import Circuit, CircuitParts
 from skerry.circuits import Device, QuantumCircuitOptimizer, verify_equal, write_clifford_t
 
-__all__ = ["ORDERS", "AICircuitOptimizer", "OptimizedCircuit", "circuit_features"]
-
-# Steps of an order. `fold` and `phases` stay on the program's own gates and qubits, the others compile.
-_STEPS = ("fold", "phases", "high", "pairs", "seed 1", "seed 2")
+__all__ = ["ORDERS", "AICircuitOptimizer", "OptimizedCircuit", "choose", "circuit_features"]
 
 ORDERS: tuple[tuple[str, ...], ...] = (
     ("fold", "high"),
@@ -46,7 +43,8 @@ ORDERS: tuple[tuple[str, ...], ...] = (
     ("phases", "seed 1"),
     ("pairs", "seed 2"),
 )
-"""Orders of steps that the policy chooses from; `high` alone is always run."""
+"""Orders of steps that the policy chooses from; `high` alone is always run. `fold` and `phases` (Clifford and T) stay
+on the program's own qubits; `high`, `pairs` (without Pauli networks) and other seeds compile."""
 
 _CLIFFORD = frozenset({"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "swap", "iswap", "dcx", "ecr"})
 
@@ -93,6 +91,19 @@ def _policy() -> Any:
     model = skerry.load(Path(__file__).with_name("optimize_policy.onnx"))
     assert isinstance(model, skerry.Model)
     return model.session(threads=1)
+
+
+def choose(gains: NDArray[np.float64], tries: int) -> list[int]:
+    """Indices of orders from what the network says: [orders * orders] numbers, [i, i] the gain of order i over high,
+    [i, j] what j should gain over the better of i and high. An order counts by its least gain over those before it."""
+    table = gains.reshape(len(ORDERS), len(ORDERS))
+    worth = np.diag(table).copy()
+    chosen: list[int] = []
+    for _ in range(tries):
+        worth[chosen] = -np.inf
+        chosen.append(int(np.argmax(worth)))
+        worth = np.minimum(worth, table[chosen[-1]]) if len(chosen) > 1 else table[chosen[-1]].copy()
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -151,9 +162,9 @@ class AICircuitOptimizer:
         raise AssertionError("high is among what was found")
 
     def choose_orders(self, circuit: Circuit) -> list[tuple[str, ...]]:
-        """The orders that promise most, best first."""
-        gains = _policy().run({"features": circuit_features(circuit)[None, :]})["gains"][0]
-        return [ORDERS[k] for k in np.argsort(-gains, kind="stable")[: self.tries]]
+        """The order that promises most, then those that promise most beside the ones before."""
+        flat = _policy().run({"features": circuit_features(circuit)[None, :]})["gains"][0]
+        return [ORDERS[k] for k in choose(np.asarray(flat, np.float64), self.tries)]
 
     def _verdict(self, circuit: Circuit, made: _Made) -> tuple[str, str]:
         try:

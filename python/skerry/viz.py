@@ -3,9 +3,9 @@
 >>> import skerry
 >>> from skerry import viz
 >>> print(viz.circuit_text(skerry.Circuit(2, 1).h(0).cx(0, 1).rx(skerry.Parameter("t") * 2, 1).measure(1, 0)))
-q[0] ─[h]─●──────────────────────
+q[0] ─[h]─●────────────────────────
           │
-q[1] ─────⊕─[rx(t * 2)]─[M c[0]]─
+q[1] ─────⊕─[rx(t * 2.0)]─[M c[0]]─
 
 A circuit shows its own drawing in a notebook, and a result its histogram.
 """

@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from skerry.optimize import ORDERS, AICircuitOptimizer, choose, circuit_features
 
 OUT = Path(__file__).resolve().parent.parent / "python/skerry/optimize_policy.onnx"
-HIDDEN = 24
+HIDDEN = 32
 Random = np.random.Generator
 Floats = NDArray[np.float64]
 
@@ -155,7 +155,8 @@ def beside(y: Floats) -> Floats:
     table = np.maximum(kept[:, None, :] - kept[:, :, None], 0)
     index = np.arange(y.shape[1])
     table[:, index, index] = kept
-    return np.minimum(table, 0.2).reshape(len(y), -1)
+    flat: Floats = np.minimum(table, 0.2).reshape(len(y), -1)
+    return flat
 
 
 def train(x: Floats, y: Floats, steps: int, draw: Random) -> list[Floats]:
@@ -223,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--circuits", type=int, default=1500)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1500)
     arguments = parser.parse_args()
     x, y = collect(arguments.circuits, arguments.minutes, seed=1)
     draw = np.random.default_rng(2)

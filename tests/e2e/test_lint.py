@@ -39,7 +39,7 @@ def test_measured_qubits_are_used_again(tmp_path: Path) -> None:
 
 
 def test_a_schedule_takes_as_long_as_the_circuit_and_says_so(tmp_path: Path) -> None:
-    words = [CIRCUITS / "qpeexact_7.qasm", "--target", DEVICES / "line28.json", "--report", "--json"]
+    words: list[str | Path] = [CIRCUITS / "qpeexact_7.qasm", "--target", DEVICES / "line28.json", "--report", "--json"]
     plain = programs.ok("compile", *words, "-o", tmp_path / "a.qasm3").json()["after"]
     timed = programs.ok("compile", *words, "--schedule", "alap", "--decouple", "x2", "-o", tmp_path / "b.qasm3").json()
     assert abs(timed["after"]["duration_seconds"] / plain["duration_seconds"] - 1) < 1e-9

@@ -60,6 +60,7 @@ DOOR = {
     "target.hpp": "ir",
     "compile.hpp": "passes",
     "fault_tolerance.hpp": "passes",
+    "lint.hpp": "passes",
     "schedule.hpp": "passes",
     "gradient.hpp": "sim",
     "photonic.hpp": "sim",

@@ -2,6 +2,8 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <skerry/fault_tolerance.hpp>
+#include <skerry/lint.hpp>
 #include <skerry/schedule.hpp>
 
 #include "bind.hpp"
@@ -12,11 +14,14 @@ namespace skerry::python {
 namespace {
 
 nb::tuple compile_program(nb::handle program, std::string_view level, std::vector<std::string> disabled,
-                          nb::object progress) {
+                          nb::object progress, bool outcomes_only, bool reuse_qubits) {
   const Program given = program_of(program);
   Steering steering(std::move(progress));
-  const CompileOptions options{
-      .level = level_from_name(level), .disabled_passes = std::move(disabled), .control = steering.control()};
+  const CompileOptions options{.level = level_from_name(level),
+                               .disabled_passes = std::move(disabled),
+                               .outcomes_only = outcomes_only,
+                               .reuse_qubits = reuse_qubits,
+                               .control = steering.control()};
   Compiled compiled;
   steering.run(true, [&] { compiled = skerry::compile(given, options); });
   return nb::make_tuple(program_object(std::move(compiled.program)), std::move(compiled.passes));
@@ -83,10 +88,11 @@ void bind_compile(nb::module_& m) {
                ">";
       });
   m.def("compile_program", compile_program, nb::arg("program"), nb::arg("level"), nb::arg("disabled"),
-        nb::arg("progress").none(),
+        nb::arg("progress").none(), nb::arg("outcomes_only"), nb::arg("reuse_qubits"),
         nb::sig("def compile_program(program: Circuit | Model, level: str, disabled: collections.abc.Sequence[str], "
                 "progress: "
-                "collections.abc.Callable[[float, str], object] | None) -> tuple[Circuit | Model, list[PassReport]]"));
+                "collections.abc.Callable[[float, str], object] | None, outcomes_only: bool, reuse_qubits: bool) -> "
+                "tuple[Circuit | Model, list[PassReport]]"));
   m.def("compile_for_target", compile_for_target, nb::arg("circuit"), nb::arg("target"), nb::arg("level"),
         nb::arg("disabled"), nb::arg("seed"), nb::arg("error_budget"),
         nb::sig("def compile_for_target(circuit: Circuit, target: str, level: str, disabled: "
@@ -99,6 +105,36 @@ void bind_compile(nb::module_& m) {
       },
       nb::arg("circuit"), nb::arg("target"),
       nb::sig("def estimate(circuit: Circuit, target: str) -> dict[str, typing.Any]"));
+  m.def("write_clifford_t", &skerry::write_clifford_t, nb::arg("circuit"));
+  m.def(
+      "surface_code",
+      [](const Circuit& circuit, double physical_error, double cycle_seconds, double error_budget) {
+        const NonClifford count = count_non_clifford(circuit);
+        const SurfaceCode found = estimate_surface_code(circuit, {physical_error, cycle_seconds, error_budget});
+        nb::dict out;
+        out["t_count"] = count.t;
+        out["rotations"] = count.rotations;
+        out["t_states"] = found.t_states;
+        out["distance"] = found.distance;
+        out["tiles"] = found.tiles;
+        out["physical_qubits"] = found.physical_qubits;
+        out["seconds"] = found.seconds;
+        out["error"] = found.error;
+        return out;
+      },
+      nb::arg("circuit"), nb::arg("physical_error"), nb::arg("cycle_seconds"), nb::arg("error_budget"),
+      nb::sig("def surface_code(circuit: Circuit, physical_error: float, cycle_seconds: float, error_budget: float) -> "
+              "dict[str, typing.Any]"));
+  m.def(
+      "lint",
+      [](const Circuit& circuit) {
+        nb::list out;
+        for (const Finding& found : skerry::lint(circuit)) {
+          out.append(nb::make_tuple(found.name, found.message, found.hint, found.where));
+        }
+        return out;
+      },
+      nb::arg("circuit"), nb::sig("def lint(circuit: Circuit) -> list[tuple[str, str, str, str]]"));
   m.def(
       "schedule",
       [](const Circuit& circuit, std::string_view target, std::string_view alignment, std::string_view decoupling) {

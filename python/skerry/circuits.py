@@ -19,7 +19,7 @@ from skerry.compiling import Level
 Device = Mapping[str, Any] | str | Path
 Alignment = Literal["asap", "alap"]
 Decoupling = Literal["none", "x2", "xy4"]
-Format = Literal["openqasm2", "openqasm3"]
+Format = Literal["openqasm2", "openqasm3", "diagram", "svg"]
 
 
 def _from_qiskit(target: Any) -> dict[str, Any]:
@@ -164,6 +164,45 @@ def get_gate_duration(properties: Device | Any, gate: str, qubits: Sequence[int]
     return _core.gate_duration(_as_json(properties), gate, list(qubits))
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something in a circuit that costs without giving anything."""
+
+    name: str
+    message: str
+    hint: str
+    where: str
+
+
+def lint(circuit: Circuit) -> list[Finding]:
+    """What `skerry lint` tells: entanglement and its cut, gates that no bit can tell, qubits that could be used again.
+
+    >>> import skerry
+    >>> lint(skerry.Circuit(2, 1).h(0).cx(0, 1).measure(0, 0))[0].name
+    'unobserved_gates'
+    """
+    return [Finding(*found) for found in _core.lint(circuit)]
+
+
+def write_clifford_t(circuit: Circuit) -> Circuit:
+    """The circuit in Clifford gates and phases, Toffoli gates as seven T, phases added wherever they can meet.
+
+    >>> import skerry
+    >>> twice = skerry.Circuit(4).ccx(0, 1, 2).cx(2, 3).ccx(0, 1, 2)
+    >>> estimate_surface_code(twice)["t_count"], estimate_surface_code(write_clifford_t(twice))["t_count"]
+    (14, 8)
+    """
+    return _core.write_clifford_t(circuit)
+
+
+def estimate_surface_code(
+    circuit: Circuit, *, physical_error: float = 1e-3, cycle_seconds: float = 1e-6, error_budget: float = 1e-2
+) -> dict[str, Any]:
+    """What a circuit takes on a machine with the surface code: t_count, rotations, t_states, distance, tiles,
+    physical_qubits, seconds, error."""
+    return _core.surface_code(circuit, physical_error, cycle_seconds, error_budget)
+
+
 def verify_equal(
     a: Circuit, b: Circuit, initial: Sequence[int] = (), final: Sequence[int] = ()
 ) -> tuple[Literal["equal", "different", "unknown"], str]:
@@ -180,7 +219,7 @@ def verify_equal(
 
 
 def emit(circuit: Circuit, format: Format = "openqasm3") -> str:
-    """The circuit as text that other tools read.
+    """The circuit as text that other tools read, or as a drawing of lines or in SVG for people.
 
     >>> import skerry
     >>> print(emit(skerry.Circuit(1).h(0), "openqasm2"), end="")

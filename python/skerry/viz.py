@@ -3,23 +3,23 @@
 >>> import skerry
 >>> from skerry import viz
 >>> print(viz.circuit_text(skerry.Circuit(2, 1).h(0).cx(0, 1).rx(skerry.Parameter("t") * 2, 1).measure(1, 0)))
-q[0] ─[h]─●──────────────────────
+q[0] ─[h]─●────────────────────────
           │
-q[1] ─────⊕─[rx(t * 2)]─[M c[0]]─
+q[1] ─────⊕─[rx(t * 2.0)]─[M c[0]]─
 
 A circuit shows its own drawing in a notebook, and a result its histogram.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from skerry._core import Circuit, CircuitParts, Observable, State
+from skerry import _core
+from skerry._core import Circuit, Observable, State
 
 __all__ = [
     "bloch_svg",
@@ -33,209 +33,20 @@ __all__ = [
 ]
 
 # A drawing is for people; what goes on longer is cut, and says so.
-_MOST_COLUMNS = 200
-_MOST_QUBITS = 64
 _MOST_BARS = 64
-_LONGEST_LABEL = 24
-
-
-@dataclass(frozen=True)
-class _Element:
-    column: int
-    controls: list[int]
-    targets: list[int]
-    label: str  # `⊕`, `×`, `●` stand alone; other labels get a box
-
-    @property
-    def wires(self) -> list[int]:
-        return [*self.controls, *self.targets]
-
-    @property
-    def is_symbol(self) -> bool:
-        return self.label in ("⊕", "×", "●")
-
-
-@dataclass(frozen=True)
-class _Layout:
-    names: list[str]
-    elements: list[_Element]
-    columns: int
-    note: str  # what was left out
-
-
-class _Arranger:
-    """Puts each instruction into the first column in which all that it crosses is free."""
-
-    def __init__(self, circuit: Circuit) -> None:
-        self.parts = CircuitParts(circuit)
-        self.blocks, self.nodes = self.parts.blocks(), self.parts.expressions()
-        self.parameters = circuit.parameters
-        self.qubits = min(circuit.num_qubits, _MOST_QUBITS)
-        self.names = _names(self.parts.qubit_registers(), circuit.num_qubits)[: self.qubits]
-        self.bits = _names(self.parts.bit_registers(), circuit.num_bits)
-        self.free = [0] * self.qubits
-        self.measured = 0
-        self.hidden = circuit.num_qubits - self.qubits
-
-    def layout(self) -> _Layout:
-        elements: list[_Element] = []
-        left_out = 0
-        for name, controls, wires, params, aux in self.blocks[0]:
-            made = self.element(name, controls, wires, params, aux)
-            if made is None:
-                continue
-            if made.column >= _MOST_COLUMNS:
-                left_out += 1
-                continue
-            elements.append(made)
-        notes = [f"{self.hidden} more qubits"] * (self.hidden > 0)
-        notes += [f"{left_out} more instructions"] * (left_out > 0)
-        columns = max((element.column for element in elements), default=-1) + 1
-        return _Layout(self.names, elements, columns, ", ".join(notes))
-
-    def element(
-        self, name: str, controls: int, wires: Sequence[int], params: Sequence[float | int], aux: int
-    ) -> _Element | None:
-        if name == "barrier" and not wires:
-            wires = range(self.qubits)
-        if name in ("if_else", "while_loop"):
-            wires = sorted(self.touched(aux)) or range(self.qubits)
-        if name == "assign":
-            wires = range(self.qubits)
-        wires = [wire for wire in wires if wire < self.qubits]
-        if not wires:
-            return None
-        span = range(min(wires), max(wires) + 1)
-        column = max(self.free[wire] for wire in span)
-        if name in ("if_else", "while_loop", "assign"):
-            column = max(column, self.measured)  # bits are read after they were written
-        for wire in span:
-            self.free[wire] = column + 1
-        if name in ("measure", "while_loop", "if_else"):
-            self.measured = max(self.measured, column + 1)
-        targets = list(wires[controls:])
-        return _Element(column, list(wires[:controls]), targets, self.label(name, controls, params, aux))
-
-    def touched(self, branch: int) -> set[int]:
-        """Qubits of the blocks of an if or a while."""
-        found: set[int] = set()
-        waiting = [branch]
-        branches = self.parts.branches()
-        while waiting:
-            _, then_block, else_block = branches[waiting.pop()]
-            for block in (then_block, else_block):
-                for name, _, wires, _, aux in self.blocks[block] if block is not None else ():
-                    found.update(wires)
-                    if name in ("if_else", "while_loop"):
-                        waiting.append(aux)
-        return found
-
-    def label(self, name: str, controls: int, params: Sequence[float | int], aux: int) -> str:
-        if name == "x" and controls:
-            return "⊕"
-        if name == "z" and controls:
-            return "●"
-        if name == "swap":
-            return "×"
-        if name == "measure":
-            return f"M {self.bits[aux]}"
-        if name == "barrier":
-            return "░"
-        if name in ("if_else", "while_loop"):
-            condition = self.parts.branches()[aux][0]
-            return _short(f"{name.partition('_')[0]} {self.expression(condition)}")
-        if not params:
-            return {"reset": "|0⟩"}.get(name, name)
-        return _short(f"{name}({', '.join(self.angle(param) for param in params)})")
-
-    def angle(self, param: float | int) -> str:
-        return f"{param:.4g}" if isinstance(param, float) else self.expression(param)
-
-    def expression(self, index: int, depth: int = 0) -> str:
-        name, a, b, _, value, *_ = self.nodes[index]
-        if depth > 8:
-            return "…"
-        leaves = {
-            "constant": lambda: f"{value:.4g}",
-            "parameter": lambda: self.parameters[a],
-            "bit": lambda: self.bits[a],
-            "bits": lambda: f"{self.bits[a]}…{self.bits[a + b - 1]}",
-            "variable": lambda: self.parts.variables()[a][0],
-            "element": lambda: f"{self.parts.variables()[a][0]}[…]",
-        }
-        if name in leaves:
-            return leaves[name]()
-        if name in _SIGNS:
-            return f"{self.expression(a, depth + 1)} {_SIGNS[name]} {self.expression(b, depth + 1)}"
-        if name == "cast":
-            return self.expression(a, depth + 1)
-        sign = {"neg": "-", "logical_not": "!", "bit_not": "~"}.get(name)
-        return (
-            f"{sign or name}({self.expression(a, depth + 1)})" if sign is None else sign + self.expression(a, depth + 1)
-        )
-
-
-_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "**", "eq": "==", "ne": "!=", "lt": "<"}
-_SIGNS |= {"le": "<=", "gt": ">", "ge": ">=", "logical_and": "&&", "logical_or": "||", "bit_and": "&", "bit_or": "|"}
-_SIGNS |= {"bit_xor": "^", "shl": "<<", "shr": ">>", "rotl": "rotl", "rotr": "rotr"}
-
-
-def _names(registers: Iterable[tuple[str, int, int]], count: int) -> list[str]:
-    names = [str(index) for index in range(count)]
-    for name, first, size in registers:
-        for index in range(size):
-            names[first + index] = f"{name}[{index}]"
-    return names
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
 
 
 def circuit_text(circuit: Circuit) -> str:
     """The circuit with one line per qubit, the least significant first; 200 columns and 64 qubits at most."""
-    layout = _Arranger(circuit).layout()
-    left = max((len(name) for name in layout.names), default=0)
-    lines = [[name.ljust(left) + " "] for name in layout.names]
-    gaps = [[" " * (left + 1)] for _ in layout.names]
-    for column in range(layout.columns):
-        here = [element for element in layout.elements if element.column == column]
-        width = max(len(_cell(element, element.targets[0])) for element in here)
-        cells = ["─" * width] * len(lines)
-        below = [" " * width] * len(lines)
-        for element in here:
-            middle = (width - 1) // 2
-            bar = " " * middle + "│" + " " * (width - 1 - middle)
-            for wire in range(min(element.wires), max(element.wires) + 1):
-                cells[wire] = (
-                    _cell(element, wire).center(width, "─") if wire in element.wires else "┼".center(width, "─")
-                )
-                if wire < max(element.wires):
-                    below[wire] = bar
-            for wire in element.wires:
-                if len(_cell(element, wire)) == 1:
-                    cells[wire] = "─" * middle + _cell(element, wire) + "─" * (width - 1 - middle)
-                elif wire not in element.wires:
-                    cells[wire] = "─" * middle + "┼" + "─" * (width - 1 - middle)
-        for wire in range(len(lines)):
-            lines[wire].append("─" + cells[wire])
-            gaps[wire].append(" " + below[wire])
-    rows = []
-    for wire in range(len(lines)):
-        rows.append("".join(lines[wire]) + "─")
-        if wire + 1 < len(lines):
-            rows.append("".join(gaps[wire]).rstrip())
-    return "\n".join([*rows, f"… {layout.note}"] if layout.note else rows)
+    return _core.emit_text(circuit, "diagram")
 
 
-def _cell(element: _Element, wire: int) -> str:
-    if wire in element.controls:
-        return "●"
-    return element.label if element.is_symbol or element.label == "░" else f"[{element.label}]"
+def circuit_svg(circuit: Circuit) -> str:
+    """The same as a drawing. Text of the circuit is escaped; nothing in it runs."""
+    return _core.emit_text(circuit, "svg")
 
 
 # SVG. Sizes in pixels; colours are those of text, so that a dark notebook shows a light drawing.
-_STEP_Y, _TOP, _BOX = 40, 24, 26
 _STYLE = 'font-family="DejaVu Sans Mono, Menlo, monospace" font-size="12" stroke="currentColor" fill="none"'
 
 
@@ -251,54 +62,6 @@ def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
 
 def _line(x1: float, y1: float, x2: float, y2: float, more: str = "") -> str:
     return f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"{more}/>'
-
-
-def circuit_svg(circuit: Circuit) -> str:
-    """The same as a drawing. Text of the circuit is escaped; nothing in it runs."""
-    layout = _Arranger(circuit).layout()
-    left = 12 + 7.5 * max((len(name) for name in layout.names), default=0)
-    widths = [30.0] * layout.columns
-    for element in layout.elements:
-        if not element.is_symbol:
-            widths[element.column] = max(widths[element.column], 7.5 * len(element.label) + 24)
-    ends = left + np.cumsum([10.0, *widths])
-    width = float(ends[-1]) + 10
-    height = _TOP * 2 + _STEP_Y * max(0, len(layout.names) - 1) + (24 if layout.note else 0)
-    body = []
-    for wire, name in enumerate(layout.names):
-        y = _TOP + _STEP_Y * wire
-        body += [_text(left - 4, y, name, "end"), _line(left, y, width - 4, y)]
-    for element in layout.elements:
-        body += _drawn(element, float(ends[element.column]), widths[element.column])
-    if layout.note:
-        body.append(_text(left, height - 12, f"… {layout.note}", "start"))
-    return _svg(width, height, body)
-
-
-def _drawn(element: _Element, left: float, width: float) -> list[str]:
-    x = left + width / 2
-    tops = {wire: _TOP + _STEP_Y * wire for wire in element.wires}
-    first, last = min(tops.values()), max(tops.values())
-    if element.label == "░":
-        return [_line(x, first - _BOX / 2, x, last + _BOX / 2, ' stroke-dasharray="3 3"')]
-    body = [_line(x, first, x, last)] if first != last else []
-    body += [f'<circle cx="{x:g}" cy="{tops[wire]}" r="4" fill="currentColor"/>' for wire in element.controls]
-    if element.is_symbol:
-        return body + [part for wire in element.targets for part in _symbol(element.label, x, tops[wire])]
-    # One box over all targets.
-    top = min(tops[wire] for wire in element.targets) - _BOX / 2
-    bottom = max(tops[wire] for wire in element.targets) + _BOX / 2
-    size = f'x="{left + 4:g}" y="{top:g}" width="{width - 8:g}" height="{bottom - top:g}"'
-    body.append(f'<rect {size} rx="3" fill="Canvas"/>')
-    return [*body, _text(x, (top + bottom) / 2, element.label)]
-
-
-def _symbol(label: str, x: float, y: float) -> list[str]:
-    if label == "●":
-        return [f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="currentColor"/>']
-    if label == "⊕":
-        return [f'<circle cx="{x:g}" cy="{y:g}" r="9"/>', _line(x - 9, y, x + 9, y), _line(x, y - 9, x, y + 9)]
-    return [_line(x - 5, y - 5, x + 5, y + 5), _line(x - 5, y + 5, x + 5, y - 5)]
 
 
 def _bars(values: Mapping[str, float]) -> tuple[list[tuple[str, float]], int]:

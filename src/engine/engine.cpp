@@ -2,6 +2,7 @@
 #include <skerry/skerry.hpp>
 
 #include "base/file.hpp"
+#include "emit/diagram.hpp"
 #include "emit/emit.hpp"
 #include "frontend/device/device.hpp"
 #include "frontend/frontend.hpp"
@@ -86,8 +87,10 @@ Target load_target(const std::filesystem::path& path) {
 std::string emit_text(const Circuit& circuit, std::string_view format) {
   if (format == "openqasm2") return emit::openqasm2(circuit);
   if (format == "openqasm3") return emit::openqasm3(circuit);
+  if (format == "diagram") return emit::diagram_text(circuit);
+  if (format == "svg") return emit::diagram_svg(circuit);
   throw Error(ErrorCode::invalid_argument, "unknown format '" + std::string(format) + "'", {},
-              "use openqasm2 or openqasm3");
+              "use openqasm2, openqasm3, diagram or svg");
 }
 
 }  // namespace skerry

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <skerry/fault_tolerance.hpp>
 #include <skerry/schedule.hpp>
 #include <span>
 
@@ -24,11 +25,11 @@ namespace {
 
 struct Flags {
   ProgramFlags program;
-  std::string level = "medium", output, key, device, layout, schedule, decouple = "none";
+  std::string level = "medium", output, key, device, layout, schedule, decouple = "none", diagram;
   std::vector<std::string> disabled, basis;
   std::uint64_t seed = 42;
   double error_budget = 1e-8;
-  bool compress = false, report = false;
+  bool compress = false, report = false, outcomes_only = false, reuse_qubits = false, clifford_t = false;
   bool has_target() const { return !device.empty() || !basis.empty(); }
 };
 
@@ -129,6 +130,39 @@ void write_schedule(const Flags& flags, const Target& target, Compiled& compiled
       {.name = "schedule", .seconds = seconds, .before = before, .after = circuit->body().size()});
 }
 
+// For error-corrected machines, before the passes of the level would write other gates.
+void write_phases(const Flags& flags, Program& program) {
+  if (!flags.clifford_t) return;
+  auto* circuit = std::get_if<Circuit>(&program);
+  if (circuit == nullptr || flags.has_target()) {
+    throw Error(ErrorCode::invalid_argument, "--clifford-t is for a circuit without a device", {},
+                "leave --target and --basis out");
+  }
+  *circuit = skerry::write_clifford_t(*circuit);
+}
+
+void write_diagram(const Flags& flags, const Program& program) {
+  if (flags.diagram.empty()) return;
+  const auto* circuit = std::get_if<Circuit>(&program);
+  if (circuit == nullptr) throw Error(ErrorCode::invalid_argument, "--diagram draws circuits, and this is a model");
+  write_text(flags.diagram, emit_text(*circuit, ends_in(flags.diagram, ".svg") ? "svg" : "diagram") + "\n");
+}
+
+// T gates and what they cost, for the report of a circuit that is written for an error-corrected machine.
+void print_fault_tolerance(const Circuit& before, const Circuit& after) {
+  const NonClifford first = count_non_clifford(before), second = count_non_clifford(after);
+  std::printf("%-20s %12llu %12llu\n", "T gates", static_cast<unsigned long long>(first.t),
+              static_cast<unsigned long long>(second.t));
+  std::printf("%-20s %12llu %12llu\n", "other rotations", static_cast<unsigned long long>(first.rotations),
+              static_cast<unsigned long long>(second.rotations));
+  const SurfaceCode a = estimate_surface_code(before), b = estimate_surface_code(after);
+  std::printf("%-20s %12u %12u\n", "code distance", a.distance, b.distance);
+  std::printf("%-20s %12llu %12llu\n", "physical qubits", static_cast<unsigned long long>(a.physical_qubits),
+              static_cast<unsigned long long>(b.physical_qubits));
+  std::printf("%-20s %12s %12s\n", "time", planning::seconds_text(a.seconds).c_str(),
+              planning::seconds_text(b.seconds).c_str());
+}
+
 Level level_of(const Flags& flags) {
   try {
     return level_from_name(flags.level);
@@ -144,11 +178,15 @@ int compile_program(const Flags& flags, const Context& context) {
                          .target = target_of(flags),
                          .seed = flags.seed,
                          .error_budget = flags.error_budget,
+                         .outcomes_only = flags.outcomes_only,
+                         .reuse_qubits = flags.reuse_qubits,
                          .control = interruptible.control()};
   const Program program = flags.program.load();
+  Program phases = program;
+  write_phases(flags, phases);
   const auto begin = std::chrono::steady_clock::now();
   const std::clock_t cpu_begin = std::clock();
-  Compiled compiled = compile(program, options);
+  Compiled compiled = compile(phases, options);
   const double cpu_ms = 1e3 * static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
   const double wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   write_schedule(flags, options.target.value_or(Target{}), compiled);
@@ -158,6 +196,7 @@ int compile_program(const Flags& flags, const Context& context) {
   if (!flags.key.empty()) save_options.key = package::read_secret_key(flags.key);
   write_program(flags, compiled, save_options);
   write_layout(flags, compiled, wall_ms, cpu_ms);
+  write_diagram(flags, compiled.program);
   const auto bytes = std::filesystem::file_size(flags.output);
   const auto* before = std::get_if<Circuit>(&program);
   const auto* after = std::get_if<Circuit>(&compiled.program);
@@ -178,6 +217,7 @@ int compile_program(const Flags& flags, const Context& context) {
                 static_cast<unsigned long long>(pass.after), planning::seconds_text(pass.seconds).c_str());
   }
   if (flags.report && circuits) print_report(estimate(*before, device), estimate(*after, device));
+  if (flags.report && flags.clifford_t) print_fault_tolerance(*before, *after);
   std::printf("%s %s\n", flags.output.c_str(), planning::bytes_text(bytes).c_str());
   return 0;
 }
@@ -208,6 +248,11 @@ Action declare(CLI::App& command) {
   command.add_option("--disable", flags->disabled, "Pass to leave out; again for each")
       ->type_name("PASS")
       ->allow_extra_args(false);
+  command.add_flag("--outcomes-only", flags->outcomes_only, "Keep what the bits tell, leave out what they cannot");
+  command.add_flag("--reuse-qubits", flags->reuse_qubits, "The same, and measured qubits are reset and used again");
+  command.add_flag("--clifford-t", flags->clifford_t, "Write Toffoli gates in CX and T, and few of these");
+  command.add_option("--diagram", flags->diagram, "Drawing of the result, SVG where the name ends in .svg")
+      ->type_name("FILE");
   command.add_flag("--report", flags->report, "Tell depth, counts, duration and success probability before and after");
   command.add_flag("--compress", flags->compress, "Smaller file; weights are unpacked on load instead of mapped");
   command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys")->type_name("FILE.key");

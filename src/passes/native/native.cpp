@@ -2,6 +2,7 @@
 //
 //   unroll                 any gate -> one-wire gates, CX; swap gates become renamings
 //   cancel_commuting       CX pairs and turns that meet across what they commute with
+//   match_templates        three CX become two, where every pair of wires may meet
 //   approximate_pairs      inside the error budget
 //   resynthesize_pairs     blocks on two wires, at most three CX each
 //   resynthesize_paulis    high: the whole program as Pauli rotations and a Clifford, kept where it has fewer CX
@@ -31,6 +32,7 @@ namespace {
 constexpr std::array kPasses = {
     PassInfo{"unroll", "device", "Writes every gate as gates of one wire and CX."},
     PassInfo{"cancel_commuting", "device", "Cancels CX and merges turns across gates they commute with."},
+    PassInfo{"match_templates", "device", "Replaces three CX by two where the first and the last are one."},
     PassInfo{"approximate_pairs", "device", "Leaves out tiny rotations inside the error budget."},
     PassInfo{"resynthesize_pairs", "device", "Writes what happens on two wires again with the fewest CX."},
     PassInfo{"resynthesize_paulis", "device", "Writes the program again from its Pauli rotations and Clifford."},
@@ -42,6 +44,7 @@ constexpr std::array kPasses = {
 struct Effort {
   unsigned loops;   ///< rounds of cancelling and resynthesis at most
   unsigned paulis;  ///< Pauli networks that are tried
+  bool templates;   ///< three CX become two
   bool orders;      ///< phases on three wires and more are met in two orders
   RouteEffort route;
 };
@@ -49,11 +52,23 @@ struct Effort {
 Effort effort_of(Level level, std::uint64_t seed) {
   switch (level) {
     case Level::low:
-      return {.loops = 1, .paulis = 0, .orders = false, .route = {.layouts = 3, .rounds = 3, .keep = 1, .seed = seed}};
+      return {.loops = 1,
+              .paulis = 0,
+              .templates = false,
+              .orders = false,
+              .route = {.layouts = 3, .rounds = 3, .keep = 1, .seed = seed}};
     case Level::medium:
-      return {.loops = 3, .paulis = 0, .orders = false, .route = {.layouts = 12, .rounds = 2, .keep = 2, .seed = seed}};
+      return {.loops = 3,
+              .paulis = 0,
+              .templates = true,
+              .orders = false,
+              .route = {.layouts = 12, .rounds = 2, .keep = 2, .seed = seed}};
     case Level::high:
-      return {.loops = 5, .paulis = 5, .orders = true, .route = {.layouts = 64, .rounds = 3, .keep = 8, .seed = seed}};
+      return {.loops = 5,
+              .paulis = 5,
+              .templates = true,
+              .orders = true,
+              .route = {.layouts = 64, .rounds = 3, .keep = 8, .seed = seed}};
   }
   return {};
 }
@@ -176,6 +191,11 @@ class Compiler {
         timed("cancel_commuting", flat, [&] { cancel_commuting(flat, circuit_.expressions()); });
     };
     cancel();
+    if (mirror && effort_.templates && enabled("match_templates")) {
+      bool matched = false;
+      timed("match_templates", flat, [&] { matched = match_templates(flat); });
+      if (matched) cancel();
+    }
     if (approximate && budget_ > 0 && enabled("approximate_pairs"))
       timed("approximate_pairs", flat, [&] { approximate_pairs(flat, budget_); });
     for (unsigned loop = 0; loop < effort_.loops; ++loop) {
@@ -250,7 +270,9 @@ std::span<const PassInfo> device_passes() {
 }
 
 std::vector<std::string_view> device_pipeline(Level level) {
-  std::vector<std::string_view> names = {"unroll", "cancel_commuting", "approximate_pairs", "resynthesize_pairs"};
+  std::vector<std::string_view> names = {"unroll", "cancel_commuting"};
+  if (level != Level::low) names.emplace_back("match_templates");
+  names.insert(names.end(), {"approximate_pairs", "resynthesize_pairs"});
   if (level == Level::high) names.emplace_back("resynthesize_paulis");
   names.insert(names.end(), {"route", "translate"});
   return names;

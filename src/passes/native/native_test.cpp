@@ -3,6 +3,9 @@
 #include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
+#include "passes/native/rewrite.hpp"
+#include "passes/native/translate.hpp"
+#include "passes/native/unroll.hpp"
 #include "passes/testing/meaning.hpp"
 
 namespace skerry::passes::native {
@@ -107,6 +110,52 @@ TEST(CheckMap, NamesTheOffendingGate) {
     EXPECT_EQ(error.where(), "gate 1");
     EXPECT_NE(error.message().find("cx on wires 0, 2"), std::string::npos) << error.message();
   }
+}
+
+// CX everywhere, with turns about Z, X and neither between them.
+Circuit random_cx_circuit(std::mt19937_64& random, std::uint32_t wires, int gates) {
+  Circuit circuit(wires);
+  const Affine theta = circuit.parameter("theta");
+  const auto below = [&random](std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); };
+  for (int i = 0; i < gates; ++i) {
+    const Wire a = below(wires), b = (a + 1 + below(wires - 1)) % wires;
+    const std::uint32_t kind = below(12);
+    if (kind == 0) circuit.t(a);
+    if (kind == 1) circuit.rx(0.4, a);
+    if (kind == 2) circuit.h(a);
+    if (kind == 3) circuit.rz(theta, a);
+    if (kind > 3) circuit.cx(a, b);
+  }
+  return circuit;
+}
+
+TEST(MatchTemplates, KeepsTheUnitaryAndTakesCxAway) {
+  std::mt19937_64 random(8);
+  std::size_t before = 0, after = 0;
+  for (int round = 0; round < 1000; ++round) {
+    Circuit circuit = random_cx_circuit(random, 3 + static_cast<std::uint32_t>(random() % 3), 25);
+    Flat flat = unroll(circuit);
+    before += flat.cx_count();
+    const bool changed = match_templates(flat);
+    after += flat.cx_count();
+    if (!changed) continue;
+    const std::vector<std::string> basis = {"rz", "sx", "x", "cx"};
+    const Circuit out = translate(flat, circuit, {.basis = basis}, Basis(basis));
+    testing::expect_same_meaning(circuit, out, random);
+  }
+  EXPECT_LT(after, before - before / 30);
+}
+
+TEST(MatchTemplates, KnowsBothTriplesAndWhatStandsInTheirWay) {
+  const auto cx_after = [](Circuit circuit) {
+    Flat flat = unroll(circuit);
+    match_templates(flat);
+    return flat.cx_count();
+  };
+  EXPECT_EQ(cx_after(Circuit(3).cx(0, 1).t(0).cx(1, 2).cx(0, 1)), 2U);
+  EXPECT_EQ(cx_after(Circuit(3).cx(1, 2).cx(0, 1).sx(2).cx(1, 2)), 2U);
+  EXPECT_EQ(cx_after(Circuit(3).cx(0, 1).cx(1, 2).t(1).cx(0, 1)), 3U);
+  EXPECT_EQ(cx_after(Circuit(3).cx(0, 1).cx(1, 2).h(0).cx(0, 1)), 3U);
 }
 
 TEST(ErrorBudget, LeavesOutWhatFitsAndTellsIt) {

@@ -13,6 +13,11 @@ namespace skerry::passes::native {
 /// run the order does not matter. O(gates). Source: Qiskit's commutation analysis; Nam et al., arXiv:1710.07345.
 bool cancel_commuting(Flat& flat, ExprPool& pool);
 
+/// Replaces three CX by two where the first and the last are one: cx ab, bc, ab = bc, ac and cx bc, ab, bc = ab, ac,
+/// also across what commutes with them. New pairs of wires meet, so this is for devices where all may. O(gates).
+/// Source: Maslov, Dueck, Miller, Negrevergne, quant-ph/0607123 (templates).
+bool match_templates(Flat& flat);
+
 /// Collects what happens on one pair of wires and writes it again where that takes fewer CX, at most three.
 /// mirror: all pairs of wires may meet, so a block may as well exchange its wires, which goes into `places`.
 /// O(gates).

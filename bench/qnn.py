@@ -34,7 +34,7 @@ def circuit_layer(qubits: int, layers: int, first: torch.Tensor) -> torch.nn.Mod
 
 
 def torch_layer(qubits: int, layers: int, first: torch.Tensor) -> torch.nn.Module:
-    @qp.qnode(qp.device("lightning.qubit", wires=qubits), interface="torch", diff_method="adjoint")
+    @qp.qnode(qp.device("lightning.qubit", wires=qubits), interface="torch", diff_method="adjoint")  # type: ignore[untyped-decorator]
     def node(inputs: torch.Tensor, weights: torch.Tensor) -> list[object]:
         for q in range(qubits):
             qp.RY(inputs[..., q], q)

@@ -75,7 +75,8 @@ class _Program:
     def vjp(self, rows: Reals, weights: Reals) -> Reals:
         """weights [batch, O] times the Jacobian, [batch, P]."""
         if self.kept is not None and np.array_equal(self.kept[0], rows):
-            return np.asarray(weights[:, :, None] * self.kept[1]).sum(1)
+            product: Reals = np.einsum("bo,bop->bp", weights, self.kept[1])
+            return product
         return self.gradients.vector_jacobian(rows, weights, self.threads)[1]
 
     def second(self, rows: Reals, weights: Reals, directions: Reals) -> tuple[Reals, Reals]:

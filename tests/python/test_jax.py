@@ -17,7 +17,7 @@ ANGLES = jnp.array([[0.3, -0.7, 1.1], [0.2, 2.0, -1.3]])
 
 
 def node(device: Any, **keywords: Any) -> Any:
-    @qp.qnode(device, interface="jax", **keywords)
+    @qp.qnode(device, interface="jax", **keywords)  # type: ignore[untyped-decorator]
     def made(angles: Any) -> Any:
         for layer in range(2):
             for wire in range(3):
@@ -45,7 +45,7 @@ def test_a_compiled_function_and_its_gradient() -> None:
 
 def test_a_jacobian_of_several_means() -> None:
     def both(device: Any) -> Any:
-        @qp.qnode(device, interface="jax")
+        @qp.qnode(device, interface="jax")  # type: ignore[untyped-decorator]
         def made(x: Any) -> Any:
             qp.RX(x[0], 0)
             qp.CNOT([0, 1])

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_first_and_second_derivatives_are_those_of_differences(count: int) -> No
     layer = CircuitLayer(circuit(), MEANS[:count], inputs=INPUTS)
     x = torch.rand(4, 3, dtype=torch.float64, requires_grad=True)
 
-    def values(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    def values(x: Any, weight: Any) -> Any:
         return torch.func.functional_call(layer, {"weight": weight}, (x,))
 
     assert torch.autograd.gradcheck(values, (x, layer.weight))
@@ -112,6 +113,6 @@ def test_a_hybrid_becomes_one_package_that_runs_without_python(tmp_path: Path, p
     found = skerry.run(made, inputs={"x": x.numpy()}).outputs["y"]
     assert np.abs(found - expected).max() < 1e-6
     np.save(tmp_path / "x.npy", x.numpy())
-    command = [programs / "apps/run/skerry-run", "hybrid.skerry", "--input", "x=x.npy", "--output", "y=y.npy"]
+    command = [str(programs / "apps/run/skerry-run"), "hybrid.skerry", "--input", "x=x.npy", "--output", "y=y.npy"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env={"PATH": str(shutil.which("env"))})
     assert np.array_equal(np.load(tmp_path / "y.npy"), found)

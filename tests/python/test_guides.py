@@ -9,7 +9,7 @@ import pytest
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LESSONS = sorted((DOCS / "lessons").glob("[0-9][0-9]_*.md"))
-PAGES = [DOCS / "ecosystem.md", DOCS / "gradients.md", *sorted((DOCS / "howto").glob("*.md")), *LESSONS]
+PAGES = [DOCS / "ecosystem.md", DOCS / "gradients.md", *sorted((DOCS / "howto").glob("[ft]*_*.md")), *LESSONS]
 # Libraries that are too large for the usual environment; `./dev test ecosystem` and `torch` have them.
 LARGE = ["cirq", "pennylane", "qiskit", "qiskit_aer", "torch"]
 
@@ -22,9 +22,11 @@ def is_runnable(block: str) -> bool:
 def test_the_blocks_of_a_page_run_one_after_the_other(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(DOCS.parent)
     names: dict[str, object] = {}
-    blocks = list(filter(is_runnable, BLOCK.findall(page.read_text())))
+    blocks = BLOCK.findall(page.read_text())
     assert blocks
-    for block in blocks:
+    if not is_runnable(blocks[0]):
+        pytest.skip("a library of its first block is not here")
+    for block in filter(is_runnable, blocks):
         exec(compile(block, str(page), "exec"), names)
 
 

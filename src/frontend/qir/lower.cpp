@@ -165,8 +165,8 @@ class Lowering {
     for (const Instruction& i : block.instructions) {
       count_work(i.place);
       if (i.kind == Kind::phi || &i == &block.instructions.back()) continue;
-      Value made = at_place(i.place, [&] { return compute(frame, i); });
-      if (i.result != kNone) frame.values[i.result] = std::move(made);
+      const Value made = at_place(i.place, [&] { return compute(frame, i); });
+      if (i.result != kNone) frame.values[i.result] = made;
     }
   }
 
@@ -334,10 +334,10 @@ class Lowering {
   }
 
   void take_phis(Frame& frame, std::uint32_t block, std::uint32_t from) {
-    std::vector<Value> values = brought(frame, block, from);
+    const std::vector<Value> values = brought(frame, block, from);
     const auto& instructions = frame.function->blocks[block].instructions;
     for (std::size_t i = 0; i < values.size(); ++i)
-      if (instructions[i].result != kNone) frame.values[instructions[i].result] = std::move(values[i]);
+      if (instructions[i].result != kNone) frame.values[instructions[i].result] = values[i];
   }
 
   void arrive(Frame& frame, const End& end, std::uint32_t from) {

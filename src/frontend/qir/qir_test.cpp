@@ -114,8 +114,9 @@ TEST(Qir, AThousandBranchesInARowAreNotNested) {
   std::string body = measured(0, 0) + is_one("a", 0);
   for (int i = 0; i < 1000; ++i) {
     const std::string n = std::to_string(i);
-    body += "  br i1 %a, label %yes" + n + ", label %no" + n + "\nyes" + n + ":\n" + call("x__body", {0}) +
-            "  br label %no" + n + "\nno" + n + ":\n";
+    body.append("  br i1 %a, label %yes").append(n).append(", label %no").append(n).append("\nyes").append(n);
+    body.append(":\n").append(call("x__body", {0})).append("  br label %no").append(n).append("\nno").append(n);
+    body.append(":\n");
   }
   EXPECT_EQ(read(program(body + "  ret void")).branches().size(), 1000U);
 }

@@ -53,6 +53,9 @@ void bind_plan(nb::module_& m) {
       .def(
           "explain", [](const PlanAnswer& self) { return self.explain(); }, "Some lines for people.")
       .def("__str__", [](const PlanAnswer& self) { return self.explain(); })
+      .def(
+          "_repr_html_", [](nb::handle self) { return nb::module_::import_("skerry.viz").attr("plan_html")(self); },
+          nb::sig("def _repr_html_(self) -> str"), "Its table, for notebooks.")
       .def("__repr__", [](const PlanAnswer& self) {
         return "<Plan: " + self.method + ", " + std::to_string(self.peak_bytes) + " bytes, " +
                std::to_string(self.seconds) + " s>";

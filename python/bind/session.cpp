@@ -19,8 +19,8 @@ namespace {
 constexpr double kLongSeconds = 0.05;
 
 NamedTensors named_tensors(nb::handle inputs) {
-  const auto dict = nb::steal<nb::dict>(PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), inputs.ptr()));
-  if (!dict.is_valid()) throw nb::python_error();
+  const auto type = nb::borrow<nb::object>(reinterpret_cast<PyObject*>(&PyDict_Type));
+  const auto dict = nb::borrow<nb::dict>(type(inputs));
   NamedTensors tensors;
   for (const auto& [key, value] : dict) {
     const auto name = nb::cast<std::string>(key);

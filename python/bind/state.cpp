@@ -101,6 +101,9 @@ array([0.707+0.j, 0.707+0.j])
       .def(
           "__dlpack_device__", [](const State&) { return nb::make_tuple(1, 0); },  // DLPack's number of the host
           nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
+      .def(
+          "_repr_html_", [](nb::handle self) { return nb::module_::import_("skerry.viz").attr("state_html")(self); },
+          nb::sig("def _repr_html_(self) -> str"), "Its largest amplitudes, for notebooks.")
       .def("__len__", [](const State& state) { return state.amplitudes().shape().elements(); })
       .def("__repr__", [](const State& state) {
         return "<State of " + std::to_string(state.num_wires()) + " qubits, " +

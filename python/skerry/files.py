@@ -12,7 +12,7 @@ PathLike = str | os.PathLike[str]
 
 
 def load(path: PathLike, *, trusted: Sequence[PathLike] = (), check_weights: bool = False) -> Circuit | Model:
-    """Reads OpenQASM, a JSON gate list, ONNX, Skerry's text or a package; the content decides, not the suffix.
+    """Reads OpenQASM, QIR, a JSON gate list, ONNX, Skerry's text or a package; the content decides, not the suffix.
 
     Weights stay in the mapped file. trusted: public key files; if any are given, only packages signed by one of them
     are accepted. check_weights: check the hash of mapped weights, however large.

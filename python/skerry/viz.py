@@ -1,4 +1,4 @@
-"""Pictures of circuits, counts and states, as text and as SVG; nothing needs to be installed for them.
+"""Pictures of circuits, counts, states and plans, as text, SVG and HTML; nothing needs to be installed for them.
 
 >>> import skerry
 >>> from skerry import viz
@@ -7,19 +7,19 @@ q[0] ─[h]─●─────────────────────
           │
 q[1] ─────⊕─[rx(t * 2.0)]─[M c[0]]─
 
-A circuit shows its own drawing in a notebook, and a result its histogram.
+A circuit shows its own drawing in a notebook, a result its histogram, a state and a plan their tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from skerry import _core
-from skerry._core import Circuit, Observable, State
+from skerry._core import Circuit, Observable, Plan, State
 
 __all__ = [
     "bloch_svg",
@@ -29,11 +29,14 @@ __all__ = [
     "histogram",
     "histogram_svg",
     "histogram_text",
+    "plan_html",
+    "state_html",
     "state_text",
 ]
 
 # A drawing is for people; what goes on longer is cut, and says so.
 _MOST_BARS = 64
+_MOST_ROWS = 200
 
 
 def circuit_text(circuit: Circuit) -> str:
@@ -161,11 +164,78 @@ def state_text(state: State, largest: int = 16) -> str:
     |00⟩  +0.70711 +0.00000i  0.50000
     |11⟩  +0.70711 +0.00000i  0.50000
     """
+    rows = _largest(state, largest)
+    return "\n".join(f"{ket}  {real:+.5f} {imaginary:+.5f}i  {chance:.5f}" for ket, real, imaginary, chance in rows)
+
+
+def state_html(state: State, largest: int = 16) -> str:
+    """The same as a table of HTML: what a state shows in a notebook.
+
+    >>> import skerry
+    >>> from skerry import viz
+    >>> viz.state_html(skerry.Simulator().run(skerry.Circuit(1))).count("<tr>")
+    2
+    """
+    rows = [(ket, f"{re:+.5f} {im:+.5f}i", f"{chance:.5f}") for ket, re, im, chance in _largest(state, largest)]
+    return _table(("state", "amplitude", "probability"), rows)
+
+
+def _largest(state: State, largest: int) -> list[tuple[str, float, float, float]]:
     amplitudes = np.asarray(state)
     chances = np.abs(amplitudes) ** 2
     order = np.argsort(-chances, kind="stable")[:largest]
-    rows = []
-    for index in order[chances[order] > 0]:
-        real, imaginary = amplitudes[index].real, amplitudes[index].imag
-        rows.append(f"|{index:0{state.num_qubits}b}⟩  {real:+.5f} {imaginary:+.5f}i  {chances[index]:.5f}")
-    return "\n".join(rows)
+    return [
+        (f"|{i:0{state.num_qubits}b}⟩", float(amplitudes[i].real), float(amplitudes[i].imag), float(chances[i]))
+        for i in order[chances[order] > 0]
+    ]
+
+
+def plan_html(plan: Plan) -> str:
+    """A plan as HTML: what was chosen, what was considered and why not, the steps of a model.
+
+    >>> import skerry
+    >>> from skerry import viz
+    >>> "statevector" in viz.plan_html(skerry.plan(skerry.Circuit(2).t(0)))
+    True
+    """
+    head = f"{plan.kind}: {plan.method}, {plan.threads} threads, {plan.precision}"
+    parts = [f"<p><b>{escape(head)}</b>: {_size(plan.peak_bytes)}, {_time(plan.seconds)}</p>"]
+    if plan.refusal:
+        parts.append(f"<p>would be refused: {escape(plan.refusal)}</p>")
+    methods = [
+        (f"{'✓ ' if one.chosen else ''}{one.name}", *_price(one.peak_bytes, one.seconds), one.reason)
+        for one in plan.candidates
+    ]
+    if methods:
+        parts.append(_table(("method", "memory", "time", "why not"), methods))
+    steps = [(one.op, one.kernel, one.output, _time(one.seconds)) for one in plan.steps[:_MOST_ROWS]]
+    if steps:
+        parts.append(_table(("operator", "kernel", "output", "time"), steps))
+    if len(plan.steps) > _MOST_ROWS:
+        parts.append(f"<p>and {len(plan.steps) - _MOST_ROWS} steps more</p>")
+    return "".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+    lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
+def _price(size: int, seconds: float) -> tuple[str, str]:
+    """Nothing for a method that was not priced because it cannot."""
+    return (_size(size), _time(seconds)) if size else ("", "")
+
+
+def _size(size: int) -> str:
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def _time(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"

@@ -41,6 +41,8 @@ def test_every_page_is_in_the_navigation_and_every_link_leads_somewhere() -> Non
     for page in DOCS.glob("*.md"):
         assert page.name in navigation
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            if target.startswith("reference/"):
+                continue  # made with the site, which refuses links that lead nowhere
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 

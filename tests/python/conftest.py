@@ -1,5 +1,6 @@
 """Where the data lies, and the oracles beside this file importable."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,3 +23,9 @@ def circuits(root: Path) -> Path:
 @pytest.fixture(scope="session")
 def models(root: Path) -> Path:
     return root / "tests/data/models"
+
+
+@pytest.fixture(scope="session")
+def programs(root: Path) -> Path:
+    """Where the programs were built."""
+    return Path(os.environ.get("SKERRY_BUILD_DIR", root / "build/release"))

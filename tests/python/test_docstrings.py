@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import skerry
-from skerry import cv, edge, errors, simulator, viz, vqe
+from skerry import cv, edge, errors, qir, simulator, viz, vqe
 
-# What stands in other libraries, where they are there; Cirq is only in the larger environment.
+# What stands in other libraries, where they are there; Cirq and Torch are only in the larger environments.
 OTHERS = [
     importlib.import_module(f"skerry.{name}")
-    for name in ("cirq", "pennylane", "qiskit")
+    for name in ("cirq", "pennylane", "qiskit", "torch")
     if importlib.util.find_spec(name) is not None
 ]
 
@@ -31,9 +31,9 @@ def documented() -> Iterator[tuple[str, Any]]:
         yield f"skerry.edge.{name}", getattr(edge, name)
     yield "skerry.cv", cv
     yield "skerry.vqe", vqe
-    for module in (viz, *OTHERS):
+    for module in (viz, qir, *OTHERS):
         yield module.__name__, module
-    for home, name in [(module, name) for module in (skerry, cv, vqe, viz, *OTHERS) for name in module.__all__]:
+    for home, name in [(module, name) for module in (skerry, cv, vqe, viz, qir, *OTHERS) for name in module.__all__]:
         thing = getattr(home, name)
         if not (inspect.isclass(thing) or inspect.isroutine(thing)):
             continue

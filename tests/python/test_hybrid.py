@@ -101,3 +101,46 @@ def test_a_wrong_number_of_angles_is_refused_when_built() -> None:
     g.output(g.circuit(Circuit(1).rx(Parameter("a"), 0), angles, [Observable.parse("Z0", 1)]))
     with pytest.raises(skerry.Error, match="3"):
         g.build()
+
+
+def onnx_hybrid(**attributes: object) -> bytes:
+    """An ONNX file of one node: the operator `circuit` of the domain `skerry`, angles [N, 2] to means [N, 2]."""
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("circuit", ["angles"], ["means"], name="ansatz", domain="skerry", **attributes)
+    graph = helper.make_graph(
+        [node],
+        "hybrid",
+        [helper.make_tensor_value_info("angles", TensorProto.FLOAT, ["N", 2])],
+        [helper.make_tensor_value_info("means", TensorProto.FLOAT, ["N", 2])],
+    )
+    imports = [helper.make_opsetid("", 20), helper.make_opsetid("skerry", 1)]
+    data: bytes = helper.make_model(graph, opset_imports=imports).SerializeToString()
+    return data
+
+
+def test_an_onnx_file_may_hold_circuits() -> None:
+    pytest.importorskip("onnx")
+    text = Circuit(2).rx(Parameter("a"), 0).rx(Parameter("b"), 1).cx(0, 1).text
+    model = skerry.loads(onnx_hybrid(circuit=text, observables=["Z0", "0.5*Z1 + 2"]))
+    assert isinstance(model, Model)
+    angles = np.random.default_rng(0).uniform(-3, 3, (5, 2)).astype(np.float32)
+    z0, z1 = np.cos(angles[:, 0]), np.cos(angles[:, 0]) * np.cos(angles[:, 1])
+    found = skerry.run(pickle.loads(pickle.dumps(model)), inputs={"angles": angles}).outputs["means"]
+    assert np.allclose(found, np.stack([z0, 0.5 * z1 + 2], 1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"circuit": 3, "observables": ["Z0"]}, "is no text"),
+        ({"circuit": "circuit {", "observables": ["Z0"]}, "ansatz"),
+        ({"circuit": "circuit { wires q[1]; }", "observables": [1]}, "no list of texts"),
+        ({"circuit": "circuit { wires q[1]; }", "observables": ["Z7"]}, "ansatz"),
+    ],
+    ids=["number", "text", "observables", "wire"],
+)
+def test_a_wrong_circuit_in_an_onnx_file_is_refused_with_its_node(attributes: dict[str, object], message: str) -> None:
+    pytest.importorskip("onnx")
+    with pytest.raises(skerry.Error, match=message):
+        skerry.loads(onnx_hybrid(**attributes))

@@ -1,6 +1,7 @@
 """Drawings: what is drawn is read back from them."""
 
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,29 @@ def test_notebooks_show_circuits_and_counts() -> None:
     assert result._repr_svg_() == viz.histogram_svg(result.counts)
     result = skerry.run(circuit, state=True)
     assert result._repr_svg_() is None
+
+
+def test_notebooks_show_states_and_plans_as_tables() -> None:
+    state: Any = skerry.Simulator().run(Circuit(2).ry(2.0, 0))
+    table = state._repr_html_()
+    assert table == viz.state_html(state)
+    assert table.index("|01⟩") < table.index("|00⟩")
+    plan: Any = skerry.plan(Circuit(3).h(0).t(0), max_memory_mb=1e-6, state=True)
+    shown = plan._repr_html_()
+    assert f"✓ {plan.method}" in shown
+    assert "would be refused" in shown
+    for candidate in plan.candidates:
+        assert candidate.name in shown
+    # Whatever a name holds, it stays text.
+    assert "<b>x" not in viz._table(("a",), [("<b>x",)])
+
+
+def test_the_plan_of_a_model_lists_its_steps(models: Path) -> None:
+    model: Any = skerry.load(models / "digits_cnn.onnx")
+    plan: Any = skerry.plan(model, inputs={"x": np.zeros((1, 1, 8, 8), np.float32)})
+    shown = plan._repr_html_()
+    assert all(step.kernel in shown for step in plan.steps)
+    assert shown.count("<tr>") >= len(plan.steps)
 
 
 def test_matplotlib_draws_the_same_bars() -> None:

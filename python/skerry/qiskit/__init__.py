@@ -1,4 +1,4 @@
-"""Skerry at Qiskit's: conversion both ways, a backend, a sampler and an estimator.
+"""Skerry at Qiskit's: conversion both ways, a backend, a sampler, an estimator, and the transpiler's stage `skerry`.
 
 Needs Qiskit 2 (`pip install skerry[qiskit]`).
 
@@ -14,6 +14,7 @@ from skerry.qiskit.backend import SkerryBackend, SkerryJob, statevector
 from skerry.qiskit.errors import SkerryError
 from skerry.qiskit.incoming import from_qiskit
 from skerry.qiskit.outgoing import to_qiskit
+from skerry.qiskit.plugin import SkerryLayout
 from skerry.qiskit.primitives import SkerryEstimator, SkerrySampler
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SkerryError",
     "SkerryEstimator",
     "SkerryJob",
+    "SkerryLayout",
     "SkerrySampler",
     "from_qiskit",
     "statevector",

@@ -4,6 +4,7 @@
 #include <skerry/error.hpp>
 
 #include "frontend/onnx/attributes.hpp"
+#include "frontend/onnx/circuits.hpp"
 #include "frontend/onnx/types.hpp"
 #include "ops/nn/op_record.hpp"
 
@@ -240,6 +241,7 @@ void Importer::add_operator(const proto::Node& source, Scope& scope) {
     charge(decoded);
     node.set(std::string(attribute.name), std::move(decoded));
   }
+  if (is_circuit(source)) read_circuit(node);
   add_subgraphs(source, scope, node);
 
   std::vector<std::string> names;

@@ -6,6 +6,7 @@
 #include <skerry/error.hpp>
 #include <unordered_set>
 
+#include "frontend/onnx/circuits.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::frontend::onnx {
@@ -49,6 +50,7 @@ std::string_view plain_domain(std::string_view domain) noexcept {
 
 std::string record_name(const proto::Node& node) {
   const std::string_view domain = plain_domain(node.domain);
+  if (is_circuit(node)) return "circuit";
   return domain.empty() ? std::string(node.op) : std::string(domain) + "." + std::string(node.op);
 }
 

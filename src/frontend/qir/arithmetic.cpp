@@ -4,6 +4,8 @@
 #include <skerry/error.hpp>
 #include <string>
 
+#include "frontend/qir/lexer.hpp"
+
 namespace skerry::frontend::qir {
 namespace {
 
@@ -51,7 +53,7 @@ template <std::size_t N>
 const Row& row_of(const Row (&rows)[N], std::string_view word) {
   const auto* const found = std::ranges::find(rows, word, &Row::word);
   if (found != std::end(rows)) return *found;
-  throw Error(ErrorCode::unsupported, "'" + std::string(word.substr(0, 40)) + "' is not supported here");
+  throw Error(ErrorCode::unsupported, "'" + shown_word(word) + "' is not supported here");
 }
 
 void check(const Value& a, const Value& b, Type::Kind wanted) {
@@ -147,7 +149,7 @@ Value cast(ExprPool& pool, std::string_view word, const Value& value, Type to) {
     check_types(Type::real, Type::integer);
     return made(to, pool.cast(pool.cast(value.expr, {ScalarKind::integer, 64}), target));
   }
-  throw Error(ErrorCode::unsupported, "'" + std::string(word.substr(0, 40)) + "' is not supported here");
+  throw Error(ErrorCode::unsupported, "'" + shown_word(word) + "' is not supported here");
 }
 
 }  // namespace skerry::frontend::qir

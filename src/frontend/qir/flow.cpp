@@ -1,6 +1,8 @@
 #include "frontend/qir/flow.hpp"
 
 #include <algorithm>
+#include <skerry/error.hpp>
+#include <string>
 
 namespace skerry::frontend::qir {
 namespace {
@@ -51,7 +53,7 @@ void visit(const Edges& edges, std::uint32_t root, const Leave& leave, const Aga
 
 }  // namespace
 
-std::vector<std::uint32_t> meeting_places(const Function& function) {
+std::vector<std::uint32_t> meeting_places(const Function& function, std::uint64_t max_steps) {
   const Edges forward = successors(function), backward = reversed(forward);
   const auto end = static_cast<std::uint32_t>(function.blocks.size());
   std::vector<std::uint32_t> order, number(end + 1, 0);
@@ -60,8 +62,14 @@ std::vector<std::uint32_t> meeting_places(const Function& function) {
   for (std::uint32_t i = 0; i < order.size(); ++i) number[order[i]] = i;
   std::vector<std::uint32_t> meets(end + 1, kNone);
   meets[end] = end;
+  std::uint64_t steps = 0;
   const auto common = [&](std::uint32_t a, std::uint32_t b) {
     while (a != b) {
+      if (++steps > max_steps)
+        throw Error(
+            ErrorCode::limit_exceeded,
+            "where branches meet is not found within max_instructions = " + std::to_string(max_steps) + " steps", {},
+            "raise max_instructions");
       if (number[a] < number[b])
         a = meets[a];
       else

@@ -17,6 +17,13 @@ bool is_digit(char c) {
 
 }  // namespace
 
+std::string shown_word(std::string_view word) {
+  std::string shown(word.substr(0, kShown));
+  std::ranges::replace_if(
+      shown, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return shown;
+}
+
 void fail_at(std::string_view text, const std::string& name, ErrorCode code, Place place, std::string message,
              std::string hint) {
   const std::string_view before = text.substr(0, place);
@@ -34,7 +41,7 @@ void Lexer::fail(ErrorCode code, Place place, std::string message, std::string h
 std::string Lexer::shown() const {
   if (token_.kind == Token::end) return "the end of the text";
   if (token_.kind == Token::line_end) return "the end of the line";
-  return "'" + std::string(token_.text_of.substr(0, kShown)) + "'";
+  return "'" + shown_word(token_.text_of) + "'";
 }
 
 void Lexer::expect(std::string_view wanted) {

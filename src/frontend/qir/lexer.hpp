@@ -65,6 +65,9 @@ class Lexer {
   Token token_;
 };
 
+/// A word of the text for a message: at most 40 characters, those that cannot be printed as `?`.
+std::string shown_word(std::string_view word);
+
 /// Throws with `name:line:column`.
 [[noreturn]] void fail_at(std::string_view text, const std::string& name, ErrorCode code, Place place,
                           std::string message, std::string hint = {});

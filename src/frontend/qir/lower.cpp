@@ -60,8 +60,10 @@ class Lowering {
   Circuit& circuit() { return writer_.circuit(); }
   ExprPool& pool() { return writer_.pool(); }
 
-  void count_work(Place place) {
-    if (++work_ <= limits_.max_instructions) return;
+  /// Everything that is gone through counts, so that no module takes longer than its limit allows.
+  void count_work(Place place, std::uint64_t amount = 1) {
+    work_ += amount;
+    if (work_ <= limits_.max_instructions) return;
     fail(ErrorCode::limit_exceeded, place,
          "the program takes more than max_instructions = " + std::to_string(limits_.max_instructions) +
              " instructions, loops and calls written out",
@@ -93,6 +95,8 @@ class Lowering {
         made.pointer = operand.bits;
         return made;
       case Operand::global:
+        if (operand.type.kind == Type::integer || operand.type.kind == Type::real)
+          fail(ErrorCode::semantic_error, operand.place, "a global is no number");
         made.global = operand.name;
         return made;
       case Operand::undefined:
@@ -111,9 +115,13 @@ class Lowering {
       fail(ErrorCode::semantic_error, place, "the call has another number of arguments than the function");
     ++nesting_;
     check_nesting(place);
+    count_work(place, function.num_values + function.blocks.size());
     Frame frame;
     frame.function = &function;
-    frame.meets = meeting_places(function);
+    at_place(function.place, [&] {
+      frame.meets = meeting_places(function, limits_.max_instructions);
+      return Value{};
+    });
     frame.back = back_edges(function);
     frame.values = std::move(arguments);
     for (std::size_t i = 0; i < frame.values.size(); ++i)
@@ -154,19 +162,21 @@ class Lowering {
     }
   }
 
-  static void note_loop(Frame& frame, Step step) {
-    if (std::ranges::find(frame.back, Edge{step.from, step.at}) == frame.back.end()) return;
+  void note_loop(Frame& frame, Step step) const {
+    const auto ends_of = [](const Edge& edge) { return std::pair(edge.from, edge.to); };
+    if (!std::ranges::binary_search(frame.back, std::pair(step.from, step.at), {}, ends_of)) return;
     std::erase(frame.heads, step.at);
+    if (frame.heads.size() == limits_.max_nesting) frame.heads.erase(frame.heads.begin());
     frame.heads.push_back(step.at);
   }
 
   void run_block(Frame& frame, std::uint32_t at) {
     const Block& block = frame.function->blocks[at];
     for (const Instruction& i : block.instructions) {
-      count_work(i.place);
+      count_work(i.place, 1 + i.operands.size() / 4);
       if (i.kind == Kind::phi || &i == &block.instructions.back()) continue;
-      Value made = at_place(i.place, [&] { return compute(frame, i); });
-      if (i.result != kNone) frame.values[i.result] = std::move(made);
+      const Value made = at_place(i.place, [&] { return compute(frame, i); });
+      if (i.result != kNone) frame.values[i.result] = made;
     }
   }
 
@@ -334,10 +344,10 @@ class Lowering {
   }
 
   void take_phis(Frame& frame, std::uint32_t block, std::uint32_t from) {
-    std::vector<Value> values = brought(frame, block, from);
+    const std::vector<Value> values = brought(frame, block, from);
     const auto& instructions = frame.function->blocks[block].instructions;
     for (std::size_t i = 0; i < values.size(); ++i)
-      if (instructions[i].result != kNone) frame.values[instructions[i].result] = std::move(values[i]);
+      if (instructions[i].result != kNone) frame.values[instructions[i].result] = values[i];
   }
 
   void arrive(Frame& frame, const End& end, std::uint32_t from) {

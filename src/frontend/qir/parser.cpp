@@ -33,7 +33,7 @@ bool is_one_of(const std::string_view (&list)[N], std::string_view word) {
   return std::ranges::find(list, word) != std::end(list);
 }
 
-/// c"r1\00": escapes are two hexadecimal digits.
+/// c"r1\00": escapes are two hexadecimal digits. What cannot be printed becomes an underscore, as it may be a name.
 std::string unescaped(std::string_view text) {
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -47,6 +47,8 @@ std::string unescaped(std::string_view text) {
     }
   }
   while (!bytes.empty() && bytes.back() == '\0') bytes.pop_back();
+  std::ranges::replace_if(
+      bytes, [](char c) { return c < ' ' || c > '~'; }, '_');
   return bytes;
 }
 
@@ -129,8 +131,7 @@ class Parser {
     return found;
   }
   [[noreturn]] void fail_type(const Token& token) const {
-    fail(ErrorCode::unsupported, token.place,
-         "'" + std::string(token.text_of.substr(0, 40)) + "' is no type of the profiles",
+    fail(ErrorCode::unsupported, token.place, "'" + shown_word(token.text_of) + "' is no type of the profiles",
          "they have void, integers, double and pointers");
   }
 
@@ -410,7 +411,7 @@ class Parser {
       made.type = type();
     } else {
       fail(ErrorCode::unsupported, word.place,
-           "'" + std::string(made.word.substr(0, 40)) + "' is no instruction of the base and adaptive profiles",
+           "'" + shown_word(made.word) + "' is no instruction of the base and adaptive profiles",
            "compile to one of these profiles, with optimisation, so that memory and arrays are gone");
     }
     return made;

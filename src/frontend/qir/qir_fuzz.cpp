@@ -18,6 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     skerry::ir::verify(circuit);
   } catch (const skerry::Error& e) {
     if (e.code() == skerry::ErrorCode::internal || e.where().empty()) __builtin_trap();
+    for (const char c : std::string(e.what()))
+      if (c < ' ' || c > '~') __builtin_trap();
   }
   return 0;
 }

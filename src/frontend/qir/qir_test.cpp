@@ -114,8 +114,9 @@ TEST(Qir, AThousandBranchesInARowAreNotNested) {
   std::string body = measured(0, 0) + is_one("a", 0);
   for (int i = 0; i < 1000; ++i) {
     const std::string n = std::to_string(i);
-    body += "  br i1 %a, label %yes" + n + ", label %no" + n + "\nyes" + n + ":\n" + call("x__body", {0}) +
-            "  br label %no" + n + "\nno" + n + ":\n";
+    body.append("  br i1 %a, label %yes").append(n).append(", label %no").append(n).append("\nyes").append(n);
+    body.append(":\n").append(call("x__body", {0})).append("  br label %no").append(n).append("\nno").append(n);
+    body.append(":\n");
   }
   EXPECT_EQ(read(program(body + "  ret void")).branches().size(), 1000U);
 }
@@ -131,6 +132,7 @@ TEST(Qir, WhatIsWrongIsRefusedWithItsPlace) {
       {program("  br label %nowhere"), ErrorCode::semantic_error, "t.qasm:3:12"},
       {program("  %a = add i64 %b, 1" + end), ErrorCode::semantic_error, "t.qasm:3:16"},
       {program("  %a = sdiv i64 1, 0" + end), ErrorCode::semantic_error, "t.qasm:3:3"},
+      {program("  %a = add i64 1, @g" + end), ErrorCode::semantic_error, "t.qasm:3:19"},
       {program("  %a = add i128 1, 0" + end), ErrorCode::unsupported, "t.qasm:3:12"},
       {program(call("cx__body", {1, 1}) + end), ErrorCode::invalid_argument, "t.qasm:3:3"},
       {program("  call void @__quantum__qis__rx__body(double 0x7FF0000000000000, ptr null)" + end),
@@ -152,6 +154,16 @@ TEST(Qir, WhatIsWrongIsRefusedWithItsPlace) {
   }
   EXPECT_NE(std::string(refusal(program(call("cnott__body", {0, 1}) + end)).hint()).find("cnot__body"),
             std::string::npos);
+}
+
+TEST(Qir, WhatAMessageShowsAndANameHoldsCanBePrinted) {
+  for (const std::string& word : {std::string("\xff\x1b[2J"), std::string("\x80")}) {
+    const Error e = refusal(program("  %a = " + word + " i64 1") + "; __quantum__");
+    for (const char c : std::string(e.what())) EXPECT_TRUE(c >= ' ' && c <= '~') << e.what();
+  }
+  const Circuit c = read("@l = constant [3 x i8] c\"\\FFa\\00\"\n" +
+                         program("  call void @__quantum__rt__int_record_output(i64 1, ptr @l)\n  ret void"));
+  EXPECT_EQ(c.variables().at(0).name, "_a");
 }
 
 TEST(Qir, LlvmWithoutQirIsNotTaken) {

@@ -4,6 +4,7 @@
 #include <skerry/error.hpp>
 
 #include "frontend/qir/flow.hpp"
+#include "frontend/qir/lexer.hpp"
 #include "frontend/suggest.hpp"
 
 namespace skerry::frontend::qir {
@@ -29,7 +30,7 @@ bool is_measurement(std::string_view name) {
 [[noreturn]] void fail_unknown(std::string_view name) {
   Nearest nearest(name);
   for (const Quantum& row : kQuantum) nearest.offer(row.spelling);
-  throw Error(ErrorCode::unsupported, "the function '" + std::string(name.substr(0, 80)) + "' is not known", {},
+  throw Error(ErrorCode::unsupported, "the function '" + shown_word(name) + "' is not known", {},
               nearest.hint("gates and functions of the base and the adaptive profile are"));
 }
 

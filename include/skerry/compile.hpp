@@ -62,6 +62,13 @@ struct Compiled {
 /// circuit.
 Compiled compile(const Program& program, const CompileOptions& options = {});
 
+/// Reverse-mode differentiation of a model for concrete input types: a graph with a cotangent `grad:NAME` as further
+/// input for each output NAME, and the gradient `grad:NAME` of L = sum over outputs of <cotangent, output> as further
+/// output for each NAME of `by`, which are inputs; all f32 or f64. What the reverse pass reads again is computed once.
+/// At kinks the derivative is that of the side of smaller x. Errors: not_found (`by`), type_mismatch, unsupported (an
+/// operator without a derivative on the way, an axis that is no constant, an output or input of another type).
+Graph differentiate(const Graph& graph, std::span<const TensorType> inputs, std::span<const std::string> by);
+
 /// Throws semantic_error for the first gate that the target does not have: one outside the basis, a pair of wires that
 /// does not meet, a wire that is not there. The message names the gate and its wires, `where` is `gate 17` (`block 2
 /// gate 3`).

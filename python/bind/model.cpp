@@ -7,7 +7,11 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <map>
+#include <skerry/compile.hpp>
+#include <skerry/error.hpp>
+#include <span>
 #include <variant>
 
 #include "ir/text/text.hpp"
@@ -86,6 +90,22 @@ std::string summary(const Model& model) {
   return text + ">";
 }
 
+Model gradients(const Model& model, const std::vector<std::string>& by,
+                const std::map<std::string, std::vector<std::int64_t>>& shapes) {
+  std::vector<TensorType> types;
+  for (const ValueId id : model.graph->inputs()) {
+    const Value& value = model.graph->value(id);
+    const auto given = shapes.find(value.name);
+    types.push_back(given == shapes.end() ? value.type
+                                          : TensorType::of(value.type.dtype, Shape(std::span(given->second))));
+  }
+  for (const auto& [name, dims] : shapes)
+    if (std::ranges::none_of(model.graph->inputs(), [&](ValueId id) { return model.graph->value(id).name == name; }))
+      throw Error(ErrorCode::not_found, "no input is called '" + name + "'", "differentiation",
+                  "give shapes of inputs of the model");
+  return Model{std::make_shared<const Graph>(differentiate(*model.graph, types, by))};
+}
+
 nb::bytes packed(const Model& model) {
   const std::vector<std::byte> bytes = package::encode({.program = *model.graph, .metadata = {}, .plans = {}});
   return nb::bytes(bytes.data(), bytes.size());
@@ -119,6 +139,21 @@ void bind_model(nb::module_& m) {
           nb::arg("max_elements") = nb::none(),
           "Skerry's own text form. Tensors of more than max_elements elements are shown as a hash; such text cannot "
           "be read back.")
+      .def("differentiate", gradients, nb::arg("by"),
+           nb::arg("shapes") = std::map<std::string, std::vector<std::int64_t>>(),
+           R"(The model with its gradients: for each output NAME a cotangent `grad:NAME` as further input, for each
+input of `by` the gradient `grad:INPUT` of the sum of <cotangent, output> as further output. shapes: of inputs whose
+extents are not numbers yet. Raises Unsupported for an operator without a derivative.
+
+>>> import numpy, skerry
+>>> g = skerry.GraphBuilder()
+>>> x = g.input("x", ["N"])
+>>> g.output(g.add("Tanh", [x], name="y"))
+>>> both = g.build().differentiate(["x"], {"x": [2]})
+>>> values = {"x": numpy.float32([0, 1]), "grad:y": numpy.float32([1, 1])}
+>>> skerry.run(both, inputs=values).outputs["grad:x"].round(3)
+array([1.  , 0.42], dtype=float32)
+)")
       .def("session", make_session, nb::kw_only(), nb::arg("threads") = 0, nb::arg("precision") = "fp32",
            nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none(),
            nb::sig("def session(self, *, threads: int = 0, precision: str = 'fp32', max_memory_mb: float | None = "

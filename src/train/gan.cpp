@@ -8,26 +8,6 @@
 namespace skerry::train {
 namespace {
 
-/// log(1 + exp(x)) without overflow, and its slope.
-double softplus(double x) {
-  return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
-}
-double sigmoid(double x) {
-  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-}
-
-/// Mean of softplus(sign * score); by_scores: its gradient.
-double mean_softplus(std::span<const double> scores, double sign, std::vector<double>& by_scores) {
-  const auto count = static_cast<double>(scores.size());
-  by_scores.resize(scores.size());
-  double sum = 0;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    sum += softplus(sign * scores[i]);
-    by_scores[i] = sign * sigmoid(sign * scores[i]) / count;
-  }
-  return sum / count;
-}
-
 std::uint64_t stream(const GanOptions& options, std::uint64_t offset) {
   return 7919 * options.seed + offset;
 }
@@ -46,7 +26,10 @@ void Adam::update(std::uint64_t step, std::span<const double> gradient, std::spa
 }
 
 GanTrainer::State::State(const GanOptions& chosen)
-    : options(chosen), task(find_task(chosen.task)), generator(chosen.generator), discriminator({2, 32, 32, 1}) {
+    : options(chosen),
+      task(find_task(chosen.task)),
+      generator(chosen.generator),
+      discriminator({2, 32, 32, 1}, chosen.batch) {
   if (options.generator.modes != 2)
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(options.generator.modes) + " modes for points of two numbers", "training",
@@ -106,17 +89,14 @@ GanLosses GanTrainer::step() {
   const std::vector<double> first = normal_numbers(stream(s.options, 100000 + 2 * (2 * s.step)), latents);
   losses.leak = s.generator.generate(batch, first, s.points);
   std::fill(s.by_discriminator.begin(), s.by_discriminator.end(), 0.0);
-  losses.discriminator = mean_softplus(s.discriminator.forward(batch, real), -1, s.scores);
-  s.discriminator.backward(s.scores, s.by_discriminator, {});
-  losses.discriminator += mean_softplus(s.discriminator.forward(batch, s.points), 1, s.scores);
-  s.discriminator.backward(s.scores, s.by_discriminator, {});
+  losses.discriminator = s.discriminator.by_parameters(-1, real, s.by_discriminator);
+  losses.discriminator += s.discriminator.by_parameters(1, s.points, s.by_discriminator);
   s.discriminator_adam.update(s.step, s.by_discriminator, s.discriminator.parameters());
 
   // The generator: its points should score above 0 with the discriminator as it is now.
   const std::vector<double> second = normal_numbers(stream(s.options, 100000 + 2 * (2 * s.step + 1)), latents);
   losses.leak = std::max(losses.leak, s.generator.record(batch, second, s.points));
-  losses.generator = mean_softplus(s.discriminator.forward(batch, s.points), -1, s.scores);
-  s.discriminator.backward(s.scores, s.by_discriminator, s.by_points);
+  losses.generator = s.discriminator.by_points(-1, s.points, s.by_points);
   s.generator.backward(batch, second, s.by_points, s.by_generator, s.by_latents);
   s.generator_adam.update(s.step, s.by_generator, s.parameters);
   for (const double value : s.parameters)

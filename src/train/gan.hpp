@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "train/dense.hpp"
+#include "train/discriminator.hpp"
 #include "train/tasks.hpp"
 
 namespace skerry::train {
@@ -24,10 +24,10 @@ struct GanTrainer::State {
   Task task;
   photonic::Generator generator;
   std::vector<double> parameters;  // of the generator
-  DenseNetwork discriminator;
+  Discriminator discriminator;
   Adam generator_adam, discriminator_adam;
   std::uint64_t step = 0;
-  std::vector<double> points, scores, by_points, by_generator, by_latents, by_discriminator;
+  std::vector<double> points, by_points, by_generator, by_latents, by_discriminator;
 };
 
 }  // namespace skerry::train

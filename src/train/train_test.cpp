@@ -1,43 +1,58 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <skerry/error.hpp>
 #include <skerry/training.hpp>
 
-#include "train/dense.hpp"
+#include "train/discriminator.hpp"
 
 namespace skerry::train {
 namespace {
 
-TEST(DenseNetwork, GradientsEqualCentralDifferences) {
-  DenseNetwork network({3, 5, 4, 2});
+TEST(Discriminator, GradientsEqualCentralDifferences) {
+  Discriminator network({3, 5, 4, 1}, 4);
   std::mt19937 random(1);
   std::normal_distribution<double> normal;
   for (double& value : network.parameters()) value = normal(random);
-  std::vector<double> x(4 * 3), cotangent(4 * 2), by_parameters(network.parameters().size()), by_x(12);
+  std::vector<double> x(4 * 3), by_parameters(network.parameters().size()), by_x(12), unused(by_parameters.size());
   for (double& value : x) value = normal(random);
-  for (double& value : cotangent) value = normal(random);
-  const auto loss = [&] {
-    const auto out = network.forward(4, x);
-    double sum = 0;
-    for (std::size_t i = 0; i < out.size(); ++i) sum += out[i] * cotangent[i];
-    return sum;
-  };
-  loss();
-  network.backward(cotangent, by_parameters, by_x);
-  const auto slope = [&](double& value) {
-    const double before = value, step = 1e-6;
-    value = before + step;
-    const double high = loss();
-    value = before - step;
-    const double low = loss();
-    value = before;
-    return (high - low) / (2 * step);
-  };
-  for (std::size_t i = 0; i < by_parameters.size(); ++i)
-    EXPECT_NEAR(by_parameters[i], slope(network.parameters()[i]), 1e-7);
-  for (std::size_t i = 0; i < by_x.size(); ++i) EXPECT_NEAR(by_x[i], slope(x[i]), 1e-7);
+  for (const double sign : {1.0, -1.0}) {
+    std::fill(by_parameters.begin(), by_parameters.end(), 0.0);
+    const double value = network.by_parameters(sign, x, by_parameters);
+    EXPECT_EQ(network.by_points(sign, x, by_x), value);
+    const auto slope = [&](double& moved) {
+      const double before = moved, step = 1e-6;
+      moved = before + step;
+      const double high = network.by_parameters(sign, x, unused);
+      moved = before - step;
+      const double low = network.by_parameters(sign, x, unused);
+      moved = before;
+      return (high - low) / (2 * step);
+    };
+    for (std::size_t i = 0; i < by_parameters.size(); ++i)
+      EXPECT_NEAR(by_parameters[i], slope(network.parameters()[i]), 1e-7);
+    for (std::size_t i = 0; i < by_x.size(); ++i) EXPECT_NEAR(by_x[i], slope(x[i]), 1e-7);
+  }
+}
+
+TEST(Discriminator, LossIsTheMeanSoftplusOfTheScoreWrittenOut) {
+  Discriminator network({1, 2, 1}, 3);
+  const std::vector<double> parameters{0.5, -1.5, 0.1, 0.2, 2.0, -0.7, 0.3};  // W1, b1, W2, b2
+  std::copy(parameters.begin(), parameters.end(), network.parameters().begin());
+  const std::vector<double> x{-2.0, 0.0, 1.5};
+  double expected = 0;
+  for (const double point : x) {
+    double score = 0.3;
+    for (const int unit : {0, 1}) {
+      const double sum = parameters[unit] * point + parameters[2 + unit];
+      score += parameters[4 + unit] * (sum > 0 ? sum : 0.2 * sum);
+    }
+    expected += std::log1p(std::exp(-score)) / 3;
+  }
+  std::vector<double> gradient(parameters.size());
+  EXPECT_NEAR(network.by_parameters(-1, x, gradient), expected, 1e-14);
 }
 
 TEST(Tasks, NormalNumbersHaveMeanZeroAndVarianceOne) {

@@ -101,6 +101,11 @@ class GateElements {
   std::vector<SqueezeStep> squeeze_steps_;
 };
 
+/// out = factor * row, in double until it is stored: one row of an outer product of phases.
+template <class T>
+void turned_row(std::complex<double> factor, std::span<const double> re, std::span<const double> im, T* out_re,
+                T* out_im);
+
 /// <m|V(g)|n> and its derivative by g for m, n < size, row-major; symmetric. Trapezoidal sums over the position wave
 /// functions, whose error is exponentially small once the spacing resolves the fastest phase.
 /// Errors: out_of_range when |g| is so large that more than 2^20 points would be needed.

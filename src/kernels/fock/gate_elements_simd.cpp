@@ -142,8 +142,28 @@ void squeezing_columns(Tag d, const GateElements& gate, const double* table, con
 template <class T>
 void spread(Tag d, std::size_t elements, const double* from, std::span<T* const> to) {
   const std::size_t lanes = hn::Lanes(d);
+  std::size_t begin = 0;
+  if constexpr (HWY_MAX_BYTES >= 32) {
+    const auto store = [&](Vector v, std::size_t gate) HWY_ATTR {
+      if (gate >= to.size()) return;
+      if constexpr (sizeof(T) == sizeof(float)) {
+        const hn::Rebind<float, Tag> narrow;
+        hn::StoreU(hn::DemoteTo(narrow, v), narrow, to[gate] + begin);
+      } else {
+        hn::StoreU(v, d, to[gate] + begin);
+      }
+    };
+    for (; begin + 4 <= elements; begin += 4) {
+      Vector first, second, third, fourth;
+      hn::LoadInterleaved4(d, from + 4 * begin, first, second, third, fourth);
+      store(first, 0);
+      store(second, 1);
+      store(third, 2);
+      store(fourth, 3);
+    }
+  }
   for (std::size_t gate = 0; gate < to.size(); ++gate)
-    for (std::size_t i = 0; i < elements; ++i) to[gate][i] = static_cast<T>(from[i * lanes + gate]);
+    for (std::size_t i = begin; i < elements; ++i) to[gate][i] = static_cast<T>(from[i * lanes + gate]);
 }
 
 template <class T>
@@ -185,6 +205,38 @@ void evaluate_f64(const GateElements& gate, std::span<const double> parameters, 
                   std::span<double* const> out) {
   evaluate(gate, parameters, scratch, out);
 }
+template <class T>
+void row(std::complex<double> factor, std::span<const double> re, std::span<const double> im, T* out_re, T* out_im) {
+  const Tag d;
+  const hn::Rebind<T, Tag> narrow;
+  const auto fr = hn::Set(d, factor.real()), fi = hn::Set(d, factor.imag());
+  const auto store = [&](Vector v, T* to) HWY_ATTR {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      hn::StoreU(hn::DemoteTo(narrow, v), narrow, to);
+    } else {
+      hn::StoreU(v, d, to);
+    }
+  };
+  std::size_t n = 0;
+  for (; n + hn::Lanes(d) <= re.size(); n += hn::Lanes(d)) {
+    const auto a = hn::LoadU(d, re.data() + n), b = hn::LoadU(d, im.data() + n);
+    store(hn::NegMulAdd(fi, b, hn::Mul(fr, a)), out_re + n);
+    store(hn::MulAdd(fi, a, hn::Mul(fr, b)), out_im + n);
+  }
+  for (; n < re.size(); ++n) {
+    out_re[n] = static_cast<T>(factor.real() * re[n] - factor.imag() * im[n]);
+    out_im[n] = static_cast<T>(factor.real() * im[n] + factor.imag() * re[n]);
+  }
+}
+
+void row_f32(std::complex<double> factor, std::span<const double> re, std::span<const double> im, float* out_re,
+             float* out_im) {
+  row(factor, re, im, out_re, out_im);
+}
+void row_f64(std::complex<double> factor, std::span<const double> re, std::span<const double> im, double* out_re,
+             double* out_im) {
+  row(factor, re, im, out_re, out_im);
+}
 std::size_t lanes_of_doubles() {
   return hn::Lanes(Tag());
 }
@@ -197,7 +249,20 @@ HWY_AFTER_NAMESPACE();
 namespace skerry::kernels::fock {
 HWY_EXPORT(evaluate_f32);
 HWY_EXPORT(evaluate_f64);
+HWY_EXPORT(row_f32);
+HWY_EXPORT(row_f64);
 HWY_EXPORT(lanes_of_doubles);
+
+template <>
+void turned_row(std::complex<double> factor, std::span<const double> re, std::span<const double> im, float* out_re,
+                float* out_im) {
+  HWY_DYNAMIC_DISPATCH(row_f32)(factor, re, im, out_re, out_im);
+}
+template <>
+void turned_row(std::complex<double> factor, std::span<const double> re, std::span<const double> im, double* out_re,
+                double* out_im) {
+  HWY_DYNAMIC_DISPATCH(row_f64)(factor, re, im, out_re, out_im);
+}
 
 template <>
 void GateElements::evaluate(std::span<const double> parameters, std::vector<double>& scratch,

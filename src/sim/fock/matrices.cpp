@@ -61,6 +61,11 @@ inline std::complex<double> times(std::complex<double> z, std::complex<double> x
 
 /// exp(i (linear n + quadratic n²)) for n < count, multiplied up from every 16th, which keeps rounding at 1e-14.
 void level_turns(double linear, double quadratic, std::size_t count, double* re, double* im) {
+  if (linear == 0.0 && quadratic == 0.0) {
+    std::fill_n(re, count, 1.0);
+    std::fill_n(im, count, 0.0);
+    return;
+  }
   const std::complex<double> twice = quadratic == 0.0 ? 1.0 : std::polar(1.0, 2 * quadratic);
   std::complex<double> turn = 1.0, next;
   for (std::size_t n = 0; n < count; ++n) {
@@ -203,18 +208,16 @@ void Matrices<T>::build_turns(Turns& turns, std::span<const double> weights) con
 template <class T>
 void Matrices<T>::expand(const Turns& turns, T* re, T* im) const {
   const std::size_t modes = layout_.cutoffs.size(), last = layout_.cutoffs[modes - 1];
-  const double *last_re = turns.re.data() + turns.re.size() - last, *last_im = turns.im.data() + turns.im.size() - last;
+  const auto last_re = std::span(turns.re).last(last), last_im = std::span(turns.im).last(last);
   for (std::size_t base = 0; base < layout_.amplitudes; base += last) {
     std::complex<double> outer = 1.0;
-    std::size_t at = 0;
+    std::size_t at = 0, rest = base / last;  // the other modes' levels, digits of `rest`
     for (std::size_t mode = 0; mode + 1 < modes; at += layout_.cutoffs[mode++]) {
-      const std::size_t level = base / layout_.strides[mode] % layout_.cutoffs[mode];
+      const std::size_t period = layout_.strides[mode] / last, level = period == 1 ? rest : rest / period;
+      rest -= level * period;
       outer = times(outer, {turns.re[at + level], turns.im[at + level]});
     }
-    for (std::size_t n = 0; n < last; ++n) {
-      re[base + n] = static_cast<T>(outer.real() * last_re[n] - outer.imag() * last_im[n]);
-      im[base + n] = static_cast<T>(outer.real() * last_im[n] + outer.imag() * last_re[n]);
-    }
+    kernels::fock::turned_row<T>(outer, last_re, last_im, re + base, im + base);
   }
   for (std::size_t i = 0; i < turns.given.size(); ++i) {
     const Phase& phase = turns.given[i];

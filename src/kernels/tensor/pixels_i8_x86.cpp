@@ -68,11 +68,14 @@ SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_
     const __m512i add = _mm512_loadu_si512(row.add + n * 16);
     _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r][n] = add;
   }
+  const std::uint8_t* begin[Pixels::kBases];
+  _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) begin[b] =
+      x + Pixels::base_row(b) * row.x_row + Pixels::base_pixel(b) * pixel;
+  const std::uint8_t* base[Pixels::kBases];
   for (const std::size_t segment : row.segments) {
-    const std::uint8_t* base[Pixels::kBases];
-    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] =
-        x + segment + Pixels::base_row(b) * row.x_row + Pixels::base_pixel(b) * pixel;
-    for (std::size_t g = 0; g < row.groups; ++g) {
+    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] = begin[b] + segment;
+    std::size_t g = 0;
+    do {
       // Opaque to the compiler, which would otherwise keep an address for every pixel and spill most of them.
       _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) asm("" : "+r"(base[b]));
       __m512i right[N];
@@ -84,7 +87,7 @@ SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_
         _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) dot(sum[r][n], left, right[n]);
       }
       _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] += 4;
-    }
+    } while (++g < row.groups);
   }
   std::uint8_t* y = row.y + first * row.y_row + at * row.y_pixel;
   _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) {

@@ -10,7 +10,7 @@ namespace {
 // What a piece reads of x again for each panel stays in the second-level cache, beside a panel.
 constexpr std::size_t kPieceBytes = 384 * 1024;
 // Less work than this is not shared out; more is cut into several pieces for each thread, so that none ends late.
-constexpr double kSharedFlops = 2e6, kPieceFlops = 1e6;
+constexpr double kSharedFlops = 8e5, kPieceFlops = 4e5;
 constexpr std::size_t kPiecesPerThread = 6;
 // Kernels of bytes read four at a time.
 constexpr std::size_t kSlack = 64;
@@ -36,7 +36,8 @@ PixelPieces::PixelPieces(const ConvShape& shape, bool copies, bool planes_in, st
   row_length_ = copies_ ? (pixels_ - 1) * at(w.stride[2]) + at((w.kernel[2] - 1) * w.dilation[2]) + 1 : at(w.input[2]);
   x_row_ = row_length_ * channels;
   x_pixel_ = at(w.stride[2]) * side;
-  const bool dense = w.dilation[2] == 1;
+  // A run of a plane is too short for a loop of its own, except where four bytes are one product.
+  const bool dense = w.dilation[2] == 1 && (!planes_in || element_bytes == 1);
   length_ = dense ? at(w.kernel[2]) * side : side;
   for (std::size_t ky = 0; ky < at(w.kernel[1]); ++ky) {
     for (std::size_t plane = 0; plane < channels / side; ++plane) {

@@ -13,6 +13,9 @@
 namespace skerry::kernels {
 namespace {
 
+// Weights beyond this come from memory or the last cache each time.
+constexpr std::uint64_t kCachedBytes = 512 * 1024;
+
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
 }
@@ -47,6 +50,8 @@ void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, c
   const std::size_t outputs = at(shape_.outputs), lanes = pixel_lanes();
   const float* weights = packed_.as<float>().data();
   const float* bias = weights + pieces_.panels() * panel_ * depth_;
+  const std::size_t last_panel = (pieces_.panels() - 1) * panel_;
+  const bool fetches = packed_.bytes() > kCachedBytes;
   pieces_.for_each(scratch, [&](const PixelPieces::Piece& piece, std::byte* slot) {
     const float* from = pieces_.input(piece, x, 0.0F, slot);
     for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {
@@ -60,6 +65,7 @@ void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, c
                       .length = pieces_.segment_length(),
                       .w = weights + column * depth_,
                       .bias = bias + column,
+                      .next = fetches ? weights + std::min(column + panel_, last_panel) * depth_ : nullptr,
                       .residual = end.residual == nullptr ? nullptr : end.residual + to,
                       .y = y + to,
                       .y_row = at(w.output[2]) * outputs,

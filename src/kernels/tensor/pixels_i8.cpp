@@ -11,6 +11,9 @@
 namespace skerry::kernels {
 namespace {
 
+// Weights beyond this come from memory or the last cache each time.
+constexpr std::uint64_t kCachedBytes = 512 * 1024;
+
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
 }
@@ -131,6 +134,8 @@ void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byt
   const std::size_t panel_bytes = pieces_.segments().size() * groups_ * 4;
   const auto packed = packed_.as<std::int8_t>();
   const auto loop_rows = pixel_loops_i8().pixel_rows;
+  const std::size_t last_panel = (pieces_.panels() - 1) * kPixelPanelI8;
+  const bool fetches = packed_.bytes() > kCachedBytes;
   pieces_.for_each(scratch, [&](const PixelPieces::Piece& piece, std::byte* slot) {
     const std::uint8_t* from = pieces_.input(piece, x, padding_, slot);
     for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {
@@ -142,6 +147,7 @@ void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byt
                  .segments = pieces_.segments(),
                  .groups = groups_,
                  .w = packed.data() + column * panel_bytes,
+                 .next = fetches ? packed.data() + std::min(column + kPixelPanelI8, last_panel) * panel_bytes : nullptr,
                  .add = add_.data() + column,
                  .flip = flip_,
                  .y = y + pixel * outputs + column,

@@ -24,6 +24,7 @@ struct PixelRowsI8 {
   std::span<const std::size_t> segments;
   std::size_t groups;
   const std::int8_t* w;     ///< [segment][group][output][4]
+  const std::int8_t* next;  ///< weights that are wanted after these, or null where all of them stay in the cache
   const std::int32_t* add;  ///< what the sums begin with; as many as the panel is wide, as is the scale
   std::uint8_t flip;
   std::uint8_t* y;

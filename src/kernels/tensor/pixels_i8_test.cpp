@@ -147,14 +147,23 @@ TEST(PixelsI8, EveryInstructionSetGivesTheSame) {
     for (std::size_t pixels = 1; pixels <= kWidth; ++pixels) {
       for (const std::size_t columns : {5, 16, 17, 32}) {
         Bytes fast(kRows * kWidth * 32, 9), plain = fast;
-        PixelRowsI8 rows{x.data(),     kChannels * (kWidth + 2),
-                         kChannels,    segments,
-                         15,           reinterpret_cast<const std::int8_t*>(w.data()),
-                         add.data(),   static_cast<std::uint8_t>(pixels % 2 == 0 ? 0x80 : 0),
-                         fast.data(),  kWidth * 32,
-                         32,           kRows,
-                         pixels,       columns,
-                         columns > 16, {scale.data(), 4, 0, 255}};
+        PixelRowsI8 rows{x.data(),
+                         kChannels * (kWidth + 2),
+                         kChannels,
+                         segments,
+                         15,
+                         reinterpret_cast<const std::int8_t*>(w.data()),
+                         nullptr,
+                         add.data(),
+                         static_cast<std::uint8_t>(pixels % 2 == 0 ? 0x80 : 0),
+                         fast.data(),
+                         kWidth * 32,
+                         32,
+                         kRows,
+                         pixels,
+                         columns,
+                         columns > 16,
+                         {scale.data(), 4, 0, 255}};
         loops->pixel_rows(rows);
         rows.y = plain.data();
         portable_pixel_loops_i8().pixel_rows(rows);

@@ -57,7 +57,7 @@ SKERRY_VNNI inline void dot(__m512i& sum, __m512i left, __m512i right) {
 
 // R pixels and N vectors of outputs, beginning at a row and a pixel.
 template <std::size_t R, std::size_t N, bool flips, bool paired>
-SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_t at) {
+SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_t at, const std::int8_t* ahead) {
   using Pixels = TilePixels<R, paired>;
   const std::size_t pixel = row.x_pixel;
   const std::uint8_t* x = row.x + first * row.x_row + at * pixel;
@@ -68,23 +68,28 @@ SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_
     const __m512i add = _mm512_loadu_si512(row.add + n * 16);
     _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r][n] = add;
   }
+  const std::uint8_t* begin[Pixels::kBases];
+  _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) begin[b] =
+      x + Pixels::base_row(b) * row.x_row + Pixels::base_pixel(b) * pixel;
+  const std::uint8_t* base[Pixels::kBases];
   for (const std::size_t segment : row.segments) {
-    const std::uint8_t* base[Pixels::kBases];
-    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] =
-        x + segment + Pixels::base_row(b) * row.x_row + Pixels::base_pixel(b) * pixel;
-    for (std::size_t g = 0; g < row.groups; ++g) {
+    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] = begin[b] + segment;
+    std::size_t g = 0;
+    do {
       // Opaque to the compiler, which would otherwise keep an address for every pixel and spill most of them.
       _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) asm("" : "+r"(base[b]));
       __m512i right[N];
       _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) right[n] = _mm512_loadu_si512(w + n * 64);
       w += N * 64;
+      _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+      ahead += 64;
       _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
         __m512i left = _mm512_set1_epi32(four_at(base[Pixels::base(r)] + Pixels::pixel(r) % 3 * pixel));
         if constexpr (flips) left = _mm512_xor_si512(left, flip);
         _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) dot(sum[r][n], left, right[n]);
       }
       _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] += 4;
-    }
+    } while (++g < row.groups);
   }
   std::uint8_t* y = row.y + first * row.y_row + at * row.y_pixel;
   _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) {
@@ -99,19 +104,23 @@ SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_
 
 template <std::size_t N, bool flips>
 void rows_vnni(const PixelRowsI8& row) {
+  // The first N tiles fetch the panel that comes next, a line in each step; others their own, which is there.
+  std::size_t fetched = row.next == nullptr ? N : 0;
+  const auto ahead = [&] { return fetched < N ? row.next + row.segments.size() * row.groups * 64 * fetched++ : row.w; };
   std::size_t r = 0;
   if (row.pixels == 7) {
-    for (; r + 2 <= row.rows; r += 2) tile_vnni<14, N, flips, true>(row, r, 0);
+    for (; r + 2 <= row.rows; r += 2) tile_vnni<14, N, flips, true>(row, r, 0, ahead());
   }
   for (; r < row.rows; ++r) {
     std::size_t at = 0;
     // Sixteen go as two tiles of eight.
-    for (; row.pixels - at >= 14 && row.pixels - at != 16; at += 14) tile_vnni<14, N, flips, false>(row, r, at);
-    for (; row.pixels - at >= 8; at += 8) tile_vnni<8, N, flips, false>(row, r, at);
-    for (; row.pixels - at >= 7; at += 7) tile_vnni<7, N, flips, false>(row, r, at);
-    for (; row.pixels - at >= 4; at += 4) tile_vnni<4, N, flips, false>(row, r, at);
-    for (; row.pixels - at >= 2; at += 2) tile_vnni<2, N, flips, false>(row, r, at);
-    for (; row.pixels - at >= 1; at += 1) tile_vnni<1, N, flips, false>(row, r, at);
+    for (; row.pixels - at >= 14 && row.pixels - at != 16; at += 14)
+      tile_vnni<14, N, flips, false>(row, r, at, ahead());
+    for (; row.pixels - at >= 8; at += 8) tile_vnni<8, N, flips, false>(row, r, at, ahead());
+    for (; row.pixels - at >= 7; at += 7) tile_vnni<7, N, flips, false>(row, r, at, ahead());
+    for (; row.pixels - at >= 4; at += 4) tile_vnni<4, N, flips, false>(row, r, at, ahead());
+    for (; row.pixels - at >= 2; at += 2) tile_vnni<2, N, flips, false>(row, r, at, ahead());
+    for (; row.pixels - at >= 1; at += 1) tile_vnni<1, N, flips, false>(row, r, at, ahead());
   }
 }
 

@@ -23,6 +23,7 @@ struct PixelRows {
   std::span<const std::size_t> segments;
   std::size_t length;
   const float *w, *bias;  ///< bias: as many numbers as the panel is wide
+  const float* next;      ///< weights that are wanted after these, or null where all of them stay in the cache
   const float* residual;  ///< or null
   float* y;
   std::size_t y_row, y_pixel, rows, pixels, columns;

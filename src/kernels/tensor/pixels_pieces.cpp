@@ -10,7 +10,7 @@ namespace {
 // What a piece reads of x again for each panel stays in the second-level cache, beside a panel.
 constexpr std::size_t kPieceBytes = 384 * 1024;
 // Less work than this is not shared out; more is cut into several pieces for each thread, so that none ends late.
-constexpr double kSharedFlops = 6e6;
+constexpr double kSharedFlops = 8e5, kPieceFlops = 4e5;
 constexpr std::size_t kPiecesPerThread = 6;
 // Kernels of bytes read four at a time.
 constexpr std::size_t kSlack = 64;
@@ -36,7 +36,8 @@ PixelPieces::PixelPieces(const ConvShape& shape, bool copies, bool planes_in, st
   row_length_ = copies_ ? (pixels_ - 1) * at(w.stride[2]) + at((w.kernel[2] - 1) * w.dilation[2]) + 1 : at(w.input[2]);
   x_row_ = row_length_ * channels;
   x_pixel_ = at(w.stride[2]) * side;
-  const bool dense = w.dilation[2] == 1;
+  // A run of a plane is too short for a loop of its own, except where four bytes are one product.
+  const bool dense = w.dilation[2] == 1 && (!planes_in || element_bytes == 1);
   length_ = dense ? at(w.kernel[2]) * side : side;
   for (std::size_t ky = 0; ky < at(w.kernel[1]); ++ky) {
     for (std::size_t plane = 0; plane < channels / side; ++plane) {
@@ -64,22 +65,27 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
   if (height == 0 || width == 0 || shape_.batch == 0 || panels_ == 0) return;
   const std::size_t pixel_bytes = std::max<std::size_t>(1, at(shape_.channels * w.stride[2]) * element_bytes);
   const std::size_t row_bytes = width * pixel_bytes * at(w.stride[1]);
-  if (height > 1) {
-    row_blocks_ = blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height));
-    rows_ = blocks(height, row_blocks_);
+  const bool rows = height > 1;
+  std::size_t places = rows ? blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height))
+                            : blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
+  if (threads > 1 && shape_.flops() >= kSharedFlops) {
+    const auto useful = static_cast<std::size_t>(shape_.flops() / kPieceFlops);
+    const std::size_t wanted = std::min(useful, threads * kPiecesPerThread), batch = at(shape_.batch);
+    // Panels first: pieces of other panels read other weights, those of other rows the same again.
+    piece_panels_ = blocks(panels_, std::min(panels_, std::max<std::size_t>(blocks(wanted, places * batch), 1)));
+    const std::size_t most = rows ? blocks(height, 2) : blocks(width, 28);
+    places = std::max(places, std::min(most, blocks(wanted, batch * blocks(panels_, piece_panels_))));
+  }
+  if (rows) {
+    rows_ = blocks(height, places);
     row_blocks_ = blocks(height, rows_);
   } else {
-    pixel_blocks_ = blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
-    pixels_ = std::min(blocks(blocks(width, pixel_blocks_), 14) * 14, width);
+    pixels_ = std::min(blocks(blocks(width, places), 14) * 14, width);
     pixel_blocks_ = blocks(width, pixels_);
   }
-  const std::size_t pieces = at(shape_.batch) * row_blocks_ * pixel_blocks_;
-  if (threads > 1 && shape_.flops() >= kSharedFlops) {
-    const std::size_t wanted = blocks(threads * kPiecesPerThread, pieces);
-    piece_panels_ = blocks(panels_, std::min(panels_, wanted));
-  }
   panel_blocks_ = blocks(panels_, piece_panels_);
-  slots_ = std::clamp<std::size_t>(pieces * panel_blocks_, 1, std::min(threads, ScratchSlots::kMost));
+  slots_ = std::clamp<std::size_t>(at(shape_.batch) * row_blocks_ * pixel_blocks_ * panel_blocks_, 1,
+                                   std::min(threads, ScratchSlots::kMost));
 }
 
 template <class T>

@@ -29,6 +29,7 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 constexpr std::size_t kVectors = 2;
+constexpr std::size_t kLine = 16;  // numbers in a cache line
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
 constexpr std::size_t kPixels = 14;
 #else
@@ -51,43 +52,85 @@ struct TilePixels {
   static constexpr std::size_t base(std::size_t r) { return row(r) * 3 + pixel(r) / 3; }
 };
 
-// R pixels and N vectors of outputs.
+// One product of each pixel and each of N vectors of outputs.
 template <class Pixels, std::size_t R, std::size_t N>
-HWY_INLINE void multiply(const PixelRows& rows, const float* x, V (&sum)[R][N]) {
+HWY_INLINE void add_products(const float* const (&base)[Pixels::kBases], std::size_t pixel, const float* w,
+                             V (&sum)[R][N]) {
   const D d;
-  const std::size_t lanes = hn::Lanes(d), pixel = rows.x_pixel;
+  V right[N];
+  _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, w + n * hn::Lanes(d));
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    const V left = hn::Set(d, base[Pixels::base(r)][Pixels::pixel(r) % 3 * pixel]);
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
+  }
+}
+
+// R pixels and N vectors of outputs, while weights are fetched that come next. Addresses are made opaque to the
+// compiler, which would otherwise keep one for every pixel and spill most of them.
+template <class Pixels, std::size_t R, std::size_t N>
+HWY_INLINE void multiply(const PixelRows& rows, const float* x, const float* ahead, V (&sum)[R][N]) {
+  constexpr std::size_t kBases = Pixels::kBases;
+  const std::size_t step = N * hn::Lanes(D()), pixel = rows.x_pixel;
   const float* HWY_RESTRICT w = rows.w;
-  for (const std::size_t segment : rows.segments) {
-    const float* base[Pixels::kBases];
-    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] =
-        x + segment + Pixels::base_row(b) * rows.x_row + Pixels::base_pixel(b) * pixel;
-    for (std::size_t k = 0; k < rows.length; ++k) {
-      // Opaque to the compiler, which would otherwise keep an address for every pixel and spill most of them.
-      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) asm("" : "+r"(base[b]));
-      V right[N];
-      _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) right[n] = hn::LoadU(d, w + n * lanes);
-      w += N * lanes;
-      _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
-        const V left = hn::Set(d, base[Pixels::base(r)][Pixels::pixel(r) % 3 * pixel]);
-        _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(left, right[n], sum[r][n]);
+  const float* first[kBases];
+  _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) first[b] =
+      x + Pixels::base_row(b) * rows.x_row + Pixels::base_pixel(b) * pixel;
+  const float* base[kBases];
+  if (rows.length == 1) {
+    for (const std::size_t segment : rows.segments) {
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) {
+        base[b] = first[b] + segment;
+        asm("" : "+r"(base[b]));
       }
-      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b)++ base[b];
+      add_products<Pixels>(base, pixel, w, sum);
+      w += step;
+    }
+    return;
+  }
+  for (const std::size_t segment : rows.segments) {
+    _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) base[b] = first[b] + segment;
+    for (std::size_t k = 0; k < rows.length; ++k) {
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) asm("" : "+r"(base[b]));
+      add_products<Pixels>(base, pixel, w, sum);
+      w += step;
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += kLine;
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b)++ base[b];
     }
   }
 }
 
 // Residual added, then kept within bounds. A not-a-number stays, as comparisons with it are false.
 template <class Row>
-HWY_INLINE V finished(const Row& row, V sum, const float* residual) {
+HWY_INLINE V bounded(const Row& row, V sum) {
   const D d;
-  if (residual != nullptr) sum = hn::Add(sum, hn::LoadU(d, residual));
   const V low = hn::Set(d, row.low), high = hn::Set(d, row.high);
   sum = hn::IfThenElse(hn::Lt(sum, low), low, sum);
   return hn::IfThenElse(hn::Gt(sum, high), high, sum);
 }
+template <class Row>
+HWY_INLINE V finished(const Row& row, V sum, const float* residual) {
+  if (residual != nullptr) sum = hn::Add(sum, hn::LoadU(D(), residual));
+  return bounded(row, sum);
+}
+
+// The first `count` outputs of a vector; nothing past them is touched.
+HWY_INLINE void store_some(const PixelRows& rows, V sum, std::size_t to, std::size_t count) {
+  const D d;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  const auto mask = hn::FirstN(d, count);
+  if (rows.residual != nullptr) sum = hn::Add(sum, hn::MaskedLoad(mask, d, rows.residual + to));
+  hn::BlendedStore(bounded(rows, sum), mask, d, rows.y + to);
+#else
+  HWY_ALIGN float edge[2][hn::MaxLanes(d)] = {};
+  if (rows.residual != nullptr) std::copy_n(rows.residual + to, count, edge[1]);
+  hn::StoreU(finished(rows, sum, edge[1]), d, edge[0]);
+  std::copy_n(edge[0], count, rows.y + to);
+#endif
+}
 
 template <std::size_t R, std::size_t N, bool paired>
-void tile_of(const PixelRows& rows, std::size_t first, std::size_t at) {
+void tile_of(const PixelRows& rows, std::size_t first, std::size_t at, const float* ahead) {
   using Pixels = TilePixels<R, paired>;
   const D d;
   const std::size_t lanes = hn::Lanes(d);
@@ -96,38 +139,47 @@ void tile_of(const PixelRows& rows, std::size_t first, std::size_t at) {
     const V bias = hn::LoadU(d, rows.bias + n * lanes);
     _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r][n] = bias;
   }
-  multiply<Pixels>(rows, rows.x + first * rows.x_row + at * rows.x_pixel, sum);
+  multiply<Pixels>(rows, rows.x + first * rows.x_row + at * rows.x_pixel, ahead, sum);
   const bool whole = rows.columns == N * lanes;
-  HWY_ALIGN float edge[2][hn::MaxLanes(d) * N] = {};
   _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
     const std::size_t to = (first + Pixels::row(r)) * rows.y_row + (at + Pixels::pixel(r)) * rows.y_pixel;
     const float* residual = rows.residual == nullptr ? nullptr : rows.residual + to;
-    if (!whole && residual != nullptr) residual = std::copy_n(residual, rows.columns, edge[1]) - rows.columns;
-    float* y = whole ? rows.y + to : edge[0];
-    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n)
-        hn::StoreU(finished(rows, sum[r][n], residual == nullptr ? nullptr : residual + n * lanes), d, y + n * lanes);
-    if (!whole) std::copy_n(edge[0], rows.columns, rows.y + to);
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
+      if (whole || n + 1 < N) {
+        hn::StoreU(finished(rows, sum[r][n], residual == nullptr ? nullptr : residual + n * lanes), d,
+                   rows.y + to + n * lanes);
+      } else {
+        store_some(rows, sum[r][n], to + n * lanes, rows.columns - n * lanes);
+      }
+    }
   }
 }
 
 template <std::size_t N>
 void rows_of(const PixelRows& rows) {
+  const std::size_t run = rows.segments.size() * rows.length;
+  // The first two tiles fetch the panel that comes next, a line in each step; others their own, which is there.
+  std::size_t fetched = rows.next == nullptr ? N * hn::Lanes(D()) / kLine : 0;
+  const auto ahead = [&] {
+    const bool more = fetched < N * hn::Lanes(D()) / kLine;
+    return more ? rows.next + run * kLine * fetched++ : rows.w;
+  };
   std::size_t row = 0;
   if constexpr (kPixels == 14) {
     if (rows.pixels == 7) {
-      for (; row + 2 <= rows.rows; row += 2) tile_of<14, N, true>(rows, row, 0);
+      for (; row + 2 <= rows.rows; row += 2) tile_of<14, N, true>(rows, row, 0, ahead());
     }
   }
   for (; row < rows.rows; ++row) {
     std::size_t at = 0;
     const auto step = [&](auto size) {
-      for (; rows.pixels - at >= size; at += size) tile_of<size, N, false>(rows, row, at);
+      for (; rows.pixels - at >= size; at += size) tile_of<size, N, false>(rows, row, at, ahead());
     };
     if constexpr (kPixels == 14) {
       // Sixteen go as two tiles of eight. Pixels 4 KiB apart share a set of the first-level cache, which holds fewer of
       // them than fourteen.
       while (rows.pixels - at >= 14 && rows.pixels - at != 16 && rows.x_pixel % 1024 != 0) {
-        tile_of<14, N, false>(rows, row, at);
+        tile_of<14, N, false>(rows, row, at, ahead());
         at += 14;
       }
       step(std::integral_constant<std::size_t, 8>());

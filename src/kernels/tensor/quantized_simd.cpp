@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 // 1.5 * 2^23: adding it rounds a float below 2^22 to an integer, ties to even, which the low bits then hold.
 constexpr float kRounder = 12582912.0F;
@@ -45,17 +46,38 @@ void requantize(const float* HWY_RESTRICT sums, std::int64_t count, std::int32_t
     y[i] = rounded(static_cast<float>(static_cast<std::int32_t>(sums[i]) + add) * scale, low, high, zero);
 }
 
+// Dense runs in vectors; gives how many elements are done.
+template <class Q>
+HWY_INLINE std::int64_t add_dense(const Q* HWY_RESTRICT a, const Q* HWY_RESTRICT b, float ra, float rb, float fixed,
+                                  std::uint8_t* HWY_RESTRICT y, std::int64_t count) {
+#if HWY_TARGET == HWY_SCALAR
+  static_cast<void>(a), static_cast<void>(b), static_cast<void>(ra), static_cast<void>(rb), static_cast<void>(fixed);
+  static_cast<void>(y), static_cast<void>(count);
+  return 0;
+#else
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<std::int32_t, decltype(d)> integers;
+  const hn::Rebind<Q, decltype(d)> bytes;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto va = hn::Set(d, ra), vb = hn::Set(d, rb), vfixed = hn::Set(d, fixed);
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto left = hn::ConvertTo(d, hn::PromoteTo(integers, hn::LoadU(bytes, a + i)));
+    const auto right = hn::ConvertTo(d, hn::PromoteTo(integers, hn::LoadU(bytes, b + i)));
+    // Narrowing saturates, as the result does.
+    const auto sum = hn::NearestInt(hn::MulAdd(left, va, hn::MulAdd(right, vb, vfixed)));
+    hn::StoreU(hn::DemoteTo(bytes, sum), bytes, reinterpret_cast<Q*>(y) + i);
+  }
+  return i;
+#endif
+}
+
 // ratios: of the inputs' scales to the output's; fixed: what the zero points come to.
 template <class Q>
 HWY_INLINE void add_of(const Q* HWY_RESTRICT a, std::int64_t sa, const Q* HWY_RESTRICT b, std::int64_t sb, float ra,
                        float rb, float fixed, float low, float high, std::uint8_t* HWY_RESTRICT y, std::int64_t count) {
-  if (sa == 1 && sb == 1) {
-    for (std::int64_t i = 0; i < count; ++i)
-      y[i] = rounded(static_cast<float>(a[i]) * ra + (static_cast<float>(b[i]) * rb + fixed), low, high, 0);
-  } else {
-    for (std::int64_t i = 0; i < count; ++i)
-      y[i] = rounded(static_cast<float>(a[i * sa]) * ra + (static_cast<float>(b[i * sb]) * rb + fixed), low, high, 0);
-  }
+  for (std::int64_t i = sa == 1 && sb == 1 ? add_dense(a, b, ra, rb, fixed, y, count) : 0; i < count; ++i)
+    y[i] = rounded(static_cast<float>(a[i * sa]) * ra + (static_cast<float>(b[i * sb]) * rb + fixed), low, high, 0);
 }
 
 void add(const std::uint8_t* a, std::int64_t sa, const std::uint8_t* b, std::int64_t sb, bool is_signed, float ra,

@@ -148,23 +148,25 @@ void WinogradF32::run_block(std::size_t first, std::size_t count, const float* x
   for (std::size_t p = 0; p < positions_; ++p) {
     for (std::size_t panel = 0; panel < panels_; ++panel) {
       const std::size_t column = panel * panel_;
-      run_pixel_rows({.x = v + p * block_ * channels,
-                      .x_row = 0,
-                      .x_pixel = channels,
-                      .segments = {&segment, 1},
-                      .length = channels,
-                      .w = weights + p * position_floats + column * channels,
-                      .bias = bias + panels_ * panel_,
-                      .residual = nullptr,
-                      .y = sums + p * block_ * outputs + column,
-                      .y_row = 0,
-                      .y_pixel = outputs,
-                      .rows = 1,
-                      .pixels = count,
-                      .columns = std::min(panel_, outputs - column),
-                      .wide = outputs - column > pixel_lanes(),
-                      .low = -BlockEnd::kUnbounded,
-                      .high = BlockEnd::kUnbounded});
+      run_pixel_rows(
+          {.x = v + p * block_ * channels,
+           .x_row = 0,
+           .x_pixel = channels,
+           .segments = {&segment, 1},
+           .length = channels,
+           .w = weights + p * position_floats + column * channels,
+           .bias = bias + panels_ * panel_,
+           .next = weights + std::min((p * panels_ + panel + 1), positions_ * panels_ - 1) * panel_ * channels,
+           .residual = nullptr,
+           .y = sums + p * block_ * outputs + column,
+           .y_row = 0,
+           .y_pixel = outputs,
+           .rows = 1,
+           .pixels = count,
+           .columns = std::min(panel_, outputs - column),
+           .wide = outputs - column > pixel_lanes(),
+           .low = -BlockEnd::kUnbounded,
+           .high = BlockEnd::kUnbounded});
     }
   }
 

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
+#include "kernels/tensor/pixels.hpp"
 #include "kernels/tensor/pool.hpp"
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/quantized.hpp"
 #include "ops/nn/sliding.hpp"
 
@@ -16,11 +19,10 @@ void infer(TypeContext& context) {
   infer_pool(context);
 }
 
-Cost can(const Node& node, const NodeTypes& types) {
-  if (node.integer("channels_last", 0) != 0) return Unexpected{"channels stand last"};
+Cost can_ref(const Node& node, const NodeTypes& types) {
   const auto window = pool_window(node, types);
-  return scalar_steps(types,
-                      static_cast<double>(pool_planes(node, types)) * static_cast<double>(window.outputs() * window.taps()));
+  return scalar_steps(
+      types, static_cast<double>(pool_planes(node, types)) * static_cast<double>(window.outputs() * window.taps()));
 }
 
 // The zero point is added before rounding, as ONNX Runtime does here.
@@ -33,7 +35,7 @@ void round_means(std::span<const float> means, kernels::QuantI8 to, bool is_sign
 }
 
 // The mean is taken in f32, as ONNX Runtime does.
-Prepared prepare(const Node& node, const NodeTypes& types) {
+Prepared prepare_ref(const Node& node, const NodeTypes& types) {
   const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
   const std::uint64_t real_bytes = (tensor_bytes(DType::f32, x) + 63) / 64 * 64;
   return {[x, y, real_bytes, window = pool_window(node, types), planes = pool_planes(node, types),
@@ -47,7 +49,33 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
           real_bytes + tensor_bytes(DType::f32, y)};
 }
 
-constexpr KernelRow kKernels[] = {{"average_pool_i8", can, prepare}};
+Cost can_last(const Node& node, const NodeTypes& types) {
+  if (!channels_last(node)) return Unexpected{"channels stand first"};
+  const auto window = pool_window(node, types);
+  if (window.input[0] != 1 || window.kernel[0] != 1) return Unexpected{"three spatial axes"};
+  return slide(types, window, pool_planes(node, types));
+}
+
+Prepared prepare_last(const Node& node, const NodeTypes& types) {
+  const Shape x = planes_first(node, *types.inputs[0].static_shape());
+  const std::int64_t elements_in = x.elements(), elements_out = types.outputs[0].static_shape()->elements();
+  const std::uint64_t real_bytes = (tensor_bytes(DType::f32, x) + 63) / 64 * 64;
+  // shared: std::function copies its target
+  const auto pool = std::make_shared<kernels::PixelWindowF32>(pool_window(node, types), x[0], x[1]);
+  pool->begin_with(0.0F);
+  return {[=, padding = node.integer("count_include_pad", 0) != 0](const KernelArguments& a) {
+            auto* in = reinterpret_cast<float*>(a.scratch.data());
+            auto* out = reinterpret_cast<float*>(a.scratch.data() + real_bytes);
+            kernels::dequantize_run(elements_of(a.inputs[0]), elements_in, quant_of(a, 1), in);
+            pool->average(padding, in, out);
+            round_means({out, static_cast<std::size_t>(elements_out)}, quant_of(a, 3),
+                        a.outputs[0].dtype() == DType::i8, bytes_of(a.outputs[0]));
+          },
+          real_bytes + static_cast<std::uint64_t>(elements_out) * sizeof(float), pool->packed_bytes()};
+}
+
+constexpr KernelRow kKernels[] = {{"average_pool_i8_pixels", can_last, prepare_last},
+                                  {"average_pool_i8", planes_only<can_ref>, prepare_ref}};
 
 }  // namespace
 
@@ -57,7 +85,7 @@ const OpRecord qlinearaveragepool_record = {
     .since_opset = 1,
     .help =
         "AveragePool of the real values, rounded. Inputs x, x_scale, x_zero, y_scale, y_zero; u8 or i8; attributes "
-        "of AveragePool.",
+        "of AveragePool. With channels_last x and y are [N, space, C].",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -42,7 +42,8 @@ constexpr std::array<std::string_view, 24> kMaps = {"Abs",
                                                     "Swish",
                                                     "Tanh"};
 constexpr std::array<std::string_view, 6> kPairs = {"Add", "Div", "Max", "Min", "Mul", "Sub"};
-constexpr std::array<std::string_view, 4> kPools = {"AveragePool", "GlobalAveragePool", "MaxPool",
+constexpr std::array<std::string_view, 5> kPools = {"AveragePool", "GlobalAveragePool", "MaxPool",
+                                                    "com.microsoft.QLinearAveragePool",
                                                     "com.microsoft.QLinearGlobalAveragePool"};
 // An image of so few channels is turned by the convolution that reads it.
 constexpr std::int64_t kFewChannels = 4;
@@ -158,7 +159,7 @@ class Chooser {
     const bool indices = node.outputs.size() > 1 && node.outputs[1] != kNoValue;
     if (!has(kPools, node.op) || indices || !stands_last(node.inputs[0])) return false;
     const DType dtype = from_.value(node.inputs[0]).type.dtype;
-    if (node.op == "com.microsoft.QLinearGlobalAveragePool") return true;
+    if (node.op.starts_with("com.microsoft.")) return true;
     return dtype == DType::f32 || (node.op == "MaxPool" && (dtype == DType::u8 || dtype == DType::i8));
   }
 

@@ -44,7 +44,8 @@ class Dependences {
       found.push_back(i);
     };
     enter(end);
-    for (std::size_t k = 0; k < found.size(); ++k) {
+    // The list grows while it is walked.
+    for (std::size_t k = 0; k < found.size(); ++k) {  // NOLINT(modernize-loop-convert)
       for (std::uint32_t b = begin_[found[k]]; b < begin_[found[k] + 1]; ++b) enter(before_[b]);
     }
     std::ranges::sort(found);

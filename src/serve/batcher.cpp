@@ -99,7 +99,7 @@ bool same_answer(const Tensor& a, const Tensor& b) {
 struct Batcher::State {
   enum class Trust : std::uint8_t { never, unknown, proven };
 
-  State(std::shared_ptr<const Graph> graph, Limits limits, BatchOptions batch_options,
+  State(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions batch_options,
         std::shared_ptr<ModelStatistics> counters)
       : options(std::move(batch_options)),
         statistics(std::move(counters)),
@@ -211,12 +211,12 @@ struct Batcher::State {
       timing.infer = since(begin);
       statistics->executed(rows, {}, timing.infer, {});
       learn(timing.infer, rows);
-      if (!hold) finish(call, std::move(outputs), timing);
-      return outputs;
+      if (hold) return outputs;
+      finish(call, std::move(outputs), timing);
     } catch (...) {
       fail(call, std::current_exception());
-      return {};
     }
+    return {};
   }
 
   NamedTensors outputs_together(const std::vector<InferCall*>& calls, Timing& timing) {
@@ -298,7 +298,7 @@ struct Batcher::State {
 
 Batcher::Batcher(std::shared_ptr<const Graph> graph, Limits limits, BatchOptions options,
                  std::shared_ptr<ModelStatistics> statistics)
-    : state_(std::make_unique<State>(std::move(graph), std::move(limits), std::move(options), std::move(statistics))) {
+    : state_(std::make_unique<State>(graph, limits, std::move(options), std::move(statistics))) {
   state_->thread = std::thread([state = state_.get()] { state->work(); });
 }
 

@@ -60,7 +60,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void open_stream(const HttpResponse& head) = 0;
   virtual void push(std::string chunk) = 0;
   virtual void finish_stream() = 0;
-  virtual Executor executor() = 0;
   /// Closes if nothing is being answered; else after the answer.
   void drain() {
     if (!busy_) close();
@@ -89,7 +88,6 @@ class StreamConnection final : public Connection {
   void open_stream(const HttpResponse& head) override;
   void push(std::string chunk) override;
   void finish_stream() override;
-  Executor executor() override { return lowest().get_executor(); }
 
  private:
   Plain& lowest() { return beast::get_lowest_layer(stream_); }
@@ -114,6 +112,7 @@ class StreamConnection final : public Connection {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   Waiting waiting_;
+  std::shared_ptr<Connection> kept_;  // itself, while others work on its answer
   std::weak_ptr<Exchange> exchange_;
   std::string head_, body_;
   std::deque<std::string> chunks_;
@@ -123,17 +122,21 @@ class StreamConnection final : public Connection {
 };
 
 // One thread, its context, and the connections that live there.
-struct Lane {
+struct Lane : std::enable_shared_from_this<Lane> {
   asio::io_context context{1};
   asio::executor_work_guard<Executor> work{context.get_executor()};
   std::unordered_set<Connection*> connections;
   std::thread thread;
 };
 
+// Holds its connection weakly: a connection begins and ends on its own thread, wherever the last word about its request
+// is spoken. The lane is held, so that there is somewhere to post to even when the server has ended.
 class SocketExchange final : public Exchange {
  public:
-  explicit SocketExchange(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+  SocketExchange(std::shared_ptr<Lane> lane, std::weak_ptr<Connection> connection)
+      : lane_(std::move(lane)), connection_(std::move(connection)) {}
   ~SocketExchange() override {
+    if (streams_.load()) end_stream();
     if (!answered_.load()) {
       try {
         respond({.status = 500, .body = wire::encode(Error(ErrorCode::internal, "the request was dropped"))});
@@ -147,24 +150,32 @@ class SocketExchange final : public Exchange {
 
   void respond(HttpResponse response) override {
     if (answered_.exchange(true)) return;
-    auto to = connection_;
-    asio::post(to->executor(), [to, response = std::move(response)]() mutable { to->write(std::move(response)); });
+    tell([response = std::move(response)](Connection& to) mutable { to.write(std::move(response)); });
   }
   void begin_stream(HttpResponse head) override {
     if (answered_.exchange(true)) return;
-    asio::post(connection_->executor(), [to = connection_, head = std::move(head)] { to->open_stream(head); });
+    streams_ = true;
+    tell([head = std::move(head)](Connection& to) { to.open_stream(head); });
   }
   void send(std::string chunk) override {
-    asio::post(connection_->executor(),
-               [to = connection_, chunk = std::move(chunk)]() mutable { to->push(std::move(chunk)); });
+    tell([chunk = std::move(chunk)](Connection& to) mutable { to.push(std::move(chunk)); });
   }
   void end_stream() override {
-    asio::post(connection_->executor(), [to = connection_] { to->finish_stream(); });
+    if (!streams_.exchange(false)) return;
+    tell([](Connection& to) { to.finish_stream(); });
   }
 
  private:
-  std::shared_ptr<Connection> connection_;
-  std::atomic<bool> answered_{false};
+  template <class Word>
+  void tell(Word word) {
+    asio::post(lane_->context, [to = connection_, word = std::move(word)]() mutable {
+      if (const auto connection = to.lock()) word(*connection);
+    });
+  }
+
+  std::shared_ptr<Lane> lane_;
+  std::weak_ptr<Connection> connection_;
+  std::atomic<bool> answered_{false}, streams_{false};
 };
 
 Connection::Connection(Shared& shared, Lane& lane) : shared_(shared), lane_(lane) {
@@ -197,6 +208,7 @@ void StreamConnection<Stream>::start() {
 
 template <class Stream>
 void StreamConnection<Stream>::close() {
+  const auto keep = std::move(kept_);  // until the end of this function at least
   if (const auto exchange = exchange_.lock()) exchange->closed.request_stop();
   error_code ignored;
   lowest().socket().close(ignored);
@@ -273,7 +285,8 @@ void StreamConnection<Stream>::on_body(error_code error) {
 template <class Stream>
 void StreamConnection<Stream>::hand_over() {
   lowest().expires_never();
-  auto exchange = std::make_shared<SocketExchange>(this->shared_from_this());
+  kept_ = this->shared_from_this();
+  auto exchange = std::make_shared<SocketExchange>(lane_.shared_from_this(), this->weak_from_this());
   exchange_ = exchange;
   auto message = parser_->release();
   parser_.reset();
@@ -351,6 +364,7 @@ void StreamConnection<Stream>::refuse(const Error& error, int status) {
 
 template <class Stream>
 void StreamConnection<Stream>::write(HttpResponse response) {
+  const auto keep = std::move(kept_);
   exchange_.reset();
   waiting_ = Waiting();
   if (shared_.draining.load()) keep_alive_ = false;
@@ -403,6 +417,7 @@ void StreamConnection<Stream>::push(std::string chunk) {
 
 template <class Stream>
 void StreamConnection<Stream>::finish_stream() {
+  const auto keep = std::move(kept_);
   stream_ended_ = true;
   write_chunk();
 }
@@ -431,7 +446,7 @@ void StreamConnection<Stream>::write_chunk() {
 
 struct HttpServer::State {
   Shared shared;
-  std::vector<std::unique_ptr<Lane>> lanes;
+  std::vector<std::shared_ptr<Lane>> lanes;  // shared: by exchanges that outlive the server
   std::optional<asio::basic_socket_acceptor<tcp, Executor>> acceptor;
   std::optional<asio::ssl::context> tls;
   std::uint16_t port = 0;
@@ -516,7 +531,7 @@ HttpServer::~HttpServer() {
 
 void HttpServer::start() {
   const HttpOptions& options = state_->shared.options;
-  for (int i = 0; i < std::max(1, options.threads); ++i) state_->lanes.push_back(std::make_unique<Lane>());
+  for (int i = 0; i < std::max(1, options.threads); ++i) state_->lanes.push_back(std::make_shared<Lane>());
   const std::string where = options.host + ":" + std::to_string(options.port);
   if (!options.tls.certificate.empty()) state_->tls.emplace(tls_context(options.tls));
   error_code error;

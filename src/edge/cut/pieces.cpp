@@ -25,7 +25,7 @@ constexpr std::array<std::array<Complex, 4>, 4> kPaulis{{
 /// Runs of wires between cuts, joined to pieces by the gates that are not cut.
 class Runs {
  public:
-  Runs(const Circuit& circuit, const Cuts& cuts) : current_(circuit.num_wires()), cuts_(cuts) {
+  Runs(const Circuit& circuit, const Cuts& cuts) : current_(circuit.num_wires()) {
     for (std::uint32_t& run : current_) run = add();
     const std::vector<std::uint32_t> first = current_;
     const Block& body = circuit.body();
@@ -60,7 +60,6 @@ class Runs {
 
   std::vector<std::uint32_t> current_, parent_;
   std::uint32_t next_ = 0;
-  const Cuts& cuts_;
 };
 
 class Apart {

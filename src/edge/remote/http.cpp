@@ -168,7 +168,7 @@ HttpAnswer exchange(Connection& connection, const Url& url, const HttpRequest& r
                     const Patience& patience) {
   std::string head = request.method + ' ' + url.path + request.target + " HTTP/1.1\r\nHost: " + url.authority() +
                      "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
-  for (const auto& [name, value] : request.headers) head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : request.headers) head.append(name).append(": ").append(value).append("\r\n");
   head += "\r\n";
   // A short body goes with its head: two writes may cost two round trips.
   constexpr std::size_t kTogether = 16 << 10;

@@ -123,7 +123,8 @@ TEST(CircuitRequest, IsNotFollowedIntoTheDepths) {
 
 TEST(CircuitReply, ComesBackAsJsonAndAsRawBytes) {
   CircuitReply sent{.id = "r1"};
-  CircuitAnswer& answer = sent.results.emplace_back();
+  sent.results.resize(2);
+  CircuitAnswer& answer = sent.results[0];
   answer.counts = {{"00", 490}, {"11", 510}};
   answer.expectations = {0.1, -1.0 / 3.0};
   answer.standard_errors = {1e-3, 2e-3};
@@ -142,7 +143,6 @@ TEST(CircuitReply, ComesBackAsJsonAndAsRawBytes) {
   answer.predicted_seconds = 0.5;
   answer.seconds = 0.25;
   answer.threads = 2;
-  sent.results.emplace_back();
   for (const bool binary : {false, true}) {
     const Body body = encode(sent, binary);
     EXPECT_EQ(body.has_binary(), binary);

@@ -11,6 +11,8 @@
 namespace skerry::passes {
 namespace {
 
+constexpr std::size_t kResidual = 3;
+
 class Fuser {
  public:
   explicit Fuser(const Graph& graph) : output_(graph), dead_(graph.nodes().size(), 0), uses_(graph.use_counts()) {}
@@ -52,6 +54,10 @@ class Fuser {
     dead_[from] = 1;
   }
 
+  static bool has_residual(const Node& conv) {
+    return conv.inputs.size() > kResidual && conv.inputs[kResidual] != kNoValue;
+  }
+
   void add(NodeId id) {
     const Node add = output_.node(id);
     if (add.inputs.size() != 2 || add.find("axis") != nullptr || add.inputs[0] == add.inputs[1]) return;
@@ -59,12 +65,12 @@ class Fuser {
     for (const std::size_t side : {std::size_t{1}, std::size_t{0}}) {
       const auto conv = maker(add.inputs[side], false);
       const ValueId residual = add.inputs[1 - side];
-      if (!conv || residual == kNoValue || output_.node(*conv).inputs.size() > 3) continue;
+      if (!conv || residual == kNoValue || has_residual(output_.node(*conv))) continue;
       if (!same_shape(output_.value(add.inputs[side]).type, output_.value(residual).type)) continue;
       move_to(*conv, id);
       Node& fused = output_.edit_node(id);
-      fused.inputs.resize(3, kNoValue);
-      fused.inputs.push_back(residual);
+      fused.inputs.resize(std::max(fused.inputs.size(), kResidual + 1), kNoValue);
+      fused.inputs[kResidual] = residual;
       return;
     }
   }

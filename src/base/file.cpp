@@ -9,9 +9,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <mutex>
 #include <skerry/error.hpp>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/descriptor.hpp"
 
@@ -32,6 +34,35 @@ Descriptor open_to_read(const fs::path& path, int flags) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
   if (!file) throw_errno(path, "open the file");
   return file;
+}
+
+// Where files are mapped: memory that may be given back at any time belongs to nobody else.
+class MappedRanges {
+ public:
+  void add(std::span<const std::byte> range) {
+    const std::lock_guard lock(mutex_);
+    ranges_.push_back(range);
+  }
+  void remove(const std::byte* begin) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(ranges_, [begin](const auto& range) { return range.data() == begin; });
+  }
+  bool hold(std::span<const std::byte> bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(ranges_, [bytes](const auto& range) {
+      return bytes.data() >= range.data() && bytes.data() + bytes.size() <= range.data() + range.size();
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::span<const std::byte>> ranges_;
+};
+
+// Never destroyed: files may be unmapped while the process ends.
+MappedRanges& mapped_ranges() {
+  static auto* const ranges = new MappedRanges;
+  return *ranges;
 }
 
 struct stat status_of(const Descriptor& file, const fs::path& path) {
@@ -120,6 +151,7 @@ MappedFile MappedFile::open(const fs::path& path) {
   if (data == MAP_FAILED) throw_errno(path, "map the file");
   mapped.data_ = static_cast<const std::byte*>(data);
   mapped.size_ = size;
+  mapped_ranges().add(mapped.bytes());
   return mapped;
 }
 
@@ -134,7 +166,18 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  mapped_ranges().remove(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void release_mapped(std::span<const std::byte> bytes) noexcept {
+  if (bytes.empty() || !mapped_ranges().hold(bytes)) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  // Whole pages inside; what shares a page with something else stays.
+  const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 std::string read_file(const fs::path& path, std::uint64_t limit_bytes) {

@@ -31,6 +31,10 @@ class MappedFile {
   std::filesystem::path path_;
 };
 
+/// Says that bytes which lie in some MappedFile are not needed for now: their memory goes back, and comes from the file
+/// again when they are read. Bytes elsewhere stay as they are. Costs microseconds.
+void release_mapped(std::span<const std::byte> bytes) noexcept;
+
 /// The content of a file or pipe. Errors: not_found, io_error; limit_exceeded as soon as more than `limit_bytes` come.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 

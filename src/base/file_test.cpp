@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -73,6 +74,36 @@ TEST_F(Files, MapMovesAndKeepsItsPath) {
   EXPECT_EQ(text_of(c), "second");
   save(at("b"), "third");  // a map keeps the file that it opened
   EXPECT_EQ(text_of(c), "second");
+}
+
+// Pages of this process that are in memory.
+std::uint64_t resident_pages(const std::byte* begin, std::uint64_t bytes) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto from = reinterpret_cast<std::uintptr_t>(begin);
+  std::string line;
+  bool inside = false;
+  std::uint64_t kib = 0;
+  while (std::getline(maps, line)) {
+    std::uintptr_t first = 0, last = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &first, &last) == 2)
+      inside = first >= from && last <= from + bytes + 4096;
+    if (inside && line.starts_with("Rss:")) kib += std::stoul(line.substr(4));
+  }
+  return kib / 4;
+}
+
+TEST_F(Files, ReleasedBytesLeaveMemoryAndComeAgain) {
+  const std::string text(40 * 4096, 'x');
+  save(at("large"), text);
+  const MappedFile file = MappedFile::open(at("large"));
+  EXPECT_EQ(text_of(file), text);
+  ASSERT_EQ(resident_pages(file.bytes().data(), file.bytes().size()), 40U);
+  release_mapped(file.bytes().subspan(4096 + 7, 20 * 4096));
+  EXPECT_EQ(resident_pages(file.bytes().data(), file.bytes().size()), 40U - 19U) << "whole pages inside";
+  EXPECT_EQ(text_of(file), text);
+  std::string own(40 * 4096, 'y');
+  release_mapped(bytes_of(own));
+  EXPECT_EQ(own, std::string(40 * 4096, 'y')) << "memory of somebody else";
 }
 
 TEST_F(Files, EmptyFileIsAnEmptySpan) {

@@ -140,8 +140,11 @@ std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs
     // Inputs and constants are only ever read: the plan never works in place on them.
     case Kind::input:
       return const_cast<std::byte*>(inputs[placement.offset].data());
-    case Kind::constant:
-      return const_cast<std::byte*>(plan_->graph.value(static_cast<ValueId>(placement.offset)).constant->view().data());
+    case Kind::constant: {
+      // A kernel that has packed it does not look at it.
+      const auto& constant = plan_->graph.value(static_cast<ValueId>(placement.offset)).constant;
+      return constant ? const_cast<std::byte*>(constant->view().data()) : nullptr;
+    }
     case Kind::arena:
       return const_cast<std::byte*>(arena_.data()) + placement.offset;
     case Kind::output:

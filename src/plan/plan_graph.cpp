@@ -2,6 +2,7 @@
 #include <skerry/error.hpp>
 #include <utility>
 
+#include "base/file.hpp"
 #include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "ops/hybrid/circuit.hpp"
@@ -126,14 +127,19 @@ StepReport circuit_step(const Node& node, const Graph& graph, const Limits& limi
   return report;
 }
 
-// Bytes of constants that running the steps brings into memory. A table that is only looked up is paged in by row.
-std::uint64_t weight_bytes(const Graph& graph) {
+using PackedInputs = std::vector<std::vector<std::size_t>>;
+
+// Bytes of constants that running the steps brings into memory. A table that is only looked up is paged in by row; what
+// kernels have packed (by node) is read no more.
+std::uint64_t weight_bytes(const Graph& graph, const PackedInputs& packed) {
   constexpr std::uint64_t kPage = 4096;
   std::vector<std::uint64_t> touched(graph.values().size(), 0);
-  for (const Node& node : graph.nodes()) {
+  for (NodeId node_id = 0; node_id < graph.nodes().size(); ++node_id) {
+    const Node& node = graph.node(node_id);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
       if (id == kNoValue || !graph.value(id).constant) continue;
+      if (node_id < packed.size() && std::ranges::find(packed[node_id], i) != packed[node_id].end()) continue;
       const TensorView& view = graph.value(id).constant->view();
       std::uint64_t bytes = view.bytes();
       if (node.op == "Gather" && i == 0 && node.integer("axis", 0) == 0 && view.shape().rank() > 0 &&
@@ -148,6 +154,26 @@ std::uint64_t weight_bytes(const Graph& graph) {
   for (const std::uint64_t bytes : touched) total += bytes;
   return total;
 }
+
+// Gives back the constants that a kernel has packed, once no other node wants them. Memory of the mapped file goes back
+// at once, that of a copy with its last owner.
+class Releaser {
+ public:
+  explicit Releaser(Graph& graph) : graph_(graph), uses_(graph.use_counts()) {}
+  void packed(const Node& node, std::span<const std::size_t> inputs) {
+    for (const std::size_t i : inputs) {
+      const ValueId id = i < node.inputs.size() ? node.inputs[i] : kNoValue;
+      if (id == kNoValue || !graph_.value(id).constant || --uses_[id] > 0) continue;
+      const TensorView view = graph_.value(id).constant->view();
+      base::release_mapped({view.data(), view.bytes()});
+      graph_.value(id).constant.reset();
+    }
+  }
+
+ private:
+  Graph& graph_;
+  std::vector<std::uint32_t> uses_;
+};
 
 std::string output_types(const Graph& graph, const Node& node) {
   std::string text;
@@ -205,7 +231,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   plan.arena_bytes = layout.arena_bytes;
   report.memory.arena = layout.arena_bytes;
   report.memory.outputs = layout.output_bytes;
-  report.memory.weights = weight_bytes(plan.graph) + ops::misaligned_bytes(plan.graph);
+  report.memory.weights = weight_bytes(plan.graph, {});
   const auto total = [&report] {
     const MemoryReport& m = report.memory;
     report.peak_bytes = m.weights + m.packed + m.arena + m.scratch + m.outputs + m.state;
@@ -214,7 +240,6 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   total();
   enforce({.method = "graph", .peak_bytes = report.peak_bytes}, limits, kHint);
 
-  ops::align_constants(plan.graph);
   kernels::Rates rates = machine_rates(report.threads, limits.max_execution_time.has_value());
   const auto choose_all = [&](std::vector<KernelChoice>& choices) {
     choices.clear();
@@ -236,6 +261,8 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   report.rates_measured = rates.measured;
 
   const base::ThreadLimit threads(report.threads);  // a kernel asks for scratch for each thread
+  PackedInputs packed(plan.graph.nodes().size());
+  Releaser releaser(plan.graph);
   for (NodeId id = 0; id < plan.graph.nodes().size(); ++id) {
     const Node& node = plan.graph.node(id);
     Step step;
@@ -246,10 +273,14 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
     } else if (choices[id].row == nullptr) {
       step_report.kernel = "view";
     } else {
+      ops::align_constants(plan.graph, id);
       ops::Prepared prepared = choices[id].row->prepare(node, types_of(plan.graph, node));
       step.kernel = std::move(prepared.run);
       plan.scratch_bytes = std::max(plan.scratch_bytes, prepared.scratch_bytes);
       report.memory.packed += prepared.packed_bytes;
+      releaser.packed(node, prepared.packed_inputs);
+      packed[id] = std::move(prepared.packed_inputs);
+      if (!packed[id].empty()) report.memory.weights = weight_bytes(plan.graph, packed);
     }
     report.memory.scratch = plan.scratch_bytes;
     const std::uint64_t agreed = report.peak_bytes;

@@ -1,6 +1,7 @@
 #include <cstring>
-#include <vector>
+#include <utility>
 
+#include "base/file.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::ops {
@@ -19,19 +20,6 @@ bool reads_elements(const Node& node, std::size_t input) {
   return node.op != "Gather" || input != 0;
 }
 
-// One flag per value.
-std::vector<std::uint8_t> askew_values(const Graph& graph) {
-  std::vector<std::uint8_t> askew(graph.values().size(), 0);
-  for (const Node& node : graph.nodes()) {
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      const ValueId id = node.inputs[i];
-      if (id == kNoValue || !graph.value(id).constant || !reads_elements(node, i)) continue;
-      askew[id] = stands_askew(*graph.value(id).constant) ? 1 : 0;
-    }
-  }
-  return askew;
-}
-
 }  // namespace
 
 Tensor aligned_copy(const Tensor& tensor) {
@@ -41,17 +29,14 @@ Tensor aligned_copy(const Tensor& tensor) {
   return copy;
 }
 
-std::uint64_t misaligned_bytes(const Graph& graph) {
-  const auto askew = askew_values(graph);
-  std::uint64_t total = 0;
-  for (ValueId id = 0; id < askew.size(); ++id) total += askew[id] != 0 ? graph.value(id).constant->view().bytes() : 0;
-  return total;
-}
-
-void align_constants(Graph& graph) {
-  const auto askew = askew_values(graph);
-  for (ValueId id = 0; id < askew.size(); ++id) {
-    if (askew[id] != 0) graph.value(id).constant = aligned_copy(*graph.value(id).constant);
+void align_constants(Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue || !reads_elements(node, i)) continue;
+    auto& constant = graph.value(node.inputs[i]).constant;
+    if (!constant || !stands_askew(*constant)) continue;
+    const Tensor askew = std::exchange(*constant, aligned_copy(*constant));
+    base::release_mapped({askew.view().data(), askew.view().bytes()});
   }
 }
 

@@ -19,7 +19,7 @@ using kernels::PixelWindowF32;
 using kernels::Rate;
 using kernels::Window;
 
-constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3;
+constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3, kScale = 4;
 constexpr std::int64_t kWinogradChannels = 32, kWinogradExtent = 12;
 
 bool planes_in(const Node& node) {
@@ -46,6 +46,7 @@ Expected<bool> takes_conv(const Node& node, const NodeTypes& types, const ConvSh
   if (!is_f32(types)) return no_kernel(types.inputs[kX].dtype);
   if (types.constants[kWeights] == nullptr) return Unexpected{"the weights are not constant"};
   if (has_input(node, kBias) && constant_floats(types, kBias).empty()) return Unexpected{"the bias is not constant"};
+  if (has_input(node, kScale) && constant_floats(types, kScale).empty()) return Unexpected{"the scale is not constant"};
   return flat(s.window);
 }
 
@@ -113,12 +114,15 @@ Cost can_pixel_conv(const Node& node, const NodeTypes& types) {
 
 Prepared prepare_pixel_conv(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
-  const auto conv = std::make_shared<const kernels::PixelConvF32>(
-      shape_of(node, types), constant_floats(types, kWeights), constant_floats(types, kBias), planes_in(node));
+  const auto conv =
+      std::make_shared<const kernels::PixelConvF32>(shape_of(node, types), ConvWeights(types, kWeights, kScale).values,
+                                                    constant_floats(types, kBias), planes_in(node));
   return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
             conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
           },
-          conv->scratch_bytes(), conv->packed_bytes()};
+          conv->scratch_bytes(),
+          conv->packed_bytes(),
+          {kWeights, kBias, kScale}};
 }
 
 Cost can_winograd(const Node& node, const NodeTypes& types) {
@@ -138,11 +142,13 @@ Cost can_winograd(const Node& node, const NodeTypes& types) {
 Prepared prepare_winograd(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
   const auto conv = std::make_shared<const kernels::WinogradF32>(
-      shape_of(node, types), constant_floats(types, kWeights), constant_floats(types, kBias));
+      shape_of(node, types), ConvWeights(types, kWeights, kScale).values, constant_floats(types, kBias));
   return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
             conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
           },
-          conv->scratch_bytes(), conv->packed_bytes()};
+          conv->scratch_bytes(),
+          conv->packed_bytes(),
+          {kWeights, kBias, kScale}};
 }
 
 Cost can_pixel_depthwise(const Node& node, const NodeTypes& types) {
@@ -158,11 +164,13 @@ Prepared prepare_pixel_depthwise(const Node& node, const NodeTypes& types) {
   const ConvShape s = shape_of(node, types);
   // shared: std::function copies its target
   const auto kernel = std::make_shared<PixelWindowF32>(s.window, s.batch, s.outputs);
-  kernel->pack(constant_floats(types, kWeights), constant_floats(types, kBias));
+  kernel->pack(ConvWeights(types, kWeights, kScale).values, constant_floats(types, kBias));
   return {[kernel, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
             kernel->convolve(x_of(a), y_of(a), end.f32(a));
           },
-          0, kernel->packed_bytes()};
+          0,
+          kernel->packed_bytes(),
+          {kWeights, kBias, kScale}};
 }
 
 Cost can_pixel_pool(const Node& node, const NodeTypes& types) {

@@ -21,7 +21,7 @@ using kernels::ConvShape;
 using kernels::Rate;
 using kernels::Window;
 
-constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3;
+constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3, kScale = 4;
 // What packing an element of a patch costs, in bytes streamed through the cache: measured over ResNet-50's layers,
 // where it took 0.2 ns; half of that where patches are rows of the input as they stand.
 constexpr double kPatchBytes = 40;
@@ -68,7 +68,8 @@ Cost can_packed(const Node& node, const NodeTypes& types) {
 
 Prepared prepare_packed(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
-  const auto conv = std::make_shared<const kernels::ConvF32>(shape_of(node, types), constant_floats(types, kWeights));
+  const auto conv =
+      std::make_shared<const kernels::ConvF32>(shape_of(node, types), ConvWeights(types, kWeights, kScale).values);
   return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             conv->run(arguments.inputs[kX].as<float>().data(), arguments.inputs[kWeights].as<float>().data(),
                       bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch,
@@ -90,13 +91,16 @@ Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
   const ConvShape s = shape_of(node, types);
   // shared: std::function copies its target
   const auto slide = std::make_shared<const kernels::SlideF32>(s.window, s.batch * s.outputs);
-  return {[slide, outputs = s.outputs, multiplier = s.group_outputs(),
+  // shared for the same reason
+  const auto weights = std::make_shared<const ConvWeights>(types, kWeights, kScale);
+  return {[slide, weights, outputs = s.outputs, multiplier = s.group_outputs(),
            end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
-            slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
-                            arguments.inputs[kWeights].as<float>().data(), bias_of(arguments),
-                            arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
+            slide->convolve(
+                outputs, multiplier, arguments.inputs[kX].as<float>().data(),
+                weights->scaled.empty() ? arguments.inputs[kWeights].as<float>().data() : weights->scaled.data(),
+                bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
           },
-          slide->scratch_bytes()};
+          slide->scratch_bytes(), weights->scaled.size() * sizeof(float)};
 }
 
 Cost can_onednn(const Node& node, const NodeTypes& types) {
@@ -126,8 +130,8 @@ Prepared prepare_onednn(const Node& node, const NodeTypes& types) {
     const std::int64_t covered = (c.output[axis] - 1) * c.stride[axis] + (c.kernel[axis] - 1) * c.dilation[axis] + 1;
     c.pad_end[axis] = covered - c.input[axis] - c.pad_begin[axis];
   }
-  const auto made =
-      kernels::OnednnPrimitive::convolution(c, constant_floats(types, kWeights), constant_floats(types, kBias));
+  const auto made = kernels::OnednnPrimitive::convolution(c, ConvWeights(types, kWeights, kScale).values,
+                                                          constant_floats(types, kBias));
   if (!made) throw Error(ErrorCode::internal, made.error(), "conv_onednn", "set SKERRY_ONEDNN=off");
   return {[primitive = *made](const KernelArguments& arguments) {
             primitive->run(arguments.inputs[kX].as<float>().data(), arguments.outputs[0].as<float>().data(),
@@ -142,10 +146,17 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
 }
 
 Prepared prepare_ref(const Node& node, const NodeTypes& types) {
-  return {[shape = shape_of(node, types)](const KernelArguments& arguments) {
-    const TensorView bias = arguments.inputs.size() > kBias ? arguments.inputs[kBias] : TensorView();
-    kernels::conv_ref(shape, arguments.inputs[kX], arguments.inputs[kWeights], bias, arguments.outputs[0]);
-  }};
+  // shared: std::function copies its target
+  const auto weights = std::make_shared<const ConvWeights>(types, kWeights, kScale);
+  return {[weights, shape = shape_of(node, types)](const KernelArguments& arguments) {
+            const TensorView bias = arguments.inputs.size() > kBias ? arguments.inputs[kBias] : TensorView();
+            const TensorView w = arguments.inputs[kWeights];
+            const auto* scaled = reinterpret_cast<const std::byte*>(weights->scaled.data());
+            kernels::conv_ref(shape, arguments.inputs[kX],
+                              weights->scaled.empty() ? w : TensorView(DType::f32, w.shape(), scaled), bias,
+                              arguments.outputs[0]);
+          },
+          0, weights->scaled.size() * sizeof(float)};
 }
 
 constexpr KernelRow kKernels[] = {
@@ -171,9 +182,9 @@ const OpRecord conv_record = {
         "group, kernel] plus an optional bias [M]; 1 to 3 spatial axes; f16, bf16, f32 or f64. Attributes group, "
         "strides, dilations, pads (begins, then ends) or auto_pad; output extent floor((in + pads - dilation (kernel "
         "- 1) - 1) / stride) + 1, with auto_pad SAME ceil(in / stride). "
-        "Where a pass put them in, input 3 of Y's shape is added and Y is kept within least and most; with "
-        "channels_last "
-        "X and Y are [N, space, C], with planes_in only Y.",
+        "Where a pass put them in, input 3 of Y's shape is added and Y is kept within least and most, and constant "
+        "weights are multiplied by input 4, one f32 per output; with channels_last X and Y are [N, space, C], with "
+        "planes_in only Y.",
     .infer = infer,
     .kernels = kKernels,
 };

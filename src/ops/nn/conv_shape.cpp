@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/nn/channels_last.hpp"
+#include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -69,6 +70,16 @@ void infer_conv(TypeContext& context, const ConvInputs& at, DType result) {
     if (!fits) refuse(node, "the bias " + bias->text() + " is not one number per output");
   }
   set_output(context, 0, result, std::move(out));
+}
+
+ConvWeights::ConvWeights(const NodeTypes& types, std::size_t weights, std::size_t scale) {
+  values = constant_floats(types, weights);
+  const auto factors = constant_floats(types, scale);
+  if (factors.empty() || values.empty()) return;
+  scaled.assign(values.begin(), values.end());
+  const std::size_t each = scaled.size() / factors.size();
+  for (std::size_t i = 0; i < scaled.size(); ++i) scaled[i] *= factors[i / each];
+  values = scaled;
 }
 
 kernels::ConvShape conv_shape(const Node& node, const NodeTypes& types, std::size_t x_at, std::size_t weights_at) {

@@ -61,6 +61,8 @@ struct Prepared {
   PreparedKernel run;
   std::uint64_t scratch_bytes = 0;
   std::uint64_t packed_bytes = 0;  ///< memory the kernel keeps for repacked weights
+  /// Constant inputs that run() does not read any more; their views may be empty then.
+  std::vector<std::size_t> packed_inputs = {};
 };
 
 /// One way to compute an operator. A record lists its kernels, most special first, the reference last.
@@ -105,11 +107,10 @@ void infer_types(Graph& graph);
 /// shared with the original.
 Graph specialize(const Graph& graph, std::span<const TensorType> inputs);
 
-/// Kernels read elements at addresses that fit their type, but a weight may stand anywhere in a mapped file. Bytes of
-/// the constants that do not fit and that some node reads as elements (a table that is only gathered from is not).
-std::uint64_t misaligned_bytes(const Graph& graph);
-/// Copies those constants, once the memory is agreed upon and before kernels are prepared.
-void align_constants(Graph& graph);
+/// Kernels read elements at addresses that fit their type, but a weight may stand anywhere in a mapped file. Copies the
+/// constants that a node reads as elements (a table that is only gathered from is not) where they do not fit, once the
+/// memory is agreed upon and before the kernel is prepared; the file's memory goes back.
+void align_constants(Graph& graph, NodeId node);
 /// The tensor itself where it stands right, else a copy.
 Tensor aligned_copy(const Tensor& tensor);
 

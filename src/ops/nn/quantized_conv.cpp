@@ -249,7 +249,9 @@ Prepared prepare_pixel_quantized_conv(const QuantizedConv& at, const Node& node,
   return {[conv, x = at.x, end = from.end](const KernelArguments& a) {
             conv->run(elements_of(a.inputs[x]).data, bytes_of(a.outputs[0]), a.scratch, end);
           },
-          conv->scratch_bytes(), conv->packed_bytes()};
+          conv->scratch_bytes(),
+          conv->packed_bytes(),
+          {at.w, at.bias}};
 }
 
 Cost can_pixel_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
@@ -269,7 +271,9 @@ Prepared prepare_pixel_quantized_depthwise(const QuantizedConv& at, const Node& 
   return {[conv, x = at.x, end = from.end](const KernelArguments& a) {
             conv->run(elements_of(a.inputs[x]).data, bytes_of(a.outputs[0]), end);
           },
-          0, conv->packed_bytes()};
+          0,
+          conv->packed_bytes(),
+          {at.w, at.bias}};
 }
 
 Cost can_quantized_conv_ref(const QuantizedConv& at, const Node& node, const NodeTypes& types) {

@@ -10,9 +10,12 @@ namespace skerry::passes {
 namespace {
 
 // y = scale * (conv(x) + b - mean) / sqrt(var + eps) + shift is a convolution with weights and bias scaled per channel.
+// The weights of a product are scaled here; a convolution's stay in their file until a kernel packs them, and scales
+// them then by its input 4.
 struct Folded {
-  Tensor weights, bias;
+  Tensor weights, factor, bias;
 };
+constexpr std::size_t kScale = 4;
 
 std::span<const float> floats(const Graph& graph, ValueId id) {
   return graph.value(id).constant->as<float>();
@@ -33,15 +36,18 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   const auto scale = floats(graph, norm.inputs[1]), shift = floats(graph, norm.inputs[2]);
   const auto mean = floats(graph, norm.inputs[3]), variance = floats(graph, norm.inputs[4]);
   const double epsilon = norm.real("epsilon", 1e-5);
-  Folded out{Tensor(DType::f32, weights.shape()), Tensor(DType::f32, {static_cast<std::int64_t>(channels)})};
+  const bool scales = conv.op == "Gemm";
+  const Shape each{static_cast<std::int64_t>(channels)};
+  Folded out{scales ? Tensor(DType::f32, weights.shape()) : weights, Tensor(DType::f32, each),
+             Tensor(DType::f32, each)};
   const auto from = weights.as<float>();
-  const auto to = out.weights.mutable_view().as<float>();
-  const auto bias = out.bias.mutable_view().as<float>();
+  const auto factors = out.factor.mutable_view().as<float>(), bias = out.bias.mutable_view().as<float>();
   for (std::size_t c = 0; c < channels; ++c) {
     const double factor = static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon);
-    for (std::size_t i = 0; i < per_channel; ++i) {
+    factors[c] = static_cast<float>(factor);
+    for (std::size_t i = 0; scales && i < per_channel; ++i) {
       const std::size_t at = by_column ? i * channels + c : c * per_channel + i;
-      to[at] = static_cast<float>(factor * static_cast<double>(from[at]));
+      out.weights.mutable_view().as<float>()[at] = static_cast<float>(factor * static_cast<double>(from[at]));
     }
     const double old = has_bias ? static_cast<double>(floats(graph, conv.inputs[2])[c]) : 0.0;
     bias[c] = static_cast<float>(factor * (old - static_cast<double>(mean[c])) + static_cast<double>(shift[c]));
@@ -57,6 +63,8 @@ bool foldable(const Graph& graph, const std::vector<std::uint32_t>& uses, const 
   const bool is_gemm = conv.op == "Gemm" && conv.real("alpha", 1.0) == 1.0 && conv.real("beta", 1.0) == 1.0;
   if ((conv.op != "Conv" && !is_gemm) || !is_float_constant(graph, conv.inputs[1])) return false;
   if (conv.inputs.size() > 2 && conv.inputs[2] != kNoValue && !is_float_constant(graph, conv.inputs[2])) return false;
+  // What is added or bounded already would have to be scaled too.
+  if (conv.inputs.size() > 3 || conv.find("least") != nullptr || conv.find("most") != nullptr) return false;
   const int axis = is_gemm && conv.integer("transB", 0) == 0 ? 1 : 0;
   const Shape shape = graph.value(conv.inputs[1]).constant->shape();
   if (axis >= shape.rank()) return false;
@@ -85,7 +93,12 @@ Graph run(const Graph& graph) {
     const std::string& name = graph.value(norm.outputs[0]).name;
     Node& conv = output.edit_node(conv_id);
     conv.inputs.resize(3, kNoValue);
-    conv.inputs[1] = output.add_constant(name + ".weights", std::move(folded.weights));
+    if (conv.op == "Gemm") {
+      conv.inputs[1] = output.add_constant(name + ".weights", std::move(folded.weights));
+    } else {
+      conv.inputs.resize(kScale + 1, kNoValue);
+      conv.inputs[kScale] = output.add_constant(name + ".scale", std::move(folded.factor));
+    }
     conv.inputs[2] = output.add_constant(name + ".bias", std::move(folded.bias));
     // The convolution's result takes the name, so that a graph output keeps it.
     output.value(norm.inputs[0]).name = name;

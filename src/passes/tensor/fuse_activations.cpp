@@ -71,6 +71,10 @@ class Fuser {
     dead_[from] = 1;
   }
 
+  static bool is_given(const Node& node, std::size_t input) {
+    return node.inputs.size() > input && node.inputs[input] != kNoValue;
+  }
+
   // A number for each column of a MatMul that adds nothing yet.
   bool is_bias(ValueId id, const Node& matmul) const {
     const auto& constant = output_.value(id).constant;
@@ -90,13 +94,13 @@ class Fuser {
       if (!from || added == kNoValue) continue;
       const bool bias = is_bias(added, output_.node(*from));
       const std::size_t at = bias_at(output_.node(*from)) + (bias ? 0 : 1);
-      if (!bias && (output_.node(*from).inputs.size() > at ||
+      if (!bias && (is_given(output_.node(*from), at) ||
                     !same_shape(output_.value(add.inputs[side]).type, output_.value(added).type)))
         continue;
       move_to(*from, id);
       Node& fused = output_.edit_node(id);
-      fused.inputs.resize(at, kNoValue);
-      fused.inputs.push_back(added);
+      fused.inputs.resize(std::max(fused.inputs.size(), at + 1), kNoValue);
+      fused.inputs[at] = added;
       return;
     }
   }

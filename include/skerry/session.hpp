@@ -2,6 +2,7 @@
 /// A model that is ready to run many times.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <skerry/compile.hpp>
 #include <skerry/graph.hpp>
@@ -16,6 +17,15 @@
 namespace skerry {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// One step of a model as it was measured, beside what the plan predicted.
+struct StepTime {
+  std::string node, op, kernel;
+  std::string output;              ///< types of the outputs: `f32[1,64,112,112]`
+  double seconds = 0.0;            ///< median of the runs
+  double predicted_seconds = 0.0;  ///< of the plan
+  std::uint64_t bytes = 0;         ///< of the tensors it reads and writes
+};
 
 /// Runs one graph. The first run with new input shapes makes a plan, later ones reuse it and its buffers; the last few
 /// shapes are kept. One run at a time; sessions of one graph share its weights.
@@ -35,6 +45,10 @@ class Session {
   /// took. Errors: not_found, invalid_argument (a name missing, unknown or twice), type_mismatch, budget_exceeded,
   /// deadline_exceeded, cancelled.
   Result run(const NamedTensors& inputs);
+  /// Times of the steps that do work, in order, over so many runs after one that warms up. Errors: as run();
+  /// invalid_argument for no runs or more than a million; unsupported where shapes depend on data, so that there are no
+  /// steps.
+  std::vector<StepTime> profile(const NamedTensors& inputs, std::size_t runs = 11);
 
  private:
   struct State;

@@ -2,6 +2,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <mutex>
 #include <optional>
@@ -74,6 +75,14 @@ class PySession {
     return {session.plan(types_in_order(*model_.graph, tensors)), ""};
   }
 
+  std::vector<StepTime> profile(nb::handle inputs, std::size_t runs) {
+    const NamedTensors tensors = named_tensors(inputs);
+    const auto busy = lock();
+    Session& session = ready(nb::none());
+    const nb::gil_scoped_release release;
+    return session.profile(tensors, runs);
+  }
+
   const Model& model() const { return model_; }
 
  private:
@@ -128,6 +137,15 @@ nb::object make_session(const Model& model, int threads, std::string_view precis
 }
 
 void bind_session(nb::module_& m) {
+  nb::class_<StepTime>(m, "StepTime", "One step of a model as it was measured, beside what the plan predicted.")
+      .def_ro("node", &StepTime::node)
+      .def_ro("op", &StepTime::op)
+      .def_ro("kernel", &StepTime::kernel)
+      .def_ro("output", &StepTime::output, "Types of the outputs, `f32[1,64,112,112]`.")
+      .def_ro("seconds", &StepTime::seconds, "Median of the runs.")
+      .def_ro("predicted_seconds", &StepTime::predicted_seconds)
+      .def_ro("bytes", &StepTime::bytes, "Of the tensors it reads and writes.")
+      .def("__repr__", [](const StepTime& self) { return "<StepTime " + self.node + ": " + self.kernel + ">"; });
   nb::class_<PySession>(m, "Session",
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
                         "shapes. Made by Model.session(). Threads may share one; they take turns.")
@@ -144,6 +162,10 @@ void bind_session(nb::module_& m) {
       .def("plan", &PySession::plan, nb::arg("inputs"),
            nb::sig("def plan(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> Plan"),
            "What such a run would take.")
+      .def("profile", &PySession::profile, nb::arg("inputs"), nb::kw_only(), nb::arg("runs") = 11,
+           nb::sig("def profile(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], *, runs: int = 11) "
+                   "-> list[StepTime]"),
+           "Times of the steps that do work, in order: medians over so many runs after one that warms up.")
       .def_prop_ro("model", &PySession::model);
 }
 

@@ -31,6 +31,10 @@ class GraphExecutor {
   /// Into the caller's buffers, in place. Errors: type_mismatch when a buffer does not fit its output.
   void run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs, const RunControl& control);
 
+  /// One run whose outputs are dropped; seconds of each step of the plan. Errors: unsupported for a plan by value, and
+  /// as run().
+  void time_steps(std::span<const TensorView> inputs, const RunControl& control, std::span<double> seconds);
+
   const planning::GraphPlan& plan() const noexcept { return *plan_; }
   /// Most bytes charged so far.
   std::uint64_t peak_bytes() const noexcept { return budget_.peak(); }
@@ -59,6 +63,7 @@ class GraphExecutor {
   std::vector<MutableTensorView> output_views_;
   std::vector<StepViews> step_views_;
   std::vector<CallersView> callers_views_;
+  std::span<double> step_seconds_;  ///< filled in by the run of time_steps()
 };
 
 /// The control of a run that starts now: the limits' time limit becomes a deadline.

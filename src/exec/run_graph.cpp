@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <skerry/error.hpp>
 
@@ -153,6 +154,20 @@ std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs
   return nullptr;
 }
 
+void GraphExecutor::time_steps(std::span<const TensorView> inputs, const RunControl& control,
+                               std::span<double> seconds) {
+  if (plan_->by_value)
+    throw Error(ErrorCode::unsupported, "shapes depend on data, so there are no steps to time", plan_->graph.name);
+  step_seconds_ = seconds;
+  try {
+    run(inputs, control);
+  } catch (...) {
+    step_seconds_ = {};
+    throw;
+  }
+  step_seconds_ = {};
+}
+
 // An output that is an input or a constant is the caller's to write, so it gets bytes of its own.
 std::vector<Tensor> GraphExecutor::run_by_value(std::span<const TensorView> inputs, const RunControl& control) {
   check_views(plan_->graph, plan_->graph.inputs(), inputs, "input");
@@ -217,11 +232,15 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
     const StepViews& views = step_views_[done];
     const std::span<const TensorView> in(input_views_.data() + views.first_input, node.inputs.size());
     const std::span<const MutableTensorView> out(output_views_.data() + views.first_output, node.outputs.size());
+    const auto begin =
+        step_seconds_.empty() ? std::chrono::steady_clock::time_point() : std::chrono::steady_clock::now();
     if (step.circuit) {
       run_circuit_node(node, *step.circuit, in, out[0], budget_, control);
     } else {
       step.kernel({in, out, {scratch_.data(), static_cast<std::size_t>(scratch_.bytes())}});
     }
+    if (!step_seconds_.empty())
+      step_seconds_[done] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     control.report(static_cast<double>(++done) / static_cast<double>(plan_->steps.size()), node.op);
   }
   for (const planning::OutputCopy& copy : plan_->copies) {

@@ -209,6 +209,16 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> 
     assert programs.ok("plan", BELL, extra=unwritable).out
 
 
+def test_a_profile_names_the_slowest_step_first(tmp_path: Path) -> None:
+    words = ("run", MODELS / "digits_cnn.onnx", "--input", f"x={digits_input(tmp_path)}", "--profile")
+    answer = programs.ok(*words, "--json").json()
+    assert answer["seconds"] == pytest.approx(sum(step["seconds"] for step in answer["steps"]))
+    assert {"Conv", "Gemm"} <= {step["op"] for step in answer["steps"]}
+    shares = [float(line.split("%")[0].split()[-1]) for line in programs.ok(*words).out.splitlines() if "%" in line]
+    assert shares == sorted(shares, reverse=True)
+    assert programs.run("run", BELL, "--profile").code == 2
+
+
 def test_a_model_runs_on_a_file_and_writes_one(tmp_path: Path) -> None:
     x, y = digits_input(tmp_path), tmp_path / "y.npy"
     words = ("run", MODELS / "digits_cnn.onnx", "--input", f"x={x}")

@@ -66,6 +66,16 @@ def test_a_model_tells_its_inputs_and_outputs(models: Path) -> None:
     assert "digits_cnn" in repr(model)
 
 
+def test_a_profile_has_the_steps_of_the_plan_that_do_work(models: Path) -> None:
+    session = skerry.load(models / "digits_cnn.onnx").session(threads=1)
+    x = {"x": kept(models / "digits_cnn.npz")["in_x"]}
+    steps = session.profile(x, runs=3)
+    assert [step.node for step in steps] == [s.node for s in session.plan(x).steps if s.kernel != "view"]
+    assert all(step.seconds > 0 and step.predicted_seconds > 0 and step.bytes > 0 for step in steps)
+    with pytest.raises(skerry.InvalidArgument, match="0 runs"):
+        session.profile(x, runs=0)
+
+
 def test_text_and_pickle_give_the_same_model(models: Path) -> None:
     model = skerry.load(models / "digits_cnn.onnx")
     assert isinstance(model, Model)

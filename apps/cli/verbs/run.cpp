@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "cli/programs.hpp"
 #include "cli/verb.hpp"
 #include "data/npy.hpp"
+#include "plan/budget.hpp"
 
 namespace skerry::cli {
 namespace {
@@ -24,7 +26,7 @@ struct Flags {
   ProgramFlags program;
   InputFlags input;
   std::uint64_t shots = 0, max_bond_dimension = 0;
-  bool exact = false, probabilities = false;
+  bool exact = false, probabilities = false, profile = false;
   std::vector<std::string> observables, outputs;
   std::string memory;  ///< file for each shot's bits
   std::string disk;    ///< folder for a state vector
@@ -39,6 +41,7 @@ struct Flags {
     };
     if (std::holds_alternative<Circuit>(program)) {
       refuse(!outputs.empty(), "--output", "a circuit has no tensors to write");
+      refuse(profile, "--profile", "a circuit has no operators to time");
       return;
     }
     constexpr const char* kNoCircuit = "the program is a model, not a circuit";
@@ -66,6 +69,35 @@ void print(const Context& context, const Result& result) {
   for (const auto& [name, value] : result.outputs) std::printf("%s %.12g\n", name.c_str(), value);
   for (const auto& [name, tensor] : result.tensors) std::printf("%s %s\n", name.c_str(), tensor_text(tensor).c_str());
   std::fprintf(stderr, "%s\n", report_text(result.report).c_str());
+}
+
+// The steps of a model, the slowest first, with their share of the whole.
+void print_profile(const Context& context, std::vector<StepTime> steps) {
+  double total = 0.0;
+  for (const StepTime& step : steps) total += step.seconds;
+  if (context.json) {
+    auto rows = nlohmann::json::array();
+    for (const StepTime& step : steps) {
+      rows.push_back({{"node", step.node},
+                      {"op", step.op},
+                      {"kernel", step.kernel},
+                      {"output", step.output},
+                      {"seconds", step.seconds},
+                      {"predicted_seconds", step.predicted_seconds},
+                      {"bytes", step.bytes}});
+    }
+    return print_json({{"ok", true}, {"seconds", total}, {"steps", std::move(rows)}});
+  }
+  std::ranges::stable_sort(steps, std::greater(), &StepTime::seconds);
+  std::printf("%10s %6s %10s %10s  step\n", "time", "share", "predicted", "GB/s");
+  for (const StepTime& step : steps) {
+    const double rate = step.seconds > 0.0 ? static_cast<double>(step.bytes) / step.seconds / 1e9 : 0.0;
+    std::printf("%10s %5.1f%% %10s %10.1f  %s %s, %s -> %s\n", planning::seconds_text(step.seconds).c_str(),
+                total > 0.0 ? 100.0 * step.seconds / total : 0.0,
+                planning::seconds_text(step.predicted_seconds).c_str(), rate, step.op.c_str(), step.node.c_str(),
+                step.kernel.c_str(), step.output.c_str());
+  }
+  std::printf("%10s in %zu steps\n", planning::seconds_text(total).c_str(), steps.size());
 }
 
 /// Writes each shot as a line of bits, highest first, or the whole as an array u64 [shots, words].
@@ -247,6 +279,7 @@ Action declare(CLI::App& command) {
       ->type_name("FOLDER");
   command.add_flag("--checkpoint", flags->checkpoint,
                    "Keep the state in --disk, so that the same run goes on where it was killed");
+  command.add_flag("--profile", flags->profile, "Times of a model's steps instead of its outputs, the slowest first");
   command.add_option("--output", flags->outputs, "Write an output of a model; again for each")
       ->type_name("NAME=FILE.npy")
       ->allow_extra_args(false);
@@ -266,6 +299,13 @@ Action declare(CLI::App& command) {
     }
     if (circuit != nullptr && !flags->memory.empty()) {
       stream_memory(*circuit, *flags, context, control);
+      return 0;
+    }
+    if (flags->profile) {
+      Limits limits = context.settings.limits();
+      limits.control = control;
+      Session session(std::make_shared<const Graph>(std::get<Graph>(program)), limits);
+      print_profile(context, session.profile(flags->input.tensors()));
       return 0;
     }
     print(context, circuit != nullptr ? skerry::run(*circuit, circuit_options(*circuit, *flags, context, control))

@@ -182,7 +182,8 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
   auto work = moved(right_bytes * (packed ? 1 : 3));
   work.units = batch * (work.units + left_bytes);
   const kernels::GemmTile tile = kernels::gemm_tile();
-  const auto tiles = static_cast<double>((s.rows / tile.rows + 1) * (s.columns / tile.columns + 1));
+  const std::size_t row_tiles = s.rows / tile.rows + 1, column_tiles = s.columns / tile.columns + 1;
+  const auto tiles = static_cast<double>(row_tiles * column_tiles);
   return std::vector<kernels::Work>{{Rate::gemm_f32, batch * kernels::gemm_effective_flops(s.rows, s.columns, s.depth)},
                                     {Rate::scalar, batch * (kStepsOfACall + kStepsOfATile * tiles)},
                                     work};

@@ -21,8 +21,10 @@ class Packer {
       const Node& node = output_.node(id);
       if (node.op == "MatMul" || node.op == "Gemm") pack(id);
     }
-    // What kernels read elsewhere than at multiples of its size is copied once, not for every plan.
-    ops::align_constants(output_);
+    // What kernels read elsewhere than at multiples of its size is copied once, not for every plan. Planning packs a
+    // convolution's weights from where they are.
+    for (NodeId id = 0; id < nodes; ++id)
+      if (output_.node(id).op != "Conv") ops::align_constants(output_, id);
     return std::move(output_);
   }
 

@@ -1,5 +1,6 @@
 #include "serve/service.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <exception>
 
@@ -26,10 +27,10 @@ std::string_view presented_key(const HttpRequest& request) {
 std::string_view Call::parameter(std::string_view name) const {
   std::string_view rest = query;
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const auto end = static_cast<std::size_t>(std::ranges::find(rest, '&') - rest.begin());
     const std::string_view pair = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    const std::size_t equals = std::min(pair.find('='), pair.size());
+    const auto equals = static_cast<std::size_t>(std::ranges::find(pair, '=') - pair.begin());
     if (pair.substr(0, equals) == name) return pair.substr(std::min(equals + 1, pair.size()));
   }
   return {};

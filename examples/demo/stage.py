@@ -68,7 +68,9 @@ class Stage:
 
     def packaged(self, program: Circuit | Model, name: str) -> Path:
         path = self.folder / f"{name}.skerry"
-        skerry.save(program, path)
+        # A device runs a package as it is: only what is compiled to the end gives the same bits there as here.
+        whole = skerry.compile(program, level="high").program if isinstance(program, Model) else program
+        skerry.save(whole, path)
         return path
 
     def again_model(self, path: Path, inputs: Arrays, expected: Arrays) -> None:

@@ -1,6 +1,7 @@
 #include "base/file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <mutex>
 #include <skerry/error.hpp>
@@ -83,6 +85,8 @@ void write_all(const Descriptor& file, std::span<const std::byte> bytes, const f
   }
 }
 
+constexpr std::string_view kTemporaryFront = ".skerry-", kTemporaryBack = ".tmp";
+
 /// A new file beside the one it will replace; removed unless it got there.
 class TemporaryFile {
  public:
@@ -91,7 +95,9 @@ class TemporaryFile {
     static constinit std::atomic<unsigned> counter{0};
     constexpr int kTries = 1000;
     for (int i = 0; i < kTries; ++i) {
-      path_ = folder_ / (".skerry-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp");
+      std::string name(kTemporaryFront);
+      name += std::to_string(::getpid()) + "-" + std::to_string(counter++);
+      path_ = folder_ / name.append(kTemporaryBack);
       file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
       if (file_ || errno != EEXIST) break;
     }
@@ -121,6 +127,15 @@ class TemporaryFile {
   fs::path folder_, path_;
   Descriptor file_;
 };
+
+/// The process that a temporary file's name begins with; 0 for other files.
+pid_t writer_of(std::string_view name) {
+  if (!name.starts_with(kTemporaryFront) || !name.ends_with(kTemporaryBack)) return 0;
+  name.remove_prefix(kTemporaryFront.size());
+  pid_t writer = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), writer);
+  return error == std::errc() && *end == '-' && writer > 0 ? writer : 0;
+}
 
 /// The first of `$variable`/skerry and ~/`below_home`/skerry whose variable is an absolute path, as XDG asks.
 fs::path user_dir(const char* variable, const char* below_home) {
@@ -213,6 +228,14 @@ void write_file_atomically(const fs::path& path, std::span<const std::span<const
     while (at < parts.size() && parts[at].empty()) ++at;
     return at < parts.size() ? parts[at++] : std::span<const std::byte>();
   });
+}
+
+void remove_left_over(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const pid_t writer = writer_of(entry.path().filename().string());
+    if (writer != 0 && ::kill(writer, 0) != 0 && errno == ESRCH) fs::remove(entry.path(), ignored);
+  }
 }
 
 void write_file_atomically(const fs::path& path, const std::function<std::span<const std::byte>()>& next) {

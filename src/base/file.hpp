@@ -47,6 +47,9 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
 /// end. What it throws leaves the old file.
 void write_file_atomically(const std::filesystem::path& path, const std::function<std::span<const std::byte>()>& next);
 
+/// Removes what atomic writes into this folder left when their process was killed; those of living processes stay.
+void remove_left_over(const std::filesystem::path& folder);
+
 /// $XDG_CONFIG_HOME/skerry, else ~/.config/skerry. Not created. Errors: not_found without HOME.
 std::filesystem::path config_dir();
 /// $SKERRY_CACHE_DIR, else $XDG_CACHE_HOME/skerry, else ~/.cache/skerry. Not created. Errors: not_found without HOME.

@@ -185,10 +185,13 @@ TEST_F(Files, KillInMidWriteLeavesTheOldFile) {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status));
     EXPECT_EQ(read_file(at("file"), kNoLimit), "old");
-    for (const auto& entry : fs::directory_iterator(folder_.path())) {
-      if (entry.path().extension() == ".tmp") fs::remove(entry.path());
-    }
+    remove_left_over(folder_.path());
+    EXPECT_EQ(count(), 1U);
   }
+  const fs::path mine = folder_.path() / (".skerry-" + std::to_string(getpid()) + "-7.tmp");
+  save(mine, "of a living writer");
+  remove_left_over(folder_.path());
+  EXPECT_TRUE(fs::exists(mine));
   save(at("file"), "new");
   EXPECT_EQ(read_file(at("file"), kNoLimit), "new");
 }

@@ -100,7 +100,7 @@ TEST(Placement, SamplesOfPiecesFollowTheWhole) {
   EXPECT_EQ(edge.run(circuit, {.shots = kShots, .seed = 5})->result.counts, result->result.counts);
 }
 
-TEST(Placement, IndependentPartsOfAWideCircuitAreSampledApart) {
+TEST(Placement, IndependentPartsOfAWideCircuitStayHereSinceTheSimulatorTakesThemApart) {
   Edge edge({.max_memory_mb = kSixteenWires});
   const auto fill = [](Circuit& circuit, Wire first, double angle) {
     for (int layer = 0; layer < 8; ++layer) {
@@ -114,10 +114,9 @@ TEST(Placement, IndependentPartsOfAWideCircuitAreSampledApart) {
   fill(last_part, 0, 4.8);
   const ResultPtr result =
       edge.run(circuit, {.shots = 500, .seed = 1, .observables = {Observable::parse("Z0 Z59", 60)}});
-  EXPECT_EQ(result->method, ExecutionMethod::hybrid) << result->placement.explain();
+  EXPECT_EQ(result->method, ExecutionMethod::edge) << result->placement.explain();
   EXPECT_EQ(result->result.counts.bits(), 60U);
   EXPECT_EQ(result->result.counts.shots(), 500U);
-  EXPECT_EQ(result->placement.split->terms, 1.0);
   RunOptions options;
   options.observables = {Observable::parse("Z0", 12)};
   const double first = skerry::run(first_part, options).expectations[0];

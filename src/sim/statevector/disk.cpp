@@ -70,6 +70,7 @@ DiskState::DiskState(const DiskUse& use, std::uint64_t bytes, const std::string&
   }
   // The first file is the lock of both and of the journal; a size that is right says nothing of the content.
   files_[0] = base::ScratchFile::named(path("a"), bytes, false);
+  base::remove_left_over(use.folder);
   read_journal();
   files_[1] = base::ScratchFile::named(path("b"), bytes, done_ == 0);
   // A pass that was begun and not journalled is begun again on zeros where there is no earlier one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 def model_of(
-    op: str, inputs: list[Array | None], constant: set[int], domain: str, result: int, attributes: dict[str, Any]
+    op: str, inputs: Sequence[Array | None], constant: set[int], domain: str, result: int, attributes: dict[str, Any]
 ) -> tuple[onnx.ModelProto, dict[str, Array]]:
     names, initializers, infos, feed = [], [], [], {}
     for i, value in enumerate(inputs):

@@ -67,7 +67,9 @@ def test_a_model_tells_its_inputs_and_outputs(models: Path) -> None:
 
 
 def test_a_profile_has_the_steps_of_the_plan_that_do_work(models: Path) -> None:
-    session = skerry.load(models / "digits_cnn.onnx").session(threads=1)
+    model = skerry.load(models / "digits_cnn.onnx")
+    assert isinstance(model, skerry.Model)
+    session = model.session(threads=1)
     x = {"x": kept(models / "digits_cnn.npz")["in_x"]}
     steps = session.profile(x, runs=3)
     assert [step.node for step in steps] == [s.node for s in session.plan(x).steps if s.kernel != "view"]

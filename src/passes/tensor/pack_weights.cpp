@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/file.hpp"
 #include "kernels/tensor/gemm.hpp"
 #include "ops/nn/op_record.hpp"
 #include "passes/pass.hpp"
@@ -53,6 +54,7 @@ class Packer {
     const Tensor floats = ops::aligned_copy(weights);  // in a mapped file a tensor may stand anywhere
     kernels::pack_right({floats.as<float>().data(), turned ? 1 : n, turned ? k : 1}, k, n,
                         out.mutable_view().as<float>().data());
+    base::release_mapped({weights.view().data(), weights.view().bytes()});  // read no more, as a rule
     const ValueId id = output_.add_constant(output_.value(right).name, std::move(out));
     packed_.emplace(std::pair(right, turned), id);
     return id;

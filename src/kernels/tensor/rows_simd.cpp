@@ -122,6 +122,18 @@ float exp_row(const float* x, float shift, float* y, std::size_t count) {
   return total;
 }
 
+void scale_rows(float* y, std::size_t row, std::size_t rows, std::size_t columns, const float* factors) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t r = 0; r < rows; ++r) {
+    float* to = y + r * row;
+    const V factor = hn::Set(d, factors[r]);
+    std::size_t i = 0;
+    for (; i + lanes <= columns; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, to + i), factor), d, to + i);
+    for (; i < columns; ++i) to[i] *= factors[r];
+  }
+}
+
 void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
   const float highest = fold_row<Fold::max>(x, count);
   if (!(std::abs(highest) <= std::numeric_limits<float>::max())) {
@@ -136,7 +148,7 @@ void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
     return;
   }
   const float factor = 1.0F / exp_row(x, highest, y, count);
-  for (std::size_t i = 0; i < count; ++i) y[i] *= factor;
+  scale_rows(y, count, 1, count, &factor);
 }
 
 // x = exp(scale * x + mask - highest), with zeros up to a whole vector; gives 1 / sum, or 0 where nothing is to be
@@ -182,23 +194,21 @@ void attend_rows(const AttendRows& a, float* factors) {
   }
 }
 
-void scale_rows(float* y, std::size_t row, std::size_t rows, std::size_t columns, const float* factors) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    float* to = y + r * row;
-    for (std::size_t i = 0; i < columns; ++i) to[i] *= factors[r];
-  }
-}
-
 void layer_norm_row(const float* x, float* y, std::size_t count, const float* scale, const float* bias, float epsilon) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d), whole = count / lanes * lanes;
   const float centre = fold_row<Fold::sum>(x, count) / static_cast<float>(count);
-  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - centre;
+  const V centres = hn::Set(d, centre);
+  for (std::size_t i = 0; i < whole; i += lanes) hn::StoreU(hn::Sub(hn::LoadU(d, x + i), centres), d, y + i);
+  for (std::size_t i = whole; i < count; ++i) y[i] = x[i] - centre;
   const float variance = fold_row<Fold::squares>(y, count) / static_cast<float>(count);
   const float factor = 1.0F / std::sqrt(variance + epsilon);
-  if (bias != nullptr) {
-    for (std::size_t i = 0; i < count; ++i) y[i] = y[i] * factor * scale[i] + bias[i];
-  } else {
-    for (std::size_t i = 0; i < count; ++i) y[i] = y[i] * factor * scale[i];
+  const V factors = hn::Set(d, factor);
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    const V scaled = hn::Mul(hn::Mul(hn::LoadU(d, y + i), factors), hn::LoadU(d, scale + i));
+    hn::StoreU(bias == nullptr ? scaled : hn::Add(scaled, hn::LoadU(d, bias + i)), d, y + i);
   }
+  for (std::size_t i = whole; i < count; ++i) y[i] = y[i] * factor * scale[i] + (bias == nullptr ? 0.0F : bias[i]);
 }
 
 }  // namespace skerry::kernels::HWY_NAMESPACE

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/threads.hpp"
 #include "kernels/tensor/pixels.hpp"
 #include "kernels/tensor/winograd.hpp"
 #include "ops/nn/dense.hpp"
@@ -103,12 +104,19 @@ void infer_either(TypeContext& context, void (*rule)(TypeContext&)) {
   context.outputs[0] = channels_to(1, 2, std::move(context.outputs[0]));
 }
 
+// Rates are those of all threads; of a small convolution the threads spend their time on fetching what others wrote.
+double shared_badly(double flops) {
+  constexpr double kHardlyShared = 2.5e6;
+  const double others = base::thread_budget() - 1;
+  return flops + others * std::min(flops, kHardlyShared);
+}
+
 Cost can_pixel_conv(const Node& node, const NodeTypes& types) {
   const ConvShape s = shape_of(node, types);
   const auto takes = takes_conv(node, types, s);
   if (!takes) return Unexpected{takes.error()};
   if (s.groups != 1) return Unexpected{"more than one group"};
-  return std::vector<kernels::Work>{{Rate::gemm_f32, s.flops()},
+  return std::vector<kernels::Work>{{Rate::gemm_f32, shared_badly(s.flops())},
                                     {Rate::stream_cached, static_cast<double>(bytes(types.inputs[kX]))}};
 }
 
@@ -135,7 +143,7 @@ Cost can_winograd(const Node& node, const NodeTypes& types) {
   if (std::min(s.channels, s.outputs) < kWinogradChannels ||
       std::min(s.window.output[1], s.window.output[2]) < kWinogradExtent)
     return Unexpected{"too few channels or pixels for transforms to pay"};
-  return std::vector<kernels::Work>{{Rate::gemm_f32, kernels::WinogradF32::flops(s)},
+  return std::vector<kernels::Work>{{Rate::gemm_f32, shared_badly(kernels::WinogradF32::flops(s))},
                                     {Rate::stream_cached, kernels::WinogradF32::moved_bytes(s)}};
 }
 
@@ -151,13 +159,22 @@ Prepared prepare_winograd(const Node& node, const NodeTypes& types) {
           {kWeights, kBias, kScale}};
 }
 
+// Windows over pixels whose channels lie together: a vector of channels is loaded for every tap.
+std::vector<kernels::Work> pixel_windows(const NodeTypes& types, const Window& window, std::int64_t planes) {
+  constexpr double kBytesPerTap = 6.0;  // of 4 loaded, and the multiplication; fitted
+  auto work = stream_all(types);
+  const auto taps = static_cast<double>(window.outputs() * window.taps()) * static_cast<double>(planes);
+  work.push_back({Rate::stream_cached, kBytesPerTap * taps});
+  return work;
+}
+
 Cost can_pixel_depthwise(const Node& node, const NodeTypes& types) {
   const ConvShape s = shape_of(node, types);
   const auto takes = takes_conv(node, types, s);
   if (!takes) return Unexpected{takes.error()};
   if (s.group_channels() != 1 || s.group_outputs() != 1) return Unexpected{"not one channel per group"};
   if (planes_in(node)) return Unexpected{"its input stands with channels first"};
-  return slide(types, s.window, s.batch * s.outputs);
+  return pixel_windows(types, s.window, s.batch * s.outputs);
 }
 
 Prepared prepare_pixel_depthwise(const Node& node, const NodeTypes& types) {
@@ -180,7 +197,7 @@ Cost can_pixel_pool(const Node& node, const NodeTypes& types) {
   const Window window = pool_window(node, types);
   const auto takes = flat(window);
   if (!takes) return Unexpected{takes.error()};
-  return slide(types, window, pool_planes(node, types));
+  return pixel_windows(types, window, pool_planes(node, types));
 }
 
 Prepared prepare_pixel_max(const Node& node, const NodeTypes& types) {

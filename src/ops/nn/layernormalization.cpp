@@ -61,8 +61,8 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
   }};
 }
 
-// Scalar steps' worth of a row's two sums and of its square root.
-constexpr double kStepsOfARow = 40.0;
+// Scalar steps' worth of a row's two sums and of its square root, and of an element.
+constexpr double kStepsOfARow = 100.0, kStepsOfAnElement = 0.6;
 
 Cost can(const Node& node, const NodeTypes& types) {
   if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
@@ -70,7 +70,7 @@ Cost can(const Node& node, const NodeTypes& types) {
   const auto axis = static_cast<int>(first_axis(node, static_cast<std::size_t>(shape.rank())));
   double rows = 1.0;
   for (int i = 0; i < axis; ++i) rows *= static_cast<double>(shape[i]);
-  return scalar_steps(types, kStepsOfARow * rows);
+  return scalar_steps(types, kStepsOfARow * rows + kStepsOfAnElement * static_cast<double>(elements(types.inputs[0])));
 }
 
 constexpr KernelRow kKernels[] = {{"layer_normalization", can, prepare}};

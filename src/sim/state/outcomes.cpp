@@ -30,11 +30,16 @@ std::uint64_t OutcomeShape::counts_bytes() const noexcept {
 }
 
 Outcomes::Outcomes(OutcomeShape shape, base::MemoryBudget budget)
-    : shape_(shape), budget_(std::move(budget)), charge_(budget_, shape.store_bytes(), "outcomes of the shots") {
-  if (shape.has_table()) table_.resize(std::size_t{1} << shape.bits);
+    : shape_(shape), budget_(std::move(budget)), charge_(budget_, shape.store_bytes(), "outcomes of the shots") {}
+
+void Outcomes::tally_few() {
+  table_.resize(std::size_t{1} << shape_.bits);
+  for (const Times& few : few_) table_[few.outcome] += few.times;
+  few_.clear();
 }
 
 void Outcomes::tally(std::uint64_t count) {
+  table_.resize(std::size_t{1} << shape_.bits);
   // No bits at all: every shot has the one outcome there is.
   if (shape_.words() == 0) {
     table_[0] += count;
@@ -45,12 +50,31 @@ void Outcomes::tally(std::uint64_t count) {
 
 Counts Outcomes::counts() {
   counts_charge_ = base::Reservation(budget_, shape_.counts_bytes(), "counts");
+  if (store_.empty() && table_.empty() && !few_.empty()) return few_counts();
   if (!shape_.has_table()) {
     if (shape_.keep_memory) return sorted_counts(store_);
+    store_.reserve(shape_.shots * shape_.words());
+    for (const Times& few : few_) store_.insert(store_.end(), few.times, few.outcome);
     return sorted_counts(std::move(store_));
   }
+  tally_few();
   if (keeps_all() && shape_.shots != 0) tally(shape_.shots);
   return table_counts();
+}
+
+Counts Outcomes::few_counts() {
+  std::ranges::sort(few_, {}, &Times::outcome);
+  std::vector<std::uint64_t> outcomes, times;
+  outcomes.reserve(few_.size());
+  times.reserve(few_.size());
+  for (const Times& few : few_) {
+    if (outcomes.empty() || outcomes.back() != few.outcome) {
+      outcomes.push_back(few.outcome);
+      times.push_back(0);
+    }
+    times.back() += few.times;
+  }
+  return {shape_.bits, std::move(outcomes), std::move(times)};
 }
 
 Counts Outcomes::table_counts() {

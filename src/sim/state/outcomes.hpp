@@ -79,10 +79,16 @@ class Outcomes {
   static constexpr std::uint64_t kFewStates = 4096;  // whose counters stay in a first-level cache
   friend struct OutcomeShape;
 
+  struct Times {
+    std::uint64_t outcome = 0, times = 0;
+  };
+
   bool keeps_all() const noexcept { return shape_.keep_memory || !shape_.has_table(); }
   Counts sorted_counts(std::vector<std::uint64_t> all);
   Counts table_counts();
+  Counts few_counts();
   void tally(std::uint64_t count);
+  void tally_few();
   template <class Id, class Draw>
   std::vector<std::uint64_t> tally_states(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id,
                                           Draw draw, std::uint64_t states);
@@ -91,7 +97,8 @@ class Outcomes {
   base::MemoryBudget budget_;
   base::Reservation charge_, counts_charge_;
   std::vector<std::uint64_t> store_;  // all outcomes by shot, or one chunk of them
-  std::vector<std::uint64_t> table_;
+  std::vector<std::uint64_t> table_;  // made when first counted into
+  std::vector<Times> few_;            // outcomes of few states, not yet in the table, perhaps several of the same
 };
 
 template <class Id, class Draw>
@@ -121,19 +128,21 @@ template <class Id, class Draw, class Write>
 void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl& control, Id id, Draw draw,
                       Write write, std::uint64_t states) {
   const std::size_t words = shape_.words();
-  const bool by_place = keeps_all();
-  if (!by_place && words == 1 && states != 0 && states <= std::min(kFewStates, count)) {
+  if (!shape_.keep_memory && words == 1 && states != 0 && states <= std::min(kFewStates, count / 2)) {
     const std::vector<std::uint64_t> times = tally_states(first, count, control, id, draw, states);
     for (std::uint64_t state = 0; state < states; ++state) {
       if (times[state] == 0) continue;
-      std::uint64_t outcome = 0;
-      write(state, std::span(&outcome, 1));
-      table_[outcome] += times[state];
+      few_.push_back({0, times[state]});
+      write(state, std::span(&few_.back().outcome, 1));
     }
+    if (shape_.has_table() && few_.size() > kFewStates) tally_few();
     return;
   }
-  // Not before it is needed: few states need none.
-  store_.resize((by_place ? shape_.shots : std::min(shape_.shots, kChunk)) * words);
+  // Not before it is needed: few states need none. Without memory and without a table they stand as they come.
+  const bool by_place = shape_.keep_memory, keeps = keeps_all();
+  const std::size_t base = by_place || !keeps ? 0 : store_.size() / std::max<std::size_t>(words, 1);
+  if (keeps) store_.reserve(shape_.shots * words);
+  store_.resize((by_place ? shape_.shots : keeps ? base + count : std::min(shape_.shots, kChunk)) * words);
   for (std::uint64_t done = 0; done < count; done += kChunk) {
     const std::uint64_t chunk = std::min(kChunk, count - done);
     base::parallel_for(0, chunk, kGrain, [&](std::size_t begin, std::size_t end) {
@@ -144,14 +153,14 @@ void Outcomes::record(std::uint64_t first, std::uint64_t count, const RunControl
         for (std::size_t i = 0; i < batch; ++i) ids[i] = id(first + done + at + i);
         draw(std::span<const std::uint64_t>(ids).first(batch), std::span(drawn).first(batch));
         for (std::size_t i = 0; i < batch; ++i) {
-          const std::uint64_t place = by_place ? ids[i] : at + i;
+          const std::uint64_t place = by_place ? ids[i] : (keeps ? base + done : 0) + at + i;
           const std::span out = std::span(store_).subspan(place * words, words);
           std::ranges::fill(out, 0);
           write(drawn[i], out);
         }
       }
     });
-    if (!by_place) tally(chunk);
+    if (!keeps) tally(chunk);
   }
 }
 

@@ -26,7 +26,7 @@ constexpr double kActionShare = 0.13;
 /// An amplitude brought into a block and back, in units of a one-target gate's, in the cache and from memory.
 constexpr double kCachedMove = 2.0, kMemoryMove = 1.4;
 /// Numbers of a gate made ready, in units of a dispatched gate.
-constexpr double kBindCost = 3.0;
+constexpr double kBindCost = 1.9;
 
 /// What runs do to a state.
 struct Passes {
@@ -135,7 +135,9 @@ void add_answers(const Request& request, double leaves, Passes& passes, std::vec
   if (request.distribution != Distribution::none) passes += leaves * Passes{size, kLookCost * size, 1};
   if (!request.samples()) return;
   if (!request.tail_positions.empty()) passes += leaves * Passes{0.5 * size, kLookCost * size, 1};
-  work.push_back({kernels::Rate::draw, static_cast<double>(request.shots)});
+  // Shots of few states are counted by state, not one by one.
+  const double share = size * 2 <= static_cast<double>(request.shots) ? 0.6 : 1.0;
+  work.push_back({kernels::Rate::draw, share * static_cast<double>(request.shots)});
 }
 
 /// How much of a sweep goes to memory: nothing while the state fits in the second-level caches of the threads, all when
@@ -166,9 +168,12 @@ std::vector<kernels::Work> price(const Request& request) {
   work.push_back({cached, idle * (kActionShare * passes.actions + kCachedMove * (1 - share) * passes.moved)});
   work.push_back({memory, kMemoryMove * share * passes.moved});
   // What every run takes, however small, and each of its gates.
-  constexpr double any_run = 20;
+  constexpr double any_run = 16;
   work.push_back({kernels::Rate::gate, any_run + passes.gates});
-  work.push_back({kernels::Rate::first_touch, static_cast<double>(request.peak_bytes())});
+  // What is small comes out of memory that the process has touched before.
+  constexpr double touched_before = 1 << 20;
+  const auto peak = static_cast<double>(request.peak_bytes());
+  if (peak > touched_before) work.push_back({kernels::Rate::first_touch, peak});
   // On disk, each pass brings every page in and gives it back.
   for (const Segment& segment : request.segments) {
     const auto moved = 2.0 * static_cast<double>(segment.passes.size()) * static_cast<double>(request.state_bytes());

@@ -92,6 +92,12 @@ Shape planes_first(const Node& node, const Shape& x) {
   return *channels_to(2, 1, TensorType::of(DType::f32, x)).static_shape();
 }
 
+int overwritten_residual(const Node& node) {
+  // The loops of depthwise windows tell a residual by its distance from the result.
+  const bool takes = node.op == "Conv" && channels_last(node) && node.integer("group", 1) == 1;
+  return takes && has_input(node, kResidual) ? static_cast<int>(kResidual) : -1;
+}
+
 void infer_either(TypeContext& context, void (*rule)(TypeContext&)) {
   if (!channels_last(context.node)) return rule(context);
   const TensorType x = planes_in(context.node) ? input(context, kX) : channels_to(2, 1, input(context, kX));

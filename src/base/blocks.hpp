@@ -7,8 +7,8 @@
 
 namespace skerry::base {
 
-/// Blocks from here on are mappings of their own: given back, their memory leaves the process at once, where a heap keeps
-/// holes between what lives longer. Packing a network's weights takes and gives back more than the network has.
+/// Blocks from here on are mappings of their own: given back, their memory leaves the process at once, where a heap
+/// keeps holes between what lives longer. Packing a network's weights takes and gives back more than the network has.
 constexpr std::uint64_t kMappedBytes = std::uint64_t{64} << 10;
 constexpr std::uint64_t kBlockAlignment = 64;
 

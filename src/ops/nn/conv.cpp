@@ -95,11 +95,11 @@ Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
   const auto weights = std::make_shared<const ConvWeights>(types, kWeights, kScale);
   return {[slide, weights, outputs = s.outputs, multiplier = s.group_outputs(),
            end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
-            slide->convolve(
-                outputs, multiplier, arguments.inputs[kX].as<float>().data(),
-                weights->scaled.data() == nullptr ? arguments.inputs[kWeights].as<float>().data()
-                                                  : weights->scaled.as<float>().data(),
-                bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
+            slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
+                            weights->scaled.data() == nullptr ? arguments.inputs[kWeights].as<float>().data()
+                                                              : weights->scaled.as<float>().data(),
+                            bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch,
+                            end.f32(arguments));
           },
           slide->scratch_bytes(), weights->scaled.bytes()};
 }

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "base/blocks.hpp"
+
 namespace skerry::base {
 namespace {
 
@@ -26,11 +28,15 @@ std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
               "set a memory limit, so that a plan that fits is chosen");
 }
 
+void* map(std::uint64_t length) {
+  return mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 /// Maps 2 MiB more than needed and gives back both ends, because mmap knows only page alignment.
-std::byte* map_aligned(std::uint64_t bytes, std::string_view what) {
+std::byte* map_aligned(std::uint64_t bytes) {
   const std::uint64_t length = round_up(bytes, kPage);
-  void* raw = mmap(nullptr, length + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (raw == MAP_FAILED) throw_out_of_memory(bytes, what);
+  void* raw = map(length + kHugePage);
+  if (raw == MAP_FAILED) return nullptr;
   auto* first = static_cast<std::byte*>(raw);
   const std::uint64_t address = reinterpret_cast<std::uintptr_t>(raw);
   const std::uint64_t head = round_up(address, kHugePage) - address;
@@ -40,15 +46,30 @@ std::byte* map_aligned(std::uint64_t bytes, std::string_view what) {
   return first + head;
 }
 
-std::byte* allocate_small(std::uint64_t bytes, std::string_view what) {
-  const std::uint64_t length = round_up(bytes, Buffer::kAlignment);
-  void* raw = std::aligned_alloc(Buffer::kAlignment, length);
-  if (raw == nullptr) throw_out_of_memory(bytes, what);
-  std::memset(raw, 0, length);
+std::byte* allocate_small(std::uint64_t bytes) {
+  const std::uint64_t length = round_up(bytes, kBlockAlignment);
+  void* raw = std::aligned_alloc(kBlockAlignment, length);
+  if (raw != nullptr) std::memset(raw, 0, length);
   return static_cast<std::byte*>(raw);
 }
 
 }  // namespace
+
+std::byte* take_block(std::uint64_t bytes) noexcept {
+  if (bytes < kMappedBytes) return allocate_small(bytes);
+  if (bytes >= Buffer::kLargeBytes) return map_aligned(bytes);
+  void* raw = map(round_up(bytes, kPage));
+  return raw == MAP_FAILED ? nullptr : static_cast<std::byte*>(raw);
+}
+
+void give_back_block(std::byte* block, std::uint64_t bytes) noexcept {
+  if (block == nullptr) return;
+  if (bytes < kMappedBytes) {
+    std::free(block);
+  } else {
+    munmap(block, round_up(bytes, kPage));
+  }
+}
 
 struct MemoryBudget::Ledger {
   explicit Ledger(std::uint64_t limit) : limit(limit) {}
@@ -130,7 +151,8 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
   if (bytes == 0) return buffer;
   checked_bytes(bytes, 1, what);
   buffer.charge_ = Reservation(std::move(budget), bytes, what);
-  buffer.data_ = bytes < kLargeBytes ? allocate_small(bytes, what) : map_aligned(bytes, what);
+  buffer.data_ = take_block(bytes);
+  if (buffer.data_ == nullptr) throw_out_of_memory(bytes, what);
   buffer.bytes_ = bytes;
   return buffer;
 }
@@ -155,12 +177,7 @@ Buffer::~Buffer() {
 }
 
 void Buffer::free() noexcept {
-  if (data_ == nullptr) return;
-  if (bytes_ < kLargeBytes) {
-    std::free(data_);
-  } else {
-    munmap(data_, round_up(bytes_, kPage));
-  }
+  give_back_block(data_, bytes_);
 }
 
 }  // namespace skerry::base

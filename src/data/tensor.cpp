@@ -1,8 +1,9 @@
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
-#include <new>
 #include <skerry/error.hpp>
 #include <skerry/tensor.hpp>
+
+#include "base/blocks.hpp"
 
 namespace skerry {
 namespace {
@@ -18,7 +19,6 @@ constexpr std::array kDTypes = {
 };
 
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 62;
-constexpr std::size_t kAlignment = 64;
 
 }  // namespace
 
@@ -86,15 +86,15 @@ Tensor::Tensor(DType dtype, Shape shape) {
   if (static_cast<std::uint64_t>(shape.elements()) > static_cast<std::uint64_t>(kMaxElements) / 16) {
     throw Error(ErrorCode::out_of_range, "a tensor of shape " + shape.text() + " is too large to address");
   }
-  const std::uint64_t bytes = (tensor_bytes(dtype, shape) + kAlignment) / kAlignment * kAlignment;
-  auto* data = static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes));
+  // One byte at least: a tensor without elements still has an address.
+  const std::uint64_t bytes = std::max<std::uint64_t>(tensor_bytes(dtype, shape), 1);
+  std::byte* data = base::take_block(bytes);
   if (data == nullptr) {
     throw Error(ErrorCode::budget_exceeded,
                 "the system refused " + std::to_string(bytes) + " bytes for a tensor of shape " + shape.text());
   }
-  std::memset(data, 0, bytes);
   view_ = TensorView(dtype, shape, data);
-  owner_ = std::shared_ptr<const void>(data, [](const void* p) { std::free(const_cast<void*>(p)); });
+  owner_ = std::shared_ptr<std::byte>(data, [bytes](std::byte* p) { base::give_back_block(p, bytes); });
 }
 
 Tensor::Tensor(TensorView view, std::shared_ptr<const void> owner) : view_(view), owner_(std::move(owner)) {}

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <skerry/error.hpp>
 
+#include "ops/nn/channels_last.hpp"
 #include "plan/arena.hpp"
 
 namespace skerry::planning {
@@ -44,7 +45,8 @@ class Sharing {
     const Node& node = graph_.node(id);
     const ops::OpRecord* record = ops::find_op(node.op);
     if (record == nullptr || node.outputs.empty() || node.outputs[0] == kNoValue) return;
-    const int source = record->is_view ? 0 : record->in_place_input;
+    int source = record->is_view ? 0 : record->in_place_input;
+    if (source < 0) source = ops::overwritten_residual(node);
     if (source < 0 || static_cast<std::size_t>(source) >= node.inputs.size()) return;
     const ValueId input = node.inputs[static_cast<std::size_t>(source)];
     if (input == kNoValue) return;

@@ -166,13 +166,32 @@ class Releaser {
       if (id == kNoValue || !graph_.value(id).constant || --uses_[id] > 0) continue;
       const TensorView view = graph_.value(id).constant->view();
       base::release_mapped({view.data(), view.bytes()});
+      released_.emplace_back(view.data(), view.bytes());
       graph_.value(id).constant.reset();
     }
   }
 
+  // Once more, and neighbours as one: a read brings in pages around it, and a page may belong to several small ones.
+  void finish() {
+    std::ranges::sort(released_, {}, [](const auto& bytes) { return bytes.data(); });
+    std::span<const std::byte> run;
+    for (const auto& bytes : released_) {
+      if (!run.empty() && bytes.data() - (run.data() + run.size()) < kGap) {
+        run = {run.data(), std::max(run.data() + run.size(), bytes.data() + bytes.size())};
+      } else {
+        base::release_mapped(run);
+        run = bytes;
+      }
+    }
+    base::release_mapped(run);
+  }
+
  private:
+  static constexpr std::ptrdiff_t kGap = 128;  // what files put between tensors
+
   Graph& graph_;
   std::vector<std::uint32_t> uses_;
+  std::vector<std::span<const std::byte>> released_;
 };
 
 std::string output_types(const Graph& graph, const Node& node) {
@@ -294,6 +313,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
     report.steps.push_back(std::move(step_report));
     if (step.kernel || step.circuit) plan.steps.push_back(std::move(step));
   }
+  releaser.finish();
   enforce(report, limits, kHint);
   return plan;
 }

@@ -68,25 +68,26 @@ std::array<std::size_t, 2> ProductShape::matrices(std::size_t index) const {
 }
 
 ProductF32::ProductF32(const ProductShape& shape, std::span<const float> right) : shape_(shape) {
-  const auto& s = shape_;
-  if (!right.empty() && s.shared_right) {
-    own_.resize(packed_right_floats(s.depth, s.columns));
-    pack_right({right.data(), s.right_row, s.right_column}, s.depth, s.columns, own_.data());
-    packed_ = own_;
-  }
+  if (!right.empty() && shape_.shared_right) pack({right.data(), shape_.right_row, shape_.right_column});
   set_scratch();
 }
 
 ProductF32::ProductF32(const ProductShape& shape, std::span<const float> packed, std::size_t width)
     : shape_(shape), packed_(packed) {
   if (width != gemm_tile().columns) {
-    std::vector<float> dense(shape.depth * shape.columns);
-    unpack_right(packed.data(), shape.depth, shape.columns, width, dense.data());
-    own_.resize(packed_right_floats(shape.depth, shape.columns));
-    pack_right({dense.data(), shape.columns, 1}, shape.depth, shape.columns, own_.data());
-    packed_ = own_;
+    auto dense =
+        base::Buffer::allocate_for<float>(shape.depth * shape.columns, base::MemoryBudget(), "unpacked weights");
+    unpack_right(packed.data(), shape.depth, shape.columns, width, dense.as<float>().data());
+    pack({dense.as<float>().data(), shape.columns, 1});
   }
   set_scratch();
+}
+
+void ProductF32::pack(const MatrixView& right) {
+  const std::size_t floats = packed_right_floats(shape_.depth, shape_.columns);
+  own_ = base::Buffer::allocate_for<float>(floats, base::MemoryBudget(), "packed weights");
+  pack_right(right, shape_.depth, shape_.columns, own_.as<float>().data());
+  packed_ = own_.as<float>();
 }
 
 void ProductF32::set_scratch() {

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <skerry/tensor.hpp>
 #include <span>
-#include <vector>
 
+#include "base/memory.hpp"
 #include "kernels/tensor/broadcast.hpp"
 #include "kernels/tensor/gemm.hpp"
 
@@ -47,7 +47,7 @@ class ProductF32 {
   ProductF32& operator=(const ProductF32&) = delete;
 
   std::uint64_t scratch_bytes() const noexcept { return scratch_bytes_; }
-  std::uint64_t packed_bytes() const noexcept { return own_.size() * sizeof(float); }
+  std::uint64_t packed_bytes() const noexcept { return own_.bytes(); }
   /// start: zero, column_bias (bias has `columns` floats) or accumulate. end: of the whole result.
   void run(const float* left, const float* right, GemmStart start, const float* bias, float* y,
            std::span<std::byte> scratch, const BlockEnd& end = {}) const;
@@ -64,7 +64,8 @@ class ProductF32 {
                float* scratch, const BlockEnd& end) const;
 
   ProductShape shape_;
-  std::vector<float> own_;         ///< what was packed here
+  void pack(const MatrixView& right);
+  base::Buffer own_;               ///< what was packed here
   std::span<const float> packed_;  ///< that, or the caller's
   std::size_t slots_ = 1;
   std::uint64_t scratch_bytes_ = 0;

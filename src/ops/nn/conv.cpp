@@ -95,12 +95,13 @@ Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
   const auto weights = std::make_shared<const ConvWeights>(types, kWeights, kScale);
   return {[slide, weights, outputs = s.outputs, multiplier = s.group_outputs(),
            end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
-            slide->convolve(
-                outputs, multiplier, arguments.inputs[kX].as<float>().data(),
-                weights->scaled.empty() ? arguments.inputs[kWeights].as<float>().data() : weights->scaled.data(),
-                bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch, end.f32(arguments));
+            slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
+                            weights->scaled.data() == nullptr ? arguments.inputs[kWeights].as<float>().data()
+                                                              : weights->scaled.as<float>().data(),
+                            bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch,
+                            end.f32(arguments));
           },
-          slide->scratch_bytes(), weights->scaled.size() * sizeof(float)};
+          slide->scratch_bytes(), weights->scaled.bytes()};
 }
 
 Cost can_onednn(const Node& node, const NodeTypes& types) {
@@ -151,12 +152,12 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
   return {[weights, shape = shape_of(node, types)](const KernelArguments& arguments) {
             const TensorView bias = arguments.inputs.size() > kBias ? arguments.inputs[kBias] : TensorView();
             const TensorView w = arguments.inputs[kWeights];
-            const auto* scaled = reinterpret_cast<const std::byte*>(weights->scaled.data());
+            const std::byte* scaled = weights->scaled.data();
             kernels::conv_ref(shape, arguments.inputs[kX],
-                              weights->scaled.empty() ? w : TensorView(DType::f32, w.shape(), scaled), bias,
+                              scaled == nullptr ? w : TensorView(DType::f32, w.shape(), scaled), bias,
                               arguments.outputs[0]);
           },
-          0, weights->scaled.size() * sizeof(float)};
+          0, weights->scaled.bytes()};
 }
 
 constexpr KernelRow kKernels[] = {

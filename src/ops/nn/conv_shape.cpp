@@ -76,10 +76,11 @@ ConvWeights::ConvWeights(const NodeTypes& types, std::size_t weights, std::size_
   values = constant_floats(types, weights);
   const auto factors = constant_floats(types, scale);
   if (factors.empty() || values.empty()) return;
-  scaled.assign(values.begin(), values.end());
-  const std::size_t each = scaled.size() / factors.size();
-  for (std::size_t i = 0; i < scaled.size(); ++i) scaled[i] *= factors[i / each];
-  values = scaled;
+  scaled = base::Buffer::allocate_for<float>(values.size(), base::MemoryBudget(), "scaled weights");
+  const auto out = scaled.as<float>();
+  const std::size_t each = out.size() / factors.size();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = values[i] * factors[i / each];
+  values = out;
 }
 
 kernels::ConvShape conv_shape(const Node& node, const NodeTypes& types, std::size_t x_at, std::size_t weights_at) {

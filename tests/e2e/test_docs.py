@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import documents, programs
+from tools import reference
 
 DOCS = programs.REPOSITORY / "docs"
 
@@ -52,3 +53,13 @@ def test_every_verb_and_setting_has_its_place_in_the_reference() -> None:
         assert f"$ skerry {verb} --help" in page
     for setting in programs.ok("config", "--json").json()["settings"]:
         assert f"`{setting}`" in page
+
+
+def test_the_reference_of_http_is_what_the_server_says_of_its_routes() -> None:
+    table = (programs.REPOSITORY / "src" / "serve" / "routes.cpp").read_text()
+    routes = re.findall(r'Route\{"(\w+)", "([^"]+)", Role::(\w+)', table)
+    assert len(routes) > 30
+    page = reference.http_page()
+    for method, path, role in routes:
+        who = "anybody" if role == "nobody" else f"role {role}"
+        assert re.search(rf"^\| `{method} {re.escape(path)}` \| [^|]+ \| {who} \|$", page, re.MULTILINE), path

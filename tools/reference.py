@@ -3,16 +3,18 @@
     reference.py FOLDER     writes the pages into a folder
 
 Python from the package's files and the extension's stub, C++ from the public headers, the command line from its own
-help, operators and gates from their tables and records, the file format from the page beside its code. Needs the
-release build.
+help, HTTP from what the server says of itself, operators and gates from their tables and records, the file format from
+the page beside its code. Needs the release build.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,37 @@ def cli_page() -> str:
     return text
 
 
+# ---------------------------------------------------------------- HTTP
+
+
+def openapi() -> dict[str, Any]:
+    """What a server says of its own requests."""
+    words = [str(CLI), "serve", "--json", "--http", "127.0.0.1:0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = json.loads(server.stdout.readline())["http"]
+            with urllib.request.urlopen(f"http://{address}/openapi.json", timeout=20) as answer:
+                document: dict[str, Any] = json.load(answer)
+                return document
+        finally:
+            server.terminate()
+
+
+def http_page() -> str:
+    document = openapi()
+    text = "# HTTP\n\nRequests of `skerry serve`, as its `/openapi.json` lists them; messages and examples are in "
+    text += "[its guide](../server.md). A refusal is an object with these texts: "
+    refusal = document["components"]["schemas"]["Error"]["properties"]
+    text += ", ".join(f"`{name}`" for name in refusal) + ".\n\n"
+    text += "| request | what | who may |\n|---|---|---|\n"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            who = operation["description"].removeprefix("For ")
+            text += table_row(f"`{method.upper()} {path}`", operation["summary"], who)
+    return text
+
+
 # ---------------------------------------------------------------- operators and gates
 
 
@@ -211,6 +244,7 @@ def pages() -> dict[str, str]:
     """Every page by its path below docs/."""
     made = dict(python_pages()) | dict(cpp_pages())
     made["reference/cli.md"] = cli_page()
+    made["reference/http.md"] = http_page()
     made["reference/operators.md"] = operators_page()
     made["reference/gates.md"] = gates_page()
     made["reference/format.md"] = (ROOT / "src" / "package" / "FORMAT.md").read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,15 @@ def test_every_verb_and_setting_has_its_place_in_the_reference() -> None:
         assert f"$ skerry {verb} --help" in page
     for setting in programs.ok("config", "--json").json()["settings"]:
         assert f"`{setting}`" in page
+
+
+def test_the_reference_of_http_is_what_the_server_says_of_its_routes(tmp_path: Path) -> None:
+    table = (programs.REPOSITORY / "src" / "serve" / "routes.cpp").read_text()
+    routes = re.findall(r'Route\{"(\w+)", "([^"]+)", Role::(\w+)', table)
+    assert len(routes) > 30
+    script = programs.REPOSITORY / "tools" / "reference.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, timeout=120)
+    page = (tmp_path / "reference" / "http.md").read_text()
+    for method, path, role in routes:
+        who = "anybody" if role == "nobody" else f"role {role}"
+        assert re.search(rf"^\| `{method} {re.escape(path)}` \| [^|]+ \| {who} \|$", page, re.MULTILINE), path

@@ -1,5 +1,6 @@
 """Skerry at Qiskit's: the oracle is Qiskit's own quantum_info, its reference primitives, or a closed form."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,12 @@ from qiskit.circuit.library import (
 from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
+from skerry.noise import Channel, NoiseModel
 from skerry.qiskit import (
     SkerryBackend,
     SkerryError,
+    SkerryEstimator,
+    SkerrySampler,
     from_qiskit,
     statevector,
     to_qiskit,
@@ -321,6 +325,68 @@ def test_unknown_options_are_refused() -> None:
         SkerryBackend().run(QuantumCircuit(1), noise=3)
     with pytest.raises(skerry.InvalidArgument):
         SkerryBackend(precision="half")  # type: ignore[arg-type]
+
+
+def test_noise_goes_by_gates_and_comes_from_every_form_of_a_model(tmp_path: Path) -> None:
+    circuit = QuantumCircuit(2)
+    circuit.x(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    model = NoiseModel().add("x", Channel.bit_flip(1.0)).add_readout([[1, 0], [1, 0]], [1])  # x does nothing; 1 reads 0
+    file = tmp_path / "noise.json"
+    file.write_text(model.text)
+    flip = {"type": "qerror", "operations": ["x"], "probabilities": [1.0]}
+    aer = {"errors": [flip | {"instructions": [[{"name": "x", "qubits": [0]}]]}]}
+    for given in (model, file, str(file), aer):
+        always, once = SkerryBackend(noise_model=given), SkerryBackend()
+        assert always.run(circuit, shots=20).result().get_counts() == {"00": 20}
+        assert once.run(circuit, shots=20, noise_model=given).result().get_counts() == {"00": 20}
+    assert SkerryBackend().run(circuit, shots=20).result().get_counts() == {"11": 20}
+    with pytest.raises(skerry.InvalidArgument, match="float is no noise model"):
+        SkerryBackend(noise_model=0.1)
+
+
+def test_primitives_take_noise_from_options_and_from_the_backend() -> None:
+    p = 0.3
+    model = NoiseModel().add("x", Channel.depolarizing(p, 1))
+    circuit = QuantumCircuit(1)
+    circuit.x(0)
+    settings = {"backend_options": {"noise_model": model}}
+    backend = SkerryBackend(noise_model=model)
+    for estimator in (SkerryEstimator(options=settings), SkerryEstimator.from_backend(backend)):
+        assert estimator.run([(circuit, "Z")]).result()[0].data.evs == pytest.approx(-(1 - p), abs=1e-12)
+    turned = QuantumCircuit(1)  # many sets of parameters at once must not lose it
+    turned.rx(Parameter("t"), 0)
+    turned.x(0)
+    sets = np.linspace(0, 1, 5)[:, np.newaxis]
+    values = SkerryEstimator(options=settings).run([(turned, "Z", sets)]).result()[0].data.evs
+    np.testing.assert_allclose(values, -(1 - p) * np.cos(sets[:, 0]), atol=1e-12)
+    circuit.measure_all()
+    for sampler in (SkerrySampler(seed=1, options=settings), SkerrySampler.from_backend(backend, seed=1)):
+        zeros = sampler.run([circuit], shots=20000).result()[0].data.meas.get_counts()["0"]
+        assert zeros / 20000 == pytest.approx(p / 2, abs=5 * np.sqrt(p / 2 / 20000))
+
+
+def test_aers_noise_model_gives_aers_distribution_on_the_gates_that_it_names() -> None:
+    aer = pytest.importorskip("qiskit_aer")
+    model = aer.noise.NoiseModel()
+    model.add_all_qubit_quantum_error(aer.noise.depolarizing_error(0.05, 1), ["sx"])
+    model.add_all_qubit_quantum_error(aer.noise.depolarizing_error(0.1, 2), ["cx"])
+    model.add_all_qubit_readout_error([[0.9, 0.1], [0.2, 0.8]])
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.ry(0.7, 2)
+    circuit.cx(1, 2)
+    circuit.measure_all()
+    backend = SkerryBackend(noise_model=model)
+    made = transpile(circuit, backend, seed_transpiler=1)
+    assert set(made.count_ops()) <= {"rz", "sx", "cx", "measure", "barrier"}
+    shots = 100_000
+    theirs = aer.AerSimulator(noise_model=model).run(made, shots=shots, seed_simulator=2).result().get_counts()
+    ours = backend.run(made, shots=shots, seed_simulator=1).result().get_counts()
+    for outcome, times in theirs.items():
+        assert abs(ours[outcome] - times) < 5 * np.sqrt(2 * times), outcome
 
 
 @pytest.mark.parametrize("level", range(4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ from qiskit.transpiler import Target
 from skerry import _core
 from skerry._core import Circuit, RunOptions, RunResult, version
 from skerry.errors import Error, InvalidArgument
+from skerry.noise import NoiseModel, from_aer, load_noise
 from skerry.qiskit.errors import SkerryError
 from skerry.qiskit.gates import SPELLINGS
 from skerry.qiskit.incoming import from_qiskit, from_qiskit_at_zero
@@ -51,13 +53,27 @@ _CONTROL_FLOW = {
 }
 
 
-def run_options(method: str, precision: Precision, threads: int) -> RunOptions:
+def run_options(method: str, precision: Precision, threads: int, noise_model: Any = None) -> RunOptions:
     """Options of a run with these settings and nothing asked for yet."""
     options = RunOptions()
     options.method = method
     options.set_precision(precision)
     options.set_limits(threads, None, None)
+    if noise_model is not None:
+        options.set_noise(noise_of(noise_model))
     return options
+
+
+def noise_of(model: Any) -> NoiseModel:
+    """Skerry's noise model as it is, of a JSON file, or from Qiskit Aer's (or its dictionary)."""
+    if isinstance(model, NoiseModel):
+        return model
+    if isinstance(model, str | os.PathLike):
+        return load_noise(model)
+    if isinstance(model, Mapping) or hasattr(model, "to_dict"):
+        return from_aer(model)
+    hint = "give a skerry.noise.NoiseModel, the path of its JSON, or Qiskit Aer's NoiseModel"
+    raise InvalidArgument(f"a {type(model).__name__} is no noise model", "noise_model", hint)
 
 
 def first_seed(seed: int | np.random.Generator | None) -> int:
@@ -100,15 +116,20 @@ def statevector(circuit: QuantumCircuit, *, precision: Precision = "double", thr
     return Statevector(np.array(_core.run_circuit(from_qiskit_at_zero(kept), options, None).state))
 
 
-def _target() -> Target:
+def _target(basis: Iterable[str] | None) -> Target:
+    """What the transpiler may use: `basis` alone, which noise goes by, or everything."""
     target = Target(description="Skerry", num_qubits=_MOST_QUBITS)
     known = get_standard_gate_name_mapping()
+    names = {name for name in known if name in SPELLINGS or name in ("delay", "cu", "u2")}
+    if basis is not None:
+        names &= {*basis, "delay"}
     for name, gate in known.items():
-        if name in SPELLINGS or name in ("delay", "cu", "u2"):
+        if name in names:
             target.add_instruction(gate, {None: None})
     target.add_instruction(Measure(), {None: None})
     target.add_instruction(Reset(), {None: None})
-    target.add_instruction(UnitaryGate, name="unitary")
+    if basis is None or "unitary" in basis:
+        target.add_instruction(UnitaryGate, name="unitary")
     for name, operation in _CONTROL_FLOW.items():
         target.add_instruction(operation, name=name)
     return target
@@ -152,8 +173,19 @@ class SkerryBackend(BackendV2):
     """All standard gates between any qubits, measurement, reset and control flow, exactly.
 
     method: a method of simulation, or `auto`; precision of amplitudes; threads, 0 for all that the process may use.
-    Options of a run: shots (1024), memory (False: each shot's bits), seed_simulator (None: another one each time),
-    and method, precision, threads for this run alone.
+    noise_model: Skerry's (`skerry.noise.NoiseModel`, or the path of its JSON) or Qiskit Aer's; noise goes by the names
+    of gates as they stand, and transpile() then uses the gates that Aer's model names. Options of a run: shots (1024),
+    memory (False: each shot's bits), seed_simulator (None: another one each time), and method, precision, threads,
+    noise_model for this run alone.
+
+    >>> from qiskit import QuantumCircuit
+    >>> from skerry.noise import Channel, NoiseModel
+    >>> from skerry.qiskit import SkerryBackend
+    >>> flip = QuantumCircuit(1)
+    >>> _ = flip.x(0), flip.measure_all()
+    >>> backend = SkerryBackend(noise_model=NoiseModel().add("x", Channel.bit_flip(1.0)))
+    >>> backend.run(flip, shots=10).result().get_counts()
+    {'0': 10}
     """
 
     def __init__(
@@ -165,8 +197,10 @@ class SkerryBackend(BackendV2):
         shots: int = 1024,
         memory: bool = False,
         seed_simulator: int | None = None,
+        noise_model: Any = None,
     ) -> None:
-        run_options(method, precision, threads)  # refuses wrong settings here, not at the first run
+        noise = None if noise_model is None else noise_of(noise_model)
+        run_options(method, precision, threads, noise)  # refuses wrong settings here, not at the first run
         super().__init__(name="skerry", description="Skerry's simulator", backend_version=version())
         self._options.update_options(
             method=method,
@@ -175,14 +209,15 @@ class SkerryBackend(BackendV2):
             shots=shots,
             memory=memory,
             seed_simulator=seed_simulator,
+            noise_model=noise,
         )
-        self._made_target = _target()
+        self._made_target = _target(getattr(noise_model, "basis_gates", None))
         # One thread: runs use all cores themselves.
         self._pool = ThreadPoolExecutor(1, "skerry-backend")
 
     @property
     def target(self) -> Target:
-        """What the transpiler may use: everything, anywhere, without error."""
+        """What the transpiler may use, between any qubits: everything, or the gates that the noise model names."""
         return self._made_target
 
     @property
@@ -192,7 +227,15 @@ class SkerryBackend(BackendV2):
 
     @classmethod
     def _default_options(cls) -> Options:
-        return Options(method="auto", precision="double", threads=0, shots=1024, memory=False, seed_simulator=None)
+        return Options(
+            method="auto",
+            precision="double",
+            threads=0,
+            shots=1024,
+            memory=False,
+            seed_simulator=None,
+            noise_model=None,
+        )
 
     def run(
         self,
@@ -217,7 +260,7 @@ class SkerryBackend(BackendV2):
     def _run(
         self, circuits: list[QuantumCircuit], binds: list[ParameterBinds], options: dict[str, Any], job_id: str
     ) -> Result:
-        settings = run_options(options["method"], options["precision"], options["threads"])
+        settings = run_options(options["method"], options["precision"], options["threads"], options["noise_model"])
         seed = first_seed(options["seed_simulator"])
         experiments: list[ExperimentResult] = []
         for circuit, bind in zip(circuits, binds, strict=True):

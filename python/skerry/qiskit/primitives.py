@@ -19,12 +19,14 @@ from qiskit.providers import BackendV2
 from skerry import _core
 from skerry._core import Circuit, Observable, RunOptions
 from skerry.errors import Error, InvalidArgument, Unsupported
-from skerry.qiskit.backend import SkerryBackend, first_seed, gives_bits, run_options, sample
+from skerry.qiskit.backend import SkerryBackend, first_seed, gives_bits, noise_of, run_options, sample
 from skerry.qiskit.errors import SkerryError
 from skerry.qiskit.incoming import from_qiskit
 
 Seed = int | np.random.Generator | None
 
+# Settings of a backend that the primitives have too, and what they are where nothing is said.
+_SETTINGS: dict[str, Any] = {"method": "auto", "precision": "double", "threads": 0, "noise_model": None}
 # Qubits up to which a batch of states fits in the lanes of vector units.
 _SMALL = 12
 # Letters of Qiskit's observables beyond the Paulis are projectors: (1 + sign P) / 2.
@@ -43,22 +45,24 @@ class _Primitive:
         run = dict(given.pop("run_options", {}))
         unknown = [
             *(given.keys() - set(self._own_options)),
-            *(backend_options.keys() - {"method", "precision", "threads"}),
+            *(backend_options.keys() - set(_SETTINGS)),
             *(run.keys() - {"seed_simulator"}),
         ]
         if unknown:
             raise SkerryError(InvalidArgument(f"the option {unknown[0]!r} is not known", "options"))
         self._own = given
         self._seed = seed if seed is not None else run.get("seed_simulator")
-        self._options: dict[str, Any] = {"method": "auto", "precision": "double", "threads": 0} | backend_options
+        self._options: dict[str, Any] = _SETTINGS | backend_options
+        if self._options["noise_model"] is not None:
+            self._options["noise_model"] = noise_of(self._options["noise_model"])
         self._run_options()  # refuses wrong settings here, not at the first run
 
     @classmethod
     def from_backend(cls, backend: BackendV2, **options: Any) -> Self:
-        """One with the settings of a SkerryBackend; of another backend nothing is taken, its noise least."""
+        """One with the settings of a SkerryBackend, noise too; of another backend nothing is taken, its noise least."""
         made = cls(**options)
         if isinstance(backend, SkerryBackend):
-            made._options |= {name: backend.options[name] for name in ("method", "precision", "threads")}
+            made._options |= {name: backend.options[name] for name in _SETTINGS}
         return made
 
     @property
@@ -68,11 +72,11 @@ class _Primitive:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Method, precision of amplitudes and threads."""
+        """Method, precision of amplitudes, threads and noise model."""
         return self._options
 
     def _run_options(self) -> RunOptions:
-        return run_options(self._options["method"], self._options["precision"], self._options["threads"])
+        return run_options(**self._options)
 
 
 def _submitted(run: Callable[[list[Any]], Any], pubs: list[Any]) -> Any:
@@ -169,8 +173,8 @@ class SkerryEstimator(_Primitive, BaseEstimatorV2):
     """Expectation values, exact; to each is added normal noise of its `precision` (0: none), as Aer's estimator does.
 
     default_precision where a pub says nothing; seed of that noise; options: a dict like that of Aer's estimator
-    (`default_precision`, `backend_options` with method, precision, threads, `run_options` with seed_simulator).
-    A circuit that measures or resets gives the mean over its outcomes, exactly.
+    (`default_precision`, `backend_options` with method, precision, threads, noise_model, `run_options` with
+    seed_simulator). A circuit that measures or resets gives the mean over its outcomes, exactly; so does noise.
 
     >>> from qiskit import QuantumCircuit
     >>> from skerry.qiskit import SkerryEstimator
@@ -251,7 +255,7 @@ class SkerryEstimator(_Primitive, BaseEstimatorV2):
     def _all_rows(self, made: Circuit, asked: list[Observable], rows: list[list[float]]) -> NDArray[np.float64] | None:
         """Every observable at every row, where small states run side by side; None where they do not."""
         is_small = made.num_qubits <= _SMALL and len(rows) > 1 and self._options["method"] in ("auto", "statevector")
-        if not is_small or not made.parameters:
+        if not is_small or not made.parameters or self._options["noise_model"] is not None:
             return None
         try:
             program = _core.GradientProgram(made, asked, self._options["precision"])

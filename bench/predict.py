@@ -35,6 +35,7 @@ CIRCUITS = [
     "ising_line_24.qasm",
 ]
 SHOTS = 1000
+TIMED_SECONDS = 0.1
 ALLOWED_SHARE, ALLOWED_BYTES, ALLOWED_FACTOR = 0.10, 4_000_000, 2.0
 
 
@@ -68,6 +69,10 @@ def layered_circuit(qubits: int, layers: int) -> str:
 def measure(file: Path, extra: list[str], baseline: int) -> Row:
     run = machine.run([machine.CLI, "run", file, "--json", *extra])
     timed = machine.run([machine.CLI, "bench", file, "--repeat", "5", "--json", *extra]).json()
+    # Five runs of some microseconds fall into one burst of other work.
+    repeats = min(1001, int(TIMED_SECONDS / timed["median"]))
+    if repeats > 5:
+        timed = machine.run([machine.CLI, "bench", file, "--repeat", str(repeats), "--json", *extra]).json()
     return Row(
         file.stem, timed["predicted_bytes"], run.peak_bytes - baseline, timed["predicted_seconds"], timed["median"]
     )

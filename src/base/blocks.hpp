@@ -1,5 +1,5 @@
 /// \file
-/// Blocks of zeroed memory for tensors and buffers; nobody else takes them by hand.
+/// Blocks of zeroed memory for tensors; nobody else takes them by hand.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@ namespace skerry::base {
 
 /// Blocks from here on are mappings of their own: given back, their memory leaves the process at once, where a heap
 /// keeps holes between what lives longer. Packing a network's weights takes and gives back more than the network has.
+/// Buffers of a run, which is repeated, stay in the heap: the pages of a mapping are found anew each time.
 constexpr std::uint64_t kMappedBytes = std::uint64_t{64} << 10;
 constexpr std::uint64_t kBlockAlignment = 64;
 

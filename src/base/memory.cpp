@@ -151,7 +151,7 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
   if (bytes == 0) return buffer;
   checked_bytes(bytes, 1, what);
   buffer.charge_ = Reservation(std::move(budget), bytes, what);
-  buffer.data_ = take_block(bytes);
+  buffer.data_ = bytes < kLargeBytes ? allocate_small(bytes) : map_aligned(bytes);
   if (buffer.data_ == nullptr) throw_out_of_memory(bytes, what);
   buffer.bytes_ = bytes;
   return buffer;
@@ -177,7 +177,12 @@ Buffer::~Buffer() {
 }
 
 void Buffer::free() noexcept {
-  give_back_block(data_, bytes_);
+  if (data_ == nullptr) return;
+  if (bytes_ < kLargeBytes) {
+    std::free(data_);
+  } else {
+    munmap(data_, round_up(bytes_, kPage));
+  }
 }
 
 }  // namespace skerry::base

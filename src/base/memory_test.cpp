@@ -173,19 +173,6 @@ TEST(Buffer, LargeOneTouchesNothingBeforeItsUse) {
   EXPECT_LT(resident_bytes(), before + bytes / 8);
 }
 
-TEST(Buffer, LeavesNoHoleWhereItStoodBetweenOthers) {
-  constexpr std::uint64_t kBytes = std::uint64_t{1} << 20;
-  std::vector<Buffer> kept, given_back;
-  for (int i = 0; i < 64; ++i) {
-    given_back.push_back(Buffer::allocate(kBytes, MemoryBudget(), "temporary"));
-    kept.push_back(Buffer::allocate(kBytes / 256, MemoryBudget(), "kept"));
-    std::ranges::fill(given_back.back().as<std::uint8_t>(), std::uint8_t{1});
-  }
-  const std::uint64_t before = resident_bytes();
-  given_back.clear();
-  EXPECT_LT(resident_bytes(), before - 60 * kBytes);
-}
-
 TEST(MemoryUsage, PeakFollowsATouchedBuffer) {
   const std::uint64_t bytes = std::uint64_t{32} << 20;
   const bool anew = reset_peak();

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <skerry/error.hpp>
 #include <skerry/tensor.hpp>
 #include <vector>
+
+#include "base/memory_usage.hpp"
 
 namespace skerry {
 namespace {
@@ -51,6 +54,20 @@ TEST(Tensor, FromCopiesItsValues) {
 
 TEST(Tensor, OfNoElementsIsUsable) {
   EXPECT_EQ(Tensor(DType::f64, {0, 7}).as<double>().size(), 0U);
+}
+
+TEST(Tensor, LeavesNoHoleWhereItStoodBetweenOthers) {
+  constexpr std::int64_t kBytes = std::int64_t{1} << 20;
+  constexpr int kCount = 64;
+  std::vector<Tensor> kept, given_back;
+  for (int i = 0; i < kCount; ++i) {
+    given_back.emplace_back(DType::u8, Shape{kBytes});
+    kept.emplace_back(DType::u8, Shape{kBytes / 256});
+    std::ranges::fill(given_back.back().mutable_view().as<std::uint8_t>(), std::uint8_t{1});
+  }
+  const std::uint64_t before = base::resident_bytes();
+  given_back.clear();
+  EXPECT_LT(base::resident_bytes(), before - 60 * static_cast<std::uint64_t>(kBytes));
 }
 
 }  // namespace

@@ -75,9 +75,9 @@ ProductF32::ProductF32(const ProductShape& shape, std::span<const float> right) 
 ProductF32::ProductF32(const ProductShape& shape, std::span<const float> packed, std::size_t width)
     : shape_(shape), packed_(packed) {
   if (width != gemm_tile().columns) {
-    auto dense =
-        base::Buffer::allocate_for<float>(shape.depth * shape.columns, base::MemoryBudget(), "unpacked weights");
-    unpack_right(packed.data(), shape.depth, shape.columns, width, dense.as<float>().data());
+    // a tensor: its memory leaves the process with it
+    Tensor dense(DType::f32, Shape{static_cast<std::int64_t>(shape.depth * shape.columns)});
+    unpack_right(packed.data(), shape.depth, shape.columns, width, dense.mutable_view().as<float>().data());
     pack({dense.as<float>().data(), shape.columns, 1});
   }
   set_scratch();

@@ -96,12 +96,12 @@ Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
   return {[slide, weights, outputs = s.outputs, multiplier = s.group_outputs(),
            end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
-                            weights->scaled.data() == nullptr ? arguments.inputs[kWeights].as<float>().data()
+                            weights->scaled.view().empty() ? arguments.inputs[kWeights].as<float>().data()
                                                               : weights->scaled.as<float>().data(),
                             bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch,
                             end.f32(arguments));
           },
-          slide->scratch_bytes(), weights->scaled.bytes()};
+          slide->scratch_bytes(), weights->scaled.view().bytes()};
 }
 
 Cost can_onednn(const Node& node, const NodeTypes& types) {
@@ -152,12 +152,12 @@ Prepared prepare_ref(const Node& node, const NodeTypes& types) {
   return {[weights, shape = shape_of(node, types)](const KernelArguments& arguments) {
             const TensorView bias = arguments.inputs.size() > kBias ? arguments.inputs[kBias] : TensorView();
             const TensorView w = arguments.inputs[kWeights];
-            const std::byte* scaled = weights->scaled.data();
+            const std::byte* scaled = weights->scaled.view().data();
             kernels::conv_ref(shape, arguments.inputs[kX],
                               scaled == nullptr ? w : TensorView(DType::f32, w.shape(), scaled), bias,
                               arguments.outputs[0]);
           },
-          0, weights->scaled.bytes()};
+          0, weights->scaled.view().bytes()};
 }
 
 constexpr KernelRow kKernels[] = {

@@ -76,8 +76,8 @@ ConvWeights::ConvWeights(const NodeTypes& types, std::size_t weights, std::size_
   values = constant_floats(types, weights);
   const auto factors = constant_floats(types, scale);
   if (factors.empty() || values.empty()) return;
-  scaled = base::Buffer::allocate_for<float>(values.size(), base::MemoryBudget(), "scaled weights");
-  const auto out = scaled.as<float>();
+  scaled = Tensor(DType::f32, Shape{static_cast<std::int64_t>(values.size())});
+  const auto out = scaled.mutable_view().as<float>();
   const std::size_t each = out.size() / factors.size();
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = values[i] * factors[i / each];
   values = out;

@@ -4,7 +4,6 @@
 
 #include <span>
 
-#include "base/memory.hpp"
 #include "kernels/tensor/conv.hpp"
 #include "ops/nn/op_record.hpp"
 
@@ -20,7 +19,7 @@ void infer_conv(TypeContext& context, const ConvInputs& at, DType result);
 
 /// Constant f32 weights of a convolution, scaled per output where input `scale` says so.
 struct ConvWeights {
-  base::Buffer scaled;            ///< empty where they stand as they are
+  Tensor scaled;                  ///< empty where they stand as they are
   std::span<const float> values;  ///< empty where they are not constant
   ConvWeights(const NodeTypes& types, std::size_t weights, std::size_t scale);
   ConvWeights(const ConvWeights&) = delete;

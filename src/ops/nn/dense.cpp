@@ -184,7 +184,12 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
   const kernels::GemmTile tile = kernels::gemm_tile();
   const std::size_t row_tiles = s.rows / tile.rows + 1, column_tiles = s.columns / tile.columns + 1;
   const auto tiles = static_cast<double>(row_tiles * column_tiles);
-  return std::vector<kernels::Work>{{Rate::gemm_f32, batch * kernels::gemm_effective_flops(s.rows, s.columns, s.depth)},
+  // Of few rows each element of a large right side is used a few times, and the next waited for; fitted.
+  constexpr double kWaitedRows = 12.0, kWaitedBytes = 1 << 16;
+  const bool waits = s.rows >= tile.rows && right_bytes > kWaitedBytes;
+  const double waiting = waits ? 1.0 + kWaitedRows / static_cast<double>(s.rows) : 1.0;
+  const double products = waiting * kernels::gemm_effective_flops(s.rows, s.columns, s.depth);
+  return std::vector<kernels::Work>{{Rate::gemm_f32, batch * products},
                                     {Rate::scalar, batch * (kStepsOfACall + kStepsOfATile * tiles)},
                                     work};
 }

@@ -97,7 +97,7 @@ Prepared prepare_depthwise(const Node& node, const NodeTypes& types) {
            end = FusedEnd(node, kResidual)](const KernelArguments& arguments) {
             slide->convolve(outputs, multiplier, arguments.inputs[kX].as<float>().data(),
                             weights->scaled.view().empty() ? arguments.inputs[kWeights].as<float>().data()
-                                                              : weights->scaled.as<float>().data(),
+                                                           : weights->scaled.as<float>().data(),
                             bias_of(arguments), arguments.outputs[0].as<float>().data(), arguments.scratch,
                             end.f32(arguments));
           },

@@ -189,9 +189,8 @@ Cost can_product_packed(const ProductShape& s, const NodeTypes& types, std::size
   const bool waits = s.rows >= tile.rows && right_bytes > kWaitedBytes;
   const double waiting = waits ? 1.0 + kWaitedRows / static_cast<double>(s.rows) : 1.0;
   const double products = waiting * kernels::gemm_effective_flops(s.rows, s.columns, s.depth);
-  return std::vector<kernels::Work>{{Rate::gemm_f32, batch * products},
-                                    {Rate::scalar, batch * (kStepsOfACall + kStepsOfATile * tiles)},
-                                    work};
+  return std::vector<kernels::Work>{
+      {Rate::gemm_f32, batch * products}, {Rate::scalar, batch * (kStepsOfACall + kStepsOfATile * tiles)}, work};
 }
 
 Cost can_product_ref(const Node& node, const ProductShape& s, const NodeTypes& types) {

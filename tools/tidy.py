@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TIDY = "clang-tidy-16"
+GCC_ONLY = ("-Winvalid-pch", "-fpch-preprocess", "-Wno-restrict", "-Wno-stringop-overflow")
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
 
 
@@ -57,8 +58,9 @@ def compiler_arguments(command: str) -> list[str]:
     # clang cannot read what g++ precompiled
     for i, word in enumerate(words):
         if word.endswith("cmake_pch.hxx"):
-            return [w for w in words[: i - 1] + words[i + 1 :] if w not in ("-Winvalid-pch", "-fpch-preprocess")]
-    return words
+            words = words[: i - 1] + words[i + 1 :]
+            break
+    return [w for w in words if w not in GCC_ONLY]
 
 
 def own_commands(build: Path) -> list[dict[str, object]]:

@@ -152,8 +152,8 @@ def quantize(
     kind: `int8` for u8 activations and i8 weights in integer kernels, else weights alone. data: what ranges are seen
     on: an .npz, arrays by input name with samples along the first axis, or an iterable of inputs of runs. judge: what
     score and error are measured on, data without it; labels: of its rows, else `labels` of its arrays, else what the
-    given model answers. keep: layers that stay. max_loss: the share of right answers that may be lost; the layers that hurt
-    most stay wider until it holds.
+    given model answers. keep: layers that stay. max_loss: the share of right answers that may be lost; the layers that
+    hurt most stay wider until it holds.
 
     >>> import numpy, skerry
     >>> g = skerry.GraphBuilder()

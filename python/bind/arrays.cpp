@@ -2,9 +2,15 @@
 
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace skerry::python {
 namespace {
@@ -40,6 +46,9 @@ constexpr std::array kShortFloats = {
     ShortFloat{DType::f8e5m2fnuz, "float8_e5m2fnuz"},
 };
 
+// Results up to this size are copied into new arrays.
+constexpr std::uint64_t kCopied = 4096;
+
 // An array without elements may have no address, a tensor always has one.
 constexpr std::byte kNothing{};
 
@@ -71,6 +80,89 @@ Tensor unpacked(const Tensor& tensor) {
   return out;
 }
 
+// The dtype of a buffer's elements, by struct's letters; nothing for others and for other byte orders.
+std::optional<DType> dtype_of_buffer(const Py_buffer& view) {
+  const char* format = view.format == nullptr ? "B" : view.format;
+  if (*format == '@' || *format == '=') ++format;
+  const bool complex = *format == 'Z';
+  if (complex) ++format;
+  if (format[0] == '\0' || format[1] != '\0') return std::nullopt;
+  const auto of = [&](Code code) -> std::optional<DType> {
+    for (const Spelling& row : kSpellings)
+      if (row.code == code && row.bits == view.itemsize * 8) return row.dtype;
+    return std::nullopt;
+  };
+  const std::string_view letter(format, 1);
+  if (complex) return of(Code::Complex);
+  if (std::string_view("efd").find(letter) != std::string_view::npos) return of(Code::Float);
+  if (std::string_view("bhilq").find(letter) != std::string_view::npos) return of(Code::Int);
+  if (std::string_view("BHILQ").find(letter) != std::string_view::npos) return of(Code::UInt);
+  if (letter == "?") return of(Code::Bool);
+  return std::nullopt;
+}
+
+// The elements of a dense array of plain numbers, where they are: a tenth of the time that asking numpy takes. Nothing
+// for whatever else there is.
+std::optional<Tensor> viewed(nb::handle object) {
+  if (PyObject_CheckBuffer(object.ptr()) == 0 || PyBytes_Check(object.ptr()) != 0) return std::nullopt;
+  auto view = std::make_unique<Py_buffer>();
+  if (PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  // Python's object is given back under the GIL, wherever the last tensor dies.
+  const std::shared_ptr<Py_buffer> owner(view.release(), [](Py_buffer* held) {
+    if (nb::is_alive()) {
+      const nb::gil_scoped_acquire acquire;
+      PyBuffer_Release(held);
+    }
+    delete held;
+  });
+  const auto dtype = dtype_of_buffer(*owner);
+  if (!dtype || owner->ndim > Shape::kMaxRank) return std::nullopt;
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  const auto rank = static_cast<std::size_t>(owner->ndim);
+  for (std::size_t axis = 0; axis < rank; ++axis) dims[axis] = owner->shape[axis];
+  const auto* data = static_cast<const std::byte*>(owner->buf);
+  return Tensor(
+      TensorView(*dtype, Shape(std::span<const std::int64_t>(dims.data(), rank)), data != nullptr ? data : &kNothing),
+      owner);
+}
+
+// numpy's functions and dtypes, looked up once and kept for as long as the process lives.
+nb::handle numpy_empty() {
+  static PyObject* const kEmpty = nb::object(nb::module_::import_("numpy").attr("empty")).release().ptr();
+  return kEmpty;
+}
+nb::handle numpy_dtype(DType dtype) {
+  static std::array<PyObject*, 32> known{};
+  PyObject*& type = known[static_cast<std::size_t>(dtype)];
+  if (type == nullptr) {
+    const auto code = std::ranges::find(kSpellings, dtype, &Spelling::dtype)->code;
+    const char* kind = code == Code::Float  ? "f"
+                       : code == Code::Int  ? "i"
+                       : code == Code::UInt ? "u"
+                       : code == Code::Bool ? "b"
+                                            : "c";
+    const std::string name = kind + std::to_string(dtype_bits(dtype) / 8);
+    type = nb::module_::import_("numpy").attr("dtype")(name).release().ptr();
+  }
+  return type;
+}
+
+// A new array with a copy of a few elements, which costs less than an array that keeps the tensor alive.
+nb::object copied(const Tensor& tensor) {
+  const int rank = tensor.shape().rank();
+  const nb::object shape = nb::steal(PyTuple_New(rank));
+  for (int axis = 0; axis < rank; ++axis) PyTuple_SetItem(shape.ptr(), axis, PyLong_FromLongLong(tensor.shape()[axis]));
+  nb::object array = numpy_empty()(shape, numpy_dtype(tensor.dtype()));
+  Py_buffer view;
+  if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) nb::raise_python_error();
+  if (view.len > 0) std::memcpy(view.buf, tensor.view().data(), static_cast<std::size_t>(view.len));
+  PyBuffer_Release(&view);
+  return array;
+}
+
 // The same elements under another dtype of the same width.
 Tensor relabelled(const Tensor& tensor, DType dtype) {
   return {TensorView(dtype, tensor.shape(), tensor.view().data()), tensor.owner()};
@@ -94,6 +186,7 @@ Tensor tensor_from(const InputArray& array) {
 }
 
 Tensor tensor_from_object(nb::handle object) {
+  if (auto tensor = viewed(object)) return std::move(*tensor);
   const nb::module_ numpy = nb::module_::import_("numpy");
   // asarray with order C, not ascontiguousarray: that one turns scalars into vectors.
   nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");
@@ -131,6 +224,7 @@ nb::object array_from(const Tensor& tensor, bool writable) {
     throw Error(ErrorCode::unsupported, "numpy has no dtype for " + std::string(dtype_name(dtype)), "",
                 "cast it in the model");
   }
+  if (writable && tensor.view().bytes() <= kCopied) return copied(tensor);
   std::array<std::size_t, Shape::kMaxRank> shape{};
   const auto rank = static_cast<std::size_t>(tensor.shape().rank());
   for (std::size_t axis = 0; axis < rank; ++axis)

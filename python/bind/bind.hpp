@@ -28,6 +28,7 @@ void bind_options(nb::module_& m);
 void bind_gradient(nb::module_& m);
 void bind_run(nb::module_& m);
 void bind_compile(nb::module_& m);
+void bind_compression(nb::module_& m);
 void bind_package(nb::module_& m);
 void bind_edge(nb::module_& m);
 void bind_stabilizer(nb::module_& m);

@@ -20,6 +20,7 @@ NB_MODULE(_core, m) {
   bind_gradient(m);
   bind_run(m);
   bind_compile(m);
+  bind_compression(m);
   bind_package(m);
   bind_edge(m);
   bind_stabilizer(m);

@@ -21,7 +21,7 @@ constexpr double kLongSeconds = 0.05;
 
 NamedTensors named_tensors(nb::handle inputs) {
   const auto type = nb::borrow<nb::object>(reinterpret_cast<PyObject*>(&PyDict_Type));
-  const auto dict = nb::borrow<nb::dict>(type(inputs));
+  const auto dict = nb::borrow<nb::dict>(PyDict_CheckExact(inputs.ptr()) != 0 ? nb::borrow(inputs) : type(inputs));
   NamedTensors tensors;
   for (const auto& [key, value] : dict) {
     const auto name = nb::cast<std::string>(key);
@@ -56,7 +56,7 @@ class PySession {
     RunResult result;
     const auto busy = lock();
     Session& session = ready(progress);
-    const bool may_be_long = predicted_seconds(session, tensors) > kLongSeconds;
+    const bool may_be_long = predicted(session, tensors) > kLongSeconds;
     try {
       steering_->run(may_be_long, [&] { result.result = session.run(tensors); });
     } catch (...) {
@@ -88,6 +88,8 @@ class PySession {
  private:
   // Whoever waits for the session does so without the GIL, which the one who has it may need.
   std::unique_lock<std::mutex> lock() {
+    std::unique_lock<std::mutex> at_once(mutex_, std::try_to_lock);
+    if (at_once.owns_lock()) return at_once;
     const nb::gil_scoped_release release;
     return std::unique_lock(mutex_);
   }
@@ -103,6 +105,22 @@ class PySession {
     return *session_;
   }
 
+  // Of inputs like those of the run before, it is known.
+  double predicted(Session& session, const NamedTensors& tensors) {
+    const auto like = [](const TensorView& a, const Tensor& b) {
+      return a.dtype() == b.dtype() && a.shape() == b.shape();
+    };
+    bool known = tensors.size() == last_.size();
+    for (std::size_t i = 0; known && i < tensors.size(); ++i)
+      known = tensors[i].first == last_[i].first && like(last_[i].second, tensors[i].second);
+    if (known) return last_seconds_;
+    last_.clear();
+    last_seconds_ = predicted_seconds(session, tensors);
+    for (const auto& [name, tensor] : tensors)
+      last_.emplace_back(name, TensorView(tensor.dtype(), tensor.shape(), nullptr));
+    return last_seconds_;
+  }
+
   // Inputs that the model does not take are refused by run(), which knows how to say it.
   static double predicted_seconds(Session& session, const NamedTensors& tensors) {
     const nb::gil_scoped_release release;
@@ -114,6 +132,8 @@ class PySession {
   Model model_;
   Limits limits_;
   std::mutex mutex_;
+  std::vector<std::pair<std::string, TensorView>> last_;  ///< types of the inputs that were predicted last
+  double last_seconds_ = 0.0;
   std::optional<Steering> steering_;
   std::optional<Session> session_;  // before steering_ in death: its limits refer to it
 };

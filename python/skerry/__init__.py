@@ -36,6 +36,7 @@ from skerry._core import (
 )
 from skerry._core import version as _version
 from skerry.compiling import Compiled, compile
+from skerry.compression import Agreement, Pruned, Quantized, compare, prune, quantize, save_onnx
 from skerry.errors import (
     BadSignature,
     BudgetExceeded,
@@ -65,6 +66,7 @@ from skerry.simulator import Simulator
 __version__ = _version()
 
 __all__ = [
+    "Agreement",
     "BadSignature",
     "BudgetExceeded",
     "Cancelled",
@@ -92,6 +94,8 @@ __all__ = [
     "PermissionDenied",
     "PhotonicCircuit",
     "Plan",
+    "Pruned",
+    "Quantized",
     "RunResult",
     "SemanticError",
     "Session",
@@ -105,6 +109,7 @@ __all__ = [
     "Unsupported",
     "VersionTooNew",
     "__version__",
+    "compare",
     "compile",
     "load",
     "load_noise",
@@ -113,8 +118,11 @@ __all__ = [
     "num_threads",
     "pipeline",
     "plan",
+    "prune",
+    "quantize",
     "run",
     "save",
+    "save_onnx",
     "set_num_threads",
     "stabilizer",
     "stream",

@@ -49,7 +49,7 @@ std::vector<TensorView> in_order(const Graph& graph, const NamedTensors& inputs)
 
 struct Session::State {
   struct Ready {
-    std::vector<TensorType> inputs;
+    std::vector<std::pair<DType, Shape>> inputs;
     exec::GraphExecutor executor;
   };
   std::shared_ptr<const Graph> graph;
@@ -58,17 +58,42 @@ struct Session::State {
   std::optional<Graph> compiled;  // made when the first plan is
   std::list<Ready> ready;         // most recently used first
 
+  // of(i): dtype and shape of input i, looked at in each run.
+  template <class Of>
+  exec::GraphExecutor* find(std::size_t count, Of of) {
+    const auto found = std::find_if(ready.begin(), ready.end(), [&](const Ready& r) {
+      bool same = r.inputs.size() == count;
+      for (std::size_t i = 0; same && i < count; ++i) same = r.inputs[i] == of(i);
+      return same;
+    });
+    if (found == ready.end()) return nullptr;
+    ready.splice(ready.begin(), ready, found);
+    return &ready.front().executor;
+  }
+
+  exec::GraphExecutor& executor_for(std::span<const TensorView> inputs) {
+    const auto of = [&](std::size_t i) { return std::pair(inputs[i].dtype(), inputs[i].shape()); };
+    if (auto* executor = find(inputs.size(), of)) return *executor;
+    std::vector<TensorType> types;
+    for (const TensorView& view : inputs) types.push_back(TensorType::of(view.dtype(), view.shape()));
+    return make(types);
+  }
+
   exec::GraphExecutor& executor_for(std::span<const TensorType> inputs) {
-    const auto found =
-        std::find_if(ready.begin(), ready.end(), [&](const Ready& r) { return std::ranges::equal(r.inputs, inputs); });
-    if (found != ready.end()) {
-      ready.splice(ready.begin(), ready, found);
-      return ready.front().executor;
-    }
+    const bool all_known =
+        std::ranges::all_of(inputs, [](const TensorType& t) { return t.static_shape().has_value(); });
+    const auto of = [&](std::size_t i) { return std::pair(inputs[i].dtype, *inputs[i].static_shape()); };
+    if (auto* executor = all_known ? find(inputs.size(), of) : nullptr) return *executor;
+    return make(inputs);
+  }
+
+  exec::GraphExecutor& make(std::span<const TensorType> inputs) {
     if (!compiled) compiled = std::get<Graph>(compile(*graph, {.level = level}).program);
     auto planned = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*compiled, inputs, limits));
     if (ready.size() == kKeptPlans) ready.pop_back();
-    ready.push_front({{inputs.begin(), inputs.end()}, exec::GraphExecutor(std::move(planned), limits)});
+    std::vector<std::pair<DType, Shape>> shapes;
+    for (const TensorType& type : inputs) shapes.emplace_back(type.dtype, *type.static_shape());
+    ready.push_front({std::move(shapes), exec::GraphExecutor(std::move(planned), limits)});
     return ready.front().executor;
   }
 };
@@ -90,9 +115,7 @@ const Plan& Session::plan(std::span<const TensorType> inputs) {
 Result Session::run(const NamedTensors& inputs) {
   const RunControl control = exec::started(state_->limits);
   const std::vector<TensorView> views = in_order(*state_->graph, inputs);
-  std::vector<TensorType> types;
-  for (const TensorView& view : views) types.push_back(TensorType::of(view.dtype(), view.shape()));
-  exec::GraphExecutor& executor = state_->executor_for(types);
+  exec::GraphExecutor& executor = state_->executor_for(views);
 
   Result result;
   const auto begin = std::chrono::steady_clock::now();
@@ -119,9 +142,7 @@ std::vector<StepTime> Session::profile(const NamedTensors& inputs, std::size_t r
   }
   const RunControl control = exec::started(state_->limits);
   const std::vector<TensorView> views = in_order(*state_->graph, inputs);
-  std::vector<TensorType> types;
-  for (const TensorView& view : views) types.push_back(TensorType::of(view.dtype(), view.shape()));
-  exec::GraphExecutor& executor = state_->executor_for(types);
+  exec::GraphExecutor& executor = state_->executor_for(views);
   const planning::GraphPlan& plan = executor.plan();
   std::vector<double> seconds(std::max<std::size_t>(plan.steps.size(), 1));
   std::vector<std::vector<double>> measured(plan.steps.size());

@@ -20,7 +20,8 @@ struct ScaleLayout {
 /// or empty for 0; q: i8, u8, i16, u16.
 void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q);
 
-/// In float (double for f64 scales). q: i8, u8, i16, u16, i32; zero: q's dtype, or empty for 0; x: the scale's dtype.
+/// In float (double for f64 scales). q: i4, u4, i8, u8, i16, u16, i32; zero: q's dtype, or empty for 0; x: the scale's
+/// dtype.
 void dequantize(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x);
 
 }  // namespace skerry::kernels

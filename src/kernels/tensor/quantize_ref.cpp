@@ -98,7 +98,36 @@ void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout
   });
 }
 
+namespace {
+
+// Two elements to a byte, the first one in the low bits.
+std::int32_t four_bits(const TensorView& view, std::int64_t at) {
+  const auto byte = static_cast<std::uint32_t>(view.data()[at / 2]);
+  const auto nibble = static_cast<std::int32_t>((byte >> (at % 2 * 4)) & 0xFU);
+  return view.dtype() == DType::i4 && nibble > 7 ? nibble - 16 : nibble;
+}
+
+void dequantize_four_bits(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout,
+                          MutableTensorView x) {
+  visit(Reals{}, x.dtype(), [&]<class T>() {
+    using C = Compute<T>;
+    const auto scales = scale.as<T>();
+    const auto out = x.as<T>();
+    for_each_line(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t step) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int32_t offset = zero.empty() ? 0 : four_bits(zero, at + i * step);
+        out[static_cast<std::size_t>(first + i)] =
+            convert<T>(static_cast<C>(four_bits(q, first + i) - offset) *
+                       convert<C>(scales[static_cast<std::size_t>(at + i * step)]));
+      }
+    });
+  });
+}
+
+}  // namespace
+
 void dequantize(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x) {
+  if (q.dtype() == DType::i4 || q.dtype() == DType::u4) return dequantize_four_bits(q, scale, zero, layout, x);
   if (in_vectors(x, scale, q, layout)) {
     for_each_piece(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at) {
       dequantize_run({reinterpret_cast<const std::uint8_t*>(q.data()) + first, q.dtype() == DType::i8}, count,

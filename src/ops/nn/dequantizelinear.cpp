@@ -15,7 +15,8 @@ void infer(TypeContext& context) {
 }
 
 Cost can(const Node&, const NodeTypes& types) {
-  if (!Dequantized::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  const DType q = types.inputs[0].dtype;
+  if (!Dequantized::contains(q) && q != DType::i4 && q != DType::u4) return no_kernel(q);
   return scalar_steps(types, 0.5 * static_cast<double>(elements(types.outputs[0])));
 }
 
@@ -36,7 +37,7 @@ const OpRecord dequantizelinear_record = {
     .help =
         "(q - zero_point) * scale. scale and zero_point: one number, a vector along `axis` (default 1), or one per "
         "block of "
-        "`block_size` elements along it. The result has the scale's dtype. q: i8, u8, i16, u16, i32.",
+        "`block_size` elements along it. The result has the scale's dtype. q: i4, u4, i8, u8, i16, u16, i32.",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -1,0 +1,37 @@
+"""skerry prune: zeros or fewer channels, and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from tests.e2e import programs
+
+MODEL = programs.MODELS / "digits_cnn.onnx"
+
+
+def test_zeros_make_a_compressed_package_smaller(tmp_path: Path) -> None:
+    sizes = []
+    for ratio in ("0", "0.5", "0.8"):
+        told = programs.ok("prune", MODEL, "--ratio", ratio, "-o", tmp_path / "sparse.skerry", "--json").json()
+        left = sum(layer["left"] for layer in told["layers"]) / sum(layer["before"] for layer in told["layers"])
+        assert abs(left - (1 - float(ratio))) < 0.01
+        sizes.append(told["bytes"])
+    assert sizes[0] > 1.4 * sizes[1] > 1.4 * sizes[2]
+
+
+def test_channels_leave_and_the_answers_are_judged(tmp_path: Path) -> None:
+    data = load_digits()
+    samples = tmp_path / "digits.npz"
+    np.savez(samples, x=(data.images[:200, None] / 16).astype(np.float32), labels=data.target[:200])
+    out = tmp_path / "thin.onnx"
+    command: list[programs.Word] = ["prune", MODEL, "--structured", "--ratio", "0.4", "--multiple", "8"]
+    command += ["--judge", samples, "-o", out]
+    told = programs.ok(*command, "--json").json()
+    assert {layer["left"] % 8 for layer in told["layers"]} == {0}
+    assert told["weight_bytes"] < told["weight_bytes_before"]
+    assert 0.2 < told["score"] <= told["score_before"]
+    assert "right" in programs.ok(*command).out
+    assert programs.run("prune", MODEL, "--ratio", "1", "-o", out).code != 0

@@ -93,6 +93,7 @@ struct Equivalence {
   Answer answer = Answer::unknown;
   std::string reason;  ///< how it is known, for `different` with a state on which the two differ
 };
+std::string_view answer_name(Equivalence::Answer answer) noexcept;  ///< `equal`, `different` or `unknown`
 /// Do two programs mean the same up to a global phase? mapping: of a wire of `a` on the wires of `b`, at the start and
 /// at the end; the others of `b` start in |0>. Measurements at the end are compared by their outcomes.
 ///

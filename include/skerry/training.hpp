@@ -56,7 +56,6 @@ class GanTrainer {
 
   /// Generated points of [count][2] for latents that follow from a seed.
   std::vector<double> sample(std::size_t count, std::uint64_t seed);
-  std::vector<double> generator_parameters() const;
 
   /// Text of options, step, parameters and moments, exact to the bit; written atomically. Errors: io_error.
   void save(const std::filesystem::path& path) const;

@@ -57,18 +57,6 @@ nb::tuple compile_for_target(const Circuit& circuit, std::string_view target, st
                         compiled.mapping->spent_error);
 }
 
-std::string_view answer_name(Equivalence::Answer answer) {
-  switch (answer) {
-    case Equivalence::Answer::equal:
-      return "equal";
-    case Equivalence::Answer::different:
-      return "different";
-    case Equivalence::Answer::unknown:
-      return "unknown";
-  }
-  return {};
-}
-
 nb::tuple verify(const Circuit& a, const Circuit& b, std::vector<Wire> initial, std::vector<Wire> final) {
   const Mapping mapping{.initial = std::move(initial), .final = std::move(final)};
   const Equivalence found = verify_equal(a, b, mapping.initial.empty() ? nullptr : &mapping);

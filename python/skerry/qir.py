@@ -1,4 +1,4 @@
-"""QIR programs of the base and the adaptive profile, as LLVM's textual IR.
+"""QIR programs of the base and the adaptive profile, as LLVM's textual IR; bitcode through PyQIR where that is there.
 
 `skerry.load`, `skerry.run` and the command line take files of that text as they take OpenQASM; here is what other
 libraries hold in memory. Result i is bit i of the circuit, recorded numbers are outputs of a run under their labels.
@@ -20,19 +20,43 @@ libraries hold in memory. Result i is bit i of the circuit, recorded numbers are
 
 from __future__ import annotations
 
+import importlib
+
 from skerry import _core
 from skerry._core import Circuit
-from skerry.errors import InvalidArgument
+from skerry.errors import InvalidArgument, Unsupported
 
 __all__ = ["loads"]
 
+# How a module of bitcode begins, and one in a wrapper.
+_BITCODE = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
+
+
+def _text(module: object, name: str) -> str:
+    if not isinstance(module, bytes | bytearray | memoryview):
+        return str(module)
+    data = bytes(module)
+    if not data.startswith(_BITCODE):
+        return data.decode(errors="replace")
+    try:
+        pyqir = importlib.import_module("pyqir")
+    except ImportError as error:
+        hint = "install pyqir, which reads it, or give its text: llvm-dis module.bc"
+        raise Unsupported("this is LLVM bitcode", name, hint) from error
+    try:
+        return str(pyqir.Module.from_bitcode(pyqir.Context(), data, name))
+    except ValueError as error:
+        raise InvalidArgument(f"the bitcode cannot be read: {error}", name) from error
+
 
 def loads(module: object, name: str = "<qir>") -> Circuit:
-    """A circuit from a module's text, or from an object whose `str()` is that text, as PyQIR's Module.
+    """A circuit from a module's text, from an object whose `str()` is that text, as PyQIR's Module, or from bytes: of
+    that text, or of LLVM's bitcode, which PyQIR turns into text.
 
-    Errors: InvalidArgument for another kind of text, and those of reading, with their places.
+    Errors: InvalidArgument for another kind of text, Unsupported for bitcode without PyQIR, and those of reading, with
+    their places.
     """
-    text = str(module)
+    text = _text(module, name)
     if "__quantum__" not in text:
         raise InvalidArgument("the text is no QIR: it calls no function of QIR's", name, "use skerry.loads")
     program = _core.loads(text.encode(), name)

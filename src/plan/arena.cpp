@@ -44,18 +44,4 @@ ArenaLayout lay_out(std::span<const Lifetime> lifetimes) {
   return layout;
 }
 
-std::uint64_t arena_lower_bound(std::span<const Lifetime> lifetimes) {
-  std::map<std::size_t, std::int64_t> change;
-  for (const auto& lifetime : lifetimes) {
-    change[lifetime.first] += static_cast<std::int64_t>(aligned(lifetime.bytes));
-    change[lifetime.last + 1] -= static_cast<std::int64_t>(aligned(lifetime.bytes));
-  }
-  std::int64_t alive = 0, most = 0;
-  for (const auto& [step, delta] : change) {
-    alive += delta;
-    most = std::max(most, alive);
-  }
-  return static_cast<std::uint64_t>(most);
-}
-
 }  // namespace skerry::planning

@@ -24,7 +24,4 @@ struct ArenaLayout {
 /// sec. 5.2.
 ArenaLayout lay_out(std::span<const Lifetime> lifetimes);
 
-/// The most bytes alive at one step: what no layout can go below.
-std::uint64_t arena_lower_bound(std::span<const Lifetime> lifetimes);
-
 }  // namespace skerry::planning

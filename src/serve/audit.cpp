@@ -10,6 +10,7 @@
 #include <skerry/error.hpp>
 
 #include "base/file.hpp"
+#include "package/digest.hpp"
 #include "wire/json_writer.hpp"
 
 namespace skerry::serve {
@@ -22,13 +23,7 @@ std::string chained(const std::string& before, std::string_view line) {
   const std::string text = before + std::string(line);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += kHex[byte >> 4U];
-    hex += kHex[byte & 15U];
-  }
-  return hex;
+  return package::hex(std::as_bytes(std::span(digest)));
 }
 
 }  // namespace

@@ -11,27 +11,18 @@
 #include <sstream>
 
 #include "base/file.hpp"
+#include "package/digest.hpp"
 
 namespace skerry::serve {
 namespace {
 
 using Hash = std::array<unsigned char, 32>;
 constexpr std::array<std::string_view, 5> kRoles = {"nobody", "read", "infer", "circuits", "admin"};
-constexpr std::string_view kHex = "0123456789abcdef";
 
 Hash hash_of(std::string_view text) {
   Hash hash{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash.data());
   return hash;
-}
-
-std::string hex(const unsigned char* bytes, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) {
-    text += kHex[bytes[i] >> 4U];
-    text += kHex[bytes[i] & 15U];
-  }
-  return text;
 }
 
 bool read_hash(std::string_view text, Hash& hash) {
@@ -122,9 +113,9 @@ const Principal* KeyRing::find(std::string_view key) const {
 NewKey make_key(std::string_view name, std::string_view roles) {
   std::array<unsigned char, 24> secret{};
   if (RAND_bytes(secret.data(), secret.size()) != 1) throw Error(ErrorCode::internal, "no random bytes for a key");
-  NewKey out{"sk-" + hex(secret.data(), secret.size()), {}};
+  NewKey out{"sk-" + package::hex(std::as_bytes(std::span(secret))), {}};
   const Hash hash = hash_of(out.key);
-  out.line = std::string(name) + " " + hex(hash.data(), hash.size()) + " " + std::string(roles);
+  out.line = std::string(name) + " " + package::hex(std::as_bytes(std::span(hash))) + " " + std::string(roles);
   return out;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/file.hpp"
 #include "base/hash.hpp"
+#include "package/digest.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -32,13 +33,7 @@ double now_seconds() {
 std::string random_id() {
   std::array<unsigned char, 16> bytes{};
   if (RAND_bytes(bytes.data(), bytes.size()) != 1) throw Error(ErrorCode::internal, "no random bytes for an id");
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string id;
-  for (const unsigned char byte : bytes) {
-    id += kHex[byte >> 4U];
-    id += kHex[byte & 15U];
-  }
-  return id;
+  return package::hex(std::as_bytes(std::span(bytes)));
 }
 
 // A job on disk: its status, its owner, how much of the body is JSON, then the body.

@@ -22,6 +22,11 @@ class Page {
   void sample(const std::string& labels, std::uint64_t value, std::string_view suffix = {}) {
     sample(labels, static_cast<double>(value), suffix);
   }
+  /// A family of one sample without labels.
+  void single(std::string_view name, std::string_view type, std::string_view help, double value) {
+    family(name, type, help);
+    sample({}, value);
+  }
   std::string text() && { return std::move(text_); }
 
  private:
@@ -86,24 +91,21 @@ std::string metrics_text(const MetricsInput& input) {
   page.sample("state=\"done\"", input.jobs.done);
   page.sample("state=\"failed\"", input.jobs.failed);
   page.sample("state=\"cancelled\"", input.jobs.cancelled);
-  page.family("skerry_jobs_running", "gauge", "Circuit jobs that run");
-  page.sample({}, input.jobs.running);
+  page.single("skerry_jobs_running", "gauge", "Circuit jobs that run", static_cast<double>(input.jobs.running));
   page.family("skerry_http_answers_total", "counter", "HTTP answers by class of their status");
   for (std::size_t i = 2; i < input.answers.size(); ++i)
     page.sample("class=\"" + std::to_string(i) + "xx\"", input.answers[i]);
-  page.family("skerry_http_connections", "gauge", "Open connections");
-  page.sample({}, input.http.open_connections);
+  page.single("skerry_http_connections", "gauge", "Open connections", static_cast<double>(input.http.open_connections));
   page.family("skerry_http_connections_total", "counter", "Connections by what became of them");
   page.sample("kind=\"accepted\"", input.http.accepted);
   page.sample("kind=\"refused\"", input.http.refused);
   page.sample("kind=\"malformed\"", input.http.malformed);
   page.sample("kind=\"timed_out\"", input.http.timed_out);
-  page.family("skerry_http_waiting_bytes", "gauge", "Bytes of bodies that are received or handled");
-  page.sample({}, input.http.waiting_bytes);
-  page.family("skerry_resident_bytes", "gauge", "Highest resident memory so far");
-  page.sample({}, base::peak_resident_bytes());
-  page.family("skerry_uptime_seconds", "gauge", "Since the server was started");
-  page.sample({}, input.uptime_seconds);
+  page.single("skerry_http_waiting_bytes", "gauge", "Bytes of bodies that are received or handled",
+              static_cast<double>(input.http.waiting_bytes));
+  page.single("skerry_resident_bytes", "gauge", "Highest resident memory so far",
+              static_cast<double>(base::peak_resident_bytes()));
+  page.single("skerry_uptime_seconds", "gauge", "Since the server was started", input.uptime_seconds);
   return std::move(page).text();
 }
 

@@ -74,10 +74,6 @@ std::uint64_t GanTrainer::steps() const noexcept {
 const GanOptions& GanTrainer::options() const noexcept {
   return state_->options;
 }
-std::vector<double> GanTrainer::generator_parameters() const {
-  return state_->parameters;
-}
-
 GanLosses GanTrainer::step() {
   State& s = *state_;
   const std::size_t batch = s.options.batch, latents = batch * s.options.generator.latent;

@@ -8,13 +8,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kStates = {"queued", "running", "done", "failed", "cancelled"};
 
-Body body_of(JsonWriter json, const std::string& binary) {
-  Body body{std::move(json).text(), 0};
-  body.json_bytes = body.bytes.size();
-  body.bytes += binary;
-  return body;
-}
-
 void encode_sets(JsonWriter& json, const std::vector<ParameterSet>& sets) {
   json.key("parameter_sets").open('[');
   for (const ParameterSet& set : sets) {

@@ -93,13 +93,6 @@ void encode_stretch(JsonWriter& json, const SharedStretch& shared) {
   json.field("shared_memory_offset", shared.offset).field("shared_memory_byte_size", shared.bytes).close('}');
 }
 
-Body body_of(JsonWriter json, const std::string& binary) {
-  Body body{std::move(json).text(), 0};
-  body.json_bytes = body.bytes.size();
-  body.bytes += binary;
-  return body;
-}
-
 }  // namespace
 
 InferRequest decode_infer_request(const BodyView& body) {
@@ -122,43 +115,6 @@ InferRequest decode_infer_request(const BodyView& body) {
   return request;
 }
 
-Body encode(const InferRequest& request, bool binary) {
-  JsonWriter json;
-  std::string bytes;
-  json.open('{');
-  if (!request.id.empty()) json.field("id", request.id);
-  json.key("parameters").open('{');
-  if (request.binary_output) json.field("binary_data_output", true);
-  if (request.timeout_us != 0) json.field("timeout", request.timeout_us);
-  if (request.priority != 0) json.field("priority", request.priority);
-  json.close('}').key("inputs").open('[');
-  for (const InferInput& input : request.inputs) {
-    if (!input.shared) {
-      encode_tensor(json, input.name, input.tensor.view(), binary ? &bytes : nullptr);
-      continue;
-    }
-    json.open('{').field("name", input.name).field("datatype", datatype_name(input.dtype));
-    json.key("shape").values(input.shape.dims());
-    encode_stretch(json, *input.shared);
-    json.close('}');
-  }
-  json.close(']');
-  if (!request.outputs.empty()) {
-    json.key("outputs").open('[');
-    for (const RequestedOutput& output : request.outputs) {
-      json.open('{').field("name", output.name);
-      if (output.shared) {
-        encode_stretch(json, *output.shared);
-      } else {
-        json.key("parameters").open('{').field("binary_data", output.binary).close('}');
-      }
-      json.close('}');
-    }
-    json.close(']');
-  }
-  return body_of(std::move(json.close('}')), bytes);
-}
-
 Body encode(const InferReply& reply) {
   JsonWriter json;
   std::string bytes;
@@ -176,24 +132,6 @@ Body encode(const InferReply& reply) {
     json.close('}');
   }
   return body_of(std::move(json.close(']').close('}')), bytes);
-}
-
-InferReply decode_infer_reply(const BodyView& body) {
-  const JsonText text(body.json());
-  BinaryReader binary(body.binary());
-  InferReply reply;
-  for (const auto& [name, value] : text.root().members()) {
-    if (name == "model_name") reply.model = value.text();
-    if (name == "model_version") reply.version = value.text();
-    if (name == "id") reply.id = value.text();
-    if (name != "outputs") continue;
-    for (const JsonNode& item : value.items()) {
-      const InferInput output = input_of(item, binary);
-      reply.outputs.push_back({output.name, output.tensor, false, output.shared});
-    }
-  }
-  binary.finish();
-  return reply;
 }
 
 }  // namespace skerry::wire

@@ -54,11 +54,8 @@ struct InferReply {
   std::vector<InferOutput> outputs;
 };
 
-/// binary: inputs as raw bytes.
-Body encode(const InferRequest& request, bool binary);
 /// Errors: syntax_error, limit_exceeded, invalid_argument, unsupported (BYTES, classification).
 InferRequest decode_infer_request(const BodyView& body);
 Body encode(const InferReply& reply);
-InferReply decode_infer_reply(const BodyView& body);
 
 }  // namespace skerry::wire

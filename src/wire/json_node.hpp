@@ -36,8 +36,6 @@ class JsonNode {
 
   bool is_object() const noexcept { return element_.is_object(); }
   bool is_array() const noexcept { return element_.is_array(); }
-  bool is_flag() const noexcept { return element_.is_bool(); }
-  bool is_null() const noexcept { return element_.is_null(); }
   const simdjson::dom::element& element() const noexcept { return element_; }
   const std::string& where() const noexcept { return where_; }
   /// The value as JSON without blanks.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <skerry/error.hpp>
+#include <utility>
 #include <vector>
 
 #include "wire/json_node.hpp"
@@ -237,6 +238,13 @@ Tensor as_complex(const Tensor& pairs, const std::string& where) {
   }
   const DType whole = pairs.dtype() == DType::f32 ? DType::c64 : DType::c128;
   return {TensorView(whole, Shape(dims.first(dims.size() - 1)), pairs.view().data()), pairs.owner()};
+}
+
+Body body_of(JsonWriter json, std::string_view binary) {
+  Body body{std::move(json).text(), 0};
+  body.json_bytes = body.bytes.size();
+  body.bytes += binary;
+  return body;
 }
 
 }  // namespace skerry::wire

@@ -52,4 +52,7 @@ Tensor as_pairs(const Tensor& complex);
 /// Errors: invalid_argument when the last extent is not 2 or the elements are no floats.
 Tensor as_complex(const Tensor& pairs, const std::string& where);
 
+/// The body of JSON and the raw bytes that it announces.
+Body body_of(JsonWriter json, std::string_view binary);
+
 }  // namespace skerry::wire

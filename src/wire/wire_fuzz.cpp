@@ -1,5 +1,5 @@
 // Bodies of HTTP requests and answers: the first byte says how much of the rest is JSON and which decoder gets it.
-// Whatever is accepted must survive being encoded and decoded again.
+// Whatever is accepted must survive being encoded and decoded again; what answers an inference must be JSON.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "wire/circuits.hpp"
 #include "wire/infer.hpp"
+#include "wire/json_node.hpp"
 
 namespace {
 
@@ -20,8 +21,11 @@ void infer(const wire::BodyView& body) {
   for (const auto& input : request.inputs) {
     if (!input.shared) reply.outputs.push_back({input.name, input.tensor, true, std::nullopt});
   }
-  const wire::InferReply back = wire::decode_infer_reply(wire::encode(reply));
-  if (back.outputs.size() != reply.outputs.size()) std::abort();
+  const wire::Body body_of_reply = wire::encode(reply);
+  const wire::JsonText text(wire::BodyView(body_of_reply).json());
+  for (const auto& [name, value] : text.root().members()) {
+    if (name == "outputs" && value.items().size() != reply.outputs.size()) std::abort();
+  }
 }
 
 void circuit(const wire::BodyView& body) {

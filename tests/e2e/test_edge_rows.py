@@ -139,25 +139,6 @@ def test_e1_9_the_endpoint_gives_what_a_local_run_gives(endpoint: str) -> None:
         assert far.expectations == pytest.approx(near.expectations, abs=1e-12)
 
 
-def test_e2_1_a_manager_may_be_used_by_many_threads() -> None:
-    manager = EdgeExecutionManager()
-    wrong: list[object] = []
-
-    def work(seed: int) -> None:
-        for _ in range(50):
-            counts = manager.compile_and_execute(BELL, {"shots": 16, "seed": seed}).counts
-            if sum(counts.values()) != 16:
-                wrong.append(counts)
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert manager.get_performance_statistics()["total_executions"] == 400
-
-
 def test_e2_2_compile_and_execute_does_it_in_one_call() -> None:
     result = EdgeExecutionManager().compile_and_execute(BELL)
     assert result.success and result.execution_method == "edge"

@@ -193,7 +193,7 @@ def test_wires_of_the_circuit_and_none_given() -> None:
 
 
 @pytest.mark.parametrize("shots", [None, 20_000])
-def test_measuring_midway_is_put_off(shots: int | None) -> None:
+def test_measuring_midway_is_put_off_without_shots_and_done_with_them(shots: int | None) -> None:
     def circuit() -> Any:
         qp.RY(0.8, 0)
         first = qp.measure(0, reset=True)
@@ -208,6 +208,135 @@ def test_measuring_midway_is_put_off(shots: int | None) -> None:
     np.testing.assert_allclose(chances, [1 - one, one], atol=tolerance)
 
 
+def teleported(angle: float) -> Any:
+    """Carries rx(angle)|0> from wire a to wire c, and measures what is left of it midway."""
+    qp.RX(angle, wires="a")
+    qp.H(7)
+    qp.CNOT([7, "c"])
+    qp.CNOT(["a", 7])
+    qp.H("a")
+    first, second = qp.measure("a"), qp.measure(7, reset=True)
+    qp.cond(second, qp.X)("c")
+    qp.cond(first, qp.Z)("c")
+    return first, second
+
+
+@pytest.mark.parametrize("method", [None, "device", "one-shot", "tree-traversal"])
+def test_a_state_is_teleported_on_three_wires_shot_by_shot(method: str | None) -> None:
+    shots, angle = 20_000, 0.9
+    near = 5 / np.sqrt(shots)
+
+    def circuit() -> Any:
+        first, second = teleported(angle)
+        means = (qp.expval(qp.Y("c")), qp.expval(first), qp.expval(first + 2 * second), qp.var(second))
+        return (*means, qp.probs(op=[first, second]), qp.probs(wires=[7]), qp.counts([first, second]), qp.sample(first))
+
+    device = SkerryDevice(wires=["a", 7, "c"], seed=1)  # put off, two more wires would be needed
+    y, one, both_bits, var, four, reset, counts, samples = qp.QNode(circuit, device, shots=shots, mcm_method=method)()
+    assert y == pytest.approx(-np.sin(angle), abs=near)
+    assert one == pytest.approx(0.5, abs=near) and both_bits == pytest.approx(1.5, abs=3 * near)
+    assert var == pytest.approx(0.25, abs=near)
+    np.testing.assert_allclose(four, 0.25, atol=near)
+    np.testing.assert_allclose(reset, [1, 0])
+    assert set(counts) == {"00", "01", "10", "11"} and sum(counts.values()) == shots
+    assert samples.shape == (shots,) and samples.mean() == pytest.approx(one)
+
+
+def test_a_condition_may_be_any_function_of_outcomes() -> None:
+    def circuit() -> Any:
+        qp.H(0)
+        qp.RY(1.1, 1)
+        first, second = qp.measure(0), qp.measure(1)
+        qp.cond((first + 2 * second) >= 2, qp.X)(2)
+        qp.cond(~first & ~second, qp.ctrl(qp.IsingXX, control=3, control_values=[0]))(np.pi, wires=[2, 4])
+        return qp.sample(first), qp.sample(second), qp.sample(wires=[2]), qp.sample(wires=[4])
+
+    node = qp.QNode(circuit, SkerryDevice(wires=5, seed=3), shots=500)
+    first, second, third, fifth = (np.ravel(one) for one in node())
+    np.testing.assert_array_equal(fifth, (first == 0) & (second == 0))
+    np.testing.assert_array_equal(third, (second == 1) | (fifth == 1))
+
+
+def test_shots_that_fail_a_postselection_are_left_out() -> None:
+    def circuit() -> Any:
+        qp.RY(2 * np.arcsin(0.6), 0)
+        qp.CNOT([0, 1])
+        first = qp.measure(0, postselect=1)
+        return qp.sample(wires=[1]), qp.expval(qp.Z(1)), qp.probs(op=first)
+
+    samples, mean, chances = qp.QNode(circuit, SkerryDevice(wires=2, seed=3), shots=5000)()
+    assert len(samples) / 5000 == pytest.approx(0.36, abs=5 * 0.48 / np.sqrt(5000))
+    assert np.all(samples == 1) and mean == -1
+    np.testing.assert_array_equal(chances, [0, 1])
+
+    def never() -> Any:
+        qp.measure(0, postselect=1)
+        return qp.expval(qp.Z(0)), qp.probs(wires=[0])
+
+    assert all(np.all(np.isnan(one)) for one in qp.QNode(never, SkerryDevice(wires=1), shots=10)())
+
+
+def batched(angles: Any, weights: Any) -> Any:
+    """One batch of angles in gates of several kinds, inverses among them, which use their angles in another order."""
+    qp.RX(angles, wires="a")
+    qp.adjoint(qp.Rot(angles, 0.1, weights[0], wires=7))
+    qp.adjoint(qp.CRot(weights[1], angles, 0.3, wires=["a", "c"]))
+    qp.ctrl(qp.RY(angles, wires=0), ["a", "c"], control_values=[0, 1])
+    qp.QubitUnitary(unitary(2), wires=["c", 0])
+    qp.IsingXY(weights[2], wires=[7, "c"])
+
+
+@pytest.mark.parametrize("means_only", [True, False])
+def test_a_batch_of_angles_is_one_circuit(means_only: bool) -> None:
+    def circuit(angles: Any) -> Any:
+        batched(angles, [0.2, 0.4, 0.6])
+        qp.adjoint(qp.U3(0.2, angles, 0.3, wires=7))
+        if not means_only:
+            return MEANS[0](), qp.probs(wires=[0, "a"]), qp.var(qp.X(7))
+        return tuple(make() for make in MEANS)  # type: ignore[no-untyped-call]
+
+    device = SkerryDevice(wires=WIRES)
+    angles = np.linspace(-1, 2, 7)
+    with qp.Tracker(device) as tracker:
+        ours = qp.QNode(circuit, device)(angles)
+    assert tracker.totals["simulations"] == 1
+    theirs = qp.QNode(circuit, qp.device("default.qubit", wires=WIRES))(angles)
+    for our, their in zip(ours, theirs, strict=True):
+        assert np.shape(our) == np.shape(their)
+        np.testing.assert_allclose(our, their, atol=1e-12)
+    # Matrices in a batch, and shots, fall apart into rows.
+    rotated = qp.QNode(
+        lambda: (qp.QubitUnitary(np.stack([np.eye(2), [[0, 1], [1, 0]]]), 7), qp.expval(qp.Z(7)))[1], device
+    )
+    np.testing.assert_allclose(rotated(), [1, -1])
+    noisy = qp.QNode(circuit, device, shots=20_000)(angles)
+    np.testing.assert_allclose(noisy[0], theirs[0], atol=5 * 1.5 / np.sqrt(20_000))
+
+
+@pytest.mark.parametrize("product", [True, False])
+def test_a_batch_has_the_gradient_of_its_rows(product: bool) -> None:
+    weights = qp.numpy.array([0.2, 0.4, 0.6], requires_grad=True)
+    angles = qp.numpy.linspace(-1, 2, 5, requires_grad=True)
+
+    def cost(device: Any, **keywords: Any) -> Any:
+        def circuit(x: Any, w: Any) -> Any:
+            batched(x, w)
+            return tuple(make() for make in MEANS)  # type: ignore[no-untyped-call]
+
+        node = qp.QNode(circuit, device, **keywords)
+        factors = qp.numpy.arange(1, 6)
+
+        def weighted(x: Any, w: Any) -> Any:
+            return sum(qp.numpy.sum(factors * one**2) for one in node(x, w))
+
+        return qp.grad(weighted)(angles, weights)
+
+    ours = cost(SkerryDevice(wires=WIRES), diff_method="adjoint", device_vjp=product)
+    theirs = cost(qp.device("default.qubit", wires=WIRES), diff_method="backprop")
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, atol=1e-9)
+
+
 def trained(angles: Any, fixed: Any) -> Any:
     """Gates of every kind with an angle, angles used twice, one that is not trained, and a matrix."""
     qp.RX(angles[0], wires="a")
@@ -216,6 +345,7 @@ def trained(angles: Any, fixed: Any) -> Any:
     qp.QubitUnitary(unitary(2), wires=["c", 0])
     qp.IsingXY(angles[4], wires=["c", 7])
     qp.adjoint(qp.PhaseShift(angles[5] ** 2, wires="c"))
+    qp.adjoint(qp.Rot(angles[0], angles[3], fixed, wires=0))
     qp.ctrl(qp.RY(angles[1] * fixed, wires=0), ["a", "c"], control_values=[0, 1])
     qp.SingleExcitation(angles[2], wires=[7, 0])
     qp.PauliRot(angles[4], "XZ", wires=["a", 0])
@@ -296,9 +426,16 @@ def test_single_precision_is_near() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(DeviceError, match="complex64 and complex128"):
         SkerryDevice(c_dtype=np.float64)
-    node = qp.QNode(lambda: qp.expval(qp.Z(0)), SkerryDevice(wires=1), mcm_method="one-shot", shots=5)
-    with pytest.raises(DeviceError, match="deferred"):
+    node = qp.QNode(lambda: qp.expval(qp.Z(0)), SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)
+    with pytest.raises(DeviceError, match="hw-like"):
         node()
+
+    def midway() -> Any:
+        qp.measure(0)
+        return qp.expval(qp.Z(0))
+
+    with pytest.raises(DeviceError, match="needs shots"):
+        qp.QNode(midway, SkerryDevice(wires=2), mcm_method="tree-traversal")()
 
 
 def test_the_device_is_found_by_its_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,44 @@ def test_a_module_object_is_taken_by_its_text_and_other_text_is_not() -> None:
     assert qir.loads(Module()).gate_counts == {"h": 1}
     with pytest.raises(skerry.InvalidArgument):
         qir.loads("OPENQASM 3.0;")
+
+
+def test_an_ancilla_that_is_allocated_again_and_again_begins_at_zero() -> None:
+    # Each round turns the data qubit, copies it onto an ancilla, and releases that dirty: the data loses coherence, so
+    # that the chance of 1 after n turns is (1 - cos(t)^n) / 2.
+    rounds, turn, shots = 6, 0.5, 40_000
+    angle = f"double 0x{np.float64(turn).view(np.uint64):016X}"
+    body = ""
+    for number in range(rounds):
+        body += call("qis__ry__body", angle, "ptr null")
+        body += f"%a{number} = " + call("rt__qubit_allocate", gives="ptr")
+        body += call("qis__cnot__body", "ptr null", f"ptr %a{number}")
+        body += call("rt__qubit_release", f"ptr %a{number}")
+    body += call("qis__mz__body", "ptr null", "ptr null")
+    circuit = qir.loads(entry(body + "ret i64 0\n", qubits=1, results=1))
+    assert circuit.num_qubits == 2
+    ones = skerry.run(circuit, shots=shots, seed=2).counts["1"] / shots
+    assert ones == pytest.approx((1 - np.cos(turn) ** rounds) / 2, abs=5 * 0.5 / np.sqrt(shots))
+
+
+def test_bytes_are_text_or_bitcode(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = entry(call("qis__x__body", "ptr null") + "ret i64 0\n", qubits=1, results=0)
+    assert qir.loads(text.encode()).gate_counts == {"x": 1}
+    monkeypatch.setitem(sys.modules, "pyqir", None)  # as if it were not installed
+    with pytest.raises(skerry.Unsupported, match=r"install pyqir.*llvm-dis"):
+        qir.loads(b"BC\xc0\xde...")
+
+
+def test_bitcode_is_read_where_pyqir_is() -> None:
+    pyqir = pytest.importorskip("pyqir")
+    module = pyqir.SimpleModule("bell", num_qubits=2, num_results=2)
+    gates = pyqir.BasicQisBuilder(module.builder)
+    gates.h(module.qubits[0])
+    gates.cx(module.qubits[0], module.qubits[1])
+    for qubit, result in zip(module.qubits, module.results, strict=True):
+        gates.mz(qubit, result)
+    bitcode = module.bitcode()
+    assert qir.loads(bitcode).text == qir.loads(module.ir()).text
+    assert set(skerry.run(qir.loads(bitcode), shots=200, seed=1).counts) == {"00", "11"}
+    with pytest.raises(skerry.InvalidArgument, match="cannot be read"):
+        qir.loads(bitcode[:40])

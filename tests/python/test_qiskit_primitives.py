@@ -120,6 +120,44 @@ def test_every_register_has_its_own_bits() -> None:
     assert data.d.get_int_counts() == {3: 10}
 
 
+def test_a_register_without_bits_has_shots_without_bytes() -> None:
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(0, "none"), ClassicalRegister(1, "one"))
+    circuit.x(0)
+    circuit.measure(0, 0)
+    data = SkerrySampler().run([circuit], shots=7).result()[0].data
+    assert data.none.array.shape == (7, 0) and data.none.num_bits == 0
+    assert data.one.get_counts() == {"1": 7}
+
+
+def test_registers_that_share_bits_and_conditions_on_them() -> None:
+    inner = QuantumCircuit(
+        QuantumRegister(3, "q"), first := ClassicalRegister(1, "a"), second := ClassicalRegister(1, "b")
+    )
+    inner.ry(np.pi / 4, 2)
+    inner.cx(2, 1)
+    inner.h(0)
+    inner.measure([0, 1], [0, 1])
+    with inner.if_test((second, 1)):
+        inner.x(2)  # qubit 2 is back at 0
+    with inner.if_test((first, 1)):
+        inner.x(2)
+    circuit = QuantumCircuit(5, 5)
+    circuit.compose(inner, [0, 2, 3], [2, 4], inplace=True)
+    circuit.measure(3, 0)
+    shots, one = 20_000, np.sin(np.pi / 8) ** 2
+    data = SkerrySampler(seed=3).run([circuit], shots=shots).result()[0].data
+    # Qiskit gives the registers new names: they are told by their bits.
+    bits_of = {register.name: [circuit.find_bit(bit).index for bit in register] for register in circuit.cregs}
+    by_bits = {tuple(bits): data[name].get_int_counts() for name, bits in bits_of.items()}
+    whole, a, b = by_bits[0, 1, 2, 3, 4], by_bits[(2,)], by_bits[(4,)]
+    # Bit 0 is bit 2 again; bits 2 and 4 are those of the inner registers.
+    expected = {0: (1 - one) / 2, 5: (1 - one) / 2, 16: one / 2, 21: one / 2}
+    assert whole.keys() == expected.keys()
+    for outcome, chance in expected.items():
+        assert whole[outcome] / shots == pytest.approx(chance, abs=5 * np.sqrt(chance / shots))
+    assert a[1] == whole[5] + whole[21] and b[1] == whole[16] + whole[21]
+
+
 def test_what_is_not_measured_is_zero() -> None:
     circuit = QuantumCircuit(5, 4)
     assert SkerrySampler().run([circuit], shots=9).result()[0].data.c.get_int_counts() == {0: 9}

@@ -32,18 +32,6 @@ Mapping mapping_of(const std::string& file) {
   }
 }
 
-std::string_view answer_text(Equivalence::Answer answer) {
-  switch (answer) {
-    case Equivalence::Answer::equal:
-      return "equal";
-    case Equivalence::Answer::different:
-      return "different";
-    case Equivalence::Answer::unknown:
-      return "unknown";
-  }
-  return {};
-}
-
 int verify(const Flags& flags, const Context& context) {
   const Circuit a = circuit_of(flags.first), b = circuit_of(flags.second);
   Equivalence found;
@@ -53,7 +41,7 @@ int verify(const Flags& flags, const Context& context) {
     const Mapping mapping = mapping_of(flags.layout);
     found = verify_equal(a, b, &mapping);
   }
-  const std::string_view answer = answer_text(found.answer);
+  const std::string_view answer = answer_name(found.answer);
   if (context.json) {
     print_json({{"ok", true}, {"answer", answer}, {"reason", found.reason}});
   } else {

@@ -12,7 +12,7 @@ from pennylane.tape import QuantumScript
 
 from skerry._core import GradientProgram, Observable
 from skerry.pennylane.answers import observable_of
-from skerry.pennylane.gates import Writer, has_angles
+from skerry.pennylane.gates import Writer, has_angles, is_batchable
 from skerry.running import Precision
 
 _KEPT = 8  # prepared circuits, the latest first
@@ -38,21 +38,24 @@ class Programs:
         self.kept: list[tuple[list[Observable], GradientProgram]] = []
 
     def prepared(self, tape: QuantumScript, num_wires: int) -> tuple[GradientProgram, Reals, list[int | None]]:
-        """The program, the values of its parameters, and for each trainable one of the tape its place among them."""
+        """The program, the values of its parameters ([rows, parameters] where the tape has batches of angles), and for
+        each trainable parameter of the tape its place among them."""
         writer = Writer(num_wires)
-        values: list[float] = []
+        values: list[Any] = []
         places: list[int | None] = []  # of each parameter of the tape; None: a matrix
+        rows = tape.batch_size
         for op in tape.operations:
-            if any(np.ndim(value) for value in op.data):
+            if any(np.ndim(value) for value in op.data) if rows is None else not is_batchable(op):
                 writer.add(op)
                 places += [None] * op.num_params
                 continue
             writer.add_with_symbols(op, len(values))
             places += range(len(values), len(values) + op.num_params)
-            values += map(float, op.data)
+            values += map(float, op.data) if rows is None else (np.broadcast_to(value, (rows,)) for value in op.data)
         observables = [_observable(mp, num_wires) for mp in tape.measurements]
         trained = [places[index] if index < len(places) else None for index in tape.trainable_params]
-        return self.program(writer, observables), np.array(values), trained
+        numbers = np.array(values, dtype=np.float64)
+        return self.program(writer, observables), numbers if rows is None else np.array(numbers.T, order="C"), trained
 
     def program(self, writer: Writer, observables: list[Observable]) -> GradientProgram:
         for number, (kept, program) in enumerate(self.kept):
@@ -65,10 +68,10 @@ class Programs:
         return program
 
     def values(self, tape: QuantumScript, num_wires: int) -> Any:
-        """Expectation values."""
+        """Expectation values; the rows of a batch run side by side."""
         program, values, _ = self.prepared(tape, num_wires)
-        found = program.values(values, self.threads)[0]
-        return found[0] if len(found) == 1 else tuple(found)
+        found = program.values(values, self.threads)
+        return _one_or_all(list(found[0]) if tape.batch_size is None else list(found.T.copy()))
 
     def jacobian(self, tape: QuantumScript, num_wires: int) -> tuple[Any, Any]:
         """Expectation values and their derivatives, nested as PennyLane nests them."""
@@ -80,9 +83,18 @@ class Programs:
     def vjp(self, tape: QuantumScript, num_wires: int, cotangents: Any) -> tuple[Any, Any]:
         """Expectation values, and the cotangents times their derivatives."""
         program, values, trained = self.prepared(tape, num_wires)
-        weights = np.array([np.real(np.asarray(one)).item() for one in np.atleast_1d(np.array(cotangents)).ravel()])
-        found, products = program.vector_jacobian(values, weights, self.threads)
-        return _one_or_all(list(found[0])), tuple(np.array(products[0][place]) for place in _checked(trained))
+        rows = tape.batch_size
+        # [measurements, rows] there, [rows, measurements] here.
+        weights = np.real(np.array(cotangents, dtype=np.complex128)).reshape(len(tape.measurements), rows or 1)
+        found, products = program.vector_jacobian(values, np.array(weights.T, order="C"), self.threads)
+        slopes = [products[:, place] for place in _checked(trained)]
+        if rows is None:
+            return _one_or_all(list(found[0])), tuple(np.array(slope[0]) for slope in slopes)
+        trainable = (tape.get_parameters()[number] for number in range(len(slopes)))
+        return _one_or_all(list(found.T.copy())), tuple(
+            np.array(slope) if np.ndim(value) else np.array(slope.sum())
+            for slope, value in zip(slopes, trainable, strict=True)
+        )
 
 
 def _observable(mp: Any, num_wires: int) -> Observable:

@@ -9,12 +9,14 @@ import numpy as np
 import pennylane as qp
 from numpy.typing import NDArray
 from pennylane.devices.qubit.measure import measure
-from pennylane.measurements import ExpectationMP, MeasurementProcess, ProbabilityMP, Shots
+from pennylane.measurements import CountsMP, ExpectationMP, MeasurementProcess, ProbabilityMP, Shots
+from pennylane.ops import MidMeasure
 from pennylane.tape import QuantumScript
+from pennylane.transforms.dynamic_one_shot import gather_mcm
 
 from skerry import _core
-from skerry._core import Observable, RunOptions
-from skerry.pennylane.gates import Writer
+from skerry._core import Circuit, Observable, RunOptions
+from skerry.pennylane.gates import Writer, is_batchable
 
 # Weights of Hermitian observables are real; what is left of the imaginary parts is rounding.
 _TINY = 1e-12
@@ -34,29 +36,60 @@ def observable_of(operator: Any, num_wires: int) -> Observable | None:
     return Observable.from_sparse_list(terms, num_wires)
 
 
-def written(tape: QuantumScript, num_wires: int, options: RunOptions, more: Sequence[Any] = ()) -> Writer:
-    """The tape's operators and some more; a prepared state becomes the run's initial one."""
-    writer = Writer(num_wires)
-    operations = tape.operations
-    if operations and isinstance(operations[0], qp.operation.StatePrepBase):
-        state = operations[0].state_vector(wire_order=range(num_wires))
-        options.set_initial_state(np.ascontiguousarray(qp.math.toarray(state), dtype=np.complex128).ravel())
-        operations = operations[1:]
-    for operation in (*operations, *more):
-        writer.add(operation)
-    return writer
+def begun(tape: QuantumScript, num_wires: int, options: RunOptions) -> Sequence[Any]:
+    """The tape's operators without a prepared state, which becomes the run's initial one."""
+    operations: list[Any] = tape.operations
+    if not operations or not isinstance(operations[0], qp.operation.StatePrepBase):
+        return operations
+    state = operations[0].state_vector(wire_order=range(num_wires))
+    options.set_initial_state(np.ascontiguousarray(qp.math.toarray(state), dtype=np.complex128).ravel())
+    return operations[1:]
 
 
 def exact(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
     """Answers of a tape without shots."""
-    writer = written(tape, num_wires, options)
+    writer = Writer(num_wires)
+    for operation in begun(tape, num_wires, options):
+        writer.add(operation)
+    return _exact(tape, writer.circuit, num_wires, options)
+
+
+def exact_batch(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
+    """The same of a tape with batches of angles: one circuit for all of its rows."""
+    writer = Writer(num_wires)
+    rows = np.stack(write_symbols(writer, begun(tape, num_wires, options), tape.batch_size), axis=1)
+    answers = []
+    for row in rows.tolist():
+        own = options.copy()
+        own.parameters = row
+        answers.append(_exact(tape, writer.circuit, num_wires, own))
+    if len(tape.measurements) == 1:
+        return np.stack(answers)
+    return tuple(np.stack(column) for column in zip(*answers, strict=True))
+
+
+def write_symbols(writer: Writer, operations: Sequence[Any], batch_size: int | None) -> list[NDArray[np.float64]]:
+    """Writes operators with symbols in the place of angles, and gives the column of values of each symbol."""
+    columns: list[NDArray[np.float64]] = []
+    for operation in operations:
+        if not is_batchable(operation):
+            writer.add(operation)
+            continue
+        writer.add_with_symbols(operation, len(columns))
+        for value in operation.data:
+            column = np.asarray(qp.math.toarray(value), dtype=np.float64)
+            columns.append(np.broadcast_to(column, (batch_size or 1,)))
+    return columns
+
+
+def _exact(tape: QuantumScript, circuit: Circuit, num_wires: int, options: RunOptions) -> Any:
     plans = [_plan(mp, num_wires) for mp in tape.measurements]
     options.observables = [plan for plan in plans if isinstance(plan, Observable)]
     wanted = [tuple(plan) for plan in plans if isinstance(plan, list)]
     options.want_state = None in plans or len(set(wanted)) > 1
     if wanted and not options.want_state:
         options.ask_probabilities(list(wanted[0]))
-    run = _core.run_circuit(writer.circuit, options, None)
+    run = _core.run_circuit(circuit, options, None)
     expectations = iter(run.expectations)
     answers: list[Any] = []
     for mp, plan in zip(tape.measurements, plans, strict=True):
@@ -83,28 +116,76 @@ def _plan(mp: MeasurementProcess, num_wires: int) -> Observable | list[int] | No
 
 
 def sampled(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
-    """Answers of a tape from shots: all of its measurements from the same ones, which the tape's preparation allows."""
-    writer = written(tape, num_wires, options, tape.diagonalizing_gates)
+    """Answers of a tape from shots: all of its measurements from the same ones, which the tape's preparation allows.
+
+    Measurements midway are made as they stand, each shot by itself; those that fail a postselection are left out.
+    """
+    measured = measured_midway(tape)
+    writer = Writer(num_wires, measured, num_wires if measured else 0)
+    for operation in (*begun(tape, num_wires, options), *tape.diagonalizing_gates):
+        writer.add(operation)
+    if measured:
+        for qubit in range(num_wires):
+            writer.circuit.measure(qubit, len(measured) + qubit)
     options.shots, options.want_memory = tape.shots.total_shots, True
-    run = _core.run_circuit(writer.circuit, options, None)
-    samples = _columns(run.samples, num_wires)
-    if not tape.shots.has_partitioned_shots:
-        return _processed(tape, samples, num_wires)
-    return tuple(_processed(tape, samples[low:high], num_wires) for low, high in _bins(tape.shots))
+    bits = _columns(_core.run_circuit(writer.circuit, options, None).samples, len(measured) + num_wires)
+    outcomes, samples = bits[:, : len(measured)], bits[:, len(measured) :][:, ::-1]
+    answers = tuple(
+        _processed(tape, measured, outcomes[low:high], samples[low:high], num_wires) for low, high in _bins(tape.shots)
+    )
+    return answers if tape.shots.has_partitioned_shots else answers[0]
+
+
+def measured_midway(tape: QuantumScript) -> list[MidMeasure]:
+    """The tape's measurements midway, in order."""
+    return [operation for operation in tape.operations if isinstance(operation, MidMeasure)]
 
 
 def _bins(shots: Shots) -> list[tuple[int, int]]:
     return list(shots.bins())
 
 
-def _columns(samples: NDArray[np.uint64], num_wires: int) -> NDArray[np.int64]:
-    """[shots, wires] of 0 and 1; wire 0 is the highest qubit."""
+def _columns(samples: NDArray[np.uint64], num_bits: int) -> NDArray[np.int64]:
+    """[shots, bits] of 0 and 1, bit 0 first."""
     octets = np.ascontiguousarray(samples.astype("<u8")).view(np.uint8)
-    bits = np.unpackbits(octets, axis=1, bitorder="little", count=num_wires)
-    return bits[:, ::-1].astype(np.int64)
+    return np.unpackbits(octets, axis=1, bitorder="little", count=num_bits).astype(np.int64)
 
 
-def _processed(tape: QuantumScript, samples: NDArray[np.int64], num_wires: int) -> Any:
+def _processed(
+    tape: QuantumScript,
+    measured: Sequence[MidMeasure],
+    outcomes: NDArray[np.int64],
+    samples: NDArray[np.int64],
+    num_wires: int,
+) -> Any:
+    """Answers from outcomes [shots, measurements midway] and samples [shots, wires], wire 0 being the highest qubit."""
     order = qp.wires.Wires(range(num_wires))
-    answers = tuple(mp.process_samples(samples, order) for mp in tape.measurements)
-    return answers[0] if len(answers) == 1 else answers
+    valid = np.ones(len(samples), dtype=bool)
+    for place, measurement in enumerate(measured):
+        if measurement.postselect is not None:
+            valid &= outcomes[:, place] == measurement.postselect
+    if not valid.all():
+        outcomes, samples = outcomes[valid], samples[valid]
+    columns = {measurement: outcomes[:, place : place + 1] for place, measurement in enumerate(measured)}
+    kept = np.ones(len(samples), dtype=bool)
+    answers: list[Any] = []
+    for mp in tape.measurements:
+        if measured and not len(samples):
+            answers.append(_undefined(mp, num_wires))
+        elif mp.mv is not None:
+            answers.append(gather_mcm(mp, columns, kept))
+        else:
+            answers.append(mp.process_samples(samples, order))
+    return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def _undefined(mp: MeasurementProcess, num_wires: int) -> Any:
+    """The answer where no shot is left."""
+    if isinstance(mp, CountsMP):
+        return {}
+    if not isinstance(mp, ProbabilityMP):
+        return np.nan
+    if mp.mv is not None:
+        outcomes = [len(one.branches) for one in (mp.mv if isinstance(mp.mv, list | tuple) else [mp.mv])]
+        return np.full(int(np.prod(outcomes)), np.nan)
+    return np.full(2 ** (len(mp.wires) or num_wires), np.nan)

@@ -20,16 +20,20 @@ from pennylane.devices.preprocess import (
     validate_observables,
 )
 from pennylane.exceptions import DeviceError
+from pennylane.measurements import CountsMP, ExpectationMP, ProbabilityMP, SampleMP, VarianceMP
 from pennylane.tape import QuantumScript
 
 from skerry._core import RunOptions
 from skerry.pennylane.adjoint import Programs, is_differentiable, is_pauli_mean
-from skerry.pennylane.answers import exact, sampled
-from skerry.pennylane.gates import is_native
+from skerry.pennylane.answers import exact, exact_batch, measured_midway, sampled
+from skerry.pennylane.gates import is_batchable, is_native
 from skerry.running import Precision
 
 # Up to so many qubits, what is prepared for derivatives gives values soonest; above, a run of its own is planned.
 _SMALL = 14
+# Names of PennyLane's for measurements midway that are made as they stand: here they are all one.
+_NATIVE = ("device", "one-shot", "tree-traversal")
+_FROM_OUTCOMES = (CountsMP, ExpectationMP, ProbabilityMP, SampleMP, VarianceMP)
 _DTYPES: dict[Any, Precision] = {np.dtype(np.complex64): "single", np.dtype(np.complex128): "double"}
 
 
@@ -97,14 +101,20 @@ class SkerryDevice(Device):
     def setup_execution_config(
         self, config: ExecutionConfig | None = None, circuit: QuantumScript | None = None
     ) -> ExecutionConfig:
-        """Chooses what was left open: measurements midway are put off to the end."""
+        """Chooses what was left open: with shots, measurements midway stay where they are, else they come last."""
         config = config or ExecutionConfig()
         if config.device_options:
             raise DeviceError(f"device option {next(iter(config.device_options))} not present on {self}")
         mcm = config.mcm_config
-        if mcm.mcm_method not in (None, "deferred"):
-            raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit; use "deferred"')
-        config = replace(config, mcm_config=replace(mcm, mcm_method="deferred"))
+        if mcm.mcm_method not in (None, "deferred", *_NATIVE):
+            raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit')
+        if mcm.postselect_mode not in (None, "hw-like"):
+            raise DeviceError(
+                f'postselect_mode="{mcm.postselect_mode}" is not supported with skerry.qubit; use "hw-like"'
+            )
+        if mcm.mcm_method is None:
+            has_shots = circuit is None or bool(circuit.shots)
+            config = replace(config, mcm_config=replace(mcm, mcm_method="device" if has_shots else "deferred"))
         if config.gradient_method == "best" and self.supports_derivatives(config, circuit):
             config = replace(config, gradient_method="adjoint")
         if config.gradient_method != "adjoint":
@@ -147,7 +157,8 @@ class SkerryDevice(Device):
             stopping_condition_shots=capabilities.filter(finite_shots=True).supports_observable,
             name=self.name,
         )
-        pipeline.add_transform(qp.defer_measurements, allow_postselect=False)
+        wanted = execution_config.mcm_config.mcm_method if execution_config is not None else None
+        pipeline.add_transform(_midway, method=wanted)
         pipeline.add_transform(
             decompose,
             stopping_condition=is_native,
@@ -158,7 +169,7 @@ class SkerryDevice(Device):
         )
         pipeline.add_transform(device_resolve_dynamic_wires, wires=self.wires, allow_resets=False)
         pipeline.add_transform(validate_device_wires, self.wires, name=self.name)
-        pipeline.add_transform(qp.transforms.broadcast_expand)
+        pipeline.add_transform(_batched, config=execution_config)
         pipeline.add_transform(_split_for_shots)
         if execution_config is not None and execution_config.gradient_method == "adjoint":
             name = f"adjoint + {self.name}"
@@ -209,9 +220,13 @@ class SkerryDevice(Device):
 
     def _execute(self, circuit: QuantumScript, by_adjoint: bool) -> Any:
         circuit, num_wires = self._placed(circuit)
-        if by_adjoint and num_wires <= _SMALL:
+        is_small = num_wires <= _SMALL and all(map(is_pauli_mean, circuit.measurements))
+        is_batch = circuit.batch_size is not None
+        if is_small and (by_adjoint or (is_batch and not _prepares(circuit))):
             return self._programs.values(circuit, num_wires)
         options = self._run_options()
+        if is_batch:
+            return exact_batch(circuit, num_wires, options)
         if not circuit.shots:
             return exact(circuit, num_wires, options)
         options.seed = int(self._rng.integers(2**63))
@@ -226,6 +241,32 @@ def _accepts_exact(mp: Any) -> bool:
 def _accepts_sampled(mp: Any) -> bool:
     """Whatever can be worked out from samples."""
     return isinstance(mp, qp.measurements.SampleMeasurement)
+
+
+def _prepares(tape: QuantumScript) -> bool:
+    return bool(tape.operations) and isinstance(tape.operations[0], qp.operation.StatePrepBase)
+
+
+def _as_it_stands(tape: QuantumScript, method: str | None) -> Any:
+    """Measurements midway stay where there are shots and samples tell everything; else they are put off to the end."""
+    if not measured_midway(tape):
+        return (tape,), lambda results: results[0]
+    takes = bool(tape.shots) and all(isinstance(mp, _FROM_OUTCOMES) for mp in tape.measurements)
+    if method in _NATIVE and takes:
+        return (tape,), lambda results: results[0]
+    if method in _NATIVE and method != "device":
+        raise DeviceError(f'mcm_method="{method}" needs shots and means, variances, probabilities, counts or samples')
+    return qp.defer_measurements(tape, allow_postselect=False)
+
+
+def _rows_together(tape: QuantumScript, config: ExecutionConfig | None) -> Any:
+    """A batch of angles stays one circuit where results are exact; else, and for whole Jacobians, it falls apart."""
+    is_one = tape.batch_size is not None and not tape.shots
+    if is_one and config is not None and config.gradient_method == "adjoint" and not config.use_device_jacobian_product:
+        is_one = not any(qp.math.requires_grad(value) for op in tape.operations for value in op.data)
+    if is_one and all(op.batch_size is None or is_batchable(op) for op in tape.operations):
+        return (tape,), lambda results: results[0]
+    return qp.transforms.broadcast_expand(tape)
 
 
 def _split(tape: QuantumScript) -> Any:
@@ -260,3 +301,5 @@ def _stands_alone(mp: Any) -> bool:
 
 
 _split_for_shots = qp.transform(_split)
+_midway = qp.transform(_as_it_stands)
+_batched = qp.transform(_rows_together)

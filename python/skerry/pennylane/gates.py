@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pennylane as qp
 from pennylane.operation import Operator
-from pennylane.ops import Controlled
+from pennylane.ops import Controlled, MidMeasure
 from pennylane.ops.op_math import Adjoint
+from pennylane.ops.op_math.condition import Conditional
 
-from skerry._core import Circuit, Parameter
+from skerry._core import Circuit, CircuitParts, Parameter
 from skerry.errors import Unsupported
 
 Angle = float | Parameter
@@ -67,10 +68,16 @@ _BY_MATRIX = frozenset(
 )
 # A matrix on more wires than this is decomposed instead.
 _MOST_MATRIX_WIRES = 6
+# A condition is written out outcome by outcome: of more measurements it would be longer than anybody meant.
+_MOST_CONDITION_BITS = 10
 
 
 def is_native(op: Operator) -> bool:
     """Does add() take this operator as it stands?"""
+    if isinstance(op, MidMeasure):
+        return True
+    if isinstance(op, Conditional):
+        return is_native(op.base)
     if isinstance(op, Controlled | Adjoint) and not _has_name(op):
         return is_native(op.base)
     if _has_name(op):
@@ -85,21 +92,40 @@ def has_angles(op: Operator) -> bool:
     return _has_name(op) or op.name in ("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
 
 
+def is_batchable(op: Operator) -> bool:
+    """Does add_with_symbols() take it, every parameter being an angle or a batch of angles?"""
+    return _has_name_within(op) and not any(op.ndim_params) and not isinstance(op, MidMeasure | Conditional)
+
+
+def _has_name_within(op: Operator) -> bool:
+    while isinstance(op, Controlled | Adjoint) and not _has_name(op):
+        op = op.base
+    return _has_name(op)
+
+
 def _has_name(op: Operator) -> bool:
     return op.name in _PLAIN or op.name in _CONTROLLED or op.name in _SPECIAL
 
 
 class Writer:
-    """Writes operators into a circuit of as many qubits as there are wires."""
+    """Writes operators into a circuit of as many qubits as there are wires.
 
-    def __init__(self, num_wires: int) -> None:
-        self.circuit = Circuit(num_wires)
+    measured: the measurements midway; the outcome of the first one becomes bit 0, and so on. more_bits: kept free
+    behind them.
+    """
+
+    def __init__(self, num_wires: int, measured: Sequence[MidMeasure] = (), more_bits: int = 0) -> None:
+        self.circuit = Circuit(num_wires, len(measured) + more_bits)
         self.last = num_wires - 1
+        self.bit_of = {measurement: bit for bit, measurement in enumerate(measured)}
         self.symbols: list[Angle] | None = None
 
     def add_with_symbols(self, op: Operator, first: int) -> None:
         """Appends an operator whose angles are the parameters `first`, `first + 1`, ... of the circuit."""
-        self.symbols = [Parameter(str(first + place)) for place in range(op.num_params)]
+        names = [str(first + place) for place in range(op.num_params)]
+        for name in names:
+            CircuitParts(self.circuit).add_parameter(name)  # an inverse uses them in another order
+        self.symbols = [Parameter(name) for name in names]
         self.add(op)
         self.symbols = None
 
@@ -114,7 +140,14 @@ class Writer:
     def add(self, op: Operator, controls: Sequence[int] = (), inverse: bool = False) -> None:
         """Appends an operator on wires numbered from 0, under controls (qubits) that must be 1, or its inverse."""
         name = op.name
-        if name in _PLAIN:
+        if isinstance(op, MidMeasure):
+            (qubit,) = self.qubits(op.wires)
+            self.circuit.measure(qubit, self.bit_of[op])
+            if op.reset:
+                self.circuit.reset(qubit)
+        elif isinstance(op, Conditional):
+            self.conditional(op)
+        elif name in _PLAIN:
             spelling, factor = _PLAIN[name]
             wires = [] if spelling == "gphase" else self.qubits(op.wires)
             angles = self.angles(op)
@@ -133,6 +166,30 @@ class Writer:
             self.under(zeros, lambda: self.add(op.base, [*controls, *own], inverse))
         else:
             self.matrix(op, controls, inverse)
+
+    def conditional(self, op: Any) -> None:
+        """Appends an operator under a condition: any function of outcomes, written as those on which it holds."""
+        measurements = op.meas_val.measurements
+        if len(measurements) > _MOST_CONDITION_BITS:
+            text = f"a condition on {len(measurements)} measurements"
+            raise Unsupported(text, op.name, f"at most {_MOST_CONDITION_BITS}")
+        parts = CircuitParts(self.circuit)
+        bits = [parts.bits(self.bit_of[one], 1) for one in measurements]
+        condition: int | None = None
+        for branch, value in op.meas_val.branches.items():
+            if not value:
+                continue
+            wanted = [bit if one else parts.apply("logical_not", [bit]) for bit, one in zip(bits, branch, strict=True)]
+            holds = wanted[0]
+            for other in wanted[1:]:
+                holds = parts.apply("logical_and", [holds, other])
+            condition = holds if condition is None else parts.apply("logical_or", [condition, holds])
+        if condition is None:
+            return
+        block = parts.open_block()
+        self.add(op.base)
+        parts.close_block()
+        parts.if_else(condition, block, None)
 
     def gate(
         self, spelling: str, angles: Sequence[Angle], targets: list[int], controls: Sequence[int], inverse: bool

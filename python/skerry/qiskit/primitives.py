@@ -161,7 +161,7 @@ class SkerrySampler(_Primitive, BaseSamplerV2):
 def _bit_array(samples: NDArray[np.uint64], circuit: QuantumCircuit, register: Sequence[Any]) -> BitArray:
     """The register's bits of each sample, packed as Qiskit has them: bytes, most significant first."""
     places = [circuit.find_bit(bit).index for bit in register]
-    size = max(1, -(-len(places) // 8))
+    size = -(-len(places) // 8)
     octets = np.ascontiguousarray(samples.astype("<u8")).view(np.uint8)
     bits = np.zeros((*samples.shape[:-1], 8 * size), dtype=np.uint8)
     for place, index in enumerate(places):

@@ -256,15 +256,15 @@ class Lowering {
     count_work(last.place);
     nesting_ += last.kind == Kind::switch_to ? 1 : 0;
     check_nesting(last.place);
-    const BlockId then_block = circuit().open_block();
+    const BlockId then_block = writer_.open_block();
     walk(frame, {target, at}, ends);
-    circuit().close_block();
-    const BlockId else_block = circuit().open_block();
+    writer_.close_block();
+    const BlockId else_block = writer_.open_block();
     if (last.kind == Kind::switch_to)
       choose(frame, at, decides, number, ends);
     else
       walk(frame, {last.blocks[1], at}, ends);
-    circuit().close_block();
+    writer_.close_block();
     circuit().if_else(condition, then_block, else_block);
     nesting_ -= last.kind == Kind::switch_to ? 1 : 0;
   }
@@ -293,9 +293,9 @@ class Lowering {
     const bool passes_on = outer != nullptr && !outer->is_direct;
     End out{.block = meets, .variables = passes_on ? outer->variables : variables_of(frame, meets), .flags = {going}};
     if (passes_on) out.flags.insert(out.flags.end(), outer->flags.begin(), outer->flags.end());
-    const BlockId body = circuit().open_block();
+    const BlockId body = writer_.open_block();
     walk(frame, {head}, {again, out}, true);
-    circuit().close_block();
+    writer_.close_block();
     circuit().while_loop(pool().leaf(ExprOp::variable, going, {ScalarKind::boolean, 1}), body);
     --nesting_;
     if (passes_on) return std::nullopt;
@@ -457,6 +457,16 @@ std::optional<std::uint32_t> declared(const Module& module, std::initializer_lis
   return std::nullopt;
 }
 
+bool allocates(const Module& module) {
+  return std::ranges::any_of(module.functions, [](const Function& function) {
+    return std::ranges::any_of(function.blocks, [](const Block& block) {
+      return std::ranges::any_of(block.instructions, [](const Instruction& i) {
+        return i.kind == Kind::call && i.word == "__quantum__rt__qubit_allocate";
+      });
+    });
+  });
+}
+
 }  // namespace
 
 Circuit lower(const Module& module, std::string_view text, const ImportLimits& limits, const std::string& name) {
@@ -470,14 +480,21 @@ Circuit lower(const Module& module, std::string_view text, const ImportLimits& l
                 ", max_bits = " + std::to_string(limits.max_bits),
             "raise the limit");
   Kept kept;
-  Counts counts{qubits.value_or(limits.max_qubits), results.value_or(limits.max_bits)};
-  for (bool is_counted = qubits && results;;) {
+  Counts counts{qubits.value_or(limits.max_qubits), results.value_or(limits.max_bits), limits.max_qubits};
+  for (bool is_counted = qubits && results && !allocates(module);;) {
+    if (is_counted && !allocates(module)) counts.allocated = 0;
     Lowering lowering(module, text, limits, name, counts, kept);
     try {
       Circuit circuit = lowering.run(entry);
       if (is_counted) return circuit;
-      // Nothing was declared: once more with as many as were used.
-      counts = {qubits.value_or(lowering.used().qubits), results.value_or(lowering.used().results)};
+      // Nothing was declared, or qubits are allocated: once more with as many as were used.
+      const Counts used = lowering.used();
+      counts = {qubits.value_or(used.qubits), results.value_or(used.results), used.allocated};
+      if (std::uint64_t{counts.qubits} + counts.allocated > limits.max_qubits)
+        fail_at(text, name, ErrorCode::limit_exceeded, entry.place,
+                std::to_string(std::uint64_t{counts.qubits} + counts.allocated) +
+                    " qubits are declared and allocated; max_qubits = " + std::to_string(limits.max_qubits),
+                "release qubits, or raise the limit");
       is_counted = true;
     } catch (const KeepLoop& loop) {
       if (kept.size() >= limits.max_nesting)

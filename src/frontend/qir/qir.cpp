@@ -32,7 +32,8 @@ bool sniff_qir(const Source& source) {
 
 Imported import_qir(const Source& source, const ImportLimits& limits) {
   if (is_bitcode(source.text()))
-    throw Error(ErrorCode::unsupported, "this is LLVM bitcode", source.name, "give its text: llvm-dis module.bc");
+    throw Error(ErrorCode::unsupported, "this is LLVM bitcode", source.name,
+                "give its text (llvm-dis module.bc), or read it with skerry.qir.loads and PyQIR in Python");
   return qir::lower(qir::parse(source.text(), limits, source.name), source.text(), limits, source.name);
 }
 

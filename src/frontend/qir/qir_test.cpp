@@ -121,6 +121,57 @@ TEST(Qir, AThousandBranchesInARowAreNotNested) {
   EXPECT_EQ(read(program(body + "  ret void")).branches().size(), 1000U);
 }
 
+std::string allocated(const std::string& name) {
+  return "  %" + name + " = call ptr @__quantum__rt__qubit_allocate()\n";
+}
+std::string released(const std::string& name) {
+  return "  call void @__quantum__rt__qubit_release(ptr %" + name + ")\n";
+}
+std::string on(const std::string& gate, const std::string& name) {
+  return "  call void @__quantum__qis__" + gate + "__body(ptr %" + name + ")\n";
+}
+
+TEST(Qir, AllocatedQubitsStandBehindNamedOnesAndReleasedOnesAreUsedAgain) {
+  const Circuit c = read(program(call("x__body", {1}) + allocated("a") + on("h", "a") + allocated("b") + on("x", "b") +
+                                 released("b") + allocated("c") + on("y", "c") + on("z", "a") + "  ret void"));
+  EXPECT_EQ(c.num_wires(), 4U);
+  EXPECT_EQ(statements(c),
+            "x q[1]; h allocated[0]; x allocated[1]; reset allocated[1]; y allocated[1]; z allocated[0];");
+}
+
+TEST(Qir, AQubitOfALoopIsOneWire) {
+  const std::string body = "  br label %again\nagain:\n  %i = phi i64 [ 0, %entry ], [ %j, %again ]\n" +
+                           allocated("a") + on("x", "a") + released("a") +
+                           "  %j = add i64 %i, 1\n  %more = icmp slt i64 %j, 50\n"
+                           "  br i1 %more, label %again, label %end\nend:\n  ret void";
+  const Circuit c = read(program(body));
+  EXPECT_EQ(c.num_wires(), 1U);
+  EXPECT_EQ(c.body().size(), 50U + 49U);  // and a reset before each use but the first
+}
+
+// What one way releases, the other one may still mean.
+TEST(Qir, AReleaseThatAnOutcomeDecidesKeepsTheWire) {
+  const std::string body = allocated("a") + measured(0, 0) + is_one("m", 0) +
+                           "  br i1 %m, label %yes, label %no\nyes:\n" + released("a") + "  br label %end\nno:\n" +
+                           allocated("b") + on("x", "b") + on("y", "a") + released("b") + allocated("d") +
+                           on("z", "d") + "  br label %end\nend:\n  ret void";
+  EXPECT_EQ(read(program(body)).num_wires(), 3U);  // q[0], a, and b which becomes d
+}
+
+TEST(Qir, WrongAllocationsAreRefused) {
+  const std::string end = "  ret void";
+  ImportLimits limits;
+  limits.max_qubits = 2;
+  const auto code = [&](const std::string& body) { return refusal(program(body + end), limits).code(); };
+  EXPECT_EQ(code(allocated("a") + released("a") + on("x", "a")), ErrorCode::semantic_error);
+  EXPECT_EQ(code(allocated("a") + released("a") + released("a")), ErrorCode::semantic_error);
+  EXPECT_EQ(code("  call void @__quantum__rt__qubit_release(ptr null)\n"), ErrorCode::semantic_error);
+  EXPECT_EQ(code(allocated("a") + allocated("b") + allocated("c")), ErrorCode::limit_exceeded);
+  EXPECT_EQ(code(allocated("a") + allocated("b") + call("x__body", {0})), ErrorCode::limit_exceeded);
+  EXPECT_EQ(code("  call void @__quantum__qis__x__body(ptr inttoptr (i64 281474976710656 to ptr))\n"),
+            ErrorCode::out_of_range);
+}
+
 TEST(Qir, WhatIsWrongIsRefusedWithItsPlace) {
   const std::string end = "\n  ret void";
   const std::tuple<std::string, ErrorCode, const char*> cases[] = {

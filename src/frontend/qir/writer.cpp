@@ -22,6 +22,8 @@ constexpr Quantum kQuantum[] = {
 };
 constexpr std::string_view kSet = "__quantum__qis__", kRuntime = "__quantum__rt__";
 constexpr Type kBit{Type::integer, 1};
+/// Pointers from here on are allocations, by number; what a program writes as a number lies below.
+constexpr std::uint64_t kAllocated = std::uint64_t{1} << 48;
 
 bool is_measurement(std::string_view name) {
   return name == "mz__body" || name == "m__body" || name == "measure__body" || name == "mresetz__body";
@@ -63,6 +65,7 @@ void fail_dynamic() {
 Writer::Writer(const Module& module, const ImportLimits& limits, Counts counts)
     : module_(module), limits_(limits), counts_(counts) {
   if (counts.qubits > 0) circuit_.add_wires("q", counts.qubits);
+  if (counts.allocated > 0) circuit_.add_wires("allocated", counts.allocated);
   if (counts.results > 0) circuit_.add_bits("c", counts.results);
   find_rewritten();
 }
@@ -86,6 +89,16 @@ void Writer::find_rewritten() {
   }
 }
 
+BlockId Writer::open_block() {
+  open_blocks_.push_back(++blocks_);
+  return circuit_.open_block();
+}
+
+void Writer::close_block() {
+  open_blocks_.pop_back();
+  circuit_.close_block();
+}
+
 std::uint32_t Writer::new_variable(Type type) {
   const auto number = std::to_string(circuit_.variables().size());
   return circuit_.add_variable({"v" + number, scalar_type(type), false});
@@ -105,12 +118,12 @@ Value Writer::select(Type type, const std::vector<Value>& values) {
   if (pool().is_constant(values[0].expr)) return pool()[values[0].expr].value.integer != 0 ? values[1] : values[2];
   if (type.kind != Type::integer && type.kind != Type::real) fail_dynamic();
   const std::uint32_t variable = new_variable(type);
-  const BlockId then_block = circuit_.open_block();
+  const BlockId then_block = open_block();
   assign(variable, values[1].expr);
-  circuit_.close_block();
-  const BlockId else_block = circuit_.open_block();
+  close_block();
+  const BlockId else_block = open_block();
   assign(variable, values[2].expr);
-  circuit_.close_block();
+  close_block();
   circuit_.if_else(values[0].expr, then_block, else_block);
   return read(variable, type);
 }
@@ -176,7 +189,10 @@ Value Writer::read_result(const std::vector<Value>& values) {
 
 Value Writer::call_runtime(std::string_view name, const std::vector<Value>& values) {
   if (name == "read_result") return read_result(values);
-  if (name == "bool_record_output" || name == "int_record_output" || name == "double_record_output") {
+  if (name == "qubit_allocate") return allocate(values);
+  if (name == "qubit_release") {
+    release(values);
+  } else if (name == "bool_record_output" || name == "int_record_output" || name == "double_record_output") {
     if (values.size() != 2 || (values[0].type.kind != Type::integer && values[0].type.kind != Type::real))
       throw Error(ErrorCode::semantic_error, "a number and a label are recorded");
     record(values[0], values[1]);
@@ -200,7 +216,40 @@ void Writer::record(const Value& value, const Value& label) {
   assign(circuit_.add_variable({name, scalar_type(value.type), true}), value.expr);
 }
 
+// A place for an error code may be given, which none is ever written to.
+Value Writer::allocate(const std::vector<Value>& values) {
+  if (values.size() > 1) check_arguments(values, 0, 1);
+  if (used_.allocated == counts_.allocated && free_.empty())
+    throw Error(ErrorCode::limit_exceeded,
+                "more qubits are allocated than max_qubits = " + std::to_string(limits_.max_qubits), {},
+                "release qubits, or raise max_qubits");
+  const bool is_fresh = free_.empty();
+  const Wire wire = is_fresh ? counts_.qubits + used_.allocated++ : free_.back();
+  if (!is_fresh) free_.pop_back();
+  // A wire that had another use, or has this one again in a loop.
+  if (!is_fresh || open_blocks_.size() > 1) circuit_.reset(wire);
+  allocations_.push_back({wire, open_blocks_.back(), false});
+  return {.type = {Type::pointer}, .pointer = kAllocated + allocations_.size() - 1};
+}
+
+// A wire is free again where nobody can mean it any more: outside of blocks, or in the block that allocated it.
+void Writer::release(const std::vector<Value>& values) {
+  check_arguments(values, 0, 1);
+  const Wire wire = qubit(values[0]);
+  if (values[0].pointer < kAllocated)
+    throw Error(ErrorCode::semantic_error, "a qubit is released that was not allocated");
+  Allocation& one = allocations_[values[0].pointer - kAllocated];
+  if (open_blocks_.size() > 1 && open_blocks_.back() != one.block) return;
+  one.is_released = true;
+  free_.push_back(wire);
+}
+
 Wire Writer::qubit(const Value& value) {
+  if (value.pointer >= kAllocated && value.pointer - kAllocated < allocations_.size()) {
+    const Allocation& one = allocations_[value.pointer - kAllocated];
+    if (one.is_released) throw Error(ErrorCode::semantic_error, "a qubit is used after its release");
+    return one.wire;
+  }
   return place_of(value, counts_.qubits, used_.qubits, "qubit");
 }
 

@@ -15,6 +15,7 @@ namespace skerry::frontend::qir {
 
 struct Counts {
   std::uint32_t qubits = 0, results = 0;
+  std::uint32_t allocated = 0;  ///< wires of qubits that the program allocates, behind those that it names
 };
 
 /// Errors of all: without a place; who calls knows it.
@@ -27,6 +28,9 @@ class Writer {
   /// Qubits and results that were named so far.
   Counts used() const { return used_; }
 
+  /// A block of the circuit, which outcomes decide to run: qubits that it does not itself allocate stay until its end.
+  BlockId open_block();
+  void close_block();
   std::uint32_t new_variable(Type type);
   void assign(std::uint32_t variable, ExprId value);
   Value read(std::uint32_t variable, Type type);
@@ -41,6 +45,8 @@ class Writer {
   void gate(std::string_view name, const std::vector<Value>& values);
   Value read_result(const std::vector<Value>& values);
   void record(const Value& value, const Value& label);
+  Value allocate(const std::vector<Value>& values);
+  void release(const std::vector<Value>& values);
   Wire qubit(const Value& value);
   std::uint32_t result(const Value& value);
   void find_rewritten();
@@ -53,6 +59,16 @@ class Writer {
   std::set<std::uint64_t> rewritten_;
   bool is_all_rewritten_ = false;
   std::set<std::string> outputs_;
+
+  struct Allocation {
+    Wire wire = 0;
+    std::uint32_t block = 0;  ///< where it was allocated
+    bool is_released = false;
+  };
+  std::vector<Allocation> allocations_;
+  std::vector<Wire> free_;                     // released, the latest last
+  std::vector<std::uint32_t> open_blocks_{0};  // numbers that no other block has
+  std::uint32_t blocks_ = 0;
 };
 
 /// For what names a qubit or result that only a run knows.

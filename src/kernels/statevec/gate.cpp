@@ -34,21 +34,6 @@ bool is_diagonal(std::span<const std::complex<double>> matrix, std::size_t rows)
 
 }  // namespace
 
-Footprint footprint(std::span<const std::complex<double>> matrix, std::size_t rows) {
-  const auto count = [&](auto stays) {
-    std::size_t changed = 0;
-    for (std::size_t r = 0; r < rows; ++r) changed += stays(r) ? 0U : 1U;
-    return changed;
-  };
-  if (is_diagonal(matrix, rows)) {
-    const std::size_t changed = count([&](std::size_t r) { return matrix[r * rows + r] == 1.0; });
-    return {changed == 0 ? Action::none : Action::diagonal, changed, 1};
-  }
-  const auto columns = single_columns(matrix, rows);
-  if (columns.empty()) return {Action::dense, rows, rows};
-  return {Action::permute, count([&](std::size_t r) { return columns[r] == r && matrix[r * rows + r] == 1.0; }), 1};
-}
-
 template <class T>
 Gate<T>::Gate(int wires, std::uint64_t controls, std::span<const int> targets,
               std::span<const std::complex<double>> matrix)

@@ -18,15 +18,6 @@ namespace skerry::kernels {
 /// What a matrix does to the members of a group, found from where its entries are exactly 0 and 1.
 enum class Action : std::uint8_t { none, diagonal, permute, dense };
 
-/// What applying a matrix costs, per group.
-struct Footprint {
-  Action action = Action::dense;
-  std::size_t written = 0;  ///< members that change
-  std::size_t terms = 1;    ///< members that each of them is computed from
-};
-/// Of a matrix of rows x rows entries.
-Footprint footprint(std::span<const std::complex<double>> matrix, std::size_t rows);
-
 /// x <- M x on `targets` where all control bits are 1. Immutable; apply() from any thread.
 template <class T>
 class Gate {

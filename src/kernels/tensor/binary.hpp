@@ -35,6 +35,5 @@ void where(TensorView condition, TensorView a, TensorView b, MutableTensorView o
 
 /// f32 add, sub, mul, div, maximum, minimum in vectors of the best instruction set.
 void binary_f32(Binary f, TensorView a, TensorView b, MutableTensorView out);
-bool binary_f32_takes(Binary f) noexcept;
 
 }  // namespace skerry::kernels

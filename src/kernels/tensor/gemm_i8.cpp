@@ -83,12 +83,8 @@ std::size_t blocks(std::size_t extent, std::size_t width) noexcept {
 }  // namespace
 
 const TilesI8& portable_tiles_i8() noexcept {
-  static constexpr TilesI8 kTiles = {tile_portable<true>, tile_portable<false>, finish_portable, "portable"};
+  static constexpr TilesI8 kTiles = {tile_portable<true>, tile_portable<false>, finish_portable};
   return kTiles;
-}
-
-const char* gemm_i8_isa() noexcept {
-  return tiles().isa;
 }
 
 std::size_t packed_left_i8_bytes(std::size_t rows, std::size_t depth) noexcept {

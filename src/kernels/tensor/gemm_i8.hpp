@@ -65,9 +65,6 @@ struct BlockI8 {
 };
 void gemm_block_i8(const BlockI8& block, const EndI8& end);
 
-/// Name of the instructions that are used here: `avx512_vnni`, `avx2` or `portable`.
-const char* gemm_i8_isa() noexcept;
-
 /// How many multiply-adds' worth of time a product takes, counting the rows and columns that only fill a tile.
 double gemm_i8_effective_steps(std::size_t rows, std::size_t columns, std::size_t depth) noexcept;
 

@@ -16,7 +16,6 @@ using FinishI8 = void (*)(const std::int32_t* sums, std::size_t row, std::size_t
 struct TilesI8 {
   TileI8 left_signed, left_unsigned;
   FinishI8 finish;
-  const char* isa;
 };
 
 /// Plain loops.

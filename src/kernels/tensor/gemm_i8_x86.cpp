@@ -146,8 +146,8 @@ void tile_avx2(const std::uint8_t* left, const std::uint8_t* right, std::size_t 
 }  // namespace
 
 const TilesI8* x86_tiles_i8() noexcept {
-  static const TilesI8 kVnni = {any_tile_vnni<true>, any_tile_vnni<false>, finish_vnni, "avx512_vnni"};
-  static const TilesI8 kAvx2 = {tile_avx2<true>, tile_avx2<false>, portable_tiles_i8().finish, "avx2"};
+  static const TilesI8 kVnni = {any_tile_vnni<true>, any_tile_vnni<false>, finish_vnni};
+  static const TilesI8 kAvx2 = {tile_avx2<true>, tile_avx2<false>, portable_tiles_i8().finish};
   __builtin_cpu_init();
   const bool wide = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
                     __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;

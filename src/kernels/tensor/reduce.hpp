@@ -18,7 +18,6 @@ void reduce(Reduction f, TensorView x, std::span<const std::uint8_t> reduced, Mu
 /// f32 in vectors, when the reduced axes are the last ones, or one axis before the last: sum, mean, max, min, l2,
 /// sum_square. x: [outer, reduced, inner].
 void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, float* y);
-bool reduce_f32_takes(Reduction f) noexcept;
 
 /// y (i64) = position of the largest (smallest) element along `axis`; of equal ones the first, or the last. Numbers.
 void arg_extreme(TensorView x, int axis, bool largest, bool last, MutableTensorView y);

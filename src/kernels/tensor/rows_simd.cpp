@@ -244,11 +244,6 @@ std::size_t rows_per_piece(std::size_t length) {
 
 }  // namespace
 
-bool reduce_f32_takes(Reduction f) noexcept {
-  using enum Reduction;
-  return f == sum || f == mean || f == max || f == min || f == l2 || f == sum_square;
-}
-
 void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, float* y) {
   const int fold = fold_of(f);
   const auto n = static_cast<std::size_t>(length);

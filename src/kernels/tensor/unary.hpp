@@ -27,7 +27,6 @@ bool unary_takes(Unary f, DType dtype) noexcept;
 /// The same on f32 in vectors; within 4 ulp of the exact value of exp, log, tanh, sigmoid and 1e-6 relative of erf and
 /// gelu. x and y may be the same memory.
 void unary_f32(Unary f, UnaryParameters p, std::span<const float> x, std::span<float> y);
-bool unary_f32_takes(Unary f) noexcept;
 
 /// logical_not: y = !x on bool.
 void logical_not(TensorView x, MutableTensorView y);

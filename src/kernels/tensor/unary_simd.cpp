@@ -84,7 +84,7 @@ void piece(Unary f, const float* x, float* y, std::size_t count, float a, float 
     SKERRY_CASE(sqrt_)
     SKERRY_CASE(tanh_)
 #undef SKERRY_CASE
-    default:  // unary_f32_takes() says which functions are here
+    default:  // records of other functions list no kernel unary_f32
       return;
   }
 }
@@ -95,15 +95,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace skerry::kernels {
 HWY_EXPORT(piece);
-
-bool unary_f32_takes(Unary f) noexcept {
-  using enum Unary;
-  for (const Unary known : {abs_, ceil_, erf_, exp_, floor_, gelu, gelu_tanh, hard_sigmoid, hard_swish, leaky_relu, neg,
-                            reciprocal, relu, round_, sigmoid, sqrt_, tanh_}) {
-    if (f == known) return true;
-  }
-  return false;
-}
 
 void unary_f32(Unary f, UnaryParameters p, std::span<const float> x, std::span<float> y) {
   const auto function = HWY_DYNAMIC_DISPATCH(piece);

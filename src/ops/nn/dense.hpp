@@ -1,5 +1,5 @@
 /// \file
-/// What dense operators share: prices of products, constant weights, and oneDNN as one of their kernels.
+/// What dense operators share: prices of products, constant weights, and when oneDNN takes a convolution.
 #pragma once
 
 #include <memory>

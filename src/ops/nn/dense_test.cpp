@@ -56,7 +56,7 @@ TEST(MatMul, StacksVectorsAndSmallProductsAreNumpys) {
             (std::vector<float>{11}));
   expect_agreement({node_of("MatMul"), {counted({2, 1, 5, 7}), counted({3, 7, 4}, 2)}});
   expect_agreement({node_of("MatMul"), {counted({9, 70}), counted({70, 33}, 2)}});
-  expect_agreement({node_of("MatMul"), {counted({200, 200}), counted({200, 200}, 2)}}, 1e-4);  // enough for oneDNN
+  expect_agreement({node_of("MatMul"), {counted({200, 200}), counted({200, 200}, 2)}}, 1e-4);
 }
 
 TEST(MatMul, ShapesBroadcastAndRefusalsNameBoth) {

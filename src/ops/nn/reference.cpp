@@ -137,11 +137,6 @@ Cost can_reference_bytes(const Node& node, const NodeTypes& types) {
   return scalar_steps(types, 10.0 * all_elements(types));
 }
 
-void infer_same_real(TypeContext& context) {
-  require(context, 0, kernels::Reals{});
-  same_as_input(context);
-}
-
 std::optional<Shape> known_shape(const TypeContext& context, std::size_t index) {
   return input(context, index).static_shape();
 }

@@ -84,8 +84,6 @@ inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& nod
                                               return {[node](const KernelArguments& a) { guarded(F, node, a); }};
                                             }}};
 
-/// Type rules that many share: output 0 as input 0, or with another dtype.
-void infer_same_real(TypeContext& context);
 /// The static shape of an input if it is known.
 std::optional<Shape> known_shape(const TypeContext& context, std::size_t index);
 

@@ -148,9 +148,6 @@ inline U2 h_matrix() noexcept {
   constexpr double kHalf = 0.70710678118654752440;
   return {{kHalf, kHalf, kHalf, -kHalf}};
 }
-inline U2 sx_matrix() noexcept {
-  return {{Complex(0.5, 0.5), Complex(0.5, -0.5), Complex(0.5, -0.5), Complex(0.5, 0.5)}};
-}
 inline U2 x_matrix() noexcept {
   return {{0, 1, 1, 0}};
 }

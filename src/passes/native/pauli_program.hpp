@@ -20,7 +20,6 @@ struct Pauli {
   /// Meant for Hermitian strings: true for minus a product of X, Y, Z.
   bool is_negative() const noexcept;
   bool commutes(const Pauli& other) const noexcept;
-  bool same_letters(const Pauli& other) const noexcept { return x == other.x && z == other.z; }
 };
 Pauli operator*(const Pauli& a, const Pauli& b) noexcept;
 

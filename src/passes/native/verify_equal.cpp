@@ -255,6 +255,18 @@ class Comparison {
 }  // namespace
 }  // namespace passes::native
 
+std::string_view answer_name(Equivalence::Answer answer) noexcept {
+  switch (answer) {
+    case Equivalence::Answer::equal:
+      return "equal";
+    case Equivalence::Answer::different:
+      return "different";
+    case Equivalence::Answer::unknown:
+      break;
+  }
+  return "unknown";
+}
+
 Equivalence verify_equal(const Circuit& a, const Circuit& b, const Mapping* mapping) {
   return passes::native::Comparison(a, b, mapping).run();
 }

@@ -23,7 +23,7 @@ struct Heads {
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph), uses_(graph.use_counts()) {}
+  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
 
   Graph run() {
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
@@ -103,7 +103,7 @@ class Fuser {
     const Node* turn = turned(graph_.node(id).inputs[0], {0, 2, 1, 3});
     const Node* mixed = turn == nullptr ? nullptr : match_.made_by(turn->inputs[0], "MatMul");
     const Node* softmax = mixed == nullptr ? nullptr : match_.made_by(mixed->inputs[0], "Softmax");
-    if (softmax == nullptr || mixed->inputs.size() != 2 || uses_[softmax->outputs[0]] != 1) return;
+    if (softmax == nullptr || mixed->inputs.size() != 2 || !match_.single_use(softmax->outputs[0])) return;
     const std::int64_t axis = softmax->integer("axis", -1);
     if (axis != -1 && axis != 3) return;
     const auto v = heads_of(mixed->inputs[1], {0, 2, 1, 3});
@@ -125,7 +125,6 @@ class Fuser {
   const Graph& graph_;
   Graph output_;
   const Matcher match_;
-  const std::vector<std::uint32_t> uses_;
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ constexpr std::string_view kFused = "com.microsoft.MatMulIntegerToFloat";
 
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph), uses_(graph.use_counts()) {}
+  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
 
   Graph run() {
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
@@ -23,8 +23,6 @@ class Fuser {
   }
 
  private:
-  bool single_use(ValueId id) const { return uses_[id] == 1; }
-
   // A scale of the weights: one number, or one for each column.
   bool is_weight_scale(ValueId id, std::int64_t columns) const {
     const auto& constant = graph_.value(id).constant;
@@ -37,7 +35,8 @@ class Fuser {
       const Node* cast = match_.made_by(graph_.node(id).inputs[side], "Cast");
       const Node* product = cast == nullptr ? nullptr : match_.made_by(cast->inputs[0], "MatMulInteger");
       const Node* scales = match_.made_by(graph_.node(id).inputs[1 - side], "Mul");
-      if (product == nullptr || scales == nullptr || !single_use(cast->outputs[0]) || !single_use(cast->inputs[0]))
+      if (product == nullptr || scales == nullptr || !match_.single_use(cast->outputs[0]) ||
+          !match_.single_use(cast->inputs[0]))
         continue;
       if (graph_.value(cast->outputs[0]).type.dtype != DType::f32) continue;
       const auto& right = graph_.value(product->inputs[1]).type.shape;
@@ -66,7 +65,6 @@ class Fuser {
   const Graph& graph_;
   Graph output_;
   const Matcher match_;
-  const std::vector<std::uint32_t> uses_;
 };
 
 }  // namespace

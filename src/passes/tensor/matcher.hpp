@@ -14,7 +14,10 @@ namespace skerry::passes {
 /// A view of a graph; the graph may be edited meanwhile as long as values keep their producers.
 class Matcher {
  public:
-  explicit Matcher(const Graph& graph) : graph_(graph) {}
+  explicit Matcher(const Graph& graph) : graph_(graph), uses_(graph.use_counts()) {}
+
+  /// Whether one node alone, as the graph stood at the start, looks at `id`.
+  bool single_use(ValueId id) const { return uses_[id] == 1; }
 
   /// The node that makes `id` if it is such an operation, else null.
   const Node* made_by(ValueId id, std::string_view op) const {
@@ -98,6 +101,7 @@ class Matcher {
   }
 
   const Graph& graph_;
+  const std::vector<std::uint32_t> uses_;
 };
 
 }  // namespace skerry::passes

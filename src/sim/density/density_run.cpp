@@ -345,12 +345,8 @@ void DensityRun<T>::draw_shots(CircuitResult& result) {
       0, program_.options.shots, control_, [](std::uint64_t shot) { return shot; },
       [&](std::uint64_t shot, std::span<std::uint64_t> out) { program_.outcome(read(shot), out); });
   const Classical last = read(program_.options.shots - 1);
-  for (std::size_t i = 0; i < last.variables.size(); ++i) {
-    const Variable& variable = program_.noisy.circuit.variables()[i];
-    if (variable.is_output) result.outputs[variable.name] = last.variables[i].as_real();
-  }
-  result.counts = outcomes.counts();
-  if (program_.options.want_memory) result.memory = outcomes.take_memory();
+  give_outputs(program_.noisy.circuit, last.variables, result);
+  outcomes.give(result);
 }
 
 template <class T>
@@ -358,11 +354,7 @@ CircuitResult DensityRun<T>::finish() {
   CircuitResult result;
   result.expectations = expectations_;
   if (program_.options.shots != 0) draw_shots(result);
-  if (program_.options.want_probabilities) {
-    auto owner = std::make_shared<base::Buffer>(std::move(distribution_));  // shared: the tensor keeps it
-    const auto entries = static_cast<std::int64_t>(owner->bytes() / sizeof(double));
-    result.probabilities = Tensor(TensorView(DType::f64, {entries}, owner->data()), owner);
-  }
+  if (program_.options.want_probabilities) result.probabilities = owning_tensor(std::move(distribution_), DType::f64);
   if (program_.options.want_density) {
     const auto size = std::int64_t{1} << density_wires_.size();
     result.density = Tensor::from<std::complex<double>>(density_, {size, size});

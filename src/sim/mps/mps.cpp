@@ -142,36 +142,31 @@ class OneChain {
     for (const Observable& observable : request_.observables)
       result.expectations.push_back(state_->expectation(observable));
     if (request_.want_distribution) {
-      auto table = std::make_shared<base::Buffer>(  // shared: the tensor keeps it
-          base::Buffer::allocate(request_.distribution_bytes(), budget_, "probabilities"));
-      state_->add_distribution(1.0, table->as<double>());
-      const auto entries = static_cast<std::int64_t>(table->as<double>().size());
-      result.probabilities = Tensor(TensorView(DType::f64, {entries}, table->data()), table);
+      auto table = base::Buffer::allocate(request_.distribution_bytes(), budget_, "probabilities");
+      state_->add_distribution(1.0, table.as<double>());
+      result.probabilities = owning_tensor(std::move(table), DType::f64);
     }
     if (request_.want_state) result.state = state();
     if (request_.shots == 0) return result;
     Outcomes outcomes(request_.outcome_shape(), budget_);
     sample(outcomes);
     state_.reset();
-    result.counts = outcomes.counts();
-    if (request_.want_memory) result.memory = outcomes.take_memory();
+    outcomes.give(result);
     return result;
   }
 
  private:
   State state() {
     const base::Reservation charge(budget_, 2 * sizeof(Complex) << request_.code.wires, "amplitudes in the making");
-    auto buffer = std::make_shared<base::Buffer>(  // shared: the tensor keeps it
-        base::Buffer::allocate(request_.state_bytes(), budget_, "state vector"));
+    auto buffer = base::Buffer::allocate(request_.state_bytes(), budget_, "state vector");
     const std::vector<Complex> amplitudes = state_->chain().amplitudes();
-    const Shape shape = {static_cast<std::int64_t>(amplitudes.size())};
     if (request_.precision == Precision::single_precision) {
-      std::ranges::transform(amplitudes, buffer->as<std::complex<float>>().begin(),
+      std::ranges::transform(amplitudes, buffer.as<std::complex<float>>().begin(),
                              [](Complex a) { return std::complex<float>(a); });
-      return State(Tensor(TensorView(DType::c64, shape, buffer->data()), buffer));
+      return State(owning_tensor(std::move(buffer), DType::c64));
     }
-    std::ranges::copy(amplitudes, buffer->as<Complex>().begin());
-    return State(Tensor(TensorView(DType::c128, shape, buffer->data()), buffer));
+    std::ranges::copy(amplitudes, buffer.as<Complex>().begin());
+    return State(owning_tensor(std::move(buffer), DType::c128));
   }
 
   void sample(Outcomes& outcomes) {

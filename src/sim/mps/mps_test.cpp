@@ -7,6 +7,7 @@
 
 #include "base/threads.hpp"
 #include "sim/method.hpp"
+#include "sim/state/random_circuits.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -18,26 +19,6 @@ CircuitResult run(const Circuit& circuit, const RunOptions& options, const char*
   return find_method(method).prepare(circuit, options)->run(parameters, {budget, control});
 }
 
-Circuit random_circuit(std::uint32_t wires, int gates, std::mt19937& random, std::uint32_t most_wires = 4) {
-  Circuit circuit(wires, wires);
-  std::uniform_real_distribution<double> angle(-4, 4);
-  while (gates > 0) {
-    const auto op = static_cast<Op>(random() % kGateCount);
-    const auto targets = static_cast<std::uint32_t>(gate_targets(op));
-    const auto controls = static_cast<std::uint16_t>(random() % 3 == 0 ? random() % 3 : 0);
-    if (targets + controls > std::min(wires, most_wires)) continue;
-    std::vector<Wire> order(wires);
-    std::iota(order.begin(), order.end(), 0U);
-    std::shuffle(order.begin(), order.end(), random);
-    order.resize(targets + controls);
-    std::vector<Param> params(static_cast<std::size_t>(gate_parameters(op)));
-    for (auto& p : params) p.value = angle(random);
-    circuit.append(op, order, params, controls);
-    --gates;
-  }
-  return circuit;
-}
-
 /// Layers of rx and rzz on neighbours, weak enough that few Schmidt coefficients count.
 Circuit weak_chain(std::uint32_t wires, int layers, std::mt19937& random) {
   Circuit circuit(wires, wires);
@@ -47,20 +28,6 @@ Circuit weak_chain(std::uint32_t wires, int layers, std::mt19937& random) {
     for (Wire w = static_cast<Wire>(layer % 2); w + 1 < wires; w += 2) circuit.rzz(angle(random), w, w + 1);
   }
   return circuit;
-}
-
-Observable random_strings(std::uint32_t wires, std::mt19937& random) {
-  Observable out(wires);
-  for (int term = 0; term < 8; ++term) {
-    std::string letters;
-    std::vector<std::uint32_t> on;
-    for (std::uint32_t wire = 0; wire < wires; ++wire) {
-      letters += "IXYZ"[random() % 4];
-      on.push_back(wire);
-    }
-    out.add(letters, on, 0.1 + static_cast<double>(term));
-  }
-  return out;
 }
 
 /// Distance of two state vectors.
@@ -75,10 +42,10 @@ TEST(Mps, StateExpectationsAndProbabilitiesEqualTheStateVector) {
   std::mt19937 random(1);
   for (std::uint32_t wires = 1; wires <= 9; ++wires) {
     for (int round = 0; round < 5; ++round) {
-      const Circuit circuit = random_circuit(wires, 40, random);
+      const Circuit circuit = random_circuit(wires, 40, random, 2, 4);
       RunOptions options;
       options.want_state = true;
-      options.observables = {random_strings(wires, random)};
+      options.observables = {random_strings(wires, 8, random)};
       options.want_probabilities = true;
       if (round % 2 == 1) options.probability_wires = {wires - 1};
       const CircuitResult got = run(circuit, options), wanted = run(circuit, options, "statevector");
@@ -98,7 +65,7 @@ TEST(Mps, WithoutTruncationItIsExactToRounding) {
   options.want_state = true;
   options.truncation_threshold = 0.0;
   for (int round = 0; round < 6; ++round) {
-    const Circuit circuit = random_circuit(8, 80, random, 5);
+    const Circuit circuit = random_circuit(8, 80, random, 2, 5);
     ASSERT_LT(distance(*run(circuit, options).state, *run(circuit, options, "statevector").state), 1e-11);
   }
 }
@@ -154,7 +121,7 @@ TEST(Mps, ProgramsThatMeasureMidwayHaveTheDistributionOfTheStateVector) {
     for (Wire wire = 1; wire < 4; ++wire) circuit.measure(wire, wire);
     RunOptions options;
     options.want_probabilities = true;
-    options.observables = {random_strings(4, random)};
+    options.observables = {random_strings(4, 8, random)};
     const CircuitResult got = run(circuit, options), wanted = run(circuit, options, "statevector");
     ASSERT_NEAR(got.expectations[0], wanted.expectations[0], 1e-7);
     for (std::size_t i = 0; i < 16; ++i)
@@ -221,7 +188,7 @@ TEST(Mps, NeverChargesMoreThanItPredicts) {
 
 TEST(Mps, SaysWhyItCannot) {
   std::mt19937 random(7);
-  const Circuit deep = random_circuit(40, 4000, random, 2);
+  const Circuit deep = random_circuit(40, 4000, random, 2, 2);
   const auto& method = find_method("mps");
   EXPECT_NE(method.estimate(deep, {}).error().find("max_bond_dimension"), std::string::npos);
   RunOptions bounded;

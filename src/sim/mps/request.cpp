@@ -189,31 +189,6 @@ std::optional<std::string> plan_bonds(const Circuit& circuit, MpsRequest& reques
          "; bound it with max_bond_dimension, and errors are reported";
 }
 
-void choose_outcome_bits(const Circuit& circuit, MpsRequest& request) {
-  const bool measures = request.code.has_measure;
-  request.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
-  request.classical_bits = std::max(circuit.num_bits(), request.outcome_bits);
-  if (measures || request.shots == 0) return;
-  for (Wire wire = 0; wire < circuit.num_wires(); ++wire)
-    request.code.steps.push_back({StepKind::measure, request.code.positions[wire], wire});
-}
-
-std::optional<std::string> choose_distribution(const Circuit& circuit, const RunOptions& options, MpsRequest& request) {
-  if (!options.want_probabilities) return std::nullopt;
-  request.want_distribution = true;
-  request.distribution_of_bits =
-      options.probability_wires.empty() && request.code.is_dynamic && request.code.has_measure;
-  if (request.distribution_of_bits && options.shots != 0)
-    return "the distribution of the bits of a circuit that measures midway is told without shots only";
-  request.distribution_wires = options.probability_wires;
-  if (!request.distribution_of_bits && options.probability_wires.empty())
-    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) request.distribution_wires.push_back(wire);
-  const std::size_t bits = request.distribution_of_bits ? circuit.num_bits() : request.distribution_wires.size();
-  if (bits <= kMaxDistributionBits) return std::nullopt;
-  return "a distribution over " + std::to_string(bits) + (request.distribution_of_bits ? " bits" : " wires") +
-         " has more than 2^" + std::to_string(kMaxDistributionBits) + " entries";
-}
-
 void choose_way(MpsRequest& request) {
   std::uint32_t coins = 0;
   for (const Step& step : request.code.steps) {
@@ -290,8 +265,10 @@ Expected<MpsRequest> make_mps_request(const Circuit& circuit, const RunOptions& 
                         std::to_string(kMaxGateWires)};
   Scheduler(circuit, request).run();
   if (auto reason = plan_bonds(circuit, request)) return Unexpected{*reason};
-  choose_outcome_bits(circuit, request);
-  if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
+  const OutcomeBits bits = choose_outcome_bits(circuit, request.shots != 0, request.code);
+  request.outcome_bits = bits.outcome;
+  request.classical_bits = bits.classical;
+  if (auto reason = choose_distribution(circuit, options, kMaxDistributionBits, request)) return Unexpected{*reason};
   choose_way(request);
   if (options.want_state && request.branches)
     return Unexpected{"the state of a circuit that branches is not handed out"};

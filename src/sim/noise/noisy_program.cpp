@@ -28,13 +28,10 @@ void place_wires(NoisyProgram& program) {
 
 void list_measures(NoisyProgram& program) {
   const Circuit& circuit = program.noisy.circuit;
-  auto& steps = program.code.steps;
-  const bool measures = program.code.has_measure;
-  program.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
-  program.classical_bits = std::max(circuit.num_bits(), program.outcome_bits);
-  if (!measures && program.options.shots != 0) {
-    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) steps.push_back({StepKind::measure, wire, wire});
-  }
+  const OutcomeBits bits = choose_outcome_bits(circuit, program.options.shots != 0, program.code);
+  program.outcome_bits = bits.outcome;
+  program.classical_bits = bits.classical;
+  const auto& steps = program.code.steps;
   for (std::uint32_t i = 0; i < steps.size(); ++i) {
     if (steps[i].kind != StepKind::measure) continue;
     const Wire wire = steps[i].a;
@@ -51,16 +48,10 @@ std::optional<std::string> choose_distribution(const Circuit& circuit, NoisyProg
     return std::to_string(program.tail_measures.size()) + " wires are measured at the end, more than " +
            std::to_string(kMaxTableBits);
   if (!options.want_probabilities) return std::nullopt;
-  program.bits_distribution = options.probability_wires.empty() && program.code.is_dynamic && program.code.has_measure;
-  program.distribution_wires = options.probability_wires;
-  if (!program.bits_distribution && options.probability_wires.empty()) {
-    program.distribution_wires.resize(circuit.num_wires());
-    std::iota(program.distribution_wires.begin(), program.distribution_wires.end(), 0U);
-  }
-  const std::size_t bits = program.bits_distribution ? circuit.num_bits() : program.distribution_wires.size();
-  if (bits <= kMaxTableBits) return std::nullopt;
-  return "a distribution over " + std::to_string(bits) + (program.bits_distribution ? " bits" : " wires") +
-         " has more than 2^" + std::to_string(kMaxTableBits) + " entries";
+  DistributionSubject subject = distribution_subject(circuit, options, program.code);
+  program.bits_distribution = subject.is_bits;
+  program.distribution_wires = std::move(subject.wires);
+  return refuse_distribution(subject.size, subject.is_bits, kMaxTableBits);
 }
 
 }  // namespace

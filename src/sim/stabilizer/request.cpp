@@ -33,35 +33,6 @@ std::optional<std::string> lower_gates(const Circuit& circuit, StabilizerRequest
   return std::nullopt;
 }
 
-/// A circuit that measures nothing is asked for shots: all its wires are measured at the end.
-void choose_outcome_bits(const Circuit& circuit, StabilizerRequest& request) {
-  const bool measures = request.code.has_measure;
-  request.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
-  request.classical_bits = std::max(circuit.num_bits(), request.outcome_bits);
-  if (measures || request.shots == 0) return;
-  for (Wire wire = 0; wire < circuit.num_wires(); ++wire) {
-    request.code.steps.push_back({StepKind::measure, request.code.positions[wire], wire});
-    request.first.push_back(request.first.back());
-  }
-}
-
-std::optional<std::string> choose_distribution(const Circuit& circuit, const RunOptions& options,
-                                               StabilizerRequest& request) {
-  if (!options.want_probabilities) return std::nullopt;
-  request.want_distribution = true;
-  request.distribution_of_bits =
-      options.probability_wires.empty() && request.code.is_dynamic && request.code.has_measure;
-  request.distribution_wires = options.probability_wires;
-  if (request.distribution_of_bits && options.shots != 0)
-    return "the distribution of the bits of a circuit that measures midway is told without shots only";
-  if (!request.distribution_of_bits && options.probability_wires.empty())
-    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) request.distribution_wires.push_back(wire);
-  const std::size_t bits = request.distribution_of_bits ? circuit.num_bits() : request.distribution_wires.size();
-  if (bits <= kMaxDistributionBits) return std::nullopt;
-  return "a distribution over " + std::to_string(bits) + (request.distribution_of_bits ? " bits" : " wires") +
-         " has more than 2^" + std::to_string(kMaxDistributionBits) + " entries";
-}
-
 void choose_way(StabilizerRequest& request) {
   std::uint32_t coins = 0;
   bool computes = false;
@@ -130,8 +101,11 @@ Expected<StabilizerRequest> make_stabilizer_request(const Circuit& circuit, cons
   request.want_memory = options.want_memory && options.shots != 0;
   request.observables = options.observables;
   if (auto reason = lower_gates(circuit, request)) return Unexpected{*reason};
-  choose_outcome_bits(circuit, request);
-  if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
+  const OutcomeBits bits = choose_outcome_bits(circuit, request.shots != 0, request.code);
+  request.outcome_bits = bits.outcome;
+  request.classical_bits = bits.classical;
+  request.first.resize(request.code.steps.size() + 1, request.first.back());
+  if (auto reason = choose_distribution(circuit, options, kMaxDistributionBits, request)) return Unexpected{*reason};
   choose_way(request);
   return request;
 }

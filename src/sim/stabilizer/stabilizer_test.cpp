@@ -9,6 +9,7 @@
 #include "base/threads.hpp"
 #include "sim/method.hpp"
 #include "sim/stabilizer/clifford.hpp"
+#include "sim/state/random_circuits.hpp"
 #include "sim/statevector/dense_oracle.hpp"
 
 namespace skerry::sim {
@@ -20,14 +21,6 @@ CircuitResult run(const Circuit& circuit, const RunOptions& options, const char*
   base::MemoryBudget budget;
   const RunControl control;
   return find_method(method).prepare(circuit, options)->run({}, {budget, control});
-}
-
-std::vector<Wire> some_wires(std::uint32_t wires, std::size_t count, std::mt19937& random) {
-  std::vector<Wire> order(wires);
-  std::iota(order.begin(), order.end(), 0U);
-  std::shuffle(order.begin(), order.end(), random);
-  order.resize(count);
-  return order;
 }
 
 void append_clifford(Circuit& circuit, std::mt19937& random) {
@@ -74,20 +67,6 @@ Circuit random_program(std::uint32_t wires, int steps, std::mt19937& random) {
   }
   for (Wire wire = 0; wire < wires; wire += 2) circuit.measure(wire, wire);
   return circuit;
-}
-
-Observable random_strings(std::uint32_t wires, std::mt19937& random) {
-  Observable out(wires);
-  for (int term = 0; term < 12; ++term) {
-    std::string letters;
-    std::vector<std::uint32_t> on;
-    for (std::uint32_t wire = 0; wire < wires; ++wire) {
-      letters += "IXYZ"[random() % 4];
-      on.push_back(wire);
-    }
-    out.add(letters, on, 0.1 + static_cast<double>(term));
-  }
-  return out;
 }
 
 void expect_near(const Tensor& got, const Tensor& wanted, double allowed) {
@@ -178,7 +157,7 @@ TEST(Stabilizer, ExpectationsAndProbabilitiesEqualTheStateVector) {
     for (int round = 0; round < 6; ++round) {
       const Circuit circuit = random_clifford(wires, 12 * static_cast<int>(wires), random);
       RunOptions options;
-      options.observables = {random_strings(wires, random)};
+      options.observables = {random_strings(wires, 12, random)};
       options.want_probabilities = true;
       if (round % 2 == 1) options.probability_wires = some_wires(wires, (wires + 1) / 2, random);
       const CircuitResult got = run(circuit, options), wanted = run(circuit, options, "statevector");
@@ -195,7 +174,7 @@ TEST(Stabilizer, ProgramsWithFeedbackHaveTheDistributionOfTheStateVector) {
       const Circuit circuit = random_program(wires, 30, random);
       RunOptions options;
       options.want_probabilities = true;
-      options.observables = {random_strings(wires, random)};
+      options.observables = {random_strings(wires, 12, random)};
       const CircuitResult got = run(circuit, options), wanted = run(circuit, options, "statevector");
       SCOPED_TRACE(std::to_string(wires) + " wires, round " + std::to_string(round));
       expect_near(*got.probabilities, *wanted.probabilities, 1e-9);

@@ -32,15 +32,8 @@ class Straight {
     }
     CircuitResult result;
     result.expectations = expectations_;
-    if (request_.want_distribution) {
-      auto owner = std::make_shared<base::Buffer>(std::move(distribution_));  // shared: the tensor keeps it
-      const auto entries = static_cast<std::int64_t>(owner->as<double>().size());
-      result.probabilities = Tensor(TensorView(DType::f64, {entries}, owner->data()), owner);
-    }
-    if (outcomes) {
-      result.counts = outcomes->counts();
-      if (request_.want_memory) result.memory = outcomes->take_memory();
-    }
+    if (request_.want_distribution) result.probabilities = owning_tensor(std::move(distribution_), DType::f64);
+    if (outcomes) outcomes->give(result);
     return result;
   }
 

@@ -1,6 +1,7 @@
 #include "sim/state/outcomes.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 
 namespace skerry::sim {
@@ -120,6 +121,24 @@ Counts Outcomes::sorted_counts(std::vector<std::uint64_t> all) {
     ++times.back();
   }
   return {shape_.bits, std::move(outcomes), std::move(times)};
+}
+
+void Outcomes::give(CircuitResult& result) {
+  result.counts = counts();
+  if (shape_.keep_memory) result.memory = std::move(store_);
+}
+
+Tensor owning_tensor(base::Buffer buffer, DType dtype) {
+  auto owner = std::make_shared<base::Buffer>(std::move(buffer));  // shared: the tensor keeps it
+  const auto elements = static_cast<std::int64_t>(owner->bytes() * 8 / static_cast<unsigned>(dtype_bits(dtype)));
+  return {TensorView(dtype, {elements}, owner->data()), owner};
+}
+
+void give_outputs(const Circuit& circuit, std::span<const Scalar> variables, CircuitResult& result) {
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const Variable& variable = circuit.variables()[i];
+    if (variable.is_output) result.outputs[variable.name] = variables[i].as_real();
+  }
 }
 
 }  // namespace skerry::sim

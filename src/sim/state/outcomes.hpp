@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <skerry/progress.hpp>
+#include <skerry/result.hpp>
 #include <skerry/state.hpp>
 #include <span>
 #include <vector>
@@ -46,6 +47,11 @@ void draw_batch(const kernels::Sampler<T>& sampler, std::uint64_t seed, std::spa
   }
 }
 
+/// A tensor of one axis that keeps its buffer, and with it the charge, for as long as the result lives.
+Tensor owning_tensor(base::Buffer buffer, DType dtype);
+/// Values of the circuit's output variables after the last shot.
+void give_outputs(const Circuit& circuit, std::span<const Scalar> variables, CircuitResult& result);
+
 /// The outcomes of one run.
 class Outcomes {
  public:
@@ -69,9 +75,10 @@ class Outcomes {
   }
 
   const OutcomeShape& shape() const noexcept { return shape_; }
-  /// The counts; memory() may still be taken. Errors: budget_exceeded.
+  /// The counts. Errors: budget_exceeded.
   Counts counts();
-  std::vector<std::uint64_t> take_memory() { return std::move(store_); }
+  /// The counts, and each shot's where the shape says so; nothing is left here. Errors: budget_exceeded.
+  void give(CircuitResult& result);
 
  private:
   static constexpr std::uint64_t kChunk = std::uint64_t{1} << 16;

@@ -23,6 +23,7 @@
 #include "sim/method.hpp"
 #include "sim/state/outcomes.hpp"
 #include "sim/statevector/classical.hpp"
+#include "sim/statevector/code.hpp"
 
 namespace skerry::sim {
 
@@ -33,6 +34,20 @@ inline constexpr std::uint32_t kMaxWaiting = 50;
 inline std::uint32_t most_waiting(bool has_loop, std::uint32_t coins, std::uint64_t shots) {
   const std::uint32_t most = has_loop ? kMaxWaiting : std::min(kMaxWaiting, coins);
   return shots == 0 ? most : std::min(most, static_cast<std::uint32_t>(std::bit_width(shots)) - 1);
+}
+
+/// Sets what the distribution that is asked for is over. Gives the reason why it cannot be told.
+template <class Request>
+std::optional<std::string> choose_distribution(const Circuit& circuit, const RunOptions& options, std::size_t most_bits,
+                                               Request& request) {
+  if (!options.want_probabilities) return std::nullopt;
+  DistributionSubject subject = distribution_subject(circuit, options, request.code);
+  request.want_distribution = true;
+  request.distribution_of_bits = subject.is_bits;
+  request.distribution_wires = std::move(subject.wires);
+  if (subject.is_bits && options.shots != 0)
+    return "the distribution of the bits of a circuit that measures midway is told without shots only";
+  return refuse_distribution(subject.size, subject.is_bits, most_bits);
 }
 
 /// A state: `copy_from(other)`; `run_gates(pc, classical)` runs the gates that begin at a step and gives the step after
@@ -253,19 +268,9 @@ class Trajectories {
     ids_charge_.reset();
     CircuitResult result;
     result.expectations = expectations_;
-    if (request_.want_distribution) {
-      auto owner = std::make_shared<base::Buffer>(std::move(distribution_));  // shared: the tensor keeps it
-      const auto entries = static_cast<std::int64_t>(owner->as<double>().size());
-      result.probabilities = Tensor(TensorView(DType::f64, {entries}, owner->data()), owner);
-    }
-    if (outcomes_) {
-      result.counts = outcomes_->counts();
-      if (request_.want_memory) result.memory = outcomes_->take_memory();
-    }
-    for (std::size_t i = 0; i < last_variables_.size(); ++i) {
-      const Variable& variable = circuit_.variables()[i];
-      if (variable.is_output) result.outputs[variable.name] = last_variables_[i].as_real();
-    }
+    if (request_.want_distribution) result.probabilities = owning_tensor(std::move(distribution_), DType::f64);
+    if (outcomes_) outcomes_->give(result);
+    give_outputs(circuit_, last_variables_, result);
     return result;
   }
 

@@ -21,13 +21,6 @@ Tensor share(std::pair<base::ScratchFile, base::Reservation> file, DType dtype) 
   return {TensorView(dtype, {elements}, bytes.data()), owner};
 }
 
-/// A tensor that keeps its buffer, and with it the charge, for as long as the result lives.
-Tensor share(base::Buffer buffer, DType dtype) {
-  auto owner = std::make_shared<base::Buffer>(std::move(buffer));
-  const auto elements = static_cast<std::int64_t>(owner->bytes() * 8 / static_cast<unsigned>(dtype_bits(dtype)));
-  return {TensorView(dtype, {elements}, owner->data()), owner};
-}
-
 }  // namespace
 
 template <class T>
@@ -153,22 +146,17 @@ CircuitResult Walk<T>::finish() {
   ids_charge_.reset();
   CircuitResult result;
   result.expectations = expectations_;
-  if (request_.distribution != Distribution::none) result.probabilities = share(std::move(distribution_), DType::f64);
+  if (request_.distribution != Distribution::none)
+    result.probabilities = owning_tensor(std::move(distribution_), DType::f64);
   if (disk_) disk_->forget();
   if (request_.want_state && disk_)
     result.state = State(share(std::pair(disk_->release(), std::move(disk_charge_)), dtype_of<Amplitude>()));
   else if (request_.want_state)
-    result.state = State(share(std::move(state_), dtype_of<Amplitude>()));
+    result.state = State(owning_tensor(std::move(state_), dtype_of<Amplitude>()));
   else
     state_ = {};
-  if (outcomes_) {
-    result.counts = outcomes_->counts();
-    if (request_.want_memory) result.memory = outcomes_->take_memory();
-  }
-  for (std::size_t i = 0; i < last_variables_.size(); ++i) {
-    const Variable& variable = circuit_.variables()[i];
-    if (variable.is_output) result.outputs[variable.name] = last_variables_[i].as_real();
-  }
+  if (outcomes_) outcomes_->give(result);
+  give_outputs(circuit_, last_variables_, result);
   return result;
 }
 

@@ -194,4 +194,28 @@ Code flatten(const Circuit& circuit, bool all_wires) {
   return code;
 }
 
+OutcomeBits choose_outcome_bits(const Circuit& circuit, bool asks_shots, Code& code) {
+  if (code.has_measure) return {circuit.num_bits(), circuit.num_bits()};
+  if (asks_shots) {
+    for (Wire wire = 0; wire < circuit.num_wires(); ++wire)
+      code.steps.push_back({StepKind::measure, code.positions[wire], wire});
+  }
+  return {circuit.num_wires(), std::max(circuit.num_bits(), circuit.num_wires())};
+}
+
+DistributionSubject distribution_subject(const Circuit& circuit, const RunOptions& options, const Code& code) {
+  if (!options.probability_wires.empty())
+    return {.is_bits = false, .wires = options.probability_wires, .size = options.probability_wires.size()};
+  if (code.is_dynamic && code.has_measure) return {.is_bits = true, .wires = {}, .size = circuit.num_bits()};
+  DistributionSubject all{.is_bits = false, .wires = {}, .size = circuit.num_wires()};
+  for (Wire wire = 0; wire < circuit.num_wires(); ++wire) all.wires.push_back(wire);
+  return all;
+}
+
+std::optional<std::string> refuse_distribution(std::size_t size, bool is_bits, std::size_t most) {
+  if (size <= most) return std::nullopt;
+  return "a distribution over " + std::to_string(size) + (is_bits ? " bits" : " wires") + " has more than 2^" +
+         std::to_string(most) + " entries";
+}
+
 }  // namespace skerry::sim

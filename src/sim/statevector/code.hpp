@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <skerry/circuit.hpp>
+#include <skerry/options.hpp>
+#include <string>
 #include <vector>
 
 #include "sim/state/masks.hpp"
@@ -40,5 +43,23 @@ struct Code {
 
 /// Flattens the circuit. all_wires: simulate idle wires too. A circuit without measurements gets none.
 Code flatten(const Circuit& circuit, bool all_wires);
+
+/// Bits of each shot's outcome, and of the classical memory while a shot runs.
+struct OutcomeBits {
+  std::uint32_t outcome = 0, classical = 0;
+};
+/// Those of a circuit's bits, or of its wires where it measures nothing: then its code is given a measurement of each
+/// of them at the end, if shots are asked for.
+OutcomeBits choose_outcome_bits(const Circuit& circuit, bool asks_shots, Code& code);
+
+/// What a distribution is over.
+struct DistributionSubject {
+  bool is_bits = false;              ///< of a circuit that measures midway; else `wires`
+  std::vector<std::uint32_t> wires;  ///< those asked for, or all
+  std::size_t size = 0;              ///< how many bits or wires
+};
+DistributionSubject distribution_subject(const Circuit& circuit, const RunOptions& options, const Code& code);
+/// Why a distribution over `size` bits or wires is not told where `most` are the limit.
+std::optional<std::string> refuse_distribution(std::size_t size, bool is_bits, std::size_t most);
 
 }  // namespace skerry::sim

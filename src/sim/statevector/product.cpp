@@ -97,15 +97,8 @@ class ProductRun {
           [&](std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) { drawer.draw(ids, out); },
           [&](std::uint64_t place, std::span<std::uint64_t> out) { drawer.write(place, out); });
     }
-    if (request_.want_distribution) {
-      const auto entries = std::int64_t{1} << request_.distribution_wires.size();
-      auto owner = std::make_shared<base::Buffer>(std::move(distribution));  // shared: the tensor keeps its bytes
-      result.probabilities = Tensor(TensorView(DType::f64, {entries}, owner->data()), owner);
-    }
-    if (outcomes) {
-      result.counts = outcomes->counts();
-      if (request_.want_memory) result.memory = outcomes->take_memory();
-    }
+    if (request_.want_distribution) result.probabilities = owning_tensor(std::move(distribution), DType::f64);
+    if (outcomes) outcomes->give(result);
     return result;
   }
 

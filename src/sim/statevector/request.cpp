@@ -27,17 +27,10 @@ std::optional<std::string> unsupported_unitary(const Circuit& circuit) {
   return std::nullopt;
 }
 
-/// A circuit that measures nothing is asked for shots: all its wires are measured at the end.
-void measure_all(const Circuit& circuit, Request& request) {
-  for (Wire wire = 0; wire < circuit.num_wires(); ++wire)
-    request.code.steps.push_back({StepKind::measure, request.code.positions[wire], wire});
-}
-
-void choose_outcome_bits(const Circuit& circuit, Request& request) {
-  const bool measures = request.code.has_measure;
-  request.outcome_bits = measures ? circuit.num_bits() : circuit.num_wires();
-  request.classical_bits = std::max(circuit.num_bits(), request.outcome_bits);
-  if (!measures && request.samples()) measure_all(circuit, request);
+void choose_outcomes(const Circuit& circuit, Request& request) {
+  const OutcomeBits bits = choose_outcome_bits(circuit, request.samples(), request.code);
+  request.outcome_bits = bits.outcome;
+  request.classical_bits = bits.classical;
   for (std::size_t i = request.code.tail; i < request.code.steps.size(); ++i) {
     const Step& step = request.code.steps[i];
     if (step.kind == StepKind::measure && step.a != kIdle) request.tail_positions.push_back(step.a);
@@ -49,16 +42,11 @@ void choose_outcome_bits(const Circuit& circuit, Request& request) {
 
 std::optional<std::string> choose_distribution(const Circuit& circuit, const RunOptions& options, Request& request) {
   if (!options.want_probabilities) return std::nullopt;
-  const bool of_bits = options.probability_wires.empty() && request.code.is_dynamic && request.code.has_measure;
-  request.distribution = of_bits ? Distribution::bits : Distribution::wires;
-  request.distribution_wires = options.probability_wires;
-  if (!of_bits && options.probability_wires.empty())
-    for (Wire wire = 0; wire < circuit.num_wires(); ++wire) request.distribution_wires.push_back(wire);
-  const std::size_t bits = of_bits ? circuit.num_bits() : request.distribution_wires.size();
-  const std::size_t largest = std::max(bits, of_bits ? request.tail_positions.size() : 0);
-  if (largest <= kMaxDistributionBits) return std::nullopt;
-  return "a distribution over " + std::to_string(largest) + (of_bits ? " bits" : " wires") + " has more than 2^" +
-         std::to_string(kMaxDistributionBits) + " entries";
+  DistributionSubject subject = distribution_subject(circuit, options, request.code);
+  request.distribution = subject.is_bits ? Distribution::bits : Distribution::wires;
+  request.distribution_wires = std::move(subject.wires);
+  const std::size_t size = subject.is_bits ? std::max(subject.size, request.tail_positions.size()) : subject.size;
+  return refuse_distribution(size, subject.is_bits, kMaxDistributionBits);
 }
 
 /// As many as can be of use, and as the memory limit leaves room for.
@@ -156,7 +144,7 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   const int budget = base::thread_budget();
   request.threads = options.limits.threads > 0 ? std::min(options.limits.threads, budget) : budget;
   request.segments = find_segments(circuit, request.code, request.precision);
-  choose_outcome_bits(circuit, request);
+  choose_outcomes(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);
   choose_disk(circuit, options, request);

@@ -77,12 +77,7 @@ class Splitter {
   }
 
  private:
-  std::vector<std::uint32_t> wanted_wires() const {
-    if (!options_.probability_wires.empty()) return options_.probability_wires;
-    std::vector<std::uint32_t> all(circuit_.num_wires());
-    std::iota(all.begin(), all.end(), 0U);
-    return all;
-  }
+  std::vector<std::uint32_t> wanted_wires() const { return distribution_subject(circuit_, options_, code_).wires; }
 
   /// Of shots and probabilities, which no part of the wires answers alone.
   Interests asked_together() const {

@@ -12,6 +12,7 @@
 #include "base/temporary_folder.hpp"
 #include "base/threads.hpp"
 #include "sim/method.hpp"
+#include "sim/state/random_circuits.hpp"
 #include "sim/statevector/light_cone.hpp"
 #include "sim/statevector/product.hpp"
 
@@ -21,26 +22,6 @@ namespace {
 CircuitResult run(const Circuit& circuit, const RunOptions& options, const char* method = "statevector") {
   base::MemoryBudget budget;
   return find_method(method).prepare(circuit, options)->run({}, {budget, {}});
-}
-
-/// Few gates on few wires each, so that most circuits fall apart and most gates matter to some wires alone.
-Circuit scattered_circuit(std::uint32_t wires, int gates, std::mt19937& random) {
-  Circuit circuit(wires, wires);
-  std::uniform_real_distribution<double> angle(-4, 4);
-  while (gates > 0) {
-    const auto op = static_cast<Op>(random() % kGateCount);
-    const auto targets = static_cast<std::uint32_t>(gate_targets(op));
-    const auto controls = static_cast<std::uint16_t>(random() % 4 == 0 ? 1 + random() % 2 : 0);
-    std::vector<Wire> order(wires);
-    std::iota(order.begin(), order.end(), 0U);
-    std::shuffle(order.begin(), order.end(), random);
-    order.resize(targets + controls);
-    std::vector<Param> params(static_cast<std::size_t>(gate_parameters(op)));
-    for (auto& p : params) p.value = angle(random);
-    circuit.append(op, order, params, controls);
-    --gates;
-  }
-  return circuit;
 }
 
 Observable random_observable(std::uint32_t wires, int terms, std::mt19937& random) {
@@ -61,7 +42,7 @@ TEST(Split, AnswersOfRandomCircuitsAreThoseOfTheWholeState) {
   std::mt19937 random(1);
   int taken_apart = 0;
   for (int round = 0; round < 60; ++round) {
-    const Circuit circuit = scattered_circuit(12, 14 + round % 20, random);
+    const Circuit circuit = random_circuit(12, 14 + round % 20, random, 1);
     RunOptions whole;
     whole.want_state = true;
     const State state = *run(circuit, whole).state;
@@ -174,7 +155,7 @@ TEST(Split, AFewMeasuredWiresOfAWideCircuitNeedTheirLightConeAlone) {
 TEST(Split, ChargesNoMoreThanItPredicts) {
   std::mt19937 random(4);
   for (int round = 0; round < 20; ++round) {
-    const Circuit circuit = scattered_circuit(16, 20, random);
+    const Circuit circuit = random_circuit(16, 20, random);
     RunOptions options;
     options.shots = 1000;
     options.want_memory = round % 2 == 0;
@@ -211,10 +192,10 @@ void expect_shots_of_run(const Circuit& circuit, std::uint64_t shots) {
 
 TEST(Shots, AreThoseOfARunInAnyOrder) {
   std::mt19937 random(5);
-  for (int round = 0; round < 4; ++round) expect_shots_of_run(scattered_circuit(5, 20, random), 1000);
-  expect_shots_of_run(scattered_circuit(13, 10, random), 1000);  // in registers
-  expect_shots_of_run(brickwork(12, 4, random), 1000);           // in one
-  expect_shots_of_run(Circuit(3), 1000);                         // no gate at all
+  for (int round = 0; round < 4; ++round) expect_shots_of_run(random_circuit(5, 20, random), 1000);
+  expect_shots_of_run(random_circuit(13, 10, random), 1000);  // in registers
+  expect_shots_of_run(brickwork(12, 4, random), 1000);        // in one
+  expect_shots_of_run(Circuit(3), 1000);                      // no gate at all
   Circuit branching(3, 70);
   branching.h(0).measure(0, 69).h(0).ry(0.7, 1).measure(1, 3).reset(1).ry(1.1, 1).cx(0, 1).measure(0, 0).measure(1, 65);
   expect_shots_of_run(branching, 1000);
@@ -224,7 +205,7 @@ TEST(Disk, GivesTheBitsOfAStateInMemoryWhateverTheWindow) {
   const base::TemporaryFolder folder;
   std::mt19937 random(6);
   for (int round = 0; round < 12; ++round) {
-    const Circuit circuit = round % 2 == 0 ? scattered_circuit(13, 40, random) : brickwork(14, 5, random);
+    const Circuit circuit = round % 2 == 0 ? random_circuit(13, 40, random) : brickwork(14, 5, random);
     RunOptions options;
     options.precision = round % 3 == 0 ? Precision::single_precision : Precision::double_precision;
     options.want_state = true;

@@ -9,6 +9,7 @@
 
 #include "base/threads.hpp"
 #include "sim/method.hpp"
+#include "sim/state/random_circuits.hpp"
 #include "sim/statevector/dense_oracle.hpp"
 
 namespace skerry::sim {
@@ -22,26 +23,6 @@ CircuitResult run(const Circuit& circuit, const RunOptions& options, std::span<c
   base::MemoryBudget budget;
   const RunControl control;
   return find_method("statevector").prepare(circuit, options)->run(parameters, {budget, control});
-}
-
-Circuit random_circuit(std::uint32_t wires, int gates, std::mt19937& random) {
-  Circuit circuit(wires, wires);
-  std::uniform_real_distribution<double> angle(-4, 4);
-  while (gates > 0) {
-    const auto op = static_cast<Op>(random() % kGateCount);
-    const auto targets = static_cast<std::uint32_t>(gate_targets(op));
-    if (targets > wires) continue;
-    const auto controls = static_cast<std::uint16_t>(random() % 3 == 0 ? random() % (wires - targets + 1) : 0);
-    std::vector<Wire> order(wires);
-    std::iota(order.begin(), order.end(), 0U);
-    std::shuffle(order.begin(), order.end(), random);
-    order.resize(targets + controls);
-    std::vector<Param> params(static_cast<std::size_t>(gate_parameters(op)));
-    for (auto& p : params) p.value = angle(random);
-    circuit.append(op, order, params, controls);
-    --gates;
-  }
-  return circuit;
 }
 
 void expect_state(const CircuitResult& result, const Dense& expected, double allowed) {
@@ -74,7 +55,7 @@ TEST_P(BothPrecisions, EveryGateOnEveryWireWithControlsEqualsTheDenseOracle) {
       do {
         const std::vector<Wire> wires(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(targets + controls));
         if (!seen.insert(wires).second) continue;
-        Circuit circuit = random_circuit(kWires, 3, random);
+        Circuit circuit = random_circuit(kWires, 3, random, 64);
         std::vector<Param> params(static_cast<std::size_t>(gate_parameters(op)));
         for (auto& p : params) p.value = static_cast<double>(random() % 1000) / 100;
         circuit.append(op, wires, params, static_cast<std::uint16_t>(controls));
@@ -92,7 +73,7 @@ TEST_P(BothPrecisions, RandomCircuitsEqualTheDenseOracle) {
   std::mt19937 random(2);
   for (std::uint32_t wires = 1; wires <= 6; ++wires) {
     for (int round = 0; round < 10; ++round) {
-      const Circuit circuit = random_circuit(wires, 40, random);
+      const Circuit circuit = random_circuit(wires, 40, random, 64);
       RunOptions options;
       options.precision = precision();
       options.want_state = true;
@@ -105,7 +86,7 @@ TEST_P(BothPrecisions, RandomCircuitsEqualTheDenseOracle) {
 TEST_P(BothPrecisions, UnitariesOfAnyWidthEqualTheDenseOracle) {
   std::mt19937 random(3);
   for (std::uint32_t wires = 1; wires <= 5; ++wires) {
-    const Circuit source = random_circuit(wires, 20, random);
+    const Circuit source = random_circuit(wires, 20, random, 64);
     const std::size_t size = std::size_t{1} << wires;
     Matrix matrix{wires, Dense(size * size)};
     for (std::size_t c = 0; c < size; ++c) {
@@ -114,7 +95,7 @@ TEST_P(BothPrecisions, UnitariesOfAnyWidthEqualTheDenseOracle) {
       column = run_dense(source, column);
       for (std::size_t r = 0; r < size; ++r) matrix.values[r * size + c] = column[r];
     }
-    Circuit circuit = random_circuit(6, 10, random);
+    Circuit circuit = random_circuit(6, 10, random, 64);
     std::vector<Wire> order = {3, 0, 5, 1, 4};
     order.resize(wires);
     circuit.unitary(matrix, order);
@@ -129,7 +110,7 @@ TEST_P(BothPrecisions, UnitariesOfAnyWidthEqualTheDenseOracle) {
 
 TEST_P(BothPrecisions, ExpectationsAndProbabilitiesEqualTheDenseOracle) {
   std::mt19937 random(4);
-  const Circuit circuit = random_circuit(5, 40, random);
+  const Circuit circuit = random_circuit(5, 40, random, 64);
   const Dense psi = run_dense(circuit);
   RunOptions options;
   options.precision = precision();
@@ -164,8 +145,8 @@ TEST_P(BothPrecisions, ExpectationsAndProbabilitiesEqualTheDenseOracle) {
 
 TEST_P(BothPrecisions, AnInitialStateIsEvolved) {
   std::mt19937 random(5);
-  const Circuit circuit = random_circuit(4, 20, random);
-  const Dense start = run_dense(random_circuit(4, 20, random));
+  const Circuit circuit = random_circuit(4, 20, random, 64);
+  const Dense start = run_dense(random_circuit(4, 20, random, 64));
   RunOptions options;
   options.precision = precision();
   options.want_state = true;
@@ -221,7 +202,7 @@ TEST(Statevector, ShotsFollowTheExactDistribution) {
 /// Measures, resets and loops over random gates on five wires.
 Circuit messy(std::uint32_t seed) {
   std::mt19937 random(seed);
-  Circuit c = random_circuit(5, 20, random);
+  Circuit c = random_circuit(5, 20, random, 64);
   for (Wire wire = 0; wire < 5; ++wire) c.h(wire);
   c.measure(0, 0).ry(0.7, 0).measure(1, 1).reset(2).rx(1.3, 2);
   const BlockId body = c.open_block();
@@ -267,7 +248,7 @@ TEST(Statevector, SameSeedSameCountsForAnyThreadsAndMemory) {
 
 TEST(Statevector, ShotsOfStaticCircuitsDoNotDependOnThreads) {
   std::mt19937 random(8);
-  const Circuit circuit = random_circuit(16, 60, random);
+  const Circuit circuit = random_circuit(16, 60, random, 64);
   RunOptions options;
   options.shots = 10'000;
   std::vector<Counts> counts;
@@ -311,7 +292,7 @@ TEST(Statevector, MemoryHoldsTheShotsThatTheCountsCount) {
 
 TEST(Statevector, ChargesExactlyWhatItPredicts) {
   std::mt19937 random(6);
-  const Circuit unitary = random_circuit(14, 30, random);
+  const Circuit unitary = random_circuit(14, 30, random, 64);
   Circuit idle(20);
   idle.h(3).cx(3, 7);
   for (const Circuit& circuit : {unitary, messy(5), idle, teleport()}) {

@@ -9,6 +9,7 @@
 
 #include "base/threads.hpp"
 #include "ops/qubit/gate_record.hpp"
+#include "sim/state/random_circuits.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -67,21 +68,11 @@ void append_random_gate(Circuit& circuit, Op op, int most_controls, std::mt19937
   if (targets > wires) return;
   const std::size_t room = std::min(wires - targets, static_cast<std::size_t>(most_controls));
   const std::size_t controls = random() % (room + 1);
-  std::vector<Wire> order(wires);
-  std::iota(order.begin(), order.end(), 0U);
-  std::shuffle(order.begin(), order.end(), random);
-  order.resize(targets + controls);
+  const std::vector<Wire> order = some_wires(circuit.num_wires(), targets + controls, random);
   std::vector<Param> params;
   std::uniform_real_distribution<double> angle(-4, 4);
   for (int p = 0; p < gate_parameters(op); ++p) params.push_back({angle(random), kNoExpr});
   circuit.append(op, order, params, static_cast<std::uint16_t>(controls));
-}
-
-Circuit random_circuit(int wires, int gates, int most_controls, std::mt19937& random) {
-  Circuit circuit(static_cast<std::uint32_t>(wires));
-  for (int i = 0; i < gates; ++i)
-    append_random_gate(circuit, static_cast<Op>(random() % kGateCount), most_controls, random);
-  return circuit;
 }
 
 /// Gates as a simulator meets them: many one-wire, diagonal and controlled gates, swaps here and there.
@@ -175,7 +166,8 @@ TYPED_TEST(Sweeps, RandomCircuitsEqualTheOracleForEachBlockSize) {
   std::mt19937 random(3);
   for (int round = 0; round < 60; ++round) {
     const int wires = 1 + round % 12;
-    const Circuit circuit = round % 2 == 0 ? random_circuit(wires, 60, 2, random) : common_circuit(wires, 150, random);
+    const Circuit circuit = round % 2 == 0 ? random_circuit(static_cast<std::uint32_t>(wires), 60, random)
+                                           : common_circuit(wires, 150, random);
     const Amplitudes from = random_state(wires, random);
     const Amplitudes expected = after(circuit, from);
     for (const int block : {1, 7, 9, 12}) {
@@ -189,7 +181,7 @@ TYPED_TEST(Sweeps, TheInverseUndoesACircuit) {
   std::mt19937 random(4);
   for (int round = 0; round < 20; ++round) {
     const int wires = 2 + round % 9;
-    const Circuit circuit = random_circuit(wires, 40, 2, random);
+    const Circuit circuit = random_circuit(static_cast<std::uint32_t>(wires), 40, random);
     const Amplitudes from = random_state(wires, random);
     const auto there = run<TypeParam>(circuit, from, 8);
     const auto back = run<TypeParam>(circuit, Amplitudes(there.begin(), there.end()), 8, Direction::inverse);
@@ -231,7 +223,7 @@ TYPED_TEST(Sweeps, EveryVectorUnitEqualsTheOracle) {
     // Whatever is at least as old as this one; the newest of them is taken.
     hwy::GetChosenTarget().Update(target);
     for (int round = 0; round < 8; ++round) {
-      const Circuit circuit = round % 2 == 0 ? random_circuit(10, 60, 2, random) : common_circuit(10, 150, random);
+      const Circuit circuit = round % 2 == 0 ? random_circuit(10, 60, random) : common_circuit(10, 150, random);
       const Amplitudes from = random_state(10, random);
       EXPECT_LT(distance(run<TypeParam>(circuit, from, 7), after(circuit, from)),
                 this->tolerance(circuit.body().size()))

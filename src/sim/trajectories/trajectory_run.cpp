@@ -303,10 +303,8 @@ CircuitResult TrajectoryRun<T>::finish() {
   summarise(result);
   const auto found = found_.template as<std::uint64_t>();
   if (program_.options.want_probabilities) {
-    const auto size = static_cast<std::int64_t>(program_.distribution_bytes() / sizeof(double));
-    auto owner = std::make_shared<base::Buffer>(  // shared: the tensor keeps it
-        base::Buffer::allocate(program_.distribution_bytes(), budget_, "probabilities"));
-    const auto out = owner->template as<double>();
+    auto distribution = base::Buffer::allocate(program_.distribution_bytes(), budget_, "probabilities");
+    const auto out = distribution.template as<double>();
     if (program_.bits_distribution) {
       for (std::uint64_t id = 0; id < shots_; ++id) out[words_ == 0 ? 0 : found[id]] += 1.0;
     } else {
@@ -315,7 +313,7 @@ CircuitResult TrajectoryRun<T>::finish() {
       program_.misread(program_.distribution_wires, out);
     }
     for (double& p : out) p /= static_cast<double>(shots_);
-    result.probabilities = Tensor(TensorView(DType::f64, {size}, owner->data()), owner);
+    result.probabilities = owning_tensor(std::move(distribution), DType::f64);
   }
   starts_ = {};
   Outcomes outcomes(program_.outcome_shape(), budget_);
@@ -324,12 +322,8 @@ CircuitResult TrajectoryRun<T>::finish() {
       [&](std::uint64_t shot, std::span<std::uint64_t> out) {
         std::ranges::copy(found.subspan(shot * words_, words_), out.begin());
       });
-  result.counts = outcomes.counts();
-  if (program_.options.want_memory) result.memory = outcomes.take_memory();
-  for (std::size_t i = 0; i < last_variables_.size(); ++i) {
-    const Variable& variable = program_.noisy.circuit.variables()[i];
-    if (variable.is_output) result.outputs[variable.name] = last_variables_[i].as_real();
-  }
+  outcomes.give(result);
+  give_outputs(program_.noisy.circuit, last_variables_, result);
   return result;
 }
 

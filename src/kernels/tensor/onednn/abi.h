@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { SKERRY_ONEDNN_ABI = 1 };
+enum { SKERRY_ONEDNN_ABI = 2 };
 
 /* A 2-D convolution of float32, [batch, channels, height, width]; weights [outputs, channels / groups, kernel]. */
 typedef struct {
@@ -17,16 +17,10 @@ typedef struct {
   int64_t input[2], kernel[2], stride[2], dilation[2], pad_begin[2], pad_end[2], output[2];
 } skerry_onednn_conv;
 
-/* out [rows, columns] = x [rows, depth] * w [depth, columns] + bias [columns]. */
-typedef struct {
-  int64_t rows, columns, depth;
-} skerry_onednn_product;
-
 typedef struct {
   uint32_t abi;
-  /* Both copy and reorder the weights (bias may be null) and give a handle, or null with a sentence in `reason`. */
+  /* Copies and reorders the weights (bias may be null) and gives a handle, or null with a sentence in `reason`. */
   void* (*make_conv)(const skerry_onednn_conv*, const float* weights, const float* bias, const char** reason);
-  void* (*make_product)(const skerry_onednn_product*, const float* weights, const float* bias, const char** reason);
   uint64_t (*scratch_bytes)(const void* handle);
   uint64_t (*packed_bytes)(const void* handle);
   /* x and out dense row-major, scratch 64-byte aligned. `threads` of OpenMP at most. Gives 0, or 1 when oneDNN failed.

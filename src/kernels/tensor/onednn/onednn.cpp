@@ -59,15 +59,6 @@ Expected<std::shared_ptr<OnednnPrimitive>> OnednnPrimitive::convolution(const sk
   return wrap(provider().api->make_conv(&shape, weights.data(), bias.empty() ? nullptr : bias.data(), &reason), reason);
 }
 
-Expected<std::shared_ptr<OnednnPrimitive>> OnednnPrimitive::product(const skerry_onednn_product& shape,
-                                                                    std::span<const float> weights,
-                                                                    std::span<const float> bias) {
-  if (provider().api == nullptr) return Unexpected{provider().reason};
-  const char* reason = "";
-  return wrap(provider().api->make_product(&shape, weights.data(), bias.empty() ? nullptr : bias.data(), &reason),
-              reason);
-}
-
 OnednnPrimitive::~OnednnPrimitive() {
   provider().api->free(handle_);
 }

@@ -24,9 +24,6 @@ class OnednnPrimitive {
   static Expected<std::shared_ptr<OnednnPrimitive>> convolution(const skerry_onednn_conv& shape,
                                                                 std::span<const float> weights,
                                                                 std::span<const float> bias);
-  static Expected<std::shared_ptr<OnednnPrimitive>> product(const skerry_onednn_product& shape,
-                                                            std::span<const float> weights,
-                                                            std::span<const float> bias);
   explicit OnednnPrimitive(void* handle) : handle_(handle) {}
   ~OnednnPrimitive();
   OnednnPrimitive(const OnednnPrimitive&) = delete;

@@ -75,22 +75,5 @@ TEST_F(Onednn, ConvolvesAsTheFormulaDoesForAnyThreadCount) {
   }
 }
 
-TEST_F(Onednn, MultipliesAsTheFormulaDoesForAnyThreadCount) {
-  constexpr std::size_t kRows = 37, kDepth = 300, kColumns = 65;
-  const auto x = random_floats(kRows * kDepth, 1), w = random_floats(kDepth * kColumns, 2);
-  const auto made = OnednnPrimitive::product({kRows, kColumns, kDepth}, w, {});
-  ASSERT_TRUE(made) << made.error();
-  const auto one = run(**made, x, kRows * kColumns, 1), two = run(**made, x, kRows * kColumns, 2);
-  EXPECT_EQ(one, two);
-  for (std::size_t r = 0; r < kRows; ++r) {
-    for (std::size_t c = 0; c < kColumns; ++c) {
-      double expected = 0;
-      for (std::size_t k = 0; k < kDepth; ++k)
-        expected += static_cast<double>(x[r * kDepth + k]) * static_cast<double>(w[k * kColumns + c]);
-      EXPECT_NEAR(one[r * kColumns + c], expected, 1e-4);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace skerry::kernels

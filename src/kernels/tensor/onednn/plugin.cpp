@@ -93,41 +93,17 @@ std::unique_ptr<Handle> conv_handle(const skerry_onednn_conv& c, const float* we
   return handle;
 }
 
-std::unique_ptr<Handle> product_handle(const skerry_onednn_product& p, const float* weights, const float* bias) {
-  const auto f32 = memory::data_type::f32;
-  const memory::desc x({p.rows, p.depth}, f32, Tag::ab), out({p.rows, p.columns}, f32, Tag::ab);
-  const memory::desc any({p.depth, p.columns}, f32, Tag::any), bias_desc({1, p.columns}, f32, Tag::ab);
-  const auto desc = bias == nullptr ? dnnl::matmul::desc(x, any, out) : dnnl::matmul::desc(x, any, bias_desc, out);
-  const dnnl::matmul::primitive_desc chosen(desc, attributes(), cpu());
-  auto handle = std::make_unique<Handle>();
-  handle->primitive = dnnl::matmul(chosen);
-  handle->x_outside = handle->x_inside = x;
-  handle->out_outside = handle->out_inside = out;
-  handle->scratch = chosen.scratchpad_desc();
-  finish(*handle, memory::desc({p.depth, p.columns}, f32, Tag::ab), chosen.weights_desc(), weights, bias_desc, bias);
-  return handle;
-}
-
-template <class Make, class Shape>
-void* guarded(Make make, const Shape& shape, const float* weights, const float* bias, const char** reason) {
+void* make_conv(const skerry_onednn_conv* shape, const float* weights, const float* bias, const char** reason) {
   try {
     // Weights are reordered here: more threads than this one would spin at barriers long after.
     omp_set_num_threads(1);
-    return make(shape, weights, bias).release();
+    return conv_handle(*shape, weights, bias).release();
   } catch (const dnnl::error&) {
     *reason = "oneDNN has no primitive for this shape";
   } catch (const std::exception&) {
     *reason = "oneDNN could not be prepared";
   }
   return nullptr;
-}
-
-void* make_conv(const skerry_onednn_conv* shape, const float* weights, const float* bias, const char** reason) {
-  return guarded(conv_handle, *shape, weights, bias, reason);
-}
-
-void* make_product(const skerry_onednn_product* shape, const float* weights, const float* bias, const char** reason) {
-  return guarded(product_handle, *shape, weights, bias, reason);
 }
 
 std::uint64_t scratch_bytes(const void* opaque) {
@@ -176,8 +152,7 @@ void free_handle(void* opaque) {
   delete static_cast<Handle*>(opaque);
 }
 
-constexpr skerry_onednn_api kApi = {SKERRY_ONEDNN_ABI, make_conv, make_product, scratch_bytes,
-                                    packed_bytes,      run,       free_handle};
+constexpr skerry_onednn_api kApi = {SKERRY_ONEDNN_ABI, make_conv, scratch_bytes, packed_bytes, run, free_handle};
 
 }  // namespace
 

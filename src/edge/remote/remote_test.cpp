@@ -465,10 +465,10 @@ TEST(Executor, AnOverrunIsMovedToTheEndpoint) {
   const Listener server([](int socket, int) {
     while (const auto request = receive(socket)) send_text(socket, computed(*request));
   });
-  EdgeExecutionConfig config{.max_execution_time = 0.002, .cloud_endpoint = server.url(), .cloud_timeout = 20.0};
+  EdgeExecutionConfig config{.max_execution_time = 0.01, .cloud_endpoint = server.url(), .cloud_timeout = 20.0};
   const auto compiler = std::make_shared<CircuitCompiler>(config);
   EdgeExecutor executor(config, compiler);
-  const ResultPtr result = executor.execute(compiler->compile_circuit(until_one(0.006)), {.shots = 1, .seed = 3});
+  const ResultPtr result = executor.execute(compiler->compile_circuit(until_one(0.003)), {.shots = 1, .seed = 3});
   EXPECT_EQ(result->method, ExecutionMethod::cloud) << result->placement.explain();
   EXPECT_EQ(result->result.counts["1"], 1U);
   EXPECT_EQ(executor.statistics().moved, 1U);

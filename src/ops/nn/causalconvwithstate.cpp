@@ -10,20 +10,22 @@ void infer(TypeContext& context) {
   const TensorType &x = input(context, 0), &w = input(context, 1);
   same_as_input(context);
   std::optional<Dims> state = x.shape;
-  if (state && state->size() == 3)
-    (*state)[2] =
-        w.shape && w.shape->back().is_known() && w.shape->back().value > 0 ? Dim(w.shape->back().value - 1) : Dim();
+  if (state && state->size() == 3) {
+    const Dim taps = w.shape && !w.shape->empty() ? w.shape->back() : Dim();
+    (*state)[2] = taps.is_known() && taps.value > 0 ? Dim(taps.value - 1) : Dim();
+  }
   set_output(context, 1, x.dtype, std::move(state));
 }
 
 void run(const Node& node, const KernelArguments& a) {
   const auto x = doubles(a.inputs[0]), w = doubles(a.inputs[1]), bias = doubles(in_view(a, 2)),
              past = doubles(in_view(a, 3));
-  const Shape shape = a.inputs[0].shape();
+  const Shape shape = a.inputs[0].shape(), weights = a.inputs[1].shape();
+  if (shape.rank() != 3 || weights.rank() == 0) outside("the input has no three axes, or the weights none");
   const auto channels = static_cast<std::size_t>(shape[1]), length = static_cast<std::size_t>(shape[2]);
-  const auto taps = static_cast<std::size_t>(a.inputs[1].shape()[a.inputs[1].shape().rank() - 1]);
+  const auto taps = static_cast<std::size_t>(weights[weights.rank() - 1]);
   const std::size_t lines = static_cast<std::size_t>(shape[0]) * channels;
-  if (shape.rank() != 3 || taps < 1 || w.size() != channels * taps ||
+  if (taps < 1 || w.size() != channels * taps ||
       (!past.empty() && past.size() != lines * (taps - 1)))
     outside("weights or state do not fit the input");
   const bool silu = node.text("activation", "none") != "none";

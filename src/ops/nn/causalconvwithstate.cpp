@@ -25,8 +25,7 @@ void run(const Node& node, const KernelArguments& a) {
   const auto channels = static_cast<std::size_t>(shape[1]), length = static_cast<std::size_t>(shape[2]);
   const auto taps = static_cast<std::size_t>(weights[weights.rank() - 1]);
   const std::size_t lines = static_cast<std::size_t>(shape[0]) * channels;
-  if (taps < 1 || w.size() != channels * taps ||
-      (!past.empty() && past.size() != lines * (taps - 1)))
+  if (taps < 1 || w.size() != channels * taps || (!past.empty() && past.size() != lines * (taps - 1)))
     outside("weights or state do not fit the input");
   const bool silu = node.text("activation", "none") != "none";
   Doubles y(x.size()), state;

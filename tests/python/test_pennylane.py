@@ -426,13 +426,13 @@ def test_single_precision_is_near() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(DeviceError, match="complex64 and complex128"):
         SkerryDevice(c_dtype=np.float64)
-    node = qp.QNode(lambda: qp.expval(qp.Z(0)), SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)
-    with pytest.raises(DeviceError, match="hw-like"):
-        node()
 
     def midway() -> Any:
-        qp.measure(0)
+        qp.measure(0, postselect=1)
         return qp.expval(qp.Z(0))
+
+    with pytest.raises(DeviceError, match="hw-like"):
+        qp.QNode(midway, SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)()
 
     with pytest.raises(DeviceError, match="needs shots"):
         qp.QNode(midway, SkerryDevice(wires=2), mcm_method="tree-traversal")()

@@ -9,10 +9,10 @@ import numpy as np
 import pennylane as qp
 from numpy.typing import NDArray
 from pennylane.devices.qubit.measure import measure
-from pennylane.measurements import CountsMP, ExpectationMP, MeasurementProcess, ProbabilityMP, Shots
+from pennylane.measurements import CountsMP, ExpectationMP, MeasurementProcess, ProbabilityMP, SampleMP, Shots
 from pennylane.ops import MidMeasure
 from pennylane.tape import QuantumScript
-from pennylane.transforms.dynamic_one_shot import gather_mcm
+from pennylane.transforms.dynamic_one_shot import fill_in_value, gather_mcm
 
 from skerry import _core
 from skerry._core import Circuit, Observable, RunOptions
@@ -115,10 +115,11 @@ def _plan(mp: MeasurementProcess, num_wires: int) -> Observable | list[int] | No
     return None
 
 
-def sampled(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
+def sampled(tape: QuantumScript, num_wires: int, options: RunOptions, pads: bool = False) -> Any:
     """Answers of a tape from shots: all of its measurements from the same ones, which the tape's preparation allows.
 
-    Measurements midway are made as they stand, each shot by itself; those that fail a postselection are left out.
+    Measurements midway are made as they stand, each shot by itself; those that fail a postselection are left out. pads:
+    samples have a row for each shot nevertheless, of PennyLane's number for none, as compiled functions need.
     """
     measured = measured_midway(tape)
     writer = Writer(num_wires, measured, num_wires if measured else 0)
@@ -131,7 +132,8 @@ def sampled(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
     bits = _columns(_core.run_circuit(writer.circuit, options, None).samples, len(measured) + num_wires)
     outcomes, samples = bits[:, : len(measured)], bits[:, len(measured) :][:, ::-1]
     answers = tuple(
-        _processed(tape, measured, outcomes[low:high], samples[low:high], num_wires) for low, high in _bins(tape.shots)
+        _processed(tape, measured, outcomes[low:high], samples[low:high], num_wires, pads)
+        for low, high in _bins(tape.shots)
     )
     return answers if tape.shots.has_partitioned_shots else answers[0]
 
@@ -157,6 +159,7 @@ def _processed(
     outcomes: NDArray[np.int64],
     samples: NDArray[np.int64],
     num_wires: int,
+    pads: bool,
 ) -> Any:
     """Answers from outcomes [shots, measurements midway] and samples [shots, wires], wire 0 being the highest qubit."""
     order = qp.wires.Wires(range(num_wires))
@@ -176,6 +179,10 @@ def _processed(
             answers.append(gather_mcm(mp, columns, kept))
         else:
             answers.append(mp.process_samples(samples, order))
+        if pads and isinstance(mp, SampleMP) and not valid.all():
+            found = answers.pop() if len(samples) else np.empty(0, dtype=np.int64)
+            answers.append(np.full((len(valid), *found.shape[1:]), fill_in_value, dtype=found.dtype))
+            answers[-1][valid] = found
     return answers[0] if len(answers) == 1 else tuple(answers)
 
 

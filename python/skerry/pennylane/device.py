@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pennylane as qp
-from pennylane.devices import Device, ExecutionConfig
+from pennylane.devices import Device, ExecutionConfig, MCMConfig
 from pennylane.devices.modifiers import simulator_tracking, single_tape_support
 from pennylane.devices.preprocess import (
     decompose,
@@ -108,10 +108,6 @@ class SkerryDevice(Device):
         mcm = config.mcm_config
         if mcm.mcm_method not in (None, "deferred", *_NATIVE):
             raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit')
-        if mcm.postselect_mode not in (None, "hw-like"):
-            raise DeviceError(
-                f'postselect_mode="{mcm.postselect_mode}" is not supported with skerry.qubit; use "hw-like"'
-            )
         if mcm.mcm_method is None:
             has_shots = circuit is None or bool(circuit.shots)
             config = replace(config, mcm_config=replace(mcm, mcm_method="device" if has_shots else "deferred"))
@@ -157,8 +153,8 @@ class SkerryDevice(Device):
             stopping_condition_shots=capabilities.filter(finite_shots=True).supports_observable,
             name=self.name,
         )
-        wanted = execution_config.mcm_config.mcm_method if execution_config is not None else None
-        pipeline.add_transform(_midway, method=wanted)
+        mcm = execution_config.mcm_config if execution_config is not None else MCMConfig()
+        pipeline.add_transform(_midway, method=mcm.mcm_method, postselect_mode=mcm.postselect_mode)
         pipeline.add_transform(
             decompose,
             stopping_condition=is_native,
@@ -189,7 +185,8 @@ class SkerryDevice(Device):
     def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """Results of circuits that went through preprocess()."""
         by_adjoint = execution_config is not None and execution_config.gradient_method == "adjoint"
-        return tuple(self._execute(circuit, by_adjoint) for circuit in circuits)
+        pads = execution_config is not None and execution_config.mcm_config.postselect_mode == "pad-invalid-samples"
+        return tuple(self._execute(circuit, by_adjoint, pads) for circuit in circuits)
 
     def compute_derivatives(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """Derivatives by the trainable parameters."""
@@ -218,7 +215,7 @@ class SkerryDevice(Device):
             circuit = circuit.map_to_standard_wires()
         return circuit, circuit.num_wires if self.wires is None else len(self.wires)
 
-    def _execute(self, circuit: QuantumScript, by_adjoint: bool) -> Any:
+    def _execute(self, circuit: QuantumScript, by_adjoint: bool, pads: bool) -> Any:
         circuit, num_wires = self._placed(circuit)
         is_small = num_wires <= _SMALL and all(map(is_pauli_mean, circuit.measurements))
         is_batch = circuit.batch_size is not None
@@ -230,7 +227,7 @@ class SkerryDevice(Device):
         if not circuit.shots:
             return exact(circuit, num_wires, options)
         options.seed = int(self._rng.integers(2**63))
-        return sampled(circuit, num_wires, options)
+        return sampled(circuit, num_wires, options, pads)
 
 
 def _accepts_exact(mp: Any) -> bool:
@@ -247,12 +244,15 @@ def _prepares(tape: QuantumScript) -> bool:
     return bool(tape.operations) and isinstance(tape.operations[0], qp.operation.StatePrepBase)
 
 
-def _as_it_stands(tape: QuantumScript, method: str | None) -> Any:
+def _as_it_stands(tape: QuantumScript, method: str | None, postselect_mode: str | None) -> Any:
     """Measurements midway stay where there are shots and samples tell everything; else they are put off to the end."""
     if not measured_midway(tape):
         return (tape,), lambda results: results[0]
     takes = bool(tape.shots) and all(isinstance(mp, _FROM_OUTCOMES) for mp in tape.measurements)
     if method in _NATIVE and takes:
+        selects = any(one.postselect is not None for one in measured_midway(tape))
+        if selects and postselect_mode == "fill-shots":
+            raise DeviceError('postselect_mode="fill-shots" is not supported with skerry.qubit; use "hw-like"')
         return (tape,), lambda results: results[0]
     if method in _NATIVE and method != "device":
         raise DeviceError(f'mcm_method="{method}" needs shots and means, variances, probabilities, counts or samples')

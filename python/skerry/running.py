@@ -33,30 +33,6 @@ Runnable = Circuit | Model | Gates | str | os.PathLike[str]
 _USUAL_SHOTS = 1024  # as on the command line
 
 
-class Keywords(TypedDict, total=False):
-    """Keywords that plan() and run() share."""
-
-    shots: int
-    seed: int
-    method: str
-    precision: Precision
-    threads: int
-    max_memory_mb: float | None
-    max_execution_time: float | None
-    observables: Sequence[Observable]
-    inputs: Mapping[str, ArrayLike] | None
-    state: bool
-    probabilities: bool | Sequence[int]
-    memory: bool
-    initial_state: ArrayLike | None
-    max_bond_dimension: int
-    truncation_threshold: float
-    noise: NoiseModel | None
-    density: bool | Sequence[int]
-    disk: str | os.PathLike[str] | None
-    checkpoint: bool
-
-
 class StreamKeywords(TypedDict, total=False):
     """Keywords of stream() that run() has too."""
 
@@ -69,6 +45,21 @@ class StreamKeywords(TypedDict, total=False):
     noise: NoiseModel | None
     disk: str | os.PathLike[str] | None
     checkpoint: bool
+
+
+class Keywords(StreamKeywords, total=False):
+    """Keywords that plan() and run() share."""
+
+    shots: int
+    observables: Sequence[Observable]
+    inputs: Mapping[str, ArrayLike] | None
+    state: bool
+    probabilities: bool | Sequence[int]
+    memory: bool
+    initial_state: ArrayLike | None
+    max_bond_dimension: int
+    truncation_threshold: float
+    density: bool | Sequence[int]
 
 
 def _program(program: Runnable) -> Circuit | Model:

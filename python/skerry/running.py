@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -66,7 +65,7 @@ def _program(program: Runnable) -> Circuit | Model:
     if isinstance(program, Circuit | Model):
         return program
     if isinstance(program, str | os.PathLike):
-        return load(Path(program))
+        return load(program)
     return Circuit.from_gates(program)
 
 

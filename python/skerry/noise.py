@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,36 +17,40 @@ __all__ = ["Channel", "NoiseModel", "from_aer", "load_noise", "loads_noise"]
 
 Operator = NDArray[np.complex128]
 
-_S = np.diag([1, 1j])
-_T = np.diag([1, np.exp(0.25j * np.pi)])
-_SX = 0.5 * np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]])
-_PAULI = {
-    "I": np.eye(2),
-    "X": np.array([[0, 1], [1, 0]]),
-    "Y": np.array([[0, -1j], [1j, 0]]),
-    "Z": np.diag([1, -1]),
-}
-# The gates that Aer writes into errors; first qubit least significant.
-_GATES = {
-    "id": _PAULI["I"],
-    "x": _PAULI["X"],
-    "y": _PAULI["Y"],
-    "z": _PAULI["Z"],
-    "h": np.array([[1, 1], [1, -1]]) / np.sqrt(2),
-    "s": _S,
-    "sdg": _S.conj(),
-    "t": _T,
-    "tdg": _T.conj(),
-    "sx": _SX,
-    "sxdg": _SX.conj().T,
-    "cx": np.array([[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]]),
-    "cz": np.diag([1, 1, 1, -1]),
-    "swap": np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
-}
+_LETTERS = "IXYZ"
+
+
+@functools.cache
+def _paulis() -> dict[str, Operator]:
+    matrices = (np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1]))
+    return {letter: matrix.astype(np.complex128) for letter, matrix in zip(_LETTERS, matrices, strict=True)}
+
+
+@functools.cache
+def _gates() -> dict[str, Operator]:
+    """The gates that Aer writes into errors; first qubit least significant. Made when first asked for."""
+    s, t = np.diag([1, 1j]), np.diag([1, np.exp(0.25j * np.pi)])
+    sx = 0.5 * np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]])
+    gates: dict[str, NDArray[Any]] = {
+        **{name: _paulis()[letter] for name, letter in zip(("id", "x", "y", "z"), _LETTERS, strict=True)},
+        "h": np.array([[1, 1], [1, -1]]) / np.sqrt(2),
+        "s": s,
+        "sdg": s.conj(),
+        "t": t,
+        "tdg": t.conj(),
+        "sx": sx,
+        "sxdg": sx.conj().T,
+        "cx": np.array([[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]]),
+        "cz": np.diag([1, 1, 1, -1]),
+        "swap": np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
+    }
+    return {name: matrix.astype(np.complex128) for name, matrix in gates.items()}
 
 
 def load_noise(path: str | os.PathLike[str]) -> NoiseModel:
     """The noise model of a JSON file. Errors: skerry.Error that names the rule and the channel."""
+    from pathlib import Path  # some milliseconds of every import of this package otherwise
+
     try:
         text = Path(path).read_text()
     except OSError as error:
@@ -65,12 +69,12 @@ def _matrix(param: Any) -> Operator:
 def _operators(instruction: Mapping[str, Any], where: str) -> list[Operator]:
     """Kraus operators of one instruction of an error, on its own qubits."""
     name, params = instruction["name"], instruction.get("params", [])
-    if name in _GATES:
-        return [_GATES[name].astype(np.complex128)]
+    if name in _gates():
+        return [_gates()[name]]
     if name == "pauli":
-        matrix = np.eye(1, dtype=np.complex128)
+        matrix: Operator = np.eye(1, dtype=np.complex128)
         for letter in params[0]:
-            matrix = np.kron(matrix, _PAULI[letter])
+            matrix = np.kron(matrix, _paulis()[letter]).astype(np.complex128)
         return [matrix]
     if name == "unitary":
         return [_matrix(params[0])]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -33,30 +32,6 @@ Runnable = Circuit | Model | Gates | str | os.PathLike[str]
 _USUAL_SHOTS = 1024  # as on the command line
 
 
-class Keywords(TypedDict, total=False):
-    """Keywords that plan() and run() share."""
-
-    shots: int
-    seed: int
-    method: str
-    precision: Precision
-    threads: int
-    max_memory_mb: float | None
-    max_execution_time: float | None
-    observables: Sequence[Observable]
-    inputs: Mapping[str, ArrayLike] | None
-    state: bool
-    probabilities: bool | Sequence[int]
-    memory: bool
-    initial_state: ArrayLike | None
-    max_bond_dimension: int
-    truncation_threshold: float
-    noise: NoiseModel | None
-    density: bool | Sequence[int]
-    disk: str | os.PathLike[str] | None
-    checkpoint: bool
-
-
 class StreamKeywords(TypedDict, total=False):
     """Keywords of stream() that run() has too."""
 
@@ -71,11 +46,26 @@ class StreamKeywords(TypedDict, total=False):
     checkpoint: bool
 
 
+class Keywords(StreamKeywords, total=False):
+    """Keywords that plan() and run() share."""
+
+    shots: int
+    observables: Sequence[Observable]
+    inputs: Mapping[str, ArrayLike] | None
+    state: bool
+    probabilities: bool | Sequence[int]
+    memory: bool
+    initial_state: ArrayLike | None
+    max_bond_dimension: int
+    truncation_threshold: float
+    density: bool | Sequence[int]
+
+
 def _program(program: Runnable) -> Circuit | Model:
     if isinstance(program, Circuit | Model):
         return program
     if isinstance(program, str | os.PathLike):
-        return load(Path(program))
+        return load(program)
     return Circuit.from_gates(program)
 
 

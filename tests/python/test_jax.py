@@ -43,6 +43,35 @@ def test_a_compiled_function_and_its_gradient() -> None:
     assert np.allclose(grad, jax.grad(theirs)(ANGLES), atol=1e-12)
 
 
+def test_a_batch_and_its_gradient() -> None:
+    batch = jnp.stack([ANGLES, 2 * ANGLES, -ANGLES], axis=-1)  # [layer, wire, row]
+    weights = jnp.array([1.0, -0.5, 2.0])
+
+    def cost(device: Any, **keywords: Any) -> Any:
+        made = node(device, **keywords)
+        return jax.grad(lambda angles: jnp.sum(weights * made(angles)))(batch)
+
+    theirs = cost(qp.device("default.qubit", wires=3))
+    for product in (True, False):
+        ours = cost(SkerryDevice(wires=3), diff_method="adjoint", device_vjp=product)
+        assert np.allclose(ours, theirs, atol=1e-12)
+
+
+def test_shots_that_fail_a_postselection_are_rows_of_a_compiled_function() -> None:
+    @qp.qnode(SkerryDevice(wires=2, seed=1), interface="jax", shots=200, postselect_mode="pad-invalid-samples")  # type: ignore[untyped-decorator]
+    def made(angle: Any) -> Any:
+        qp.RY(angle, 0)
+        qp.CNOT([0, 1])
+        qp.measure(0, postselect=1)
+        return qp.sample(wires=[1]), qp.expval(qp.Z(1))
+
+    samples, mean = made(jnp.array(1.0))
+    assert len(samples) == 200 and mean == -1
+    kept = np.asarray(samples).ravel()
+    assert set(kept.tolist()) == {1, np.iinfo(np.int32).min}
+    assert np.mean(kept == 1) == pytest.approx(np.sin(0.5) ** 2, abs=5 * 0.43 / np.sqrt(200))
+
+
 def test_a_jacobian_of_several_means() -> None:
     def both(device: Any) -> Any:
         @qp.qnode(device, interface="jax")  # type: ignore[untyped-decorator]

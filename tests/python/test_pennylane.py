@@ -193,7 +193,7 @@ def test_wires_of_the_circuit_and_none_given() -> None:
 
 
 @pytest.mark.parametrize("shots", [None, 20_000])
-def test_measuring_midway_is_put_off_without_shots_and_done_with_them(shots: int | None) -> None:
+def test_measuring_midway_resets_and_decides(shots: int | None) -> None:
     def circuit() -> Any:
         qp.RY(0.8, 0)
         first = qp.measure(0, reset=True)
@@ -240,6 +240,53 @@ def test_a_state_is_teleported_on_three_wires_shot_by_shot(method: str | None) -
     np.testing.assert_allclose(reset, [1, 0])
     assert set(counts) == {"00", "01", "10", "11"} and sum(counts.values()) == shots
     assert samples.shape == (shots,) and samples.mean() == pytest.approx(one)
+
+
+@pytest.mark.parametrize("method", [None, "tree-traversal"])
+def test_exact_results_of_measuring_midway_need_no_more_wires(method: str | None) -> None:
+    def circuit(x: Any) -> Any:
+        qp.RX(x, wires="a")
+        qp.CNOT(["a", 7])
+        first = qp.measure("a", reset=True)
+        qp.RY(0.4, wires="a")
+        second = qp.measure(7)
+        qp.cond(first & (second == 1), qp.RX)(0.7, wires="c")
+        qp.cond(~first | second, qp.IsingXX)(0.5, wires=["c", "a"])
+        last = qp.measure("c")
+        means = (
+            qp.expval(qp.Z("c")),
+            qp.expval(qp.X("a") @ qp.Z(7)),
+            qp.expval(first + 2 * second - last),
+            qp.var(last),
+        )
+        return *means, qp.probs(op=[last, first]), qp.probs(op=~last), qp.probs(wires=["a", "c"])
+
+    ours = qp.QNode(circuit, SkerryDevice(wires=["a", 7, "c"]), mcm_method=method)(0.9)
+    theirs = qp.QNode(circuit, qp.device("default.qubit"))(0.9)  # puts them off, to wires of its own
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, atol=1e-12)
+
+
+def test_outcomes_at_the_end_have_their_distribution_and_gradients_pass_through_conditions() -> None:
+    def ends(x: Any) -> Any:
+        qp.RY(x, 0)
+        qp.CNOT([0, 1])
+        return qp.probs(op=[qp.measure(0), qp.measure(1)])
+
+    one = np.sin(0.35) ** 2
+    np.testing.assert_allclose(qp.QNode(ends, SkerryDevice(wires=2))(0.7), [1 - one, 0, 0, one], atol=1e-12)
+
+    def decides(x: Any) -> Any:
+        qp.RY(x, 0)
+        qp.cond(qp.measure(0), qp.RY)(0.5 * x, 1)
+        return qp.expval(qp.Z(1))
+
+    x = qp.numpy.array(0.7, requires_grad=True)
+    one_chance, turned = np.sin(0.35) ** 2, np.cos(0.35)  # the mean is 1 - one_chance (1 - turned)
+    exact = -0.5 * np.sin(0.7) * (1 - turned) - 0.5 * one_chance * np.sin(0.35)
+    for method in ("best", "parameter-shift"):  # PennyLane takes finite differences for what stands under a condition
+        slope = qp.grad(qp.QNode(decides, SkerryDevice(wires=2), diff_method=method))(x)
+        assert slope == pytest.approx(exact, abs=1e-7), method
 
 
 def test_a_condition_may_be_any_function_of_outcomes() -> None:
@@ -426,15 +473,15 @@ def test_single_precision_is_near() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(DeviceError, match="complex64 and complex128"):
         SkerryDevice(c_dtype=np.float64)
-    node = qp.QNode(lambda: qp.expval(qp.Z(0)), SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)
-    with pytest.raises(DeviceError, match="hw-like"):
-        node()
 
     def midway() -> Any:
-        qp.measure(0)
+        qp.measure(0, postselect=1)
         return qp.expval(qp.Z(0))
 
-    with pytest.raises(DeviceError, match="needs shots"):
+    with pytest.raises(DeviceError, match="hw-like"):
+        qp.QNode(midway, SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)()
+
+    with pytest.raises(DeviceError, match="what is asked here"):
         qp.QNode(midway, SkerryDevice(wires=2), mcm_method="tree-traversal")()
 
 

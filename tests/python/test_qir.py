@@ -115,6 +115,23 @@ def test_an_ancilla_that_is_allocated_again_and_again_begins_at_zero() -> None:
     assert ones == pytest.approx((1 - np.cos(turn) ** rounds) / 2, abs=5 * 0.5 / np.sqrt(shots))
 
 
+def test_an_allocated_result_is_written_again_and_again_in_a_loop() -> None:
+    # Until it is 1: the last outcome is, and the number of rounds is recorded.
+    result = "%r = " + call("rt__result_allocate", "ptr null", gives="ptr")
+    body = result + "br label %again\nagain:\n%n = phi i64 [ 0, %entry ], [ %next, %again ]\n"
+    body += call("qis__h__body", "ptr null") + call("qis__mz__body", "ptr null", "ptr %r")
+    body += "%one = " + call("rt__read_result", "ptr %r", gives="i1")
+    body += "%next = add i64 %n, 1\nbr i1 %one, label %end, label %again\nend:\n"
+    body += call("rt__int_record_output", "i64 %next", "ptr null") + call("rt__result_release", "ptr %r")
+    program = qir.loads(entry(body + "ret i64 0\n", qubits=1, results=0))
+    rounds = []
+    for seed in range(200):
+        run = skerry.run(program, shots=1, seed=seed)
+        assert run.counts == {"1": 1}
+        rounds.append(run.variables["output"])
+    assert np.mean(rounds) == pytest.approx(2, abs=5 * np.sqrt(2 / 200)) and min(rounds) == 1
+
+
 def test_bytes_are_text_or_bitcode(monkeypatch: pytest.MonkeyPatch) -> None:
     text = entry(call("qis__x__body", "ptr null") + "ret i64 0\n", qubits=1, results=0)
     assert qir.loads(text.encode()).gate_counts == {"x": 1}

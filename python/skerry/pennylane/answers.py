@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,18 @@ import numpy as np
 import pennylane as qp
 from numpy.typing import NDArray
 from pennylane.devices.qubit.measure import measure
-from pennylane.measurements import CountsMP, ExpectationMP, MeasurementProcess, ProbabilityMP, Shots
+from pennylane.measurements import (
+    CountsMP,
+    ExpectationMP,
+    MeasurementProcess,
+    ProbabilityMP,
+    SampleMP,
+    Shots,
+    VarianceMP,
+)
 from pennylane.ops import MidMeasure
 from pennylane.tape import QuantumScript
-from pennylane.transforms.dynamic_one_shot import gather_mcm
+from pennylane.transforms.dynamic_one_shot import fill_in_value, gather_mcm
 
 from skerry import _core
 from skerry._core import Circuit, Observable, RunOptions
@@ -52,6 +61,63 @@ def exact(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
     for operation in begun(tape, num_wires, options):
         writer.add(operation)
     return _exact(tape, writer.circuit, num_wires, options)
+
+
+def takes_exactly(mp: MeasurementProcess) -> bool:
+    """Can it be told without shots of a tape that measures midway? From means and distributions over all outcomes."""
+    if mp.mv is not None:
+        return isinstance(mp, ExpectationMP | VarianceMP | ProbabilityMP)
+    return _is_distribution(mp) or (
+        isinstance(mp, ExpectationMP) and mp.obs is not None and mp.obs.pauli_rep is not None
+    )
+
+
+def exact_midway(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
+    """Answers without shots of a tape that measures midway: means over all ways that its outcomes may go."""
+    measured = measured_midway(tape)
+    writer = Writer(num_wires, measured)
+    for operation in begun(tape, num_wires, options):
+        writer.add(operation)
+    writer.keep_midway()
+    plans = [_plan(mp, num_wires) for mp in tape.measurements]
+    means = options.copy()
+    means.observables = [plan for plan in plans if isinstance(plan, Observable)]
+    expectations = iter(_core.run_circuit(writer.circuit, means, None).expectations if means.observables else ())
+    distributions: dict[tuple[int, ...], NDArray[np.float64]] = {}
+
+    def distribution(qubits: Sequence[int]) -> NDArray[np.float64]:
+        """Over qubits, or over the bits of the outcomes if none are named."""
+        if tuple(qubits) not in distributions:
+            own = options.copy()
+            own.ask_probabilities(list(qubits))
+            distributions[tuple(qubits)] = np.array(_core.run_circuit(writer.circuit, own, None).probabilities)
+        return distributions[tuple(qubits)]
+
+    answers: list[Any] = []
+    for mp, plan in zip(tape.measurements, plans, strict=True):
+        if mp.mv is not None:
+            answers.append(_of_outcomes(mp, measured, distribution(())))
+        elif isinstance(plan, list):
+            answers.append(distribution(plan))
+        else:
+            answers.append(np.float64(next(expectations)))
+    return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def _of_outcomes(mp: Any, measured: Sequence[MidMeasure], chances: NDArray[np.float64]) -> Any:
+    """Mean, variance or distribution of values of outcomes; bit i of a place in `chances` is the outcome i."""
+    places = np.arange(len(chances))
+    columns = {measurement: places >> bit & 1 for bit, measurement in enumerate(measured)}
+    asked = list(mp.mv) if isinstance(mp.mv, list | tuple) else [mp.mv]
+    values = [np.broadcast_to(np.asarray(one.concretize(columns), dtype=np.float64), len(chances)) for one in asked]
+    if isinstance(mp, ProbabilityMP):
+        table = []
+        for wanted in itertools.product(*(one.branches.values() for one in asked)):
+            holds = [value == want for value, want in zip(values, wanted, strict=True)]
+            table.append(chances[np.logical_and.reduce(holds)].sum())
+        return np.array(table)
+    mean = chances @ values[0]
+    return np.float64(mean if isinstance(mp, ExpectationMP) else chances @ (values[0] - mean) ** 2)
 
 
 def exact_batch(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
@@ -109,16 +175,21 @@ def _plan(mp: MeasurementProcess, num_wires: int) -> Observable | list[int] | No
     """An observable, the qubits of a distribution, or nothing: then it is worked out from the state."""
     if isinstance(mp, ExpectationMP) and mp.obs is not None:
         return observable_of(mp.obs, num_wires)
-    if type(mp) is ProbabilityMP and mp.obs is None and mp.mv is None and mp._eigvals is None:
+    if _is_distribution(mp):
         wires = list(mp.wires) or list(range(num_wires))
         return [num_wires - 1 - wire for wire in reversed(wires)]
     return None
 
 
-def sampled(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
+def _is_distribution(mp: MeasurementProcess) -> bool:
+    return type(mp) is ProbabilityMP and mp.obs is None and mp.mv is None and mp._eigvals is None
+
+
+def sampled(tape: QuantumScript, num_wires: int, options: RunOptions, pads: bool = False) -> Any:
     """Answers of a tape from shots: all of its measurements from the same ones, which the tape's preparation allows.
 
-    Measurements midway are made as they stand, each shot by itself; those that fail a postselection are left out.
+    Measurements midway are made as they stand, each shot by itself; those that fail a postselection are left out. pads:
+    samples have a row for each shot nevertheless, of PennyLane's number for none, as compiled functions need.
     """
     measured = measured_midway(tape)
     writer = Writer(num_wires, measured, num_wires if measured else 0)
@@ -131,7 +202,8 @@ def sampled(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
     bits = _columns(_core.run_circuit(writer.circuit, options, None).samples, len(measured) + num_wires)
     outcomes, samples = bits[:, : len(measured)], bits[:, len(measured) :][:, ::-1]
     answers = tuple(
-        _processed(tape, measured, outcomes[low:high], samples[low:high], num_wires) for low, high in _bins(tape.shots)
+        _processed(tape, measured, outcomes[low:high], samples[low:high], num_wires, pads)
+        for low, high in _bins(tape.shots)
     )
     return answers if tape.shots.has_partitioned_shots else answers[0]
 
@@ -157,6 +229,7 @@ def _processed(
     outcomes: NDArray[np.int64],
     samples: NDArray[np.int64],
     num_wires: int,
+    pads: bool,
 ) -> Any:
     """Answers from outcomes [shots, measurements midway] and samples [shots, wires], wire 0 being the highest qubit."""
     order = qp.wires.Wires(range(num_wires))
@@ -176,6 +249,10 @@ def _processed(
             answers.append(gather_mcm(mp, columns, kept))
         else:
             answers.append(mp.process_samples(samples, order))
+        if pads and isinstance(mp, SampleMP) and not valid.all():
+            found = answers.pop() if len(samples) else np.empty(0, dtype=np.int64)
+            answers.append(np.full((len(valid), *found.shape[1:]), fill_in_value, dtype=found.dtype))
+            answers[-1][valid] = found
     return answers[0] if len(answers) == 1 else tuple(answers)
 
 

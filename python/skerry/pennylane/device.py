@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pennylane as qp
-from pennylane.devices import Device, ExecutionConfig
+from pennylane.devices import Device, ExecutionConfig, MCMConfig
 from pennylane.devices.modifiers import simulator_tracking, single_tape_support
 from pennylane.devices.preprocess import (
     decompose,
@@ -25,7 +25,7 @@ from pennylane.tape import QuantumScript
 
 from skerry._core import RunOptions
 from skerry.pennylane.adjoint import Programs, is_differentiable, is_pauli_mean
-from skerry.pennylane.answers import exact, exact_batch, measured_midway, sampled
+from skerry.pennylane.answers import exact, exact_batch, exact_midway, measured_midway, sampled, takes_exactly
 from skerry.pennylane.gates import is_batchable, is_native
 from skerry.running import Precision
 
@@ -33,6 +33,8 @@ from skerry.running import Precision
 _SMALL = 14
 # Names of PennyLane's for measurements midway that are made as they stand: here they are all one.
 _NATIVE = ("device", "one-shot", "tree-traversal")
+# Outcomes over which a distribution is a table of some megabytes.
+_MOST_OUTCOMES = 20
 _FROM_OUTCOMES = (CountsMP, ExpectationMP, ProbabilityMP, SampleMP, VarianceMP)
 _DTYPES: dict[Any, Precision] = {np.dtype(np.complex64): "single", np.dtype(np.complex128): "double"}
 
@@ -101,20 +103,15 @@ class SkerryDevice(Device):
     def setup_execution_config(
         self, config: ExecutionConfig | None = None, circuit: QuantumScript | None = None
     ) -> ExecutionConfig:
-        """Chooses what was left open: with shots, measurements midway stay where they are, else they come last."""
+        """Chooses what was left open: measurements midway are made as they stand, wherever that can be told."""
         config = config or ExecutionConfig()
         if config.device_options:
             raise DeviceError(f"device option {next(iter(config.device_options))} not present on {self}")
         mcm = config.mcm_config
         if mcm.mcm_method not in (None, "deferred", *_NATIVE):
             raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit')
-        if mcm.postselect_mode not in (None, "hw-like"):
-            raise DeviceError(
-                f'postselect_mode="{mcm.postselect_mode}" is not supported with skerry.qubit; use "hw-like"'
-            )
         if mcm.mcm_method is None:
-            has_shots = circuit is None or bool(circuit.shots)
-            config = replace(config, mcm_config=replace(mcm, mcm_method="device" if has_shots else "deferred"))
+            config = replace(config, mcm_config=replace(mcm, mcm_method="device"))
         if config.gradient_method == "best" and self.supports_derivatives(config, circuit):
             config = replace(config, gradient_method="adjoint")
         if config.gradient_method != "adjoint":
@@ -157,8 +154,9 @@ class SkerryDevice(Device):
             stopping_condition_shots=capabilities.filter(finite_shots=True).supports_observable,
             name=self.name,
         )
-        wanted = execution_config.mcm_config.mcm_method if execution_config is not None else None
-        pipeline.add_transform(_midway, method=wanted)
+        mcm = execution_config.mcm_config if execution_config is not None else MCMConfig()
+        by_adjoint = execution_config is not None and execution_config.gradient_method == "adjoint"
+        pipeline.add_transform(_midway, mcm=mcm, by_adjoint=by_adjoint)
         pipeline.add_transform(
             decompose,
             stopping_condition=is_native,
@@ -189,7 +187,8 @@ class SkerryDevice(Device):
     def execute(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """Results of circuits that went through preprocess()."""
         by_adjoint = execution_config is not None and execution_config.gradient_method == "adjoint"
-        return tuple(self._execute(circuit, by_adjoint) for circuit in circuits)
+        pads = execution_config is not None and execution_config.mcm_config.postselect_mode == "pad-invalid-samples"
+        return tuple(self._execute(circuit, by_adjoint, pads) for circuit in circuits)
 
     def compute_derivatives(self, circuits: Any, execution_config: ExecutionConfig | None = None) -> Any:
         """Derivatives by the trainable parameters."""
@@ -218,7 +217,7 @@ class SkerryDevice(Device):
             circuit = circuit.map_to_standard_wires()
         return circuit, circuit.num_wires if self.wires is None else len(self.wires)
 
-    def _execute(self, circuit: QuantumScript, by_adjoint: bool) -> Any:
+    def _execute(self, circuit: QuantumScript, by_adjoint: bool, pads: bool) -> Any:
         circuit, num_wires = self._placed(circuit)
         is_small = num_wires <= _SMALL and all(map(is_pauli_mean, circuit.measurements))
         is_batch = circuit.batch_size is not None
@@ -227,10 +226,12 @@ class SkerryDevice(Device):
         options = self._run_options()
         if is_batch:
             return exact_batch(circuit, num_wires, options)
+        if not circuit.shots and measured_midway(circuit):
+            return exact_midway(circuit, num_wires, options)
         if not circuit.shots:
             return exact(circuit, num_wires, options)
         options.seed = int(self._rng.integers(2**63))
-        return sampled(circuit, num_wires, options)
+        return sampled(circuit, num_wires, options, pads)
 
 
 def _accepts_exact(mp: Any) -> bool:
@@ -247,21 +248,28 @@ def _prepares(tape: QuantumScript) -> bool:
     return bool(tape.operations) and isinstance(tape.operations[0], qp.operation.StatePrepBase)
 
 
-def _as_it_stands(tape: QuantumScript, method: str | None) -> Any:
-    """Measurements midway stay where there are shots and samples tell everything; else they are put off to the end."""
-    if not measured_midway(tape):
+def _as_it_stands(tape: QuantumScript, mcm: MCMConfig, by_adjoint: bool) -> Any:
+    """Measurements midway stay where samples, or means over all outcomes, tell what is asked; else they are put off."""
+    measured = measured_midway(tape)
+    is_native = mcm.mcm_method in _NATIVE
+    selects = any(one.postselect is not None for one in measured)
+    if tape.shots:
+        takes = all(isinstance(mp, _FROM_OUTCOMES) for mp in tape.measurements)
+    else:
+        takes = all(map(takes_exactly, tape.measurements)) and len(measured) <= _MOST_OUTCOMES
+        takes = takes and not selects and not by_adjoint
+    if not measured or (is_native and takes):
+        if selects and tape.shots and mcm.postselect_mode == "fill-shots":
+            raise DeviceError('postselect_mode="fill-shots" is not supported with skerry.qubit; use "hw-like"')
         return (tape,), lambda results: results[0]
-    takes = bool(tape.shots) and all(isinstance(mp, _FROM_OUTCOMES) for mp in tape.measurements)
-    if method in _NATIVE and takes:
-        return (tape,), lambda results: results[0]
-    if method in _NATIVE and method != "device":
-        raise DeviceError(f'mcm_method="{method}" needs shots and means, variances, probabilities, counts or samples')
+    if is_native and mcm.mcm_method != "device":
+        raise DeviceError(f'mcm_method="{mcm.mcm_method}" is not supported with skerry.qubit for what is asked here')
     return qp.defer_measurements(tape, allow_postselect=False)
 
 
 def _rows_together(tape: QuantumScript, config: ExecutionConfig | None) -> Any:
     """A batch of angles stays one circuit where results are exact; else, and for whole Jacobians, it falls apart."""
-    is_one = tape.batch_size is not None and not tape.shots
+    is_one = tape.batch_size is not None and not tape.shots and not measured_midway(tape)
     if is_one and config is not None and config.gradient_method == "adjoint" and not config.use_device_jacobian_product:
         is_one = not any(qp.math.requires_grad(value) for op in tape.operations for value in op.data)
     if is_one and all(op.batch_size is None or is_batchable(op) for op in tape.operations):

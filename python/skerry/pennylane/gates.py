@@ -167,6 +167,19 @@ class Writer:
         else:
             self.matrix(op, controls, inverse)
 
+    def keep_midway(self) -> None:
+        """Has every measurement count as midway: one that nothing follows is else the end, where bits have no
+        distribution of their own."""
+        if not self.bit_of:
+            return
+        parts = CircuitParts(self.circuit)
+        for bit in self.bit_of.values():
+            condition = parts.bits(bit, 1)
+            block = parts.open_block()
+            self.circuit.gphase(0.0)
+            parts.close_block()
+            parts.if_else(condition, block, None)
+
     def conditional(self, op: Any) -> None:
         """Appends an operator under a condition: any function of outcomes, written as those on which it holds."""
         measurements = op.meas_val.measurements

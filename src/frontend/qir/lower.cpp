@@ -461,7 +461,8 @@ bool allocates(const Module& module) {
   return std::ranges::any_of(module.functions, [](const Function& function) {
     return std::ranges::any_of(function.blocks, [](const Block& block) {
       return std::ranges::any_of(block.instructions, [](const Instruction& i) {
-        return i.kind == Kind::call && i.word == "__quantum__rt__qubit_allocate";
+        return i.kind == Kind::call &&
+               (i.word == "__quantum__rt__qubit_allocate" || i.word == "__quantum__rt__result_allocate");
       });
     });
   });
@@ -480,21 +481,26 @@ Circuit lower(const Module& module, std::string_view text, const ImportLimits& l
                 ", max_bits = " + std::to_string(limits.max_bits),
             "raise the limit");
   Kept kept;
-  Counts counts{qubits.value_or(limits.max_qubits), results.value_or(limits.max_bits), limits.max_qubits};
+  Counts counts{qubits.value_or(limits.max_qubits), results.value_or(limits.max_bits), limits.max_qubits,
+                limits.max_bits};
   for (bool is_counted = qubits && results && !allocates(module);;) {
-    if (is_counted && !allocates(module)) counts.allocated = 0;
+    if (is_counted && !allocates(module)) counts.allocated = counts.allocated_results = 0;
     Lowering lowering(module, text, limits, name, counts, kept);
     try {
       Circuit circuit = lowering.run(entry);
       if (is_counted) return circuit;
       // Nothing was declared, or qubits are allocated: once more with as many as were used.
       const Counts used = lowering.used();
-      counts = {qubits.value_or(used.qubits), results.value_or(used.results), used.allocated};
-      if (std::uint64_t{counts.qubits} + counts.allocated > limits.max_qubits)
-        fail_at(text, name, ErrorCode::limit_exceeded, entry.place,
-                std::to_string(std::uint64_t{counts.qubits} + counts.allocated) +
-                    " qubits are declared and allocated; max_qubits = " + std::to_string(limits.max_qubits),
-                "release qubits, or raise the limit");
+      counts = {qubits.value_or(used.qubits), results.value_or(used.results), used.allocated, used.allocated_results};
+      const auto check = [&](std::uint64_t count, std::uint32_t most, const std::string& what, const char* limit) {
+        if (count > most)
+          fail_at(
+              text, name, ErrorCode::limit_exceeded, entry.place,
+              std::to_string(count) + " " + what + " are named and allocated; " + limit + " = " + std::to_string(most),
+              "release qubits, or raise the limit");
+      };
+      check(std::uint64_t{counts.qubits} + counts.allocated, limits.max_qubits, "qubits", "max_qubits");
+      check(std::uint64_t{counts.results} + counts.allocated_results, limits.max_bits, "results", "max_bits");
       is_counted = true;
     } catch (const KeepLoop& loop) {
       if (kept.size() >= limits.max_nesting)

@@ -139,6 +139,26 @@ TEST(Qir, AllocatedQubitsStandBehindNamedOnesAndReleasedOnesAreUsedAgain) {
             "x q[1]; h allocated[0]; x allocated[1]; reset allocated[1]; y allocated[1]; z allocated[0];");
 }
 
+TEST(Qir, AllocatedResultsStandBehindNamedOnes) {
+  const std::string result = "  %r = call ptr @__quantum__rt__result_allocate(ptr null)\n";
+  const std::string measure = "  call void @__quantum__qis__mz__body(ptr null, ptr %r)\n";
+  const Circuit c = read(program(
+      measured(0, 1) + result + measure +
+      "  %m = call i1 @__quantum__rt__read_result(ptr %r)\n  br i1 %m, label %yes, label %no\n"
+      "yes:\n" +
+      call("x__body", {0}) + "  br label %no\nno:\n  call void @__quantum__rt__result_release(ptr %r)\n  ret void"));
+  EXPECT_EQ(c.num_bits(), 3U);
+  EXPECT_NE(statements(c).find("measure q[0] -> c[1]; measure q[0] -> allocated[0];"), std::string::npos);
+  ImportLimits limits;
+  limits.max_bits = 2;
+  EXPECT_EQ(refusal(program(measured(0, 1) + result + measure + "  ret void"), limits).code(),
+            ErrorCode::limit_exceeded);
+  EXPECT_EQ(
+      refusal(program("  call void @__quantum__qis__x__body(ptr inttoptr (i64 72057594037927936 to ptr))\n  ret void"))
+          .code(),
+      ErrorCode::out_of_range);
+}
+
 TEST(Qir, AQubitOfALoopIsOneWire) {
   const std::string body = "  br label %again\nagain:\n  %i = phi i64 [ 0, %entry ], [ %j, %again ]\n" +
                            allocated("a") + on("x", "a") + released("a") +

@@ -23,7 +23,7 @@ constexpr Quantum kQuantum[] = {
 constexpr std::string_view kSet = "__quantum__qis__", kRuntime = "__quantum__rt__";
 constexpr Type kBit{Type::integer, 1};
 /// Pointers from here on are allocations, by number; what a program writes as a number lies below.
-constexpr std::uint64_t kAllocated = std::uint64_t{1} << 48;
+constexpr std::uint64_t kAllocated = std::uint64_t{1} << 48, kAllocatedResult = std::uint64_t{1} << 56;
 
 bool is_measurement(std::string_view name) {
   return name == "mz__body" || name == "m__body" || name == "measure__body" || name == "mresetz__body";
@@ -67,6 +67,7 @@ Writer::Writer(const Module& module, const ImportLimits& limits, Counts counts)
   if (counts.qubits > 0) circuit_.add_wires("q", counts.qubits);
   if (counts.allocated > 0) circuit_.add_wires("allocated", counts.allocated);
   if (counts.results > 0) circuit_.add_bits("c", counts.results);
+  if (counts.allocated_results > 0) circuit_.add_bits("allocated", counts.allocated_results);
   find_rewritten();
 }
 
@@ -190,8 +191,12 @@ Value Writer::read_result(const std::vector<Value>& values) {
 Value Writer::call_runtime(std::string_view name, const std::vector<Value>& values) {
   if (name == "read_result") return read_result(values);
   if (name == "qubit_allocate") return allocate(values);
+  if (name == "result_allocate") return allocate_result(values);
   if (name == "qubit_release") {
     release(values);
+  } else if (name == "result_release") {
+    check_arguments(values, 0, 1);  // a bit costs nothing, and stays what it is for the counts
+    (void)result(values[0]);
   } else if (name == "bool_record_output" || name == "int_record_output" || name == "double_record_output") {
     if (values.size() != 2 || (values[0].type.kind != Type::integer && values[0].type.kind != Type::real))
       throw Error(ErrorCode::semantic_error, "a number and a label are recorded");
@@ -244,6 +249,14 @@ void Writer::release(const std::vector<Value>& values) {
   free_.push_back(wire);
 }
 
+Value Writer::allocate_result(const std::vector<Value>& values) {
+  if (values.size() > 1) check_arguments(values, 0, 1);
+  if (used_.allocated_results == counts_.allocated_results)
+    throw Error(ErrorCode::limit_exceeded,
+                "more results are allocated than max_bits = " + std::to_string(limits_.max_bits), {}, "raise max_bits");
+  return {.type = {Type::pointer}, .pointer = kAllocatedResult + used_.allocated_results++};
+}
+
 Wire Writer::qubit(const Value& value) {
   if (value.pointer >= kAllocated && value.pointer - kAllocated < allocations_.size()) {
     const Allocation& one = allocations_[value.pointer - kAllocated];
@@ -254,6 +267,8 @@ Wire Writer::qubit(const Value& value) {
 }
 
 std::uint32_t Writer::result(const Value& value) {
+  if (value.pointer >= kAllocatedResult && value.pointer - kAllocatedResult < used_.allocated_results)
+    return counts_.results + static_cast<std::uint32_t>(value.pointer - kAllocatedResult);
   return place_of(value, counts_.results, used_.results, "result");
 }
 

@@ -15,7 +15,8 @@ namespace skerry::frontend::qir {
 
 struct Counts {
   std::uint32_t qubits = 0, results = 0;
-  std::uint32_t allocated = 0;  ///< wires of qubits that the program allocates, behind those that it names
+  /// Wires of qubits and bits of results that the program allocates, behind those that it names.
+  std::uint32_t allocated = 0, allocated_results = 0;
 };
 
 /// Errors of all: without a place; who calls knows it.
@@ -47,6 +48,7 @@ class Writer {
   void record(const Value& value, const Value& label);
   Value allocate(const std::vector<Value>& values);
   void release(const std::vector<Value>& values);
+  Value allocate_result(const std::vector<Value>& values);
   Wire qubit(const Value& value);
   std::uint32_t result(const Value& value);
   void find_rewritten();

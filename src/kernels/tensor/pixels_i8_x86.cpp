@@ -2,6 +2,7 @@
 // has no four-wide dot product, so they are intrinsics; everything with a target attribute is local to this file.
 
 #include "kernels/tensor/pixels_i8_loops.hpp"
+#include "kernels/tensor/tile_pixels.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -37,18 +38,6 @@ SKERRY_VNNI inline void store_vnni(std::uint8_t* y, __m512i sum, __m512 scale, _
 SKERRY_VNNI inline __mmask16 first_lanes(std::size_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xFFFFU : (1U << count) - 1U);
 }
-
-// Where the pixels of a tile stand: side by side, or (paired) seven of each of two rows. They are reached from every
-// third one, so that addresses need few registers.
-template <std::size_t R, bool paired>
-struct TilePixels {
-  static constexpr std::size_t kBases = paired ? 6 : (R + 2) / 3;
-  static constexpr std::size_t base_row(std::size_t b) { return paired ? b / 3 : 0; }
-  static constexpr std::size_t base_pixel(std::size_t b) { return paired ? b % 3 * 3 : b * 3; }
-  static constexpr std::size_t row(std::size_t r) { return paired ? r / 7 : 0; }
-  static constexpr std::size_t pixel(std::size_t r) { return paired ? r % 7 : r; }
-  static constexpr std::size_t base(std::size_t r) { return row(r) * 3 + pixel(r) / 3; }
-};
 
 // sum += the products of fours. The instruction as such, because g++ 12 moves sums about for its intrinsic, and spills.
 SKERRY_VNNI inline void dot(__m512i& sum, __m512i left, __m512i right) {

@@ -117,6 +117,8 @@ class PixelWindowF32 {
     return static_cast<std::size_t>(channels_ * (repeat_ > 1 ? repeat_ : 1));
   }
   void run(Job job, const float* x, float* y) const;
+  bool three_wide() const noexcept;
+  void run_row(const Job& job, std::int64_t oy, const float* image, float* row) const;
   void run_span(const Job& job, std::int64_t oy, std::int64_t first, std::int64_t last, const float* image,
                 float* row) const;
   void few_channels(const Job& job, std::int64_t oy, std::int64_t ox, const float* image, float* y,

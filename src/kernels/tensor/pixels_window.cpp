@@ -131,11 +131,42 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
   }
 }
 
+// Windows three wide that move by one or two pixels, as most depthwise convolutions do.
+bool PixelWindowF32::three_wide() const noexcept {
+  const Window& s = window_;
+  return repeat_ == 1 && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && s.stride[2] <= 2;
+}
+
+void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image, float* row) const {
+  const Window& s = window_;
+  const Taps rows = rows_[at(oy)];
+  const auto [inner, after] = s.inside(2);
+  const float* packed = packed_.as<float>().data();
+  const std::size_t channels = at(channels_);
+  run_depthwise_row({.x = image + s.position(1, oy, rows.first) * s.input[2] * channels_,
+                     .x_row = at(s.dilation[1] * s.input[2]) * channels,
+                     .taps_y = at(rows.last - rows.first),
+                     .columns = at(s.input[2]),
+                     .stride = at(s.stride[2]),
+                     .pad = at(s.pad_begin[2]),
+                     .w = packed + at(rows.first) * 3 * channels,
+                     .start = packed + at(s.taps()) * channels,
+                     .residual = job.to_residual == 0 ? nullptr : row + job.to_residual,
+                     .y = row,
+                     .pixels = at(s.output[2]),
+                     .inner = at(inner),
+                     .after = at(std::max(inner, after)),
+                     .channels = channels,
+                     .low = job.end.low,
+                     .high = job.end.high});
+}
+
 void PixelWindowF32::run(Job job, const float* x, float* y) const {
   const Window& s = window_;
   if (s.outputs() == 0 || channels_ == 0) return;
   job.to_residual = job.end.residual == nullptr ? 0 : job.end.residual - y;
   const auto [inner, after] = s.inside(2);
+  const bool in_rows = job.fold == WindowFold::convolve && three_wide();
   const std::size_t work = at(s.output[2] * channels_ * s.taps());
   const std::size_t grain = std::max<std::size_t>(1, 16 * kElementGrain / std::max<std::size_t>(work, 1));
   base::parallel_for(0, at(batch_ * s.output[1]), grain, [&](std::size_t begin, std::size_t end) {
@@ -143,6 +174,10 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
       const float* from = x + image * s.inputs() * channels_;
       float* row = y + (image * s.outputs() + oy * s.output[2]) * channels_;
+      if (in_rows && rows_[at(oy)].last > rows_[at(oy)].first) {
+        run_row(job, oy, from, row);
+        continue;
+      }
       for (std::int64_t ox = 0; ox < inner; ++ox) run_span(job, oy, ox, ox + 1, from, row);
       // What counts in a mean may change within the inside only where padding counts: there all taps do.
       if (after > inner) run_span(job, oy, inner, after, from, row);

@@ -281,7 +281,7 @@ HWY_INLINE V edge_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const 
   const D d;
   _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
     _Pragma("GCC unroll 16") for (std::size_t j = F; j < L; ++j) sum =
-        hn::MulAdd(w[i][j], hn::LoadU(d, from + i * row.x_row + j * row.channels), sum);
+        hn::MulAdd(w[i][j], hn::LoadU(d, from + i * row.x_row + j * row.x_pixel), sum);
   }
   return sum;
 }
@@ -290,7 +290,7 @@ template <std::size_t R>
 HWY_INLINE void edge_pixel(const DepthwiseRow& row, const V (&w)[R][3], V start, std::size_t pixel, std::size_t c) {
   const auto first = static_cast<std::ptrdiff_t>(pixel * row.stride) - static_cast<std::ptrdiff_t>(row.pad);
   const auto columns = static_cast<std::ptrdiff_t>(row.columns);
-  const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.channels) + c;
+  const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.x_pixel) + c;
   if (first == -1 && columns >= 2) return put(row, edge_sum<R, 1, 3>(row, w, start, from), pixel, c);
   if (first >= 0 && first == columns - 2) return put(row, edge_sum<R, 0, 2>(row, w, start, from), pixel, c);
   const bool sees[3] = {first >= 0 && first < columns, first >= -1 && first + 1 < columns,
@@ -298,7 +298,7 @@ HWY_INLINE void edge_pixel(const DepthwiseRow& row, const V (&w)[R][3], V start,
   V sum = start;
   for (std::size_t i = 0; i < R; ++i) {
     for (std::size_t j = 0; j < 3; ++j)
-      if (sees[j]) sum = hn::MulAdd(w[i][j], hn::LoadU(D(), from + i * row.x_row + j * row.channels), sum);
+      if (sees[j]) sum = hn::MulAdd(w[i][j], hn::LoadU(D(), from + i * row.x_row + j * row.x_pixel), sum);
   }
   put(row, sum, pixel, c);
 }
@@ -308,10 +308,10 @@ HWY_INLINE void inner_pixels(const DepthwiseRow& row, const V (&w)[R][3], V star
   const D d;
   V sum[P];
   _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) sum[p] = start;
-  const float* from = row.x + (pixel * S - row.pad) * row.channels + c;
+  const float* from = row.x + (pixel * S - row.pad) * row.x_pixel + c;
   _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
     _Pragma("GCC unroll 16") for (std::size_t k = 0; k < (P - 1) * S + 3; ++k) {
-      const V x = hn::LoadU(d, from + i * row.x_row + k * row.channels);
+      const V x = hn::LoadU(d, from + i * row.x_row + k * row.x_pixel);
       _Pragma("GCC unroll 16") for (std::size_t j = 0; j < 3; ++j) {
         if (k >= j && (k - j) % S == 0 && (k - j) / S < P) sum[(k - j) / S] = hn::MulAdd(w[i][j], x, sum[(k - j) / S]);
       }

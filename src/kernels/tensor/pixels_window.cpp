@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <limits>
 
 #include "base/threads.hpp"
@@ -10,6 +10,8 @@
 
 namespace skerry::kernels {
 namespace {
+
+constexpr std::size_t kMostLanes = 64;  // of floats in any vector: 2048 bits
 
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
@@ -65,20 +67,25 @@ void PixelWindowF32::few_channels(const Job& job, std::int64_t oy, std::int64_t 
   const float* packed = packed_.as<float>().data();
   const float* start = packed + (job.fold == WindowFold::convolve ? taps * width : 0);
   const Taps rows = rows_[at(oy)], columns = columns_[at(ox)];
-  for (std::int64_t c = 0; c < channels_; ++c) {
-    float sum = start[c];
-    for (std::int64_t i = rows.first; i < rows.last; ++i) {
-      for (std::int64_t j = columns.first; j < columns.last; ++j) {
-        const float value = image[(s.position(1, oy, i) * s.input[2] + s.position(2, ox, j)) * channels_ + c];
-        if (job.fold == WindowFold::convolve) sum += value * packed[at(i * s.kernel[2] + j) * width + at(c)];
-        if (job.fold == WindowFold::sum) sum += value;
-        if (job.fold == WindowFold::max) sum = value > sum ? value : sum;
+  const auto channels = at(channels_);
+  std::array<float, kMostLanes> sum{};
+  std::copy_n(start, channels, sum.data());
+  for (std::int64_t i = rows.first; i < rows.last; ++i) {
+    for (std::int64_t j = columns.first; j < columns.last; ++j) {
+      const float* seen = image + (s.position(1, oy, i) * s.input[2] + s.position(2, ox, j)) * channels_;
+      const float* w = packed + at(i * s.kernel[2] + j) * width;
+      for (std::size_t c = 0; c < channels; ++c) {
+        if (job.fold == WindowFold::convolve) sum[c] += seen[c] * w[c];
+        if (job.fold == WindowFold::sum) sum[c] += seen[c];
+        if (job.fold == WindowFold::max) sum[c] = seen[c] > sum[c] ? seen[c] : sum[c];
       }
     }
-    sum *= scale;
-    if (residual != nullptr) sum += residual[c];
-    sum = sum < job.end.low ? job.end.low : sum;
-    y[c] = sum > job.end.high ? job.end.high : sum;
+  }
+  for (std::size_t c = 0; c < channels; ++c) {
+    float value = sum[c] * scale;
+    if (residual != nullptr) value += residual[c];
+    value = value < job.end.low ? job.end.low : value;
+    y[c] = value > job.end.high ? job.end.high : value;
   }
 }
 
@@ -123,7 +130,29 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
     done = (last - first) / repeat_ * repeat_;
     loop.pixels = at(done / repeat_);
     loop.x_pixel = loop.y_pixel = loop.channels = width;
-    if (done > 0) run_window_row(job.fold, loop);
+    const bool pairs = repeat_ == 2 && job.fold == WindowFold::convolve && loop.tap == channels && s.kernel[2] == 3;
+    if (pairs && done > 0 && loop.taps_x == 3 && loop.taps_y > 0 && loop.taps_y <= 3) {
+      // A vector holds two pixels, so from one to the next the window moves by two.
+      run_depthwise_row({.x = loop.x,
+                         .x_row = loop.x_row,
+                         .x_pixel = channels,
+                         .taps_y = loop.taps_y,
+                         .columns = 2 * loop.pixels + 2,
+                         .stride = 2,
+                         .pad = 0,
+                         .w = loop.w,
+                         .start = loop.start,
+                         .residual = loop.residual,
+                         .y = loop.y,
+                         .pixels = loop.pixels,
+                         .inner = 0,
+                         .after = loop.pixels,
+                         .channels = width,
+                         .low = loop.low,
+                         .high = loop.high});
+    } else if (done > 0) {
+      run_window_row(job.fold, loop);
+    }
   }
   for (std::int64_t ox = first + done; ox < last; ++ox) {
     float* to = row + ox * channels_;
@@ -145,6 +174,7 @@ void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image
   const std::size_t channels = at(channels_);
   run_depthwise_row({.x = image + s.position(1, oy, rows.first) * s.input[2] * channels_,
                      .x_row = at(s.dilation[1] * s.input[2]) * channels,
+                     .x_pixel = channels,
                      .taps_y = at(rows.last - rows.first),
                      .columns = at(s.input[2]),
                      .stride = at(s.stride[2]),

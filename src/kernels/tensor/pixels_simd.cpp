@@ -268,7 +268,7 @@ void window_sum(const WindowRow& row) {
   window_row<WindowFold::sum>(row);
 }
 // Pixels that are computed together: each of their inputs is read once a row for all outputs that see it.
-constexpr std::size_t kTogether = 4;
+constexpr std::size_t kTogether = 3;
 
 HWY_INLINE void put(const DepthwiseRow& row, V sum, std::size_t pixel, std::size_t c) {
   const std::size_t to = pixel * row.channels + c;
@@ -286,21 +286,12 @@ HWY_INLINE V edge_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const 
   return sum;
 }
 
+// The first column of the window is outside, or the last.
 template <std::size_t R>
 HWY_INLINE void edge_pixel(const DepthwiseRow& row, const V (&w)[R][3], V start, std::size_t pixel, std::size_t c) {
   const auto first = static_cast<std::ptrdiff_t>(pixel * row.stride) - static_cast<std::ptrdiff_t>(row.pad);
-  const auto columns = static_cast<std::ptrdiff_t>(row.columns);
   const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.x_pixel) + c;
-  if (first == -1 && columns >= 2) return put(row, edge_sum<R, 1, 3>(row, w, start, from), pixel, c);
-  if (first >= 0 && first == columns - 2) return put(row, edge_sum<R, 0, 2>(row, w, start, from), pixel, c);
-  const bool sees[3] = {first >= 0 && first < columns, first >= -1 && first + 1 < columns,
-                        first >= -2 && first + 2 < columns};
-  V sum = start;
-  for (std::size_t i = 0; i < R; ++i) {
-    for (std::size_t j = 0; j < 3; ++j)
-      if (sees[j]) sum = hn::MulAdd(w[i][j], hn::LoadU(D(), from + i * row.x_row + j * row.x_pixel), sum);
-  }
-  put(row, sum, pixel, c);
+  put(row, first < 0 ? edge_sum<R, 1, 3>(row, w, start, from) : edge_sum<R, 0, 2>(row, w, start, from), pixel, c);
 }
 
 template <std::size_t R, std::size_t S, std::size_t P>
@@ -336,20 +327,14 @@ void depthwise_of(const DepthwiseRow& given) {
     std::size_t p = 0;
     for (; p < row.inner; ++p) edge_pixel<R>(row, w, start, p, c);
     for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, w, start, p, c);
-    if (p + 3 == row.after) inner_pixels<R, S, 3>(row, w, start, p, c), p += 3;
-    if (p + 2 == row.after) inner_pixels<R, S, 2>(row, w, start, p, c), p += 2;
-    if (p + 1 == row.after) inner_pixels<R, S, 1>(row, w, start, p, c), p += 1;
+    for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, w, start, p, c);
     for (; p < row.pixels; ++p) edge_pixel<R>(row, w, start, p, c);
   }
 }
 
 void depthwise_row(const DepthwiseRow& row) {
-  if (row.stride == 1) {
-    if (row.taps_y == 3) return depthwise_of<3, 1>(row);
-    return row.taps_y == 2 ? depthwise_of<2, 1>(row) : depthwise_of<1, 1>(row);
-  }
-  if (row.taps_y == 3) return depthwise_of<3, 2>(row);
-  return row.taps_y == 2 ? depthwise_of<2, 2>(row) : depthwise_of<1, 2>(row);
+  if (row.stride == 1) return row.taps_y == 3 ? depthwise_of<3, 1>(row) : depthwise_of<2, 1>(row);
+  return row.taps_y == 3 ? depthwise_of<3, 2>(row) : depthwise_of<2, 2>(row);
 }
 std::size_t lanes_of() {
   return hn::Lanes(D());

@@ -131,13 +131,12 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
     loop.pixels = at(done / repeat_);
     loop.x_pixel = loop.y_pixel = loop.channels = width;
     const bool pairs = repeat_ == 2 && job.fold == WindowFold::convolve && loop.tap == channels && s.kernel[2] == 3;
-    if (pairs && done > 0 && loop.taps_x == 3 && loop.taps_y > 0 && loop.taps_y <= 3) {
+    if (pairs && done > 0 && loop.taps_x == 3 && (loop.taps_y == 2 || loop.taps_y == 3)) {
       // A vector holds two pixels, so from one to the next the window moves by two.
       run_depthwise_row({.x = loop.x,
                          .x_row = loop.x_row,
                          .x_pixel = channels,
                          .taps_y = loop.taps_y,
-                         .columns = 2 * loop.pixels + 2,
                          .stride = 2,
                          .pad = 0,
                          .w = loop.w,
@@ -163,7 +162,8 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
 // Windows three wide that move by one or two pixels, as most depthwise convolutions do.
 bool PixelWindowF32::three_wide() const noexcept {
   const Window& s = window_;
-  return repeat_ == 1 && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && s.stride[2] <= 2;
+  const bool sees = std::ranges::all_of(columns_, [](const Taps& t) { return t.last - t.first >= 2; });
+  return repeat_ == 1 && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && s.stride[2] <= 2 && sees;
 }
 
 void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image, float* row) const {
@@ -176,7 +176,6 @@ void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image
                      .x_row = at(s.dilation[1] * s.input[2]) * channels,
                      .x_pixel = channels,
                      .taps_y = at(rows.last - rows.first),
-                     .columns = at(s.input[2]),
                      .stride = at(s.stride[2]),
                      .pad = at(s.pad_begin[2]),
                      .w = packed + at(rows.first) * 3 * channels,
@@ -204,7 +203,7 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
       const float* from = x + image * s.inputs() * channels_;
       float* row = y + (image * s.outputs() + oy * s.output[2]) * channels_;
-      if (in_rows && rows_[at(oy)].last > rows_[at(oy)].first) {
+      if (in_rows && rows_[at(oy)].last - rows_[at(oy)].first >= 2) {
         run_row(job, oy, from, row);
         continue;
       }

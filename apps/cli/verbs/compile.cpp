@@ -25,7 +25,7 @@ namespace {
 
 struct Flags {
   ProgramFlags program;
-  std::string level = "medium", output, key, device, layout, schedule, decouple = "none", diagram;
+  std::string level, output, key, device, layout, schedule, decouple = "none", diagram;
   std::vector<std::string> disabled, basis;
   std::uint64_t seed = 42;
   double error_budget = 1e-8;
@@ -163,7 +163,9 @@ void print_fault_tolerance(const Circuit& before, const Circuit& after) {
               planning::seconds_text(b.seconds).c_str());
 }
 
-Level level_of(const Flags& flags) {
+// A device runs a model as it was compiled, so that is done well where nothing is said.
+Level level_of(const Flags& flags, const Program& program) {
+  if (flags.level.empty()) return std::holds_alternative<Graph>(program) ? Level::high : Level::medium;
   try {
     return level_from_name(flags.level);
   } catch (const Error& error) {
@@ -173,7 +175,8 @@ Level level_of(const Flags& flags) {
 
 int compile_program(const Flags& flags, const Context& context) {
   const Interruptible interruptible(context.terminal);
-  CompileOptions options{.level = level_of(flags),
+  const Program program = flags.program.load();
+  CompileOptions options{.level = level_of(flags, program),
                          .disabled_passes = flags.disabled,
                          .target = target_of(flags),
                          .seed = flags.seed,
@@ -181,7 +184,6 @@ int compile_program(const Flags& flags, const Context& context) {
                          .outcomes_only = flags.outcomes_only,
                          .reuse_qubits = flags.reuse_qubits,
                          .control = interruptible.control()};
-  const Program program = flags.program.load();
   Program phases = program;
   write_phases(flags, phases);
   const auto begin = std::chrono::steady_clock::now();
@@ -190,9 +192,9 @@ int compile_program(const Flags& flags, const Context& context) {
   const double cpu_ms = 1e3 * static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
   const double wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   write_schedule(flags, options.target.value_or(Target{}), compiled);
-  SaveOptions save_options{
-      .compress = flags.compress,
-      .metadata = {{"source", std::filesystem::path(flags.program.file).filename().string()}, {"level", flags.level}}};
+  SaveOptions save_options{.compress = flags.compress,
+                           .metadata = {{"source", std::filesystem::path(flags.program.file).filename().string()},
+                                        {"level", std::string(level_name(options.level))}}};
   if (!flags.key.empty()) save_options.key = package::read_secret_key(flags.key);
   write_program(flags, compiled, save_options);
   write_layout(flags, compiled, wall_ms, cpu_ms);
@@ -225,7 +227,8 @@ int compile_program(const Flags& flags, const Context& context) {
 Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
-  command.add_option("-O,--level", flags->level, "low, medium or high")->type_name("LEVEL")->capture_default_str();
+  command.add_option("-O,--level", flags->level, "low, medium or high; of a model high, of a circuit medium")
+      ->type_name("LEVEL");
   command.add_option("-o,--output", flags->output, "Package to write; a circuit as OpenQASM where it ends in .qasm")
       ->type_name("FILE.skerry")
       ->required();

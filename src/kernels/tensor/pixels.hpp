@@ -65,21 +65,46 @@ class PixelPieces {
   std::uint64_t slot_bytes_ = 0;
 };
 
+/// In which order PixelConvF32 reads weights [outputs, channels, kernel] of an image with channels last: panels of
+/// `panel` outputs, the last of `lanes` where no more are left; in a panel, tap by tap and channel by channel, its
+/// outputs side by side. Nothing is added, so outputs have to be a multiple of lanes.
+struct PixelPanels {
+  std::size_t panel, lanes;
+  /// Those of this machine.
+  static PixelPanels here() noexcept;
+  bool operator==(const PixelPanels&) const = default;
+  bool fit(std::int64_t outputs) const noexcept {
+    return lanes > 0 && panel % lanes == 0 && outputs % static_cast<std::int64_t>(lanes) == 0;
+  }
+};
+/// scale: a factor for each output, or empty. packed: as many floats as weights.
+void pack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::span<const float> weights,
+                        std::span<const float> scale, std::span<float> packed);
+/// Back, without factors.
+void unpack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::span<const float> packed,
+                          std::span<float> weights);
+
 /// y = conv_ref of the same numbers with channels last, for one group and two spatial axes. The weights [outputs,
 /// channels, kernel] are packed once. Each output is summed in one order, whatever the number of threads. Immutable.
 class PixelConvF32 {
  public:
   /// bias: one number per output, or empty. planes_in: x still stands with channels first.
   PixelConvF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias, bool planes_in);
+  /// packed: for PixelPanels::here(); used in place, so they must outlive this.
+  static PixelConvF32 of_packed(const ConvShape& shape, std::span<const float> packed, std::span<const float> bias);
   std::uint64_t scratch_bytes() const noexcept { return pieces_.scratch_bytes(); }
   std::uint64_t packed_bytes() const noexcept { return packed_.bytes(); }
   void run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end = {}) const;
 
  private:
+  PixelConvF32(const ConvShape& shape, bool planes_in);
+  void take_bias(std::span<const float> bias, std::span<float> to);
+
   ConvShape shape_;
   std::size_t panel_, depth_;
   PixelPieces pieces_;
-  base::Buffer packed_;  ///< weights, panel by panel, then the bias
+  base::Buffer packed_;  ///< weights, panel by panel, if they were packed here, and the bias
+  std::span<const float> weights_, bias_;
 };
 
 /// The taps [first, last) of one axis that see an existing input.
@@ -117,6 +142,8 @@ class PixelWindowF32 {
     return static_cast<std::size_t>(channels_ * (repeat_ > 1 ? repeat_ : 1));
   }
   void run(Job job, const float* x, float* y) const;
+  bool three_wide() const noexcept;
+  void run_row(const Job& job, std::int64_t oy, const float* image, float* row) const;
   void run_span(const Job& job, std::int64_t oy, std::int64_t first, std::int64_t last, const float* image,
                 float* row) const;
   void few_channels(const Job& job, std::int64_t oy, std::int64_t ox, const float* image, float* y,

@@ -22,17 +22,75 @@ std::size_t at(std::int64_t extent) {
 
 }  // namespace
 
-PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias,
-                           bool planes_in)
+PixelPanels PixelPanels::here() noexcept {
+  return {pixel_panel_width(), pixel_lanes()};
+}
+
+namespace {
+
+// Calls visit(weight, place) for all weights, some channels of a panel's outputs at a time, so that the lines that are
+// written stay in the cache.
+template <class Visit>
+void for_each_packed(const ConvShape& shape, const PixelPanels& panels, Visit visit) {
+  constexpr std::size_t kChannels = 16;
+  const std::size_t outputs = at(shape.outputs), channels = at(shape.channels), taps = at(shape.window.taps());
+  const std::size_t depth = channels * taps;
+  for (std::size_t first = 0; first < outputs; first += panels.panel) {
+    const std::size_t width = outputs - first <= panels.lanes ? panels.lanes : panels.panel;
+    const std::size_t count = std::min(width, outputs - first);
+    for (std::size_t begin = 0; begin < channels; begin += kChannels) {
+      const std::size_t end = std::min(channels, begin + kChannels);
+      for (std::size_t o = 0; o < count; ++o) {
+        for (std::size_t c = begin; c < end; ++c) {
+          for (std::size_t tap = 0; tap < taps; ++tap)
+            visit(first + o, (first + o) * depth + c * taps + tap, first * depth + (tap * channels + c) * width + o);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void pack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::span<const float> weights,
+                        std::span<const float> scale, std::span<float> packed) {
+  if (scale.empty()) {
+    for_each_packed(shape, panels, [&](std::size_t, std::size_t from, std::size_t to) { packed[to] = weights[from]; });
+    return;
+  }
+  for_each_packed(shape, panels,
+                  [&](std::size_t o, std::size_t from, std::size_t to) { packed[to] = weights[from] * scale[o]; });
+}
+
+void unpack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::span<const float> packed,
+                          std::span<float> weights) {
+  for_each_packed(shape, panels, [&](std::size_t, std::size_t to, std::size_t from) { weights[to] = packed[from]; });
+}
+
+PixelConvF32::PixelConvF32(const ConvShape& shape, bool planes_in)
     : shape_(shape),
       panel_(pixel_panel_width()),
       depth_(at(shape.depth())),
-      pieces_(shape, shape.window.has_padding(), planes_in, panel_, sizeof(float)) {
+      pieces_(shape, shape.window.has_padding(), planes_in, panel_, sizeof(float)) {}
+
+void PixelConvF32::take_bias(std::span<const float> bias, std::span<float> to) {
+  std::ranges::copy(bias, to.data());
+  bias_ = to;
+}
+
+PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias,
+                           bool planes_in)
+    : PixelConvF32(shape, planes_in) {
   const std::size_t outputs = at(shape.outputs), taps = at(shape.window.taps()), channels = at(shape.channels);
   const std::size_t places = pieces_.panels() * panel_;
   packed_ = base::Buffer::allocate(places * (depth_ + 1) * sizeof(float), base::MemoryBudget(), "packed weights");
   const auto packed = packed_.as<float>();
-  std::ranges::fill(packed, 0.0F);
+  weights_ = packed;
+  take_bias(bias, packed.subspan(places * depth_));
+  if (!planes_in) {
+    pack_pixel_weights(shape, PixelPanels::here(), weights, {}, packed);
+    return;
+  }
   const std::size_t lanes = pixel_lanes();
   for (std::size_t o = 0; o < outputs; ++o) {
     const std::size_t first = o / panel_ * panel_, width = outputs - first <= lanes ? lanes : panel_;
@@ -42,16 +100,24 @@ PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weight
       for (std::size_t c = 0; c < channels; ++c) to[pieces_.place(c, tap) * width] = from[c * taps + tap];
     }
   }
-  std::ranges::copy(bias, packed.data() + places * depth_);
+}
+
+PixelConvF32 PixelConvF32::of_packed(const ConvShape& shape, std::span<const float> packed,
+                                     std::span<const float> bias) {
+  PixelConvF32 out(shape, false);
+  out.packed_ =
+      base::Buffer::allocate_for<float>(out.pieces_.panels() * out.panel_, base::MemoryBudget(), "packed weights");
+  out.weights_ = packed;
+  out.take_bias(bias, out.packed_.as<float>());
+  return out;
 }
 
 void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end) const {
   const Window& w = shape_.window;
   const std::size_t outputs = at(shape_.outputs), lanes = pixel_lanes();
-  const float* weights = packed_.as<float>().data();
-  const float* bias = weights + pieces_.panels() * panel_ * depth_;
+  const float *weights = weights_.data(), *bias = bias_.data();
   const std::size_t last_panel = (pieces_.panels() - 1) * panel_;
-  const bool fetches = packed_.bytes() > kCachedBytes;
+  const bool fetches = weights_.size_bytes() > kCachedBytes;
   pieces_.for_each(scratch, [&](const PixelPieces::Piece& piece, std::byte* slot) {
     const float* from = pieces_.input(piece, x, 0.0F, slot);
     for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {

@@ -51,4 +51,20 @@ struct WindowRow {
 };
 void run_window_row(WindowFold fold, const WindowRow& row);
 
+/// A whole row of outputs of a depthwise window three wide, edges included: y[p * channels + c] = start[c] + sum over
+/// i < taps_y and j < 3 of x[i * x_row + (p * stride - pad + j) * x_pixel + c] * w[(i * 3 + j) * channels + c], without
+/// the columns outside: the outputs [inner, after) see none of these, each other one either at j = 0 or at j = 2.
+/// Stride 1 or 2, taps_y 2 or 3, at least a vector of channels.
+struct DepthwiseRow {
+  const float* x;
+  std::size_t x_row, x_pixel, taps_y, stride, pad;
+  const float* w;
+  const float* start;
+  const float* residual;  ///< or null
+  float* y;
+  std::size_t pixels, inner, after, channels;
+  float low, high;
+};
+void run_depthwise_row(const DepthwiseRow& row);
+
 }  // namespace skerry::kernels

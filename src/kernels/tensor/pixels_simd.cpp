@@ -256,6 +256,75 @@ void window_max(const WindowRow& row) {
 void window_sum(const WindowRow& row) {
   window_row<WindowFold::sum>(row);
 }
+// Pixels that are computed together: each of their inputs is read once a row for all outputs that see it.
+constexpr std::size_t kTogether = 3;
+
+HWY_INLINE void put(const DepthwiseRow& row, V sum, std::size_t pixel, std::size_t c) {
+  const std::size_t to = pixel * row.channels + c;
+  hn::StoreU(finished(row, sum, row.residual == nullptr ? nullptr : row.residual + to), D(), row.y + to);
+}
+
+// An output that sees the columns [F, L) of the window alone.
+template <std::size_t R, std::size_t F, std::size_t L>
+HWY_INLINE V edge_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const float* from) {
+  const D d;
+  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
+    _Pragma("GCC unroll 16") for (std::size_t j = F; j < L; ++j) sum =
+        hn::MulAdd(w[i][j], hn::LoadU(d, from + i * row.x_row + j * row.x_pixel), sum);
+  }
+  return sum;
+}
+
+// The first column of the window is outside, or the last.
+template <std::size_t R>
+HWY_INLINE void edge_pixel(const DepthwiseRow& row, const V (&w)[R][3], V start, std::size_t pixel, std::size_t c) {
+  const auto first = static_cast<std::ptrdiff_t>(pixel * row.stride) - static_cast<std::ptrdiff_t>(row.pad);
+  const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.x_pixel) + c;
+  put(row, first < 0 ? edge_sum<R, 1, 3>(row, w, start, from) : edge_sum<R, 0, 2>(row, w, start, from), pixel, c);
+}
+
+template <std::size_t R, std::size_t S, std::size_t P>
+HWY_INLINE void inner_pixels(const DepthwiseRow& row, const V (&w)[R][3], V start, std::size_t pixel, std::size_t c) {
+  const D d;
+  V sum[P];
+  _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) sum[p] = start;
+  const float* from = row.x + (pixel * S - row.pad) * row.x_pixel + c;
+  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
+    _Pragma("GCC unroll 16") for (std::size_t k = 0; k < (P - 1) * S + 3; ++k) {
+      const V x = hn::LoadU(d, from + i * row.x_row + k * row.x_pixel);
+      _Pragma("GCC unroll 16") for (std::size_t j = 0; j < 3; ++j) {
+        if (k >= j && (k - j) % S == 0 && (k - j) / S < P) sum[(k - j) / S] = hn::MulAdd(w[i][j], x, sum[(k - j) / S]);
+      }
+    }
+  }
+  _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) put(row, sum[p], pixel + p, c);
+}
+
+template <std::size_t R, std::size_t S>
+void depthwise_of(const DepthwiseRow& given) {
+  const DepthwiseRow row = given;  // what is stored may be anywhere but here
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t next = 0; next < row.channels; next += lanes) {
+    const std::size_t c = std::min(next, row.channels - lanes);
+    V w[R][3];
+    _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
+      _Pragma("GCC unroll 16") for (std::size_t j = 0; j < 3; ++j) w[i][j] =
+          hn::LoadU(d, row.w + (i * 3 + j) * row.channels + c);
+    }
+    const V start = hn::LoadU(d, row.start + c);
+    std::size_t p = 0;
+    for (; p < row.inner; ++p) edge_pixel<R>(row, w, start, p, c);
+    for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, w, start, p, c);
+    for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, w, start, p, c);
+    for (; p < row.pixels; ++p) edge_pixel<R>(row, w, start, p, c);
+  }
+}
+
+void depthwise_row(const DepthwiseRow& row) {
+  if (row.stride == 1) return row.taps_y == 3 ? depthwise_of<3, 1>(row) : depthwise_of<2, 1>(row);
+  return row.taps_y == 3 ? depthwise_of<3, 2>(row) : depthwise_of<2, 2>(row);
+}
 std::size_t lanes_of() {
   return hn::Lanes(D());
 }
@@ -268,6 +337,7 @@ namespace skerry::kernels {
 HWY_EXPORT(panel_width);
 HWY_EXPORT(pixel_rows);
 HWY_EXPORT(lanes_of);
+HWY_EXPORT(depthwise_row);
 HWY_EXPORT(window_convolve);
 HWY_EXPORT(window_max);
 HWY_EXPORT(window_sum);
@@ -280,6 +350,9 @@ std::size_t pixel_lanes() noexcept {
 }
 void run_pixel_rows(const PixelRows& rows) {
   HWY_DYNAMIC_DISPATCH(pixel_rows)(rows);
+}
+void run_depthwise_row(const DepthwiseRow& row) {
+  HWY_DYNAMIC_DISPATCH(depthwise_row)(row);
 }
 void run_window_row(WindowFold fold, const WindowRow& row) {
   switch (fold) {

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <limits>
 
 #include "base/threads.hpp"
@@ -10,6 +10,8 @@
 
 namespace skerry::kernels {
 namespace {
+
+constexpr std::size_t kMostLanes = 64;  // of floats in any vector: 2048 bits
 
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
@@ -65,20 +67,25 @@ void PixelWindowF32::few_channels(const Job& job, std::int64_t oy, std::int64_t 
   const float* packed = packed_.as<float>().data();
   const float* start = packed + (job.fold == WindowFold::convolve ? taps * width : 0);
   const Taps rows = rows_[at(oy)], columns = columns_[at(ox)];
-  for (std::int64_t c = 0; c < channels_; ++c) {
-    float sum = start[c];
-    for (std::int64_t i = rows.first; i < rows.last; ++i) {
-      for (std::int64_t j = columns.first; j < columns.last; ++j) {
-        const float value = image[(s.position(1, oy, i) * s.input[2] + s.position(2, ox, j)) * channels_ + c];
-        if (job.fold == WindowFold::convolve) sum += value * packed[at(i * s.kernel[2] + j) * width + at(c)];
-        if (job.fold == WindowFold::sum) sum += value;
-        if (job.fold == WindowFold::max) sum = value > sum ? value : sum;
+  const auto channels = at(channels_);
+  std::array<float, kMostLanes> sum{};
+  std::copy_n(start, channels, sum.data());
+  for (std::int64_t i = rows.first; i < rows.last; ++i) {
+    for (std::int64_t j = columns.first; j < columns.last; ++j) {
+      const float* seen = image + (s.position(1, oy, i) * s.input[2] + s.position(2, ox, j)) * channels_;
+      const float* w = packed + at(i * s.kernel[2] + j) * width;
+      for (std::size_t c = 0; c < channels; ++c) {
+        if (job.fold == WindowFold::convolve) sum[c] += seen[c] * w[c];
+        if (job.fold == WindowFold::sum) sum[c] += seen[c];
+        if (job.fold == WindowFold::max) sum[c] = seen[c] > sum[c] ? seen[c] : sum[c];
       }
     }
-    sum *= scale;
-    if (residual != nullptr) sum += residual[c];
-    sum = sum < job.end.low ? job.end.low : sum;
-    y[c] = sum > job.end.high ? job.end.high : sum;
+  }
+  for (std::size_t c = 0; c < channels; ++c) {
+    float value = sum[c] * scale;
+    if (residual != nullptr) value += residual[c];
+    value = value < job.end.low ? job.end.low : value;
+    y[c] = value > job.end.high ? job.end.high : value;
   }
 }
 
@@ -123,7 +130,28 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
     done = (last - first) / repeat_ * repeat_;
     loop.pixels = at(done / repeat_);
     loop.x_pixel = loop.y_pixel = loop.channels = width;
-    if (done > 0) run_window_row(job.fold, loop);
+    const bool pairs = repeat_ == 2 && job.fold == WindowFold::convolve && loop.tap == channels && s.kernel[2] == 3;
+    if (pairs && done > 0 && loop.taps_x == 3 && (loop.taps_y == 2 || loop.taps_y == 3)) {
+      // A vector holds two pixels, so from one to the next the window moves by two.
+      run_depthwise_row({.x = loop.x,
+                         .x_row = loop.x_row,
+                         .x_pixel = channels,
+                         .taps_y = loop.taps_y,
+                         .stride = 2,
+                         .pad = 0,
+                         .w = loop.w,
+                         .start = loop.start,
+                         .residual = loop.residual,
+                         .y = loop.y,
+                         .pixels = loop.pixels,
+                         .inner = 0,
+                         .after = loop.pixels,
+                         .channels = width,
+                         .low = loop.low,
+                         .high = loop.high});
+    } else if (done > 0) {
+      run_window_row(job.fold, loop);
+    }
   }
   for (std::int64_t ox = first + done; ox < last; ++ox) {
     float* to = row + ox * channels_;
@@ -131,11 +159,43 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
   }
 }
 
+// Windows three wide that move by one or two pixels, as most depthwise convolutions do.
+bool PixelWindowF32::three_wide() const noexcept {
+  const Window& s = window_;
+  const bool sees = std::ranges::all_of(columns_, [](const Taps& t) { return t.last - t.first >= 2; });
+  return repeat_ == 1 && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && s.stride[2] <= 2 && sees;
+}
+
+void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image, float* row) const {
+  const Window& s = window_;
+  const Taps rows = rows_[at(oy)];
+  const auto [inner, after] = s.inside(2);
+  const float* packed = packed_.as<float>().data();
+  const std::size_t channels = at(channels_);
+  run_depthwise_row({.x = image + s.position(1, oy, rows.first) * s.input[2] * channels_,
+                     .x_row = at(s.dilation[1] * s.input[2]) * channels,
+                     .x_pixel = channels,
+                     .taps_y = at(rows.last - rows.first),
+                     .stride = at(s.stride[2]),
+                     .pad = at(s.pad_begin[2]),
+                     .w = packed + at(rows.first) * 3 * channels,
+                     .start = packed + at(s.taps()) * channels,
+                     .residual = job.to_residual == 0 ? nullptr : row + job.to_residual,
+                     .y = row,
+                     .pixels = at(s.output[2]),
+                     .inner = at(inner),
+                     .after = at(std::max(inner, after)),
+                     .channels = channels,
+                     .low = job.end.low,
+                     .high = job.end.high});
+}
+
 void PixelWindowF32::run(Job job, const float* x, float* y) const {
   const Window& s = window_;
   if (s.outputs() == 0 || channels_ == 0) return;
   job.to_residual = job.end.residual == nullptr ? 0 : job.end.residual - y;
   const auto [inner, after] = s.inside(2);
+  const bool in_rows = job.fold == WindowFold::convolve && three_wide();
   const std::size_t work = at(s.output[2] * channels_ * s.taps());
   const std::size_t grain = std::max<std::size_t>(1, 16 * kElementGrain / std::max<std::size_t>(work, 1));
   base::parallel_for(0, at(batch_ * s.output[1]), grain, [&](std::size_t begin, std::size_t end) {
@@ -143,6 +203,10 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
       const float* from = x + image * s.inputs() * channels_;
       float* row = y + (image * s.outputs() + oy * s.output[2]) * channels_;
+      if (in_rows && rows_[at(oy)].last - rows_[at(oy)].first >= 2) {
+        run_row(job, oy, from, row);
+        continue;
+      }
       for (std::int64_t ox = 0; ox < inner; ++ox) run_span(job, oy, ox, ox + 1, from, row);
       // What counts in a mean may change within the inside only where padding counts: there all taps do.
       if (after > inner) run_span(job, oy, inner, after, from, row);

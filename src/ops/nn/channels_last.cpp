@@ -49,6 +49,10 @@ Expected<bool> takes_conv(const Node& node, const NodeTypes& types, const ConvSh
   if (types.constants[kWeights] == nullptr) return Unexpected{"the weights are not constant"};
   if (has_input(node, kBias) && constant_floats(types, kBias).empty()) return Unexpected{"the bias is not constant"};
   if (has_input(node, kScale) && constant_floats(types, kScale).empty()) return Unexpected{"the scale is not constant"};
+  if (const auto panels = packed_pixels(node)) {
+    const bool fit = panels->fit(s.outputs) && s.groups == 1 && !planes_in(node) && !has_input(node, kScale);
+    if (!fit) return Unexpected{"its weights cannot be packed like that"};
+  }
   return flat(s.window);
 }
 
@@ -94,6 +98,35 @@ Shape planes_first(const Node& node, const Shape& x) {
   return *channels_to(2, 1, TensorType::of(DType::f32, x)).static_shape();
 }
 
+std::optional<kernels::PixelPanels> packed_pixels(const Node& node) {
+  const std::vector<std::int64_t> given = node.integers("packed");
+  if (given.empty()) return std::nullopt;
+  constexpr std::int64_t kMost = 4096;
+  // What is no panel fits nothing.
+  const bool sound = given.size() == 2 && std::ranges::all_of(given, [](auto n) { return n > 0 && n <= kMost; });
+  if (!sound) return kernels::PixelPanels{0, 0};
+  return kernels::PixelPanels{static_cast<std::size_t>(given[0]), static_cast<std::size_t>(given[1])};
+}
+
+bool wants_packed_pixels(const Graph& graph, const Node& node) {
+  if (node.op != "Conv" || !channels_last(node) || planes_in(node) || node.integer("group", 1) != 1) return false;
+  const auto& weights = graph.value(node.inputs[kWeights]).constant;
+  if (node.find("packed") != nullptr || !weights || weights->dtype() != DType::f32) return false;
+  const Shape w = weights->shape();
+  const bool flat = w.rank() == 3 || w.rank() == 4;
+  if (!flat || w.elements() == 0 || !kernels::PixelPanels::here().fit(w[0])) return false;
+  if (has_input(node, kBias) && !graph.value(node.inputs[kBias]).constant) return false;
+  // Winograd's kernel takes plain weights: whether it will be taken depends on the image.
+  const auto ones = [&](const char* name) {
+    return std::ranges::all_of(node.integers(name), [](std::int64_t n) { return n == 1; });
+  };
+  const bool square = w.rank() == 4 && w[2] == 3 && w[3] == 3 && ones("strides") && ones("dilations");
+  if (!square || std::min(w[0], w[1]) < kWinogradChannels) return true;
+  const auto& image = graph.value(node.outputs[0]).type.shape;
+  if (!image || image->size() != 4 || !(*image)[1].is_known() || !(*image)[2].is_known()) return false;
+  return std::min((*image)[1].value, (*image)[2].value) < kWinogradExtent;
+}
+
 int overwritten_residual(const Node& node) {
   // The loops of depthwise windows tell a residual by its distance from the result.
   const bool takes = node.op == "Conv" && channels_last(node) && node.integer("group", 1) == 1;
@@ -127,17 +160,30 @@ Cost can_pixel_conv(const Node& node, const NodeTypes& types) {
                                     {Rate::stream_cached, static_cast<double>(bytes(types.inputs[kX]))}};
 }
 
+namespace {
+
+kernels::PixelConvF32 pixel_conv(const Node& node, const NodeTypes& types) {
+  const ConvShape s = shape_of(node, types);
+  const auto weights = constant_floats(types, kWeights), bias = constant_floats(types, kBias);
+  const auto panels = packed_pixels(node);
+  if (!panels) return kernels::PixelConvF32(s, ConvWeights(types, kWeights, kScale).values, bias, planes_in(node));
+  if (*panels == kernels::PixelPanels::here()) return kernels::PixelConvF32::of_packed(s, weights, bias);
+  auto plain = base::Buffer::allocate_for<float>(weights.size(), base::MemoryBudget(), "unpacked weights");
+  kernels::unpack_pixel_weights(s, *panels, weights, plain.as<float>());
+  return kernels::PixelConvF32(s, plain.as<float>(), bias, false);
+}
+
+}  // namespace
+
 Prepared prepare_pixel_conv(const Node& node, const NodeTypes& types) {
   // shared: std::function copies its target
-  const auto conv =
-      std::make_shared<const kernels::PixelConvF32>(shape_of(node, types), ConvWeights(types, kWeights, kScale).values,
-                                                    constant_floats(types, kBias), planes_in(node));
+  const auto conv = std::make_shared<const kernels::PixelConvF32>(pixel_conv(node, types));
+  std::vector<std::size_t> read = {kBias, kScale};
+  if (packed_pixels(node) != kernels::PixelPanels::here()) read.push_back(kWeights);
   return {[conv, end = FusedEnd(node, kResidual)](const KernelArguments& a) {
             conv->run(x_of(a), y_of(a), a.scratch, end.f32(a));
           },
-          conv->scratch_bytes(),
-          conv->packed_bytes(),
-          {kWeights, kBias, kScale}};
+          conv->scratch_bytes(), conv->packed_bytes(), std::move(read)};
 }
 
 Cost can_winograd(const Node& node, const NodeTypes& types) {
@@ -145,6 +191,7 @@ Cost can_winograd(const Node& node, const NodeTypes& types) {
   const auto takes = takes_conv(node, types, s);
   if (!takes) return Unexpected{takes.error()};
   if (planes_in(node)) return Unexpected{"its input stands with channels first"};
+  if (packed_pixels(node)) return Unexpected{"its weights are packed for another kernel"};
   if (!kernels::WinogradF32::takes(s)) return Unexpected{"no window of 3 x 3 at stride 1, or odd numbers of channels"};
   // Measured: below these the transforms cost what the products save.
   if (std::min(s.channels, s.outputs) < kWinogradChannels ||

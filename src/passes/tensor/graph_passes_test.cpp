@@ -5,8 +5,10 @@
 #include <cmath>
 #include <random>
 #include <skerry/compile.hpp>
+#include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
+#include "kernels/tensor/pixels.hpp"
 #include "ops/nn/evaluate.hpp"
 #include "passes/pass.hpp"
 
@@ -229,6 +231,71 @@ TEST(ChannelsLast, LeavesConvolutionsThatNoKernelTakesThatWay) {
   ops::infer_types(graph);
   const Graph after = pass("channels_last").run(graph);
   for (const Node& node : after.nodes()) EXPECT_EQ(node.find("channels_last"), nullptr);
+}
+
+// x [1,5,6,32] with channels last -> 1 x 1 to 48 channels, times a factor each -> 3 x 3 at stride 2 to 64.
+Graph two_convolutions(std::mt19937& random) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{1, 5, 6, 32}});
+  const auto constant = [&](const char* name, const Shape& shape) {
+    return graph.add_constant(name, random_tensor(random, shape, -1.0F));
+  };
+  const ValueId a = graph.add(
+      "Conv", {x, constant("w1", {48, 32, 1, 1}), constant("b1", {48}), kNoValue, constant("factor", {48})}, "a");
+  const ValueId b = graph.add("Conv", {a, constant("w2", {64, 48, 3, 3})}, "b");
+  for (const NodeId id : {NodeId{0}, NodeId{1}}) graph.edit_node(id).set("channels_last", std::int64_t{1});
+  graph.edit_node(1).set("strides", std::vector<std::int64_t>{2, 2});
+  graph.mark_output(b);
+  ops::infer_types(graph);
+  return graph;
+}
+
+TEST(PackWeights, LeavesConvolutionsTheirMeaningHereAndOnMachinesOfOtherVectors) {
+  std::mt19937 random(12);
+  const Graph before = two_convolutions(random);
+  const std::vector<Tensor> inputs = {random_tensor(random, {1, 5, 6, 32}, -1.0F)};
+  const Tensor wanted = ops::evaluate(before, inputs, {})[0];
+  Graph after = pass("pack_weights").run(before);
+  ir::verify(after);
+  const auto expect_same = [&](const Graph& graph) {
+    const Tensor found = ops::evaluate(graph, inputs, {})[0];
+    for (std::size_t i = 0; i < wanted.as<float>().size(); ++i)
+      ASSERT_NEAR(found.as<float>()[i], wanted.as<float>()[i], 1e-3) << i;
+  };
+  for (const Node& node : after.nodes()) {
+    EXPECT_NE(node.find("packed"), nullptr);
+    EXPECT_LE(node.inputs.size(), 4U) << "the factor is in the weights";
+  }
+  EXPECT_FALSE(std::ranges::equal(constant(after, after.node(1), 1), constant(before, before.node(1), 1)));
+  expect_same(after);
+  EXPECT_EQ(pass("pack_weights").run(after).node(1).inputs, after.node(1).inputs) << "done twice";
+  for (const kernels::PixelPanels& other : {kernels::PixelPanels{16, 8}, {32, 16}, {8, 4}, {16, 16}}) {
+    for (const NodeId id : {NodeId{0}, NodeId{1}}) {
+      const Tensor here = *after.value(after.node(id).inputs[1]).constant;
+      kernels::ConvShape shape{1, here.shape()[1], here.shape()[0], 1, {}};
+      shape.window.kernel = {1, here.shape()[2], here.shape()[3]};
+      Tensor plain(DType::f32, here.shape()), there(DType::f32, here.shape());
+      const auto given = after.node(id).integers("packed");
+      const kernels::PixelPanels own{static_cast<std::size_t>(given[0]), static_cast<std::size_t>(given[1])};
+      kernels::unpack_pixel_weights(shape, own, here.as<float>(), plain.mutable_view().as<float>());
+      kernels::pack_pixel_weights(shape, other, plain.as<float>(), {}, there.mutable_view().as<float>());
+      after.value(after.node(id).inputs[1]).constant = there;
+      after.edit_node(id).set("packed", std::vector<std::int64_t>{static_cast<std::int64_t>(other.panel),
+                                                                  static_cast<std::int64_t>(other.lanes)});
+    }
+    expect_same(after);
+  }
+}
+
+TEST(PackWeights, OfPanelsThatCannotBeIsRefused) {
+  std::mt19937 random(13);
+  const std::vector<Tensor> inputs = {random_tensor(random, {1, 5, 6, 32}, -1.0F)};
+  for (const std::vector<std::int64_t>& packed :
+       {std::vector<std::int64_t>{32}, {32, 0}, {-1, 16}, {1 << 20, 1 << 20}, {32, 10}, {32, 32, 32}}) {
+    Graph graph = pass("pack_weights").run(two_convolutions(random));
+    graph.edit_node(0).set("packed", packed);
+    EXPECT_THROW(ops::evaluate(graph, inputs, {}), Error);
+  }
 }
 
 TEST(RemoveDeadNodes, KeepsInputsAndWhatLeadsToAnOutput) {

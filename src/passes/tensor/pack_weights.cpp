@@ -1,11 +1,13 @@
-// Constant right sides of products are put into the order in which the kernels of this machine read them, once: a
-// package then holds them as they are used, and a plan for new shapes finds them ready. Another machine packs them
-// anew.
+// Constant right sides of products, and weights of convolutions for channels last, are put into the order in which the
+// kernels of this machine read them, once: a package then holds them as they are used, and a plan for new shapes finds
+// them ready. Another machine packs them anew.
 #include <map>
 #include <utility>
 
 #include "base/file.hpp"
 #include "kernels/tensor/gemm.hpp"
+#include "kernels/tensor/pixels.hpp"
+#include "ops/nn/channels_last.hpp"
 #include "ops/nn/op_record.hpp"
 #include "passes/pass.hpp"
 
@@ -21,6 +23,7 @@ class Packer {
     for (NodeId id = 0; id < nodes; ++id) {
       const Node& node = output_.node(id);
       if (node.op == "MatMul" || node.op == "Gemm") pack(id);
+      if (ops::wants_packed_pixels(output_, node)) pack_convolution(id);
     }
     // What kernels read elsewhere than at multiples of its size is copied once, not for every plan. Planning packs a
     // convolution's weights from where they are.
@@ -46,6 +49,36 @@ class Packer {
                std::vector<std::int64_t>{depth, columns, static_cast<std::int64_t>(kernels::gemm_tile().columns)});
   }
 
+  // Channels last: the tensor keeps its shape, and has the factors of a batch norm in it.
+  void pack_convolution(NodeId id) {
+    constexpr std::size_t kWeights = 1, kScale = 4;
+    const Node& node = output_.node(id);
+    const ValueId at = node.inputs[kWeights];
+    const ValueId factors = kScale < node.inputs.size() ? node.inputs[kScale] : kNoValue;
+    if (factors != kNoValue && !output_.value(factors).constant) return;
+    const Tensor weights = *output_.value(at).constant;
+    kernels::ConvShape shape;
+    shape.outputs = weights.shape()[0];
+    shape.channels = weights.shape()[1];
+    for (int axis = 2; axis < weights.shape().rank(); ++axis)
+      shape.window.kernel[static_cast<std::size_t>(axis + 3 - weights.shape().rank())] = weights.shape()[axis];
+    const kernels::PixelPanels panels = kernels::PixelPanels::here();
+    Tensor out(DType::f32, weights.shape());
+    const Tensor floats = ops::aligned_copy(weights);
+    kernels::pack_pixel_weights(
+        shape, panels, floats.as<float>(),
+        factors == kNoValue ? std::span<const float>() : output_.value(factors).constant->as<float>(),
+        out.mutable_view().as<float>());
+    base::release_mapped({weights.view().data(), weights.view().bytes()});
+    const ValueId packed = output_.add_constant(output_.value(at).name, std::move(out));
+    Node& edited = output_.edit_node(id);
+    edited.inputs[kWeights] = packed;
+    if (edited.inputs.size() > kScale) edited.inputs.resize(kScale);
+    while (edited.inputs.back() == kNoValue) edited.inputs.pop_back();
+    edited.set("packed", std::vector<std::int64_t>{static_cast<std::int64_t>(panels.panel),
+                                                   static_cast<std::int64_t>(panels.lanes)});
+  }
+
   ValueId packed_value(ValueId right, const Tensor& weights, bool turned, std::int64_t depth, std::int64_t columns) {
     const auto found = packed_.find({right, turned});
     if (found != packed_.end()) return found->second;
@@ -69,7 +102,9 @@ class Packer {
 extern const GraphPass pack_weights_pass;
 const GraphPass pack_weights_pass = {
     .name = "pack_weights",
-    .help = "Puts the constant sides of products into the order in which this machine's kernels read them.",
+    .help =
+        "Puts the constant sides of products and convolutions into the order in which this machine's kernels read "
+        "them.",
     .run = [](const Graph& graph) { return Packer(graph).run(); },
 };
 

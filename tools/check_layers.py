@@ -50,6 +50,7 @@ DOOR = {
     "expression.hpp": "ir",
     "expressions.def": "ir",
     "gates.def": "ir",
+    "modes.def": "ir",
     "graph.hpp": "ir",
     "program.hpp": "ir",
     "noise.hpp": "ir",

@@ -1,5 +1,6 @@
 /// \file
 /// Blackbird, the text form of photonic circuits, as an importer.
+#include <algorithm>
 #include <skerry/error.hpp>
 
 #include "frontend/blackbird/parser.hpp"
@@ -25,11 +26,13 @@ bool sniff_blackbird(const Source& source) {
     const bool is_assigned = line.find_first_of("=;{") != std::string_view::npos && word != "target";
     if ((after == ' ' || after == '\t') && !is_assigned) return true;
   }
+  const bool is_text =
+      std::ranges::all_of(line, [](char c) { return (c >= ' ' && c <= '~') || c == '\t' || c == '\r'; });
   const std::size_t word = line.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-  const bool is_word = word != 0 && word != std::string_view::npos && line[0] >= 'A' && line[0] <= 'Z';
-  const std::size_t bar = line.find('|');
-  return is_word && bar != std::string_view::npos && line.find_first_of(";{") == std::string_view::npos &&
-         (line[word] == '(' || line[word] == ' ' || line[word] == '|');
+  if (!is_text || word < 3 || word == std::string_view::npos || line[0] < 'A' || line[0] > 'Z') return false;
+  const std::size_t after = line.find_first_not_of(" \t", word);
+  return after != std::string_view::npos && (line[after] == '(' || line[after] == '|') &&
+         line.find('|') != std::string_view::npos && line.find_first_of(";{") == std::string_view::npos;
 }
 
 Imported import_blackbird(const Source& source, const ImportLimits& limits) {

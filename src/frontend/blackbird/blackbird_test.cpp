@@ -125,6 +125,8 @@ TEST(Blackbird, RefusalsSayWhereAndWhatToDo) {
 TEST(Blackbird, ContentDecidesAndOthersKeepTheirFiles) {
   EXPECT_TRUE(acts_on_modes(read("# comment\nSgate(0.3) | 0\n")));
   EXPECT_TRUE(acts_on_modes(read("version 1.0\nname a\nVacuum() | 0\n")));
+  EXPECT_EQ(refusal("D\x01\x02|(").message(), "the content is of no known format");
+  EXPECT_EQ(refusal("This is a text | of words\n").message(), "the content is of no known format");
   EXPECT_FALSE(acts_on_modes(read("OPENQASM 3.0;\nqubit q;\n")));
   EXPECT_FALSE(acts_on_modes(read("H 0\nCX 0 1\nM 0\n")));
   EXPECT_FALSE(acts_on_modes(read("{\"qubits\": 1, \"gates\": []}")));

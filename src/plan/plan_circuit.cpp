@@ -2,6 +2,7 @@
 #include <skerry/error.hpp>
 
 #include "base/trace.hpp"
+#include "ir/verify.hpp"
 #include "plan/budget.hpp"
 #include "plan/planner.hpp"
 
@@ -68,6 +69,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   std::size_t best = 0;
   double best_seconds = 0.0;  // by the common table of rates
   const bool on_modes = acts_on_modes(circuit);
+  if (on_modes) ir::verify(circuit);  // builders do not look whether qubits and modes mix
   for (const sim::Method& method : sim::methods()) {
     if (method.on_modes != on_modes && options.method != method.name) continue;
     Candidate candidate;

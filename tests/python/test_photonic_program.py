@@ -149,3 +149,15 @@ def test_the_command_line_runs_plans_and_writes_them(tmp_path: Path) -> None:
     assert (tmp_path / "cat.xbb").read_text().startswith("name KerrCat\nversion 1.0\n")
     refused = run_cli("run", DATA / "invalid" / "unknown_gate.xbb")
     assert refused["error"]["where"] == "unknown_gate.xbb:3:1"
+
+
+def test_circuits_over_modes_are_built_in_python() -> None:
+    circuit = skerry.Circuit(2).append("squeezing", [0], [0.5, 0.0]).append("beam_splitter", [0, 1], [0.7, 0.2])
+    assert repr(circuit) == "<Circuit: 2 modes, 0 bits, 2 instructions>"
+    means = skerry.run(circuit).outputs["n"]
+    assert means.sum() == pytest.approx(np.sinh(0.5) ** 2)
+    circuit.append("measure_photons", [0]).append("measure_photons", [1])
+    samples = skerry.run(circuit, shots=200, seed=1).outputs["samples"]
+    assert samples.shape == (200, 2) and (samples.sum(axis=1) % 2 == 0).all()  # squeezers make pairs
+    with pytest.raises(skerry.Error, match="in a circuit of"):
+        skerry.run(circuit.copy().h(0) if hasattr(circuit, "copy") else circuit.h(0))

@@ -123,7 +123,8 @@ class Flattener {
 #define SKERRY_MODE_OP(name, modes, parameters) case Op::name:
 #include <skerry/modes.def>
 #undef SKERRY_MODE_OP
-        throw Error(ErrorCode::internal, "code for qubits of a circuit over modes");
+        throw Error(ErrorCode::invalid_argument,
+                    "'" + std::string(op_name(instruction.op)) + "' acts on modes, in a circuit of qubits");
       case Op::end:
         ends_.push_back(emit(StepKind::jump));
         break;

@@ -65,6 +65,7 @@ DOOR = {
     "schedule.hpp": "passes",
     "gradient.hpp": "sim",
     "photonic.hpp": "sim",
+    "photonic_gates.hpp": "sim",
     "generator.hpp": "sim",
     "fock_state.hpp": "sim",
     "training.hpp": "train",

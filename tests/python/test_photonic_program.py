@@ -161,3 +161,32 @@ def test_circuits_over_modes_are_built_in_python() -> None:
     assert samples.shape == (200, 2) and (samples.sum(axis=1) % 2 == 0).all()  # squeezers make pairs
     with pytest.raises(skerry.Error, match="in a circuit of"):
         skerry.run(circuit.copy().h(0) if hasattr(circuit, "copy") else circuit.h(0))
+
+
+def test_gradients_of_a_loaded_circuit_equal_differences_of_its_runs() -> None:
+    text = """version 1.0
+Coherent(0.4, 0.2) | 0
+Sgate({r}, 0.3) | 1
+BSgate(2 * {theta} - 0.1, {phi} / 2) | [0, 1]
+Kgate(0.1 + {kappa}) | 0
+Rgate(-{theta}) | 1
+MeasureX | 0
+"""
+    circuit = skerry.loads(text)
+    assert isinstance(circuit, skerry.Circuit)
+    values = np.array([0.3, 0.6, 0.4, 0.05])
+    simulator = skerry.FockSimulator(skerry.PhotonicCircuit.from_circuit(circuit), [12, 12])
+    simulator.set_weights(values)
+    none = np.zeros((1, 2))
+    out, (slopes, _, _) = simulator.gradient({"x": np.array([[1.0, -0.5]])}, none, none, ["x"])
+
+    def loss(params: np.ndarray) -> float:
+        x = skerry.run(circuit, params=list(params), cutoff=12).outputs["x"]
+        return float(x[0] - 0.5 * x[1])
+
+    assert out["x"][0, 0] - 0.5 * out["x"][0, 1] == pytest.approx(loss(values), abs=1e-12)
+    for k in range(4):
+        step = np.eye(4)[k] * 1e-5
+        assert slopes[k] == pytest.approx((loss(values + step) - loss(values - step)) / 2e-5, abs=1e-8)
+    with pytest.raises(skerry.Unsupported, match="scale"):
+        skerry.PhotonicCircuit.from_circuit(skerry.loads("version 1.0\nRgate(sin({a})) | 0\n"))

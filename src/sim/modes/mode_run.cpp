@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 #include <ranges>
 #include <skerry/error.hpp>
+#include <skerry/photonic_gates.hpp>
 
 #include "base/threads.hpp"
 #include "sim/state/questions.hpp"
@@ -314,3 +316,79 @@ CircuitResult run_modes(const Circuit& circuit, const ModeRequest& request, cons
 }
 
 }  // namespace skerry::sim
+
+namespace skerry::photonic {
+namespace {
+
+/// Every expression of the pool as scale * weight + value, where it is one.
+std::vector<std::optional<Param>> affine(const ExprPool& pool) {
+  std::vector<std::optional<Param>> known(pool.size());
+  for (ExprId id = 0; id < pool.size(); ++id) {
+    const ExprNode& node = pool[id];
+    const auto a = [&] { return known[node.a]; };
+    const auto b = [&] { return known[node.b]; };
+    const auto scaled = [](Param param, double by) {
+      param.value *= by;
+      param.scale *= by;
+      return param;
+    };
+    if (node.op == ExprOp::constant) known[id] = Param(node.value.as_real());
+    if (node.op == ExprOp::parameter) known[id] = Param::of(node.a);
+    if (node.op == ExprOp::neg && a()) known[id] = -*a();
+    if ((node.op == ExprOp::add || node.op == ExprOp::sub) && a() && b()) {
+      const Param left = *a(), right = node.op == ExprOp::add ? *b() : -*b();
+      if (!left.is_constant() && !right.is_constant() && left.weight != right.weight) continue;
+      Param sum = left.is_constant() ? right : left;
+      sum.value = left.value + right.value;
+      if (!left.is_constant() && !right.is_constant()) sum.scale = left.scale + right.scale;
+      known[id] = sum;
+    }
+    if (node.op == ExprOp::mul && a() && b() && (a()->is_constant() || b()->is_constant()))
+      known[id] = a()->is_constant() ? scaled(*b(), a()->value) : scaled(*a(), b()->value);
+    if (node.op == ExprOp::div && a() && b() && b()->is_constant() && b()->value != 0)
+      known[id] = scaled(*a(), 1 / b()->value);
+  }
+  return known;
+}
+
+}  // namespace
+
+Circuit gates_of(const skerry::Circuit& circuit) {
+  Circuit result(circuit.num_wires(), static_cast<std::uint32_t>(circuit.parameters().size()));
+  const std::vector<std::optional<Param>> known = affine(circuit.expressions());
+  std::vector<bool> is_touched(circuit.num_wires()), is_measured(circuit.num_wires());
+  for (std::size_t i = 0; i < circuit.body().size(); ++i) {
+    const skerry::Instruction at = circuit.body()[i];
+    const auto refuse = [&](const std::string& why) {
+      throw Error(ErrorCode::unsupported, why, sim::mode_place(i, at.op), "differentiate gates on the vacuum");
+    };
+    if (at.op == Op::barrier || at.op == Op::delay || at.op == Op::cutoff) continue;
+    for (const Wire wire : at.wires)
+      if (is_measured[wire]) refuse("something is done after a measurement");
+    if (is_mode_measurement(at.op)) {
+      is_measured[at.wires[0]] = true;
+      continue;
+    }
+    if (at.op == Op::prepare_vacuum && !is_touched[at.wires[0]]) continue;
+    if (!sim::is_mode_gate(at.op)) refuse("this is no gate");
+    Instruction gate;
+    gate.gate = sim::mode_gate(at.op);
+    for (std::size_t k = 0; k < at.wires.size(); ++k) {
+      gate.modes[k] = at.wires[k];
+      is_touched[at.wires[k]] = true;
+    }
+    for (std::size_t k = 0; k < at.params.size(); ++k) {
+      if (at.params[k].is_constant()) {
+        gate.params[k] = at.params[k].value;
+      } else if (known[at.params[k].expr]) {
+        gate.params[k] = *known[at.params[k].expr];
+      } else {
+        refuse("an angle is not scale * parameter + number");
+      }
+    }
+    result.append(gate);
+  }
+  return result;
+}
+
+}  // namespace skerry::photonic

@@ -202,7 +202,7 @@ def run(
     the squared norm that one cut may lose, with the result's `error_bound`; `disk`, a folder for a state vector that
     does not fit into the memory; `checkpoint=True` keeps it there so that the same run, killed at any moment and
     started again, goes on after its last whole pass. Of a circuit over optical modes: `cutoff`, the photon numbers
-    kept of each (0: what the circuit says, else 10); `outputs` of the result hold `x`, `p`, `n`, their variances and the
+    kept of each (0: what the circuit says, else 10); `outputs` of the result hold `x`, `p`, `n`, their variances and
     `samples`, `discarded_weight` what the cutoff lost. Of a model: `inputs` by name. Of both:
     `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds,
     `progress(fraction, stage)`.

@@ -131,7 +131,8 @@ def test_threads_and_memory_come_back() -> None:
         """
         import gc
         def use():
-            generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, n_modes=3, cutoff_dim=10, max_threads=2)
+            settings = {"n_modes": 3, "cutoff_dim": 10, "max_threads": 2}
+            generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, **settings)
             generator.generate_threaded(np.zeros((64, 4)), strategy="threading")
         use()
         gc.collect()

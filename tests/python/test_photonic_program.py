@@ -26,6 +26,12 @@ SPELLED = {
 }
 
 
+def loaded(text: str) -> skerry.Circuit:
+    circuit = skerry.loads(text)
+    assert isinstance(circuit, skerry.Circuit)
+    return circuit
+
+
 def blackbird(gates: list[dict[str, Any]], modes: int) -> str:
     lines = [f"{SPELLED[gate['g']]}({', '.join(map(repr, gate['p']))}) | {gate['m']}" for gate in gates]
     return "\n".join(["version 1.0", *(f"Vacuum() | {mode}" for mode in range(modes)), *lines]) + "\n"
@@ -39,7 +45,9 @@ def test_states_of_one_mode_are_the_reference_vectors() -> None:
         circuit = skerry.loads(blackbird([first, *case["gates"]], 1))
         assert isinstance(circuit, skerry.Circuit)
         result = skerry.run(circuit, method="fock", cutoff=data["cutoff"], state=True)
-        np.testing.assert_allclose(result.outputs["ket"], vectors.array(case["state"]), atol=data["tol_abs"]["complex128"])
+        np.testing.assert_allclose(
+            result.outputs["ket"], vectors.array(case["state"]), atol=data["tol_abs"]["complex128"]
+        )
 
 
 @pytest.mark.parametrize("name", ["11_gaussian_2mode", "12_gaussian_4mode_lossy"])
@@ -93,7 +101,7 @@ def test_packages_texts_and_compilation_keep_the_circuit(tmp_path: Path) -> None
         compiled = skerry.compile(circuit, level="high")
         assert compiled.program == circuit
         text = emit(circuit, "blackbird")
-        assert emit(skerry.loads(text), "blackbird") == text
+        assert emit(loaded(text), "blackbird") == text
 
 
 def test_the_plan_says_which_method_and_why() -> None:
@@ -131,7 +139,7 @@ def test_what_is_for_qubits_is_refused_by_name() -> None:
         list(skerry.stream(circuit, shots=10))
 
 
-def run_cli(*words: str | Path) -> Any:
+def run_cli(*words: str | int | Path) -> Any:
     done = subprocess.run([CLI, *map(str, words), "--json"], capture_output=True, text=True, check=False)
     return json.loads(done.stdout)
 
@@ -189,4 +197,4 @@ MeasureX | 0
         step = np.eye(4)[k] * 1e-5
         assert slopes[k] == pytest.approx((loss(values + step) - loss(values - step)) / 2e-5, abs=1e-8)
     with pytest.raises(skerry.Unsupported, match="scale"):
-        skerry.PhotonicCircuit.from_circuit(skerry.loads("version 1.0\nRgate(sin({a})) | 0\n"))
+        skerry.PhotonicCircuit.from_circuit(loaded("version 1.0\nRgate(sin({a})) | 0\n"))

@@ -150,6 +150,7 @@ json result_json(const Result& result) {
     out["discarded_weight"] = result.discarded_weight;
     out["error_bound"] = result.error_bound;
   }
+  if (result.report.method == "fock") out["truncation_leak"] = result.discarded_weight;
   for (const auto& [name, tensor] : result.tensors) out["tensors"][name] = tensor_json(tensor);
   return out;
 }

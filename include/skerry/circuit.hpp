@@ -25,7 +25,8 @@ namespace skerry {
 /// A qubit (or photonic mode) of a circuit; wire 0 is the least significant bit of a basis state.
 using Wire = std::uint32_t;
 
-/// What an instruction does: the gates of gates.def, then the structural operations.
+/// What an instruction does: the gates of gates.def, then the structural operations, then what is done to modes. A
+/// circuit is over qubits or over modes: gates, measure and reset do not stand beside rows of modes.def.
 enum class Op : std::uint16_t {
 #define SKERRY_GATE(name, targets, parameters) name,
 #include <skerry/gates.def>
@@ -41,19 +42,31 @@ enum class Op : std::uint16_t {
   break_loop,  ///< leaves the innermost while_loop
   continue_loop,
   end,  ///< ends the program
+#define SKERRY_MODE_OP(name, modes, parameters) name,
+#include <skerry/modes.def>
+#undef SKERRY_MODE_OP
 };
 inline constexpr std::uint16_t kGateCount = static_cast<std::uint16_t>(Op::unitary);
+inline constexpr std::uint16_t kOpCount = static_cast<std::uint16_t>(Op::cutoff) + 1;  // the last row of modes.def
 
 /// True for the rows of gates.def and for unitary: what has a matrix.
 constexpr bool is_gate(Op op) noexcept {
   return op <= Op::unitary;
+}
+/// True for the rows of modes.def.
+constexpr bool is_mode_op(Op op) noexcept {
+  return op > Op::end;
+}
+/// True for measure_homodyne and those like it, which write variables.
+constexpr bool is_mode_measurement(Op op) noexcept {
+  return op >= Op::measure_homodyne && op <= Op::measure_click;
 }
 /// `rx`, `measure`, ...
 std::string_view op_name(Op op) noexcept;
 /// Op of a name of gates.def or of the list above; empty when there is none. Controlled spellings (cx) are the records'
 /// business.
 std::optional<Op> op_from_name(std::string_view name) noexcept;
-/// Target wires and parameters of a row of gates.def. Precondition: op < kGateCount.
+/// Target wires and parameters of a row of gates.def or modes.def.
 int gate_targets(Op op) noexcept;
 int gate_parameters(Op op) noexcept;
 
@@ -290,5 +303,9 @@ class Circuit {
   ExprPool expressions_;
   std::vector<BlockId> open_;
 };
+
+/// True if the circuit's wires are optical modes: some instruction of its body is a row of modes.def. O(1) for what
+/// ir::verify accepts, but for barriers and delays before it.
+bool acts_on_modes(const Circuit& circuit) noexcept;
 
 }  // namespace skerry

@@ -40,8 +40,12 @@ class FockState {
   /// The ket, or the density matrix.
   std::span<const std::complex<double>> data() const noexcept { return data_; }
 
-  /// Applies a circuit; a channel turns a pure state into a mixed one.
-  FockState& run(const Circuit& circuit, std::span<const double> weights = {});
+  /// Applies a circuit, with amplitudes of this width; a channel turns a pure state into a mixed one.
+  FockState& run(const Circuit& circuit, std::span<const double> weights = {},
+                 Precision precision = Precision::double_precision);
+  /// Replaces the state of a mode. A pure state stays pure if the mode was in a product with the others and the new one
+  /// is pure; otherwise the mode is traced out. Errors: out_of_range, invalid_argument (another cutoff).
+  FockState& prepare(std::uint32_t mode, const FockState& one);
   /// The density matrix of a state that may be pure.
   FockState mixed() const;
 

@@ -71,6 +71,10 @@ class GaussianState {
   /// (post-selection), conditions the others on it and leaves the mode in the vacuum. Gives the outcome.
   double measure_homodyne(std::uint32_t mode, double angle, double uniform);
   void condition_homodyne(std::uint32_t mode, double angle, double outcome);
+  /// Heterodyne detection of a mode by two random numbers: alpha, of mean <a>; the mode is left in the vacuum.
+  std::complex<double> measure_heterodyne(std::uint32_t mode, double uniform1, double uniform2);
+  /// Replaces the state of a mode by a thermal one of so many photons, 0 for the vacuum.
+  void prepare_thermal(std::uint32_t mode, double mean_photons);
 
  private:
   struct Prepared;

@@ -52,6 +52,7 @@ struct RunOptions {
   std::vector<std::uint32_t> density_wires;
   std::uint32_t max_bond_dimension = 0;  ///< of a matrix product state; 0: as large as the circuit may need
   double truncation_threshold = 1e-24;   ///< of a matrix product state: squared norm that one cut may lose
+  std::uint32_t cutoff = 0;              ///< photon numbers kept of each mode; 0: what the circuit says, else 10
   Limits limits;
 };
 

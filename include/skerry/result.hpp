@@ -22,9 +22,12 @@ struct CircuitResult {
   std::optional<State> state;             ///< if wanted; after the last shot's end for circuits that measure midway
   std::optional<Tensor> density;          ///< c128 [2^k, 2^k], if wanted; first wire least significant
   std::map<std::string, double> outputs;  ///< output variables of the last shot
-  double discarded_weight = 0.0;          ///< squared norm that an approximate method cut off in all
+  double discarded_weight = 0.0;          ///< squared norm that an approximate method or a cutoff lost in all
   double error_bound = 0.0;               ///< on the distance of the state vector from the exact one; 0: exact
   std::uint32_t bond_dimension = 0;       ///< widest bond of a matrix product state; 0: another method
+  /// Outputs of a model in the graph's order. Of a circuit over modes: `x`, `p`, `n` and their variances by mode,
+  /// `samples` f64 [shots, outcomes] in the order of the measurements, `mean` and `covariance` or `ket`.
+  std::vector<std::pair<std::string, Tensor>> tensors;
 };
 
 /// Price of a run, predicted and paid.
@@ -38,7 +41,6 @@ struct RunReport {
 /// Everything skerry::run gives.
 struct Result : CircuitResult {
   RunReport report;
-  std::vector<std::pair<std::string, Tensor>> tensors;  ///< outputs of a model, in the graph's order
 };
 
 }  // namespace skerry

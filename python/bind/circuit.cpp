@@ -29,6 +29,15 @@ Circuit circuit_of(Program program, const std::string& what) {
 Circuit& append(Circuit& self, std::string_view gate, const Wires& qubits, const std::vector<PyAngle>& params,
                 std::uint16_t controls) {
   const auto found = ops::find_gate(gate);
+  if (const auto op = found ? std::nullopt : op_from_name(gate); op && is_mode_op(*op)) {
+    std::vector<Param> angles;
+    for (const PyAngle& angle : params) angles.push_back(lowered(angle, self));
+    auto outcome = static_cast<std::uint32_t>(self.variables().size());
+    const std::string name = "q" + std::to_string(qubits.empty() ? 0 : qubits[0]);
+    if (is_mode_measurement(*op)) self.add_variable({name + "_" + std::to_string(outcome), {}, true});
+    if (*op == Op::measure_heterodyne) self.add_variable({name + "_" + std::to_string(outcome) + "_imag", {}, true});
+    return self.append(*op, qubits, angles, controls, is_mode_measurement(*op) ? outcome : 0);
+  }
   if (!found) {
     const std::string_view near = ops::nearest_gate_name(gate);
     throw Error(ErrorCode::not_found, "there is no gate '" + std::string(gate) + "'", "",
@@ -72,8 +81,8 @@ std::vector<std::string> parameter_names(const Circuit& circuit) {
 std::string summary(const Circuit& circuit) {
   std::string text = "<Circuit";
   if (!circuit.name.empty()) text += " '" + circuit.name + "'";
-  text += ": " + std::to_string(circuit.num_wires()) + " qubits, " + std::to_string(circuit.num_bits()) + " bits, " +
-          std::to_string(circuit.body().size()) + " instructions";
+  text += ": " + std::to_string(circuit.num_wires()) + (acts_on_modes(circuit) ? " modes, " : " qubits, ") +
+          std::to_string(circuit.num_bits()) + " bits, " + std::to_string(circuit.body().size()) + " instructions";
   if (!circuit.parameters().empty()) text += ", " + std::to_string(circuit.parameters().size()) + " parameters";
   return text + ">";
 }
@@ -91,7 +100,9 @@ void bind_building(nb::class_<Circuit>& c) {
   c.def("append", append, nb::arg("gate"), nb::arg("qubits"), nb::arg("params") = nb::tuple(), nb::arg("controls") = 0,
         nb::rv_policy::reference,
         "Applies a gate by any of its spellings. qubits: controls first, then targets. params: angles in radians. "
-        "controls: how many qubits are controls beyond those that the spelling implies.")
+        "controls: how many qubits are controls beyond those that the spelling implies. Operations on optical modes "
+        "(displacement, beam_splitter, measure_photons, …) make it a circuit over modes; each measurement has a "
+        "variable.")
       .def("unitary", unitary, nb::arg("matrix"), nb::arg("qubits"), nb::arg("controls") = 0, nb::rv_policy::reference,
            "Applies a unitary matrix, complex128 [2^k, 2^k], to the last k of `qubits`, first of them least "
            "significant; the `controls` qubits before them must be 1. Errors: InvalidArgument if it is not unitary.")

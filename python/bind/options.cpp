@@ -83,6 +83,7 @@ void bind_options(nb::module_& m) {
       .def_ro("want_probabilities", &RunOptions::want_probabilities)
       .def_rw("want_memory", &RunOptions::want_memory)
       .def_rw("max_bond_dimension", &RunOptions::max_bond_dimension)
+      .def_rw("cutoff", &RunOptions::cutoff)
       .def_rw("truncation_threshold", &RunOptions::truncation_threshold)
       .def("copy", [](const RunOptions& options) { return options; });
 }

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <skerry/photonic.hpp>
+#include <skerry/photonic_gates.hpp>
 
 #include "bind.hpp"
 
@@ -260,6 +261,10 @@ void bind_photonic(nb::module_& m) {
       .def("layer", &photonic::Circuit::layer, nb::arg("first"), nb::rv_policy::reference,
            "A layer of a continuous-variable neural network that reads weights[first ...].")
       .def_static("layer_weights", &photonic::Circuit::layer_weights, nb::arg("modes"))
+      .def_static(
+          "from_circuit", &photonic::gates_of, nb::arg("circuit"),
+          "The gates of a Circuit over modes on the vacuum, parameter k as weight k; measurements at its end are "
+          "left out. Errors: Unsupported for what is no gate, and angles that are not scale * parameter + number.")
       .def("__repr__", [](const photonic::Circuit& c) {
         return "<PhotonicCircuit of " + std::to_string(c.instructions().size()) + " gates on " +
                std::to_string(c.modes()) + " modes>";

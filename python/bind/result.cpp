@@ -101,12 +101,14 @@ void bind_result(nb::module_& m) {
           "Bound on the distance of the state vector from the exact one; 0 where nothing was cut off.")
       .def_prop_ro(
           "discarded_weight", [](const RunResult& self) { return self.result.discarded_weight; },
-          "Squared norm that an approximate method cut off in all.")
+          "Squared norm that an approximate method, or a cutoff of photon numbers, lost in all.")
       .def_prop_ro(
           "bond_dimension", [](const RunResult& self) { return self.result.bond_dimension; },
           "Widest bond of a matrix product state; 0 for another method.")
-      .def_prop_ro("outputs", outputs, nb::sig("def outputs(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
-                   "Outputs of a model by name, in its order; read-only views.")
+      .def_prop_ro(
+          "outputs", outputs, nb::sig("def outputs(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
+          "Outputs of a model by name, in its order; of a circuit over optical modes its means, variances and samples. "
+          "Read-only views.")
       .def_prop_ro("method", from_report<&RunReport::method>())
       .def_prop_ro("seconds", from_report<&RunReport::seconds>())
       .def_prop_ro("predicted_seconds", from_report<&RunReport::predicted_seconds>())

@@ -19,7 +19,7 @@ from skerry.compiling import Level
 Device = Mapping[str, Any] | str | Path
 Alignment = Literal["asap", "alap"]
 Decoupling = Literal["none", "x2", "xy4"]
-Format = Literal["openqasm2", "openqasm3", "diagram", "svg"]
+Format = Literal["openqasm2", "openqasm3", "blackbird", "diagram", "svg"]
 
 
 def _from_qiskit(target: Any) -> dict[str, Any]:

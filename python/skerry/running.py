@@ -58,6 +58,7 @@ class Keywords(StreamKeywords, total=False):
     initial_state: ArrayLike | None
     max_bond_dimension: int
     truncation_threshold: float
+    cutoff: int
     density: bool | Sequence[int]
 
 
@@ -86,6 +87,7 @@ def _circuit_options(
     initial_state: ArrayLike | None = None,
     max_bond_dimension: int = 0,
     truncation_threshold: float = 1e-24,
+    cutoff: int = 0,
     noise: NoiseModel | None = None,
     density: bool | Sequence[int] = False,
     disk: str | os.PathLike[str] | None = None,
@@ -100,6 +102,7 @@ def _circuit_options(
     options.observables = list(observables)
     options.want_state, options.want_memory = state, memory
     options.max_bond_dimension, options.truncation_threshold = max_bond_dimension, truncation_threshold
+    options.cutoff = cutoff
     if probabilities is not False:
         options.ask_probabilities([] if probabilities is True else list(probabilities))
     if density is not False:
@@ -188,7 +191,9 @@ def run(
     that of the qubits listed; for method `mps`, `max_bond_dimension` (0: as wide as needed) and `truncation_threshold`,
     the squared norm that one cut may lose, with the result's `error_bound`; `disk`, a folder for a state vector that
     does not fit into the memory; `checkpoint=True` keeps it there so that the same run, killed at any moment and
-    started again, goes on after its last whole pass. Of a model: `inputs` by name. Of both:
+    started again, goes on after its last whole pass. Of a circuit over optical modes: `cutoff`, the photon numbers
+    kept of each (0: what the circuit says, else 10); `outputs` of the result hold `x`, `p`, `n`, their variances and
+    `samples`, `discarded_weight` what the cutoff lost. Of a model: `inputs` by name. Of both:
     `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds,
     `progress(fraction, stage)`.
 

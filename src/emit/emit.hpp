@@ -1,5 +1,5 @@
 /// \file
-/// Circuits as OpenQASM.
+/// Circuits as OpenQASM, those over modes as Blackbird.
 #pragma once
 
 #include <skerry/circuit.hpp>
@@ -17,5 +17,9 @@ std::string openqasm2(const Circuit& circuit);
 /// OpenQASM 3.0 with stdgates.inc. Parameters become `input` declarations in order. Errors: unsupported for matrices
 /// and for what reads bits across registers.
 std::string openqasm3(const Circuit& circuit);
+
+/// Blackbird 1.0 with Strawberry Fields' names of operations, ours where it has none (amplifier, cutoff). The frontend
+/// reads it back. Errors: unsupported for qubits, assignments, and outcomes that are not their mode's last.
+std::string blackbird(const Circuit& circuit);
 
 }  // namespace skerry::emit

@@ -9,9 +9,13 @@
 #include "frontend/noise/noise.hpp"
 #include "frontend/stim/reader.hpp"
 #include "package/package.hpp"
+#include "sim/method.hpp"
 
 namespace skerry {
 namespace {
+
+// Whoever loads files of any kind runs circuits over modes as well: this reference links their methods.
+[[gnu::used]] const auto kModeMethods = &sim::mode_methods;
 
 Program load_source(const frontend::Source& source, const LoadOptions& options) {
   if (package::is_package(source.bytes)) {
@@ -85,12 +89,16 @@ Target load_target(const std::filesystem::path& path) {
 }
 
 std::string emit_text(const Circuit& circuit, std::string_view format) {
+  if (format == "blackbird") return emit::blackbird(circuit);
+  if (acts_on_modes(circuit))
+    throw Error(ErrorCode::unsupported, "a circuit over optical modes is not written as " + std::string(format),
+                circuit.name, "use blackbird");
   if (format == "openqasm2") return emit::openqasm2(circuit);
   if (format == "openqasm3") return emit::openqasm3(circuit);
   if (format == "diagram") return emit::diagram_text(circuit);
   if (format == "svg") return emit::diagram_svg(circuit);
   throw Error(ErrorCode::invalid_argument, "unknown format '" + std::string(format) + "'", {},
-              "use openqasm2, openqasm3, diagram or svg");
+              "use openqasm2, openqasm3, blackbird, diagram or svg");
 }
 
 }  // namespace skerry

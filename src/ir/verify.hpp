@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxNesting = 256;
 ///   C9  assignments exist, their places are in range, an indexed array has one type
 ///   C10 matrices have 2^k x 2^k finite entries for as many targets
 ///   C11 classical types have a width their kind can have
+///   C12 wires are qubits or optical modes, not both; modes in straight circuits; their outcomes in float[64] variables
 /// Cost: linear in the circuit; nothing recurses.
 void verify(const Circuit& circuit);
 

@@ -2,6 +2,7 @@
 #include <skerry/error.hpp>
 
 #include "base/trace.hpp"
+#include "ir/verify.hpp"
 #include "plan/budget.hpp"
 #include "plan/planner.hpp"
 
@@ -67,10 +68,15 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   };
   std::size_t best = 0;
   double best_seconds = 0.0;  // by the common table of rates
+  const bool on_modes = acts_on_modes(circuit);
+  if (on_modes) ir::verify(circuit);  // builders do not look whether qubits and modes mix
   for (const sim::Method& method : sim::methods()) {
+    if (method.on_modes != on_modes && options.method != method.name) continue;
     Candidate candidate;
     candidate.name = method.name;
-    std::string reason = out_of_place(method, options);
+    std::string reason = method.on_modes == on_modes ? out_of_place(method, options)
+                         : on_modes                  ? "simulates qubits, and the wires are optical modes"
+                                                     : "simulates optical modes, and the wires are qubits";
     auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
     const bool by_name = options.method == method.name;
     const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));
@@ -101,6 +107,10 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     }
     // Nothing that follows could win: a short run is not made to wait for the prices of the others.
     if (!tell_all && best_seconds <= kWorthLeaving && fits(report.candidates[best])) break;
+  }
+  if (report.candidates.empty()) {
+    throw Error(ErrorCode::unsupported, "this program simulates qubits, and the wires are optical modes", circuit.name,
+                "run it with skerry");
   }
   if (choice.method == nullptr) {
     std::string reasons;

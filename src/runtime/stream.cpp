@@ -23,7 +23,11 @@ std::uint32_t outcome_bits(const Circuit& circuit) {
   return circuit.num_wires();
 }
 
-RunOptions for_one_stretch(const RunOptions& given) {
+RunOptions for_one_stretch(const Circuit& circuit, const RunOptions& given) {
+  if (acts_on_modes(circuit)) {
+    throw Error(ErrorCode::unsupported, "a stream gives bits, and the wires are optical modes", "stream_shots",
+                "ask run() for samples");
+  }
   if (!given.observables.empty() || given.want_probabilities || given.want_state || given.want_density) {
     throw Error(ErrorCode::invalid_argument, "a stream gives shots and nothing else", "stream_shots",
                 "ask run() for states, probabilities and expectation values");
@@ -39,7 +43,7 @@ RunOptions for_one_stretch(const RunOptions& given) {
 struct ShotStream::Impl {
   Impl(const Circuit& given, const RunOptions& asked)
       : circuit(given),
-        options(for_one_stretch(asked)),
+        options(for_one_stretch(given, asked)),
         values(parameter_values(circuit, options)),
         plan(planning::plan_circuit(circuit, options)),
         control(exec::started(options.limits)),

@@ -8,7 +8,7 @@ from tests.e2e import programs
 def test_the_machine_is_described() -> None:
     answer = programs.ok("doctor", "--json").json()
     looked_at = {finding["what"] for finding in answer["findings"]}
-    assert {"version", "cpu", "instruction sets", "cpus", "threads", "memory", "cache"} <= looked_at
+    assert {"version", "cpu", "instruction sets", "cpus", "threads", "gpu", "memory", "cache"} <= looked_at
 
 
 def test_an_unwritable_cache_is_found_and_the_remedy_told() -> None:
@@ -22,6 +22,13 @@ def test_more_threads_than_cpus_are_found() -> None:
     answer = programs.ok("doctor", "--json", extra={"SKERRY_NUM_THREADS": "999"}).json()
     advice = next(finding["advice"] for finding in answer["findings"] if finding["what"] == "threads")
     assert "SKERRY_NUM_THREADS" in advice
+
+
+def test_libraries_that_would_fight_for_the_cpus_are_found() -> None:
+    extra = {"SKERRY_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}
+    answer = programs.ok("doctor", "--json", extra=extra).json()
+    advice = next(finding["advice"] for finding in answer["findings"] if finding["what"] == "threads")
+    assert "OMP_NUM_THREADS" in advice
 
 
 def test_rates_are_positive_numbers() -> None:

@@ -49,16 +49,18 @@ void write_text(const std::string& file, std::string_view text) {
   base::write_file_atomically(file, parts);
 }
 
-// A circuit leaves as OpenQASM when its name says so, else everything is a package.
+// A circuit leaves as OpenQASM or Blackbird when its name says so, else everything is a package.
 void write_program(const Flags& flags, const Compiled& compiled, const SaveOptions& options) {
   const auto* circuit = std::get_if<Circuit>(&compiled.program);
+  if (circuit != nullptr && ends_in(flags.output, ".xbb"))
+    return write_text(flags.output, emit_text(*circuit, "blackbird"));
   if (circuit != nullptr && ends_in(flags.output, ".qasm3"))
     return write_text(flags.output, emit_text(*circuit, "openqasm3"));
   if (circuit == nullptr || !ends_in(flags.output, ".qasm")) return save(compiled.program, flags.output, options);
   try {
     write_text(flags.output, emit_text(*circuit, "openqasm2"));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::unsupported) throw;
+    if (error.code() != ErrorCode::unsupported || acts_on_modes(*circuit)) throw;
     write_text(flags.output, emit_text(*circuit, "openqasm3"));
   }
 }

@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +43,28 @@ std::string cache_state(std::string& advice) {
   }
 }
 
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets it
+  return value == nullptr ? "" : value;
+}
+
+// Two libraries that each take every CPU make one another slow; ours follows SKERRY_NUM_THREADS first.
+std::string thread_conflict() {
+  const std::string ours = variable("SKERRY_NUM_THREADS"), others = variable("OMP_NUM_THREADS");
+  if (!ours.empty() && !others.empty() && ours != others)
+    return "SKERRY_NUM_THREADS and OMP_NUM_THREADS differ; NumPy and PyTorch follow the second, so that both together "
+           "take more CPUs than either says";
+  return {};
+}
+
+// The devices of NVIDIA's driver; no kernel of this build runs on them.
+std::string gpus() {
+  std::size_t count = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) count += entry.exists() ? 1 : 0;
+  return count == 0 ? "none" : std::to_string(count) + ", not used: this build computes on CPUs";
+}
+
 std::vector<Finding> examine() {
   const base::Machine& machine = base::machine();
   std::vector<Finding> findings;
@@ -54,7 +78,9 @@ std::vector<Finding> examine() {
        throttled ? "the control group allows less than one CPU per thread; lower SKERRY_NUM_THREADS" : ""});
   findings.push_back(
       {"threads", std::to_string(base::thread_budget()),
-       base::thread_budget() > machine.usable_cpus ? "more threads than CPUs; set SKERRY_NUM_THREADS" : ""});
+       base::thread_budget() > machine.usable_cpus ? "more threads than CPUs; set SKERRY_NUM_THREADS"
+                                                   : thread_conflict()});
+  findings.push_back({"gpu", gpus(), {}});
   findings.push_back(
       {"memory",
        planning::bytes_text(base::available_memory_bytes()) + " free of " + planning::bytes_text(machine.memory_bytes),

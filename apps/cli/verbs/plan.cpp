@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,14 +16,15 @@ struct Flags {
   ProgramFlags program;
   InputFlags input;
   PlacingFlags placing;
-  std::uint64_t shots = 1024;
+  std::uint64_t shots = 1024, cutoff = 0;
 };
 
 // Where edge execution would run the circuit, when limits or an endpoint make that a question.
 std::optional<edge::Placement> place(const Flags& flags, const Context& context, const Circuit& circuit,
                                      const RunOptions& options) {
   const bool is_limited = options.limits.max_memory_bytes || options.limits.max_execution_time;
-  if (options.noise != nullptr || (!is_limited && flags.placing.endpoint.empty())) return std::nullopt;
+  if (options.noise != nullptr || acts_on_modes(circuit) || (!is_limited && flags.placing.endpoint.empty()))
+    return std::nullopt;
   const edge::EdgeExecutionConfig config = flags.placing.config(context.settings);
   const auto compiler = std::make_shared<edge::CircuitCompiler>(config);
   return edge::EdgeExecutor(config, compiler)
@@ -59,12 +61,15 @@ Action declare(CLI::App& command) {
   flags->input.declare(command);
   flags->placing.declare(command);
   add_count(command, "--shots", flags->shots, "Samples of a circuit; 1024 when left out");
+  add_count(command, "--cutoff", flags->cutoff,
+            "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
   return [flags](Context& context) {
     const Program program = flags->program.load();
     flags->input.check(program);
     if (const auto* circuit = std::get_if<Circuit>(&program)) {
       RunOptions options = context.settings.run_options();
       options.shots = flags->shots;
+      options.cutoff = static_cast<std::uint32_t>(std::min<std::uint64_t>(flags->cutoff, 0xffffffffU));
       flags->input.apply(options);
       std::string refusal;
       const Plan report = plan(*circuit, options, &refusal);

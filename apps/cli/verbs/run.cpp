@@ -21,11 +21,12 @@ namespace skerry::cli {
 namespace {
 
 constexpr std::uint64_t kDefaultShots = 1024;
+constexpr double kMuchLost = 1e-2;  // of the norm, by cutoffs
 
 struct Flags {
   ProgramFlags program;
   InputFlags input;
-  std::uint64_t shots = 0, max_bond_dimension = 0;
+  std::uint64_t shots = 0, max_bond_dimension = 0, cutoff = 0;
   bool exact = false, probabilities = false, profile = false;
   std::vector<std::string> observables, outputs;
   std::string memory;  ///< file for each shot's bits
@@ -46,6 +47,7 @@ struct Flags {
     }
     constexpr const char* kNoCircuit = "the program is a model, not a circuit";
     refuse(shots != 0, "--shots", kNoCircuit);
+    refuse(cutoff != 0, "--cutoff", kNoCircuit);
     refuse(exact, "--exact", kNoCircuit);
     refuse(probabilities, "--probabilities", kNoCircuit);
     refuse(!memory.empty(), "--memory", kNoCircuit);
@@ -68,6 +70,9 @@ void print(const Context& context, const Result& result) {
   if (result.error_bound > 0.0) std::printf("error bound %.3g\n", result.error_bound);
   for (const auto& [name, value] : result.outputs) std::printf("%s %.12g\n", name.c_str(), value);
   for (const auto& [name, tensor] : result.tensors) std::printf("%s %s\n", name.c_str(), tensor_text(tensor).c_str());
+  if (result.report.method == "fock" && result.discarded_weight > kMuchLost) {
+    std::fprintf(stderr, "warning: the cutoff lost %.2g of the norm; raise --cutoff\n", result.discarded_weight);
+  }
   std::fprintf(stderr, "%s\n", report_text(result.report).c_str());
 }
 
@@ -135,6 +140,7 @@ RunOptions circuit_options(const Circuit& circuit, const Flags& flags, const Con
   options.limits.checkpoint = flags.checkpoint;
   options.max_bond_dimension =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_bond_dimension, 0xffffffffU));
+  options.cutoff = static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.cutoff, 0xffffffffU));
   for (const std::string& text : flags.observables) {
     try {
       options.observables.push_back(Observable::parse(text, circuit.num_wires()));
@@ -258,6 +264,8 @@ Action declare(CLI::App& command) {
             "Samples of a circuit; 1024 when left out, none with --exact, --probabilities or --observable");
   add_count(command, "--max-bond-dimension", flags->max_bond_dimension,
             "Widest bond of method mps; narrower than the circuit needs, its results are off by the error bound told");
+  add_count(command, "--cutoff", flags->cutoff,
+            "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
   command.add_flag("--exact", flags->exact, "No samples, exact results only");
   command.add_flag("--probabilities", flags->probabilities, "Probabilities of all basis states");
   command
@@ -324,6 +332,7 @@ const Verb run_verb = {
     "skerry run vqe.qasm --param theta=0.3 --observable '0.5*Z0 Z1 - X2'\n"
     "skerry run ghz.qasm --shots 1000 --noise device.json\n"
     "skerry run surface.stim --shots 100000\n"
+    "skerry run boson.xbb --cutoff 8 --shots 1000\n"
     "skerry run model.skerry --input x=x.npy --output y=y.npy --trust team.pub\n"
     "cat ghz.qasm | skerry run - --json\n",
     true,

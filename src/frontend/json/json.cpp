@@ -1,11 +1,13 @@
 /// \file
-/// JSON text as a gate list: `[entry, ...]` or `{"qubits": n, "bits": m, "gates": [entry, ...]}`.
+/// JSON text as a gate list: `[entry, ...]` or `{"qubits": n, "bits": m, "gates": [entry, ...]}`, and over optical
+/// modes `{"modes": n, "cutoff": d, "gates": [{"gate": "Sgate", "params": [0.3], "modes": [0]}, ...]}`.
 #include <simdjson.h>
 
 #include <algorithm>
 #include <skerry/error.hpp>
 #include <string>
 
+#include "frontend/blackbird/parser.hpp"
 #include "frontend/frontend.hpp"
 #include "frontend/json/gate_list.hpp"
 #include "frontend/suggest.hpp"
@@ -107,6 +109,130 @@ void read_object(const dom::object& object, GateList& list) {
   read_entries(gates, list);
 }
 
+/// An argument over modes: a number, an expression, or an array of numbers (complex ones as [re, im]).
+blackbird::Value mode_value(dom::element e, blackbird::ModeWriter& writer, const ImportLimits& limits) {
+  using blackbird::Value;
+  if (e.type() != dom::element_type::ARRAY) {
+    return std::visit(
+        [&](auto v) -> Value {
+          if constexpr (std::is_same_v<decltype(v), std::string_view>) {
+            return blackbird::parse_expression(v, writer, limits);
+          } else {
+            return Value::of(static_cast<double>(v));
+          }
+        },
+        scalar(e));
+  }
+  Value array;
+  array.kind = Value::Kind::array;
+  const auto add_row = [&](const dom::array& row) {
+    for (const dom::element item : row) {
+      std::complex<double> number;
+      if (item.type() == dom::element_type::ARRAY) {
+        const dom::array parts = item;
+        if (parts.size() != 2 || !parts.at(0).is_number() || !parts.at(1).is_number())
+          refuse("an element of an array is neither a number nor [re, im]");
+        number = {double{parts.at(0).get_double()}, double{parts.at(1).get_double()}};
+      } else {
+        const blackbird::Value value = mode_value(item, writer, limits);
+        if (value.kind != Value::Kind::number) refuse("an element of an array is not a number");
+        number = value.number;
+      }
+      array.elements.push_back(number);
+    }
+  };
+  const auto is_row = [](dom::element item) {
+    return item.type() == dom::element_type::ARRAY &&
+           (dom::array(item).size() != 2 || !dom::array(item).at(0).is_number());
+  };
+  const dom::array all = e;
+  const bool is_matrix = all.size() > 0 && (is_row(all.at(0)) || (all.size() == 2 && all.at(0).is_array()));
+  if (!is_matrix) {
+    add_row(all);
+  } else {
+    for (const dom::element row : all) {
+      if (!row.is_array()) refuse("a row of a matrix is not a list");
+      add_row(row);
+    }
+  }
+  array.shape = {static_cast<std::uint32_t>(array.elements.size())};
+  return array;
+}
+
+std::uint32_t mode_index(dom::element e) {
+  std::uint64_t mode = 0;
+  if (e.get_uint64().get(mode) != simdjson::SUCCESS || mode > 0xffffffffU) refuse("a mode is a whole number from 0 on");
+  return static_cast<std::uint32_t>(mode);
+}
+
+void read_mode_entry(const dom::object& entry, blackbird::ModeWriter& writer, const ImportLimits& limits) {
+  std::string_view name;
+  std::vector<std::uint32_t> modes;
+  std::vector<blackbird::Argument> placed, named;
+  for (const auto& [key, v] : entry) {
+    if (key == "gate" || key == "op") {
+      if (v.get_string().get(name) != simdjson::SUCCESS) refuse("'" + std::string(key) + "' is not a name");
+    } else if (key == "modes" || key == "mode") {
+      if (!v.is_array()) {
+        modes.push_back(mode_index(v));
+        continue;
+      }
+      for (const dom::element mode : dom::array(v)) modes.push_back(mode_index(mode));
+    } else if (key == "params") {
+      if (!v.is_array()) refuse("'params' is not a list");
+      for (const dom::element param : dom::array(v)) placed.push_back({{}, mode_value(param, writer, limits)});
+    } else {
+      named.push_back({key, mode_value(v, writer, limits)});
+    }
+  }
+  if (name.empty()) refuse("an entry names no gate", "write {\"gate\": \"Sgate\", \"params\": [0.3], \"modes\": [0]}");
+  placed.insert(placed.end(), named.begin(), named.end());
+  writer.operation(name, placed, modes);
+}
+
+Circuit read_modes(const dom::object& object, const ImportLimits& limits) {
+  blackbird::ModeWriter writer(limits);
+  std::string name;
+  dom::element gates;
+  bool has_gates = false;
+  for (const auto& [key, v] : object) {
+    if (key == "modes") {
+      const std::int64_t count = count_of(key, v);
+      writer.set_modes(count < 0 ? 0 : static_cast<std::uint64_t>(count));
+    } else if (key == "cutoff") {
+      if (!v.is_array()) {
+        writer.set_cutoff(static_cast<double>(count_of(key, v)));
+        continue;
+      }
+      std::vector<double> cutoffs;
+      for (const dom::element each : dom::array(v)) cutoffs.push_back(static_cast<double>(count_of(key, each)));
+      writer.set_cutoffs(std::move(cutoffs));
+    } else if (key == "gates" || key == "circuit") {
+      gates = v, has_gates = true;
+    } else if (key == "name") {
+      std::string_view text;
+      if (v.get_string().get(text) != simdjson::SUCCESS) refuse("'name' is not a text");
+      name = text;
+    } else {
+      Nearest near(key);
+      for (const std::string_view known : {"modes", "cutoff", "gates", "name"}) near.offer(known);
+      refuse("unknown key '" + std::string(key.substr(0, 60)) + "'", near.hint("use modes, cutoff and gates"));
+    }
+  }
+  if (!has_gates || !gates.is_array()) refuse("there is no list of gates", "add \"gates\": [...]");
+  std::size_t index = 0;
+  for (const dom::element entry : dom::array(gates)) {
+    const std::string where = "gate " + std::to_string(index++);
+    try {
+      if (!entry.is_object()) refuse("an entry is not a dictionary");
+      read_mode_entry(entry, writer, limits);
+    } catch (const Error& e) {
+      throw e.at(where);
+    }
+  }
+  return writer.finish(std::move(name));
+}
+
 // Where the parser of a whole document stops is not told, so the reason is all that can be given.
 [[noreturn]] void fail_syntax(simdjson::error_code code) {
   throw Error(code == simdjson::CAPACITY || code == simdjson::MEMALLOC || code == simdjson::DEPTH_ERROR
@@ -130,6 +256,7 @@ Imported import_json(const Source& source, const ImportLimits& limits) {
   if (root.is_array()) {
     read_entries(root, list);
   } else if (root.is_object()) {
+    if (root["modes"].error() == simdjson::SUCCESS) return read_modes(root, limits);
     read_object(root, list);
   } else {
     refuse("neither a list of gates nor a dictionary with one");

@@ -186,6 +186,14 @@ Circuit& Circuit::append(Op op, std::span<const Wire> wires, std::span<const Par
     break;
 #include <skerry/gates.def>
 #undef SKERRY_GATE
+#define SKERRY_MODE_OP(name, modes, parameters) case Op::name:
+#include <skerry/modes.def>
+#undef SKERRY_MODE_OP
+      if (is_mode_measurement(op))
+        check_index(op, aux + (op == Op::measure_heterodyne ? 1U : 0U), variables_.size(), "variable");
+      wanted_targets = static_cast<std::size_t>(gate_targets(op));
+      wanted_params = static_cast<std::size_t>(gate_parameters(op));
+      break;
   }
   check_counts(op, targets, wanted_targets, params.size(), wanted_params);
   bool is_canonical = true;

@@ -17,8 +17,11 @@ constexpr std::array kOps = {
     OpRow{"unitary", 0, 0},    OpRow{"measure", 1, 0},       OpRow{"reset", 1, 0},   OpRow{"barrier", 0, 0},
     OpRow{"delay", 0, 1},      OpRow{"assign", 0, 0},        OpRow{"if_else", 0, 0}, OpRow{"while_loop", 0, 0},
     OpRow{"break_loop", 0, 0}, OpRow{"continue_loop", 0, 0}, OpRow{"end", 0, 0},
+#define SKERRY_MODE_OP(name, modes, parameters) OpRow{#name, modes, parameters},
+#include <skerry/modes.def>
+#undef SKERRY_MODE_OP
 };
-static_assert(kOps.size() == static_cast<std::size_t>(Op::end) + 1, "enum Op and its names differ in length");
+static_assert(kOps.size() == kOpCount, "enum Op and its names differ in length");
 
 }  // namespace
 
@@ -42,6 +45,15 @@ int gate_targets(Op op) noexcept {
 }
 int gate_parameters(Op op) noexcept {
   return kOps[static_cast<std::size_t>(op)].parameters;
+}
+
+bool acts_on_modes(const Circuit& circuit) noexcept {
+  for (std::size_t i = 0; i < circuit.body().size(); ++i) {
+    const Op op = circuit.body()[i].op;
+    if (is_mode_op(op)) return true;
+    if (is_gate(op) || op == Op::measure || op == Op::reset) return false;
+  }
+  return false;
 }
 
 }  // namespace skerry

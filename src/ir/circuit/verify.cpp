@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <skerry/error.hpp>
 
 #include "ir/circuit/uses.hpp"
@@ -125,7 +126,8 @@ class Blocks {
   };
 
   [[noreturn]] void fail(const Instruction& at, const std::string& why) const {
-    std::string op = at.op <= Op::end ? std::string(op_name(at.op)) : "op " + std::to_string(static_cast<int>(at.op));
+    std::string op = static_cast<std::uint16_t>(at.op) < kOpCount ? std::string(op_name(at.op))
+                                                                  : "op " + std::to_string(static_cast<int>(at.op));
     refuse("block " + std::to_string(place_.block) + " gate " + std::to_string(gate_), "'" + op + "' " + why);
   }
   void need(bool holds, const Instruction& at, const char* why) const {
@@ -133,7 +135,8 @@ class Blocks {
   }
 
   void check_instruction(const Instruction& at) {
-    need(at.op <= Op::end, at, "is not an operation");
+    need(static_cast<std::uint16_t>(at.op) < kOpCount, at, "is not an operation");
+    check_kind(at);
     check_wires(at);
     need(at.controls <= at.wires.size(), at, "has more controls than wires");
     need(at.controls == 0 || is_gate(at.op), at, "cannot be controlled");
@@ -142,6 +145,24 @@ class Blocks {
       need(p.is_constant() || p.expr < c_.expressions().size(), at, "has an expression that does not exist");
     }
     check_operands(at);
+  }
+
+  /// Wires are qubits or modes, all of them.
+  void check_kind(const Instruction& at) {
+    const bool on_modes = is_mode_op(at.op);
+    if (!on_modes && !is_gate(at.op) && at.op != Op::measure && at.op != Op::reset) return;
+    if (!on_modes_) on_modes_ = on_modes;
+    need(*on_modes_ == on_modes, at,
+         on_modes ? "acts on modes, in a circuit of qubits" : "acts on qubits, in a circuit of modes");
+    need(!on_modes || place_.depth == 1, at, "stands in a branch or loop; circuits of modes are straight");
+  }
+
+  /// The variables that a measurement of a mode writes.
+  void check_outcome(const Instruction& at) const {
+    const std::uint64_t last = std::uint64_t{at.aux} + (at.op == Op::measure_heterodyne ? 1 : 0);
+    need(last < c_.variables().size(), at, "writes a variable that does not exist");
+    for (std::uint64_t i = at.aux; i <= last; ++i)
+      need(c_.variables()[i].type == ScalarType{}, at, "writes a variable that is not a float[64]");
   }
 
   void check_wires(const Instruction& at) const {
@@ -188,6 +209,12 @@ class Blocks {
     return check_counts(at, gate_targets, gate_parameters);
 #include <skerry/gates.def>
 #undef SKERRY_GATE
+#define SKERRY_MODE_OP(name, modes, parameters) case Op::name:
+#include <skerry/modes.def>
+#undef SKERRY_MODE_OP
+        if (is_mode_measurement(at.op)) check_outcome(at);
+        return check_counts(at, static_cast<std::size_t>(gate_targets(at.op)),
+                            static_cast<std::size_t>(gate_parameters(at.op)));
     }
   }
 
@@ -230,6 +257,7 @@ class Blocks {
   std::vector<std::uint8_t> is_used_;
   std::vector<Place> pending_;
   Place place_{};
+  std::optional<bool> on_modes_;
   std::size_t gate_ = 0;
 };
 

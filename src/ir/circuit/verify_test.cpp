@@ -209,6 +209,27 @@ TEST(VerifyCircuit, C11TypesHaveWidthsOfTheirKind) {
   expect_refused([](Circuit& c) { c.add_variable({"v", {ScalarKind::integer, 65}, false}); }, "variable v", "65 bits");
 }
 
+TEST(VerifyCircuit, C12QubitsAndModesDoNotMix) {
+  const Param angle[] = {{0.5}};
+  expect_refused(
+      [&](Circuit& c) {
+        body(c, {Op::rotation, 0, 0, kZero, angle});
+      },
+      "block 0 gate 1", "circuit of qubits");
+  Circuit modes(1, 1);
+  modes.append(Op::rotation, {0}, {0.5});
+  verify(modes);
+  EXPECT_TRUE(acts_on_modes(modes));
+  Circuit mixed = modes;
+  mixed.measure(0, 0);
+  EXPECT_THROW(verify(mixed), Error);
+  Circuit typed(1);
+  typed.add_variable({"v", {ScalarKind::integer, 8}, false});
+  typed.append(Op::measure_photons, std::span(kZero), {}, 0, 0);
+  EXPECT_THROW(verify(typed), Error);
+  EXPECT_THROW(modes.append(Op::measure_photons, std::span(kZero), {}, 0, 0), Error);
+}
+
 TEST(VerifyCircuit, ManyReadsOfOneLongArrayTakeNoLonger) {
   // 4 * 10^9 comparisons if each read looked at each element: a minute, where a glance takes milliseconds.
   constexpr std::uint32_t kLength = 1 << 16;

@@ -203,8 +203,8 @@ class CircuitReader {
       name = lexer_.take();
     }
     const auto op = name.kind == TokenKind::name ? op_from_name(name.text) : std::nullopt;
-    const bool is_simple =
-        op && (is_gate(*op) || *op == Op::reset || *op == Op::barrier || *op == Op::delay || *op == Op::end);
+    const bool is_simple = op && (is_gate(*op) || is_mode_op(*op) || *op == Op::reset || *op == Op::barrier ||
+                                  *op == Op::delay || *op == Op::end);
     if (!is_simple) Lexer::fail_at(name, "no gate or statement is called " + name.described());
     append(name, *op, controls);
   }
@@ -231,6 +231,14 @@ class CircuitReader {
       do {
         wires_.push_back(expressions_.wire());
       } while (lexer_.accept(","));
+    }
+    if (is_mode_measurement(op)) {
+      lexer_.expect("->");
+      const Assignment outcome = expressions_.target(nullptr);
+      if (outcome.to_bits || outcome.index != kNoExpr) {
+        Lexer::fail_at(place, "the outcome of a mode is written to a variable", ErrorCode::semantic_error);
+      }
+      aux = outcome.first;
     }
     at_place(place, [&] { circuit_.append(op, wires_, params_, controls, aux); });
   }

@@ -114,7 +114,9 @@ class CircuitPrinter {
     text += op_name(at.op);
     if (at.op == Op::unitary) text += " #" + std::to_string(at.aux);
     for (std::size_t i = 0; i < at.params.size(); ++i) text += (i == 0 ? "(" : ", ") + spelling_.param(at.params[i]);
-    return text + (at.params.empty() ? "" : ")") + wires(at);
+    text += (at.params.empty() ? "" : ")") + wires(at);
+    if (is_mode_measurement(at.op)) text += " -> " + spelling_.variable(at.aux);
+    return text;
   }
 
   std::string assignment(const Assignment& a) const {

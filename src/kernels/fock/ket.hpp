@@ -37,8 +37,7 @@ struct MatrixGate {
   std::vector<T> entries;
   std::vector<T> imaginary;  ///< of a complex gate: the imaginary part of each entry; else empty
   // The generator of a real gate, antisymmetric and tridiagonal in each block.
-  std::vector<std::ptrdiff_t> links;  ///< amplitudes i whose neighbour is i + stride
-  std::vector<T> link_factors;        ///< its entry (i + stride, i), minus its entry (i, i + stride)
+  std::vector<T> link_factors;  ///< its entries (i + 1, i), block by block; the entries (i, i + 1) are minus these
   std::vector<Padding> paddings;
   std::vector<T> padding_factors;  ///< its entry (state beyond, edge)
 };
@@ -62,6 +61,12 @@ struct Moments {
 struct ModeLayout {
   std::size_t amplitudes = 0;
   std::vector<std::size_t> cutoffs, strides;
+};
+
+/// One summand of a row of sums over lanes: coefficient * values[value].
+struct Term {
+  std::uint32_t row = 0, value = 0;
+  double coefficient = 0.0;
 };
 
 /// The kernels for one element type, compiled for the instruction set in use. `lanes` is a power of two from
@@ -96,6 +101,8 @@ struct KetKernels {
                            const Moments<const T>& cotangents, T* lambda);
   /// sums of conj(lambda) psi: out [2][lanes], and of conj(lambda) a_k^ psi for each mode: out[1 + k].
   void (*raised_overlaps)(std::size_t lanes, const ModeLayout& layout, const T* psi, const T* lambda, T* out);
+  /// sums[row * stride + lane] += coefficient * values[value * lanes + lane] for each term, in double.
+  void (*add_terms)(std::size_t lanes, std::span<const Term> terms, const T* values, std::size_t stride, double* sums);
 };
 
 /// T is float or double.

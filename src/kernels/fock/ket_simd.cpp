@@ -11,131 +11,12 @@
 #include <type_traits>
 
 #include "kernels/fock/ket.hpp"
+#include "kernels/fock/ket_matrix_simd.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::fock {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <class D>
-using Number = hn::TFromD<D>;
-
-/// Rows of the tile that begins at `row` of `size`: 4, but 5 = 3 + 2 and 6 = 3 + 3, so that no tile is a single row.
-constexpr std::uint32_t tile_rows(std::uint32_t row, std::uint32_t size) {
-  const std::uint32_t left = size - row;
-  if (left == 5 || left == 6) return 3;
-  return left < 4 ? left : 4;
-}
-
-/// Calls fn.operator()<R>(row) for the tiles of `size` rows.
-template <class Function>
-HWY_INLINE void for_tiles(std::uint32_t size, Function fn) {
-  for (std::uint32_t row = 0; row < size;) {
-    const std::uint32_t rows = tile_rows(row, size);
-    if (rows == 4) fn.template operator()<4>(row);
-    if (rows == 3) fn.template operator()<3>(row);
-    if (rows == 2) fn.template operator()<2>(row);
-    if (rows == 1) fn.template operator()<1>(row);
-    row += rows;
-  }
-}
-
-/// R rows of a matrix (of its adjoint) times the vectors at x: the register tile of every gate. Entry (r, n) of the
-/// tile is m[r * across + n * along].
-template <std::uint32_t R, bool IsComplex, bool Conjugates, class D>
-HWY_INLINE void tile(D d, const Number<D>* m, const Number<D>* mi, std::size_t across, std::size_t along,
-                     std::uint32_t size, const Number<D>* x, std::ptrdiff_t step, hn::Vec<D> (&re)[R],
-                     hn::Vec<D> (&im)[R]) {
-  const std::size_t lanes = hn::Lanes(d);
-  for (std::uint32_t r = 0; r < R; ++r) re[r] = im[r] = hn::Zero(d);
-#pragma GCC unroll 2
-  for (std::uint32_t n = 0; n < size; ++n, x += step, m += along) {
-    const auto xr = hn::Load(d, x), xi = hn::Load(d, x + lanes);
-    for (std::uint32_t r = 0; r < R; ++r) {
-      const auto entry = hn::Set(d, m[r * across]);
-      re[r] = hn::MulAdd(entry, xr, re[r]);
-      im[r] = hn::MulAdd(entry, xi, im[r]);
-      if constexpr (IsComplex) {
-        const auto part = hn::Set(d, Conjugates ? -mi[r * across] : mi[r * across]);
-        re[r] = hn::NegMulAdd(part, xi, re[r]);
-        im[r] = hn::MulAdd(part, xr, im[r]);
-      }
-    }
-    if constexpr (IsComplex) mi += along;
-  }
-}
-
-/// Multiplies by the phase (its conjugate) of one amplitude.
-template <bool Conjugates, class D>
-HWY_INLINE void turn_one(D d, const Number<D>* phase_re, const Number<D>* phase_im, hn::Vec<D>& re, hn::Vec<D>& im) {
-  const auto fr = hn::Set(d, *phase_re), fi = hn::Set(d, *phase_im);
-  const auto a = hn::Mul(fr, re), b = hn::Mul(fr, im);
-  const auto turned = Conjugates ? hn::MulAdd(fi, im, a) : hn::NegMulAdd(fi, im, a);
-  im = Conjugates ? hn::NegMulAdd(fi, re, b) : hn::MulAdd(fi, re, b);
-  re = turned;
-}
-
-/// What happens to a gate's result on its way to memory.
-enum class Way : std::uint8_t { straight, turned, both };
-
-/// Where the amplitudes of one block and column go; the pointers are at its first amplitude.
-template <class T>
-struct Outlet {
-  T *target, *plain;
-  const T *re, *im;
-  std::ptrdiff_t step, stride;  // between amplitudes of a ket and of phases
-};
-
-template <std::uint32_t R, bool IsComplex, bool Adjoint, Way Goes, class D>
-HWY_INLINE void store_tile(D d, const Number<D>* m, const Number<D>* mi, std::uint32_t size, const Number<D>* x,
-                           std::ptrdiff_t row, const Outlet<Number<D>>& to) {
-  const std::size_t lanes = hn::Lanes(d);
-  hn::Vec<D> re[R], im[R];
-  tile<R, IsComplex, Adjoint>(d, m, mi, Adjoint ? 1 : size, Adjoint ? size : 1, size, x, to.step, re, im);
-  Number<D>* target = to.target + row * to.step;
-  for (std::uint32_t r = 0; r < R; ++r, target += to.step) {
-    if constexpr (Goes == Way::both) {
-      Number<D>* plain = to.plain + (row + r) * to.step;
-      hn::Store(re[r], d, plain);
-      hn::Store(im[r], d, plain + lanes);
-    }
-    if constexpr (Goes != Way::straight) {
-      const std::ptrdiff_t at = (row + r) * to.stride;
-      turn_one<Adjoint>(d, to.re + at, to.im + at, re[r], im[r]);
-    }
-    hn::Store(re[r], d, target);
-    hn::Store(im[r], d, target + lanes);
-  }
-}
-
-template <bool IsComplex, bool Adjoint, Way Goes, class D>
-void apply_gate(D d, const MatrixGate<Number<D>>& gate, const Phases<Number<D>>& phases, const Number<D>* source,
-                Number<D>* plain, Number<D>* target) {
-  using T = Number<D>;
-  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  const Phases<T> turns = phases;  // copies of all that stores could seem to change
-  const std::span<const std::ptrdiff_t> columns = gate.columns;
-  const T *entries = gate.entries.data(), *imaginary = gate.imaginary.data();
-  for (const MatrixBlock& given : gate.blocks) {
-    const MatrixBlock block = given;
-    const T *matrix = entries + block.matrix, *part = IsComplex ? imaginary + block.matrix : nullptr;
-    const std::uint32_t size = block.size, across = Adjoint ? 1 : size;
-    for (const std::ptrdiff_t column : columns) {
-      const std::ptrdiff_t at = column + block.offset;
-      Outlet<T> to{target + at * pair, nullptr, nullptr, nullptr, block.stride * pair, block.stride};
-      if constexpr (Goes == Way::both) to.plain = plain + at * pair;
-      if constexpr (Goes != Way::straight) {
-        to.re = turns.re + at;
-        to.im = turns.im + at;
-      }
-      for_tiles(size, [&]<std::uint32_t R>(std::uint32_t row) HWY_ATTR {
-        const std::size_t first = std::size_t{row} * across;
-        store_tile<R, IsComplex, Adjoint, Goes>(d, matrix + first, IsComplex ? part + first : nullptr, size,
-                                                source + at * pair, row, to);
-      });
-    }
-  }
-}
 
 template <class D>
 HWY_INLINE hn::Vec<D> real_link(D d, const Number<D>* lambda, const Number<D>* psi) {
@@ -150,25 +31,25 @@ HWY_INLINE hn::Vec<D> imaginary_link(D d, const Number<D>* lambda, const Number<
   return hn::NegMulAdd(hn::Load(d, lambda + l), hn::Load(d, psi), hn::Mul(hn::Load(d, lambda), hn::Load(d, psi + l)));
 }
 
-/// Re(conj(x) y) of one amplitude, added to a sum.
+/// Adds factor_i Re(conj(back_{i+1}) psi_i - conj(back_i) psi_{i+1}) of all neighbours in one column of a block. What
+/// is loaded for one pair is kept for the next.
 template <class D>
-HWY_INLINE hn::Vec<D> add_overlap(D d, const Number<D>* x, const Number<D>* y, hn::Vec<D> sum) {
-  const std::size_t l = hn::Lanes(d);
-  return hn::MulAdd(hn::Load(d, x + l), hn::Load(d, y + l), hn::MulAdd(hn::Load(d, x), hn::Load(d, y), sum));
-}
-
-/// Sum over columns of Re(conj(back_{i+1}) psi_i - conj(back_i) psi_{i+1}); the pointers are at i.
-template <class D>
-HWY_INLINE hn::Vec<D> link(D d, std::ptrdiff_t step, std::span<const std::ptrdiff_t> columns, const Number<D>* psi,
-                           const Number<D>* back) {
-  const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
-  auto up = hn::Zero(d), down = hn::Zero(d);
-  for (const std::ptrdiff_t column : columns) {
-    const Number<D>*x = psi + column * pair, *b = back + column * pair;
-    up = add_overlap(d, b + step, x, up);
-    down = add_overlap(d, b, x + step, down);
+HWY_INLINE hn::Vec<D> add_links(D d, std::uint32_t size, std::ptrdiff_t step, const Number<D>* factors,
+                                const Number<D>* psi, const Number<D>* back, hn::Vec<D> sum) {
+  const std::size_t lanes = hn::Lanes(d);
+  auto pr = hn::Load(d, psi), pi = hn::Load(d, psi + lanes), br = hn::Load(d, back), bi = hn::Load(d, back + lanes);
+#pragma GCC unroll 2
+  for (std::uint32_t i = 1; i < size; ++i) {
+    psi += step;
+    back += step;
+    const auto next_pr = hn::Load(d, psi), next_pi = hn::Load(d, psi + lanes);
+    const auto next_br = hn::Load(d, back), next_bi = hn::Load(d, back + lanes);
+    const auto up = hn::MulAdd(next_bi, pi, hn::Mul(next_br, pr));
+    const auto both = hn::NegMulAdd(bi, next_pi, hn::NegMulAdd(br, next_pr, up));
+    sum = hn::MulAdd(hn::Set(d, factors[i - 1]), both, sum);
+    pr = next_pr, pi = next_pi, br = next_br, bi = next_bi;
   }
-  return hn::Sub(up, down);
+  return sum;
 }
 
 /// Sum over C columns of Re(conj(padding column of M * lambda) psi_edge).
@@ -206,19 +87,21 @@ HWY_INLINE hn::Vec<D> links_and_paddings(D d, const MatrixGate<Number<D>>& gate,
                                          const Number<D>* back, const Number<D>* lambda) {
   const auto pair = static_cast<std::ptrdiff_t>(2 * hn::Lanes(d));
   const std::ptrdiff_t step = gate.blocks[0].stride * pair;
-  const std::ptrdiff_t* links = gate.links.data();
   const Number<D>* factors = gate.link_factors.data();
   auto even = hn::Zero(d), odd = hn::Zero(d);
-  const std::size_t count = gate.links.size();
-  std::size_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    const std::ptrdiff_t first = links[i] * pair, second = links[i + 1] * pair;
-    even = hn::MulAdd(hn::Set(d, factors[i]), link(d, step, columns, before + first, back + first), even);
-    odd = hn::MulAdd(hn::Set(d, factors[i + 1]), link(d, step, columns, before + second, back + second), odd);
-  }
-  if (i < count) {
-    const std::ptrdiff_t first = links[i] * pair;
-    even = hn::MulAdd(hn::Set(d, factors[i]), link(d, step, columns, before + first, back + first), even);
+  for (const MatrixBlock& block : gate.blocks) {
+    std::size_t c = 0;
+    for (; c + 2 <= columns.size(); c += 2) {
+      const std::ptrdiff_t first = (block.offset + columns[c]) * pair, second = (block.offset + columns[c + 1]) * pair;
+      even = add_links(d, block.size, step, factors, before + first, back + first, even);
+      odd = add_links(d, block.size, step, factors, before + second, back + second, odd);
+    }
+    if (c < columns.size()) {
+      const std::ptrdiff_t first = (block.offset + columns[c]) * pair;
+      even = add_links(d, block.size, step, factors, before + first, back + first, even);
+    }
+    factors += block.size - 1;
+    std::swap(even, odd);  // neither waits for the other
   }
   for (std::size_t k = 0; k < gate.paddings.size(); ++k) {
     const Padding& padding = gate.paddings[k];
@@ -500,6 +383,29 @@ inline constexpr std::size_t kLeast = HWY_TARGET == HWY_SCALAR ? 1 : 16 / sizeof
 template <class T>
 inline constexpr std::size_t kMost = HWY_TARGET == HWY_SCALAR ? 1 : std::min(HWY_MAX_BYTES / sizeof(T), 4 * kLeast<T>);
 
+template <class D>
+void add_terms(D /*d*/, std::span<const Term> terms, const Number<D>* values, std::size_t stride, double* sums) {
+  constexpr std::size_t kLanes = hn::MaxLanes(D()),
+                        kAtOnce = std::min<std::size_t>(kLanes, HWY_MAX_BYTES / sizeof(double));
+  const hn::FixedTag<double, HWY_TARGET == HWY_SCALAR ? 1 : kAtOnce> wide;
+  const hn::Rebind<Number<D>, decltype(wide)> narrow;
+  for (const Term& term : terms) {
+    const auto coefficient = hn::Set(wide, term.coefficient);
+    const Number<D>* value = values + term.value * kLanes;
+    double* sum = sums + term.row * stride;
+    for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(wide)) {
+      hn::Vec<decltype(wide)> given;
+      if constexpr (std::is_same_v<Number<D>, double>) {
+        given = hn::LoadU(wide, value + lane);
+      } else {
+        given = hn::PromoteTo(wide, hn::LoadU(narrow, value + lane));
+      }
+      // Product and sum are rounded apart on every machine.
+      hn::StoreU(hn::Add(hn::LoadU(wide, sum + lane), hn::Mul(coefficient, given)), wide, sum + lane);
+    }
+  }
+}
+
 /// Calls fn(tag) with the tag of that many lanes.
 template <class T, class Function>
 HWY_INLINE void with_lanes(std::size_t lanes, Function fn) {
@@ -558,6 +464,9 @@ const KetKernels<T>& table() {
       },
       [](std::size_t lanes, const ModeLayout& layout, const T* psi, const T* lambda, T* out) {
         with_lanes<T>(lanes, [&](auto d) { raised_overlaps(d, layout, psi, lambda, out); });
+      },
+      [](std::size_t lanes, std::span<const Term> terms, const T* values, std::size_t stride, double* sums) {
+        with_lanes<T>(lanes, [&](auto d) { add_terms(d, terms, values, stride, sums); });
       }};
   return kTable;
 }

@@ -138,6 +138,20 @@ ValueId Rule::op(std::string_view name, std::vector<ValueId> inputs, Attributes 
   return graph_.node(graph_.add_node(std::move(node), std::span(&output, 1))).outputs[0];
 }
 
+ValueId Rule::second_output(std::string_view name, std::vector<ValueId> inputs, Attributes attributes) {
+  Node node;
+  node.op = name;
+  node.inputs = std::move(inputs);
+  for (auto& [key, value] : attributes) node.set(key, std::move(value));
+  const std::string first = "grad:" + std::to_string(graph_.values().size());
+  const std::array outputs{first, first + ":second"};
+  return graph_.node(graph_.add_node(std::move(node), outputs)).outputs[1];
+}
+
+ValueId Rule::constant(Tensor tensor) {
+  return graph_.add_constant("grad:" + std::to_string(graph_.values().size()), std::move(tensor));
+}
+
 ValueId Rule::number(double value) {
   Tensor scalar(graph_.value(y()).type.dtype, Shape{});
   if (scalar.dtype() == DType::f32) {
@@ -145,7 +159,7 @@ ValueId Rule::number(double value) {
   } else {
     scalar.mutable_view().as<double>()[0] = value;
   }
-  return graph_.add_constant("grad:" + std::to_string(graph_.values().size()), std::move(scalar));
+  return constant(std::move(scalar));
 }
 
 ValueId Rule::integers(const std::vector<std::int64_t>& values) {

@@ -65,6 +65,35 @@ std::vector<Case> cases() {
       {"LeakyRelu", {{3, 4}}, {{"alpha", 0.2}}},
       {"Elu", {{3, 4}}, {{"alpha", 1.5}}},
   };
+  using Integers = std::vector<std::int64_t>;
+  const Integers two{2, 2}, wide{1, 2}, pads{1, 0, 1, 1}, kernel{3, 2};
+  const std::vector<Case> windows{
+      {"Conv", {{2, 3, 7}, {4, 3, 3}, {4}}},
+      {"Conv", {{2, 4, 6, 5}, {6, 2, 3, 2}}, {{"group", std::int64_t{2}}, {"strides", two}, {"pads", pads}}},
+      {"Conv", {{1, 2, 8, 7}, {2, 2, 3, 2}, {2}}, {{"dilations", wide}, {"strides", Integers{3, 1}}}},
+      {"Conv", {{1, 2, 5, 6}, {2, 1, 2, 3}}, {{"group", std::int64_t{2}}, {"auto_pad", std::string("SAME_UPPER")}}},
+      {"Conv", {{1, 1, 4, 4, 3}, {2, 1, 2, 2, 2}}},
+      {"ConvTranspose",
+       {{2, 4, 3, 4}, {4, 2, 3, 2}, {4}},
+       {{"group", std::int64_t{2}}, {"strides", two}, {"pads", pads}}},
+      {"ConvTranspose", {{1, 2, 5}, {2, 3, 3}}, {{"dilations", Integers{2}}}},
+      {"AveragePool", {{2, 2, 7, 6}}, {{"kernel_shape", kernel}, {"strides", two}, {"pads", pads}}},
+      {"AveragePool",
+       {{1, 2, 6, 6}},
+       {{"kernel_shape", kernel}, {"strides", two}, {"pads", pads}, {"count_include_pad", one()}}},
+      {"AveragePool", {{1, 1, 8}}, {{"kernel_shape", Integers{3}}, {"strides", Integers{2}}, {"ceil_mode", one()}}},
+      {"MaxPool", {{2, 2, 7, 6}}, {{"kernel_shape", kernel}, {"strides", two}, {"pads", pads}}},
+      {"MaxPool", {{1, 2, 9}}, {{"kernel_shape", Integers{3}}, {"strides", Integers{1}}}},
+      {"GlobalAveragePool", {{2, 3, 4, 5}}},
+      {"GlobalMaxPool", {{2, 3, 4, 5}}},
+      {"BatchNormalization", {{2, 3, 4}, {3}, {3}, {3}, {3}}, {{"epsilon", 1e-3}}, {}, 0.4, 2},
+      {"LayerNormalization", {{2, 3, 4}, {4}, {4}}, {{"epsilon", 1e-3}}},
+      {"LayerNormalization", {{2, 3, 4}, {3, 4}}, {{"axis", one()}}},
+      {"RMSNormalization", {{2, 3, 4}, {4}}},
+      {"GroupNormalization", {{2, 4, 3}, {4}, {4}}, {{"num_groups", std::int64_t{2}}}},
+      {"InstanceNormalization", {{2, 3, 4, 2}, {3}, {3}}},
+  };
+  all.insert(all.end(), windows.begin(), windows.end());
   for (const char* op : {"Abs", "Cos", "Erf", "Exp", "Neg", "Relu", "Sigmoid", "Sin", "Softplus", "Tanh"})
     all.push_back({op, {{3, 5}}});
   for (const char* op : {"Log", "Reciprocal", "Sqrt"}) all.push_back({op, {{3, 5}}, {}, {}, 0.3, 2});

@@ -36,6 +36,9 @@ class Rule {
   const Graph& graph() const noexcept { return graph_; }
 
   ValueId op(std::string_view name, std::vector<ValueId> inputs, Attributes attributes = {});
+  /// The second output of a node of two.
+  ValueId second_output(std::string_view name, std::vector<ValueId> inputs, Attributes attributes);
+  ValueId constant(Tensor tensor);
   /// A number of the output's dtype.
   ValueId number(double value);
   ValueId integers(const std::vector<std::int64_t>& values);

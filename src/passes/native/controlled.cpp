@@ -360,6 +360,9 @@ void ControlledGates::named(Op op, Wires controls, Wires targets, std::span<cons
     case Op::break_loop:
     case Op::continue_loop:
     case Op::end:
+#define SKERRY_MODE_OP(name, modes, parameters) case Op::name:
+#include <skerry/modes.def>
+#undef SKERRY_MODE_OP
       return;
   }
 }

@@ -147,10 +147,7 @@ void Matrices<T>::shape(std::size_t index) {
     if (!step.has_links) continue;
     const std::span<const double> links = family.elements.links().subspan(from.links, from.size + 1);
     const std::ptrdiff_t last = block.offset + (static_cast<std::ptrdiff_t>(from.size) - 1) * block.stride;
-    for (std::size_t i = 1; i < from.size; ++i) {
-      gate.links.push_back(block.offset + static_cast<std::ptrdiff_t>(i - 1) * block.stride);
-      gate.link_factors.push_back(static_cast<T>(links[i]));
-    }
+    for (std::size_t i = 1; i < from.size; ++i) gate.link_factors.push_back(static_cast<T>(links[i]));
     if (from.has_low) {
       gate.paddings.push_back({from.at - from.size, block.size, block.offset, block.offset});
       gate.padding_factors.push_back(static_cast<T>(-links[0]));

@@ -50,12 +50,6 @@ class FockSimulator::Impl {
 
 namespace {
 
-/// A weight's gradient is the sum of coefficient * value over its contributions.
-struct Contribution {
-  std::uint32_t weight, value;
-  double coefficient;
-};
-
 template <class T>
 class Engine final : public FockSimulator::Impl {
  public:
@@ -91,7 +85,8 @@ class Engine final : public FockSimulator::Impl {
   void run(const Batch& batch, Pass pass) override {
     const bool sums_weights = batch.gradients != nullptr && !batch.gradients->weights.empty();
     const std::size_t lanes = kernels_.max_lanes, blocks = (batch.size + lanes - 1) / lanes;
-    if (sums_weights) sample_gradients_.assign(batch.size * weights.size(), 0.0);
+    if (sums_weights)
+      sample_gradients_.assign(sample_stride(batch) * ((weights.size() + kAtOnce - 1) / kAtOnce * kAtOnce), 0.0);
     if (pass == Pass::backward && (tapes_.size() < blocks || recorded_ != batch.size))
       throw Error(ErrorCode::invalid_argument,
                   "a backward pass of " + std::to_string(batch.size) + " samples after a record of " +
@@ -105,10 +100,15 @@ class Engine final : public FockSimulator::Impl {
       for (std::size_t block = begin; block < end; ++block) run_block(batch, block, pass);
     });
     if (!sums_weights) return;
-    std::fill(batch.gradients->weights.begin(), batch.gradients->weights.end(), 0.0);
-    for (std::size_t sample = 0; sample < batch.size; ++sample)
-      for (std::size_t w = 0; w < weights.size(); ++w)
-        batch.gradients->weights[w] += sample_gradients_[sample * weights.size() + w];
+    // Each weight's sum goes through the samples in order; several weights at once, so that none waits for its own sum.
+    for (std::size_t first = 0; first < weights.size(); first += kAtOnce) {
+      const std::size_t count = std::min(kAtOnce, weights.size() - first), stride = sample_stride(batch);
+      const double* rows = sample_gradients_.data() + first * stride;
+      double sums[kAtOnce] = {};
+      for (std::size_t sample = 0; sample < batch.size; ++sample)
+        for (std::size_t i = 0; i < kAtOnce; ++i) sums[i] += rows[i * stride + sample];
+      std::copy_n(sums, count, batch.gradients->weights.begin() + static_cast<std::ptrdiff_t>(first));
+    }
   }
 
  private:
@@ -368,15 +368,17 @@ class Engine final : public FockSimulator::Impl {
     }
   }
 
+  /// The batch with the lanes of its last block that no sample fills.
+  std::size_t sample_stride(const Batch& batch) const noexcept {
+    return (batch.size + kernels_.max_lanes - 1) / kernels_.max_lanes * kernels_.max_lanes;
+  }
+
   void write_gradients(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
                        T* memory, const T* lambda) {
     const FockGradients& out = *batch.gradients;
     if (!out.weights.empty())
-      for (std::size_t i = begin; i < end; ++i) {
-        double* sample = sample_gradients_.data() + i * weights.size();
-        for (const Contribution& c : contributions_)
-          sample[c.weight] += c.coefficient * static_cast<double>(memory[w.values + c.value * lanes + i - begin]);
-      }
+      kernels_.add_terms(lanes, contributions_, memory + w.values, sample_stride(batch),
+                         sample_gradients_.data() + begin);
     if (!out.kets.empty()) {
       const std::size_t size = matrices_->layout().amplitudes;
       for (std::size_t i = begin; i < end; ++i)
@@ -400,19 +402,17 @@ class Engine final : public FockSimulator::Impl {
       }
   }
 
-  static constexpr std::size_t kTogether = 4;
+  static constexpr std::size_t kTogether = 4, kAtOnce = 8;
 
   const KetKernels<T>& kernels_;
   std::optional<Matrices<T>> matrices_;
-  std::size_t slots_ = 0;                    // kets that a gradient keeps
-  std::vector<std::size_t> plain_, turned_;  // for each place the slot before and after its phases
-  std::vector<std::int32_t> step_values_;    // for each step its value, -1 for none
-  std::vector<Sites> sites_;                 // for each place
+  std::vector<std::int32_t> step_values_;  // for each step its value, -1 for none
+  std::vector<Sites> sites_;               // for each place
   std::vector<Phase> phases_;
-  std::vector<std::vector<T>> tables_;  // g(n) of phases_
-  std::vector<Contribution> contributions_;
+  std::vector<std::vector<T>> tables_;              // g(n) of phases_
+  std::vector<kernels::fock::Term> contributions_;  // a weight's gradient is the sum of coefficient * value
   std::uint32_t values_ = 0;
-  std::vector<double> sample_gradients_;
+  std::vector<double> sample_gradients_;  // [weights, up to a multiple of kAtOnce][sample_stride()]
   base::MemoryBudget memory_;
   std::mutex mutex_;
   std::vector<base::Buffer> pool_;

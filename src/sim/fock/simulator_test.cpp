@@ -1,13 +1,62 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
+#include <new>
 #include <skerry/error.hpp>
 #include <skerry/photonic.hpp>
 
+#include "base/threads.hpp"
 #include "sim/fock/fold.hpp"
+
+namespace {
+std::atomic<std::uint64_t> g_allocations{0};
+}  // namespace
+
+// Every allocation of this program is counted, so that a test may say that there was none.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++g_allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept {
+  std::free(memory);
+}
 
 namespace skerry::photonic {
 namespace {
+
+TEST(FockSimulator, NothingIsAllocatedAfterTheFirstCalls) {
+  Circuit net(2, 28);
+  net.layer(0).layer(14);
+  for (const Precision precision : {Precision::single_precision, Precision::double_precision}) {
+    FockSimulator simulator(net, std::vector<std::uint32_t>{8, 8}, precision);
+    std::vector<double> weights(28, 0.1), x(128), re(128, 0.2), im(128, -0.1), ones(128, 1.0), by_weights(28),
+        by_re(128), by_im(128);
+    FockOutputs out;
+    out.x = x;
+    FockCotangents given;
+    given.x = ones;
+    const FockGradients gradients{by_weights, by_re, by_im, {}};
+    const auto step = [&](double shift) {
+      weights[3] = 0.1 + shift;
+      simulator.set_weights(weights);
+      simulator.forward(64, {re, im, {}}, out);
+      simulator.gradient(64, {re, im, {}}, out, given, gradients);
+      simulator.record(64, {re, im, {}}, out);
+      simulator.backward(64, given, gradients);
+    };
+    const base::ThreadLimit one_thread(1);
+    for (int i = 0; i < 3; ++i) step(0.01 * i);
+    const std::uint64_t before = g_allocations;
+    for (int i = 0; i < 10; ++i) step(0.005 * i);
+    EXPECT_EQ(g_allocations - before, 0U);
+  }
+}
 
 TEST(FockSimulator, TwoModeSqueezedVacuumHasTheClosedFormPhotonNumbers) {
   Circuit circuit(2);

@@ -13,6 +13,8 @@ using Complex = std::complex<double>;
 
 namespace {
 
+constexpr double kProduct = 1e-10;  // what a mode in a product may lack of purity, by rounding
+
 std::size_t product(std::span<const std::uint32_t> cutoffs) {
   std::size_t size = 1;
   for (const std::uint32_t cutoff : cutoffs) {
@@ -160,18 +162,62 @@ FockState FockState::mixed() const {
   return state;
 }
 
-FockState& FockState::run(const Circuit& circuit, std::span<const double> weights) {
+FockState& FockState::run(const Circuit& circuit, std::span<const double> weights, Precision precision) {
   const bool has_channel = std::any_of(circuit.instructions().begin(), circuit.instructions().end(),
                                        [](const auto& i) { return i.gate == Gate::loss || i.gate == Gate::amplifier; });
   if (has_channel && !is_mixed_) *this = mixed();
-  FockSimulator simulator =
-      is_mixed_ ? FockSimulator::density_form(circuit, cutoffs_) : FockSimulator(circuit, cutoffs_);
+  FockSimulator simulator = is_mixed_ ? FockSimulator::density_form(circuit, cutoffs_, precision)
+                                      : FockSimulator(circuit, cutoffs_, precision);
   simulator.set_weights(weights);
   std::vector<Complex> result(data_.size());
   FockOutputs out;
   out.kets = result;
   simulator.forward(1, {{}, {}, data_}, out);
   data_ = std::move(result);
+  return *this;
+}
+
+FockState& FockState::prepare(std::uint32_t mode, const FockState& one) {
+  check_mode(mode);
+  const std::size_t cutoff = cutoffs_[mode];
+  if (one.modes() != 1 || one.cutoffs_[0] != cutoff)
+    throw Error(ErrorCode::invalid_argument, "a state of another shape for mode " + std::to_string(mode), "Fock state",
+                "prepare one mode with a cutoff of " + std::to_string(cutoff));
+  std::size_t stride = 1;
+  for (std::size_t k = cutoffs_.size(); k-- > mode + std::size_t{1};) stride *= cutoffs_[k];
+  if (!is_mixed_ && !one.is_mixed_) {
+    const std::vector<Complex> rho = reduced(mode);
+    double trace = 0, purity = 0;
+    std::size_t most = 0;
+    for (std::size_t n = 0; n < cutoff; ++n) {
+      trace += rho[n * cutoff + n].real();
+      if (rho[n * cutoff + n].real() > rho[most * cutoff + most].real()) most = n;
+    }
+    for (const Complex& c : rho) purity += std::norm(c);
+    if (purity >= (1 - kProduct) * trace * trace) {
+      // In a product the others' ket stands at every photon number of this mode; where there is most of it, it is known
+      // best.
+      const double weight = std::sqrt(trace / rho[most * cutoff + most].real());
+      for (std::size_t base = 0; base < data_.size(); ++base) {
+        if (base / stride % cutoff != 0) continue;
+        const Complex others = trace > 0 ? data_[base + most * stride] * weight : 0.0;
+        for (std::size_t n = 0; n < cutoff; ++n) data_[base + n * stride] = others * one.data_[n];
+      }
+      return *this;
+    }
+  }
+  const FockState before = mixed(), after = one.mixed();
+  const std::size_t size = product(cutoffs_);
+  *this = FockState(before.cutoffs_, true);
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = 0; j < size; ++j) {
+      if (i / stride % cutoff != 0 || j / stride % cutoff != 0) continue;
+      Complex others = 0;
+      for (std::size_t n = 0; n < cutoff; ++n) others += before.data_[(i + n * stride) * size + j + n * stride];
+      for (std::size_t m = 0; m < cutoff; ++m)
+        for (std::size_t n = 0; n < cutoff; ++n)
+          data_[(i + m * stride) * size + j + n * stride] = others * after.data_[m * cutoff + n];
+    }
   return *this;
 }
 

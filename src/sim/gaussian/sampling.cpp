@@ -34,6 +34,17 @@ std::pair<double, double> normal_pair(base::Philox& random) {
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
+/// Inverse of the normal distribution function by bisection: exact to the last bits, and no table.
+double normal_at(double uniform) {
+  double low = -40, high = 40;
+  while (high - low > 1e-15 * std::max(1.0, std::abs(low))) {
+    const double middle = (low + high) / 2;
+    if (middle <= low || middle >= high) break;
+    (std::erfc(-middle / std::numbers::sqrt2) / 2 < uniform ? low : high) = middle;
+  }
+  return low;
+}
+
 }  // namespace
 
 std::vector<std::uint32_t> GaussianState::sample_photons(std::uint64_t shots, std::uint32_t cutoff,
@@ -109,16 +120,34 @@ double GaussianState::measure_homodyne(std::uint32_t mode, double angle, double 
   const double c = std::cos(angle), s = std::sin(angle);
   const double mean = c * one.mean_[0] + s * one.mean_[1];
   const double variance = c * c * one.covariance_[0] + 2 * c * s * one.covariance_[1] + s * s * one.covariance_[3];
-  // Inverse of the normal distribution function by bisection: exact to the last bits, and no table.
-  double low = -40, high = 40;
-  while (high - low > 1e-15 * std::max(1.0, std::abs(low))) {
-    const double middle = (low + high) / 2;
-    if (middle <= low || middle >= high) break;
-    (std::erfc(-middle / std::numbers::sqrt2) / 2 < uniform ? low : high) = middle;
-  }
-  const double outcome = mean + std::sqrt(variance) * low;
+  const double outcome = mean + std::sqrt(variance) * normal_at(uniform);
   condition_homodyne(mode, angle, outcome);
   return outcome;
+}
+
+std::complex<double> GaussianState::measure_heterodyne(std::uint32_t mode, double uniform1, double uniform2) {
+  if (!(uniform1 > 0 && uniform1 < 1 && uniform2 > 0 && uniform2 < 1))
+    throw Error(ErrorCode::out_of_range,
+                "random numbers " + std::to_string(uniform1) + " and " + std::to_string(uniform2),
+                "heterodyne measurement", "take two between 0 and 1");
+  const GaussianState one = reduced(std::span(&mode, 1));
+  // Both quadratures at once, each with the vacuum's share of noise; the second as it is when the first is known.
+  const std::size_t size = 2 * std::size_t{modes_}, index[] = {mode, std::size_t{modes_} + mode};
+  const double a = one.covariance_[0] + 1, b = one.covariance_[1], c = one.covariance_[3] + 1, det = a * c - b * b;
+  const double dx = std::sqrt(a) * normal_at(uniform1), dp = b / a * dx + std::sqrt(det / a) * normal_at(uniform2);
+  prepared_.reset();
+  std::vector<double> with_x(size), with_p(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    with_x[i] = covariance_[i * size + index[0]];
+    with_p[i] = covariance_[i * size + index[1]];
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    const double by_x = (c * with_x[i] - b * with_p[i]) / det, by_p = (a * with_p[i] - b * with_x[i]) / det;
+    mean_[i] += by_x * dx + by_p * dp;
+    for (std::size_t j = 0; j < size; ++j) covariance_[i * size + j] -= by_x * with_x[j] + by_p * with_p[j];
+  }
+  prepare_thermal(mode, 0);
+  return {(one.mean_[0] + dx) / 2, (one.mean_[1] + dp) / 2};
 }
 
 }  // namespace skerry::photonic

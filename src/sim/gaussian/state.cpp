@@ -213,10 +213,21 @@ void GaussianState::condition_homodyne(std::uint32_t mode, double angle, double 
     mean_[i] += with[i] * shift / variance;
     for (std::size_t j = 0; j < size; ++j) covariance_[i * size + j] -= with[i] * with[j] / variance;
   }
-  for (const std::size_t i : {ix, ip}) {
+  prepare_thermal(mode, 0);
+}
+
+void GaussianState::prepare_thermal(std::uint32_t mode, double mean_photons) {
+  if (mode >= modes_ || !(mean_photons >= 0) || !std::isfinite(mean_photons))
+    throw Error(
+        ErrorCode::out_of_range,
+        std::to_string(mean_photons) + " photons in mode " + std::to_string(mode) + " of " + std::to_string(modes_),
+        "Gaussian state", "modes count from 0; take 0 photons or more");
+  prepared_.reset();
+  const std::size_t size = 2 * std::size_t{modes_};
+  for (const std::size_t i : {std::size_t{mode}, std::size_t{modes_} + mode}) {
     mean_[i] = 0;
     for (std::size_t j = 0; j < size; ++j) covariance_[i * size + j] = covariance_[j * size + i] = 0;
-    covariance_[i * size + i] = 1;
+    covariance_[i * size + i] = 2 * mean_photons + 1;
   }
 }
 

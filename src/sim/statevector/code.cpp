@@ -1,6 +1,7 @@
 #include "sim/statevector/code.hpp"
 
 #include <algorithm>
+#include <skerry/error.hpp>
 
 namespace skerry::sim {
 namespace {
@@ -119,6 +120,11 @@ class Flattener {
       case Op::continue_loop:
         emit(StepKind::jump, loops_.back().start);
         break;
+#define SKERRY_MODE_OP(name, modes, parameters) case Op::name:
+#include <skerry/modes.def>
+#undef SKERRY_MODE_OP
+        throw Error(ErrorCode::invalid_argument,
+                    "'" + std::string(op_name(instruction.op)) + "' acts on modes, in a circuit of qubits");
       case Op::end:
         ends_.push_back(emit(StepKind::jump));
         break;

@@ -52,6 +52,7 @@ DOOR = {
     "gates.def": "ir",
     "graph.hpp": "ir",
     "program.hpp": "ir",
+    "channel.hpp": "ir",
     "noise.hpp": "ir",
     "observable.hpp": "ir",
     "options.hpp": "ir",

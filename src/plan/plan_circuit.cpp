@@ -45,9 +45,10 @@ Plan empty_report(const RunOptions& options) {
 }
 
 // Why a method is out of the question whatever it would cost.
-std::string out_of_place(const sim::Method& method, const RunOptions& options) {
-  const bool noisy = options.noise != nullptr && !options.noise->empty();
+std::string out_of_place(const sim::Method& method, const Circuit& circuit, const RunOptions& options) {
+  const bool noisy = (options.noise != nullptr && !options.noise->empty()) || !circuit.channels().empty();
   if (noisy && !method.takes_noise) return "simulates no noise";
+  if (!options.amplitudes.empty() && !method.gives_amplitudes) return "gives no single amplitudes";
   if (options.want_density && !method.takes_noise) return "gives no density matrix";
   if (method.takes_noise && !noisy && !options.want_density && options.method != method.name)
     return "there is no noise to simulate";
@@ -70,7 +71,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   for (const sim::Method& method : sim::methods()) {
     Candidate candidate;
     candidate.name = method.name;
-    std::string reason = out_of_place(method, options);
+    std::string reason = out_of_place(method, circuit, options);
     auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
     const bool by_name = options.method == method.name;
     const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));

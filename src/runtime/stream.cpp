@@ -24,7 +24,8 @@ std::uint32_t outcome_bits(const Circuit& circuit) {
 }
 
 RunOptions for_one_stretch(const RunOptions& given) {
-  if (!given.observables.empty() || given.want_probabilities || given.want_state || given.want_density) {
+  if (!given.observables.empty() || given.want_probabilities || given.want_state || given.want_density ||
+      !given.amplitudes.empty()) {
     throw Error(ErrorCode::invalid_argument, "a stream gives shots and nothing else", "stream_shots",
                 "ask run() for states, probabilities and expectation values");
   }

@@ -1,27 +1,13 @@
 #include "sim/method.hpp"
 
-#include <array>
 #include <skerry/error.hpp>
 #include <string>
 
 namespace skerry::sim {
 
-#define SKERRY_METHOD(name) extern const Method name##_method;
-#include "sim/methods.def"
-#undef SKERRY_METHOD
-
 std::unique_ptr<ShotSource> Program::shots(std::span<const double> /*parameters*/,
                                            const Resources& /*resources*/) const {
   return nullptr;
-}
-
-std::span<const Method> methods() {
-  static const std::array all = {
-#define SKERRY_METHOD(name) name##_method,
-#include "sim/methods.def"
-#undef SKERRY_METHOD
-  };
-  return all;
 }
 
 const Method& find_method(std::string_view name) {

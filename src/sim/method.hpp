@@ -65,8 +65,11 @@ struct Method {
   std::unique_ptr<Program> (*prepare)(const Circuit&, const RunOptions&);
   /// Honours options.noise and gives density matrices. The planner never gives a noise model to another.
   bool takes_noise = false;
+  /// Answers options.amplitudes. The planner never asks another.
+  bool gives_amplitudes = false;
 };
 
+/// The rows, in order. A program may define it itself, with fewer (apps/run).
 std::span<const Method> methods();
 /// Errors: invalid_argument that lists the names.
 const Method& find_method(std::string_view name);

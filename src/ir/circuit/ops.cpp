@@ -14,9 +14,9 @@ constexpr std::array kOps = {
 #define SKERRY_GATE(name, targets, parameters) OpRow{#name, targets, parameters},
 #include <skerry/gates.def>
 #undef SKERRY_GATE
-    OpRow{"unitary", 0, 0},    OpRow{"measure", 1, 0},       OpRow{"reset", 1, 0},   OpRow{"barrier", 0, 0},
-    OpRow{"delay", 0, 1},      OpRow{"assign", 0, 0},        OpRow{"if_else", 0, 0}, OpRow{"while_loop", 0, 0},
-    OpRow{"break_loop", 0, 0}, OpRow{"continue_loop", 0, 0}, OpRow{"end", 0, 0},
+    OpRow{"unitary", 0, 0},    OpRow{"measure", 1, 0},    OpRow{"reset", 1, 0},         OpRow{"channel", 0, 0},
+    OpRow{"barrier", 0, 0},    OpRow{"delay", 0, 1},      OpRow{"assign", 0, 0},        OpRow{"if_else", 0, 0},
+    OpRow{"while_loop", 0, 0}, OpRow{"break_loop", 0, 0}, OpRow{"continue_loop", 0, 0}, OpRow{"end", 0, 0},
 };
 static_assert(kOps.size() == static_cast<std::size_t>(Op::end) + 1, "enum Op and its names differ in length");
 

@@ -53,6 +53,7 @@ DOOR = {
     "modes.def": "ir",
     "graph.hpp": "ir",
     "program.hpp": "ir",
+    "channel.hpp": "ir",
     "noise.hpp": "ir",
     "observable.hpp": "ir",
     "options.hpp": "ir",

@@ -143,6 +143,12 @@ json result_json(const Result& result) {
   }
   if (!result.expectations.empty()) out["expectations"] = result.expectations;
   if (!result.standard_errors.empty()) out["standard_errors"] = result.standard_errors;
+  if (!result.amplitudes.empty()) {
+    json amplitudes = json::array();
+    for (const std::complex<double> amplitude : result.amplitudes)
+      amplitudes.push_back({amplitude.real(), amplitude.imag()});
+    out["amplitudes"] = std::move(amplitudes);
+  }
   if (result.probabilities) out["probabilities"] = tensor_json(*result.probabilities);
   if (!result.outputs.empty()) out["outputs"] = result.outputs;
   if (result.bond_dimension != 0) {

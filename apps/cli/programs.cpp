@@ -155,6 +155,28 @@ std::vector<TensorType> InputFlags::types(const Graph& graph) const {
   return types;
 }
 
+void AnswerFlags::declare(CLI::App& command) {
+  command.add_option("--observable", observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
+      ->type_name("SUM")
+      ->allow_extra_args(false);
+  command
+      .add_option("--amplitude", amplitudes,
+                  "Basis state whose amplitude to compute, 0110 with qubit 0 rightmost; again for each")
+      ->type_name("BITS")
+      ->allow_extra_args(false);
+}
+
+void AnswerFlags::apply(const Circuit& circuit, RunOptions& options) const {
+  options.amplitudes = amplitudes;
+  for (const std::string& text : observables) {
+    try {
+      options.observables.push_back(Observable::parse(text, circuit.num_wires()));
+    } catch (const Error& error) {
+      throw error.at("--observable '" + text + "'");
+    }
+  }
+}
+
 void InputFlags::apply(RunOptions& options) const {
   for (const std::string& parameter : parameters) {
     const auto [name, value] = split_assignment("--param", parameter);

@@ -37,6 +37,16 @@ struct InputFlags {
   void check(const Program& program) const;
 };
 
+/// Exact answers that are asked of a circuit.
+struct AnswerFlags {
+  std::vector<std::string> observables;  ///< sums of Pauli strings
+  std::vector<std::string> amplitudes;   ///< basis states
+  bool any() const noexcept { return !observables.empty() || !amplitudes.empty(); }
+  void declare(CLI::App& command);
+  /// Errors: syntax_error with the flag.
+  void apply(const Circuit& circuit, RunOptions& options) const;
+};
+
 /// An option with a whole number, zero or more. `counted` stays as it is when the option is not given.
 void add_count(CLI::App& command, const std::string& flag, std::uint64_t& counted, const std::string& help);
 

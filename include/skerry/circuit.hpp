@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <skerry/channel.hpp>
 #include <skerry/expression.hpp>
 #include <span>
 #include <string>
@@ -34,6 +35,7 @@ enum class Op : std::uint16_t {
   unitary,     ///< matrix `aux` of the circuit on the target wires, first target least significant
   measure,     ///< one wire in the computational basis into bit `aux`
   reset,       ///< one wire to |0>
+  channel,     ///< channel `aux` of the circuit on its wires, in order
   barrier,     ///< nothing moves across these wires (none listed: all)
   delay,       ///< wires idle for parameter 0 seconds
   assign,      ///< assignment `aux`: bits or a variable take the value of an expression
@@ -182,13 +184,6 @@ struct Assignment {
   bool operator==(const Assignment&) const = default;
 };
 
-/// A dense matrix on k wires, row-major 2^k x 2^k, first target least significant.
-struct Matrix {
-  std::uint32_t wires = 0;
-  std::vector<std::complex<double>> values;
-  bool operator==(const Matrix&) const = default;
-};
-
 /// A program over qubits. Copying copies; equality is structural. Not for concurrent mutation.
 class Circuit {
  public:
@@ -208,6 +203,7 @@ class Circuit {
   const std::vector<Branch>& branches() const noexcept { return branches_; }
   const std::vector<Assignment>& assignments() const noexcept { return assignments_; }
   const std::vector<Matrix>& matrices() const noexcept { return matrices_; }
+  const std::vector<Channel>& channels() const noexcept { return channels_; }
   const ExprPool& expressions() const noexcept { return expressions_; }
   ExprPool& expressions() noexcept { return expressions_; }
   const Block& body() const noexcept { return blocks_[0]; }
@@ -236,6 +232,11 @@ class Circuit {
   std::uint32_t add_matrix(Matrix matrix);
   /// add_matrix() and the gate that applies it.
   Circuit& unitary(Matrix matrix, std::span<const Wire> wires, std::uint16_t controls = 0);
+  /// Declares a channel and gives its index, the `aux` of Op::channel.
+  std::uint32_t add_channel(Channel channel);
+  /// add_channel(), unless an equal one is declared, and the instruction: noise that is part of the program, honoured
+  /// by the methods that take noise and refused by the others.
+  Circuit& channel(Channel channel, std::span<const Wire> wires);
 
   /// Opens a new block and gives its id; appends go there until close_block(). Blocks nest as the caller nests calls.
   BlockId open_block();
@@ -247,7 +248,7 @@ class Circuit {
   /// A parameter of an Instruction from what builder calls accept.
   Param param(const Angle& angle);
 
-  /// For passes: the block is replaced; branches, assignments and matrices keep their indices.
+  /// For passes: the block is replaced; branches, assignments, matrices and channels keep their indices.
   void replace_block(BlockId id, Block block) { blocks_[id] = std::move(block); }
 
   /// A copy in which the parameters have these values (order of declaration) and static expressions are numbers.
@@ -300,6 +301,7 @@ class Circuit {
   std::vector<Branch> branches_;
   std::vector<Assignment> assignments_;
   std::vector<Matrix> matrices_;
+  std::vector<Channel> channels_;
   ExprPool expressions_;
   std::vector<BlockId> open_;
 };

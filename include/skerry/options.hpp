@@ -45,6 +45,8 @@ struct RunOptions {
   bool want_state = false;
   bool want_probabilities = false;  ///< of probability_wires, or of all wires when that is empty
   std::vector<std::uint32_t> probability_wires;
+  /// Basis states whose amplitudes are wanted: a letter 0 or 1 for each wire, the rightmost of wire 0.
+  std::vector<std::string> amplitudes;
   bool want_memory = false;                 ///< every shot's bits in order
   std::optional<Tensor> initial_state;      ///< c64 or c128 of 2^n amplitudes
   std::shared_ptr<const NoiseModel> noise;  ///< shared: options are copied for each run; null: none

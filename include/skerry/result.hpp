@@ -2,6 +2,7 @@
 /// What a run gives back: answers first, then what it took.
 #pragma once
 
+#include <complex>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,11 +15,12 @@ namespace skerry {
 
 /// Answers of a circuit and the price paid.
 struct CircuitResult {
-  Counts counts;                          ///< of the bits; of all wires when the circuit measures nothing
-  std::vector<std::uint64_t> memory;      ///< each shot's bits, ceil(bits / 64) words a shot, if wanted
-  std::vector<double> expectations;       ///< one per observable
-  std::vector<double> standard_errors;    ///< of the expectations, where they are means over trajectories; else empty
-  std::optional<Tensor> probabilities;    ///< f64 [2^k]
+  Counts counts;                        ///< of the bits; of all wires when the circuit measures nothing
+  std::vector<std::uint64_t> memory;    ///< each shot's bits, ceil(bits / 64) words a shot, if wanted
+  std::vector<double> expectations;     ///< one per observable
+  std::vector<double> standard_errors;  ///< of the expectations, where they are means over trajectories; else empty
+  std::optional<Tensor> probabilities;  ///< f64 [2^k]
+  std::vector<std::complex<double>> amplitudes;  ///< one per basis state that was asked for
   std::optional<State> state;             ///< if wanted; after the last shot's end for circuits that measure midway
   std::optional<Tensor> density;          ///< c128 [2^k, 2^k], if wanted; first wire least significant
   std::map<std::string, double> outputs;  ///< output variables of the last shot

@@ -72,6 +72,10 @@ std::map<std::string, std::uint64_t> gate_counts(const Circuit& circuit) {
   return counts;
 }
 
+Circuit& channel(Circuit& self, const Channel& channel, const std::vector<Wire>& qubits) {
+  return self.channel(channel, qubits);
+}
+
 std::vector<std::string> parameter_names(const Circuit& circuit) {
   std::vector<std::string> names;
   for (const Parameter& parameter : circuit.parameters()) names.push_back(parameter.name);
@@ -106,6 +110,16 @@ void bind_building(nb::class_<Circuit>& c) {
       .def("unitary", unitary, nb::arg("matrix"), nb::arg("qubits"), nb::arg("controls") = 0, nb::rv_policy::reference,
            "Applies a unitary matrix, complex128 [2^k, 2^k], to the last k of `qubits`, first of them least "
            "significant; the `controls` qubits before them must be 1. Errors: InvalidArgument if it is not unitary.")
+      .def("channel", channel, nb::arg("channel"), nb::arg("qubits"), nb::rv_policy::reference,
+           R"(Noise as part of the program: a Channel on `qubits`, first of them least significant.
+
+Methods density and trajectories honour it, the others refuse it.
+
+>>> import skerry
+>>> circuit = skerry.Circuit(1).x(0).channel(skerry.Channel.amplitude_damping(0.25), [0])
+>>> skerry.run(circuit, probabilities=True).probabilities.round(12).tolist()
+[0.25, 0.75]
+)")
       .def("measure", &Circuit::measure, nb::arg("qubit"), nb::arg("bit"), nb::rv_policy::reference,
            "Measures a qubit in the computational basis into a classical bit.")
       .def("measure_all", &Circuit::measure_all, nb::rv_policy::reference,

@@ -78,6 +78,7 @@ void bind_options(nb::module_& m) {
       .def_rw("parameters", &RunOptions::parameters)
       .def_rw("named_parameters", &RunOptions::named_parameters)
       .def_rw("observables", &RunOptions::observables)
+      .def_rw("amplitudes", &RunOptions::amplitudes)
       .def_rw("want_state", &RunOptions::want_state)
       .def_ro("want_density", &RunOptions::want_density)
       .def_ro("want_probabilities", &RunOptions::want_probabilities)

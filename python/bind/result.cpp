@@ -5,6 +5,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <complex>
+
 #include "arrays.hpp"
 #include "counts.hpp"
 
@@ -48,6 +51,12 @@ nb::object density(const RunResult& self) {
   return self.result.density ? array_from(*self.result.density) : nb::none();
 }
 
+nb::object amplitudes(const RunResult& self) {
+  Tensor out(DType::c128, {static_cast<std::int64_t>(self.result.amplitudes.size())});
+  std::ranges::copy(self.result.amplitudes, out.mutable_view().as<std::complex<double>>().begin());
+  return array_from(out);
+}
+
 nb::object probabilities(const RunResult& self) {
   return self.result.probabilities ? array_from(*self.result.probabilities) : nb::none();
 }
@@ -86,6 +95,8 @@ void bind_result(nb::module_& m) {
       .def_prop_ro(
           "standard_errors", [](const RunResult& self) { return self.result.standard_errors; },
           "Of the expectations, where they are means over trajectories; else empty.")
+      .def_prop_ro("amplitudes", amplitudes, nb::sig("def amplitudes(self) -> numpy.typing.NDArray[numpy.complex128]"),
+                   "complex128, one for each basis state that was asked for; read-only.")
       .def_prop_ro("density", density, nb::sig("def density(self) -> numpy.typing.NDArray[numpy.complex128] | None"),
                    "complex128 [2^k, 2^k], if asked for; read-only.")
       .def_prop_ro("probabilities", probabilities,

@@ -23,6 +23,7 @@ bool may_be_long(const Circuit& circuit, const RunOptions& options) {
   if (circuit.num_wires() > 16 || options.noise || options.want_density) return true;
   double instructions = 1.0;
   for (const Block& block : circuit.blocks()) instructions += static_cast<double>(block.size());
+  instructions += static_cast<double>(options.amplitudes.size());
   for (const Observable& observable : options.observables)
     instructions += static_cast<double>(observable.terms().size());
   const bool loops = !circuit.branches().empty();

@@ -52,6 +52,7 @@ class Keywords(StreamKeywords, total=False):
     shots: int
     observables: Sequence[Observable]
     inputs: Mapping[str, ArrayLike] | None
+    amplitudes: Sequence[str]
     state: bool
     probabilities: bool | Sequence[int]
     memory: bool
@@ -81,6 +82,7 @@ def _circuit_options(
     max_execution_time: float | None = None,
     observables: Sequence[Observable] = (),
     inputs: Mapping[str, ArrayLike] | None = None,
+    amplitudes: Sequence[str] = (),
     state: bool = False,
     probabilities: bool | Sequence[int] = False,
     memory: bool = False,
@@ -99,7 +101,7 @@ def _circuit_options(
     options.shots, options.seed, options.method = shots, seed, method
     options.set_precision(precision)
     options.set_limits(threads, max_memory_mb, max_execution_time)
-    options.observables = list(observables)
+    options.observables, options.amplitudes = list(observables), list(amplitudes)
     options.want_state, options.want_memory = state, memory
     options.max_bond_dimension, options.truncation_threshold = max_bond_dimension, truncation_threshold
     options.cutoff = cutoff
@@ -155,7 +157,12 @@ def plan(program: Runnable, *, params: Parameters = None, **keywords: Unpack[Key
         return made.session.plan(made.inputs)
     options = _circuit_options(**keywords)
     if not (
-        options.shots or options.observables or options.want_state or options.want_probabilities or options.want_density
+        options.shots
+        or options.observables
+        or options.amplitudes
+        or options.want_state
+        or options.want_probabilities
+        or options.want_density
     ):
         options.shots = _USUAL_SHOTS
     spread(options, params)
@@ -186,16 +193,16 @@ def run(
     Of a circuit: `shots` samples with `seed` (same seed, same counts, for any number of threads), else exact results
     only; `method` of simulation, or `auto`; `precision` of amplitudes, `single` or `double`; `params` in order of
     declaration, or by name, or [batch, P], which gives a list of results, each as if its row had been run alone;
-    `observables`; `state=True`; `probabilities=True`, or of the qubits listed; `memory=True` for each shot's bits;
-    `initial_state`, complex64 or complex128 [2^n]; `noise`, a NoiseModel; `density=True` for the density matrix, or
-    that of the qubits listed; for method `mps`, `max_bond_dimension` (0: as wide as needed) and `truncation_threshold`,
-    the squared norm that one cut may lose, with the result's `error_bound`; `disk`, a folder for a state vector that
-    does not fit into the memory; `checkpoint=True` keeps it there so that the same run, killed at any moment and
-    started again, goes on after its last whole pass. Of a circuit over optical modes: `cutoff`, the photon numbers
-    kept of each (0: what the circuit says, else 10); `outputs` of the result hold `x`, `p`, `n`, their variances and
-    `samples`, `discarded_weight` what the cutoff lost. Of a model: `inputs` by name. Of both:
-    `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds,
-    `progress(fraction, stage)`.
+    `observables`; `amplitudes` of basis states, text with qubit 0 rightmost; `state=True`; `probabilities=True`, or of
+    the qubits listed; `memory=True` for each shot's bits; `initial_state`, complex64 or complex128 [2^n]; `noise`, a
+    NoiseModel; `density=True` for the density matrix, or that of the qubits listed; for method `mps`,
+    `max_bond_dimension` (0: as wide as needed) and `truncation_threshold`, the squared norm that one cut may lose, with
+    the result's `error_bound`; `disk`, a folder for a state vector that does not fit into the memory; `checkpoint=True`
+    keeps it there so that the same run, killed at any moment and started again, goes on after its last whole pass. Of a
+    circuit over optical modes: `cutoff`, the photon numbers kept of each (0: what the circuit says, else 10); `outputs`
+    of the result hold `x`, `p`, `n`, their variances and `samples`, `discarded_weight` what the cutoff lost. Of a
+    model: `inputs` by name. Of both: `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes),
+    `max_execution_time` in seconds, `progress(fraction, stage)`.
 
     >>> import skerry
     >>> theta = skerry.Parameter("theta")

@@ -90,6 +90,7 @@ class Writer3 {
 
   void instruction(const Instruction& at, std::size_t indent, const std::string& where) {  // NOLINT(misc-no-recursion)
     if (at.op == Op::unitary) refuse("a matrix (compile the circuit for a target)", where);
+    if (at.op == Op::channel) refuse("a channel", where);
     if (is_gate(at.op)) {
       gate(at);
     } else if (at.op == Op::measure) {

@@ -9,13 +9,9 @@
 #include "frontend/noise/noise.hpp"
 #include "frontend/stim/reader.hpp"
 #include "package/package.hpp"
-#include "sim/method.hpp"
 
 namespace skerry {
 namespace {
-
-// Whoever loads files of any kind runs circuits over modes as well: this reference links their methods.
-[[gnu::used]] const auto kModeMethods = &sim::mode_methods;
 
 Program load_source(const frontend::Source& source, const LoadOptions& options) {
   if (package::is_package(source.bytes)) {

@@ -56,6 +56,7 @@ class CircuitDecoder {
       circuit_.close_block();
     }
     matrices();
+    channels();
     branches();
     assignments();
     ops_ = known_names<Op>(fields_.texts(table_.op_names()), "operation", op_from_name);
@@ -165,14 +166,37 @@ class CircuitDecoder {
       }
       steps += std::uint64_t{1} << (3 * wires);
       if (steps > kMaxSteps) throw Error(ErrorCode::limit_exceeded, "the matrices take too long to check");
-      const auto values = fields_.list(matrix.values());
-      if (values.size() != std::size_t{2} << (2 * wires)) {
-        damaged("matrix " + std::to_string(i) + " on " + std::to_string(wires) + " wires has " +
-                std::to_string(values.size()) + " numbers");
+      circuit_.add_matrix(square(matrix));
+    }
+  }
+
+  Matrix square(const fbs::Matrix& matrix) {
+    const std::uint32_t wires = matrix.wires();
+    const auto values = fields_.list(matrix.values());
+    if (values.size() != std::size_t{2} << (2 * wires)) {
+      damaged("a matrix on " + std::to_string(wires) + " wires has " + std::to_string(values.size()) + " numbers");
+    }
+    Matrix result{wires, std::vector<std::complex<double>>(values.size() / 2)};
+    for (std::size_t k = 0; k < result.values.size(); ++k) result.values[k] = {values[2 * k], values[2 * k + 1]};
+    return result;
+  }
+
+  void channels() {
+    for (std::uint32_t i = 0, n = fields_.count(table_.channels()); i < n; ++i) {
+      const auto& channel = *table_.channels()->Get(i);
+      const std::string kind = fields_.text(channel.kind());
+      const auto numbers = fields_.list(channel.numbers());
+      if (kind != "kraus") {
+        circuit_.add_channel(Channel::named(kind, numbers, channel.wires()));
+        continue;
       }
-      Matrix result{wires, std::vector<std::complex<double>>(values.size() / 2)};
-      for (std::size_t k = 0; k < result.values.size(); ++k) result.values[k] = {values[2 * k], values[2 * k + 1]};
-      circuit_.add_matrix(std::move(result));
+      std::vector<Matrix> operators;
+      for (std::uint32_t k = 0, m = fields_.count(channel.operators()); k < m; ++k) {
+        const auto& matrix = *channel.operators()->Get(k);
+        if (matrix.wires() > Channel::kMaxWires) damaged("a channel on " + std::to_string(matrix.wires()) + " wires");
+        operators.push_back(square(matrix));
+      }
+      circuit_.add_channel(Channel::kraus(std::move(operators)));
     }
   }
 

@@ -117,6 +117,18 @@ auto encode_matrices(const std::vector<Matrix>& matrices, ProgramBuilder& builde
   return builder.tables(tables);
 }
 
+auto encode_channels(const std::vector<Channel>& channels, ProgramBuilder& builder) {
+  std::vector<flatbuffers::Offset<fbs::Channel>> tables;
+  for (const Channel& channel : channels) {
+    const bool is_named = !channel.numbers().empty();
+    const auto kind = builder.text(channel.kind());
+    const auto numbers = builder.list<double>(channel.numbers());
+    const auto operators = encode_matrices(is_named ? std::vector<Matrix>() : channel.operators(), builder);
+    tables.push_back(fbs::CreateChannel(builder.buffer(), kind, channel.wires(), numbers, operators));
+  }
+  return builder.tables(tables);
+}
+
 auto encode_branches(const std::vector<Branch>& branches, ProgramBuilder& builder) {
   std::vector<fbs::Branch> rows;
   for (const Branch& branch : branches) rows.emplace_back(branch.condition, branch.then_block, branch.else_block);
@@ -161,11 +173,12 @@ flatbuffers::Offset<fbs::Circuit> encode_circuit(const Circuit& circuit, Program
   const auto branches = encode_branches(circuit.branches(), builder);
   const auto assignments = encode_assignments(circuit.assignments(), builder);
   const auto matrices = encode_matrices(circuit.matrices(), builder);
+  const auto channels = encode_channels(circuit.channels(), builder);
   const auto op_names = builder.texts(ops.names());
   const auto expression_names = builder.texts(expression_ops.names());
   return fbs::CreateCircuit(builder.buffer(), name, circuit.num_wires(), circuit.num_bits(), wire_registers,
                             bit_registers, parameters, variables, op_names, expression_names, expressions, block_list,
-                            branches, assignments, matrices);
+                            branches, assignments, matrices, channels);
 }
 
 }  // namespace skerry::package

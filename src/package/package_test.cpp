@@ -229,5 +229,15 @@ TEST(Package, BlocksThatNothingLeadsToAreEmptied) {
   EXPECT_TRUE(loaded.blocks()[1].empty());
 }
 
+TEST(Package, ChannelsOfACircuitComeBackEqual) {
+  Circuit circuit(2, 2);
+  const std::vector<Wire> one = {1}, two = {1, 0};
+  circuit.h(0).channel(Channel::depolarizing(0.02, 2), two).channel(Channel::reset(0.2, 0.1), one);
+  circuit.channel(Channel::kraus(Channel::amplitude_damping(0.25).then(Channel::bit_flip(0.1)).operators()), one);
+  const Loaded loaded = read_bytes(encode({circuit, {}, {}}));
+  EXPECT_EQ(circuit_in(loaded), circuit);
+  EXPECT_EQ(circuit_in(loaded).channels(), circuit.channels());
+}
+
 }  // namespace
 }  // namespace skerry::package

@@ -46,9 +46,10 @@ Plan empty_report(const RunOptions& options) {
 }
 
 // Why a method is out of the question whatever it would cost.
-std::string out_of_place(const sim::Method& method, const RunOptions& options) {
-  const bool noisy = options.noise != nullptr && !options.noise->empty();
+std::string out_of_place(const sim::Method& method, const Circuit& circuit, const RunOptions& options) {
+  const bool noisy = (options.noise != nullptr && !options.noise->empty()) || !circuit.channels().empty();
   if (noisy && !method.takes_noise) return "simulates no noise";
+  if (!options.amplitudes.empty() && !method.gives_amplitudes) return "gives no single amplitudes";
   if (options.want_density && !method.takes_noise) return "gives no density matrix";
   if (method.takes_noise && !noisy && !options.want_density && options.method != method.name)
     return "there is no noise to simulate";
@@ -74,7 +75,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     if (method.on_modes != on_modes && options.method != method.name) continue;
     Candidate candidate;
     candidate.name = method.name;
-    std::string reason = method.on_modes == on_modes ? out_of_place(method, options)
+    std::string reason = method.on_modes == on_modes ? out_of_place(method, circuit, options)
                          : on_modes                  ? "simulates qubits, and the wires are optical modes"
                                                      : "simulates optical modes, and the wires are qubits";
     auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};

@@ -100,6 +100,27 @@ TEST(PlanCircuit, TakesTheMethodThatTheStructureOfALargeCircuitSuits) {
   EXPECT_EQ(predict_circuit(ghz(4), options).method, "stabilizer");
 }
 
+TEST(PlanCircuit, ContractsWhatNoStateHoldsAndSaysWhyTheOthersCannot) {
+  constexpr std::uint32_t width = 6, wires = 60;
+  Circuit grid(wires);
+  for (int cycle = 0; cycle < 6; ++cycle) {
+    for (Wire w = 0; w < wires; ++w) grid.u(0.3 + w, 0.1 * cycle, 0.7, w);
+    for (Wire w = 0; w < wires; ++w) {
+      if (cycle % 2 == 0 && w % 2 == 0) grid.cz(w, w + 1);
+      if (cycle % 2 == 1 && w + width < wires && w / width % 2 == 0) grid.cz(w, w + width);
+    }
+  }
+  RunOptions options;
+  options.amplitudes = {std::string(wires, '0')};
+  const Plan plan = predict_circuit(grid, options);
+  EXPECT_EQ(plan.method, "tensor_network") << plan.explain();
+  EXPECT_NE(plan.explain().find("density: gives no single amplitudes"), std::string::npos) << plan.explain();
+  options.limits.max_memory_bytes = std::uint64_t{1} << 20;
+  EXPECT_LE(predict_circuit(grid, options).peak_bytes, *options.limits.max_memory_bytes);
+  options.shots = 10;
+  EXPECT_NE(predict_circuit(grid, options).method, "tensor_network") << "which draws no samples";
+}
+
 TEST(PredictCircuit, TellsARefusalInsteadOfThrowingIt) {
   RunOptions options;
   options.limits.max_memory_bytes = 100;

@@ -28,7 +28,8 @@ RunOptions for_one_stretch(const Circuit& circuit, const RunOptions& given) {
     throw Error(ErrorCode::unsupported, "a stream gives bits, and the wires are optical modes", "stream_shots",
                 "ask run() for samples");
   }
-  if (!given.observables.empty() || given.want_probabilities || given.want_state || given.want_density) {
+  if (!given.observables.empty() || given.want_probabilities || given.want_state || given.want_density ||
+      !given.amplitudes.empty()) {
     throw Error(ErrorCode::invalid_argument, "a stream gives shots and nothing else", "stream_shots",
                 "ask run() for states, probabilities and expectation values");
   }

@@ -65,14 +65,14 @@ struct Method {
   std::unique_ptr<Program> (*prepare)(const Circuit&, const RunOptions&);
   /// Honours options.noise and gives density matrices. The planner never gives a noise model to another.
   bool takes_noise = false;
+  /// Answers options.amplitudes. The planner never asks another.
+  bool gives_amplitudes = false;
   /// For circuits over optical modes, else for qubits. The planner never gives it the other kind.
   bool on_modes = false;
 };
 
-/// Rows that are not linked are left out: a device's program has none over modes (methods.def).
+/// The rows, in order. A program may define it itself, with fewer (apps/run).
 std::span<const Method> methods();
-/// The rows over modes. A program that refers to it has them among methods().
-std::span<const Method* const> mode_methods();
 /// Errors: invalid_argument that lists the names.
 const Method& find_method(std::string_view name);
 

@@ -9,7 +9,7 @@ import pytest
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LESSONS = sorted((DOCS / "lessons").glob("[0-9][0-9]_*.md"))
-NAMED = [DOCS / name for name in ("ecosystem.md", "edge.md", "gradients.md", "state-vectors.md")]
+NAMED = [DOCS / name for name in ("ecosystem.md", "edge.md", "gradients.md", "state-vectors.md", "tensor-networks.md")]
 PAGES = [*NAMED, *sorted((DOCS / "howto").glob("[ft]*_*.md")), *LESSONS]
 # Libraries that are too large for the usual environment; `./dev test ecosystem` and `torch` have them.
 LARGE = ["cirq", "pennylane", "qiskit", "qiskit_aer", "torch"]

@@ -16,15 +16,16 @@ struct Flags {
   ProgramFlags program;
   InputFlags input;
   PlacingFlags placing;
-  std::uint64_t shots = 1024, cutoff = 0;
+  AnswerFlags answers;
+  std::uint64_t shots = 0, cutoff = 0;
 };
 
 // Where edge execution would run the circuit, when limits or an endpoint make that a question.
 std::optional<edge::Placement> place(const Flags& flags, const Context& context, const Circuit& circuit,
                                      const RunOptions& options) {
   const bool is_limited = options.limits.max_memory_bytes || options.limits.max_execution_time;
-  if (options.noise != nullptr || acts_on_modes(circuit) || (!is_limited && flags.placing.endpoint.empty()))
-    return std::nullopt;
+  if (!options.amplitudes.empty() || options.noise != nullptr || acts_on_modes(circuit)) return std::nullopt;
+  if (!is_limited && flags.placing.endpoint.empty()) return std::nullopt;
   const edge::EdgeExecutionConfig config = flags.placing.config(context.settings);
   const auto compiler = std::make_shared<edge::CircuitCompiler>(config);
   return edge::EdgeExecutor(config, compiler)
@@ -33,7 +34,7 @@ std::optional<edge::Placement> place(const Flags& flags, const Context& context,
                                                   .initial_state = std::nullopt,
                                                   .shots = options.shots,
                                                   .seed = options.seed,
-                                                  .observables = {},
+                                                  .observables = options.observables,
                                                   .control = {}});
 }
 
@@ -60,7 +61,9 @@ Action declare(CLI::App& command) {
   flags->program.declare(command);
   flags->input.declare(command);
   flags->placing.declare(command);
-  add_count(command, "--shots", flags->shots, "Samples of a circuit; 1024 when left out");
+  flags->answers.declare(command);
+  add_count(command, "--shots", flags->shots,
+            "Samples of a circuit; 1024 when left out, none with --observable or --amplitude");
   add_count(command, "--cutoff", flags->cutoff,
             "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
   return [flags](Context& context) {
@@ -68,9 +71,11 @@ Action declare(CLI::App& command) {
     flags->input.check(program);
     if (const auto* circuit = std::get_if<Circuit>(&program)) {
       RunOptions options = context.settings.run_options();
-      options.shots = flags->shots;
       options.cutoff = static_cast<std::uint32_t>(std::min<std::uint64_t>(flags->cutoff, 0xffffffffU));
       flags->input.apply(options);
+      flags->answers.apply(*circuit, options);
+      constexpr std::uint64_t kUsualShots = 1024;
+      options.shots = flags->shots != 0 || flags->answers.any() ? flags->shots : kUsualShots;
       std::string refusal;
       const Plan report = plan(*circuit, options, &refusal);
       return show(context, report, refusal, place(*flags, context, *circuit, options));

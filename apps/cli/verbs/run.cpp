@@ -28,7 +28,8 @@ struct Flags {
   InputFlags input;
   std::uint64_t shots = 0, max_bond_dimension = 0, cutoff = 0;
   bool exact = false, probabilities = false, profile = false;
-  std::vector<std::string> observables, outputs;
+  AnswerFlags answers;
+  std::vector<std::string> outputs;
   std::string memory;  ///< file for each shot's bits
   std::string disk;    ///< folder for a state vector
   bool checkpoint = false;
@@ -54,7 +55,8 @@ struct Flags {
     refuse(!disk.empty(), "--disk", kNoCircuit);
     refuse(checkpoint, "--checkpoint", kNoCircuit);
     refuse(!gradient.empty(), "--gradient", kNoCircuit);
-    refuse(!observables.empty(), "--observable", kNoCircuit);
+    refuse(!answers.observables.empty(), "--observable", kNoCircuit);
+    refuse(!answers.amplitudes.empty(), "--amplitude", kNoCircuit);
   }
 };
 
@@ -66,6 +68,8 @@ void print(const Context& context, const Result& result) {
     if (i < result.standard_errors.size()) std::printf(" +- %.2g", result.standard_errors[i]);
     std::printf("\n");
   }
+  for (const std::complex<double> amplitude : result.amplitudes)
+    std::printf("amplitude %.12g%+.12gi\n", amplitude.real(), amplitude.imag());
   if (result.probabilities) std::printf("probabilities %s\n", tensor_text(*result.probabilities).c_str());
   if (result.error_bound > 0.0) std::printf("error bound %.3g\n", result.error_bound);
   for (const auto& [name, value] : result.outputs) std::printf("%s %.12g\n", name.c_str(), value);
@@ -141,14 +145,8 @@ RunOptions circuit_options(const Circuit& circuit, const Flags& flags, const Con
   options.max_bond_dimension =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.max_bond_dimension, 0xffffffffU));
   options.cutoff = static_cast<std::uint32_t>(std::min<std::uint64_t>(flags.cutoff, 0xffffffffU));
-  for (const std::string& text : flags.observables) {
-    try {
-      options.observables.push_back(Observable::parse(text, circuit.num_wires()));
-    } catch (const Error& error) {
-      throw error.at("--observable '" + text + "'");
-    }
-  }
-  const bool wants_exact = flags.exact || flags.probabilities || !flags.observables.empty();
+  flags.answers.apply(circuit, options);
+  const bool wants_exact = flags.exact || flags.probabilities || flags.answers.any();
   options.shots = flags.shots != 0 || wants_exact ? flags.shots : kDefaultShots;
   return options;
 }
@@ -157,7 +155,7 @@ RunOptions circuit_options(const Circuit& circuit, const Flags& flags, const Con
 void print_gradient(const Circuit& circuit, const Flags& flags, const Context& context, const RunControl& control) {
   const RunOptions options = circuit_options(circuit, flags, context, control);
   const GradientMethod method = gradient_method(flags.gradient);
-  if (flags.observables.empty() || flags.shots != 0) {
+  if (flags.answers.observables.empty() || flags.shots != 0) {
     throw Error(ErrorCode::invalid_argument, "a gradient is that of exact expectation values", "--gradient",
                 "give --observable, without --shots");
   }
@@ -240,7 +238,8 @@ void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Conte
   refuse(!flags.disk.empty(), "--disk");
   refuse(flags.checkpoint, "--checkpoint");
   refuse(!flags.gradient.empty(), "--gradient");
-  refuse(!flags.observables.empty(), "--observable");
+  refuse(!flags.answers.observables.empty(), "--observable");
+  refuse(!flags.answers.amplitudes.empty(), "--amplitude");
   refuse(!flags.outputs.empty(), "--output");
   refuse(!flags.input.parameters.empty(), "--param");
   refuse(!flags.input.inputs.empty(), "--input");
@@ -260,18 +259,16 @@ Action declare(CLI::App& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
-  add_count(command, "--shots", flags->shots,
-            "Samples of a circuit; 1024 when left out, none with --exact, --probabilities or --observable");
+  add_count(
+      command, "--shots", flags->shots,
+      "Samples of a circuit; 1024 when left out, none with --exact, --probabilities, --observable or --amplitude");
   add_count(command, "--max-bond-dimension", flags->max_bond_dimension,
             "Widest bond of method mps; narrower than the circuit needs, its results are off by the error bound told");
   add_count(command, "--cutoff", flags->cutoff,
             "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
   command.add_flag("--exact", flags->exact, "No samples, exact results only");
   command.add_flag("--probabilities", flags->probabilities, "Probabilities of all basis states");
-  command
-      .add_option("--observable", flags->observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
-      ->type_name("SUM")
-      ->allow_extra_args(false);
+  flags->answers.declare(command);
   command
       .add_option("--gradient", flags->gradient,
                   "Derivatives of each --observable by each parameter: adjoint, parameter_shift or finite_difference")
@@ -330,6 +327,7 @@ const Verb run_verb = {
     "Run a circuit, a model or a package",
     "skerry run ghz.qasm --shots 1000 --seed 7\n"
     "skerry run vqe.qasm --param theta=0.3 --observable '0.5*Z0 Z1 - X2'\n"
+    "skerry run wide.qasm --amplitude 0110 --method tensor_network\n"
     "skerry run ghz.qasm --shots 1000 --noise device.json\n"
     "skerry run surface.stim --shots 100000\n"
     "skerry run boson.xbb --cutoff 8 --shots 1000\n"

@@ -15,7 +15,7 @@
 namespace skerry::frontend {
 namespace {
 
-enum class Key : std::uint8_t { type, gate, qubits, controls, targets, params, param, bits };
+enum class Key : std::uint8_t { type, gate, qubits, controls, targets, params, param, bits, kraus };
 
 struct KeyRow {
   std::string_view name;
@@ -30,7 +30,8 @@ constexpr std::array kKeys = {
     KeyRow{"param", Key::param, 0},    KeyRow{"parameter", Key::param, 0}, KeyRow{"angle", Key::param, 0},
     KeyRow{"theta", Key::param, 0},    KeyRow{"phi", Key::param, 1},       KeyRow{"lambda", Key::param, 2},
     KeyRow{"lam", Key::param, 2},      KeyRow{"gamma", Key::param, 3},     KeyRow{"bit", Key::bits},
-    KeyRow{"bits", Key::bits},         KeyRow{"cbit", Key::bits},          KeyRow{"clbit", Key::bits}};
+    KeyRow{"kraus", Key::kraus},       KeyRow{"bits", Key::bits},          KeyRow{"cbit", Key::bits},
+    KeyRow{"clbit", Key::bits}};
 
 // What a type says about the number of qubits, controls included; 0: nothing.
 struct TypeRow {
@@ -117,6 +118,7 @@ struct GateList::Decoded {
   std::vector<std::uint32_t> qubits, controls, targets, bits;
   std::vector<Param> params;
   std::array<std::optional<Param>, 4> named;
+  std::vector<double> kraus;  ///< entries of all operators, real and imaginary part in turn
 };
 
 void GateList::add(std::span<const EntryField> entry) {
@@ -130,6 +132,8 @@ void GateList::add(std::span<const EntryField> entry) {
 
 void GateList::add_decoded(std::span<const EntryField> entry) {
   Decoded d = decode(entry);
+  if (lowered(d.type) == "channel") return add_channel(d);
+  if (!d.kraus.empty()) refuse("'kraus' is given to a gate", "add \"type\": \"channel\"");
   const StructuralRow* structural = find_row(kStructural, lowered(d.gate.empty() ? d.type : d.gate));
   if (structural == nullptr && d.gate.empty()) {
     if (!d.type.empty() && find_row(kTypes, lowered(d.type)) == nullptr)
@@ -187,6 +191,17 @@ void GateList::read_field(const EntryField& field, Decoded& into) {
       break;
     case Key::params:
       read_params(field, into, 0);
+      break;
+    case Key::kraus:
+      if (const auto* list = std::get_if<std::vector<EntryScalar>>(&field.value)) {
+        for (const EntryScalar& v : *list) {
+          const Param entry = angle(v);
+          if (!entry.is_constant()) refuse("an entry of 'kraus' is no number");
+          into.kraus.push_back(entry.value);
+        }
+      } else {
+        refuse("'kraus' is not a list of numbers");
+      }
       break;
     case Key::param:
       if (std::holds_alternative<std::vector<EntryScalar>>(field.value))
@@ -291,6 +306,37 @@ void GateList::add_gate(const Decoded& d) {
   }
   if (!is_each) return append(gate->op, wires, params, static_cast<std::uint16_t>(controls));
   for (const Wire& w : wires) append(gate->op, std::span(&w, 1), params, 0);
+}
+
+/// `{"type": "channel", "gate": "depolarizing", "qubits": [0], "params": [0.01]}`, or `kraus` with the entries of the
+/// operators one after another, row by row.
+void GateList::add_channel(const Decoded& d) {
+  std::vector<std::uint32_t> wires = d.qubits;
+  wires.insert(wires.end(), d.targets.begin(), d.targets.end());
+  if (wires.empty()) refuse("a channel without a qubit", "add \"qubit\"");
+  if (wires.size() > Channel::kMaxWires)
+    refuse("a channel on " + std::to_string(wires.size()) + " qubits, at most " + std::to_string(Channel::kMaxWires));
+  if (!d.controls.empty()) refuse("a channel cannot be controlled");
+  const auto count = static_cast<std::uint32_t>(wires.size());
+  if (!d.kraus.empty()) {
+    if (!d.params.empty() || !(d.gate.empty() || lowered(d.gate) == "kraus"))
+      refuse("a channel is given by its name and by 'kraus'", "leave one of them out");
+    const std::size_t entries = std::size_t{2} << (2 * count);
+    if (d.kraus.size() % entries != 0)
+      refuse("'kraus' has " + std::to_string(d.kraus.size()) + " numbers, no multiple of the " +
+             std::to_string(entries) + " of an operator on " + std::to_string(count) + " qubits");
+    std::vector<Matrix> operators(d.kraus.size() / entries, Matrix{count, {}});
+    for (std::size_t i = 0; i < d.kraus.size(); i += 2)
+      operators[i / entries].values.emplace_back(d.kraus[i], d.kraus[i + 1]);
+    return append(Op::channel, wires, {}, 0, circuit_.add_channel(Channel::kraus(std::move(operators))));
+  }
+  if (d.gate.empty()) refuse("a channel without a name", "name one, as \"gate\": \"depolarizing\"");
+  std::vector<double> numbers;
+  for (const Param& param : d.params) {
+    if (!param.is_constant()) refuse("a parameter of a channel is no number");
+    numbers.push_back(param.value);
+  }
+  append(Op::channel, wires, {}, 0, circuit_.add_channel(Channel::named(lowered(d.gate), numbers, count)));
 }
 
 void GateList::add_measure(const Decoded& d) {

@@ -56,6 +56,7 @@ class GateList {
   Param symbolic(std::string_view text);
   void add_gate(const Decoded& d);
   void add_measure(const Decoded& d);
+  void add_channel(const Decoded& d);
   void append(Op op, std::span<const Wire> wires, std::span<const Param> params, std::uint16_t controls,
               std::uint32_t aux = 0);
 

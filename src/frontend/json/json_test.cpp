@@ -100,5 +100,23 @@ TEST(Json, EntriesNeedNoText) {
   EXPECT_EQ(statements(list.finish()), "rx(0.5) q[1];");
 }
 
+TEST(Json, ChannelsAreNamedOrGivenByTheirOperators) {
+  const Circuit c = read(
+      R"([{"gate": "H", "qubit": 0}, {"type": "channel", "gate": "depolarizing", "qubits": [1, 0], "params": [0.02]},
+      {"type": "channel", "qubit": 1, "kraus": [1,0, 0,0, 0,0, 0.6,0, 0,0, 0.8,0, 0,0, 0,0]}])");
+  Circuit expected(2);
+  const std::vector<Wire> two = {1, 0}, one = {1};
+  const Matrix keep{1, {1, 0, 0, 0.6}}, fall{1, {0, 0.8, 0, 0}};
+  expected.h(0).channel(Channel::depolarizing(0.02, 2), two).channel(Channel::kraus({keep, fall}), one);
+  EXPECT_EQ(c, expected);
+  for (const char* wrong : {R"([{"type": "channel", "gate": "depolarising", "qubit": 0, "params": [0.1]}])",
+                            R"([{"type": "channel", "gate": "bit_flip", "qubit": 0, "params": [1.1]}])",
+                            R"([{"type": "channel", "qubit": 0, "kraus": [1, 0, 0]}])",
+                            R"([{"type": "channel", "qubit": 0, "kraus": [1,0, 0,0, 0,0, 0.6,0]}])",
+                            R"([{"type": "channel", "gate": "bit_flip", "params": [0.1]}])",
+                            R"([{"gate": "X", "qubit": 0, "kraus": [1,0, 0,0, 0,0, 1,0]}])"})
+    EXPECT_THROW(read(wrong), Error) << wrong;
+}
+
 }  // namespace
 }  // namespace skerry::frontend

@@ -161,6 +161,10 @@ Circuit& Circuit::append(Op op, std::span<const Wire> wires, std::span<const Par
     case Op::reset:
       wanted_targets = 1;
       break;
+    case Op::channel:
+      check_index(op, aux, channels_.size(), "channel");
+      wanted_targets = channels_[aux].wires();
+      break;
     case Op::barrier:
       wanted_targets = targets;
       break;
@@ -237,6 +241,24 @@ std::uint32_t Circuit::add_matrix(Matrix matrix) {
 
 Circuit& Circuit::unitary(Matrix matrix, std::span<const Wire> wires, std::uint16_t controls) {
   return append(Op::unitary, wires, {}, controls, add_matrix(std::move(matrix)));
+}
+
+std::uint32_t Circuit::add_channel(Channel channel) {
+  // One given by matrices or strings, or by an infinite time, is its operators: what text and packages can say again.
+  const auto kinds = channel_kinds();
+  const bool is_named = std::ranges::find(kinds, channel.kind(), &ChannelKind::name) != kinds.end() &&
+                        std::ranges::all_of(channel.numbers(), [](double n) { return std::isfinite(n); });
+  if (!is_named && channel.kind() != "kraus") channel = Channel::kraus(channel.operators());
+  channels_.push_back(std::move(channel));
+  return static_cast<std::uint32_t>(channels_.size() - 1);
+}
+
+Circuit& Circuit::channel(Channel channel, std::span<const Wire> wires) {
+  const auto known = std::ranges::find(channels_, channel);
+  const bool is_new = known == channels_.end();
+  const std::uint32_t index =
+      is_new ? add_channel(std::move(channel)) : static_cast<std::uint32_t>(known - channels_.begin());
+  return append(Op::channel, wires, {}, 0, index);
 }
 
 BlockId Circuit::open_block() {

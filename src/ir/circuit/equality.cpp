@@ -10,9 +10,9 @@ bool same_number(double l, double r) {
   return std::bit_cast<std::uint64_t>(l) == std::bit_cast<std::uint64_t>(r);
 }
 
-/// Walks two circuits side by side from their bodies. Indices of blocks, branches, assignments, matrices and
-/// expressions are names that do not count; what they lead to does. Each pair is entered once, so shared and even
-/// cyclic structures end, and no depth of nesting recurses.
+/// Walks two circuits side by side from their bodies. Indices of blocks, branches, assignments, matrices,
+/// channels and expressions are names that do not count; what they lead to does. Each pair is entered once, so shared
+/// and even cyclic structures end, and no depth of nesting recurses.
 class Comparison {
  public:
   Comparison(const Circuit& l, const Circuit& r)
@@ -57,6 +57,7 @@ class Comparison {
 
   bool same_aux(const Instruction& l, const Instruction& r) {
     if (l.op == Op::unitary) return l_.matrices()[l.aux] == r_.matrices()[r.aux];
+    if (l.op == Op::channel) return l_.channels()[l.aux] == r_.channels()[r.aux];
     if (l.op == Op::assign) {
       const Assignment& a = l_.assignments()[l.aux];
       const Assignment& b = r_.assignments()[r.aux];

@@ -14,9 +14,9 @@ constexpr std::array kOps = {
 #define SKERRY_GATE(name, targets, parameters) OpRow{#name, targets, parameters},
 #include <skerry/gates.def>
 #undef SKERRY_GATE
-    OpRow{"unitary", 0, 0},    OpRow{"measure", 1, 0},       OpRow{"reset", 1, 0},   OpRow{"barrier", 0, 0},
-    OpRow{"delay", 0, 1},      OpRow{"assign", 0, 0},        OpRow{"if_else", 0, 0}, OpRow{"while_loop", 0, 0},
-    OpRow{"break_loop", 0, 0}, OpRow{"continue_loop", 0, 0}, OpRow{"end", 0, 0},
+    OpRow{"unitary", 0, 0},    OpRow{"measure", 1, 0},    OpRow{"reset", 1, 0},         OpRow{"channel", 0, 0},
+    OpRow{"barrier", 0, 0},    OpRow{"delay", 0, 1},      OpRow{"assign", 0, 0},        OpRow{"if_else", 0, 0},
+    OpRow{"while_loop", 0, 0}, OpRow{"break_loop", 0, 0}, OpRow{"continue_loop", 0, 0}, OpRow{"end", 0, 0},
 #define SKERRY_MODE_OP(name, modes, parameters) OpRow{#name, modes, parameters},
 #include <skerry/modes.def>
 #undef SKERRY_MODE_OP

@@ -187,6 +187,9 @@ class Blocks {
         return check_counts(at, 1, 0);
       case Op::reset:
         return check_counts(at, 1, 0);
+      case Op::channel:
+        need(at.aux < c_.channels().size(), at, "names a channel that does not exist");
+        return check_counts(at, c_.channels()[at.aux].wires(), 0);
       case Op::barrier:
         return check_counts(at, at.wires.size(), 0);
       case Op::delay:

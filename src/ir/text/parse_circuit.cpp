@@ -48,6 +48,9 @@ class CircuitReader {
     } else if (word.text == "matrix") {
       lexer_.take();
       declare_matrix();
+    } else if (word.text == "noise") {
+      lexer_.take();
+      declare_channel();
     } else if (word.text == "let") {
       lexer_.take();
       declare_let();
@@ -91,6 +94,41 @@ class CircuitReader {
       Lexer::fail_at(place, "matrices are numbered in order; this is #" + std::to_string(matrices_.size()));
     }
     lexer_.expect("=");
+    Matrix matrix = square(place);
+    matrices_.push_back(at_place(place, [&] { return circuit_.add_matrix(std::move(matrix)); }));
+  }
+
+  /// `depolarizing(0.01) on 2` or `kraus [1, 0; 0, 0.6], [0, 0.8; 0, 0]`.
+  void declare_channel() {
+    lexer_.expect("#");
+    const Token place = lexer_.peek();
+    if (lexer_.expect_count("channel", 0xffffffffU) != circuit_.channels().size()) {
+      Lexer::fail_at(place, "channels are numbered in order; this is #" + std::to_string(circuit_.channels().size()));
+    }
+    lexer_.expect("=");
+    const Token kind = lexer_.take();
+    if (kind.kind != TokenKind::name) Lexer::fail_at(kind, "expected a channel, found " + kind.described());
+    if (kind.text == "kraus") {
+      std::vector<Matrix> operators;
+      do {
+        operators.push_back(square(lexer_.peek()));
+      } while (lexer_.accept(","));
+      at_place(place, [&] { circuit_.add_channel(Channel::kraus(std::move(operators))); });
+      return;
+    }
+    lexer_.expect("(");
+    std::vector<double> numbers;
+    do {
+      numbers.push_back(entry().real());
+    } while (lexer_.accept(","));
+    lexer_.expect(")");
+    std::uint32_t wires = 1;
+    if (lexer_.accept("on")) wires = static_cast<std::uint32_t>(lexer_.expect_count("wires", Channel::kMaxWires));
+    at_place(kind, [&] { circuit_.add_channel(Channel::named(kind.text, numbers, wires)); });
+  }
+
+  /// `[1, 0; 0, 1]`
+  Matrix square(const Token& place) {
     lexer_.expect("[");
     Matrix matrix;
     std::size_t rows = 0;
@@ -108,7 +146,7 @@ class CircuitReader {
                          " entries is not 2^k x 2^k",
                      ErrorCode::semantic_error);
     }
-    matrices_.push_back(at_place(place, [&] { return circuit_.add_matrix(std::move(matrix)); }));
+    return matrix;
   }
 
   /// `1.0`, `-0.5i`, `0.5+0.5i`.
@@ -204,13 +242,17 @@ class CircuitReader {
     }
     const auto op = name.kind == TokenKind::name ? op_from_name(name.text) : std::nullopt;
     const bool is_simple = op && (is_gate(*op) || is_mode_op(*op) || *op == Op::reset || *op == Op::barrier ||
-                                  *op == Op::delay || *op == Op::end);
+                                  *op == Op::delay || *op == Op::end || *op == Op::channel);
     if (!is_simple) Lexer::fail_at(name, "no gate or statement is called " + name.described());
     append(name, *op, controls);
   }
 
   void append(const Token& place, Op op, std::uint16_t controls = 0) {
     std::uint32_t aux = 0;
+    if (op == Op::channel) {
+      lexer_.expect("#");
+      aux = static_cast<std::uint32_t>(lexer_.expect_count("channel", 0xffffffffU));
+    }
     if (op == Op::unitary) {
       lexer_.expect("#");
       const Token number = lexer_.peek();

@@ -46,6 +46,9 @@ class CircuitPrinter {
     for (std::size_t i = 0; i < c_.matrices().size(); ++i) {
       line("matrix #" + std::to_string(i) + " = " + matrix(c_.matrices()[i]));
     }
+    for (std::size_t i = 0; i < c_.channels().size(); ++i) {
+      line("noise #" + std::to_string(i) + " = " + channel(c_.channels()[i]));
+    }
     for (std::size_t i = 0; i < spelling_.lets().size(); ++i) {
       line("let $" + std::to_string(i) + " = " + spelling_.definition(spelling_.lets()[i]));
     }
@@ -59,6 +62,16 @@ class CircuitPrinter {
       text += complex_text(m.values[i]);
     }
     return text + "]";
+  }
+
+  static std::string channel(const Channel& c) {
+    std::string text = c.kind();
+    if (c.numbers().empty()) {
+      for (std::size_t i = 0; i < c.operators().size(); ++i) text += (i == 0 ? " " : ", ") + matrix(c.operators()[i]);
+      return text;
+    }
+    for (std::size_t i = 0; i < c.numbers().size(); ++i) text += (i == 0 ? "(" : ", ") + number(c.numbers()[i]);
+    return text + ")" + (c.wires() == 1 ? "" : " on " + std::to_string(c.wires()));
   }
 
   /// Blocks that are being printed, innermost last: nesting does not recurse.
@@ -112,7 +125,7 @@ class CircuitPrinter {
     if (at.controls == 1) text = "ctrl @ ";
     if (at.controls > 1) text = "ctrl(" + std::to_string(at.controls) + ") @ ";
     text += op_name(at.op);
-    if (at.op == Op::unitary) text += " #" + std::to_string(at.aux);
+    if (at.op == Op::unitary || at.op == Op::channel) text += " #" + std::to_string(at.aux);
     for (std::size_t i = 0; i < at.params.size(); ++i) text += (i == 0 ? "(" : ", ") + spelling_.param(at.params[i]);
     text += (at.params.empty() ? "" : ")") + wires(at);
     if (is_mode_measurement(at.op)) text += " -> " + spelling_.variable(at.aux);

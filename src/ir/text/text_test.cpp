@@ -242,5 +242,32 @@ TEST(GraphText, HashesLargeTensorsForEyesOnly) {
   EXPECT_TRUE(same(parse_graph(print(graph, 100)), graph));
 }
 
+TEST(CircuitText, ChannelsComeBackEqual) {
+  Circuit circuit(3);
+  const std::vector<Wire> one = {1}, two = {2, 0};
+  const std::vector<std::pair<std::string, double>> strings = {{"X", 0.1}, {"Z", 0.25}};
+  circuit.h(0)
+      .channel(Channel::depolarizing(0.01, 2), two)
+      .channel(Channel::thermal_relaxation(50, 70, 20, 0.1), one)
+      .channel(Channel::pauli(strings), one)
+      .channel(Channel::amplitude_damping(0.3), one)
+      .channel(Channel::depolarizing(0.01, 2), two);
+  verify(circuit);
+  const std::string text = print(circuit);
+  EXPECT_NE(text.find("noise #0 = depolarizing(0.01) on 2;"), std::string::npos) << text;
+  EXPECT_EQ(circuit.channels().size(), 4U) << "equal channels are one";
+  const Circuit read = parse_circuit(text);
+  EXPECT_EQ(read, circuit);
+  EXPECT_EQ(print(read), text);
+  Circuit other = circuit;
+  other.channel(Channel::bit_flip(0.1), one);
+  Circuit another = circuit;
+  another.channel(Channel::bit_flip(0.2), one);
+  EXPECT_FALSE(other == another);
+  expect_refused("circuit {\n  wires q[2];\nnoise #0 = bit_flip(1.5);\n}", ErrorCode::semantic_error, "3:12",
+                 "outside 0 to 1");
+  expect_refused(in_circuit("channel #0 q[0];"), ErrorCode::semantic_error, "3:1", "names channel 0");
+}
+
 }  // namespace
 }  // namespace skerry::ir

@@ -352,6 +352,7 @@ void ControlledGates::named(Op op, Wires controls, Wires targets, std::span<cons
     case Op::unitary:
     case Op::measure:
     case Op::reset:
+    case Op::channel:
     case Op::barrier:
     case Op::delay:
     case Op::assign:

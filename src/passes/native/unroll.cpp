@@ -95,6 +95,10 @@ class Unroller {
   }
 
   void other(const Instruction& at) {  // NOLINT(misc-no-recursion): as above
+    if (at.op == Op::channel) {
+      throw Error(ErrorCode::unsupported, "a channel has no form in a device's gates", {},
+                  "give the noise as a noise model");
+    }
     Other made{.op = at.op, .aux = at.aux, .wires = wires_, .params = {at.params.begin(), at.params.end()}};
     if (leaves_the_block(at.op) || (at.op == Op::barrier && wires_.empty())) made.wires = all_wires();
     if (at.op == Op::if_else || at.op == Op::while_loop) {

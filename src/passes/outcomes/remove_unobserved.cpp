@@ -37,6 +37,12 @@ class Backwards {
     if (at.op == Op::delay) {
       return std::ranges::any_of(at.wires, [&](Wire wire) { return asked_[wire] != Asked::nothing; });
     }
+    if (at.op == Op::channel) {  // preserves the trace: on wires of which nothing is asked it does not matter
+      const bool matters = std::ranges::any_of(at.wires, [&](Wire wire) { return asked_[wire] != Asked::nothing; });
+      if (matters)
+        for (const Wire wire : at.wires) asked_[wire] = Asked::state;
+      return matters;
+    }
     if (!is_gate(at.op) || at.wires.empty()) return true;
     return gate_stays(at);
   }

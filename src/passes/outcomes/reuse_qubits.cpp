@@ -133,6 +133,7 @@ class Reuser {
     for (const Parameter& p : circuit_.parameters()) out.add_parameter(p.name, p.type);
     for (const Variable& v : circuit_.variables()) out.add_variable(v);
     for (const Matrix& m : circuit_.matrices()) out.add_matrix(m);
+    for (const Channel& channel : circuit_.channels()) out.add_channel(channel);
     out.expressions() = circuit_.expressions();
     out.replace_block(0, std::move(into_));
     return out;

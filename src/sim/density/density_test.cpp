@@ -278,5 +278,44 @@ TEST(Density, SaysWhyNot) {
   EXPECT_NE(reason(big, {}).find("25 wires"), std::string::npos);
 }
 
+/// Channels as instructions, at every wire of a scrambled state, against the sum over Kraus operators.
+TEST(Density, ChannelsInTheCircuitAreTheirKrausSums) {
+  for (const Channel& channel : sample_channels()) {
+    const std::vector<Wire> wires = channel.wires() == 1 ? std::vector<Wire>{1} : std::vector<Wire>{2, 0};
+    Circuit circuit = scrambled(3, 6);
+    Dense rho = noisy(run_noisy(circuit, {}), channel, wires, 3);
+    circuit.channel(channel, wires).h(1);
+    rho = gated(rho, circuit, circuit.body()[circuit.body().size() - 1]);
+    // A noise model adds to what the circuit says itself.
+    NoiseModel more;
+    more.add("h", Channel::depolarizing(0.3), {1});
+    const Wire one = 1;
+    const Dense with_more = noisy(rho, Channel::depolarizing(0.3), std::span(&one, 1), 3);
+    RunOptions options;
+    options.want_density = true;
+    SCOPED_TRACE(channel.text());
+    expect_density(run(circuit, options, {}), rho, 1e-12);
+    expect_density(run(circuit, options, more), with_more, 1e-12);
+  }
+}
+
+TEST(Density, MethodsWithoutNoiseRefuseAChannelInsteadOfLeavingItOut) {
+  Circuit circuit(1, 1);
+  const Wire wire = 0;
+  circuit.h(0).channel(Channel::bit_flip(0.1), std::span(&wire, 1)).measure(0, 0);
+  RunOptions options;
+  options.shots = 10;
+  for (const char* name : {"statevector", "stabilizer", "mps", "tensor_network"}) {
+    SCOPED_TRACE(name);
+    bool is_refused = false;
+    try {
+      is_refused = !find_method(name).estimate(circuit, options).has_value();
+    } catch (const Error& error) {
+      is_refused = error.code() == ErrorCode::unsupported;
+    }
+    EXPECT_TRUE(is_refused);
+  }
+}
+
 }  // namespace
 }  // namespace skerry::sim

@@ -13,12 +13,6 @@
 
 namespace skerry::sim {
 
-#define SKERRY_METHOD(name)
-#define SKERRY_MODE_METHOD(name) extern const Method name##_method;
-#include "sim/methods.def"
-#undef SKERRY_METHOD
-#undef SKERRY_MODE_METHOD
-
 namespace {
 
 constexpr std::uint32_t kDefaultCutoff = 10;
@@ -163,17 +157,6 @@ void tell_variables(const Circuit& circuit, const std::vector<Scalar>& values, C
 }
 
 }  // namespace
-
-std::span<const Method* const> mode_methods() {
-  static constexpr std::array kRows = {
-#define SKERRY_METHOD(name)
-#define SKERRY_MODE_METHOD(name) &name##_method,
-#include "sim/methods.def"
-#undef SKERRY_METHOD
-#undef SKERRY_MODE_METHOD
-  };
-  return kRows;
-}
 
 photonic::Gate mode_gate(Op op) noexcept {
   static_assert(static_cast<int>(Op::amplifier) - static_cast<int>(Op::displacement) ==

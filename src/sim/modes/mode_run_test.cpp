@@ -13,15 +13,10 @@
 namespace skerry::sim {
 namespace {
 
-const Method& method_named(std::string_view name) {
-  EXPECT_EQ(mode_methods().size(), 2U);  // and so they are linked
-  return find_method(name);
-}
-
 CircuitResult run(std::string_view method, const Circuit& circuit, const RunOptions& options = {}) {
   base::MemoryBudget budget;
   const RunControl control;
-  const auto estimate = method_named(method).estimate(circuit, options);
+  const auto estimate = find_method(method).estimate(circuit, options);
   if (!estimate) throw Error(ErrorCode::unsupported, estimate.error());
   const auto result = estimate->prepare()->run(options.parameters, {budget, control});
   EXPECT_EQ(budget.peak(), estimate->peak_bytes);
@@ -234,15 +229,15 @@ TEST(Modes, PreparingAJoinedModeTracesItOut) {
 TEST(Modes, WhatAMethodCannotDoIsSaid) {
   Circuit kerr(1);
   kerr.append(Op::kerr, {0}, {0.1});
-  EXPECT_EQ(method_named("gaussian").estimate(kerr, {}).error(), "gate 0 (kerr) leaves the Gaussian states");
+  EXPECT_EQ(find_method("gaussian").estimate(kerr, {}).error(), "gate 0 (kerr) leaves the Gaussian states");
   const Circuit measured = teleportation({0.1, 0.0}, 0.2);
-  EXPECT_NE(method_named("fock").estimate(measured, {}).error().find("ask for shots"), std::string::npos);
+  EXPECT_NE(find_method("fock").estimate(measured, {}).error().find("ask for shots"), std::string::npos);
   Circuit wide(12);
   wide.append(Op::kerr, {0}, {0.1});
-  EXPECT_NE(method_named("fock").estimate(wide, {}).error().find("2^32"), std::string::npos);
+  EXPECT_NE(find_method("fock").estimate(wide, {}).error().find("2^32"), std::string::npos);
   RunOptions options;
   options.cutoff = 500;
-  EXPECT_THROW((void)method_named("fock").estimate(kerr, options), Error);
+  EXPECT_THROW((void)find_method("fock").estimate(kerr, options), Error);
 }
 
 TEST(Modes, SinglePrecisionIsNearTheDouble) {

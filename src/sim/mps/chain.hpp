@@ -50,6 +50,9 @@ class Chain {
   /// Outcomes of all wires: calls found(wire, bit) for each; uniform(i) in [0, 1) decides site i. From any thread.
   template <class Uniform, class Found>
   void sample(Uniform uniform, Found found) const;
+  /// The amplitude of one basis state; is_one(wire) tells its bits.
+  template <class IsOne>
+  Complex amplitude(IsOne is_one) const;
   /// All amplitudes, wire 0 least significant.
   std::vector<Complex> amplitudes() const;
 
@@ -87,6 +90,19 @@ class Chain {
   double discarded_ = 0.0, distance_ = 0.0;
   std::uint32_t widest_ = 1;
 };
+
+template <class IsOne>
+Complex Chain::amplitude(IsOne is_one) const {
+  std::vector<Complex> row = {1.0}, next;
+  for (std::uint32_t site = 0; site < sites_.size(); ++site) {
+    const Site& here = sites_[site];
+    next.resize(2 * std::size_t{here.right});
+    kernels::multiply(1, here.left, next.size(), row.data(), here.a.data(), next.data());
+    const auto from = next.begin() + (is_one(layout_.wire(site)) ? here.right : 0);
+    row.assign(from, from + here.right);
+  }
+  return row[0];
+}
 
 template <class Uniform, class Found>
 void Chain::sample(Uniform uniform, Found found) const {

@@ -146,6 +146,7 @@ class OneChain {
       state_->add_distribution(1.0, table.as<double>());
       result.probabilities = owning_tensor(std::move(table), DType::f64);
     }
+    for (const std::string& bits : request_.amplitudes) result.amplitudes.push_back(amplitude(bits));
     if (request_.want_state) result.state = state();
     if (request_.shots == 0) return result;
     Outcomes outcomes(request_.outcome_shape(), budget_);
@@ -156,6 +157,16 @@ class OneChain {
   }
 
  private:
+  Complex amplitude(const std::string& bits) {
+    for (Wire wire = 0; wire < bits.size(); ++wire)  // an idle wire is in |0>
+      if (bits[bits.size() - 1 - wire] == '1' && request_.code.positions[wire] == kIdle) return 0.0;
+    std::vector<bool> is_one(request_.wires());
+    for (Wire wire = 0; wire < bits.size(); ++wire)
+      if (request_.code.positions[wire] != kIdle)
+        is_one[request_.code.positions[wire]] = bits[bits.size() - 1 - wire] == '1';
+    return state_->chain().amplitude([&](std::uint32_t wire) { return is_one[wire]; });
+  }
+
   State state() {
     const base::Reservation charge(budget_, 2 * sizeof(Complex) << request_.code.wires, "amplitudes in the making");
     auto buffer = base::Buffer::allocate(request_.state_bytes(), budget_, "state vector");
@@ -227,7 +238,7 @@ std::vector<kernels::Work> price(const MpsRequest& request) {
   if (request.branches)
     runs = std::min(std::exp2(std::min<double>(request.waiting, 20.0)), request.shots != 0 ? shots : std::exp2(20.0));
   else
-    answers += shots * wires * 16 * bond * bond;
+    answers += (shots + static_cast<double>(request.amplitudes.size())) * wires * 16 * bond * bond;
   for (const Observable& observable : request.observables)
     answers += static_cast<double>(observable.terms().size()) * wires * 32 * bond * bond * bond;
   if (request.want_distribution) answers += static_cast<double>(request.distribution_bytes()) * 32 * bond * bond * bond;
@@ -256,6 +267,7 @@ const Method mps_method = {
     .help = "a chain of tensors; many wires of little entanglement, cut off at max_bond_dimension if that is set",
     .estimate = estimate,
     .prepare = prepare,
+    .gives_amplitudes = true,
 };
 
 }  // namespace skerry::sim

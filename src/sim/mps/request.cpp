@@ -258,6 +258,7 @@ Expected<MpsRequest> make_mps_request(const Circuit& circuit, const RunOptions& 
   request.want_memory = options.want_memory && options.shots != 0;
   request.want_state = options.want_state;
   request.observables = options.observables;
+  request.amplitudes = options.amplitudes;
   request.limit = {options.max_bond_dimension, options.truncation_threshold};
   for (const Matrix& matrix : circuit.matrices())
     if (matrix.wires > kMaxGateWires)
@@ -270,7 +271,7 @@ Expected<MpsRequest> make_mps_request(const Circuit& circuit, const RunOptions& 
   request.classical_bits = bits.classical;
   if (auto reason = choose_distribution(circuit, options, kMaxDistributionBits, request)) return Unexpected{*reason};
   choose_way(request);
-  if (options.want_state && request.branches)
+  if ((options.want_state || !options.amplitudes.empty()) && request.branches)
     return Unexpected{"the state of a circuit that branches is not handed out"};
   return request;
 }

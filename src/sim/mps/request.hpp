@@ -32,6 +32,7 @@ struct MpsRequest {
   bool branches = false;  ///< trajectories, not one state for all shots
   std::uint32_t outcome_bits = 0, classical_bits = 0;
   std::vector<Observable> observables;
+  std::vector<std::string> amplitudes;
   bool want_distribution = false, distribution_of_bits = false;
   std::vector<std::uint32_t> distribution_wires;
   std::uint32_t waiting = 0;

@@ -97,15 +97,24 @@ class Rules {
   std::vector<std::uint32_t> any_;
 };
 
-Block noisy_block(const Block& block, const Rules& rules) {
+/// The instruction at which a channel acts.
+void append_site(Block& out, std::uint32_t channel, std::span<const Wire> wires) {
+  out.append(Op::id, wires, {}, static_cast<std::uint16_t>(wires.size() - 1), channel + 1);
+}
+
+/// own: place of the circuit's own channels in the list.
+Block noisy_block(const Block& block, const Rules& rules, std::uint32_t own) {
   Block out;
   for (std::size_t i = 0; i < block.size(); ++i) {
     const Instruction instruction = block[i];
+    if (instruction.op == Op::channel) {
+      append_site(out, own + instruction.aux, instruction.wires);
+      continue;
+    }
     const bool before = instruction.op == Op::measure;
     if (!before) out.append(instruction);
-    rules.for_channels(instruction, [&](std::uint32_t rule, std::span<const Wire> wires) {
-      out.append(Op::id, wires, {}, static_cast<std::uint16_t>(wires.size() - 1), rule + 1);
-    });
+    rules.for_channels(instruction,
+                       [&](std::uint32_t rule, std::span<const Wire> wires) { append_site(out, rule, wires); });
     if (before) out.append(instruction);
   }
   return out;
@@ -115,15 +124,19 @@ Block noisy_block(const Block& block, const Rules& rules) {
 
 NoisyCircuit attach(const Circuit& circuit, const NoiseModel* noise) {
   NoisyCircuit out{circuit, {}, std::vector<Confusion>(circuit.num_wires(), Confusion{1, 0, 0, 1}), false};
-  if (noise == nullptr) return out;
-  for (const NoiseRule& rule : noise->rules()) out.channels.push_back(rule.channel);
+  if (noise == nullptr && circuit.channels().empty()) return out;
+  static const NoiseModel kNone;
+  const NoiseModel& model = noise == nullptr ? kNone : *noise;
+  for (const NoiseRule& rule : model.rules()) out.channels.push_back(rule.channel);
   for (Wire wire = 0; wire < circuit.num_wires(); ++wire) {
-    out.readout[wire] = noise->readout(wire);
+    out.readout[wire] = model.readout(wire);
     out.has_readout = out.has_readout || out.readout[wire] != Confusion{1, 0, 0, 1};
   }
-  const Rules rules(*noise);
+  const Rules rules(model);
+  const auto own = static_cast<std::uint32_t>(out.channels.size());
+  out.channels.insert(out.channels.end(), circuit.channels().begin(), circuit.channels().end());
   for (BlockId id = 0; id < circuit.blocks().size(); ++id)
-    out.circuit.replace_block(id, noisy_block(circuit.blocks()[id], rules));
+    out.circuit.replace_block(id, noisy_block(circuit.blocks()[id], rules, own));
   return out;
 }
 

@@ -26,8 +26,8 @@ inline bool is_site(const Instruction& instruction) {
   return instruction.op == Op::id && instruction.aux != 0;
 }
 
-/// Writes the noise into the circuit. noise may be null. Errors: invalid_argument for a rule whose gate does not exist
-/// or whose channel does not fit its gate.
+/// Writes the noise into the circuit, whose own channels become sites as well. noise may be null. Errors:
+/// invalid_argument for a rule whose gate does not exist or whose channel does not fit its gate.
 NoisyCircuit attach(const Circuit& circuit, const NoiseModel* noise);
 
 /// The matrix of a gate on all its wires, controls included as the most significant, for parameters already evaluated.

@@ -40,6 +40,13 @@ void check_questions(const RunOptions& options, std::uint32_t num_wires) {
     throw Error(ErrorCode::invalid_argument, "an observable is on " + std::to_string(observable.num_wires()) +
                                                  " wires, the circuit on " + std::to_string(num_wires));
   }
+  for (const std::string& bits : options.amplitudes) {
+    if (bits.size() == num_wires && bits.find_first_not_of("01") == std::string::npos) continue;
+    throw Error(ErrorCode::invalid_argument,
+                "the amplitude of '" + bits.substr(0, 80) + "' was asked of a circuit of " + std::to_string(num_wires) +
+                    " wires",
+                "amplitudes", "give a letter 0 or 1 for each wire, the rightmost of wire 0");
+  }
   if (options.initial_state) check_initial_state(*options.initial_state, num_wires);
 }
 

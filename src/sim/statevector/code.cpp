@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <skerry/error.hpp>
+#include <string>
 
 namespace skerry::sim {
 namespace {
@@ -102,6 +103,10 @@ class Flattener {
         if (code_.positions[instruction.wires[0]] != kIdle)
           emit(StepKind::reset, code_.positions[instruction.wires[0]]);
         break;
+      case Op::channel:
+        throw Error(ErrorCode::unsupported, "a channel is not simulated by a method without noise",
+                    "block " + std::to_string(id) + " gate " + std::to_string(index),
+                    "use method density or trajectories");
       case Op::barrier:
       case Op::delay:
         break;

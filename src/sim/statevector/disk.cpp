@@ -123,20 +123,19 @@ void DiskState::forget() noexcept {
 
 template <class T>
 void run_on_disk(DiskState& disk, const Segment& segment, const GateList& gates, const ParamValue& value,
-                 kernels::SweepScratch<T>& scratch, const RunControl& control) {
+                 std::uint64_t& zero_wires, kernels::SweepScratch<T>& scratch, const RunControl& control) {
   using Amplitude = std::complex<T>;
   const SweepPlan& plan = segment.plan;
   const int wires = plan.wires;
   const std::uint64_t all = lowest(wires);
-  std::uint64_t zero_wires = all;
   for (std::size_t p = 0; p < segment.passes.size(); ++p) {
     const WindowPass& pass = segment.passes[p];
     const std::uint64_t zero_before = zero_wires;
     for (std::size_t i = pass.begin; i < pass.end; ++i) zero_wires &= ~plan.items[i].wires;
-    if (p < disk.passes_done()) continue;
+    if (disk.keeps_journal() && p < disk.passes_done()) continue;
     std::byte* const to = disk.next();
     const kernels::StateView<T> state{reinterpret_cast<Amplitude*>(to), wires};
-    if (p == 0) state.amplitudes[0] = 1;
+    if (zero_before == all) state.amplitudes[0] = 1;
     const BoundSweeps<T> sweeps(plan, gates, value, pass.begin, pass.end);
     const std::uint64_t held = all & ~pass.window, outside = held & ~zero_before;
     const std::size_t blocks = std::size_t{1} << std::popcount(outside);
@@ -178,9 +177,9 @@ std::string disk_key(const Circuit& circuit, const Code& code, std::span<const S
   return base::hash128(std::as_bytes(std::span(text))).hex();
 }
 
-template void run_on_disk<float>(DiskState&, const Segment&, const GateList&, const ParamValue&,
+template void run_on_disk<float>(DiskState&, const Segment&, const GateList&, const ParamValue&, std::uint64_t&,
                                  kernels::SweepScratch<float>&, const RunControl&);
-template void run_on_disk<double>(DiskState&, const Segment&, const GateList&, const ParamValue&,
+template void run_on_disk<double>(DiskState&, const Segment&, const GateList&, const ParamValue&, std::uint64_t&,
                                   kernels::SweepScratch<double>&, const RunControl&);
 
 }  // namespace skerry::sim

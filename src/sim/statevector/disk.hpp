@@ -39,6 +39,7 @@ class DiskState {
 
   /// Passes that are behind the current state; 0: there is none yet, all is zero.
   std::size_t passes_done() const noexcept { return done_; }
+  bool keeps_journal() const noexcept { return use_.checkpoint; }
   std::byte* current() const noexcept { return files_[which_].bytes().data(); }
   /// Where the next pass writes: current() itself without checkpoints.
   std::byte* next() const noexcept { return files_[use_.checkpoint ? 1 - which_ : 0].bytes().data(); }
@@ -62,9 +63,11 @@ class DiskState {
 };
 
 /// Takes the state through the passes that it has not behind it. gates: those that the segment was planned for.
+/// zero_wires: those on which the state is |0>; all of them at the start, when amplitudes need not be written yet. With
+/// checkpoints there is one segment.
 template <class T>
 void run_on_disk(DiskState& disk, const Segment& segment, const GateList& gates, const ParamValue& value,
-                 kernels::SweepScratch<T>& scratch, const RunControl& control);
+                 std::uint64_t& zero_wires, kernels::SweepScratch<T>& scratch, const RunControl& control);
 
 /// A name for the way to a state: its gates with their numbers, precision and the passes they are done in.
 std::string disk_key(const Circuit& circuit, const Code& code, std::span<const Segment> segments,

@@ -7,7 +7,6 @@
 #include "ops/qubit/gate_record.hpp"
 
 namespace skerry::sim {
-namespace {
 
 using ops::Structure;
 
@@ -19,6 +18,8 @@ Structure structure_of(const Circuit& circuit, const Instruction& instruction) {
     if (i / rows != i % rows && matrix.values[i] != 0.0) return Structure::dense;
   return Structure::diagonal;
 }
+
+namespace {
 
 /// One gate, asked whether it matters to the interests so far; if so they become those before the gate.
 bool matters(const Circuit& circuit, const Instruction& gate, std::vector<Interest>& interests) {

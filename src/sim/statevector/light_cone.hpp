@@ -14,7 +14,12 @@
 #include <span>
 #include <vector>
 
+#include "ops/qubit/gate_record.hpp"
+
 namespace skerry::sim {
+
+/// Of a gate's matrix on its targets; of `unitary`, dense or diagonal by its numbers.
+ops::Structure structure_of(const Circuit& circuit, const Instruction& gate);
 
 /// What the operators that are asked about do to a wire.
 enum class Interest : std::uint8_t { none, diagonal, any };

@@ -59,16 +59,19 @@ void choose_slots(const RunOptions& options, Request& request) {
   while (limit && request.slots > 0 && request.peak_bytes() > *limit) --request.slots;
 }
 
-/// A straight circuit whose state does not fit, or is to outlive its process.
-void choose_disk(const Circuit& circuit, const RunOptions& options, Request& request) {
+/// A state that does not fit, or is to outlive its process. Gives why not.
+std::optional<std::string> choose_disk(const Circuit& circuit, const RunOptions& options, Request& request) {
   const Limits& limits = options.limits;
   if (limits.disk_folder.empty()) {
-    if (!limits.checkpoint) return;
+    if (!limits.checkpoint) return std::nullopt;
     throw Error(ErrorCode::invalid_argument, "a checkpoint has no place", "checkpoint", "name a folder on a disk");
   }
-  if (request.code.is_dynamic || request.initial_state) return;
+  // What a journal tells is how many passes are done, not what was measured meanwhile.
+  if (limits.checkpoint && request.code.is_dynamic) return "a run that measures midway keeps no checkpoint";
+  if (request.initial_state) return std::nullopt;
   const std::uint64_t budget = limits.max_memory_bytes.value_or(base::available_memory_bytes());
-  if (!limits.checkpoint && request.peak_bytes() <= budget) return;
+  if (!limits.checkpoint && request.peak_bytes() <= budget) return std::nullopt;
+  request.slots = 0;  // no copies: what waits for its turn is run again from the start
   request.disk = use_disk(limits.disk_folder, limits.checkpoint, request.amplitude_bytes(), budget);
   for (Segment& segment : request.segments) {
     WindowedPlan plan = plan_windows(segment.list(circuit, request.code), request.code.wires, request.precision,
@@ -76,6 +79,7 @@ void choose_disk(const Circuit& circuit, const RunOptions& options, Request& req
     segment.plan = std::move(plan.sweeps);
     segment.passes = std::move(plan.passes);
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -147,7 +151,7 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   choose_outcomes(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);
-  choose_disk(circuit, options, request);
+  if (auto reason = choose_disk(circuit, options, request)) return Unexpected{*reason};
   return request;
 }
 

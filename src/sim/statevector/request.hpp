@@ -37,7 +37,7 @@ struct Request {
   std::vector<Observable> observables;
   std::optional<Tensor> initial_state;
   std::vector<Segment> segments;
-  std::optional<DiskUse> disk;  ///< the state is kept there; then nothing branches
+  std::optional<DiskUse> disk;  ///< the state is kept there; then no copies of it wait
   int threads = 1;              ///< that the run may use at most
   std::uint32_t slots = 0;      ///< states kept beside the running one, where trajectories part
 

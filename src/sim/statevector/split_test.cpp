@@ -226,6 +226,45 @@ TEST(Disk, GivesTheBitsOfAStateInMemoryWhateverTheWindow) {
   }
 }
 
+/// Measurements in the middle: what waits for its turn is run again from the start, on the same file.
+TEST(Disk, MeasuresMidwayLikeAStateInMemory) {
+  const base::TemporaryFolder folder;
+  std::mt19937 random(9);
+  Circuit circuit(13, 4);
+  const auto layer = [&] {
+    for (Wire w = 0; w < 13; ++w) circuit.ry(0.3 + 0.1 * static_cast<double>(random() % 20), w);
+    for (Wire w = 0; w + 1 < 13; ++w) circuit.cx(w, w + 1);
+  };
+  circuit.measure(12, 3);  // before anything happens
+  layer();
+  circuit.measure(2, 0).measure(11, 1);
+  layer();
+  circuit.reset(5).measure(12, 2);
+  layer();
+  RunOptions options;
+  options.seed = 5;
+  Observable some(13);
+  some.add("ZX", std::vector<std::uint32_t>{3, 12}, 1.0);
+  for (const std::uint64_t shots : {0, 300}) {
+    options.shots = shots;
+    options.observables = {some};
+    options.limits = {};
+    const CircuitResult inside = run(circuit, options);
+    options.limits.disk_folder = folder.path();
+    options.limits.max_memory_bytes = std::uint64_t{100} << 10;
+    const auto estimate = find_method("statevector").estimate(circuit, options);
+    ASSERT_TRUE(estimate);
+    base::MemoryBudget budget(*options.limits.max_memory_bytes);
+    const CircuitResult outside = estimate->prepare()->run({}, {budget, {}});
+    EXPECT_LE(budget.peak(), estimate->peak_bytes);
+    EXPECT_EQ(outside.counts, inside.counts);
+    EXPECT_NEAR(outside.expectations[0], inside.expectations[0], 1e-12);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  }
+  options.limits.checkpoint = true;
+  EXPECT_FALSE(find_method("statevector").estimate(circuit, options)) << "and a checkpoint is not left out in silence";
+}
+
 /// Ends a run from inside after some of its passes, as a cancelled one ends; what a kill does is tested on the program.
 TEST(Disk, ARunThatWasStoppedGoesOnToTheSameBits) {
   const base::TemporaryFolder folder;

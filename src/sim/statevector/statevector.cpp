@@ -92,8 +92,48 @@ Expected<Estimate> whole(const Circuit& circuit, std::shared_ptr<const Circuit> 
   return estimate;
 }
 
+/// Single amplitudes, read from the state.
+class AmplitudesProgram final : public Program {
+ public:
+  AmplitudesProgram(std::unique_ptr<Program> inner, const RunOptions& options)
+      : inner_(std::move(inner)), bits_(options.amplitudes), want_state_(options.want_state) {}
+
+  CircuitResult run(std::span<const double> parameters, const Resources& resources) const override {
+    CircuitResult result = inner_->run(parameters, resources);
+    for (const std::string& bits : bits_) {
+      std::uint64_t basis = 0;
+      for (const char letter : bits) basis = 2 * basis + (letter == '1' ? 1 : 0);
+      result.amplitudes.push_back(result.state->amplitude(basis));
+    }
+    if (!want_state_) result.state.reset();
+    return result;
+  }
+
+ private:
+  std::unique_ptr<Program> inner_;
+  std::vector<std::string> bits_;
+  bool want_state_;
+};
+
+Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options);
+
+Expected<Estimate> estimate_amplitudes(const Circuit& circuit, const RunOptions& options) {
+  RunOptions all = options;
+  all.amplitudes.clear();
+  all.want_state = true;
+  if (flatten(circuit, false).is_dynamic) return Unexpected{"a circuit that measures midway has no one state"};
+  auto whole = estimate(circuit, all);
+  if (!whole) return whole;
+  Estimate out = std::move(whole).value();
+  out.prepare = [inner = std::move(out.prepare), options] {
+    return std::make_unique<AmplitudesProgram>(inner(), options);
+  };
+  return out;
+}
+
 Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
   check_questions(options, circuit.num_wires());
+  if (!options.amplitudes.empty()) return estimate_amplitudes(circuit, options);
   std::optional<Split> parts = split(circuit, options);
   if (!parts) return whole(circuit, nullptr, options);
   if (parts->pruned) {
@@ -120,6 +160,7 @@ const Method statevector_method = {
     .help = "all 2^n amplitudes; exact for any circuit, as long as they fit",
     .estimate = estimate,
     .prepare = prepare,
+    .gives_amplitudes = true,
 };
 
 }  // namespace skerry::sim

@@ -119,8 +119,10 @@ void Walk<T>::start_state() {
   const bool is_new = std::exchange(state_is_new_, false);
   zero_wires_ = 0;
   if (request_.initial_state) return load_initial_state();
-  // Its first pass starts it.
-  if (disk_ && !request_.segments.empty()) return;
+  if (disk_ && disk_->keeps_journal() && !request_.segments.empty()) {  // its first pass starts it
+    zero_wires_ = (std::uint64_t{1} << request_.code.wires) - 1;
+    return;
+  }
   const auto amplitudes = view();
   if (!is_new) {
     base::parallel_for(0, amplitudes.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
@@ -210,7 +212,7 @@ void Walk<T>::run_segment(const Segment& segment) {
   const auto value = [&](ExprId expr) { return unit_.evaluate(expr, frame_.classical).as_real(); };
   const GateList gates = segment.list(circuit_, request_.code);
   if (disk_) {
-    run_on_disk(*disk_, segment, gates, value, scratch_, control_);
+    run_on_disk(*disk_, segment, gates, value, zero_wires_, scratch_, control_);
     frame_.pc = segment.end;
     return;
   }

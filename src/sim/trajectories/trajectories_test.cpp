@@ -251,5 +251,18 @@ TEST(Trajectories, SayWhyNot) {
   EXPECT_NE(reason({.shots = 1, .noise = std::make_shared<NoiseModel>(noise)}).find("no mixture"), std::string::npos);
 }
 
+/// Half of the shots see a flip that stands in the circuit itself.
+TEST(Trajectories, DrawTheChannelsOfTheCircuit) {
+  Circuit circuit(2, 2);
+  const Wire wire = 1;
+  circuit.x(0).channel(Channel::bit_flip(0.5), std::span(&wire, 1)).measure(0, 0).measure(1, 1);
+  RunOptions options;
+  options.shots = 4000;
+  base::MemoryBudget budget;
+  const auto counts = find_method("trajectories").prepare(circuit, options)->run({}, {budget, {}}).counts;
+  EXPECT_EQ(counts["01"] + counts["11"], 4000U);
+  EXPECT_NEAR(static_cast<double>(counts["11"]), 2000, 5 * std::sqrt(1000.0));
+}
+
 }  // namespace
 }  // namespace skerry::sim

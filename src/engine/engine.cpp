@@ -29,13 +29,7 @@ Program load_source(const frontend::Source& source, const LoadOptions& options) 
 }  // namespace
 
 Program load(const std::filesystem::path& path, const LoadOptions& options) {
-  // shared: tensors of the program point into the mapping and keep it.
-  auto file = std::make_shared<const base::MappedFile>(base::MappedFile::open(path));
-  return load_source({.bytes = file->bytes(),
-                      .name = path.filename().string(),
-                      .folder = std::filesystem::absolute(path).parent_path(),
-                      .owner = file},
-                     options);
+  return load_source(frontend::open_source(path), options);
 }
 
 Program loads(std::string_view text, const LoadOptions& options, std::string_view name) {

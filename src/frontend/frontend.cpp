@@ -69,14 +69,12 @@ Imported import(const Source& source, const ImportLimits& limits) {
   }
 }
 
-Imported import_file(const std::filesystem::path& path, const ImportLimits& limits) {
-  auto file = std::make_shared<base::MappedFile>(base::MappedFile::open(path));
-  Source source;
-  source.bytes = file->bytes();
-  source.name = path.string();
-  source.folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  source.owner = std::move(file);
-  return import(source, limits);
+Source open_source(const std::filesystem::path& path) {
+  auto file = std::make_shared<const base::MappedFile>(base::MappedFile::open(path));
+  return {.bytes = file->bytes(),
+          .name = path.filename().string(),
+          .folder = std::filesystem::absolute(path).parent_path(),
+          .owner = file};
 }
 
 }  // namespace skerry::frontend

@@ -41,7 +41,7 @@ std::span<const Frontend> frontends();
 /// format when none does, and whatever the reader throws, `where` starting with the source's name.
 Imported import(const Source& source, const ImportLimits& limits = {});
 
-/// Opens, maps and imports a file (the mapping lives as long as the result's weights do).
-Imported import_file(const std::filesystem::path& path, const ImportLimits& limits = {});
+/// A mapped file; the mapping lives as long as the source, and what is imported from it, point into it.
+Source open_source(const std::filesystem::path& path);
 
 }  // namespace skerry::frontend

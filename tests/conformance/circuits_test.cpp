@@ -57,7 +57,9 @@ std::vector<Case> cases_over_bits() {
 
 class ReferenceCircuits : public testing::TestWithParam<Case> {
  protected:
-  Circuit circuit() const { return std::get<Circuit>(frontend::import_file(kFolder + GetParam().file)); }
+  Circuit circuit() const {
+    return std::get<Circuit>(frontend::import(frontend::open_source(kFolder + GetParam().file)));
+  }
   double allowed() const { return GetParam().precision == Precision::single_precision ? 1e-5 : 1e-10; }
   RunOptions options() const {
     RunOptions options;

@@ -53,7 +53,7 @@ TEST(OnnxTypes, AreAtLeastWhatOnnxInfers) {
     if (!graphs.contains(model)) {
       const fs::path kept = data / "models" / (model + ".onnx");
       const fs::path path = fs::exists(kept) ? kept : data.parent_path() / "fuzz/corpus/onnx" / (model + ".onnx");
-      graphs.emplace(model, std::get<Graph>(import_file(path)));
+      graphs.emplace(model, std::get<Graph>(import(open_source(path))));
     }
     const auto& all = graphs.at(model).values();
     const auto found = std::ranges::find(all, name, &Value::name);

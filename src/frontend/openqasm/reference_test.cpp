@@ -38,7 +38,7 @@ TEST(OpenQasmReferences, EveryProgramMeansWhatItsManifestSays) {
   for (const dom::element entry : dom::array(manifest["circuits"])) {
     const std::string file{std::string_view(entry["file"])};
     SCOPED_TRACE(file);
-    Circuit circuit = std::get<Circuit>(import_file(kFolder / file));
+    Circuit circuit = std::get<Circuit>(import(open_source(kFolder / file)));
     EXPECT_EQ(circuit.num_wires(), std::uint64_t(entry["qubits"]));
     EXPECT_EQ(circuit.num_bits(), std::uint64_t(entry["clbits"]));
     if (circuit.num_wires() > kLargestDense) continue;
@@ -85,10 +85,10 @@ TEST(OpenQasmReferences, EveryInvalidProgramIsRefusedAtItsLine) {
     SCOPED_TRACE(file);
     const std::filesystem::path path = kFolder / "invalid" / file;
     try {
-      (void)import_file(path);
+      (void)import(open_source(path));
       EXPECT_EQ(std::string_view(entry["expect"]), "either");
     } catch (const Error& e) {
-      const std::string place = path.string() + ":" + std::to_string(std::int64_t(entry["line"])) + ":";
+      const std::string place = file + ":" + std::to_string(std::int64_t(entry["line"])) + ":";
       EXPECT_EQ(e.where().substr(0, place.size()), place);
       const auto& allowed = codes.at(std::string_view(entry["error_class"]));
       EXPECT_NE(std::find(allowed.begin(), allowed.end(), e.code()), allowed.end()) << e.what();

@@ -20,7 +20,8 @@ namespace skerry::cli {
 namespace {
 
 using Bytes = std::span<const std::byte>;
-constexpr std::int64_t kRows = 64;
+// Samples that run at once where the model does not say: what runs see of large images takes a hundred times as much.
+constexpr std::uint64_t kRows = 64, kRowBytes = 1 << 20;
 
 [[noreturn]] void damaged(const std::string& what) {
   throw Error(ErrorCode::corrupt, what, {}, "write it with numpy.savez");
@@ -110,7 +111,8 @@ Samples cut(const Graph& model, const std::map<std::string, Tensor>& arrays) {
     throw Error(ErrorCode::invalid_argument, message, {},
                 "give one array for each input, samples along the first axis");
   };
-  std::int64_t total = -1, at_once = kRows;
+  std::int64_t total = -1, at_once = 1;
+  std::uint64_t bytes = 0;
   bool fixed = false;
   for (const ValueId id : model.inputs()) {
     const Value& value = model.value(id);
@@ -122,9 +124,13 @@ Samples cut(const Graph& model, const std::map<std::string, Tensor>& arrays) {
     if (total >= 0 && shape[0] != total)
       refuse("the arrays have " + std::to_string(total) + " and " + std::to_string(shape[0]) + " samples");
     total = shape[0];
+    bytes += found->second.view().bytes();
     const Dim& dim = value.type.shape->front();
     if (dim.is_known()) fixed = true, at_once = std::max<std::int64_t>(dim.value, 1);
   }
+  const std::uint64_t each =
+      std::max<std::uint64_t>(bytes / static_cast<std::uint64_t>(std::max<std::int64_t>(total, 1)), 1);
+  if (!fixed) at_once = static_cast<std::int64_t>(std::clamp<std::uint64_t>(kRowBytes / each, 1, kRows));
   const auto labels = arrays.find("labels");
   if (labels != arrays.end() && (labels->second.shape().rank() == 0 || labels->second.shape()[0] != total))
     refuse("there are " + labels->second.shape().text() + " labels for " + std::to_string(total) + " samples");

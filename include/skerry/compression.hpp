@@ -24,7 +24,7 @@ std::string_view calibration_name(Calibration calibration) noexcept;
 enum class Quantization : std::uint8_t {
   int8,          ///< u8 activations and i8 weights: integer kernels
   int8_weights,  ///< i8 weights, computed in f32
-  int4_weights,  ///< i4 weights in blocks with a scale each, computed in f32
+  int4_weights,  ///< i4 weights in blocks with a scale each, i8 where sums are short; computed in f32
 };
 /// Errors: invalid_argument that lists them.
 Quantization quantization_from_name(std::string_view name);

@@ -21,7 +21,9 @@ Calibration = Literal["min-max", "percentile", "entropy", "mse"]
 Arrays = Mapping[str, ArrayLike]
 Data = PathLike | Arrays | Iterable[Arrays]
 
-_ROWS = 64  # samples that run at once where the model does not say how many
+# Samples that run at once where the model does not say how many, or as many as have so many bytes: what runs see of
+# large images takes a hundred times as much.
+_ROWS, _ROW_BYTES = 64, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,9 @@ def _runs(model: Model, data: Data | None) -> tuple[list[dict[str, Any]], NDArra
             "the arrays do not fit the model", "data", f"give equally many samples for each of {names}"
         )
     fixed = [info.shape[0] for info in model.inputs if info.shape and isinstance(info.shape[0], int)]
-    step = fixed[0] if fixed else _ROWS
     total = counts.pop()
+    each = sum(array.nbytes for array in arrays.values()) // max(total, 1)
+    step = fixed[0] if fixed else min(max(_ROW_BYTES // max(each, 1), 1), _ROWS)
     ends = range(step, total + 1, step) if fixed else range(step, total + step, step)
     runs = [{name: array[end - step : end] for name, array in arrays.items()} for end in ends]
     return runs, None if labels is None else labels[: sum(len(next(iter(run.values()))) for run in runs)]

@@ -14,7 +14,7 @@ namespace skerry::kernels {
 namespace {
 
 // Weights beyond this come from memory or the last cache each time.
-constexpr std::uint64_t kCachedBytes = 512 * 1024;
+constexpr std::uint64_t kCachedBytes = std::uint64_t{512} * 1024;
 
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);

@@ -257,7 +257,8 @@ void window_sum(const WindowRow& row) {
   window_row<WindowFold::sum>(row);
 }
 // Pixels that are computed together: each of their inputs is read once a row for all outputs that see it.
-constexpr std::size_t kTogether = 3;
+// SSE has too few registers for that, and a device's program is small.
+constexpr std::size_t kTogether = HWY_TARGET == HWY_SSE4 ? 1 : 3;
 
 HWY_INLINE void put(const DepthwiseRow& row, V sum, std::size_t pixel, std::size_t c) {
   const std::size_t to = pixel * row.channels + c;
@@ -316,7 +317,9 @@ void depthwise_of(const DepthwiseRow& given) {
     std::size_t p = 0;
     for (; p < row.inner; ++p) edge_pixel<R>(row, w, start, p, c);
     for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, w, start, p, c);
-    for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, w, start, p, c);
+    if constexpr (kTogether > 1) {
+      for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, w, start, p, c);
+    }
     for (; p < row.pixels; ++p) edge_pixel<R>(row, w, start, p, c);
   }
 }

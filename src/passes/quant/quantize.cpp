@@ -208,9 +208,9 @@ class Rewriter {
   std::vector<ValueId> layer_inputs(const Node& node, Width width) {
     const Tensor& w = constant(in_, node.inputs[1]);
     const std::string& name = in_.value(node.inputs[1]).name;
-    const SmallWeights small = width == Width::int4_weights
-                                   ? four_bits(w, summed_axis(node), output_axis(node), q_.block)
-                                   : eight_bits(w, output_axis(node), q_.per_channel);
+    const bool four = width == Width::int4_weights && fits_four_bits(w, summed_axis(node));
+    const SmallWeights small =
+        four ? four_bits(w, summed_axis(node), q_.block) : eight_bits(w, output_axis(node), q_.per_channel);
     bytes_.push_back({small.q.dtype(), w.view().bytes(), small.q.view().bytes() + small.scale.view().bytes()});
     std::vector<ValueId> inputs = {read(node.inputs[0]), dequantized(name, small, w.shape())};
     for (std::size_t i = 2; i < node.inputs.size(); ++i) {

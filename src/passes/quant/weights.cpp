@@ -17,7 +17,7 @@ using kernels::ScaleLayout;
 // Scales that are tried for four bits, as shares of the one that holds the largest element.
 constexpr int kTried = 24;
 constexpr float kLeastShare = 0.55F;
-// An axis shorter than this has one scale for a channel: at 32 bits a scale, blocks would cost as much as they save.
+// At 32 bits a scale, blocks of fewer cost as much as they save.
 constexpr std::int64_t kLeastBlock = 16;
 
 ScaleLayout along(const Shape& shape, std::int64_t axis) {
@@ -97,21 +97,20 @@ SmallWeights eight_bits(const Tensor& weights, std::int64_t axis, bool per_chann
   return out;
 }
 
-SmallWeights four_bits(const Tensor& weights, std::int64_t axis, std::int64_t channels, std::int64_t block) {
+bool fits_four_bits(const Tensor& weights, std::int64_t axis) noexcept {
+  return weights.shape()[static_cast<int>(axis)] >= kLeastBlock;
+}
+
+SmallWeights four_bits(const Tensor& weights, std::int64_t axis, std::int64_t block) {
   const Tensor dense = ops::aligned_copy(weights);
   const auto w = dense.as<float>();
-  SmallWeights out{.q = Tensor(DType::i4, weights.shape()), .scale = {}, .axis = axis, .block = block};
-  const std::int64_t length = weights.shape()[static_cast<int>(axis)];
-  if (length < kLeastBlock) out.axis = channels, out.block = 0;
-  ScaleLayout layout = along(weights.shape(), out.axis);
-  std::vector<std::int64_t> dims = {layout.length};
-  if (out.block != 0) {
-    layout.block = out.block = std::min(out.block, length);
-    layout.scales = (length + layout.block - 1) / layout.block;
-    layout.per_inner = true;
-    dims.assign(weights.shape().dims().begin(), weights.shape().dims().end());
-    dims[static_cast<std::size_t>(axis)] = layout.scales;
-  }
+  ScaleLayout layout = along(weights.shape(), axis);
+  layout.block = std::min(block, std::max<std::int64_t>(layout.length, 1));
+  layout.scales = (layout.length + layout.block - 1) / layout.block;
+  layout.per_inner = true;
+  std::vector<std::int64_t> dims(weights.shape().dims().begin(), weights.shape().dims().end());
+  dims[static_cast<std::size_t>(axis)] = layout.scales;
+  SmallWeights out{.q = Tensor(DType::i4, weights.shape()), .scale = {}, .axis = axis, .block = layout.block};
   const std::vector<float> scales = best_scales(w, layout);
   std::vector<float> levels(w.size());
   for_each_element(layout, [&](std::size_t i, std::size_t g) { levels[i] = level(w[i], scales[g], -8.0F, 7.0F); });

@@ -16,8 +16,9 @@
 
 namespace skerry {
 
-/// A program from a file: OpenQASM, Blackbird, a JSON gate list, ONNX, Skerry's text form or a `.skerry` package. The content
-/// decides, not the suffix. Weights stay in the mapped file. Errors: every code of import and packages, with the place.
+/// A program from a file: OpenQASM, Blackbird, a JSON gate list, ONNX, Skerry's text form or a `.skerry` package. The
+/// content decides, not the suffix. Weights stay in the mapped file. Errors: every code of import and packages, with
+/// the place.
 Program load(const std::filesystem::path& path, const LoadOptions& options = {});
 /// The same from text or bytes. Includes and external data are refused.
 Program loads(std::string_view text, const LoadOptions& options = {}, std::string_view name = "<string>");
@@ -44,8 +45,8 @@ bool is_stabilizer_text(std::string_view text) noexcept;
 Target load_target(const std::filesystem::path& path);
 Target read_target(std::string_view json, std::string_view name = "<target>");
 
-/// The circuit as text: format is `openqasm2` or `openqasm3`; `blackbird` over modes. Errors: invalid_argument for another format, unsupported
-/// for what the format cannot say.
+/// The circuit as text: format is `openqasm2` or `openqasm3`; `blackbird` over modes. Errors: invalid_argument for
+/// another format, unsupported for what the format cannot say.
 std::string emit_text(const Circuit& circuit, std::string_view format = "openqasm3");
 
 }  // namespace skerry

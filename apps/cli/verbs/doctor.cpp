@@ -61,7 +61,8 @@ std::string thread_conflict() {
 std::string gpus() {
   std::size_t count = 0;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) count += entry.exists() ? 1 : 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error))
+    count += entry.exists() ? 1 : 0;
   return count == 0 ? "none" : std::to_string(count) + ", not used: this build computes on CPUs";
 }
 
@@ -76,10 +77,9 @@ std::vector<Finding> examine() {
   findings.push_back(
       {"cpus", std::to_string(machine.usable_cpus) + " of " + std::to_string(machine.logical_cpus) + " usable",
        throttled ? "the control group allows less than one CPU per thread; lower SKERRY_NUM_THREADS" : ""});
-  findings.push_back(
-      {"threads", std::to_string(base::thread_budget()),
-       base::thread_budget() > machine.usable_cpus ? "more threads than CPUs; set SKERRY_NUM_THREADS"
-                                                   : thread_conflict()});
+  findings.push_back({"threads", std::to_string(base::thread_budget()),
+                      base::thread_budget() > machine.usable_cpus ? "more threads than CPUs; set SKERRY_NUM_THREADS"
+                                                                  : thread_conflict()});
   findings.push_back({"gpu", gpus(), {}});
   findings.push_back(
       {"memory",

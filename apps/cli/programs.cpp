@@ -68,7 +68,8 @@ std::pair<std::string, std::string> split_file(const std::string& flag, const st
 
 void ProgramFlags::declare(CLI::App& command) {
   command
-      .add_option("file", file, "OpenQASM, JSON gate list, ONNX, Skerry text or .skerry package; - for standard input")
+      .add_option("file", file,
+                  "OpenQASM, Blackbird, JSON gate list, ONNX, Skerry text or .skerry package; - for standard input")
       ->type_name("")
       ->required();
   command.add_option("--trust", trusted, "Accept only packages signed by this public key; again for each")

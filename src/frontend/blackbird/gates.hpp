@@ -66,7 +66,7 @@ class ModeWriter {
   Value outcome(std::uint32_t mode);
   /// Appends. name: of Strawberry Fields (Sgate, BSgate, MeasureX …) or of a row of modes.def.
   /// Errors: semantic_error (unknown name, arguments), unsupported, out_of_range, limit_exceeded.
-  void operation(std::string_view name, std::span<const Argument> arguments, std::span<const std::uint32_t> modes);
+  void operation(std::string_view name, std::span<const Argument> given, std::span<const std::uint32_t> modes);
   /// Modes of the circuit; by default one more than the largest used. Errors: limit_exceeded, out_of_range.
   void set_modes(std::uint64_t count);
   /// Photon numbers kept of every mode, or of this one.

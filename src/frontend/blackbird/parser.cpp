@@ -521,7 +521,7 @@ Circuit parse(std::string_view text, const ImportLimits& limits, const std::stri
       throw error.at("1:1");
     }
   } catch (const Error& error) {
-    const std::string where = error.where();
+    const std::string& where = error.where();
     throw Error(error.code(), error.message(), name + ":" + where, error.hint());
   }
 }

@@ -14,6 +14,9 @@ namespace {
 using photonic::FockState;
 
 constexpr std::uint64_t kMaxAmplitudes = std::uint64_t{1} << 32, kMaxRows = std::uint64_t{1} << 16;
+constexpr double kPerEntry = 10;           // updates that an entry of a gate's matrix takes to be made
+constexpr double kPerQuadrature = 5e4;     // and a quadrature's distribution, by the square of the cutoff
+constexpr double kPerGate = 5;             // steps that a gate takes besides
 constexpr std::uint64_t kSmall = 1 << 16;  // lists and tables that do not grow with the state
 
 /// What of a circuit decides how its state is kept.
@@ -202,19 +205,20 @@ Expected<Course> course_of(const Circuit& circuit, const RunOptions& options) {
       updates += repeats *
                  (numbers * static_cast<double>(lanes) *
                       (1 + (matrix == 0 ? 0.0 : static_cast<double>(std::min(a, b)) / 4)) * (course.is_mixed ? 2 : 1) +
-                  static_cast<double>(matrix));
+                  kPerEntry * static_cast<double>(matrix));
     } else if (at.wires.size() == 1 && at.op != Op::cutoff) {
       run = 0;
       const auto cutoff = static_cast<double>(cutoffs[at.wires[0]]);
       const bool is_drawn = at.op == Op::measure_homodyne || at.op == Op::measure_heterodyne;
       const bool is_counted_last = i >= course.request.tail && course.request.measures_last() && !is_drawn;
-      if (!is_counted_last) measured += repeats * (2 * numbers * cutoff + (is_drawn ? 1e4 * cutoff * cutoff : 0.0));
+      if (!is_counted_last)
+        measured += repeats * (2 * numbers * cutoff + (is_drawn ? kPerQuadrature * cutoff * cutoff : 0.0));
     }
   }
   course.work.push_back({rate, updates});
   course.work.push_back(
       {kernels::Rate::amplitude_double_cached, measured + 8 * numbers * static_cast<double>(cutoffs.size())});
-  course.work.push_back({kernels::Rate::step, gates + 20});
+  course.work.push_back({kernels::Rate::step, kPerGate * gates + 20});
   course.work.push_back({kernels::Rate::draw, static_cast<double>(course.request.shots) * course.request.outcomes});
   return course;
 }

@@ -99,7 +99,10 @@ Matrices<T>::Matrices(Folded folded, ModeLayout layout) : layout_(std::move(layo
     if (turns.given.empty()) continue;
     turns.re.resize(levels);
     turns.im.resize(levels);
-    turns.product.resize(turns.given.size());
+    for (const Phase& phase : turns.given) {
+      const bool is_product = phase.kind == Phase::Kind::product;
+      turns.product.emplace_back(is_product ? layout_.cutoffs[phase.mode1] * layout_.cutoffs[phase.mode2] : 0);
+    }
     if (stores_phases_) turns.factors.resize(2 * layout_.amplitudes);
   }
 }
@@ -198,7 +201,13 @@ void Matrices<T>::build_turns(Turns& turns, std::span<const double> weights) con
     level_turns(linear, quadratic, layout_.cutoffs[mode], turns.re.data() + at, turns.im.data() + at);
   }
   for (std::size_t i = 0; i < turns.given.size(); ++i)
-    turns.product[i] = turns.given[i].coefficient * turns.given[i].param.at(weights);
+    if (const Phase& phase = turns.given[i]; phase.kind == Phase::Kind::product) {
+      const double angle = phase.coefficient * phase.param.at(weights);
+      const std::size_t columns = layout_.cutoffs[phase.mode2];
+      for (std::size_t at = 0; at < turns.product[i].size(); ++at)
+        turns.product[i][at] =
+            std::polar(1.0, angle * static_cast<double>(at / columns) * static_cast<double>(at % columns));
+    }
   if (stores_phases_) expand(turns, turns.factors.data(), turns.factors.data() + layout_.amplitudes);
 }
 
@@ -220,12 +229,10 @@ void Matrices<T>::expand(const Turns& turns, T* re, T* im) const {
     const Phase& phase = turns.given[i];
     if (phase.kind != Phase::Kind::product) continue;
     for (std::size_t n = 0; n < layout_.amplitudes; ++n) {
-      const auto level = [&](std::size_t mode) {
-        return static_cast<double>(n / layout_.strides[mode] % layout_.cutoffs[mode]);
-      };
-      const double angle = turns.product[i] * level(phase.mode1) * level(phase.mode2);
-      const std::complex<double> turned =
-          times({static_cast<double>(re[n]), static_cast<double>(im[n])}, std::polar(1.0, angle));
+      const auto level = [&](std::size_t mode) { return n / layout_.strides[mode] % layout_.cutoffs[mode]; };
+      const std::complex<double> factor =
+          turns.product[i][level(phase.mode1) * layout_.cutoffs[phase.mode2] + level(phase.mode2)];
+      const std::complex<double> turned = times({static_cast<double>(re[n]), static_cast<double>(im[n])}, factor);
       re[n] = static_cast<T>(turned.real());
       im[n] = static_cast<T>(turned.imag());
     }

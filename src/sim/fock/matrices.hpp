@@ -57,9 +57,10 @@ class Matrices {
   /// The diagonal factor at one place. A level's factor is exp(i (linear n + quadratic n²)).
   struct Turns {
     std::vector<Phase> given;
-    std::vector<double> re, im;   // of the modes' levels, one mode after the other
-    std::vector<double> product;  // angle of each pair of modes, in the order of `given`
-    std::vector<T> factors;       // re, im of all amplitudes if they are stored
+    std::vector<double> re, im;  // of the modes' levels, one mode after the other
+    // exp(i angle m n) of each pair of modes for all its levels m, n, in the order of `given`; empty for other phases.
+    std::vector<std::vector<std::complex<double>>> product;
+    std::vector<T> factors;  // re, im of all amplitudes if they are stored
   };
 
   void shape(std::size_t index);

@@ -14,6 +14,8 @@ using photonic::GaussianState;
 
 constexpr std::uint64_t kMaxPatterns = std::uint64_t{1} << 16;
 constexpr std::uint64_t kSmall = 1 << 16;
+// Steps of a gate besides its arithmetic, and of an outcome drawn by inverting a normal distribution.
+constexpr double kPerGate = 500, kPerQuadrature = 8000;
 
 /// Random numbers that inverses of distributions are asked at may not be 0.
 double inner_uniform(base::Philox& random) {
@@ -184,8 +186,9 @@ Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
   for (std::size_t i = 0; i < request.size; ++i) {
     const Op op = circuit.body()[i].op;
     const auto repeats = i < request.first_measurement ? 1.0 : static_cast<double>(request.shots);
-    if (is_mode_gate(op)) steps += repeats * 16 * modes;
-    if (op == Op::measure_homodyne || op == Op::measure_heterodyne) draws += repeats * 8 * modes * modes;
+    if (is_mode_gate(op)) steps += repeats * (kPerGate + 16 * modes);
+    if (op == Op::measure_homodyne || op == Op::measure_heterodyne)
+      draws += repeats * (kPerQuadrature + 32 * modes * modes);
     if (op == Op::measure_photons || op == Op::measure_click) counted += 1;
   }
   // Each number that is drawn asks for one or two probabilities of about half as many photons as modes are counted.

@@ -16,6 +16,8 @@ constexpr double kWorthMeasuring = 0.05;
 // later one saves a time worth having.
 constexpr double kWorthLeaving = 0.02;
 constexpr double kMuchFaster = 0.5;
+// A run that another method does in less is not made to wait for a price that takes long to find.
+constexpr double kWorthSearching = 2.0;
 
 struct Choice {
   const sim::Method* method = nullptr;
@@ -69,11 +71,14 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   std::size_t best = 0;
   double best_seconds = 0.0;  // by the common table of rates
   for (const sim::Method& method : sim::methods()) {
+    const bool by_name = options.method == method.name;
+    if (!tell_all && options.method != "auto" && !by_name) continue;  // it could not win
+    const bool is_quick = choice.method != nullptr && best_seconds < kWorthSearching && fits(report.candidates[best]);
+    if (!tell_all && !by_name && method.is_dear_to_price && is_quick) continue;
     Candidate candidate;
     candidate.name = method.name;
     std::string reason = out_of_place(method, circuit, options);
     auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
-    const bool by_name = options.method == method.name;
     const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));
     if (!estimate) {
       candidate.reason = estimate.error();

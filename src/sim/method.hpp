@@ -67,6 +67,8 @@ struct Method {
   bool takes_noise = false;
   /// Answers options.amplitudes. The planner never asks another.
   bool gives_amplitudes = false;
+  /// To know its price takes up to seconds: for a run, the planner does not ask where another method is quick.
+  bool is_dear_to_price = false;
 };
 
 /// The rows, in order. A program may define it itself, with fewer (apps/run).

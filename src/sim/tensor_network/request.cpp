@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint64_t kUsualBytes = std::uint64_t{1} << 30;
 /// Multiply-adds that nobody waits for: a year at 3 10^10 a second.
 constexpr double kHopeless = 1e18;
+/// So many times the work of a state vector, no search makes good.
+constexpr double kHopelessShare = 1e4;
 /// Below a millisecond or so there is nothing to be won by search.
 constexpr double kWorthMore = 1e6;
 constexpr std::uint32_t kRestarts = 64;
@@ -51,7 +53,9 @@ std::optional<std::string> not_a_network(const Circuit& circuit) {
 
 class Planner {
  public:
-  Planner(const RunOptions& options, NetworkRequest& request) : request_(request) {
+  Planner(const Circuit& circuit, const RunOptions& options, NetworkRequest& request) : request_(request) {
+    const double gates = 1.0 + static_cast<double>(circuit.body().size());
+    hopeless_ = std::min(kHopeless, kHopelessShare * gates * std::exp2(circuit.num_wires()));
     const int budget = base::thread_budget();
     threads_ =
         static_cast<std::uint32_t>(options.limits.threads > 0 ? std::min(options.limits.threads, budget) : budget);
@@ -80,14 +84,14 @@ class Planner {
   std::optional<std::string> plan(NetworkKind& kind, const Network& network, std::size_t kinds) {
     SearchLimits limits{.largest = static_cast<double>(most_bytes_ / request_.number_bytes()),
                         .worth_more = kWorthMore,
-                        .hopeless = kHopeless,
+                        .hopeless = hopeless_,
                         .restarts = static_cast<std::uint32_t>(std::max<std::size_t>(1, kRestarts / kinds))};
     // What waits beside a step is known only when the path is there.
     constexpr int kTries = 4;
     for (int attempt = 0; attempt < kTries; ++attempt, limits.largest /= 2) {
       const Path path = find_path(network, limits);
       kind.cost = path.cost;
-      if (!path.fits || path.cost.multiplications > kHopeless) {
+      if (!path.fits || path.cost.multiplications > hopeless_) {
         std::array<char, 96> text{};
         std::snprintf(text.data(), text.size(), "the best order of contraction found takes 10^%.0f multiplications",
                       std::log10(path.cost.multiplications));
@@ -122,6 +126,7 @@ class Planner {
   NetworkRequest& request_;
   std::uint32_t threads_ = 1;
   std::uint64_t most_bytes_ = 0;
+  double hopeless_ = kHopeless;
 };
 
 }  // namespace
@@ -168,7 +173,7 @@ Expected<NetworkRequest> make_network_request(const Circuit& circuit, const RunO
   request.precision = options.precision;
   request.amplitudes = options.amplitudes;
   request.constants.resize(options.observables.size());
-  Planner planner(options, request);
+  Planner planner(circuit, options, request);
   std::vector<Network> known;
   if (!options.amplitudes.empty()) {
     const Question question = amplitude_network(circuit);

@@ -26,6 +26,8 @@ constexpr double kWorthMore = 1e6;
 constexpr std::uint32_t kRestarts = 64;
 /// Leaves of all kinds together whose paths are searched: some seconds.
 constexpr std::size_t kMostLeaves = std::size_t{1} << 18;
+/// Of one network, and gates that are looked at for all light cones.
+constexpr std::size_t kMostLeavesOfOne = std::size_t{1} << 16, kMostLooks = std::size_t{1} << 22;
 /// A step of so many multiply-adds is worth sharing among threads.
 constexpr double kLargeStep = 1 << 20;
 
@@ -74,6 +76,10 @@ class Planner {
   std::optional<std::string> plan(std::vector<NetworkKind>& kinds, const std::vector<Network>& networks) {
     std::size_t leaves = 0;
     for (const Network& network : networks) leaves += network.leaves.size();
+    for (const Network& network : networks)
+      if (network.leaves.size() > kMostLeavesOfOne)
+        return "a network of " + std::to_string(network.leaves.size()) + " tensors is larger than " +
+               std::to_string(kMostLeavesOfOne);
     if (leaves > kMostLeaves) return "the observables have too many different light cones to look for a path for each";
     for (std::size_t i = 0; i < kinds.size(); ++i)
       if (auto reason = plan(kinds[i], networks[i], networks.size())) return reason;
@@ -182,6 +188,10 @@ Expected<NetworkRequest> make_network_request(const Circuit& circuit, const RunO
     if (auto reason = planner.plan(request.amplitude_kinds, known)) return Unexpected{*reason};
   }
   known.clear();
+  std::size_t strings = 0;
+  for (const Observable& observable : options.observables) strings += observable.terms().size();
+  if (strings * (circuit.body().size() + 1) > kMostLooks)
+    return Unexpected{"the observables have " + std::to_string(strings) + " strings, too many for a network of each"};
   for (std::uint32_t o = 0; o < options.observables.size(); ++o) {
     for (const PauliTerm& term : options.observables[o].terms()) {
       Question question = expectation_network(circuit, term);

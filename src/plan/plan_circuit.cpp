@@ -17,6 +17,8 @@ constexpr double kWorthMeasuring = 0.05;
 // later one saves a time worth having.
 constexpr double kWorthLeaving = 0.02;
 constexpr double kMuchFaster = 0.5;
+// A run that another method does in less is not made to wait for a price that takes long to find.
+constexpr double kWorthSearching = 2.0;
 
 struct Choice {
   const sim::Method* method = nullptr;
@@ -72,14 +74,20 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   const bool on_modes = acts_on_modes(circuit);
   if (on_modes) ir::verify(circuit);  // builders do not look whether qubits and modes mix
   for (const sim::Method& method : sim::methods()) {
+<<<<<<< HEAD
     if (method.on_modes != on_modes && options.method != method.name) continue;
+=======
+    const bool by_name = options.method == method.name;
+    if (!tell_all && options.method != "auto" && !by_name) continue;  // it could not win
+    const bool is_quick = choice.method != nullptr && best_seconds < kWorthSearching && fits(report.candidates[best]);
+    if (!tell_all && !by_name && method.is_dear_to_price && is_quick) continue;
+>>>>>>> 9d4eaf21a8b0ac70601bc671981ed2ec6da25e41
     Candidate candidate;
     candidate.name = method.name;
     std::string reason = method.on_modes == on_modes ? out_of_place(method, circuit, options)
                          : on_modes                  ? "simulates qubits, and the wires are optical modes"
                                                      : "simulates optical modes, and the wires are qubits";
     auto estimate = reason.empty() ? method.estimate(circuit, options) : Unexpected{std::move(reason)};
-    const bool by_name = options.method == method.name;
     const bool wanted = by_name || (options.method == "auto" && !(estimate && estimate->may_approximate));
     if (!estimate) {
       candidate.reason = estimate.error();

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <skerry/error.hpp>
@@ -119,6 +120,22 @@ TEST(PlanCircuit, ContractsWhatNoStateHoldsAndSaysWhyTheOthersCannot) {
   EXPECT_LE(predict_circuit(grid, options).peak_bytes, *options.limits.max_memory_bytes);
   options.shots = 10;
   EXPECT_NE(predict_circuit(grid, options).method, "tensor_network") << "which draws no samples";
+}
+
+TEST(PlanCircuit, AsksNoMethodForAPriceThatCannotMatter) {
+  Circuit circuit = ghz(22);
+  circuit.t(3);
+  RunOptions options;
+  options.observables = {Observable::parse("Z0 Z21", 22)};
+  const auto names = [&] {
+    std::vector<std::string> out;
+    for (const Candidate& candidate : plan_circuit(circuit, options).report.candidates) out.push_back(candidate.name);
+    return out;
+  };
+  options.method = "mps";
+  EXPECT_EQ(names(), std::vector<std::string>{"mps"});
+  options.method = "auto";
+  EXPECT_EQ(std::ranges::count(names(), "tensor_network"), 0) << "to search a path takes longer than the run";
 }
 
 TEST(PredictCircuit, TellsARefusalInsteadOfThrowingIt) {

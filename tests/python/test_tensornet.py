@@ -74,6 +74,22 @@ def test_what_no_other_method_can_do_is_contracted_within_the_memory_that_was_pr
     assert abs(smaller.amplitudes[0] - result.amplitudes[0]) < 1e-10 * abs(result.amplitudes[0])
 
 
+def test_fifty_qubits_in_eight_layers_are_a_chain_s_amplitudes_within_256_mb() -> None:
+    draw = random.Random(5)
+    circuit = skerry.Circuit(50)
+    for layer in range(8):
+        for qubit in range(50):
+            circuit.u(draw.uniform(-3, 3), draw.uniform(-3, 3), draw.uniform(-3, 3), qubit)
+        for qubit in range(layer % 2, 49, 2):
+            circuit.cx(qubit, qubit + 1)
+    texts = ["0" * 50, "01" * 25, "1" * 50]
+    found = skerry.run(circuit, amplitudes=texts, method="tensor_network", max_memory_mb=256)
+    chain = skerry.run(circuit, amplitudes=texts, method="mps")
+    assert chain.error_bound < 1e-10
+    np.testing.assert_allclose(found.amplitudes, chain.amplitudes, rtol=1e-5)
+    assert found.peak_bytes < 256e6
+
+
 def test_samples_are_refused_with_what_to_ask_instead() -> None:
     circuit, _ = grid(2, 2, 2)
     with pytest.raises(skerry.Unsupported, match="draws no samples"):

@@ -19,11 +19,15 @@ namespace {
 constexpr std::uint64_t kUsualBytes = std::uint64_t{1} << 30;
 /// Multiply-adds that nobody waits for: a year at 3 10^10 a second.
 constexpr double kHopeless = 1e18;
+/// So many times the work of a state vector, no search makes good.
+constexpr double kHopelessShare = 1e4;
 /// Below a millisecond or so there is nothing to be won by search.
 constexpr double kWorthMore = 1e6;
 constexpr std::uint32_t kRestarts = 64;
 /// Leaves of all kinds together whose paths are searched: some seconds.
 constexpr std::size_t kMostLeaves = std::size_t{1} << 18;
+/// Of one network, and gates that are looked at for all light cones.
+constexpr std::size_t kMostLeavesOfOne = std::size_t{1} << 16, kMostLooks = std::size_t{1} << 22;
 /// A step of so many multiply-adds is worth sharing among threads.
 constexpr double kLargeStep = 1 << 20;
 
@@ -51,7 +55,9 @@ std::optional<std::string> not_a_network(const Circuit& circuit) {
 
 class Planner {
  public:
-  Planner(const RunOptions& options, NetworkRequest& request) : request_(request) {
+  Planner(const Circuit& circuit, const RunOptions& options, NetworkRequest& request) : request_(request) {
+    const double gates = 1.0 + static_cast<double>(circuit.body().size());
+    hopeless_ = std::min(kHopeless, kHopelessShare * gates * std::exp2(circuit.num_wires()));
     const int budget = base::thread_budget();
     threads_ =
         static_cast<std::uint32_t>(options.limits.threads > 0 ? std::min(options.limits.threads, budget) : budget);
@@ -70,6 +76,10 @@ class Planner {
   std::optional<std::string> plan(std::vector<NetworkKind>& kinds, const std::vector<Network>& networks) {
     std::size_t leaves = 0;
     for (const Network& network : networks) leaves += network.leaves.size();
+    for (const Network& network : networks)
+      if (network.leaves.size() > kMostLeavesOfOne)
+        return "a network of " + std::to_string(network.leaves.size()) + " tensors is larger than " +
+               std::to_string(kMostLeavesOfOne);
     if (leaves > kMostLeaves) return "the observables have too many different light cones to look for a path for each";
     for (std::size_t i = 0; i < kinds.size(); ++i)
       if (auto reason = plan(kinds[i], networks[i], networks.size())) return reason;
@@ -80,14 +90,14 @@ class Planner {
   std::optional<std::string> plan(NetworkKind& kind, const Network& network, std::size_t kinds) {
     SearchLimits limits{.largest = static_cast<double>(most_bytes_ / request_.number_bytes()),
                         .worth_more = kWorthMore,
-                        .hopeless = kHopeless,
+                        .hopeless = hopeless_,
                         .restarts = static_cast<std::uint32_t>(std::max<std::size_t>(1, kRestarts / kinds))};
     // What waits beside a step is known only when the path is there.
     constexpr int kTries = 4;
     for (int attempt = 0; attempt < kTries; ++attempt, limits.largest /= 2) {
       const Path path = find_path(network, limits);
       kind.cost = path.cost;
-      if (!path.fits || path.cost.multiplications > kHopeless) {
+      if (!path.fits || path.cost.multiplications > hopeless_) {
         std::array<char, 96> text{};
         std::snprintf(text.data(), text.size(), "the best order of contraction found takes 10^%.0f multiplications",
                       std::log10(path.cost.multiplications));
@@ -122,6 +132,7 @@ class Planner {
   NetworkRequest& request_;
   std::uint32_t threads_ = 1;
   std::uint64_t most_bytes_ = 0;
+  double hopeless_ = kHopeless;
 };
 
 }  // namespace
@@ -168,7 +179,7 @@ Expected<NetworkRequest> make_network_request(const Circuit& circuit, const RunO
   request.precision = options.precision;
   request.amplitudes = options.amplitudes;
   request.constants.resize(options.observables.size());
-  Planner planner(options, request);
+  Planner planner(circuit, options, request);
   std::vector<Network> known;
   if (!options.amplitudes.empty()) {
     const Question question = amplitude_network(circuit);
@@ -177,6 +188,10 @@ Expected<NetworkRequest> make_network_request(const Circuit& circuit, const RunO
     if (auto reason = planner.plan(request.amplitude_kinds, known)) return Unexpected{*reason};
   }
   known.clear();
+  std::size_t strings = 0;
+  for (const Observable& observable : options.observables) strings += observable.terms().size();
+  if (strings * (circuit.body().size() + 1) > kMostLooks)
+    return Unexpected{"the observables have " + std::to_string(strings) + " strings, too many for a network of each"};
   for (std::uint32_t o = 0; o < options.observables.size(); ++o) {
     for (const PauliTerm& term : options.observables[o].terms()) {
       Question question = expectation_network(circuit, term);

@@ -156,6 +156,7 @@ const Method tensor_network_method = {
     .estimate = estimate,
     .prepare = prepare,
     .gives_amplitudes = true,
+    .is_dear_to_price = true,
 };
 
 }  // namespace skerry::sim

@@ -74,14 +74,11 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   const bool on_modes = acts_on_modes(circuit);
   if (on_modes) ir::verify(circuit);  // builders do not look whether qubits and modes mix
   for (const sim::Method& method : sim::methods()) {
-<<<<<<< HEAD
-    if (method.on_modes != on_modes && options.method != method.name) continue;
-=======
     const bool by_name = options.method == method.name;
+    if (method.on_modes != on_modes && !by_name) continue;
     if (!tell_all && options.method != "auto" && !by_name) continue;  // it could not win
     const bool is_quick = choice.method != nullptr && best_seconds < kWorthSearching && fits(report.candidates[best]);
     if (!tell_all && !by_name && method.is_dear_to_price && is_quick) continue;
->>>>>>> 9d4eaf21a8b0ac70601bc671981ed2ec6da25e41
     Candidate candidate;
     candidate.name = method.name;
     std::string reason = method.on_modes == on_modes ? out_of_place(method, circuit, options)

@@ -67,13 +67,10 @@ struct Method {
   bool takes_noise = false;
   /// Answers options.amplitudes. The planner never asks another.
   bool gives_amplitudes = false;
-<<<<<<< HEAD
   /// For circuits over optical modes, else for qubits. The planner never gives it the other kind.
   bool on_modes = false;
-=======
   /// To know its price takes up to seconds: for a run, the planner does not ask where another method is quick.
   bool is_dear_to_price = false;
->>>>>>> 9d4eaf21a8b0ac70601bc671981ed2ec6da25e41
 };
 
 /// The rows, in order. A program may define it itself, with fewer (apps/run).

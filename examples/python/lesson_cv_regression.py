@@ -24,7 +24,7 @@ first, second = np.zeros_like(weights), np.zeros_like(weights)
 for step in range(1, 1501):
     simulator.set_weights(weights)
     found = simulator.forward(re, im, ["x"])["x"]
-    _, (gradient, _, _) = simulator.gradient({"x": 2 * (found - seen[:, None]) / POINTS}, re, im)
+    gradient = simulator.gradient({"x": 2 * (found - seen[:, None]) / POINTS}, re, im)[1][0]
     first = 0.9 * first + 0.1 * gradient
     second = 0.99 * second + 0.01 * gradient**2
     weights -= 0.02 * first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)

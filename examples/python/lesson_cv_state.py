@@ -22,7 +22,7 @@ for step in range(1, 601):
     amplitude = ket[0, 1]
     cotangent = np.zeros_like(ket)
     cotangent[0, 1] = -2 * amplitude  # d(-|c|²) / dRe c + i d / dIm c
-    _, (gradient, _, _) = simulator.gradient({"kets": cotangent}, vacuum, vacuum)
+    gradient = simulator.gradient({"kets": cotangent}, vacuum, vacuum)[1][0]
     first = 0.9 * first + 0.1 * gradient
     second = 0.99 * second + 0.01 * gradient**2
     weights -= 0.02 * first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)

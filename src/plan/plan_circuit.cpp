@@ -19,6 +19,7 @@ constexpr double kWorthLeaving = 0.02;
 constexpr double kMuchFaster = 0.5;
 // A run that another method does in less is not made to wait for a price that takes long to find.
 constexpr double kWorthSearching = 2.0;
+constexpr std::uint32_t kStateWires = 50;
 
 struct Choice {
   const sim::Method* method = nullptr;
@@ -52,6 +53,10 @@ std::string out_of_place(const sim::Method& method, const Circuit& circuit, cons
   const bool noisy = (options.noise != nullptr && !options.noise->empty()) || !circuit.channels().empty();
   if (noisy && !method.takes_noise) return "simulates no noise";
   if (!options.amplitudes.empty() && !method.gives_amplitudes) return "gives no single amplitudes";
+  // Below, states fit or are cut into pieces that do (edge), which needs no search.
+  if (options.method == "auto" && method.is_dear_to_price && options.amplitudes.empty() &&
+      circuit.num_wires() <= kStateWires)
+    return "is looked into for amplitudes, or beyond " + std::to_string(kStateWires) + " wires; choose it by name";
   if (options.want_density && !method.takes_noise) return "gives no density matrix";
   if (method.takes_noise && !noisy && !options.want_density && options.method != method.name)
     return "there is no noise to simulate";

@@ -74,7 +74,7 @@ def test_what_no_other_method_can_do_is_contracted_within_the_memory_that_was_pr
     assert abs(smaller.amplitudes[0] - result.amplitudes[0]) < 1e-10 * abs(result.amplitudes[0])
 
 
-def test_fifty_qubits_in_eight_layers_are_a_chain_s_amplitudes_within_256_mb() -> None:
+def test_fifty_qubits_in_eight_layers_agree_with_a_chain_within_256_mb() -> None:
     draw = random.Random(5)
     circuit = skerry.Circuit(50)
     for layer in range(8):

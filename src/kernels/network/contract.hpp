@@ -26,7 +26,7 @@ class Spread {
   std::size_t operator()(std::size_t number) const noexcept {
     std::size_t offset = 0;
     for (std::size_t part = 0; part < parts_; ++part, number >>= kBits)
-      offset += table_[begin_[part] + (number & mask_)];
+      offset += table_[begin_[part] + (number & kMask)];
     return offset;
   }
   /// Numbers below this are their own offsets.
@@ -36,7 +36,7 @@ class Spread {
  private:
   static constexpr std::size_t kBits = 8;
   std::size_t bits_, parts_, run_ = 1;
-  static constexpr std::size_t mask_ = (std::size_t{1} << kBits) - 1;
+  static constexpr std::size_t kMask = (std::size_t{1} << kBits) - 1;
   std::size_t begin_[4] = {};
   std::vector<std::uint32_t> table_;
 };

@@ -88,7 +88,7 @@ class Planner {
 
  private:
   std::optional<std::string> plan(NetworkKind& kind, const Network& network, std::size_t kinds) {
-    SearchLimits limits{.largest = static_cast<double>(most_bytes_ / request_.number_bytes()),
+    SearchLimits limits{.largest = static_cast<double>(most_bytes_) / static_cast<double>(request_.number_bytes()),
                         .worth_more = kWorthMore,
                         .hopeless = hopeless_,
                         .restarts = static_cast<std::uint32_t>(std::max<std::size_t>(1, kRestarts / kinds))};

@@ -71,3 +71,10 @@ if(SKERRY_PRECOMPILED)
   target_link_libraries(skerry_common_library PRIVATE skerry_options)
   skerry_precompile(skerry_common_library ${skerry_std_headers})
 endif()
+
+# skerry_optimise(3|s files...): a level of their own in a release, for files of this folder. g++ takes the level from a
+# precompiled header, whatever the command says and without a word; so these read their headers themselves.
+function(skerry_optimise level)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O${level}>"
+    SKIP_PRECOMPILE_HEADERS ON)
+endfunction()

@@ -1,6 +1,6 @@
 """State vectors on disk, and shots in a stream: what a run in memory gives, in less of it."""
 
-import os
+import contextlib
 import random
 import signal
 import subprocess
@@ -53,21 +53,26 @@ def start(folder: Path, state: Path) -> "subprocess.Popen[str]":
 
 
 def passes_done(folder: Path) -> int:
-    journals = list(folder.glob("*.journal"))
-    return int(journals[0].read_text().splitlines()[1].split()[0]) if journals else 0
+    for journal in folder.glob("*.journal"):
+        with contextlib.suppress(FileNotFoundError):  # the run may end meanwhile
+            return int(journal.read_text().splitlines()[1].split()[0])
+    return 0
 
 
 def kill_after(passes: int, folder: Path, state: Path, pause: float) -> None:
     """Kills a run once it has so many passes behind it and some time more, wherever it then is."""
-    child = start(folder, state)
-    assert child.stdout is not None
-    child.stdout.readline()
-    while child.poll() is None and passes_done(folder) < passes:
-        time.sleep(0.001)
-    time.sleep(pause)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    for _ in range(20):  # on a busy machine a run may be over before it is killed
+        child = start(folder, state)
+        assert child.stdout is not None
+        child.stdout.readline()
+        while child.poll() is None and passes_done(folder) < passes:
+            time.sleep(0.001)
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        child.stdout.close()
+        if child.wait() == -signal.SIGKILL and passes_done(folder) >= passes:
+            return
+    raise AssertionError("every run was over before it could be killed")
 
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(folder: Path, tmp_path: Path) -> None:
@@ -91,19 +96,30 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(folder: Path, tmp_p
     assert max(resumed_from) >= 3, "no kill came after a pass"
 
 
+def stopped_midway(folder: Path, state: Path) -> "subprocess.Popen[str]":
+    """A run that is halted while its state is in the folder."""
+    for _ in range(20):  # on a busy machine a run may be over before it is stopped
+        child = start(folder, state)
+        assert child.stdout is not None
+        child.stdout.readline()
+        while not list(folder.glob("*.a")) and child.poll() is None:
+            time.sleep(0.002)
+        child.send_signal(signal.SIGSTOP)
+        if list(folder.glob("*.a")):
+            return child
+        child.send_signal(signal.SIGCONT)
+        child.communicate(timeout=120)
+    raise AssertionError("every run was over before it could be stopped")
+
+
 def test_a_second_run_with_the_same_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None:
-    first = start(folder, tmp_path / "first.npy")
-    assert first.stdout is not None
-    first.stdout.readline()
-    while not list(folder.glob("*.a")) and first.poll() is None:
-        time.sleep(0.002)
-    os.kill(first.pid, signal.SIGSTOP)
+    first = stopped_midway(folder, tmp_path / "first.npy")
     second = start(folder, tmp_path / "second.npy")
     try:
         _, _ = second.communicate(timeout=120)
         assert second.returncode != 0
     finally:
-        os.kill(first.pid, signal.SIGCONT)
+        first.send_signal(signal.SIGCONT)
         first.communicate(timeout=120)
 
 

@@ -264,7 +264,12 @@ TEST(Decision, TakesAtMostFiveMillisecondsInNinetyNineOfAHundredCases) {
   std::ranges::sort(seconds);
   RecordProperty("median_us", std::to_string(seconds[150] * 1e6));
   RecordProperty("p99_us", std::to_string(seconds[297] * 1e6));
-  EXPECT_LT(seconds[297], 5e-3);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr double kSlower = 10.0;
+#else
+  constexpr double kSlower = 1.0;
+#endif
+  EXPECT_LT(seconds[297], 5e-3 * kSlower);
 }
 
 TEST(MachineState, ReadsBatteryAndHeatFromSysfs) {

@@ -146,7 +146,8 @@ TEST(Density, ThermalRelaxationFollowsItsClosedForm) {
       circuit.ry(1.1, 0);
       NoiseModel noise;
       noise.add("ry", Channel::thermal_relaxation(50, t2, time, 0.2));
-      const auto got = run(circuit, {.want_density = true}, noise).density->as<std::complex<double>>();
+      const CircuitResult result = run(circuit, {.want_density = true}, noise);
+      const auto got = result.density->as<std::complex<double>>();
       const double one = std::pow(std::sin(0.55), 2), off = std::sin(0.55) * std::cos(0.55);
       EXPECT_NEAR(got[3].real(), 0.2 + (one - 0.2) * std::exp(-time / 50), 1e-12);
       EXPECT_NEAR(got[1].real(), off * std::exp(-time / t2), 1e-12);

@@ -100,10 +100,10 @@ class Reader {
 
   void head(HttpAnswer& answer) {
     const std::string status = line();
-    const auto code = status.size() >= 12 ? number(std::string_view(status).substr(9, 3), 10) : std::nullopt;
-    if (!status.starts_with("HTTP/1.") || !code || *code < 100) refuse("it does not begin with an HTTP status");
+    const std::uint64_t code = status.size() >= 12 ? number(std::string_view(status).substr(9, 3), 10).value_or(0) : 0;
+    if (!status.starts_with("HTTP/1.") || code < 100) refuse("it does not begin with an HTTP status");
     version_ = status.substr(0, 8);
-    answer.status = static_cast<int>(*code);
+    answer.status = static_cast<int>(code);
     answer.headers.clear();
     std::size_t bytes = 0;
     for (std::string text = line(); !text.empty(); text = line()) {

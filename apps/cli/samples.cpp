@@ -160,4 +160,19 @@ Samples read_samples(const Graph& model, const std::string& path) {
   }
 }
 
+Graph load_model(const ProgramFlags& flags) {
+  Program program = flags.load();
+  if (auto* graph = std::get_if<Graph>(&program)) return std::move(*graph);
+  throw Error(ErrorCode::unsupported, "this is a circuit, not a model", flags.file,
+              "give an ONNX file or a package of a model");
+}
+
+void write_model(const Graph& model, const std::string& path, bool compress) {
+  if (path.ends_with(".onnx")) {
+    save_onnx(model, path);
+  } else {
+    save(model, path, {.compress = compress});
+  }
+}
+
 }  // namespace skerry::cli

@@ -1,9 +1,11 @@
 /// \file
-/// Inputs of many runs of a model, from NumPy's archives.
+/// What verbs share that make models smaller: the model, its samples from NumPy's archives, the file of the result.
 #pragma once
 
 #include <skerry/compression.hpp>
 #include <string>
+
+#include "cli/programs.hpp"
 
 namespace skerry::cli {
 
@@ -13,5 +15,11 @@ namespace skerry::cli {
 /// savez_compressed are read. Errors: corrupt, not_found, io_error; invalid_argument for arrays that do not fit the
 /// model; limit_exceeded for members above 4 GiB.
 Samples read_samples(const Graph& model, const std::string& path);
+
+/// The model that the flags name. Errors: those of loading; unsupported for a circuit.
+Graph load_model(const ProgramFlags& flags);
+
+/// An ONNX file where the path ends in .onnx, else a package. Errors: those of save and save_onnx.
+void write_model(const Graph& model, const std::string& path, bool compress);
 
 }  // namespace skerry::cli

@@ -239,4 +239,19 @@ nb::object array_from(const Tensor& tensor, bool writable) {
                                          nullptr, *spelling));
 }
 
+NamedTensors named_tensors(nb::handle inputs) {
+  const auto type = nb::borrow<nb::object>(reinterpret_cast<PyObject*>(&PyDict_Type));
+  const auto dict = nb::borrow<nb::dict>(PyDict_CheckExact(inputs.ptr()) != 0 ? nb::borrow(inputs) : type(inputs));
+  NamedTensors tensors;
+  for (const auto& [key, value] : dict) {
+    const auto name = nb::cast<std::string>(key);
+    try {
+      tensors.emplace_back(name, tensor_from_object(value));
+    } catch (const Error& error) {
+      throw error.at("input '" + name + "'");
+    }
+  }
+  return tensors;
+}
+
 }  // namespace skerry::python

@@ -18,6 +18,9 @@ Tensor tensor_from(const InputArray& array);
 /// A tensor from whatever numpy.asarray() takes: lists, scalars, arrays of any layout; also ml_dtypes' short floats.
 Tensor tensor_from_object(nb::handle object);
 
+/// Tensors by name from a mapping of such objects. Errors: those of tensor_from_object, with the input's name.
+NamedTensors named_tensors(nb::handle inputs);
+
 /// The tensor's elements as a numpy array that keeps them alive. writable: only for a tensor that nobody else reads.
 /// dtypes that numpy lacks come as those of ml_dtypes. Errors: unsupported for 4-bit and string tensors.
 nb::object array_from(const Tensor& tensor, bool writable = false);

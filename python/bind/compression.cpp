@@ -12,22 +12,9 @@
 namespace skerry::python {
 namespace {
 
-NamedTensors named(const nb::dict& inputs) {
-  NamedTensors tensors;
-  for (const auto& [key, value] : inputs) {
-    const auto name = nb::cast<std::string>(key);
-    try {
-      tensors.emplace_back(name, tensor_from_object(value));
-    } catch (const Error& error) {
-      throw error.at("input '" + name + "'");
-    }
-  }
-  return tensors;
-}
-
 Samples samples(const std::vector<nb::dict>& inputs, const std::vector<nb::object>& labels) {
   Samples out;
-  for (const nb::dict& one : inputs) out.inputs.push_back(named(one));
+  for (const nb::dict& one : inputs) out.inputs.push_back(named_tensors(one));
   for (const nb::object& one : labels) out.labels.push_back(tensor_from_object(one));
   return out;
 }

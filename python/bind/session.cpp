@@ -19,21 +19,6 @@ namespace {
 // Predicted longer than this, a run gets a thread of its own, so that Ctrl-C is obeyed.
 constexpr double kLongSeconds = 0.05;
 
-NamedTensors named_tensors(nb::handle inputs) {
-  const auto type = nb::borrow<nb::object>(reinterpret_cast<PyObject*>(&PyDict_Type));
-  const auto dict = nb::borrow<nb::dict>(PyDict_CheckExact(inputs.ptr()) != 0 ? nb::borrow(inputs) : type(inputs));
-  NamedTensors tensors;
-  for (const auto& [key, value] : dict) {
-    const auto name = nb::cast<std::string>(key);
-    try {
-      tensors.emplace_back(name, tensor_from_object(value));
-    } catch (const Error& error) {
-      throw error.at("input '" + name + "'");
-    }
-  }
-  return tensors;
-}
-
 std::vector<TensorType> types_in_order(const Graph& graph, const NamedTensors& inputs) {
   std::vector<TensorType> types;
   for (const ValueId id : graph.inputs()) {

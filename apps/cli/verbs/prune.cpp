@@ -21,21 +21,15 @@ struct Flags {
 };
 
 int run(const Flags& flags, const Context& context) {
-  Program program = flags.program.load();
-  auto* model = std::get_if<Graph>(&program);
-  if (model == nullptr) throw Error(ErrorCode::unsupported, "this is a circuit, not a model", flags.program.file);
+  const Graph model = load_model(flags.program);
   PruneOptions options = flags.options;
   options.global = !flags.each;
-  const Pruned made = prune(*model, options);
-  if (flags.output.ends_with(".onnx")) {
-    save_onnx(made.graph, flags.output);
-  } else {
-    save(made.graph, flags.output, {.compress = true});
-  }
+  const Pruned made = prune(model, options);
+  write_model(made.graph, flags.output, true);
   const auto before = std::filesystem::file_size(flags.program.file), after = std::filesystem::file_size(flags.output);
   std::optional<Agreement> judged;
   if (!flags.judged.empty())
-    judged = compare(*model, made.graph, read_samples(*model, flags.judged), context.settings.limits());
+    judged = compare(model, made.graph, read_samples(model, flags.judged), context.settings.limits());
   if (context.json) {
     auto layers = nlohmann::json::array();
     for (const PrunedLayer& layer : made.layers)

@@ -24,20 +24,6 @@ struct Flags {
   std::vector<std::string> keep;
 };
 
-Graph model_of(const Flags& flags) {
-  Program program = flags.program.load();
-  if (auto* graph = std::get_if<Graph>(&program)) return std::move(*graph);
-  throw Error(ErrorCode::unsupported, "this is a circuit, not a model", flags.program.file);
-}
-
-void write(const Graph& graph, const std::string& path) {
-  if (path.ends_with(".onnx")) {
-    save_onnx(graph, path);
-  } else {
-    save(graph, path);
-  }
-}
-
 // A score that no rows were there for is none.
 nlohmann::json number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
@@ -78,7 +64,7 @@ void print(const Quantized& made, const Flags& flags, const Context& context, st
 }
 
 int run(const Flags& flags, const Context& context) {
-  const Graph model = model_of(flags);
+  const Graph model = load_model(flags.program);
   QuantizeOptions options{.kind = quantization_from_name(flags.kind),
                           .calibration = calibration_from_name(flags.calibration),
                           .percentile = flags.percentile,
@@ -91,7 +77,7 @@ int run(const Flags& flags, const Context& context) {
   const Samples data = flags.data.empty() ? Samples() : read_samples(model, flags.data);
   const Samples judged = flags.judged.empty() ? data : read_samples(model, flags.judged);
   const Quantized made = quantize(model, data, judged, options);
-  write(made.graph, flags.output);
+  write_model(made.graph, flags.output, false);
   print(made, flags, context, std::filesystem::file_size(flags.program.file), std::filesystem::file_size(flags.output));
   return 0;
 }

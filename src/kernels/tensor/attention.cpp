@@ -15,8 +15,6 @@ constexpr std::size_t kScores = std::size_t{1} << 16;
 constexpr std::size_t kMostRows = 128;
 // With fewer heads than this the rows of a head are shared out as well, though each share packs the keys again.
 constexpr std::size_t kFewHeads = 4;
-// Less work than this is done before another thread has fetched what it reads.
-constexpr double kPieceFlops = 4e5;
 
 std::size_t rounded(std::size_t count, std::size_t unit) {
   return (count + unit - 1) / unit * unit;
@@ -92,8 +90,7 @@ void attention_f32(const AttentionShape& s, const float* q, const float* k, cons
   const std::size_t share_rows = (blocks + shares - 1) / shares * sizes.block_rows;
   const double flops =
       2.0 * static_cast<double>(std::min(share_rows, s.rows) * s.columns) * static_cast<double>(s.size + s.value_size);
-  const auto grain = static_cast<std::size_t>(std::max(1.0, kPieceFlops / std::max(flops, 1.0)));
-  base::parallel_for(0, heads * shares, grain, [&](std::size_t begin, std::size_t end) {
+  base::parallel_for(0, heads * shares, product_grain(flops), [&](std::size_t begin, std::size_t end) {
     const ScratchSlots::Slot slot(room);
     for (std::size_t piece = begin; piece < end; ++piece) {
       const std::size_t b = piece / shares / s.heads, h = piece / shares % s.heads, kv = h / group;

@@ -2,6 +2,7 @@
 /// Dense float32 products over packed panels, the engine below MatMul, Gemm and Conv.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -30,6 +31,13 @@ struct MatrixView {
 /// tile().rows rows or tile().columns columns, each panel [depth][width] with zeros past the end: what a product reads
 /// lies in the order in which it is read. Piece k begins at float k * (width of all panels), panel p of a piece of d
 /// depths at p * width * d.
+/// How many pieces of so many floating-point operations a thread takes at a time: less work than that is done before
+/// another thread has fetched what it reads.
+inline std::size_t product_grain(double piece_flops) noexcept {
+  constexpr double kWorthFetching = 4e5;
+  return piece_flops < kWorthFetching ? static_cast<std::size_t>(kWorthFetching / std::max(piece_flops, 1.0)) : 1;
+}
+
 std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept;
 std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept;
 /// Packs factor * a. Parallel inside.

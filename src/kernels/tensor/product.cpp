@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t kSlabRows = 1024;
 // With fewer left rows than this, packing the right side costs more than reading it as it stands.
 constexpr std::size_t kUnpackedRows = 12;
-// Less work than this is done before another thread has fetched what it reads.
-constexpr double kPieceFlops = 4e5;
 // From here on a stack's matrices are shared out whole, instead of each one's blocks.
 constexpr std::size_t kStack = 4;
 
@@ -148,8 +146,7 @@ void ProductF32::run_stack(const float* left, const float* right, GemmStart star
                            std::span<std::byte> scratch, const BlockEnd& end) const {
   ScratchSlots slots(scratch, slots_);
   const double flops = 2.0 * static_cast<double>(shape_.rows * shape_.columns) * static_cast<double>(shape_.depth);
-  const auto grain = static_cast<std::size_t>(std::max(1.0, kPieceFlops / std::max(flops, 1.0)));
-  base::parallel_for(0, shape_.batch, grain, [&](std::size_t begin, std::size_t last) {
+  base::parallel_for(0, shape_.batch, product_grain(flops), [&](std::size_t begin, std::size_t last) {
     const ScratchSlots::Slot slot(slots);
     for (std::size_t i = begin; i < last; ++i)
       run_one(i, left, right, start, bias, y, reinterpret_cast<float*>(slot.data()), end);

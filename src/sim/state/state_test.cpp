@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <skerry/error.hpp>
 #include <skerry/state.hpp>
+
+#include "sim/state/outcomes.hpp"
 
 namespace skerry {
 namespace {
@@ -57,6 +60,36 @@ TEST(Counts, AreFoundByTheirText) {
   EXPECT_EQ(counts.shots(), 9U);
   EXPECT_THROW(counts["01"], Error);
   EXPECT_THROW(counts[std::string(70, '2')], Error);
+}
+
+// Shots of few states are counted by state, others one by one; a run that branches has both.
+TEST(Outcomes, CountTheSameWhicheverWayShotsComeIn) {
+  constexpr std::uint64_t kShots = 1000, kFew = 900;
+  const auto same = [](std::uint64_t shot) { return shot; };
+  const auto draw = [](std::span<const std::uint64_t> ids, std::span<std::uint64_t> out) {
+    for (std::size_t i = 0; i < ids.size(); ++i) out[i] = ids[i] * ids[i] % 7;
+  };
+  for (const std::uint32_t bits : {4U, 30U, 64U}) {  // counters for every outcome, or none
+    const auto write = [bits](std::uint64_t state, std::span<std::uint64_t> out) {
+      out[0] = state % 3 << (bits - 2);  // several states have one outcome
+    };
+    std::map<std::uint64_t, std::uint64_t> expected;
+    for (std::uint64_t shot = 0; shot < kShots; ++shot) ++expected[shot * shot % 7 % 3 << (bits - 2)];
+    for (const bool few_first : {true, false}) {
+      sim::Outcomes outcomes({bits, kShots}, base::MemoryBudget());
+      const RunControl control;
+      if (few_first) outcomes.record(0, kFew, control, same, draw, write, 7);
+      outcomes.record(few_first ? kFew : 0, few_first ? kShots - kFew : kFew, control, same, draw, write, 0);
+      if (!few_first) outcomes.record(kFew, kShots - kFew, control, same, draw, write, 7);
+      const Counts counts = outcomes.counts();
+      ASSERT_EQ(counts.size(), expected.size()) << bits;
+      std::size_t i = 0;
+      for (const auto& [outcome, times] : expected) {
+        EXPECT_EQ(counts.outcome(i)[0], outcome) << bits;
+        EXPECT_EQ(counts.times(i++), times) << bits;
+      }
+    }
+  }
 }
 
 }  // namespace

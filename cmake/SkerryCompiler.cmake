@@ -55,7 +55,7 @@ function(skerry_precompile target)
   endif()
 endfunction()
 
-# skerry_precompile_like(TARGET library|program): the standard library's (and a test program's) common headers.
+# skerry_precompile_like(TARGET kind): the common headers of a kind of target, which skerry_common(kind) has made.
 function(skerry_precompile_like target kind)
   if(SKERRY_PRECOMPILED)
     target_precompile_headers(${target} REUSE_FROM skerry_common_${kind})
@@ -63,13 +63,25 @@ function(skerry_precompile_like target kind)
   endif()
 endfunction()
 
-if(SKERRY_PRECOMPILED)
-  set(skerry_std_headers <algorithm> <array> <atomic> <bit> <chrono> <cmath> <complex> <cstdint> <cstring> <functional> <map>
-    <memory> <mutex> <numeric> <optional> <span> <string> <string_view> <unordered_map> <utility> <variant> <vector>)
-  file(CONFIGURE OUTPUT common.cpp CONTENT "")
-  add_library(skerry_common_library STATIC "${CMAKE_CURRENT_BINARY_DIR}/common.cpp")
-  target_link_libraries(skerry_common_library PRIVATE skerry_options)
-  skerry_precompile(skerry_common_library ${skerry_std_headers})
+# skerry_common(kind level headers...): the standard library's headers and others, read once at one level of optimisation.
+function(skerry_common kind level)
+  if(SKERRY_PRECOMPILED)
+    add_library(skerry_common_${kind} STATIC "${PROJECT_BINARY_DIR}/common.cpp")
+    target_link_libraries(skerry_common_${kind} PRIVATE skerry_options)
+    target_compile_options(skerry_common_${kind} PRIVATE -O${level})
+    skerry_precompile(skerry_common_${kind} <algorithm> <array> <atomic> <bit> <chrono> <cmath> <complex> <cstdint> <cstring>
+      <functional> <map> <memory> <mutex> <numeric> <optional> <span> <string> <string_view> <unordered_map> <utility>
+      <variant> <vector> ${ARGN})
+  endif()
+endfunction()
+
+file(CONFIGURE OUTPUT common.cpp CONTENT "")
+foreach(level 1 2 s)
+  skerry_common(${level} ${level})
+endforeach()
+if(SKERRY_TESTS AND SKERRY_PRECOMPILED)
+  skerry_common(test 1 <random> <gtest/gtest.h> <rapidcheck.h> <rapidcheck/gtest.h> <skerry/error.hpp>)
+  target_link_libraries(skerry_common_test PRIVATE GTest::gtest rapidcheck)
 endif()
 
 # skerry_optimise(3|s files...): a level of their own in a release, for files of this folder. g++ takes the level from a

@@ -1,11 +1,13 @@
-# skerry_room(NAME base [SMALL] [LINK rooms... and libraries...] [PRIVATE libraries...])
+# skerry_room(NAME base [LEVEL 1|2|s] [LINK rooms... and libraries...] [PRIVATE libraries...] [PRECOMPILE headers...])
 #
-# SMALL: optimised for size, where time is spent in the rooms that it calls; a device's program has to stay small.
+# LEVEL: how a release is optimised. s where time is spent in the rooms that it calls and a device's program has to stay
+# small, 1 where time goes into sockets and a build's into other people's templates, else 2. A test's own code, which does
+# little of a test's work, is always built at 1. PRECOMPILE: headers of its own instead of the standard library's.
 # One room is one static library: every .cpp below its folder, except x_test.cpp (one test program for the room),
 # x_bench.cpp (one benchmark program) and x_fuzz.cpp (one libFuzzer program each). Sources are found by globbing so
 # that an operator, a gate or a pass is one new file and one line in its table, and no line here.
 function(skerry_room)
-  cmake_parse_arguments(ROOM "SMALL" "NAME" "LINK;PRIVATE;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "" "NAME;LEVEL" "LINK;PRIVATE;TEST_LINK;PRECOMPILE" ${ARGN})
   set(library skerry_${ROOM_NAME})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(tests ${sources})
@@ -18,10 +20,14 @@ function(skerry_room)
 
   add_library(${library} STATIC ${sources})
   add_library(skerry::${ROOM_NAME} ALIAS ${library})
-  if(ROOM_SMALL)
-    target_compile_options(${library} PRIVATE $<$<CONFIG:Release>:-Os>)
+  if(NOT ROOM_LEVEL)
+    set(ROOM_LEVEL 2)
+  endif()
+  target_compile_options(${library} PRIVATE $<$<CONFIG:Release>:-O${ROOM_LEVEL}>)
+  if(ROOM_PRECOMPILE)
+    skerry_precompile(${library} ${ROOM_PRECOMPILE})
   else()
-    skerry_precompile_like(${library} library)
+    skerry_precompile_like(${library} ${ROOM_LEVEL})
   endif()
   set_property(GLOBAL APPEND PROPERTY SKERRY_ROOMS ${ROOM_NAME})
   target_link_libraries(${library} PUBLIC ${ROOM_LINK} PRIVATE skerry_options ${ROOM_PRIVATE})
@@ -29,12 +35,10 @@ function(skerry_room)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
 
   if(SKERRY_TESTS AND tests)
-    find_package(rapidcheck CONFIG QUIET)
     add_executable(${ROOM_NAME}_test ${tests})
-    target_link_libraries(${ROOM_NAME}_test PRIVATE ${library} skerry_options ${ROOM_TEST_LINK} GTest::gtest_main)
-    if(TARGET rapidcheck)
-      target_link_libraries(${ROOM_NAME}_test PRIVATE rapidcheck)
-    endif()
+    target_link_libraries(${ROOM_NAME}_test PRIVATE ${library} skerry_options ${ROOM_TEST_LINK} GTest::gtest_main rapidcheck)
+    target_compile_options(${ROOM_NAME}_test PRIVATE $<$<CONFIG:Release>:-O1>)
+    skerry_precompile_like(${ROOM_NAME}_test test)
     target_compile_definitions(${ROOM_NAME}_test PRIVATE SKERRY_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
     add_test(NAME ${ROOM_NAME} COMMAND ${ROOM_NAME}_test)
   endif()

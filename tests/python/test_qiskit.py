@@ -446,3 +446,21 @@ def test_resets_between_measurements_repeat() -> None:
     circuit.measure(0, 1)
     circuit.reset(0)
     assert SkerryBackend().run(circuit, shots=100).result().get_counts() == {"01": 100}
+
+
+@pytest.mark.parametrize("method", ["automatic", "stabilizer", "statevector", "density_matrix", "matrix_product_state"])
+def test_resets_of_entangled_and_swapped_qubits_by_every_method_under_the_names_of_aer(method: str) -> None:
+    circuit = QuantumCircuit(4, 4)
+    circuit.h(0)
+    for qubit in range(3):
+        circuit.cx(qubit, qubit + 1)
+    circuit.swap(0, 3)
+    circuit.reset(3)
+    circuit.cx(1, 3)
+    circuit.swap(1, 2)
+    circuit.reset(1)
+    circuit.measure(range(4), range(4))
+    counts = SkerryBackend(method=method).run(circuit, shots=4000, seed_simulator=3).result().get_counts()
+    # All qubits agree but the one that was put to zero last.
+    assert set(counts) == {"0000", "1101"}
+    assert abs(counts["0000"] - 2000) <= 5 * np.sqrt(1000)

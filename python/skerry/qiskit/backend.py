@@ -53,10 +53,14 @@ _CONTROL_FLOW = {
 }
 
 
+# Aer's names of methods, beside our own.
+_AERS = {"automatic": "auto", "density_matrix": "density", "matrix_product_state": "mps"}
+
+
 def run_options(method: str, precision: Precision, threads: int, noise_model: Any = None) -> RunOptions:
     """Options of a run with these settings and nothing asked for yet."""
     options = RunOptions()
-    options.method = method
+    options.method = _AERS.get(method, method)
     options.set_precision(precision)
     options.set_limits(threads, None, None)
     if noise_model is not None:
@@ -172,7 +176,8 @@ class SkerryJob(JobV1):
 class SkerryBackend(BackendV2):
     """All standard gates between any qubits, measurement, reset and control flow, exactly.
 
-    method: a method of simulation, or `auto`; precision of amplitudes; threads, 0 for all that the process may use.
+    method: a method of simulation under its name here or at Aer, or `auto`; precision of amplitudes; threads, 0 for all
+    that the process may use.
     noise_model: Skerry's (`skerry.noise.NoiseModel`, or the path of its JSON) or Qiskit Aer's; noise goes by the names
     of gates as they stand, and transpile() then uses the gates that Aer's model names. Options of a run: shots (1024),
     memory (False: each shot's bits), seed_simulator (None: another one each time), and method, precision, threads,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +34,25 @@ _SMALL = 12
 _PROJECTORS = {"0": ("Z", 1), "1": ("Z", -1), "+": ("X", 1), "-": ("X", -1), "r": ("Y", 1), "l": ("Y", -1)}
 
 
+@dataclass
+class PrimitiveOptions:
+    """Settings of a primitive under the names of Aer's; a change counts from the next run on."""
+
+    backend_options: dict[str, Any] = field(default_factory=dict)
+    """method, precision (of amplitudes), threads, noise_model"""
+    run_options: dict[str, Any] = field(default_factory=dict)
+    """seed_simulator, where the primitive itself has no seed"""
+
+    @property
+    def seed_simulator(self) -> Seed:
+        """The same of run_options."""
+        return self.run_options.get("seed_simulator")
+
+    @seed_simulator.setter
+    def seed_simulator(self, seed: Seed) -> None:
+        self.run_options["seed_simulator"] = seed
+
+
 class _Primitive:
     """What the sampler and the estimator share: settings, in the form that Aer's primitives take, and the seed."""
 
@@ -41,20 +61,13 @@ class _Primitive:
 
     def __init__(self, seed: Seed, options: Mapping[str, Any] | None) -> None:
         given = dict(options or {})
-        backend_options = dict(given.pop("backend_options", {}))
-        run = dict(given.pop("run_options", {}))
-        unknown = [
-            *(given.keys() - set(self._own_options)),
-            *(backend_options.keys() - set(_SETTINGS)),
-            *(run.keys() - {"seed_simulator"}),
-        ]
+        self._options = PrimitiveOptions(
+            dict(_SETTINGS) | dict(given.pop("backend_options", {})), dict(given.pop("run_options", {}))
+        )
+        unknown = given.keys() - set(self._own_options)
         if unknown:
-            raise SkerryError(InvalidArgument(f"the option {unknown[0]!r} is not known", "options"))
-        self._own = given
-        self._seed = seed if seed is not None else run.get("seed_simulator")
-        self._options: dict[str, Any] = _SETTINGS | backend_options
-        if self._options["noise_model"] is not None:
-            self._options["noise_model"] = noise_of(self._options["noise_model"])
+            raise _not_known(min(unknown))
+        self._own, self._given_seed = given, seed
         self._run_options()  # refuses wrong settings here, not at the first run
 
     @classmethod
@@ -62,21 +75,31 @@ class _Primitive:
         """One with the settings of a SkerryBackend, noise too; of another backend nothing is taken, its noise least."""
         made = cls(**options)
         if isinstance(backend, SkerryBackend):
-            made._options |= {name: backend.options[name] for name in _SETTINGS}
+            made._options.backend_options |= {name: backend.options[name] for name in _SETTINGS}
         return made
 
     @property
     def seed(self) -> Seed:
-        """The seed as given."""
-        return self._seed
+        """The seed as given, to the primitive or in its options."""
+        return self._given_seed if self._given_seed is not None else self._options.seed_simulator
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Method, precision of amplitudes, threads and noise model."""
+    def options(self) -> PrimitiveOptions:
+        """Method, precision of amplitudes, threads and noise model; the seed of runs."""
         return self._options
 
     def _run_options(self) -> RunOptions:
-        return run_options(**self._options)
+        settings = self._options.backend_options
+        unknown = [*(settings.keys() - set(_SETTINGS)), *(self._options.run_options.keys() - {"seed_simulator"})]
+        if unknown:
+            raise _not_known(min(unknown))
+        if settings["noise_model"] is not None:
+            settings["noise_model"] = noise_of(settings["noise_model"])  # converted once
+        return run_options(**settings)
+
+
+def _not_known(option: str) -> SkerryError:
+    return SkerryError(InvalidArgument(f"the option {option!r} is not known", "options"))
 
 
 def _submitted(run: Callable[[list[Any]], Any], pubs: list[Any]) -> Any:
@@ -137,7 +160,7 @@ class SkerrySampler(_Primitive, BaseSamplerV2):
         return _submitted(self._run, coerced)
 
     def _run(self, pubs: list[SamplerPub]) -> list[SamplerPubResult]:
-        seeds = itertools.count(first_seed(self._seed))
+        seeds = itertools.count(first_seed(self.seed))
         return [self._run_pub(pub, seeds) for pub in pubs]
 
     def _run_pub(self, pub: SamplerPub, seeds: Iterable[int]) -> SamplerPubResult:
@@ -215,7 +238,7 @@ class SkerryEstimator(_Primitive, BaseEstimatorV2):
 
     def _run(self, pubs: list[EstimatorPub]) -> list[PubResult]:
         # A generator goes on from pub to pub, a number begins anew: equal pubs then have equal results.
-        return [self._run_pub(pub, np.random.default_rng(self._seed)) for pub in pubs]
+        return [self._run_pub(pub, np.random.default_rng(self.seed)) for pub in pubs]
 
     def _run_pub(self, pub: EstimatorPub, rng: np.random.Generator) -> PubResult:
         circuit, values = pub.circuit, pub.parameter_values
@@ -254,14 +277,15 @@ class SkerryEstimator(_Primitive, BaseEstimatorV2):
 
     def _all_rows(self, made: Circuit, asked: list[Observable], rows: list[list[float]]) -> NDArray[np.float64] | None:
         """Every observable at every row, where small states run side by side; None where they do not."""
-        is_small = made.num_qubits <= _SMALL and len(rows) > 1 and self._options["method"] in ("auto", "statevector")
-        if not is_small or not made.parameters or self._options["noise_model"] is not None:
+        settings = self._options.backend_options
+        is_vector = settings["method"] in ("auto", "automatic", "statevector") and settings["noise_model"] is None
+        if not is_vector or made.num_qubits > _SMALL or len(rows) < 2 or not made.parameters:
             return None
         try:
-            program = _core.GradientProgram(made, asked, self._options["precision"])
+            program = _core.GradientProgram(made, asked, settings["precision"])
         except Unsupported:
             return None  # it measures or branches
-        return program.values(np.array(rows), self._options["threads"])
+        return program.values(np.array(rows), settings["threads"])
 
 
 def _observable(terms: Mapping[str, float], num_qubits: int) -> Observable:

@@ -304,3 +304,18 @@ def test_memory_does_not_grow_over_many_runs() -> None:
     for _ in range(20_000):
         skerry.run(circuit, params=[0.1], shots=10)
     assert resident() - before < 2_000_000
+
+
+def test_numpy_is_imported_at_first_need() -> None:
+    program = (
+        "import sys, skerry\n"
+        "result = skerry.run(skerry.Circuit(2).h(0).cx(0, 1), shots=10, seed=1)\n"
+        "assert sum(result.counts.values()) == 10 and 'numpy' not in sys.modules\n"
+        "assert set(skerry.__all__) <= set(dir(skerry))\n"
+        "skerry.Simulator()\n"
+        "assert 'numpy' in sys.modules\n"
+        "try:\n    skerry.nothing\nexcept AttributeError as error:\n    assert 'nothing' in str(error)\n"
+        "else:\n    raise SystemExit('no error')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

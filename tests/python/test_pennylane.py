@@ -489,3 +489,27 @@ def test_the_device_is_found_by_its_name() -> None:
     device = qp.device("skerry.qubit", wires=2)
     assert isinstance(device, SkerryDevice)
     assert device.name == "skerry.qubit"
+
+
+def test_tapes_that_look_alike_are_told_apart() -> None:
+    device = qp.device("skerry.qubit", wires=3)
+    plain = qp.device("default.qubit", wires=3)
+
+    def body(x: Any, control: int, weight: float, gate: Any) -> Any:
+        qp.RX(x[0], 0)
+        gate(x[1], wires=1)
+        qp.CNOT([control, 2])
+        qp.Rot(x[0], x[1], 0.3, wires=2)
+        return qp.expval(weight * qp.Z(2) + qp.X(1))
+
+    x = qp.numpy.array([0.3, 0.8], requires_grad=True)
+    for _ in range(2):  # written first, found then
+        for control, weight, gate in ((0, 1.0, qp.RY), (1, 1.0, qp.RY), (0, 0.5, qp.RY), (0, 1.0, qp.RX)):
+            ours, theirs = (
+                qp.grad(qp.QNode(body, one, diff_method=how))(x, control, weight, gate)
+                for one, how in ((device, "adjoint"), (plain, "backprop"))
+            )
+            np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    batch = qp.numpy.array([[0.3, 0.1], [0.8, 0.2]], requires_grad=True)
+    ours, theirs = (qp.QNode(body, one)(batch, 0, 1.0, qp.RY) for one in (device, plain))
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)

@@ -26,7 +26,7 @@ from pennylane.tape import QuantumScript
 from skerry._core import RunOptions
 from skerry.pennylane.adjoint import Programs, is_differentiable, is_pauli_mean
 from skerry.pennylane.answers import exact, exact_batch, exact_midway, measured_midway, sampled, takes_exactly
-from skerry.pennylane.gates import is_batchable, is_native
+from skerry.pennylane.gates import batch_size, is_batchable, is_native
 from skerry.running import Precision
 
 # Up to so many qubits, what is prepared for derivatives gives values soonest; above, a run of its own is planned.
@@ -220,7 +220,7 @@ class SkerryDevice(Device):
     def _execute(self, circuit: QuantumScript, by_adjoint: bool, pads: bool) -> Any:
         circuit, num_wires = self._placed(circuit)
         is_small = num_wires <= _SMALL and all(map(is_pauli_mean, circuit.measurements))
-        is_batch = circuit.batch_size is not None
+        is_batch = batch_size(circuit) is not None
         if is_small and (by_adjoint or (is_batch and not _prepares(circuit))):
             return self._programs.values(circuit, num_wires)
         options = self._run_options()
@@ -269,10 +269,12 @@ def _as_it_stands(tape: QuantumScript, mcm: MCMConfig, by_adjoint: bool) -> Any:
 
 def _rows_together(tape: QuantumScript, config: ExecutionConfig | None) -> Any:
     """A batch of angles stays one circuit where results are exact; else, and for whole Jacobians, it falls apart."""
-    is_one = tape.batch_size is not None and not tape.shots and not measured_midway(tape)
+    is_one = batch_size(tape) is not None and not tape.shots and not measured_midway(tape)
     if is_one and config is not None and config.gradient_method == "adjoint" and not config.use_device_jacobian_product:
         is_one = not any(qp.math.requires_grad(value) for op in tape.operations for value in op.data)
-    if is_one and all(op.batch_size is None or is_batchable(op) for op in tape.operations):
+    if batch_size(tape) is None or (
+        is_one and all(op.batch_size is None or is_batchable(op) for op in tape.operations)
+    ):
         return (tape,), lambda results: results[0]
     return qp.transforms.broadcast_expand(tape)
 

@@ -74,22 +74,20 @@ _MOST_CONDITION_BITS = 10
 
 def is_native(op: Operator) -> bool:
     """Does add() take this operator as it stands?"""
-    if isinstance(op, MidMeasure):
+    if _has_name(op) or isinstance(op, MidMeasure):
         return True
-    if isinstance(op, Conditional):
+    if isinstance(op, Conditional | Controlled | Adjoint):
         return is_native(op.base)
-    if isinstance(op, Controlled | Adjoint) and not _has_name(op):
-        return is_native(op.base)
-    if _has_name(op):
-        return True
     return op.name in _BY_MATRIX and len(op.wires) <= _MOST_MATRIX_WIRES
 
 
 def has_angles(op: Operator) -> bool:
     """Does add() take it with symbols in the place of its parameters? Matrices stay as they are."""
-    if isinstance(op, Controlled | Adjoint) and not _has_name(op):
+    if _has_name(op):
+        return True
+    if isinstance(op, Controlled | Adjoint):
         return has_angles(op.base)
-    return _has_name(op) or op.name in ("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
+    return op.name in ("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
 
 
 def is_batchable(op: Operator) -> bool:
@@ -98,9 +96,20 @@ def is_batchable(op: Operator) -> bool:
 
 
 def _has_name_within(op: Operator) -> bool:
-    while isinstance(op, Controlled | Adjoint) and not _has_name(op):
+    while not _has_name(op) and isinstance(op, Controlled | Adjoint):
         op = op.base
     return _has_name(op)
+
+
+def is_told_by_name(op: Operator) -> bool:
+    """Do its name and its wires say all of it but its angles, none of which is a batch?"""
+    return op.name in _TOLD_BY_NAME and not any(getattr(value, "ndim", 0) for value in op.data)
+
+
+def batch_size(tape: Any) -> int | None:
+    """The tape's, without asking where a look at the angles tells that there is none."""
+    found: int | None = None if all(map(is_told_by_name, tape.operations)) else tape.batch_size
+    return found
 
 
 def _has_name(op: Operator) -> bool:
@@ -282,3 +291,4 @@ _SPECIAL: dict[str, _Special] = {
     "WireCut": _nothing,
     "Snapshot": _nothing,
 }
+_TOLD_BY_NAME = frozenset((*_PLAIN, *_CONTROLLED, "Rot", "CRot", "IsingXY"))

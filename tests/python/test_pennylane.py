@@ -481,8 +481,14 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(DeviceError, match="hw-like"):
         qp.QNode(midway, SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)()
 
+    def state() -> Any:
+        qp.measure(0, postselect=1)
+        return qp.purity([0])
+
     with pytest.raises(DeviceError, match="what is asked here"):
-        qp.QNode(midway, SkerryDevice(wires=2), mcm_method="tree-traversal")()
+        qp.QNode(state, SkerryDevice(wires=2), mcm_method="tree-traversal")()
+    with pytest.raises(ValueError, match="ostselect"):
+        qp.QNode(state, SkerryDevice(wires=2))()
 
 
 def test_the_device_is_found_by_its_name() -> None:
@@ -513,3 +519,65 @@ def test_tapes_that_look_alike_are_told_apart() -> None:
     batch = qp.numpy.array([[0.3, 0.1], [0.8, 0.2]], requires_grad=True)
     ours, theirs = (qp.QNode(body, one)(batch, 0, 1.0, qp.RY) for one in (device, plain))
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def postselected(x: Any, answers: Callable[..., Any]) -> Any:
+    """Two selections, one with a reset, conditions, and an outcome that is not selected."""
+    qp.RX(x[0], 0)
+    qp.RY(x[1], 1)
+    qp.CNOT([0, 1])
+    first = qp.measure(0, postselect=1)
+    qp.cond(first, qp.RY)(x[2], 2)
+    qp.CNOT([1, 2])
+    second = qp.measure(1, reset=True, postselect=0)
+    third = qp.measure(2)
+    qp.cond(third, qp.X)(0)
+    qp.RX(x[0] * x[1], 1)
+    return answers(first, second, third)
+
+
+def test_postselection_without_shots_conditions_every_answer() -> None:
+    def answers(first: Any, second: Any, third: Any) -> Any:
+        means = qp.expval(qp.Z(0) @ qp.X(1) + 0.3 * qp.Y(1)), qp.expval(first * 2 + third), qp.var(third)
+        return *means, qp.probs([0, 2]), qp.probs(op=[second, third]), qp.expval(qp.Z(2)), qp.probs([2, 1, 0])
+
+    x = np.array([0.4, 1.1, 0.7])
+    ours, theirs = (
+        qp.QNode(postselected, one)(x, answers) for one in (SkerryDevice(wires=3), qp.device("default.qubit"))
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-12)
+
+
+def test_postselection_goes_with_prepared_states() -> None:
+    def circuit() -> Any:
+        qp.StatePrep(np.array([0.6, 0, 0, 0.8]), [0, 1])
+        qp.RX(0.3, 0)
+        qp.measure(1, postselect=1)
+        return qp.expval(qp.Y(0)), qp.probs([0, 1])
+
+    ours, theirs = (qp.QNode(circuit, one)() for one in (SkerryDevice(wires=2), qp.device("default.qubit")))
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-12)
+
+
+def test_what_never_happens_gives_no_numbers() -> None:
+    def never() -> Any:
+        outcome = qp.measure(0, postselect=1)
+        return qp.expval(qp.Z(0)), qp.probs([0]), qp.expval(outcome)
+
+    assert all(np.isnan(answer).all() for answer in qp.QNode(never, SkerryDevice(wires=1))())
+
+
+def test_the_gradient_of_a_postselected_circuit_is_right() -> None:
+    def circuit(x: Any) -> Any:
+        qp.RY(x[0], 0)
+        qp.RX(x[1], 1)
+        qp.CRY(x[2], [0, 1])
+        qp.measure(1, postselect=1)
+        return qp.expval(qp.Z(0))
+
+    x = qp.numpy.array([0.4, 1.1, 0.7], requires_grad=True)
+    found = qp.grad(qp.QNode(circuit, SkerryDevice(wires=2)))(x)
+    expected = qp.grad(qp.QNode(circuit, qp.device("default.qubit"), diff_method="backprop"))(x)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

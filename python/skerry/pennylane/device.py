@@ -114,6 +114,10 @@ class SkerryDevice(Device):
             config = replace(config, mcm_config=replace(mcm, mcm_method="device"))
         if config.gradient_method == "best" and self.supports_derivatives(config, circuit):
             config = replace(config, gradient_method="adjoint")
+        selects = circuit is not None and _selects(circuit) and not circuit.shots
+        if selects and config.gradient_method == qp.gradients.param_shift and not config.gradient_keyword_arguments:
+            # Means under a condition are no sums of cosines of an angle: the parameter shift would be wrong.
+            config = replace(config, gradient_method=qp.gradients.finite_diff)
         if config.gradient_method != "adjoint":
             return config
         product = True if config.use_device_jacobian_product is None else config.use_device_jacobian_product
@@ -244,6 +248,10 @@ def _accepts_sampled(mp: Any) -> bool:
     return isinstance(mp, qp.measurements.SampleMeasurement)
 
 
+def _selects(tape: QuantumScript) -> bool:
+    return any(one.postselect is not None for one in measured_midway(tape))
+
+
 def _prepares(tape: QuantumScript) -> bool:
     return bool(tape.operations) and isinstance(tape.operations[0], qp.operation.StatePrepBase)
 
@@ -252,14 +260,13 @@ def _as_it_stands(tape: QuantumScript, mcm: MCMConfig, by_adjoint: bool) -> Any:
     """Measurements midway stay where samples, or means over all outcomes, tell what is asked; else they are put off."""
     measured = measured_midway(tape)
     is_native = mcm.mcm_method in _NATIVE
-    selects = any(one.postselect is not None for one in measured)
     if tape.shots:
         takes = all(isinstance(mp, _FROM_OUTCOMES) for mp in tape.measurements)
     else:
         takes = all(map(takes_exactly, tape.measurements)) and len(measured) <= _MOST_OUTCOMES
-        takes = takes and not selects and not by_adjoint
+        takes = takes and not by_adjoint
     if not measured or (is_native and takes):
-        if selects and tape.shots and mcm.postselect_mode == "fill-shots":
+        if tape.shots and _selects(tape) and mcm.postselect_mode == "fill-shots":
             raise DeviceError('postselect_mode="fill-shots" is not supported with skerry.qubit; use "hw-like"')
         return (tape,), lambda results: results[0]
     if is_native and mcm.mcm_method != "device":

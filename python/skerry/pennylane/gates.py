@@ -120,11 +120,14 @@ class Writer:
     """Writes operators into a circuit of as many qubits as there are wires.
 
     measured: the measurements midway; the outcome of the first one becomes bit 0, and so on. more_bits: kept free
-    behind them.
+    behind them. flag: a further qubit, put to zero where an outcome is not that of the postselection.
     """
 
-    def __init__(self, num_wires: int, measured: Sequence[MidMeasure] = (), more_bits: int = 0) -> None:
-        self.circuit = Circuit(num_wires, len(measured) + more_bits)
+    def __init__(
+        self, num_wires: int, measured: Sequence[MidMeasure] = (), more_bits: int = 0, flag: int | None = None
+    ) -> None:
+        self.circuit = Circuit(num_wires + (flag is not None), len(measured) + more_bits)
+        self.flag = flag
         self.last = num_wires - 1
         self.bit_of = {measurement: bit for bit, measurement in enumerate(measured)}
         self.symbols: list[Angle] | None = None
@@ -152,6 +155,8 @@ class Writer:
         if isinstance(op, MidMeasure):
             (qubit,) = self.qubits(op.wires)
             self.circuit.measure(qubit, self.bit_of[op])
+            if self.flag is not None and op.postselect is not None:
+                self.unflag(self.flag, self.bit_of[op], op.postselect)
             if op.reset:
                 self.circuit.reset(qubit)
         elif isinstance(op, Conditional):
@@ -175,6 +180,16 @@ class Writer:
             self.under(zeros, lambda: self.add(op.base, [*controls, *own], inverse))
         else:
             self.matrix(op, controls, inverse)
+
+    def unflag(self, flag: int, bit: int, wanted: int) -> None:
+        """Puts the flag to zero where a bit is not what is wanted."""
+        parts = CircuitParts(self.circuit)
+        outcome = parts.bits(bit, 1)
+        failed = parts.apply("logical_not", [outcome]) if wanted else outcome
+        block = parts.open_block()
+        self.circuit.reset(flag)
+        parts.close_block()
+        parts.if_else(failed, block, None)
 
     def keep_midway(self) -> None:
         """Has every measurement count as midway: one that nothing follows is else the end, where bits have no

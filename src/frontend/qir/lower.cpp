@@ -77,35 +77,13 @@ class Lowering {
   }
 
   Value read(const Frame& frame, const Operand& operand) {
-    Value made{operand.type};
-    switch (operand.kind) {
-      case Operand::local:
-        if (!frame.values[operand.index].is_set())
-          fail(ErrorCode::semantic_error, operand.place, "a value is used that was not computed on the way here");
-        if (frame.values[operand.index].type != operand.type)
-          fail(ErrorCode::semantic_error, operand.place, "a value is used with another type than it has");
-        return frame.values[operand.index];
-      case Operand::integer:
-        made.expr = pool().constant(Scalar::of(static_cast<std::int64_t>(operand.bits), scalar_type(operand.type)));
-        return made;
-      case Operand::real:
-        made.expr = pool().constant(operand.number);
-        return made;
-      case Operand::pointer:
-        made.pointer = operand.bits;
-        return made;
-      case Operand::global:
-        if (operand.type.kind == Type::integer || operand.type.kind == Type::real)
-          fail(ErrorCode::semantic_error, operand.place, "a global is no number");
-        made.global = operand.name;
-        return made;
-      case Operand::undefined:
-        // Any value will do.
-        if (operand.type.kind == Type::integer || operand.type.kind == Type::real)
-          made.expr = pool().cast(pool().constant(0.0), scalar_type(operand.type));
-        return made;
-    }
-    return made;
+    if (operand.kind != Operand::local) return at_place(operand.place, [&] { return writer_.constant(operand); });
+    const Value& value = frame.values[operand.index];
+    if (!value.is_set())
+      fail(ErrorCode::semantic_error, operand.place, "a value is used that was not computed on the way here");
+    if (value.type != operand.type)
+      fail(ErrorCode::semantic_error, operand.place, "a value is used with another type than it has");
+    return value;
   }
 
   // ------------------------------------------------------------------ control flow
@@ -414,6 +392,16 @@ class Lowering {
         return arithmetic(pool(), i.word, values[0], values[1]);
       case Kind::cast:
         return cast(pool(), i.word, values[0], i.type);
+      case Kind::memory:
+        count_work(i.place, i.count);
+        return writer_.allocate_memory(i.type, i.count);
+      case Kind::element:
+        return element(i, values);
+      case Kind::load:
+        return writer_.load(i.type, values[0]);
+      case Kind::store:
+        writer_.store(values[0], values[1]);
+        return {};
       case Kind::branch:
       case Kind::branch_if:
       case Kind::switch_to:
@@ -422,6 +410,16 @@ class Lowering {
         break;
     }
     throw Error(ErrorCode::internal, "an instruction that computes nothing");
+  }
+
+  Value element(const Instruction& i, const std::vector<Value>& values) {
+    std::int64_t offset = writer_.known(values[1]);
+    if (values.size() == 3) {
+      // The first index goes over whole arrays.
+      if (offset != 0) throw Error(ErrorCode::out_of_range, "array " + std::to_string(offset) + " behind an array");
+      offset = writer_.known(values[2]);
+    }
+    return writer_.element(values[0], offset, i.type);
   }
 
   Value call(const Instruction& i, std::vector<Value> values) {
@@ -462,7 +460,8 @@ bool allocates(const Module& module) {
     return std::ranges::any_of(function.blocks, [](const Block& block) {
       return std::ranges::any_of(block.instructions, [](const Instruction& i) {
         return i.kind == Kind::call &&
-               (i.word == "__quantum__rt__qubit_allocate" || i.word == "__quantum__rt__result_allocate");
+               (i.word == "__quantum__rt__qubit_allocate" || i.word == "__quantum__rt__result_allocate" ||
+                i.word == "__quantum__rt__qubit_array_allocate" || i.word == "__quantum__rt__result_array_allocate");
       });
     });
   });

@@ -2,6 +2,7 @@
 /// The circuit that a QIR module becomes, and what the functions of QIR's instruction set and runtime write into it.
 #pragma once
 
+#include <map>
 #include <set>
 #include <skerry/circuit.hpp>
 #include <skerry/limits.hpp>
@@ -40,6 +41,19 @@ class Writer {
   Value call(const Instruction& instruction, const std::vector<Value>& values);
   Value select(Type type, const std::vector<Value>& values);
 
+  /// What an operand that is no value of a function means.
+  Value constant(const Operand& operand);
+  /// New places for values, without values. What a measurement decides cannot be kept there: see store().
+  Value allocate_memory(Type type, std::uint64_t count);
+  /// The place `offset` places behind another of the same memory, or bytes where the unit is i8 and the places are
+  /// wider. Errors: out_of_range; unsupported for places that are no multiple of the unit.
+  Value element(const Value& from, std::int64_t offset, Type unit = {});
+  /// A number that is known now. Errors: unsupported for one that only a run knows.
+  std::int64_t known(const Value& value);
+  Value load(Type type, const Value& from);
+  /// Errors: unsupported in a block that outcomes decide to run, for memory from outside of it.
+  void store(const Value& value, const Value& to);
+
  private:
   Value call_quantum(std::string_view name, const std::vector<Value>& values);
   Value call_runtime(std::string_view name, const std::vector<Value>& values);
@@ -49,6 +63,7 @@ class Writer {
   Value allocate(const std::vector<Value>& values);
   void release(const std::vector<Value>& values);
   Value allocate_result(const std::vector<Value>& values);
+  bool call_for_array(std::string_view name, const std::vector<Value>& values);
   Wire qubit(const Value& value);
   std::uint32_t result(const Value& value);
   void find_rewritten();
@@ -67,6 +82,19 @@ class Writer {
     std::uint32_t block = 0;  ///< where it was allocated
     bool is_released = false;
   };
+  /// A place of a memory.
+  struct Cell {
+    Type type;
+    Value value;
+    std::size_t first = 0, end = 0;  ///< of its memory
+    std::uint32_t block = 0;         ///< where that was allocated
+    bool is_constant = false;
+  };
+  Value in_memory(const Value& pointer);
+  Cell& cell(const Value& pointer);
+
+  std::vector<Cell> cells_;
+  std::map<std::string_view, Value> arrays_;  // constant arrays that were looked into
   std::vector<Allocation> allocations_;
   std::vector<Wire> free_;                     // released, the latest last
   std::vector<std::uint32_t> open_blocks_{0};  // numbers that no other block has

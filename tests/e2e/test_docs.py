@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import skerry
 
 from tests.e2e import documents, programs, servers
 
@@ -102,3 +103,31 @@ def test_the_service_of_the_server_page_uses_options_that_there_are() -> None:
     options = re.findall(r"--[\w-]+", unit)
     assert options
     assert all(option in known for option in options)
+
+
+def test_the_reference_leaves_nothing_out(tmp_path: Path) -> None:
+    script = programs.REPOSITORY / "tools" / "reference.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, timeout=120)
+    pages = tmp_path / "reference"
+    text = (pages / "python-skerry.md").read_text()
+    assert [name for name in skerry.__all__ if f"`{name}`" not in text] == []
+    for table in ("operators.md", "gates.md"):
+        rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", (pages / table).read_text(), re.MULTILINE)
+        assert len(rows) >= 45
+        assert [name for name, cells in rows if not re.search("[a-zA-Z(]", cells)] == []
+    gates = (pages / "gates.md").read_text()
+    for row in re.findall(r"^SKERRY_(?:GATE|MODE_OP)\((\w+)", gate_tables(), re.MULTILINE):
+        assert f"| `{row}` |" in gates
+    headers = (pages / "cpp.md").read_text()
+    for header in (programs.REPOSITORY / "include" / "skerry").glob("*.h*"):
+        assert re.search(
+            rf"^\| \[`<skerry/{re.escape(header.name)}>`\]\([\w.-]+\) \| \w[^|]+ \|$", headers, re.MULTILINE
+        )
+    for verb in programs.VERBS:
+        assert f"## `skerry {verb}`" in (pages / "cli.md").read_text()
+    assert "section" in (pages / "format.md").read_text()
+
+
+def gate_tables() -> str:
+    folder = programs.REPOSITORY / "include" / "skerry"
+    return (folder / "gates.def").read_text() + (folder / "modes.def").read_text()

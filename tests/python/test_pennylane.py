@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skerry
 
 qp = pytest.importorskip("pennylane")
 
@@ -581,3 +582,42 @@ def test_the_gradient_of_a_postselected_circuit_is_right() -> None:
     found = qp.grad(qp.QNode(circuit, SkerryDevice(wires=2)))(x)
     expected = qp.grad(qp.QNode(circuit, qp.device("default.qubit"), diff_method="backprop"))(x)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["auto", "statevector", "density", "stabilizer", "mps", "tensor_network"])
+def test_every_method_answers_without_shots(method: str) -> None:
+    def circuit() -> Any:
+        qp.H(0)
+        qp.CNOT([0, 1])
+        qp.S(1)
+        qp.CNOT([1, 2])
+        means = qp.expval(qp.X(0) @ qp.Y(1) @ qp.X(2)), qp.var(qp.Z(1)), qp.var(0.5 * qp.Z(0) @ qp.Z(1) + qp.X(2))
+        # Contraction has no distributions.
+        return means if method == "tensor_network" else (*means, qp.probs([0, 2]), qp.probs([1]))
+
+    ours, theirs = (
+        qp.QNode(circuit, one)() for one in (SkerryDevice(wires=3, method=method), qp.device("default.qubit"))
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["auto", "statevector", "density", "stabilizer", "mps", "trajectories"])
+def test_every_method_that_samples_measures_midway(method: str) -> None:
+    def circuit() -> Any:
+        qp.H(0)
+        qp.CNOT([0, 1])
+        outcome = qp.measure(0)
+        qp.cond(outcome, qp.X)(2)
+        return qp.counts(wires=[0, 1, 2]), qp.expval(qp.Z(2) @ qp.Z(0))
+
+    counts, mean = qp.QNode(circuit, SkerryDevice(wires=3, method=method, seed=1), shots=500)()
+    assert set(map(str, counts)) == {"000", "111"}
+    assert abs(int(counts["000"]) - 250) <= 5 * np.sqrt(125)
+    assert mean == 1
+
+
+def test_a_method_without_a_state_refuses_what_needs_one() -> None:
+    node = qp.QNode(lambda: qp.state(), SkerryDevice(wires=1, method="stabilizer"))
+    with pytest.raises(skerry.Unsupported, match="stabilizer"):
+        node()

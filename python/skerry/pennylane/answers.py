@@ -27,15 +27,18 @@ from skerry import _core
 from skerry._core import Circuit, Observable, RunOptions
 from skerry.pennylane.gates import Writer, is_batchable
 
+# Methods that leave no state vector.
+_STATELESS = ("density", "stabilizer", "tensor_network")
 # Weights of Hermitian observables are real; what is left of the imaginary parts is rounding.
 _TINY = 1e-12
 
 
 def observable_of(operator: Any, num_wires: int, flag: int | None = None) -> Observable | None:
     """As a sum of Pauli strings, if it is one with real weights. flag: times a further qubit's projector on 1."""
-    sentence = operator.pauli_rep
-    if sentence is None:
-        return None
+    return None if operator.pauli_rep is None else _of_sentence(operator.pauli_rep, num_wires, flag)
+
+
+def _of_sentence(sentence: Any, num_wires: int, flag: int | None = None) -> Observable | None:
     terms: list[tuple[str, list[int], float]] = []
     for word, weight in sentence.items():
         number = complex(qp.math.toarray(weight))
@@ -182,6 +185,9 @@ def write_symbols(writer: Writer, operations: Sequence[Any], batch_size: int | N
 
 
 def _exact(tape: QuantumScript, circuit: Circuit, num_wires: int, options: RunOptions) -> Any:
+    if options.method in _STATELESS:
+        found = tuple(_without_state(mp, circuit, num_wires, options.copy()) for mp in tape.measurements)
+        return found[0] if len(found) == 1 else found
     plans = [_plan(mp, num_wires) for mp in tape.measurements]
     options.observables = [plan for plan in plans if isinstance(plan, Observable)]
     wanted = [tuple(plan) for plan in plans if isinstance(plan, list)]
@@ -202,6 +208,20 @@ def _exact(tape: QuantumScript, circuit: Circuit, num_wires: int, options: RunOp
             state = np.array(run.state, dtype=np.complex128).reshape((2,) * num_wires)
             answers.append(measure(mp, state))
     return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def _without_state(mp: MeasurementProcess, circuit: Circuit, num_wires: int, options: RunOptions) -> Any:
+    """One answer by a run of its own. A variance is the mean of the square less the square of the mean."""
+    plan = _plan(mp, num_wires)
+    sentence = mp.obs.pauli_rep if isinstance(mp, VarianceMP) and mp.obs is not None else None
+    if isinstance(plan, list):
+        options.ask_probabilities(plan)
+        return np.array(_core.run_circuit(circuit, options, None).probabilities)
+    asked = [plan] if sentence is None else [_of_sentence(one, num_wires) for one in (sentence, sentence @ sentence)]
+    options.observables = [one for one in asked if isinstance(one, Observable)]
+    options.want_state = len(options.observables) < len(asked)  # which the run refuses, and says why
+    means = _core.run_circuit(circuit, options, None).expectations
+    return np.float64(means[0] if sentence is None else means[1] - means[0] ** 2)
 
 
 def _plan(mp: MeasurementProcess, num_wires: int, flag: int | None = None) -> Observable | list[int] | None:

@@ -36,15 +36,17 @@ void fields(Archive& archive, PlanAnswer& p) {
 }
 
 void bind_plan(nb::module_& m) {
-  nb::class_<Candidate>(m, "Candidate", "A method or kernel that was considered.")
-      .def_ro("name", &Candidate::name)
+  nb::class_<Candidate> candidate(m, "Candidate", "A method or kernel that was considered.");
+  bind_pickle(candidate);
+  candidate.def_ro("name", &Candidate::name)
       .def_ro("chosen", &Candidate::chosen)
       .def_ro("reason", &Candidate::reason, "Why it lost or could not; empty for the chosen one.")
       .def_ro("peak_bytes", &Candidate::peak_bytes)
       .def_ro("seconds", &Candidate::seconds)
       .def("__repr__", [](const Candidate& self) { return "<Candidate " + self.name + ">"; });
-  nb::class_<StepReport>(m, "Step", "One step of a model's plan.")
-      .def_ro("node", &StepReport::node)
+  nb::class_<StepReport> step(m, "Step", "One step of a model's plan.");
+  bind_pickle(step);
+  step.def_ro("node", &StepReport::node)
       .def_ro("op", &StepReport::op)
       .def_ro("kernel", &StepReport::kernel)
       .def_ro("output", &StepReport::output, "Types of the outputs, `f32[1,64,112,112]`.")

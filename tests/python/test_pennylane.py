@@ -1,6 +1,7 @@
 """The device skerry.qubit: the oracle is PennyLane's default.qubit, or a closed form."""
 
 import itertools
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -621,3 +622,13 @@ def test_a_method_without_a_state_refuses_what_needs_one() -> None:
     node = qp.QNode(lambda: qp.state(), SkerryDevice(wires=1, method="stabilizer"))
     with pytest.raises(skerry.Unsupported, match="stabilizer"):
         node()
+
+
+def test_a_device_is_pickled_without_what_it_has_prepared() -> None:
+    device = SkerryDevice(wires=["a", "b"], c_dtype=np.complex64, seed=3)
+    circuit = qp.QNode(lambda x: (qp.RX(x, "a"), qp.expval(qp.Z("a")))[1], device)
+    x = qp.numpy.array(0.3, requires_grad=True)
+    slope = qp.grad(circuit)(x)
+    other = pickle.loads(pickle.dumps(device))
+    assert other.c_dtype == np.complex64
+    assert qp.grad(qp.QNode(circuit.func, other))(x) == pytest.approx(slope, abs=1e-6)

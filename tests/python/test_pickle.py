@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import skerry
+from skerry.cv import GaussianState
+from skerry.edge import EdgeExecutionConfig
 
 
 def again(thing: Any) -> Any:
@@ -171,3 +173,43 @@ def test_damaged_bytes_are_refused_or_mean_another_value(thing: Any) -> None:
 def test_angles_that_nobody_wrote_are_refused(records: Any) -> None:
     with pytest.raises(skerry.Error):
         empty(skerry.Parameter("a")).__setstate__(records)
+
+
+def test_what_is_made_ready_is_made_ready_again() -> None:
+    builder = skerry.GraphBuilder()
+    builder.output(builder.add("Tanh", [builder.input("x", ["N"])], name="y"))
+    session = builder.build().session(threads=1, max_memory_mb=1)
+    x = np.linspace(0, 1, 7, dtype=np.float32)
+    session.run({"x": x})
+    other = again(session)
+    np.testing.assert_array_equal(other.run({"x": x})["y"], session.run({"x": x})["y"])
+    with pytest.raises(skerry.BudgetExceeded):
+        other.run({"x": np.zeros(10**6, np.float32)})
+
+    simulator = skerry.Simulator(precision="single", threads=1)
+    circuit, z = skerry.Circuit(1).rx(skerry.Parameter("a"), 0), skerry.Observable.parse("Z0", 1)
+    value = simulator.value_and_grad(circuit, z, [0.3])
+    loaded = again(simulator)
+    assert loaded.precision == "single"
+    assert loaded.threads == 1
+    np.testing.assert_array_equal(loaded.value_and_grad(circuit, z, [0.3]).grad, value.grad)
+
+
+def test_a_gaussian_state_keeps_its_moments() -> None:
+    circuit = skerry.PhotonicCircuit(2).append("two_mode_squeezing", [0.5, 0.2], [0, 1])
+    state = GaussianState(2).run(circuit)
+    other = again(state)
+    np.testing.assert_array_equal(other.mean, state.mean)
+    np.testing.assert_array_equal(other.covariance, state.covariance)
+
+
+def test_compiled_programs_and_settings_of_the_edge_pickle() -> None:
+    compiled = skerry.compile(skerry.Circuit(1).h(0).h(0), "high")
+    other = again(compiled)
+    assert other.program == compiled.program
+    assert [(one.name, one.before, one.after) for one in other.passes] == [
+        (one.name, one.before, one.after) for one in compiled.passes
+    ]
+    config = EdgeExecutionConfig(max_memory_mb=7.5, cloud_endpoint="https://there:1", cloud_api_key="k")
+    assert again(config) == config
+    assert again(config).cloud_api_key == "k"

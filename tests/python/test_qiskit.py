@@ -1,5 +1,6 @@
 """Skerry at Qiskit's: the oracle is Qiskit's own quantum_info, its reference primitives, or a closed form."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -464,3 +465,14 @@ def test_resets_of_entangled_and_swapped_qubits_by_every_method_under_the_names_
     # All qubits agree but the one that was put to zero last.
     assert set(counts) == {"0000", "1101"}
     assert abs(counts["0000"] - 2000) <= 5 * np.sqrt(1000)
+
+
+def test_a_backend_is_pickled_with_its_settings() -> None:
+    backend = SkerryBackend(method="mps", shots=7, noise_model=NoiseModel().add("x", Channel.bit_flip(1.0)))
+    other = pickle.loads(pickle.dumps(backend))
+    flip = QuantumCircuit(1)
+    flip.x(0)
+    flip.measure_all()
+    assert other.options["method"] == "mps"
+    assert other.run(flip, method="auto").result().get_counts() == {"0": 7}
+    assert other.target.num_qubits == backend.target.num_qubits

@@ -39,6 +39,9 @@ class Programs:
         # The same by what a tape of named gates looks like, so that it need not be written to be found.
         self.by_look: dict[Any, tuple[list[Observable], GradientProgram]] = {}
 
+    def __reduce__(self) -> tuple[type[Programs], tuple[Precision, int]]:
+        return Programs, (self.precision, self.threads)  # what is prepared stays behind
+
     def prepared(self, tape: QuantumScript, num_wires: int) -> tuple[GradientProgram, Reals, list[int | None]]:
         """The program, the values of its parameters ([rows, parameters] where the tape has batches of angles), and for
         each trainable parameter of the tape its place among them."""

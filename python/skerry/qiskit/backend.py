@@ -220,6 +220,13 @@ class SkerryBackend(BackendV2):
         # One thread: runs use all cores themselves.
         self._pool = ThreadPoolExecutor(1, "skerry-backend")
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_pool"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._pool = ThreadPoolExecutor(1, "skerry-backend")
+
     @property
     def target(self) -> Target:
         """What the transpiler may use, between any qubits: everything, or the gates that the noise model names."""

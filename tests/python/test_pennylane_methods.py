@@ -111,3 +111,27 @@ def test_a_method_without_a_state_refuses_what_needs_one() -> None:
     node = qp.QNode(lambda: qp.state(), SkerryDevice(wires=1, method="stabilizer"))
     with pytest.raises(skerry.Unsupported, match="stabilizer"):
         node()
+
+
+@pytest.mark.parametrize("shots", [4000, (1000, 3000)])
+def test_a_batch_with_shots_is_one_circuit(shots: Any) -> None:
+    angles = np.array([0.1, 0.9, 2.0])
+
+    def circuit(x: Any, *, samples: bool = True) -> Any:
+        qp.RX(x, 0)
+        qp.CNOT([0, 1])
+        qp.RY(0.3, 1)
+        means = qp.expval(qp.X(1)), qp.probs([0, 1]), qp.var(qp.Z(0)), qp.expval(qp.Y(0) @ qp.Y(1))
+        return (*means, qp.sample(wires=[1])) if samples else means
+
+    device = SkerryDevice(wires=2, seed=4)
+    with qp.Tracker(device) as tracker:
+        ours = qp.QNode(circuit, device, shots=shots)(angles)
+    assert tracker.totals["simulations"] == 3  # bases that cannot be measured together, not 3 rows of each
+    theirs = qp.QNode(circuit, qp.device("default.qubit", seed=4), shots=shots)(angles)
+    exact = qp.QNode(circuit, qp.device("default.qubit"))(angles, samples=False)
+    bins = [(ours, theirs)] if isinstance(shots, int) else list(zip(ours, theirs, strict=True))
+    for mine, other in bins:
+        assert [np.shape(one) for one in mine] == [np.shape(one) for one in other]
+        for one, sure in zip(mine, exact, strict=False):
+            np.testing.assert_allclose(one, sure, atol=5 / np.sqrt(1000))

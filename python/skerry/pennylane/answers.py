@@ -261,6 +261,30 @@ def sampled(tape: QuantumScript, num_wires: int, options: RunOptions, pads: bool
     return answers if tape.shots.has_partitioned_shots else answers[0]
 
 
+def sampled_batch(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
+    """The same of a tape with batches of angles: one circuit for all of its rows, each with shots of its own."""
+    writer = Writer(num_wires)
+    columns = write_symbols(writer, begun(tape, num_wires, options), tape.batch_size)
+    for operation in tape.diagonalizing_gates:
+        writer.add(operation)
+    options.shots, options.want_memory = tape.shots.total_shots, True
+    answers: list[list[list[Any]]] = []  # [rows][bins][measurements]
+    for number, row in enumerate(np.stack(columns, axis=1).tolist()):
+        own = options.copy()
+        own.parameters, own.seed = row, options.seed + number
+        samples = _columns(_core.run_circuit(writer.circuit, own, None).samples, num_wires)[:, ::-1]
+        order = qp.wires.Wires(range(num_wires))
+        answers.append(
+            [
+                [mp.process_samples(samples[low:high], order) for mp in tape.measurements]
+                for low, high in _bins(tape.shots)
+            ]
+        )
+    together = [tuple(map(np.stack, zip(*bins, strict=True))) for bins in zip(*answers, strict=True)]
+    found = tuple(one[0] if len(one) == 1 else one for one in together)
+    return found if tape.shots.has_partitioned_shots else found[0]
+
+
 def measured_midway(tape: QuantumScript) -> list[MidMeasure]:
     """The tape's measurements midway, in order."""
     return [operation for operation in tape.operations if isinstance(operation, MidMeasure)]

@@ -25,7 +25,15 @@ from pennylane.tape import QuantumScript
 
 from skerry._core import RunOptions
 from skerry.pennylane.adjoint import Programs, is_differentiable, is_pauli_mean
-from skerry.pennylane.answers import exact, exact_batch, exact_midway, measured_midway, sampled, takes_exactly
+from skerry.pennylane.answers import (
+    exact,
+    exact_batch,
+    exact_midway,
+    measured_midway,
+    sampled,
+    sampled_batch,
+    takes_exactly,
+)
 from skerry.pennylane.gates import batch_size, is_batchable, is_native
 from skerry.running import Precision
 
@@ -225,9 +233,12 @@ class SkerryDevice(Device):
         circuit, num_wires = self._placed(circuit)
         is_small = num_wires <= _SMALL and all(map(is_pauli_mean, circuit.measurements))
         is_batch = batch_size(circuit) is not None
-        if is_small and (by_adjoint or (is_batch and not _prepares(circuit))):
+        if is_small and not circuit.shots and (by_adjoint or (is_batch and not _prepares(circuit))):
             return self._programs.values(circuit, num_wires)
         options = self._run_options()
+        if is_batch and circuit.shots:
+            options.seed = int(self._rng.integers(2**62))
+            return sampled_batch(circuit, num_wires, options)
         if is_batch:
             return exact_batch(circuit, num_wires, options)
         if not circuit.shots and measured_midway(circuit):
@@ -275,8 +286,10 @@ def _as_it_stands(tape: QuantumScript, mcm: MCMConfig, by_adjoint: bool) -> Any:
 
 
 def _rows_together(tape: QuantumScript, config: ExecutionConfig | None) -> Any:
-    """A batch of angles stays one circuit where results are exact; else, and for whole Jacobians, it falls apart."""
-    is_one = batch_size(tape) is not None and not tape.shots and not measured_midway(tape)
+    """A batch of angles stays one circuit where answers are arrays; it falls apart for whole Jacobians, counts, and
+    measurements midway."""
+    is_one = batch_size(tape) is not None and not measured_midway(tape)
+    is_one = is_one and not (tape.shots and any(isinstance(mp, CountsMP) for mp in tape.measurements))
     if is_one and config is not None and config.gradient_method == "adjoint" and not config.use_device_jacobian_product:
         is_one = not any(qp.math.requires_grad(value) for op in tape.operations for value in op.data)
     if batch_size(tape) is None or (

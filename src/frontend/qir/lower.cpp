@@ -18,7 +18,11 @@ struct KeepLoop {
   const Function* function;
   std::uint32_t head;
 };
-using Kept = std::set<std::pair<const Function*, std::uint32_t>>;
+/// What stays for the run to decide: loops, and memory (by the places of its allocas).
+struct Kept {
+  std::set<std::pair<const Function*, std::uint32_t>> loops;
+  std::set<Place> memory;
+};
 
 /// Where a walk stops, and which variables take the values of that block's phis (of the end: the returned value).
 struct End {
@@ -128,7 +132,7 @@ class Lowering {
         take_phis(frame, step.at, step.from);
       }
       std::optional<Step> next;
-      if (!is_body && kept_.contains({frame.function, step.at})) {
+      if (!is_body && kept_.loops.contains({frame.function, step.at})) {
         next = keep_loop(frame, step.at, ends);
       } else {
         run_block(frame, step.at);
@@ -249,7 +253,7 @@ class Lowering {
 
   [[noreturn]] void fail_loop(const Frame& frame, Place place) const {
     for (auto head = frame.heads.rbegin(); head != frame.heads.rend(); ++head)
-      if (!kept_.contains({frame.function, *head})) throw KeepLoop{frame.function, *head};
+      if (!kept_.loops.contains({frame.function, *head})) throw KeepLoop{frame.function, *head};
     fail(ErrorCode::unsupported, place, "a loop that a measurement ends has no structured form",
          "let one branch lead back and one lead out");
   }
@@ -394,7 +398,7 @@ class Lowering {
         return cast(pool(), i.word, values[0], i.type);
       case Kind::memory:
         count_work(i.place, i.count);
-        return writer_.allocate_memory(i.type, i.count);
+        return writer_.allocate_memory(i.type, i.count, i.place, kept_.memory.contains(i.place));
       case Kind::element:
         return element(i, values);
       case Kind::load:
@@ -502,10 +506,16 @@ Circuit lower(const Module& module, std::string_view text, const ImportLimits& l
       check(std::uint64_t{counts.results} + counts.allocated_results, limits.max_bits, "results", "max_bits");
       is_counted = true;
     } catch (const KeepLoop& loop) {
-      if (kept.size() >= limits.max_nesting)
+      if (kept.loops.size() >= limits.max_nesting)
         fail_at(text, name, ErrorCode::limit_exceeded, loop.function->place,
                 "more loops than max_nesting = " + std::to_string(limits.max_nesting) + " are ended by measurements");
-      kept.insert({loop.function, loop.head});
+      kept.loops.insert({loop.function, loop.head});
+    } catch (const KeepMemory& memory) {
+      if (kept.memory.size() >= limits.max_nesting)
+        fail_at(text, name, ErrorCode::limit_exceeded, memory.place,
+                "measurements decide what more than max_nesting = " + std::to_string(limits.max_nesting) +
+                    " memories hold");
+      kept.memory.insert(memory.place);
     }
   }
 }

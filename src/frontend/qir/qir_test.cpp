@@ -256,7 +256,7 @@ TEST(Qir, MemoryKnowsItsPlacesAndItsTypes) {
       {two + "  %e = getelementptr i8, ptr %a, i64 4\n", ErrorCode::unsupported, "another type than it has"},
       {two + measure + "  %i = zext i1 %one to i64\n" + at("%i"), ErrorCode::unsupported, "decided by a measurement"},
       {two + measure + "  br i1 %one, label %t, label %m\nt:\n" + put + "  br label %m\nm:\n", ErrorCode::unsupported,
-       "a measurement decides whether"},
+       "a measurement decides which qubit"},
       {"  %a = alloca { i64, ptr }\n", ErrorCode::unsupported, "is no type"},
       {"  %a = alloca [4 x [4 x ptr]]\n", ErrorCode::unsupported, "memory holds"},
       {"  %a = alloca [1000000000000 x ptr]\n", ErrorCode::limit_exceeded, "max_instructions"},

@@ -310,15 +310,17 @@ Value Writer::constant(const Operand& operand) {
   return made;
 }
 
-Value Writer::allocate_memory(Type type, std::uint64_t count) {
+Value Writer::allocate_memory(Type type, std::uint64_t count, Place origin, bool in_variables) {
   if (type.kind != Type::integer && type.kind != Type::real && type.kind != Type::pointer)
     throw Error(ErrorCode::unsupported, "memory holds numbers and pointers, and arrays of them");
   const std::size_t first = cells_.size();
   if (count > limits_.max_bits || first + count > limits_.max_bits)
     throw Error(ErrorCode::limit_exceeded, "memory has more places than max_bits = " + std::to_string(limits_.max_bits),
                 {}, "raise max_bits");
-  cells_.resize(first + count,
-                {.type = type, .value = {}, .first = first, .end = first + count, .block = open_blocks_.back()});
+  const Cell one{
+      .type = type, .value = {}, .first = first, .end = first + count, .block = open_blocks_.back(), .origin = origin};
+  cells_.resize(first + count, one);
+  for (std::size_t i = first; in_variables && i < cells_.size(); ++i) cells_[i].variable = new_variable(type);
   return {.type = {Type::pointer}, .pointer = kMemory + first};
 }
 
@@ -330,7 +332,7 @@ Value Writer::in_memory(const Value& pointer) {
     throw Error(ErrorCode::unsupported, "a global is looked into that is no array of numbers or pointers");
   const auto [found, is_new] = arrays_.try_emplace(pointer.global);
   if (is_new) {
-    found->second = allocate_memory(array->second[0].type, array->second.size());
+    found->second = allocate_memory(array->second[0].type, array->second.size(), 0, false);
     for (std::size_t i = 0; i < array->second.size(); ++i) {
       Cell& made = cells_[found->second.pointer - kMemory + i];
       made.value = constant(array->second[i]);
@@ -372,8 +374,14 @@ std::int64_t Writer::known(const Value& value) {
 
 Value Writer::load(Type type, const Value& from) {
   const Cell& place = cell(from);
-  if (!place.value.is_set()) throw Error(ErrorCode::semantic_error, "memory is read before it is written");
-  if (place.value.type != type) throw Error(ErrorCode::semantic_error, "memory is read as another type than it holds");
+  if (place.variable != kNone && place.type == type) {
+    const std::uint32_t kept = new_variable(type);  // what is there now
+    assign(kept, read(place.variable, type).expr);
+    return read(kept, type);
+  }
+  if (place.variable == kNone && !place.value.is_set())
+    throw Error(ErrorCode::semantic_error, "memory is read before it is written");
+  if (place.type != type) throw Error(ErrorCode::semantic_error, "memory is read as another type than it holds");
   return place.value;
 }
 
@@ -382,9 +390,12 @@ void Writer::store(const Value& value, const Value& to) {
   if (place.is_constant) throw Error(ErrorCode::semantic_error, "a constant is written");
   if (place.type != value.type)
     throw Error(ErrorCode::semantic_error, "memory is written with another type than its own");
-  if (place.block != open_blocks_.back())
-    throw Error(ErrorCode::unsupported, "a measurement decides whether this memory is written", {},
-                "compile with optimisation, so that values of branches meet in a phi");
+  if (place.variable != kNone) return assign(place.variable, value.expr);
+  if (place.block != open_blocks_.back()) {
+    if (place.type.kind != Type::pointer) throw KeepMemory{place.origin};
+    throw Error(ErrorCode::unsupported, "a measurement decides which qubit or result this memory holds", {},
+                "branch on it and name them in each branch");
+  }
   place.value = value;
 }
 

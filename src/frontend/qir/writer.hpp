@@ -20,6 +20,12 @@ struct Counts {
   std::uint32_t allocated = 0, allocated_results = 0;
 };
 
+/// Thrown where a measurement decides what numbers a memory holds: begin again, and keep those of the alloca at this
+/// place in variables of the circuit.
+struct KeepMemory {
+  Place place;
+};
+
 /// Errors of all: without a place; who calls knows it.
 class Writer {
  public:
@@ -43,15 +49,17 @@ class Writer {
 
   /// What an operand that is no value of a function means.
   Value constant(const Operand& operand);
-  /// New places for values, without values. What a measurement decides cannot be kept there: see store().
-  Value allocate_memory(Type type, std::uint64_t count);
+  /// New places for values, without values: as they are known now, or numbers in variables of the circuit. origin: of
+  /// the alloca.
+  Value allocate_memory(Type type, std::uint64_t count, Place origin, bool in_variables);
   /// The place `offset` places behind another of the same memory, or bytes where the unit is i8 and the places are
   /// wider. Errors: out_of_range; unsupported for places that are no multiple of the unit.
   Value element(const Value& from, std::int64_t offset, Type unit = {});
   /// A number that is known now. Errors: unsupported for one that only a run knows.
   std::int64_t known(const Value& value);
   Value load(Type type, const Value& from);
-  /// Errors: unsupported in a block that outcomes decide to run, for memory from outside of it.
+  /// In a block that outcomes decide to run, for memory from outside of it that is not in variables: throws KeepMemory
+  /// for numbers, unsupported for pointers.
   void store(const Value& value, const Value& to);
 
  private:
@@ -89,6 +97,8 @@ class Writer {
     std::size_t first = 0, end = 0;  ///< of its memory
     std::uint32_t block = 0;         ///< where that was allocated
     bool is_constant = false;
+    std::uint32_t variable = kNone;  ///< of the circuit, which holds its number
+    Place origin = 0;
   };
   Value in_memory(const Value& pointer);
   Cell& cell(const Value& pointer);

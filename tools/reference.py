@@ -110,6 +110,20 @@ def described(node: Definition, level: int) -> Iterator[str]:
     yield from (part for one in methods if not is_property(one) for part in described(one, level + 1))
 
 
+def otherwise(module: str, item: str) -> str:
+    """A public name that is neither class nor function: a module of its own page, or a value."""
+    if f"{module}.{item}" in modules():
+        return f"## `{item}`\n\nA module: [`{module}.{item}`](python-{module.replace('.', '-')}-{item}.md).\n"
+    for path in [PACKAGE / "__init__.py", *sorted(PACKAGE.rglob("*.py"))]:
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if any(getattr(target, "id", "") == item for target in targets):
+                value = ast.unparse(node.value) if isinstance(node, ast.Assign | ast.AnnAssign) and node.value else ""
+                shown = value if len(value) <= 80 else f"{value[:77]}..."
+                return f"## `{item}`\n\n```python\n{item} = {shown}\n```\n"
+    return ""
+
+
 def python_pages() -> Iterator[tuple[str, str]]:
     known = definitions()
     index = "# Python\n\n| module | what |\n|---|---|\n"
@@ -122,7 +136,7 @@ def python_pages() -> Iterator[tuple[str, str]]:
         own = {node.name: node for node in tree.body if isinstance(node, Definition)}
         for item in sorted(exported(tree), key=str.lower):
             nodes = [own[item]] if item in own else known.get(item, [])
-            text += "".join(part for node in nodes[-1:] for part in described(node, 2))
+            text += "".join(part for node in nodes[-1:] for part in described(node, 2)) or otherwise(name, item)
         yield f"reference/{page}", text
     yield "reference/python.md", index
 
@@ -136,7 +150,8 @@ def cpp_pages() -> Iterator[tuple[str, str]]:
     index += "| header | what |\n|---|---|\n"
     for path in sorted((ROOT / "include" / "skerry").glob("*.h*")):
         lines = path.read_text().splitlines()
-        opening = [line.removeprefix("/// ") for line in lines[1:8] if line.startswith("/// ")]
+        opening = [line[4 - line.startswith(" *") :] for line in lines[1:8] if line.startswith(("/// ", " * "))]
+        opening = [line for line in opening if not line.startswith("\\")]
         index += (
             f"| [`<skerry/{path.name}>`](cpp-{path.stem}-{path.suffix[1:]}.md) | {opening[0] if opening else ''} |\n"
         )
@@ -237,7 +252,29 @@ def gates_page() -> str:
         spellings = ", ".join(f"`{one}`" for one in re.findall(r'"(\w+)"', controlled[1])) if controlled else ""
         cells = [f"`{name}`", qubits, angles, facts.get("formula", ""), spellings, facts.get("source", "")]
         text += table_row(*cells)
+    return text + modes_table()
+
+
+def modes_table() -> str:
+    """What photonic circuits are made of; a comment of the table tells of the rows below it."""
+    text = "\n## Operations on optical modes\n\nWhere they are told at length: [photonic circuits](../photonic.md).\n\n"
+    text += "| operation | modes | parameters | what |\n|---|---|---|---|\n"
+    told, is_open = "", False
+    for line in (ROOT / "include" / "skerry" / "modes.def").read_text().splitlines()[3:]:
+        if line.startswith("//"):
+            told = f"{told if is_open else ''} {line.removeprefix('// ')}".strip()
+            is_open = True
+        elif row := re.match(r"SKERRY_MODE_OP\((\w+), (\d), (\d)\)", line):
+            what = told or photonic_help().get(row[1], "")
+            text += table_row(f"`{row[1]}`", row[2], row[3], what)
+            is_open = False
     return text
+
+
+def photonic_help() -> dict[str, str]:
+    """What the header of photonic circuits says of each gate."""
+    code = (ROOT / "include" / "skerry" / "photonic.hpp").read_text()
+    return {name: what.strip() for name, what in re.findall(r"^  (\w+),? +///< (.+)$", code, re.MULTILINE)}
 
 
 def pages() -> dict[str, str]:

@@ -6,11 +6,19 @@
 #include <skerry/lint.hpp>
 #include <skerry/schedule.hpp>
 
+#include "archive.hpp"
 #include "bind.hpp"
 #include "model.hpp"
 #include "steering.hpp"
 
 namespace skerry::python {
+
+/// Of a pickle.
+template <class Archive>
+void fields(Archive& archive, PassReport& report) {
+  archive(report.name, report.seconds, report.before, report.after);
+}
+
 namespace {
 
 nb::tuple compile_program(nb::handle program, std::string_view level, std::vector<std::string> disabled,
@@ -66,8 +74,10 @@ nb::tuple verify(const Circuit& a, const Circuit& b, std::vector<Wire> initial, 
 }  // namespace
 
 void bind_compile(nb::module_& m) {
-  nb::class_<PassReport>(m, "PassReport", "What one pass did; sizes are instructions of a circuit, nodes of a model.")
-      .def_ro("name", &PassReport::name)
+  nb::class_<PassReport> report(m, "PassReport",
+                                "What one pass did; sizes are instructions of a circuit, nodes of a model.");
+  bind_pickle(report);
+  report.def_ro("name", &PassReport::name)
       .def_ro("seconds", &PassReport::seconds)
       .def_ro("before", &PassReport::before)
       .def_ro("after", &PassReport::after)

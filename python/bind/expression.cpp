@@ -2,11 +2,15 @@
 
 #include <nanobind/operators.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+
+#include "ir/circuit/arithmetic.hpp"
 
 namespace skerry::python {
 namespace {
@@ -31,6 +35,11 @@ std::string_view function_name(ExprOp op) {
   if (op == ExprOp::sqrt) return "sqrt";
   return "-";
 }
+
+// What Python's operators and methods make.
+constexpr std::array kOps = {ExprOp::add,  ExprOp::sub,  ExprOp::mul, ExprOp::div, ExprOp::pow,
+                             ExprOp::neg,  ExprOp::sin,  ExprOp::cos, ExprOp::tan, ExprOp::asin,
+                             ExprOp::acos, ExprOp::atan, ExprOp::exp, ExprOp::ln,  ExprOp::sqrt};
 
 Expression expression_of(const PyAngle& angle) {
   if (const auto* value = std::get_if<double>(&angle)) return Expression::number(*value);
@@ -113,6 +122,42 @@ std::string Expression::text() const {
   return text + node.operands[1].text() + ")";
 }
 
+std::uint32_t Expression::record_into(std::vector<Record>& records, std::map<const Node*, std::uint32_t>& known) const {
+  const auto found = known.find(node_.get());
+  if (found != known.end()) return found->second;
+  std::vector<std::uint32_t> operands;
+  for (const Expression& operand : node_->operands) operands.push_back(operand.record_into(records, known));
+  records.emplace_back(ir::expr_name(node_->op), node_->value, node_->name, std::move(operands));
+  return known[node_.get()] = static_cast<std::uint32_t>(records.size() - 1);
+}
+
+std::vector<Expression::Record> Expression::records() const {
+  std::vector<Record> records;
+  std::map<const Node*, std::uint32_t> known;
+  record_into(records, known);
+  return records;
+}
+
+Expression Expression::from_records(const std::vector<Record>& records) {
+  std::vector<Expression> made;
+  for (const auto& [name, value, parameter_name, places] : records) {
+    if (name == "constant" || name == "parameter") {
+      made.push_back(name == "constant" ? number(value) : parameter(parameter_name));
+      continue;
+    }
+    const auto op = std::ranges::find(kOps, name, ir::expr_name);
+    std::vector<Expression> operands;
+    for (const std::uint32_t place : places)
+      if (place < made.size()) operands.push_back(made[place]);
+    const auto wanted = op == kOps.end() ? 0 : static_cast<std::size_t>(ir::expr_operands(*op));
+    if (wanted == 0 || operands.size() != wanted || places.size() != wanted)
+      throw Error(ErrorCode::corrupt, "'" + name + "' is no operation on so many angles", "<pickle>");
+    made.push_back(apply(*op, std::move(operands)));
+  }
+  if (made.empty()) throw Error(ErrorCode::corrupt, "the pickle holds no angle", "<pickle>");
+  return made.back();
+}
+
 Param lowered(const PyAngle& angle, Circuit& circuit) {
   if (const auto* value = std::get_if<double>(&angle)) return circuit.param(*value);
   return std::get<Expression>(angle).lower(circuit);
@@ -152,6 +197,12 @@ A circuit declares the parameters of its angles at first use; values are given w
       .def("log", unary<ExprOp::ln>, "Natural logarithm.")
       .def("exp", unary<ExprOp::exp>, "e to this power.")
       .def("sqrt", unary<ExprOp::sqrt>, "Square root.")
+      .def("__getstate__", &Expression::records)
+      .def("__setstate__",
+           [](Expression& self, const std::vector<Expression::Record>& records) {
+             Expression made = Expression::from_records(records);
+             new (&self) Expression(std::move(made));
+           })
       .def("__repr__", &Expression::text);
 }
 

@@ -2,8 +2,10 @@
 /// Angles in Python: trees of symbolic parameters and numbers that exist before any circuit does.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -27,6 +29,13 @@ class Expression {
   /// `(2 * theta + 0.1)`.
   std::string text() const;
 
+  /// A node as a pickle keeps it: the operation's name, a number's value or a parameter's name, places of the operands.
+  using Record = std::tuple<std::string, double, std::string, std::vector<std::uint32_t>>;
+  /// Every node once, operands before what is made of them, this one last.
+  std::vector<Record> records() const;
+  /// Errors: corrupt, or those of apply().
+  static Expression from_records(const std::vector<Record>& records);
+
  private:
   struct Node {
     ExprOp op = ExprOp::constant;
@@ -37,6 +46,7 @@ class Expression {
   };
   explicit Expression(Node node) : node_(std::make_shared<const Node>(std::move(node))) {}
   ExprId lower_into(Circuit& circuit) const;
+  std::uint32_t record_into(std::vector<Record>& records, std::map<const Node*, std::uint32_t>& known) const;
 
   std::shared_ptr<const Node> node_;  // shared: subtrees stand in many angles and never change
 };

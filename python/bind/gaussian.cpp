@@ -1,6 +1,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/complex.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -74,6 +75,16 @@ void bind_gaussian(nb::module_& m) {
             return GaussianState({m.begin(), m.end()}, {v.begin(), v.end()});
           },
           nb::arg("mean"), nb::arg("covariance"), "A state by its mean and covariance.")
+      .def("__getstate__",
+           [](const GaussianState& s) {
+             return std::pair(std::vector<double>(s.mean().begin(), s.mean().end()),
+                              std::vector<double>(s.covariance().begin(), s.covariance().end()));
+           })
+      .def("__setstate__",
+           [](GaussianState& self, std::pair<std::vector<double>, std::vector<double>> moments) {
+             GaussianState loaded(std::move(moments.first), std::move(moments.second));
+             new (&self) GaussianState(std::move(loaded));
+           })
       .def_prop_ro("modes", &GaussianState::modes)
       .def_prop_ro(
           "mean",

@@ -84,6 +84,18 @@ void bind_channel(nb::module_& m) {
       .def_prop_ro("operators", operators,
                    nb::sig("def operators(self) -> list[numpy.typing.NDArray[numpy.complex128]]"), "Kraus operators.")
       .def(nb::self == nb::self, nb::sig("def __eq__(self, arg: object, /) -> bool"))
+      .def("__getstate__",
+           [](const Channel& self) {
+             NoiseModel holder;
+             holder.add("*", self, {}, {});
+             return noise_text(holder);
+           })
+      .def("__setstate__",
+           [](Channel& self, const std::string& text) {
+             const NoiseModel holder = loads_noise(text, {}, "<pickle>");
+             if (holder.rules().size() != 1) throw Error(ErrorCode::corrupt, "the pickle holds no channel", "<pickle>");
+             new (&self) Channel(holder.rules()[0].channel);
+           })
       .def("__repr__", [](const Channel& self) {
         return "<Channel " + self.text() + " on " + std::to_string(self.wires()) +
                (self.wires() == 1 ? " qubit>" : " qubits>");

@@ -4,18 +4,49 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "archive.hpp"
+
 namespace skerry::python {
 
+template <class Archive>
+void fields(Archive& archive, Candidate& c) {
+  archive(c.name, c.chosen, c.reason, c.peak_bytes, c.seconds, c.may_approximate);
+}
+
+template <class Archive>
+void fields(Archive& archive, StepReport& s) {
+  archive(s.node, s.op, s.kernel, s.output, s.seconds, s.candidates);
+}
+
+template <class Archive>
+void fields(Archive& archive, MemoryReport& m) {
+  archive(m.weights, m.packed, m.arena, m.scratch, m.outputs, m.state);
+}
+
+/// Of a pickle.
+template <class Archive>
+void fields(Archive& archive, PlanAnswer& p) {
+  std::uint32_t version = 1;
+  archive(version);
+  if (version != 1) throw Error(ErrorCode::version_too_new, "a pickle of another version of Skerry", "<pickle>");
+  bool is_single = p.precision == Precision::single_precision;
+  archive(p.kind, p.placement, p.method, is_single, p.threads, p.peak_bytes, p.seconds, p.rates_measured);
+  archive(p.max_memory_bytes, p.max_seconds, p.candidates, p.steps, p.memory, p.refusal);
+  p.precision = is_single ? Precision::single_precision : Precision::double_precision;
+}
+
 void bind_plan(nb::module_& m) {
-  nb::class_<Candidate>(m, "Candidate", "A method or kernel that was considered.")
-      .def_ro("name", &Candidate::name)
+  nb::class_<Candidate> candidate(m, "Candidate", "A method or kernel that was considered.");
+  bind_pickle(candidate);
+  candidate.def_ro("name", &Candidate::name)
       .def_ro("chosen", &Candidate::chosen)
       .def_ro("reason", &Candidate::reason, "Why it lost or could not; empty for the chosen one.")
       .def_ro("peak_bytes", &Candidate::peak_bytes)
       .def_ro("seconds", &Candidate::seconds)
       .def("__repr__", [](const Candidate& self) { return "<Candidate " + self.name + ">"; });
-  nb::class_<StepReport>(m, "Step", "One step of a model's plan.")
-      .def_ro("node", &StepReport::node)
+  nb::class_<StepReport> step(m, "Step", "One step of a model's plan.");
+  bind_pickle(step);
+  step.def_ro("node", &StepReport::node)
       .def_ro("op", &StepReport::op)
       .def_ro("kernel", &StepReport::kernel)
       .def_ro("output", &StepReport::output, "Types of the outputs, `f32[1,64,112,112]`.")
@@ -29,14 +60,15 @@ void bind_plan(nb::module_& m) {
       .def_ro("scratch", &MemoryReport::scratch)
       .def_ro("outputs", &MemoryReport::outputs)
       .def_ro("state", &MemoryReport::state);
-  nb::class_<PlanAnswer>(m, "Plan", R"(What a run would take and why; nothing has been allocated.
+  nb::class_<PlanAnswer> c(m, "Plan", R"(What a run would take and why; nothing has been allocated.
 
 >>> import skerry
 >>> plan = skerry.plan(skerry.Circuit(20), state=True)
 >>> plan.method, plan.peak_bytes >= 16 * 2**20
 ('statevector', True)
-)")
-      .def_ro("kind", &Plan::kind, "`circuit` or `graph`.")
+)");
+  bind_pickle(c);
+  c.def_ro("kind", &Plan::kind, "`circuit` or `graph`.")
       .def_ro("placement", &Plan::placement)
       .def_ro("method", &Plan::method)
       .def_prop_ro(

@@ -8,10 +8,31 @@
 #include <algorithm>
 #include <complex>
 
+#include "archive.hpp"
 #include "arrays.hpp"
 #include "counts.hpp"
 
 namespace skerry::python {
+
+template <class Archive>
+void fields(Archive& archive, RunReport& r) {
+  archive(r.method, r.predicted_bytes, r.peak_bytes, r.predicted_seconds, r.seconds, r.threads);
+}
+
+/// Of a pickle.
+template <class Archive>
+void fields(Archive& archive, RunResult& self) {
+  std::uint32_t version = 1;
+  archive(version);
+  if (version != 1) throw Error(ErrorCode::version_too_new, "a pickle of another version of Skerry", "<pickle>");
+  Result& r = self.result;
+  archive(r.counts, r.memory, r.expectations, r.standard_errors, r.probabilities, r.amplitudes);
+  archive(r.state, r.density, r.outputs, r.discarded_weight, r.error_bound, r.bond_dimension, r.tensors, r.report);
+  const std::size_t words = (std::size_t{r.counts.bits()} + 63) / 64;
+  if (Archive::is_loading && (words == 0 ? !r.memory.empty() : r.memory.size() % words != 0))
+    fail_pickle("the memory is no whole number of shots");
+}
+
 namespace {
 
 nb::object counts(RunResult& self) {
@@ -75,7 +96,7 @@ auto from_report() {
 }  // namespace
 
 void bind_result(nb::module_& m) {
-  nb::class_<RunResult>(m, "RunResult", R"(What a run gave and what it took, beside what had been predicted.
+  nb::class_<RunResult> c(m, "RunResult", R"(What a run gave and what it took, beside what had been predicted.
 
 >>> import skerry
 >>> result = skerry.run(skerry.Circuit(3).x(1), shots=10)
@@ -83,9 +104,10 @@ void bind_result(nb::module_& m) {
 {'010': 10}
 >>> result.method
 'statevector'
-)")
-      .def_prop_ro("counts", counts, nb::sig("def counts(self) -> dict[str, int]"),
-                   "Bit string -> how often; highest bit leftmost. Empty without shots.")
+)");
+  bind_pickle(c);
+  c.def_prop_ro("counts", counts, nb::sig("def counts(self) -> dict[str, int]"),
+                "Bit string -> how often; highest bit leftmost. Empty without shots.")
       .def_prop_ro("memory", memory, nb::sig("def memory(self) -> list[str]"),
                    "Each shot's bit string in order, if memory=True asked for it.")
       .def_prop_ro("samples", samples, nb::sig("def samples(self) -> numpy.typing.NDArray[numpy.uint64]"),

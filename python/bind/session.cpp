@@ -2,6 +2,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <mutex>
@@ -32,9 +33,12 @@ std::vector<TensorType> types_in_order(const Graph& graph, const NamedTensors& i
 // A session of the door, made again after it was interrupted: a stop request cannot be taken back.
 class PySession {
  public:
-  PySession(const Model& model, int threads, std::optional<double> max_memory_mb,
-            std::optional<double> max_execution_time)
-      : model_(model), limits_(limits_from(threads, max_memory_mb, max_execution_time)) {}
+  /// What it is made from, and what a pickle keeps: model, threads, max_memory_mb, max_execution_time.
+  using Settings = std::tuple<Model, int, std::optional<double>, std::optional<double>>;
+  explicit PySession(Settings settings)
+      : settings_(std::move(settings)),
+        limits_(limits_from(std::get<1>(settings_), std::get<2>(settings_), std::get<3>(settings_))) {}
+  const Settings& settings() const { return settings_; }
 
   RunResult run(nb::handle inputs, const nb::object& progress) {
     const NamedTensors tensors = named_tensors(inputs);
@@ -57,7 +61,7 @@ class PySession {
     const auto busy = lock();
     Session& session = ready(nb::none());
     const nb::gil_scoped_release release;
-    return {session.plan(types_in_order(*model_.graph, tensors)), ""};
+    return {session.plan(types_in_order(*model().graph, tensors)), ""};
   }
 
   std::vector<StepTime> profile(nb::handle inputs, std::size_t runs) {
@@ -68,7 +72,7 @@ class PySession {
     return session.profile(tensors, runs);
   }
 
-  const Model& model() const { return model_; }
+  const Model& model() const { return std::get<0>(settings_); }
 
  private:
   // Whoever waits for the session does so without the GIL, which the one who has it may need.
@@ -85,7 +89,7 @@ class PySession {
       steering_.emplace(progress);
       Limits limits = limits_;
       limits.control = steering_->control();
-      session_.emplace(model_.graph, limits);
+      session_.emplace(model().graph, limits);
     }
     return *session_;
   }
@@ -114,7 +118,7 @@ class PySession {
     return session.plan(types).seconds;
   }
 
-  Model model_;
+  Settings settings_;
   Limits limits_;
   std::mutex mutex_;
   std::vector<std::pair<std::string, TensorView>> last_;  ///< types of the inputs that were predicted last
@@ -138,7 +142,7 @@ nb::object make_session(const Model& model, int threads, std::string_view precis
     throw Error(ErrorCode::unsupported, "precision '" + std::string(precision) + "' of a model", "precision",
                 "use fp32: a model computes in the types that it was written with");
   }
-  return nb::cast(new PySession(model, threads, max_memory_mb, max_execution_time), nb::rv_policy::take_ownership);
+  return nb::cast(new PySession({model, threads, max_memory_mb, max_execution_time}), nb::rv_policy::take_ownership);
 }
 
 void bind_session(nb::module_& m) {
@@ -171,6 +175,9 @@ void bind_session(nb::module_& m) {
            nb::sig("def profile(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], *, runs: int = 11) "
                    "-> list[StepTime]"),
            "Times of the steps that do work, in order: medians over so many runs after one that warms up.")
+      .def("__getstate__", &PySession::settings)
+      .def("__setstate__",
+           [](PySession& self, PySession::Settings settings) { new (&self) PySession(std::move(settings)); })
       .def_prop_ro("model", &PySession::model);
 }
 

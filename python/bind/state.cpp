@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "archive.hpp"
 #include "arrays.hpp"
 #include "counts.hpp"
 
@@ -58,6 +59,22 @@ nb::object as_array(const State& state, const nb::object& dtype, const nb::objec
   return view.attr("astype")(dtype);
 }
 
+nb::bytes packed(const State& state) {
+  Saver saver;
+  Tensor amplitudes = state.amplitudes();
+  saver(amplitudes);
+  return saver.bytes();
+}
+
+void unpack(State& self, const nb::bytes& bytes) {
+  Loader loader(bytes);
+  Tensor amplitudes;
+  loader(amplitudes);
+  loader.finish();
+  State loaded(std::move(amplitudes));
+  new (&self) State(std::move(loaded));
+}
+
 }  // namespace
 
 void bind_state(nb::module_& m) {
@@ -104,6 +121,8 @@ array([0.707+0.j, 0.707+0.j])
       .def(
           "_repr_html_", [](nb::handle self) { return nb::module_::import_("skerry.viz").attr("state_html")(self); },
           nb::sig("def _repr_html_(self) -> str"), "Its largest amplitudes, for notebooks.")
+      .def("__getstate__", packed)
+      .def("__setstate__", unpack)
       .def("__len__", [](const State& state) { return state.amplitudes().shape().elements(); })
       .def("__repr__", [](const State& state) {
         return "<State of " + std::to_string(state.num_wires()) + " qubits, " +

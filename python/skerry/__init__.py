@@ -9,7 +9,9 @@ load -> compile -> plan -> run, with the same nouns as in C++ and on the command
 (['000', '111'], 1000)
 """
 
-from skerry import stabilizer
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from skerry._core import (
     Candidate,
     Channel,
@@ -36,7 +38,6 @@ from skerry._core import (
 )
 from skerry._core import version as _version
 from skerry.compiling import Compiled, compile
-from skerry.compression import Agreement, Pruned, Quantized, compare, prune, quantize, save_onnx
 from skerry.errors import (
     BadSignature,
     BudgetExceeded,
@@ -59,11 +60,38 @@ from skerry.errors import (
     VersionTooNew,
 )
 from skerry.files import load, loads, save
-from skerry.noise import load_noise
 from skerry.running import plan, run, stream
-from skerry.simulator import Simulator
+
+if _TYPE_CHECKING:
+    from skerry import stabilizer
+    from skerry.compression import Agreement, Pruned, Quantized, compare, prune, quantize, save_onnx
+    from skerry.noise import load_noise
+    from skerry.simulator import Simulator
 
 __version__ = _version()
+
+# What needs NumPy, whose import takes longer than all of this, comes at first need.
+_LATER = {
+    "Simulator": "simulator",
+    "load_noise": "noise",
+    **dict.fromkeys(("Agreement", "Pruned", "Quantized", "compare", "prune", "quantize", "save_onnx"), "compression"),
+}
+_MODULES = ("compression", "noise", "simulator", "stabilizer")
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return _import_module(f"skerry.{name}")
+    if name not in _LATER:
+        raise AttributeError(f"module 'skerry' has no attribute {name!r}")
+    found: object = getattr(_import_module(f"skerry.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_MODULES})
+
 
 __all__ = [
     "Agreement",

@@ -38,6 +38,11 @@ ExecutionMethod = Literal["edge", "cloud", "hybrid"]
 _RESERVED = ("parameters", "initial_state", "shots", "seed", "observables")
 
 
+def _config(settings: dict[str, Any]) -> EdgeExecutionConfig:
+    """From a pickle."""
+    return EdgeExecutionConfig(**settings)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EdgeExecutionConfig:
     """What one execution on this machine may take, what is kept between executions, and who else may run it.
@@ -69,6 +74,9 @@ class EdgeExecutionConfig:
     cloud_certificate: str | os.PathLike[str] = ""
     cloud_key: str | os.PathLike[str] = ""
     native: _core.EdgeConfig = field(init=False, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _config, ({one.name: getattr(self, one.name) for one in fields(self) if one.init},)
 
     def __post_init__(self) -> None:
         native = _core.EdgeConfig()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from skerry._core import RunOptions
 from skerry.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Parameters = Mapping[str, float] | Sequence[float] | None
 ParameterBatch = Sequence[Sequence[float]]
@@ -22,6 +22,8 @@ def spread(options: RunOptions, params: Parameters | ParameterBatch | NDArray[An
     if isinstance(params, Mapping):
         options.named_parameters = {name: float(value) for name, value in params.items()}
         return None
+    import numpy as np  # here, because it takes longer than all the rest of `import skerry`
+
     values = np.asarray(params, dtype=np.float64)
     if values.ndim == 1:
         options.parameters = values.tolist()

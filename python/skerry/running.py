@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
-
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
 from skerry import _core
 from skerry._core import (
@@ -23,6 +21,9 @@ from skerry._core import (
 from skerry.errors import InvalidArgument
 from skerry.files import load
 from skerry.parameters import ParameterBatch, Parameters, spread
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 Precision = Literal["single", "double"]
 Listener = Callable[[float, str], object]

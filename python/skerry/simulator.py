@@ -47,6 +47,9 @@ class Simulator:
         self._prepared: list[tuple[tuple[Observable, ...], str, GradientProgram]] = []
         self._options()  # refuses wrong settings here, not at the first run
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _simulator, (self.precision, self.threads, self.method)
+
     def _options(self) -> RunOptions:
         options = RunOptions()
         options.method = self.method
@@ -205,6 +208,11 @@ class Simulator:
         array([[1.]])
         """
         return self._program(circuit, ()).fisher_information(_rows(circuit, params), self.threads)
+
+
+def _simulator(precision: Precision, threads: int, method: str) -> Simulator:
+    """From a pickle: what was prepared stays behind."""
+    return Simulator(precision=precision, threads=threads, method=method)
 
 
 def _rows(circuit: Circuit, params: Rows) -> Reals:

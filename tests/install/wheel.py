@@ -98,7 +98,7 @@ def main() -> None:
         assert {line.split("=")[0] for line in installed.split()} <= {"numpy", "skerry", "pip", "setuptools"}, installed
         run(python, "-c", USE)
         seconds = min(float(run(python, "-c", TIME)) for _ in range(8))
-        print(f"import skerry: {seconds * 1000:.0f} ms of the processor, NumPy's part in it")
+        print(f"import skerry: {seconds * 1000:.0f} ms of the processor; NumPy comes at first need")
         assert seconds < MOST_IMPORT_SECONDS
         skerry = python.parent / "skerry"
         assert "11" in run(skerry, "run", ROOT / "examples/data/ghz.qasm", "--shots", "10", "--seed", "1")

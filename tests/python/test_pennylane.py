@@ -1,6 +1,7 @@
 """The device skerry.qubit: the oracle is PennyLane's default.qubit, or a closed form."""
 
 import itertools
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -481,11 +482,51 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(DeviceError, match="hw-like"):
         qp.QNode(midway, SkerryDevice(wires=1), postselect_mode="fill-shots", shots=5)()
 
+    def state() -> Any:
+        qp.measure(0, postselect=1)
+        return qp.purity([0])
+
     with pytest.raises(DeviceError, match="what is asked here"):
-        qp.QNode(midway, SkerryDevice(wires=2), mcm_method="tree-traversal")()
+        qp.QNode(state, SkerryDevice(wires=2), mcm_method="tree-traversal")()
+    with pytest.raises(ValueError, match="ostselect"):
+        qp.QNode(state, SkerryDevice(wires=2))()
 
 
 def test_the_device_is_found_by_its_name() -> None:
     device = qp.device("skerry.qubit", wires=2)
     assert isinstance(device, SkerryDevice)
     assert device.name == "skerry.qubit"
+
+
+def test_tapes_that_look_alike_are_told_apart() -> None:
+    device = qp.device("skerry.qubit", wires=3)
+    plain = qp.device("default.qubit", wires=3)
+
+    def body(x: Any, control: int, weight: float, gate: Any) -> Any:
+        qp.RX(x[0], 0)
+        gate(x[1], wires=1)
+        qp.CNOT([control, 2])
+        qp.Rot(x[0], x[1], 0.3, wires=2)
+        return qp.expval(weight * qp.Z(2) + qp.X(1))
+
+    x = qp.numpy.array([0.3, 0.8], requires_grad=True)
+    for _ in range(2):  # written first, found then
+        for control, weight, gate in ((0, 1.0, qp.RY), (1, 1.0, qp.RY), (0, 0.5, qp.RY), (0, 1.0, qp.RX)):
+            ours, theirs = (
+                qp.grad(qp.QNode(body, one, diff_method=how))(x, control, weight, gate)
+                for one, how in ((device, "adjoint"), (plain, "backprop"))
+            )
+            np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    batch = qp.numpy.array([[0.3, 0.1], [0.8, 0.2]], requires_grad=True)
+    ours, theirs = (qp.QNode(body, one)(batch, 0, 1.0, qp.RY) for one in (device, plain))
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_a_device_is_pickled_without_what_it_has_prepared() -> None:
+    device = SkerryDevice(wires=["a", "b"], c_dtype=np.complex64, seed=3)
+    circuit = qp.QNode(lambda x: (qp.RX(x, "a"), qp.expval(qp.Z("a")))[1], device)
+    x = qp.numpy.array(0.3, requires_grad=True)
+    slope = qp.grad(circuit)(x)
+    other = pickle.loads(pickle.dumps(device))
+    assert other.c_dtype == np.complex64
+    assert qp.grad(qp.QNode(circuit.func, other))(x) == pytest.approx(slope, abs=1e-6)

@@ -132,6 +132,54 @@ def test_an_allocated_result_is_written_again_and_again_in_a_loop() -> None:
     assert np.mean(rounds) == pytest.approx(2, abs=5 * np.sqrt(2 / 200)) and min(rounds) == 1
 
 
+def test_a_ghz_state_in_allocated_arrays() -> None:
+    count = 5
+    body = "%qubits = alloca [5 x ptr]\n%results = alloca [5 x ptr]\n"
+    for kind in ("qubit", "result"):
+        body += call(f"rt__{kind}_array_allocate", f"i64 {count}", f"ptr %{kind}s", "ptr null")
+    for number in range(count):
+        for name, array in (("q", "qubits"), ("r", "results")):
+            place = f"%{name}{number}.at"
+            body += f"{place} = getelementptr inbounds [5 x ptr], ptr %{array}, i64 0, i64 {number}\n"
+            body += f"%{name}{number} = load ptr, ptr {place}, align 8\n"
+    body += call("qis__h__body", "ptr %q0")
+    for number in range(1, count):
+        body += call("qis__cnot__body", f"ptr %q{number - 1}", f"ptr %q{number}")
+    for number in range(count):
+        body += call("qis__mz__body", f"ptr %q{number}", f"ptr %r{number}")
+    body += call("rt__result_array_record_output", f"i64 {count}", "ptr %results", "ptr null")
+    body += call("rt__qubit_array_release", f"i64 {count}", "ptr %qubits")
+    program = qir.loads(entry(body + "ret i64 0\n", qubits=0, results=0))
+    counts = skerry.run(program, shots=4000, seed=3).counts
+    assert set(counts) == {"00000", "11111"}
+    assert abs(counts["00000"] - 2000) <= 5 * np.sqrt(1000)
+
+
+def test_numbers_in_memory_are_what_the_measurements_made_them(root: Path) -> None:
+    # Until it is 1, counted in memory as compilers write it that do not optimise. What no measurement decides is known.
+    program = qir.loads((root / "tests/fuzz/corpus/qir/memory.ll").read_text())
+    assert program.gate_counts["x"] == 1
+    rounds = []
+    for seed in range(200):
+        run = skerry.run(program, shots=1, seed=seed)
+        assert run.counts == {"1": 1}
+        rounds.append(run.variables["output"])
+    assert np.mean(rounds) == pytest.approx(2, abs=5 * np.sqrt(2 / 200)) and min(rounds) == 1
+
+
+def test_a_value_that_was_read_stays_when_memory_is_written_again() -> None:
+    body = "%m = alloca i64\nstore i64 5, ptr %m\n"
+    body += call("qis__x__body", "ptr null") + call("qis__mz__body", "ptr null", "ptr null")
+    body += "%one = " + call("rt__read_result", "ptr null", gives="i1")
+    body += "br i1 %one, label %t, label %e\nt:\n%old = load i64, ptr %m\n%new = mul i64 %old, 3\n"
+    body += "store i64 %new, ptr %m\n" + call("rt__int_record_output", "i64 %old", "ptr @a")
+    body += "br label %e\ne:\n%last = load i64, ptr %m\nstore i64 1, ptr %m\n"
+    body += call("rt__int_record_output", "i64 %last", "ptr @b") + "ret i64 0\n"
+    names = '@a = constant [2 x i8] c"a\\00"\n@b = constant [2 x i8] c"b\\00"\n'
+    run = skerry.run(qir.loads(names + entry(body, qubits=1, results=1)), shots=1)
+    assert run.variables == {"a": 5, "b": 15}
+
+
 def test_bytes_are_text_or_bitcode(monkeypatch: pytest.MonkeyPatch) -> None:
     text = entry(call("qis__x__body", "ptr null") + "ret i64 0\n", qubits=1, results=0)
     assert qir.loads(text.encode()).gate_counts == {"x": 1}

@@ -1,5 +1,6 @@
 """Skerry at Qiskit's: the oracle is Qiskit's own quantum_info, its reference primitives, or a closed form."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -446,3 +447,32 @@ def test_resets_between_measurements_repeat() -> None:
     circuit.measure(0, 1)
     circuit.reset(0)
     assert SkerryBackend().run(circuit, shots=100).result().get_counts() == {"01": 100}
+
+
+@pytest.mark.parametrize("method", ["automatic", "stabilizer", "statevector", "density_matrix", "matrix_product_state"])
+def test_resets_of_entangled_and_swapped_qubits_by_every_method_under_the_names_of_aer(method: str) -> None:
+    circuit = QuantumCircuit(4, 4)
+    circuit.h(0)
+    for qubit in range(3):
+        circuit.cx(qubit, qubit + 1)
+    circuit.swap(0, 3)
+    circuit.reset(3)
+    circuit.cx(1, 3)
+    circuit.swap(1, 2)
+    circuit.reset(1)
+    circuit.measure(range(4), range(4))
+    counts = SkerryBackend(method=method).run(circuit, shots=4000, seed_simulator=3).result().get_counts()
+    # All qubits agree but the one that was put to zero last.
+    assert set(counts) == {"0000", "1101"}
+    assert abs(counts["0000"] - 2000) <= 5 * np.sqrt(1000)
+
+
+def test_a_backend_is_pickled_with_its_settings() -> None:
+    backend = SkerryBackend(method="mps", shots=7, noise_model=NoiseModel().add("x", Channel.bit_flip(1.0)))
+    other = pickle.loads(pickle.dumps(backend))
+    flip = QuantumCircuit(1)
+    flip.x(0)
+    flip.measure_all()
+    assert other.options["method"] == "mps"
+    assert other.run(flip, method="auto").result().get_counts() == {"0": 7}
+    assert other.target.num_qubits == backend.target.num_qubits

@@ -252,7 +252,7 @@ def test_layouts_and_metadata_are_kept() -> None:
     values = [0.1, 0.2, 0.3, 0.4]
     op = HAMILTONIANS[0]
     estimator = SkerryEstimator.from_backend(SkerryBackend(precision="single"), default_precision=0.0)
-    assert estimator.options["precision"] == "single"
+    assert estimator.options.backend_options["precision"] == "single"
     result = estimator.run([(circuit, op, values), (wide, op.apply_layout(wide.layout), values)]).result()
     assert result[0].data.evs == pytest.approx(result[1].data.evs, abs=1e-5)
     assert result[0].metadata["circuit_metadata"] == {"a": 1}
@@ -265,3 +265,32 @@ def test_an_observable_on_the_passes_of_a_preset_manager() -> None:
     done = manager.run(real_amplitudes(2, reps=1))
     found = SkerryEstimator().run([(done, HAMILTONIANS[0].apply_layout(done.layout), [0.0] * 4)]).result()[0].data.evs
     assert found == pytest.approx(3.0)
+
+
+def test_options_may_change_between_runs_under_the_names_of_aer() -> None:
+    bell = QuantumCircuit(2)
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure_all()
+    sampler = SkerrySampler(options={"backend_options": {"method": "matrix_product_state"}})
+    assert sampler.seed is None
+    sampler.options.seed_simulator = 5
+    first, again = (sampler.run([bell]).result()[0] for _ in range(2))
+    assert sampler.seed == 5
+    assert first.data.meas == again.data.meas
+    assert first.metadata["simulator_metadata"]["method"] == "mps"
+    sampler.options.backend_options["method"] = "automatic"
+    assert sampler.run([bell]).result()[0].metadata["simulator_metadata"]["method"] != "mps"
+    sampler.options.backend_options["methd"] = "statevector"
+    with pytest.raises(SkerryError, match="'methd' is not known"):
+        sampler.run([bell]).result()
+
+
+def test_pubs_come_from_an_iterator_with_shots_of_their_own() -> None:
+    bell = QuantumCircuit(2)
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure_all()
+    result = SkerrySampler(seed=1).run(iter([(bell, None, 100), (bell, None, 102)])).result()
+    assert [one.data.meas.num_shots for one in result] == [100, 102]
+    assert all(set(one.data.meas.get_int_counts()) == {0, 3} for one in result)

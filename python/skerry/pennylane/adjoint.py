@@ -12,7 +12,7 @@ from pennylane.tape import QuantumScript
 
 from skerry._core import GradientProgram, Observable
 from skerry.pennylane.answers import observable_of
-from skerry.pennylane.gates import Writer, has_angles, is_batchable
+from skerry.pennylane.gates import Writer, batch_size, has_angles, is_batchable, is_told_by_name
 from skerry.running import Precision
 
 _KEPT = 8  # prepared circuits, the latest first
@@ -36,14 +36,37 @@ class Programs:
     def __init__(self, precision: Precision, threads: int) -> None:
         self.precision, self.threads = precision, threads
         self.kept: list[tuple[list[Observable], GradientProgram]] = []
+        # The same by what a tape of named gates looks like, so that it need not be written to be found.
+        self.by_look: dict[Any, tuple[list[Observable], GradientProgram]] = {}
+
+    def __reduce__(self) -> tuple[type[Programs], tuple[Precision, int]]:
+        return Programs, (self.precision, self.threads)  # what is prepared stays behind
 
     def prepared(self, tape: QuantumScript, num_wires: int) -> tuple[GradientProgram, Reals, list[int | None]]:
         """The program, the values of its parameters ([rows, parameters] where the tape has batches of angles), and for
         each trainable parameter of the tape its place among them."""
+        operations, observables = tape.operations, [_observable(mp, num_wires) for mp in tape.measurements]
+        if not all(map(is_told_by_name, operations)):
+            return self.written(tape, num_wires, observables)
+        look = (num_wires, *((op.name, op.wires) for op in operations))
+        kept, program = self.by_look.get(look, (None, None))
+        if program is None or kept != observables:
+            program = self.written(tape, num_wires, observables)[0]
+            self.by_look.pop(look, None)
+            self.by_look[look] = (observables, program)
+            while len(self.by_look) > _KEPT:
+                del self.by_look[next(iter(self.by_look))]
+        values = np.array([float(value) for op in operations for value in op.data], dtype=np.float64)
+        return program, values, [index if index < len(values) else None for index in tape.trainable_params]
+
+    def written(
+        self, tape: QuantumScript, num_wires: int, observables: list[Observable]
+    ) -> tuple[GradientProgram, Reals, list[int | None]]:
+        """The same of any tape, by writing it."""
         writer = Writer(num_wires)
         values: list[Any] = []
         places: list[int | None] = []  # of each parameter of the tape; None: a matrix
-        rows = tape.batch_size
+        rows = batch_size(tape)
         for op in tape.operations:
             if any(np.ndim(value) for value in op.data) if rows is None else not is_batchable(op):
                 writer.add(op)
@@ -52,7 +75,6 @@ class Programs:
             writer.add_with_symbols(op, len(values))
             places += range(len(values), len(values) + op.num_params)
             values += map(float, op.data) if rows is None else (np.broadcast_to(value, (rows,)) for value in op.data)
-        observables = [_observable(mp, num_wires) for mp in tape.measurements]
         trained = [places[index] if index < len(places) else None for index in tape.trainable_params]
         numbers = np.array(values, dtype=np.float64)
         return self.program(writer, observables), numbers if rows is None else np.array(numbers.T, order="C"), trained
@@ -71,7 +93,7 @@ class Programs:
         """Expectation values; the rows of a batch run side by side."""
         program, values, _ = self.prepared(tape, num_wires)
         found = program.values(values, self.threads)
-        return _one_or_all(list(found[0]) if tape.batch_size is None else list(found.T.copy()))
+        return _one_or_all(list(found[0]) if batch_size(tape) is None else list(found.T.copy()))
 
     def jacobian(self, tape: QuantumScript, num_wires: int) -> tuple[Any, Any]:
         """Expectation values and their derivatives, nested as PennyLane nests them."""
@@ -83,7 +105,7 @@ class Programs:
     def vjp(self, tape: QuantumScript, num_wires: int, cotangents: Any) -> tuple[Any, Any]:
         """Expectation values, and the cotangents times their derivatives."""
         program, values, trained = self.prepared(tape, num_wires)
-        rows = tape.batch_size
+        rows = batch_size(tape)
         # [measurements, rows] there, [rows, measurements] here.
         weights = np.real(np.array(cotangents, dtype=np.complex128)).reshape(len(tape.measurements), rows or 1)
         found, products = program.vector_jacobian(values, np.array(weights.T, order="C"), self.threads)

@@ -27,31 +27,41 @@ from skerry import _core
 from skerry._core import Circuit, Observable, RunOptions
 from skerry.pennylane.gates import Writer, is_batchable
 
+# Methods that leave no state vector.
+_STATELESS = ("density", "stabilizer", "tensor_network")
 # Weights of Hermitian observables are real; what is left of the imaginary parts is rounding.
 _TINY = 1e-12
 
 
-def observable_of(operator: Any, num_wires: int) -> Observable | None:
-    """As a sum of Pauli strings, if it is one with real weights."""
-    sentence = operator.pauli_rep
-    if sentence is None:
-        return None
+def observable_of(operator: Any, num_wires: int, flag: int | None = None) -> Observable | None:
+    """As a sum of Pauli strings, if it is one with real weights. flag: times a further qubit's projector on 1."""
+    return None if operator.pauli_rep is None else _of_sentence(operator.pauli_rep, num_wires, flag)
+
+
+def _of_sentence(sentence: Any, num_wires: int, flag: int | None = None) -> Observable | None:
     terms: list[tuple[str, list[int], float]] = []
     for word, weight in sentence.items():
         number = complex(qp.math.toarray(weight))
         if abs(number.imag) > _TINY:
             return None
-        terms.append(("".join(word.values()), [num_wires - 1 - wire for wire in word], number.real))
-    return Observable.from_sparse_list(terms, num_wires)
+        letters, qubits = "".join(word.values()), [num_wires - 1 - wire for wire in word]
+        if flag is None:
+            terms.append((letters, qubits, number.real))
+        else:  # (1 - Z) / 2
+            terms.append((letters, qubits, number.real / 2))
+            terms.append((letters + "Z", [*qubits, flag], -number.real / 2))
+    return Observable.from_sparse_list(terms, num_wires + (flag is not None))
 
 
-def begun(tape: QuantumScript, num_wires: int, options: RunOptions) -> Sequence[Any]:
-    """The tape's operators without a prepared state, which becomes the run's initial one."""
+def begun(tape: QuantumScript, num_wires: int, options: RunOptions, *, has_flag: bool = False) -> Sequence[Any]:
+    """The tape's operators without a prepared state, which becomes the run's initial one. has_flag: a further qubit,
+    the highest, is 1 in it."""
     operations: list[Any] = tape.operations
     if not operations or not isinstance(operations[0], qp.operation.StatePrepBase):
         return operations
     state = operations[0].state_vector(wire_order=range(num_wires))
-    options.set_initial_state(np.ascontiguousarray(qp.math.toarray(state), dtype=np.complex128).ravel())
+    amplitudes = np.ascontiguousarray(qp.math.toarray(state), dtype=np.complex128).ravel()
+    options.set_initial_state(np.concatenate([np.zeros_like(amplitudes), amplitudes]) if has_flag else amplitudes)
     return operations[1:]
 
 
@@ -73,13 +83,21 @@ def takes_exactly(mp: MeasurementProcess) -> bool:
 
 
 def exact_midway(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
-    """Answers without shots of a tape that measures midway: means over all ways that its outcomes may go."""
+    """Answers without shots of a tape that measures midway: means over all ways that its outcomes may go.
+
+    Postselection: a further qubit is 1 until an outcome fails; answers are those together with it at 1, over the
+    probability that it is. Where that is 0 they are no numbers.
+    """
     measured = measured_midway(tape)
-    writer = Writer(num_wires, measured)
-    for operation in begun(tape, num_wires, options):
+    flag = num_wires if any(one.postselect is not None for one in measured) else None
+    writer = Writer(num_wires, measured, flag=flag)
+    operations = begun(tape, num_wires, options, has_flag=flag is not None)
+    if flag is not None and operations is tape.operations:
+        writer.circuit.x(flag)
+    for operation in operations:
         writer.add(operation)
     writer.keep_midway()
-    plans = [_plan(mp, num_wires) for mp in tape.measurements]
+    plans = [_plan(mp, num_wires, flag) for mp in tape.measurements]
     means = options.copy()
     means.observables = [plan for plan in plans if isinstance(plan, Observable)]
     expectations = iter(_core.run_circuit(writer.circuit, means, None).expectations if means.observables else ())
@@ -93,15 +111,33 @@ def exact_midway(tape: QuantumScript, num_wires: int, options: RunOptions) -> An
             distributions[tuple(qubits)] = np.array(_core.run_circuit(writer.circuit, own, None).probabilities)
         return distributions[tuple(qubits)]
 
+    def kept(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+        return chances if flag is None else chances[len(chances) // 2 :]
+
+    share = 1.0 if flag is None else kept(distribution([flag]))[0]
     answers: list[Any] = []
-    for mp, plan in zip(tape.measurements, plans, strict=True):
-        if mp.mv is not None:
-            answers.append(_of_outcomes(mp, measured, distribution(())))
-        elif isinstance(plan, list):
-            answers.append(distribution(plan))
-        else:
-            answers.append(np.float64(next(expectations)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for mp, plan in zip(tape.measurements, plans, strict=True):
+            if mp.mv is not None:
+                answers.append(_of_outcomes(mp, measured, _selected(measured, distribution(()))))
+            elif isinstance(plan, list):
+                answers.append(kept(distribution(plan if flag is None else [*plan, flag])) / share)
+            else:
+                answers.append(np.float64(next(expectations)) / share)
     return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def _selected(measured: Sequence[MidMeasure], chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distribution over the outcomes that pass the postselection, bit i of a place being the outcome i."""
+    places = np.arange(len(chances))
+    passes = np.ones(len(chances), dtype=bool)
+    for bit, measurement in enumerate(measured):
+        if measurement.postselect is not None:
+            passes &= (places >> bit & 1) == measurement.postselect
+    if passes.all():
+        return chances
+    left: NDArray[np.float64] = np.where(passes, chances, 0.0) / chances[passes].sum()
+    return left
 
 
 def _of_outcomes(mp: Any, measured: Sequence[MidMeasure], chances: NDArray[np.float64]) -> Any:
@@ -149,6 +185,9 @@ def write_symbols(writer: Writer, operations: Sequence[Any], batch_size: int | N
 
 
 def _exact(tape: QuantumScript, circuit: Circuit, num_wires: int, options: RunOptions) -> Any:
+    if options.method in _STATELESS:
+        found = tuple(_without_state(mp, circuit, num_wires, options.copy()) for mp in tape.measurements)
+        return found[0] if len(found) == 1 else found
     plans = [_plan(mp, num_wires) for mp in tape.measurements]
     options.observables = [plan for plan in plans if isinstance(plan, Observable)]
     wanted = [tuple(plan) for plan in plans if isinstance(plan, list)]
@@ -171,10 +210,24 @@ def _exact(tape: QuantumScript, circuit: Circuit, num_wires: int, options: RunOp
     return answers[0] if len(answers) == 1 else tuple(answers)
 
 
-def _plan(mp: MeasurementProcess, num_wires: int) -> Observable | list[int] | None:
+def _without_state(mp: MeasurementProcess, circuit: Circuit, num_wires: int, options: RunOptions) -> Any:
+    """One answer by a run of its own. A variance is the mean of the square less the square of the mean."""
+    plan = _plan(mp, num_wires)
+    sentence = mp.obs.pauli_rep if isinstance(mp, VarianceMP) and mp.obs is not None else None
+    if isinstance(plan, list):
+        options.ask_probabilities(plan)
+        return np.array(_core.run_circuit(circuit, options, None).probabilities)
+    asked = [plan] if sentence is None else [_of_sentence(one, num_wires) for one in (sentence, sentence @ sentence)]
+    options.observables = [one for one in asked if isinstance(one, Observable)]
+    options.want_state = len(options.observables) < len(asked)  # which the run refuses, and says why
+    means = _core.run_circuit(circuit, options, None).expectations
+    return np.float64(means[0] if sentence is None else means[1] - means[0] ** 2)
+
+
+def _plan(mp: MeasurementProcess, num_wires: int, flag: int | None = None) -> Observable | list[int] | None:
     """An observable, the qubits of a distribution, or nothing: then it is worked out from the state."""
     if isinstance(mp, ExpectationMP) and mp.obs is not None:
-        return observable_of(mp.obs, num_wires)
+        return observable_of(mp.obs, num_wires, flag)
     if _is_distribution(mp):
         wires = list(mp.wires) or list(range(num_wires))
         return [num_wires - 1 - wire for wire in reversed(wires)]
@@ -206,6 +259,30 @@ def sampled(tape: QuantumScript, num_wires: int, options: RunOptions, pads: bool
         for low, high in _bins(tape.shots)
     )
     return answers if tape.shots.has_partitioned_shots else answers[0]
+
+
+def sampled_batch(tape: QuantumScript, num_wires: int, options: RunOptions) -> Any:
+    """The same of a tape with batches of angles: one circuit for all of its rows, each with shots of its own."""
+    writer = Writer(num_wires)
+    columns = write_symbols(writer, begun(tape, num_wires, options), tape.batch_size)
+    for operation in tape.diagonalizing_gates:
+        writer.add(operation)
+    options.shots, options.want_memory = tape.shots.total_shots, True
+    answers: list[list[list[Any]]] = []  # [rows][bins][measurements]
+    for number, row in enumerate(np.stack(columns, axis=1).tolist()):
+        own = options.copy()
+        own.parameters, own.seed = row, options.seed + number
+        samples = _columns(_core.run_circuit(writer.circuit, own, None).samples, num_wires)[:, ::-1]
+        order = qp.wires.Wires(range(num_wires))
+        answers.append(
+            [
+                [mp.process_samples(samples[low:high], order) for mp in tape.measurements]
+                for low, high in _bins(tape.shots)
+            ]
+        )
+    together = [tuple(map(np.stack, zip(*bins, strict=True))) for bins in zip(*answers, strict=True)]
+    found = tuple(one[0] if len(one) == 1 else one for one in together)
+    return found if tape.shots.has_partitioned_shots else found[0]
 
 
 def measured_midway(tape: QuantumScript) -> list[MidMeasure]:

@@ -25,8 +25,16 @@ from pennylane.tape import QuantumScript
 
 from skerry._core import RunOptions
 from skerry.pennylane.adjoint import Programs, is_differentiable, is_pauli_mean
-from skerry.pennylane.answers import exact, exact_batch, exact_midway, measured_midway, sampled, takes_exactly
-from skerry.pennylane.gates import is_batchable, is_native
+from skerry.pennylane.answers import (
+    exact,
+    exact_batch,
+    exact_midway,
+    measured_midway,
+    sampled,
+    sampled_batch,
+    takes_exactly,
+)
+from skerry.pennylane.gates import batch_size, is_batchable, is_native
 from skerry.running import Precision
 
 # Up to so many qubits, what is prepared for derivatives gives values soonest; above, a run of its own is planned.
@@ -114,6 +122,10 @@ class SkerryDevice(Device):
             config = replace(config, mcm_config=replace(mcm, mcm_method="device"))
         if config.gradient_method == "best" and self.supports_derivatives(config, circuit):
             config = replace(config, gradient_method="adjoint")
+        selects = circuit is not None and _selects(circuit) and not circuit.shots
+        if selects and config.gradient_method == qp.gradients.param_shift and not config.gradient_keyword_arguments:
+            # Means under a condition are no sums of cosines of an angle: the parameter shift would be wrong.
+            config = replace(config, gradient_method=qp.gradients.finite_diff)
         if config.gradient_method != "adjoint":
             return config
         product = True if config.use_device_jacobian_product is None else config.use_device_jacobian_product
@@ -220,10 +232,13 @@ class SkerryDevice(Device):
     def _execute(self, circuit: QuantumScript, by_adjoint: bool, pads: bool) -> Any:
         circuit, num_wires = self._placed(circuit)
         is_small = num_wires <= _SMALL and all(map(is_pauli_mean, circuit.measurements))
-        is_batch = circuit.batch_size is not None
-        if is_small and (by_adjoint or (is_batch and not _prepares(circuit))):
+        is_batch = batch_size(circuit) is not None
+        if is_small and not circuit.shots and (by_adjoint or (is_batch and not _prepares(circuit))):
             return self._programs.values(circuit, num_wires)
         options = self._run_options()
+        if is_batch and circuit.shots:
+            options.seed = int(self._rng.integers(2**62))
+            return sampled_batch(circuit, num_wires, options)
         if is_batch:
             return exact_batch(circuit, num_wires, options)
         if not circuit.shots and measured_midway(circuit):
@@ -244,6 +259,10 @@ def _accepts_sampled(mp: Any) -> bool:
     return isinstance(mp, qp.measurements.SampleMeasurement)
 
 
+def _selects(tape: QuantumScript) -> bool:
+    return any(one.postselect is not None for one in measured_midway(tape))
+
+
 def _prepares(tape: QuantumScript) -> bool:
     return bool(tape.operations) and isinstance(tape.operations[0], qp.operation.StatePrepBase)
 
@@ -252,14 +271,13 @@ def _as_it_stands(tape: QuantumScript, mcm: MCMConfig, by_adjoint: bool) -> Any:
     """Measurements midway stay where samples, or means over all outcomes, tell what is asked; else they are put off."""
     measured = measured_midway(tape)
     is_native = mcm.mcm_method in _NATIVE
-    selects = any(one.postselect is not None for one in measured)
     if tape.shots:
         takes = all(isinstance(mp, _FROM_OUTCOMES) for mp in tape.measurements)
     else:
         takes = all(map(takes_exactly, tape.measurements)) and len(measured) <= _MOST_OUTCOMES
-        takes = takes and not selects and not by_adjoint
+        takes = takes and not by_adjoint
     if not measured or (is_native and takes):
-        if selects and tape.shots and mcm.postselect_mode == "fill-shots":
+        if tape.shots and _selects(tape) and mcm.postselect_mode == "fill-shots":
             raise DeviceError('postselect_mode="fill-shots" is not supported with skerry.qubit; use "hw-like"')
         return (tape,), lambda results: results[0]
     if is_native and mcm.mcm_method != "device":
@@ -268,11 +286,15 @@ def _as_it_stands(tape: QuantumScript, mcm: MCMConfig, by_adjoint: bool) -> Any:
 
 
 def _rows_together(tape: QuantumScript, config: ExecutionConfig | None) -> Any:
-    """A batch of angles stays one circuit where results are exact; else, and for whole Jacobians, it falls apart."""
-    is_one = tape.batch_size is not None and not tape.shots and not measured_midway(tape)
+    """A batch of angles stays one circuit where answers are arrays; it falls apart for whole Jacobians, counts, and
+    measurements midway."""
+    is_one = batch_size(tape) is not None and not measured_midway(tape)
+    is_one = is_one and not (tape.shots and any(isinstance(mp, CountsMP) for mp in tape.measurements))
     if is_one and config is not None and config.gradient_method == "adjoint" and not config.use_device_jacobian_product:
         is_one = not any(qp.math.requires_grad(value) for op in tape.operations for value in op.data)
-    if is_one and all(op.batch_size is None or is_batchable(op) for op in tape.operations):
+    if batch_size(tape) is None or (
+        is_one and all(op.batch_size is None or is_batchable(op) for op in tape.operations)
+    ):
         return (tape,), lambda results: results[0]
     return qp.transforms.broadcast_expand(tape)
 

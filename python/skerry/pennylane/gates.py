@@ -74,22 +74,20 @@ _MOST_CONDITION_BITS = 10
 
 def is_native(op: Operator) -> bool:
     """Does add() take this operator as it stands?"""
-    if isinstance(op, MidMeasure):
+    if _has_name(op) or isinstance(op, MidMeasure):
         return True
-    if isinstance(op, Conditional):
+    if isinstance(op, Conditional | Controlled | Adjoint):
         return is_native(op.base)
-    if isinstance(op, Controlled | Adjoint) and not _has_name(op):
-        return is_native(op.base)
-    if _has_name(op):
-        return True
     return op.name in _BY_MATRIX and len(op.wires) <= _MOST_MATRIX_WIRES
 
 
 def has_angles(op: Operator) -> bool:
     """Does add() take it with symbols in the place of its parameters? Matrices stay as they are."""
-    if isinstance(op, Controlled | Adjoint) and not _has_name(op):
+    if _has_name(op):
+        return True
+    if isinstance(op, Controlled | Adjoint):
         return has_angles(op.base)
-    return _has_name(op) or op.name in ("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
+    return op.name in ("BlockEncode", "QubitUnitary", "DiagonalQubitUnitary", "ECR", "SISWAP")
 
 
 def is_batchable(op: Operator) -> bool:
@@ -98,9 +96,20 @@ def is_batchable(op: Operator) -> bool:
 
 
 def _has_name_within(op: Operator) -> bool:
-    while isinstance(op, Controlled | Adjoint) and not _has_name(op):
+    while not _has_name(op) and isinstance(op, Controlled | Adjoint):
         op = op.base
     return _has_name(op)
+
+
+def is_told_by_name(op: Operator) -> bool:
+    """Do its name and its wires say all of it but its angles, none of which is a batch?"""
+    return op.name in _TOLD_BY_NAME and not any(getattr(value, "ndim", 0) for value in op.data)
+
+
+def batch_size(tape: Any) -> int | None:
+    """The tape's, without asking where a look at the angles tells that there is none."""
+    found: int | None = None if all(map(is_told_by_name, tape.operations)) else tape.batch_size
+    return found
 
 
 def _has_name(op: Operator) -> bool:
@@ -111,11 +120,14 @@ class Writer:
     """Writes operators into a circuit of as many qubits as there are wires.
 
     measured: the measurements midway; the outcome of the first one becomes bit 0, and so on. more_bits: kept free
-    behind them.
+    behind them. flag: a further qubit, put to zero where an outcome is not that of the postselection.
     """
 
-    def __init__(self, num_wires: int, measured: Sequence[MidMeasure] = (), more_bits: int = 0) -> None:
-        self.circuit = Circuit(num_wires, len(measured) + more_bits)
+    def __init__(
+        self, num_wires: int, measured: Sequence[MidMeasure] = (), more_bits: int = 0, flag: int | None = None
+    ) -> None:
+        self.circuit = Circuit(num_wires + (flag is not None), len(measured) + more_bits)
+        self.flag = flag
         self.last = num_wires - 1
         self.bit_of = {measurement: bit for bit, measurement in enumerate(measured)}
         self.symbols: list[Angle] | None = None
@@ -143,6 +155,8 @@ class Writer:
         if isinstance(op, MidMeasure):
             (qubit,) = self.qubits(op.wires)
             self.circuit.measure(qubit, self.bit_of[op])
+            if self.flag is not None and op.postselect is not None:
+                self.unflag(self.flag, self.bit_of[op], op.postselect)
             if op.reset:
                 self.circuit.reset(qubit)
         elif isinstance(op, Conditional):
@@ -166,6 +180,16 @@ class Writer:
             self.under(zeros, lambda: self.add(op.base, [*controls, *own], inverse))
         else:
             self.matrix(op, controls, inverse)
+
+    def unflag(self, flag: int, bit: int, wanted: int) -> None:
+        """Puts the flag to zero where a bit is not what is wanted."""
+        parts = CircuitParts(self.circuit)
+        outcome = parts.bits(bit, 1)
+        failed = parts.apply("logical_not", [outcome]) if wanted else outcome
+        block = parts.open_block()
+        self.circuit.reset(flag)
+        parts.close_block()
+        parts.if_else(failed, block, None)
 
     def keep_midway(self) -> None:
         """Has every measurement count as midway: one that nothing follows is else the end, where bits have no
@@ -282,3 +306,4 @@ _SPECIAL: dict[str, _Special] = {
     "WireCut": _nothing,
     "Snapshot": _nothing,
 }
+_TOLD_BY_NAME = frozenset((*_PLAIN, *_CONTROLLED, "Rot", "CRot", "IsingXY"))

@@ -176,7 +176,8 @@ class SkerryJob(JobV1):
 class SkerryBackend(BackendV2):
     """All standard gates between any qubits, measurement, reset and control flow, exactly.
 
-    method: a method of simulation under its name here or at Aer, or `auto`; precision of amplitudes; threads, 0 for all that the process may use.
+    method: a method of simulation under its name here or at Aer, or `auto`; precision of amplitudes; threads, 0 for all
+    that the process may use.
     noise_model: Skerry's (`skerry.noise.NoiseModel`, or the path of its JSON) or Qiskit Aer's; noise goes by the names
     of gates as they stand, and transpile() then uses the gates that Aer's model names. Options of a run: shots (1024),
     memory (False: each shot's bits), seed_simulator (None: another one each time), and method, precision, threads,
@@ -217,6 +218,13 @@ class SkerryBackend(BackendV2):
         )
         self._made_target = _target(getattr(noise_model, "basis_gates", None))
         # One thread: runs use all cores themselves.
+        self._pool = ThreadPoolExecutor(1, "skerry-backend")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_pool"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         self._pool = ThreadPoolExecutor(1, "skerry-backend")
 
     @property

@@ -15,7 +15,7 @@ struct Value {
   Type type;
   ExprId expr = kNoExpr;
   std::uint64_t pointer = 0;
-  std::string_view global{};
+  std::string_view global{};  ///< with it `pointer` is the number of its element
   bool is_set() const { return type.kind != Type::nothing; }
 };
 

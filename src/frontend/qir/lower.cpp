@@ -18,7 +18,11 @@ struct KeepLoop {
   const Function* function;
   std::uint32_t head;
 };
-using Kept = std::set<std::pair<const Function*, std::uint32_t>>;
+/// What stays for the run to decide: loops, and memory (by the places of its allocas).
+struct Kept {
+  std::set<std::pair<const Function*, std::uint32_t>> loops;
+  std::set<Place> memory;
+};
 
 /// Where a walk stops, and which variables take the values of that block's phis (of the end: the returned value).
 struct End {
@@ -77,35 +81,13 @@ class Lowering {
   }
 
   Value read(const Frame& frame, const Operand& operand) {
-    Value made{operand.type};
-    switch (operand.kind) {
-      case Operand::local:
-        if (!frame.values[operand.index].is_set())
-          fail(ErrorCode::semantic_error, operand.place, "a value is used that was not computed on the way here");
-        if (frame.values[operand.index].type != operand.type)
-          fail(ErrorCode::semantic_error, operand.place, "a value is used with another type than it has");
-        return frame.values[operand.index];
-      case Operand::integer:
-        made.expr = pool().constant(Scalar::of(static_cast<std::int64_t>(operand.bits), scalar_type(operand.type)));
-        return made;
-      case Operand::real:
-        made.expr = pool().constant(operand.number);
-        return made;
-      case Operand::pointer:
-        made.pointer = operand.bits;
-        return made;
-      case Operand::global:
-        if (operand.type.kind == Type::integer || operand.type.kind == Type::real)
-          fail(ErrorCode::semantic_error, operand.place, "a global is no number");
-        made.global = operand.name;
-        return made;
-      case Operand::undefined:
-        // Any value will do.
-        if (operand.type.kind == Type::integer || operand.type.kind == Type::real)
-          made.expr = pool().cast(pool().constant(0.0), scalar_type(operand.type));
-        return made;
-    }
-    return made;
+    if (operand.kind != Operand::local) return at_place(operand.place, [&] { return writer_.constant(operand); });
+    const Value& value = frame.values[operand.index];
+    if (!value.is_set())
+      fail(ErrorCode::semantic_error, operand.place, "a value is used that was not computed on the way here");
+    if (value.type != operand.type)
+      fail(ErrorCode::semantic_error, operand.place, "a value is used with another type than it has");
+    return value;
   }
 
   // ------------------------------------------------------------------ control flow
@@ -150,7 +132,7 @@ class Lowering {
         take_phis(frame, step.at, step.from);
       }
       std::optional<Step> next;
-      if (!is_body && kept_.contains({frame.function, step.at})) {
+      if (!is_body && kept_.loops.contains({frame.function, step.at})) {
         next = keep_loop(frame, step.at, ends);
       } else {
         run_block(frame, step.at);
@@ -271,7 +253,7 @@ class Lowering {
 
   [[noreturn]] void fail_loop(const Frame& frame, Place place) const {
     for (auto head = frame.heads.rbegin(); head != frame.heads.rend(); ++head)
-      if (!kept_.contains({frame.function, *head})) throw KeepLoop{frame.function, *head};
+      if (!kept_.loops.contains({frame.function, *head})) throw KeepLoop{frame.function, *head};
     fail(ErrorCode::unsupported, place, "a loop that a measurement ends has no structured form",
          "let one branch lead back and one lead out");
   }
@@ -414,6 +396,16 @@ class Lowering {
         return arithmetic(pool(), i.word, values[0], values[1]);
       case Kind::cast:
         return cast(pool(), i.word, values[0], i.type);
+      case Kind::memory:
+        count_work(i.place, i.count);
+        return writer_.allocate_memory(i.type, i.count, i.place, kept_.memory.contains(i.place));
+      case Kind::element:
+        return element(i, values);
+      case Kind::load:
+        return writer_.load(i.type, values[0]);
+      case Kind::store:
+        writer_.store(values[0], values[1]);
+        return {};
       case Kind::branch:
       case Kind::branch_if:
       case Kind::switch_to:
@@ -422,6 +414,16 @@ class Lowering {
         break;
     }
     throw Error(ErrorCode::internal, "an instruction that computes nothing");
+  }
+
+  Value element(const Instruction& i, const std::vector<Value>& values) {
+    std::int64_t offset = writer_.known(values[1]);
+    if (values.size() == 3) {
+      // The first index goes over whole arrays.
+      if (offset != 0) throw Error(ErrorCode::out_of_range, "array " + std::to_string(offset) + " behind an array");
+      offset = writer_.known(values[2]);
+    }
+    return writer_.element(values[0], offset, i.type);
   }
 
   Value call(const Instruction& i, std::vector<Value> values) {
@@ -462,7 +464,8 @@ bool allocates(const Module& module) {
     return std::ranges::any_of(function.blocks, [](const Block& block) {
       return std::ranges::any_of(block.instructions, [](const Instruction& i) {
         return i.kind == Kind::call &&
-               (i.word == "__quantum__rt__qubit_allocate" || i.word == "__quantum__rt__result_allocate");
+               (i.word == "__quantum__rt__qubit_allocate" || i.word == "__quantum__rt__result_allocate" ||
+                i.word == "__quantum__rt__qubit_array_allocate" || i.word == "__quantum__rt__result_array_allocate");
       });
     });
   });
@@ -503,10 +506,16 @@ Circuit lower(const Module& module, std::string_view text, const ImportLimits& l
       check(std::uint64_t{counts.results} + counts.allocated_results, limits.max_bits, "results", "max_bits");
       is_counted = true;
     } catch (const KeepLoop& loop) {
-      if (kept.size() >= limits.max_nesting)
+      if (kept.loops.size() >= limits.max_nesting)
         fail_at(text, name, ErrorCode::limit_exceeded, loop.function->place,
                 "more loops than max_nesting = " + std::to_string(limits.max_nesting) + " are ended by measurements");
-      kept.insert({loop.function, loop.head});
+      kept.loops.insert({loop.function, loop.head});
+    } catch (const KeepMemory& memory) {
+      if (kept.memory.size() >= limits.max_nesting)
+        fail_at(text, name, ErrorCode::limit_exceeded, memory.place,
+                "measurements decide what more than max_nesting = " + std::to_string(limits.max_nesting) +
+                    " memories hold");
+      kept.memory.insert(memory.place);
     }
   }
 }

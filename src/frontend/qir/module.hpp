@@ -27,7 +27,7 @@ struct Operand {
     integer,    ///< `bits`
     real,       ///< `number`
     pointer,    ///< null or inttoptr: `bits`
-    global,     ///< `name`
+    global,     ///< `name`, element `bits` of it
     undefined,  ///< undef, poison
   } kind = undefined;
   Type type;
@@ -50,7 +50,11 @@ enum class Kind : std::uint8_t {
   compare,
   compare_reals,
   arithmetic,
-  cast
+  cast,
+  memory,   ///< alloca: `count` places of `type`
+  element,  ///< getelementptr: operand 0 is what it starts from, the others are indices
+  load,
+  store
 };
 
 inline constexpr std::uint32_t kNone = 0xffffffffU;
@@ -58,9 +62,10 @@ inline constexpr std::uint32_t kNone = 0xffffffffU;
 struct Instruction {
   Kind kind{};
   std::string_view word;         ///< the operation, or the function that is called
-  Type type;                     ///< of the result
+  Type type;                     ///< of the result; of an element what the indices count
   std::uint32_t result = kNone;  ///< value of the function
   std::vector<Operand> operands;
+  std::uint64_t count = 1;            ///< of an alloca; of an element: extent of the array that operand 0 points at
   std::vector<std::uint32_t> blocks;  ///< targets of a branch (of a switch the default first), origins of a phi
   Place place = 0;
 };
@@ -83,6 +88,7 @@ struct Module {
   std::vector<Function> functions;
   std::map<std::string_view, std::uint32_t> by_name;
   std::map<std::string_view, std::string> strings;          ///< texts of globals, without the final zero
+  std::map<std::string_view, std::vector<Operand>> arrays;  ///< constant arrays of numbers and pointers
   std::map<std::string_view, std::string_view> attributes;  ///< of the entry point
 };
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <skerry/error.hpp>
+#include <tuple>
 #include <unordered_map>
 
 #include "frontend/qir/lexer.hpp"
@@ -130,6 +131,17 @@ class Parser {
     skip_decoration();
     return found;
   }
+  /// A type, or an array of so many of one: `[4 x ptr]`.
+  std::pair<Type, std::uint64_t> sized_type() {
+    skip_decoration();
+    if (!lexer_.accept("[")) return {type(), 1};
+    const std::uint64_t count = whole_number();
+    lexer_.expect("x");
+    const Type of = type();
+    lexer_.expect("]");
+    if (!lexer_.accept("*")) return {of, count};
+    return {Type{Type::pointer, 0}, 1};
+  }
   [[noreturn]] void fail_type(const Token& token) const {
     fail(ErrorCode::unsupported, token.place, "'" + shown_word(token.text_of) + "' is no type of the profiles",
          "they have void, integers, double and pointers");
@@ -224,6 +236,8 @@ class Parser {
     skip_decoration();
     made.kind = Operand::undefined;
     lexer_.expect("(");
+    const bool in_bytes = lexer_.token().is("i8");
+    std::string_view last;
     for (int depth = 1; depth > 0;) {
       const Token token = lexer_.take();
       if (token.kind == Token::line_end || token.kind == Token::end)
@@ -231,20 +245,31 @@ class Parser {
       if (token.kind == Token::global) {
         made.kind = Operand::global;
         made.name = token.text_of;
+      } else if (token.kind == Token::number && made.kind == Operand::global) {
+        last = token.text_of;
       }
+      if (depth == 1 && token.is(")")) std::from_chars(last.data(), last.data() + last.size(), made.bits);
       depth += token.is("(") ? 1 : token.is(")") ? -1 : 0;
     }
+    made.bits = in_bytes ? made.bits / 8 : made.bits;  // numbers and pointers of constant arrays have 8 bytes
   }
 
   Operand typed_operand() { return operand(type()); }
 
+  // @0 = internal constant [3 x i8] c"r0\00"; @1 = internal constant [2 x ptr] [ptr null, ptr inttoptr (i64 1 to ptr)]
   void global() {
     const std::string_view name = lexer_.take().text_of;
-    while (lexer_.token().kind != Token::line_end && lexer_.token().kind != Token::end) {
-      const bool is_text = lexer_.accept("c");
-      if (is_text && lexer_.token().kind == Token::text) module_.strings[name] = unescaped(lexer_.token().text_of);
-      if (lexer_.token().kind != Token::line_end && lexer_.token().kind != Token::end) lexer_.take();
+    const auto is_over = [this] { return lexer_.token().kind == Token::line_end || lexer_.token().kind == Token::end; };
+    while (!is_over() && !lexer_.token().is("[")) lexer_.take();
+    const Type of = is_over() ? Type{} : sized_type().first;
+    if (lexer_.accept("c") && lexer_.token().kind == Token::text)
+      module_.strings[name] = unescaped(lexer_.token().text_of);
+    else if ((of.kind == Type::pointer || of.kind == Type::integer || of.kind == Type::real) && lexer_.accept("[")) {
+      std::vector<Operand>& elements = module_.arrays[name];
+      for (bool goes_on = true; goes_on; goes_on = lexer_.accept(",")) elements.push_back(typed_operand());
+      lexer_.expect("]");
     }
+    while (!is_over()) lexer_.take();
   }
 
   // attributes #0 = { "entry_point" "required_num_qubits"="2" nounwind }
@@ -324,17 +349,17 @@ class Parser {
         continue;
       }
       if (is_closed_) fail_syntax("a label");
-      if (++instructions_ > limits_.max_instructions) {
-        fail(
-            ErrorCode::limit_exceeded, lexer_.token().place,
-            "the module has more than max_instructions = " + std::to_string(limits_.max_instructions) + " instructions",
-            "raise max_instructions");
-      }
+      if (++instructions_ > limits_.max_instructions) fail_length();
       blocks_[current_].instructions.push_back(instruction());
       lexer_.skip_line();  // metadata and attributes of the call
     }
     if (!is_closed_) fail_open();
     finish_blocks(made);
+  }
+  [[noreturn]] void fail_length() const {
+    fail(ErrorCode::limit_exceeded, lexer_.token().place,
+         "the module has more than max_instructions = " + std::to_string(limits_.max_instructions) + " instructions",
+         "raise max_instructions");
   }
   [[noreturn]] void fail_open() const {
     fail(ErrorCode::syntax_error, lexer_.token().place, "the block before this does not end in br, switch or ret");
@@ -347,7 +372,7 @@ class Parser {
     made.blocks.emplace_back();  // counts until finish_blocks()
     is_closed_ = false;
   }
-  // Labels are numbered as they are met, so the entry, met first, is block 0.
+  // The entry's label is met first, so it is block 0.
   void finish_blocks(Function& made) {
     for (const auto& [place, is_defined] : label_places_)
       if (!is_defined) fail(ErrorCode::semantic_error, place, "there is no block with this label");
@@ -409,12 +434,43 @@ class Parser {
       made.operands.push_back(typed_operand());
       lexer_.expect("to");
       made.type = type();
-    } else {
+    } else if (!memory(made)) {
       fail(ErrorCode::unsupported, word.place,
            "'" + shown_word(made.word) + "' is no instruction of the base and adaptive profiles",
-           "compile to one of these profiles, with optimisation, so that memory and arrays are gone");
+           "compile to one of these profiles, with optimisation");
     }
     return made;
+  }
+
+  // alloca [4 x ptr], align 8; getelementptr inbounds [4 x ptr], ptr %a, i64 0, i64 %i; load ptr, ptr %p; store i1 0,
+  // ptr %p
+  bool memory(Instruction& made) {
+    if (made.word == "alloca") {
+      made.kind = Kind::memory;
+      std::tie(made.type, made.count) = sized_type();
+      while (lexer_.accept(",") && !lexer_.token().is("align")) {
+        const Operand times = typed_operand();
+        if (times.kind != Operand::integer || times.bits > limits_.max_instructions)
+          fail(ErrorCode::unsupported, times.place, "the extent of this memory is no number that can be known");
+        made.count *= times.bits;
+      }
+    } else if (made.word == "getelementptr") {
+      made.kind = Kind::element;
+      std::tie(made.type, made.count) = sized_type();
+      while (lexer_.accept(",")) made.operands.push_back(typed_operand());
+      if (made.operands.size() < 2 || made.operands.size() > 3 || (made.operands.size() == 3 && made.count == 0))
+        fail(ErrorCode::unsupported, made.place, "elements are those of arrays of numbers and pointers");
+    } else if (made.word == "load" || made.word == "store") {
+      made.kind = made.word == "load" ? Kind::load : Kind::store;
+      if (made.kind == Kind::load) made.type = type();
+      if (made.kind == Kind::store) made.operands.push_back(typed_operand());
+      lexer_.expect(",");
+      made.operands.push_back(typed_operand());
+    } else {
+      return false;
+    }
+    if (made.count > limits_.max_instructions) fail_length();
+    return true;
   }
 
   void two_operands(Instruction& made) {

@@ -199,7 +199,7 @@ TEST(Qir, WhatIsWrongIsRefusedWithItsPlace) {
       {program(call("h__body", {0, 1}) + end), ErrorCode::semantic_error, "t.qasm:3:3"},
       {program(call("h__body", {3}) + end, "\"entry_point\" \"required_num_qubits\"=\"3\""), ErrorCode::out_of_range,
        "t.qasm:3:3"},
-      {program("  %p = alloca i64" + end), ErrorCode::unsupported, "t.qasm:3:8"},
+      {program("  %p = freeze i64 1" + end), ErrorCode::unsupported, "t.qasm:3:8"},
       {program("  br label %nowhere"), ErrorCode::semantic_error, "t.qasm:3:12"},
       {program("  %a = add i64 %b, 1" + end), ErrorCode::semantic_error, "t.qasm:3:16"},
       {program("  %a = sdiv i64 1, 0" + end), ErrorCode::semantic_error, "t.qasm:3:3"},
@@ -225,6 +225,58 @@ TEST(Qir, WhatIsWrongIsRefusedWithItsPlace) {
   }
   EXPECT_NE(std::string(refusal(program(call("cnott__body", {0, 1}) + end)).hint()).find("cnot__body"),
             std::string::npos);
+}
+
+// Two qubits are named, three allocated behind them.
+TEST(Qir, ArraysAreWhatStandsInThem) {
+  const Circuit c = read(seed("arrays.ll"));
+  EXPECT_EQ(c.num_wires(), 5U);
+  EXPECT_EQ(c.num_bits(), 3U);
+  EXPECT_EQ(statements(c),
+            "h allocated[2]; rz(2.0) allocated[2]; measure allocated[2] -> allocated[2]; rz(0.0) allocated[0]; "
+            "measure allocated[0] -> allocated[0]; rz(1.0) allocated[1]; measure allocated[1] -> allocated[1]; "
+            "ctrl @ x q[0], q[1]; x q[0];");
+}
+
+TEST(Qir, MemoryKnowsItsPlacesAndItsTypes) {
+  const std::string end = "\n  ret void", two = "  %a = alloca [2 x ptr]\n", put = "  store ptr null, ptr %a\n";
+  const std::string measure = measured(0, 0) + is_one("one", 0);
+  const auto at = [](const std::string& index) {
+    return "  %e = getelementptr inbounds [2 x ptr], ptr %a, i64 0, i64 " + index + "\n";
+  };
+  const std::tuple<std::string, ErrorCode, const char*> cases[] = {
+      {two + at("2"), ErrorCode::out_of_range, "element 2 of an array of 2"},
+      {two + at("-1"), ErrorCode::out_of_range, "element -1 of an array of 2"},
+      {two + at("9223372036854775807"), ErrorCode::out_of_range, "of an array of 2"},
+      {two + at("1") + "  %f = getelementptr ptr, ptr %e, i64 1\n", ErrorCode::out_of_range, "element 2"},
+      {two + "  %e = getelementptr [2 x ptr], ptr %a, i64 1, i64 0\n", ErrorCode::out_of_range, "behind an array"},
+      {two + at("1") + "  %q = load ptr, ptr %e\n", ErrorCode::semantic_error, "before it is written"},
+      {two + put + "  %q = load i64, ptr %a\n", ErrorCode::semantic_error, "as another type"},
+      {two + "  store i64 1, ptr %a\n", ErrorCode::semantic_error, "another type than its own"},
+      {two + "  %e = getelementptr i8, ptr %a, i64 4\n", ErrorCode::unsupported, "another type than it has"},
+      {two + measure + "  %i = zext i1 %one to i64\n" + at("%i"), ErrorCode::unsupported, "decided by a measurement"},
+      {two + measure + "  br i1 %one, label %t, label %m\nt:\n" + put + "  br label %m\nm:\n", ErrorCode::unsupported,
+       "a measurement decides which qubit"},
+      {"  %a = alloca { i64, ptr }\n", ErrorCode::unsupported, "is no type"},
+      {"  %a = alloca [4 x [4 x ptr]]\n", ErrorCode::unsupported, "memory holds"},
+      {"  %a = alloca [1000000000000 x ptr]\n", ErrorCode::limit_exceeded, "max_instructions"},
+      {"  %a = alloca [1000000 x ptr], i64 1000000\n", ErrorCode::limit_exceeded, "max_instructions"},
+      {"  %a = alloca [1000001 x ptr]\n", ErrorCode::limit_exceeded, "max_bits"},
+      {"  %q = load ptr, ptr @nothing\n", ErrorCode::unsupported, "a global is looked into"},
+      {"  %q = load ptr, ptr null\n", ErrorCode::unsupported, "elements are those"},
+      {"  store ptr null, ptr @fixed\n", ErrorCode::semantic_error, "a constant is written"},
+      {two + "  call void @__quantum__rt__qubit_array_allocate(i64 3, ptr %a, ptr null)\n", ErrorCode::out_of_range,
+       "element 2"},
+      {two + "  call void @__quantum__rt__qubit_array_release(i64 2, ptr %a)\n", ErrorCode::semantic_error,
+       "before it is written"},
+  };
+  ImportLimits limits;
+  limits.max_instructions = 2'000'000;
+  for (const auto& [body, code, part] : cases) {
+    const Error e = refusal("@fixed = constant [1 x ptr] [ptr null]\n" + program(body + end) + "; __quantum__", limits);
+    EXPECT_EQ(e.code(), code) << body << e.what();
+    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << body << e.what();
+  }
 }
 
 TEST(Qir, WhatAMessageShowsAndANameHoldsCanBePrinted) {

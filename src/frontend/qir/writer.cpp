@@ -23,7 +23,8 @@ constexpr Quantum kQuantum[] = {
 constexpr std::string_view kSet = "__quantum__qis__", kRuntime = "__quantum__rt__";
 constexpr Type kBit{Type::integer, 1};
 /// Pointers from here on are allocations, by number; what a program writes as a number lies below.
-constexpr std::uint64_t kAllocated = std::uint64_t{1} << 48, kAllocatedResult = std::uint64_t{1} << 56;
+constexpr std::uint64_t kAllocated = std::uint64_t{1} << 48, kAllocatedResult = std::uint64_t{1} << 56,
+                        kMemory = std::uint64_t{1} << 60;
 
 bool is_measurement(std::string_view name) {
   return name == "mz__body" || name == "m__body" || name == "measure__body" || name == "mresetz__body";
@@ -205,7 +206,8 @@ Value Writer::call_runtime(std::string_view name, const std::vector<Value>& valu
     if (values.empty() || values[0].type.kind != Type::pointer)
       throw Error(ErrorCode::semantic_error, "a result and a label are recorded");
     (void)result(values[0]);
-  } else if (name != "array_record_output" && name != "tuple_record_output" && name != "initialize" &&
+  } else if (!call_for_array(name, values) && name != "array_record_output" && name != "tuple_record_output" &&
+             name != "initialize" &&
              name != "message") {  // their shape is told by the results' numbers; messages are for people
     fail_unknown(name);
   }
@@ -255,6 +257,146 @@ Value Writer::allocate_result(const std::vector<Value>& values) {
     throw Error(ErrorCode::limit_exceeded,
                 "more results are allocated than max_bits = " + std::to_string(limits_.max_bits), {}, "raise max_bits");
   return {.type = {Type::pointer}, .pointer = kAllocatedResult + used_.allocated_results++};
+}
+
+// (i64 count, ptr array, ...) of qubits and results, of which the array holds the pointers.
+bool Writer::call_for_array(std::string_view name, const std::vector<Value>& values) {
+  const bool is_ours = name == "qubit_array_allocate" || name == "result_array_allocate" ||
+                       name == "qubit_array_release" || name == "result_array_release" ||
+                       name == "result_array_record_output";
+  if (!is_ours) return false;
+  if (values.size() < 2 || values[0].type.kind != Type::integer || values[1].type.kind != Type::pointer)
+    throw Error(ErrorCode::semantic_error, "the extent of an array and the array are expected");
+  const std::int64_t count = known(values[0]);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Value place = element(values[1], i);
+    if (name == "qubit_array_allocate")
+      store(allocate({}), place);
+    else if (name == "result_array_allocate")
+      store(allocate_result({}), place);
+    else if (name == "qubit_array_release")
+      release({load({Type::pointer}, place)});
+    else
+      (void)result(load({Type::pointer}, place));
+  }
+  return true;
+}
+
+Value Writer::constant(const Operand& operand) {
+  Value made{operand.type};
+  const bool is_number = operand.type.kind == Type::integer || operand.type.kind == Type::real;
+  switch (operand.kind) {
+    case Operand::local:
+      throw Error(ErrorCode::internal, "a value of a function is no constant");
+    case Operand::integer:
+      made.expr = pool().constant(Scalar::of(static_cast<std::int64_t>(operand.bits), scalar_type(operand.type)));
+      return made;
+    case Operand::real:
+      made.expr = pool().constant(operand.number);
+      return made;
+    case Operand::pointer:
+      made.pointer = operand.bits;
+      return made;
+    case Operand::global:
+      if (is_number) throw Error(ErrorCode::semantic_error, "a global is no number");
+      made.global = operand.name;
+      made.pointer = operand.bits;
+      return made;
+    case Operand::undefined:
+      // Any value will do.
+      if (is_number) made.expr = pool().cast(pool().constant(0.0), scalar_type(operand.type));
+      return made;
+  }
+  return made;
+}
+
+Value Writer::allocate_memory(Type type, std::uint64_t count, Place origin, bool in_variables) {
+  if (type.kind != Type::integer && type.kind != Type::real && type.kind != Type::pointer)
+    throw Error(ErrorCode::unsupported, "memory holds numbers and pointers, and arrays of them");
+  const std::size_t first = cells_.size();
+  if (count > limits_.max_bits || first + count > limits_.max_bits)
+    throw Error(ErrorCode::limit_exceeded, "memory has more places than max_bits = " + std::to_string(limits_.max_bits),
+                {}, "raise max_bits");
+  const Cell one{
+      .type = type, .value = {}, .first = first, .end = first + count, .block = open_blocks_.back(), .origin = origin};
+  cells_.resize(first + count, one);
+  for (std::size_t i = first; in_variables && i < cells_.size(); ++i) cells_[i].variable = new_variable(type);
+  return {.type = {Type::pointer}, .pointer = kMemory + first};
+}
+
+// A constant array becomes memory that nobody writes where it is first looked into.
+Value Writer::in_memory(const Value& pointer) {
+  if (pointer.global.empty()) return pointer;
+  const auto array = module_.arrays.find(pointer.global);
+  if (array == module_.arrays.end())
+    throw Error(ErrorCode::unsupported, "a global is looked into that is no array of numbers or pointers");
+  const auto [found, is_new] = arrays_.try_emplace(pointer.global);
+  if (is_new) {
+    found->second = allocate_memory(array->second[0].type, array->second.size(), 0, false);
+    for (std::size_t i = 0; i < array->second.size(); ++i) {
+      Cell& made = cells_[found->second.pointer - kMemory + i];
+      made.value = constant(array->second[i]);
+      made.is_constant = true;
+    }
+  }
+  return element(found->second, static_cast<std::int64_t>(pointer.pointer));
+}
+
+Value Writer::element(const Value& from, std::int64_t offset, Type unit) {
+  const Value base = in_memory(from);
+  const std::size_t at = base.pointer - kMemory;
+  if (base.type.kind != Type::pointer || base.pointer < kMemory || at >= cells_.size())
+    throw Error(ErrorCode::unsupported, "elements are those of arrays of numbers and pointers");
+  const Type& own = cells_[at].type;
+  if (unit.kind != Type::nothing && unit != own) {
+    const bool is_wide = own.kind != Type::integer || own.width == 64;
+    if (unit != Type{Type::integer, 8} || !is_wide || offset % 8 != 0)
+      throw Error(ErrorCode::unsupported, "an array is looked into as another type than it has");
+    offset /= 8;
+  }
+  const auto before = static_cast<std::int64_t>(at - cells_[at].first);
+  const auto behind = static_cast<std::int64_t>(cells_[at].end - at);
+  if (offset < -before || offset >= behind)
+    throw Error(ErrorCode::out_of_range, "element " + std::to_string(before + offset) + " of an array of " +
+                                             std::to_string(cells_[at].end - cells_[at].first));
+  return {.type = base.type, .pointer = kMemory + static_cast<std::uint64_t>(static_cast<std::int64_t>(at) + offset)};
+}
+
+Writer::Cell& Writer::cell(const Value& pointer) {
+  return cells_[element(pointer, 0).pointer - kMemory];
+}
+
+std::int64_t Writer::known(const Value& value) {
+  if (value.type.kind != Type::integer) throw Error(ErrorCode::semantic_error, "an index is no integer");
+  if (!pool().is_constant(value.expr)) fail_dynamic();
+  return pool()[value.expr].value.integer;
+}
+
+Value Writer::load(Type type, const Value& from) {
+  const Cell& place = cell(from);
+  if (place.variable != kNone && place.type == type) {
+    const std::uint32_t kept = new_variable(type);  // what is there now
+    assign(kept, read(place.variable, type).expr);
+    return read(kept, type);
+  }
+  if (place.variable == kNone && !place.value.is_set())
+    throw Error(ErrorCode::semantic_error, "memory is read before it is written");
+  if (place.type != type) throw Error(ErrorCode::semantic_error, "memory is read as another type than it holds");
+  return place.value;
+}
+
+void Writer::store(const Value& value, const Value& to) {
+  Cell& place = cell(to);
+  if (place.is_constant) throw Error(ErrorCode::semantic_error, "a constant is written");
+  if (place.type != value.type)
+    throw Error(ErrorCode::semantic_error, "memory is written with another type than its own");
+  if (place.variable != kNone) return assign(place.variable, value.expr);
+  if (place.block != open_blocks_.back()) {
+    if (place.type.kind != Type::pointer) throw KeepMemory{place.origin};
+    throw Error(ErrorCode::unsupported, "a measurement decides which qubit or result this memory holds", {},
+                "branch on it and name them in each branch");
+  }
+  place.value = value;
 }
 
 Wire Writer::qubit(const Value& value) {

@@ -1,0 +1,33 @@
+/// \file
+/// Circuits for Pauli rotations and Cliffords whose CX lie on the edges of a device.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "passes/native/pauli_network.hpp"
+#include "passes/native/route.hpp"
+
+namespace skerry::passes::native {
+
+/// The part of a device that a network works on: device wires, and among them who is near whom.
+struct Region {
+  std::vector<Wire> wires;                    ///< of the device, first those of the program in its order
+  std::vector<std::vector<Wire>> neighbours;  ///< indices of `wires`
+  std::vector<std::uint8_t> distance;         ///< wires^2, inside the region
+};
+
+/// The region of a layout, spare wires added until it is connected. Empty above 64 wires.
+std::optional<Region> connected_region(const Coupling& coupling, std::span<const Wire> layout);
+
+/// As pauli_network(), with CX on edges of the region only, which begins with the program's wires. Strings are weighed
+/// by the CX that a tree over their wires takes; they are taken in from its leaves, wherever that shortens those that
+/// follow, too. The result is on the region's wires; `places` says where each of them has come to, swaps need not be
+/// undone. Empty when it would take more than `most` CX. Source: the trees as in Kissinger & Meijer-van de Griend,
+/// arXiv:1904.00633, and Vandaele et al., arXiv:2104.00934 (phase polynomials); the choice as in arXiv:2404.03280.
+std::optional<Flat> coupled_network(const PauliProgram& program, const std::vector<std::uint8_t>& measured,
+                                    const Region& region, const PauliStyle& style, std::size_t most);
+
+}  // namespace skerry::passes::native

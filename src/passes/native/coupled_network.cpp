@@ -27,10 +27,13 @@ class Trees {
 
   int cost(std::uint64_t wires) {
     if ((wires & (wires - 1)) == 0) return 0;
+    ++work_;
     Known& slot = known_[(wires * 0x9e3779b97f4a7c15ULL) >> (64 - kSlotBits)];
     if (slot.wires != wires) {
       slot.wires = wires;
       slot.cost = 0;
+      const auto count = static_cast<std::uint64_t>(std::popcount(wires));
+      work_ += count * count / 4;
       grow(wires, [&](Wire, Wire, unsigned distance) { slot.cost += 2 * static_cast<int>(distance) - 1; });
     }
     return slot.cost;
@@ -62,6 +65,9 @@ class Trees {
     }
   }
 
+  /// Steps so far, one for a tree that is known.
+  std::uint64_t work() const noexcept { return work_; }
+
   std::uint8_t distance(Wire a, Wire b) const { return region_.distance[a * region_.wires.size() + b]; }
 
  private:
@@ -74,6 +80,7 @@ class Trees {
 
   const Region& region_;
   std::vector<Known> known_;
+  std::uint64_t work_ = 0;
 };
 
 class CoupledNetwork {
@@ -84,17 +91,17 @@ class CoupledNetwork {
     find_supports();
   }
 
-  std::optional<Flat> run(std::size_t most) {
+  std::optional<Flat> run(const CoupledLimits& limits) {
     while (work_.left() > 0) {
       work_.emit_ready();
       if (work_.left() == 0) break;
       apply(best_for_rotations());
-      if (cx_ > most) return std::nullopt;
+      if (cx_ > limits.cx || trees_.work() > limits.work) return std::nullopt;
     }
     work_.keep_rows_only();
     find_supports();
     while (finish_rows()) {
-      if (cx_ > most) return std::nullopt;
+      if (cx_ > limits.cx || trees_.work() > limits.work) return std::nullopt;
     }
     return work_.last_gates();
   }
@@ -414,7 +421,7 @@ std::optional<Region> connected_region(const Coupling& coupling, std::span<const
 }
 
 std::optional<Flat> coupled_network(const PauliProgram& program, const std::vector<std::uint8_t>& measured,
-                                    const Region& region, const PauliStyle& style, std::size_t most) {
+                                    const Region& region, const PauliStyle& style, const CoupledLimits& limits) {
   PauliProgram wide = program;
   std::vector<std::uint8_t> ends = measured;
   wide.wires = static_cast<std::uint32_t>(region.wires.size());
@@ -423,7 +430,7 @@ std::optional<Flat> coupled_network(const PauliProgram& program, const std::vect
     wide.z_rows.push_back({.z = bit(w)});
     ends.push_back(0);
   }
-  return CoupledNetwork(wide, ends, region, style).run(most);
+  return CoupledNetwork(wide, ends, region, style).run(limits);
 }
 
 }  // namespace skerry::passes::native

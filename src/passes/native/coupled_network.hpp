@@ -22,12 +22,18 @@ struct Region {
 /// The region of a layout, spare wires added until it is connected. Empty above 64 wires.
 std::optional<Region> connected_region(const Coupling& coupling, std::span<const Wire> layout);
 
+/// When a network is given up.
+struct CoupledLimits {
+  std::size_t cx = 100'000;
+  std::uint64_t work = 20'000'000;  ///< looks at trees
+};
+
 /// As pauli_network(), with CX on edges of the region only, which begins with the program's wires. Strings are weighed
 /// by the CX that a tree over their wires takes; they are taken in from its leaves, wherever that shortens those that
 /// follow, too. The result is on the region's wires; `places` says where each of them has come to, swaps need not be
-/// undone. Empty when it would take more than `most` CX. Source: the trees as in Kissinger & Meijer-van de Griend,
+/// undone. Empty beyond the limits. Source: the trees as in Kissinger & Meijer-van de Griend,
 /// arXiv:1904.00633, and Vandaele et al., arXiv:2104.00934 (phase polynomials); the choice as in arXiv:2404.03280.
 std::optional<Flat> coupled_network(const PauliProgram& program, const std::vector<std::uint8_t>& measured,
-                                    const Region& region, const PauliStyle& style, std::size_t most);
+                                    const Region& region, const PauliStyle& style, const CoupledLimits& limits);
 
 }  // namespace skerry::passes::native

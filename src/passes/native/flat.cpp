@@ -1,11 +1,18 @@
 #include "passes/native/flat.hpp"
 
 #include <algorithm>
+#include <skerry/error.hpp>
+#include <string>
 #include <utility>
 
 #include "passes/native/euler.hpp"
 
 namespace skerry::passes::native {
+
+namespace {
+// A gate with thousands of controls asks for millions; at most some gigabytes may come of one file.
+constexpr std::size_t kMostGates = 32'000'000;
+}  // namespace
 
 std::size_t Flat::count(Kind kind) const noexcept {
   return static_cast<std::size_t>(std::ranges::count(gates, kind, &Gate::kind));
@@ -64,6 +71,11 @@ void FlatWriter::phase(const Param& angle) {
 }
 
 void FlatWriter::cx(Wire control, Wire target) {
+  if (out_.gates.size() > kMostGates) {
+    throw Error(ErrorCode::limit_exceeded,
+                "the circuit takes more than " + std::to_string(kMostGates) + " gates of one and two wires", {},
+                "give gates with many controls free wires, or a smaller circuit");
+  }
   flush(control);
   flush(target);
   out_.gates.push_back({Kind::cx, control, target, 0});

@@ -310,7 +310,7 @@ class Compiler {
     const auto region = connected_region(coupling, layout);
     if (!region) return {};
     auto made = coupled_network(paulis.program, paulis.measured, *region,
-                                style(static_cast<unsigned>(k), options_.seed), 2 * least + 20);
+                                style(static_cast<unsigned>(k), options_.seed), {.cx = 2 * least + 20});
     if (!made) return {};
     finish(paulis, *made);
     return on_device(std::move(*made), region->wires, coupling.size());

@@ -164,14 +164,22 @@ std::vector<Wire> gathered(std::uint32_t program, const Coupling& coupling, base
 // Who meets whom how often; what comes later counts less.
 class Meetings {
  public:
-  Meetings(const RouteGraph& graph, std::uint32_t wires) : wires_(wires), weight_(std::size_t{wires} * wires, 0.0) {
+  static constexpr std::uint32_t kMostWires = 1024;  ///< bytes go with their square
+
+  Meetings(const RouteGraph& graph, std::uint32_t wires) : wires_(wires), partners_(wires) {
+    if (wires > kMostWires) return;
+    std::vector<double> weight(std::size_t{wires} * wires, 0.0);
     const double half = std::max(8.0, static_cast<double>(graph.size()) / 3);
     for (std::uint32_t i = 0; i < graph.size(); ++i) {
       const RouteNode& node = graph.node(i);
-      if (!node.is_pair) continue;
-      const double weight = half / (half + i);
-      weight_[node.a * wires_ + node.b] += weight;
-      weight_[node.b * wires_ + node.a] += weight;
+      if (node.is_pair) weight[std::min(node.a, node.b) * wires + std::max(node.a, node.b)] += half / (half + i);
+    }
+    for (Wire a = 0; a < wires; ++a) {
+      for (Wire b = a + 1; b < wires; ++b) {
+        if (weight[a * wires + b] == 0) continue;
+        partners_[a].emplace_back(b, weight[a * wires + b]);
+        partners_[b].emplace_back(a, weight[a * wires + b]);
+      }
     }
   }
 
@@ -179,13 +187,14 @@ class Meetings {
   std::vector<Wire> grown(const Coupling& coupling, base::Philox& random) const {
     std::vector<Wire> places(wires_, kNoGate);
     std::vector<std::uint8_t> taken(coupling.size(), 0);
-    std::vector<double> drawn(wires_, 0.0);
+    std::vector<double> drawn(wires_, 0.0), far_from_all(coupling.size(), 0.0);
     Wire next = wires_ == 0 ? 0 : random() % wires_;
     for (std::uint32_t count = 0; count < wires_; ++count) {
-      const Wire place = count == 0 ? random() % coupling.size() : nearest(next, places, taken, coupling);
+      const Wire place = count == 0 ? random() % coupling.size() : nearest(next, places, taken, far_from_all, coupling);
       places[next] = place;
       taken[place] = 1;
-      for (Wire w = 0; w < wires_; ++w) drawn[w] += weight_[next * wires_ + w];
+      for (Wire p = 0; p < coupling.size(); ++p) far_from_all[p] += coupling.distances(place)[p];
+      for (const auto& [partner, weight] : partners_[next]) drawn[partner] += weight;
       next = kNoGate;
       for (Wire w = 0; w < wires_; ++w) {
         if (places[w] == kNoGate && (next == kNoGate || drawn[w] > drawn[next])) next = w;
@@ -199,13 +208,13 @@ class Meetings {
 
  private:
   Wire nearest(Wire wire, const std::vector<Wire>& places, const std::vector<std::uint8_t>& taken,
-               const Coupling& coupling) const {
-    std::vector<double> far(coupling.size(), 0.0);
-    for (Wire w = 0; w < wires_; ++w) {
-      // Whom it never meets weighs a little: all stay together.
-      const double weight = weight_[wire * wires_ + w] + 1e-3;
-      if (places[w] == kNoGate) continue;
-      const std::uint16_t* const distances = coupling.distances(places[w]);
+               const std::vector<double>& far_from_all, const Coupling& coupling) const {
+    // Whom it never meets weighs a little: all stay together.
+    std::vector<double> far(far_from_all);
+    for (double& value : far) value *= 1e-3;
+    for (const auto& [partner, weight] : partners_[wire]) {
+      if (places[partner] == kNoGate) continue;
+      const std::uint16_t* const distances = coupling.distances(places[partner]);
       for (Wire p = 0; p < coupling.size(); ++p) far[p] += weight * distances[p];
     }
     Wire best = kNoGate;
@@ -216,7 +225,7 @@ class Meetings {
   }
 
   std::uint32_t wires_;
-  std::vector<double> weight_;
+  std::vector<std::vector<std::pair<Wire, double>>> partners_;
 };
 
 void walk_forward(RouteWalk& walk, Trial& trial) {
@@ -247,7 +256,8 @@ Trial first_trial(std::size_t which, std::uint32_t program, const Meetings& meet
     start.resize(coupling.size());
     std::iota(start.begin(), start.end(), 0U);
   } else {
-    start = number % 2 == 1 ? meetings.grown(coupling, trial.random) : gathered(program, coupling, trial.random);
+    const bool grows = number % 2 == 1 && program <= Meetings::kMostWires;
+    start = grows ? meetings.grown(coupling, trial.random) : gathered(program, coupling, trial.random);
   }
   trial.layout = Layout(std::move(start));
   return trial;

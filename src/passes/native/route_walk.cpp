@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <skerry/error.hpp>
+#include <string>
 
 namespace skerry::passes::native {
 namespace {
@@ -12,6 +14,10 @@ constexpr double kLaterWeight = 0.5;
 constexpr double kPriceWeight = 0.35;
 constexpr double kDecayStep = 0.001;
 constexpr unsigned kDecayReset = 5;
+// Of a wide front as many are looked at, so that a swap takes no longer than on a small device.
+constexpr std::size_t kMostLookedAt = 32;
+// A result of more gates than anybody has use for.
+constexpr std::uint64_t kMostSwaps = 20'000'000;
 
 }  // namespace
 
@@ -30,6 +36,7 @@ RouteWalk::RouteWalk(const RouteGraph& graph, const Coupling& coupling)
       coupling_(coupling),
       missing_(graph.size()),
       front_partner_(coupling.size()),
+      front_at_(coupling.size()),
       later_partners_(coupling.size()),
       visited_(graph.size(), 0),
       met_at_(coupling.size()),
@@ -57,8 +64,10 @@ void RouteWalk::start(bool forward) {
   forward_ = forward;
   cost_ = 0;
   swaps_since_run_ = 0;
+  swaps_ = 0;
   ready_.clear();
   front_.clear();
+  moved_.clear();
   met_.clear();
   std::ranges::fill(met_at_, kNoMeeting);
   forget_decay();
@@ -83,41 +92,45 @@ void RouteWalk::execute(std::uint32_t node) {
   }
 }
 
+bool RouteWalk::try_run(std::uint32_t node) {
+  const RouteNode& at = graph_.node(node);
+  if (at.is_pair && coupling_.distance(layout_->place[at.a], layout_->place[at.b]) != 1) return false;
+  if (at.is_pair) {
+    forget_decay();
+    swaps_since_run_ = 0;
+  }
+  execute(node);
+  return true;
+}
+
+// Only what was moved can have become possible, and what that lets go on.
 void RouteWalk::run_ready() {
-  bool ran_pair = false;
-  const auto try_run = [&](std::uint32_t node) {
-    const RouteNode& at = graph_.node(node);
-    if (at.is_pair && coupling_.distance(layout_->place[at.a], layout_->place[at.b]) != 1) return false;
-    ran_pair = ran_pair || at.is_pair;
-    execute(node);
-    return true;
-  };
-  for (std::size_t i = 0; i < front_.size();) {
-    const std::uint32_t node = front_[i];
-    if (!try_run(node)) {
-      ++i;
-      continue;
-    }
+  for (const Wire wire : moved_) {
+    if (front_partner_[wire] == wire) continue;
+    const std::uint32_t position = front_at_[wire], node = front_[position];
+    if (!try_run(node)) continue;
     const RouteNode& at = graph_.node(node);
     front_partner_[at.a] = at.a;
     front_partner_[at.b] = at.b;
-    front_[i] = front_.back();
+    front_[position] = front_.back();
     front_.pop_back();
+    if (position < front_.size()) {
+      const RouteNode& last = graph_.node(front_[position]);
+      front_at_[last.a] = front_at_[last.b] = position;
+    }
     front_changed_ = true;
   }
+  moved_.clear();
   while (!ready_.empty()) {
     const std::uint32_t node = ready_.back();
     ready_.pop_back();
     if (try_run(node)) continue;
     const RouteNode& at = graph_.node(node);
+    front_at_[at.a] = front_at_[at.b] = static_cast<std::uint32_t>(front_.size());
     front_.push_back(node);
     front_partner_[at.a] = at.b;
     front_partner_[at.b] = at.a;
     front_changed_ = true;
-  }
-  if (ran_pair) {
-    forget_decay();
-    swaps_since_run_ = 0;
   }
 }
 
@@ -151,7 +164,17 @@ void RouteWalk::apply_swap(Wire p, Wire q) {
     met_.push_back({p, q, 0, 3, true});
   }
   layout_->exchange(p, q);
+  moved_.push_back(layout_->holds[p]);
+  moved_.push_back(layout_->holds[q]);
+  if (++swaps_ > kMostSwaps) {
+    throw Error(ErrorCode::limit_exceeded, "routing takes more than " + std::to_string(kMostSwaps) + " swaps of wires",
+                {}, "choose a device on which more wires meet, or a smaller circuit");
+  }
   if (steps_ != nullptr) steps_->push_back({.is_swap = true, .a = p, .b = q});
+}
+
+std::span<const std::uint32_t> RouteWalk::looked_at_front() const {
+  return std::span(front_).first(std::min(front_.size(), kMostLookedAt));
 }
 
 void RouteWalk::look_ahead() {
@@ -159,7 +182,8 @@ void RouteWalk::look_ahead() {
   later_touched_.clear();
   std::uint32_t later = 0;
   ++visit_;
-  queue_.assign(front_.begin(), front_.end());
+  const auto looked_at = looked_at_front();
+  queue_.assign(looked_at.begin(), looked_at.end());
   for (std::size_t i = 0; i < queue_.size() && later < kLookAhead; ++i) {
     for (const std::uint32_t next : after(queue_[i])) {
       if (visited_[next] == visit_) continue;
@@ -176,7 +200,7 @@ void RouteWalk::look_ahead() {
     }
   }
   front_changed_ = false;
-  front_weight_ = 1.0 / static_cast<double>(front_.size());
+  front_weight_ = 1.0 / static_cast<double>(looked_at.size());
   later_weight_ = later == 0 ? 0.0 : kLaterWeight / later;
 }
 
@@ -200,7 +224,7 @@ void RouteWalk::choose_swap(base::Philox& random) {
   // Ties are broken by a number that is drawn for this choice.
   const std::uint32_t salt = random() | 1U;
   std::uint32_t best_ticket = 0;
-  for (const std::uint32_t node : front_) {
+  for (const std::uint32_t node : looked_at_front()) {
     const RouteNode& at = graph_.node(node);
     for (const Wire wire : {at.a, at.b}) {
       const Wire p = place[wire], mate = place[front_partner_[wire]];

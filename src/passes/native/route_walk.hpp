@@ -55,7 +55,9 @@ class RouteWalk {
   };
 
   void start(bool forward);
+  bool try_run(std::uint32_t node);
   void run_ready();
+  std::span<const std::uint32_t> looked_at_front() const;
   void execute(std::uint32_t node);
   void pair_executed(const RouteNode& node, Wire p, Wire q);
   int swap_price(Wire p, Wire q) const {
@@ -86,6 +88,8 @@ class RouteWalk {
   std::vector<std::uint32_t> ready_, front_;
   bool front_changed_ = false;
   std::vector<Wire> front_partner_;            ///< per program wire, itself when it waits for nobody
+  std::vector<std::uint32_t> front_at_;        ///< per program wire that waits: where in the front
+  std::vector<Wire> moved_;                    ///< program wires that were exchanged since anything ran
   std::vector<LaterPartners> later_partners_;  ///< per program wire
   std::vector<Wire> later_touched_;
   double front_weight_ = 0, later_weight_ = 0;
@@ -96,6 +100,7 @@ class RouteWalk {
   std::vector<double> decay_;
   std::vector<Wire> decayed_;  ///< whose decay is not 1
   unsigned swaps_since_run_ = 0;
+  std::uint64_t swaps_ = 0;
   std::uint64_t cost_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "passes/native/native.hpp"
 
+#include <ctime>
 #include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
@@ -165,6 +166,80 @@ TEST(ErrorBudget, LeavesOutWhatFitsAndTellsIt) {
   const Compiled close = compile(circuit, {.target = Target{}, .error_budget = 1e-8});
   EXPECT_EQ(exact.mapping->spent_error, 0);
   EXPECT_LE(close.mapping->spent_error, 1e-8);
+}
+
+TEST(TimeBudget, TriesMoreAndKnowsNoClock) {
+  std::mt19937_64 random(4);
+  std::uint64_t own = 0, little = 0, much = 0;
+  for (int round = 0; round < 8; ++round) {
+    const Circuit circuit = testing::random_circuit(random, 7, 60);
+    const auto cx = [&](double seconds) {
+      const CompileOptions options{.level = Level::high, .target = line(9), .time_budget_seconds = seconds};
+      const Compiled compiled = compile(circuit, options);
+      EXPECT_EQ(std::get<Circuit>(compiled.program), std::get<Circuit>(compile(circuit, options).program));
+      return two_wire_gates(std::get<Circuit>(compiled.program));
+    };
+    own += cx(0);
+    little += cx(1e-4);
+    much += cx(0.5);
+  }
+  EXPECT_LT(much, own);
+  EXPECT_LE(own, little);
+}
+
+TEST(Limits, StopAGateOfThousandsOfControlsAndEndlessSwaps) {
+  Circuit many(1200);
+  std::vector<Wire> wires(1200);
+  for (Wire w = 0; w < 1200; ++w) wires[w] = w;
+  many.append(Op::x, wires, {}, 1199);
+  try {
+    compile(many, {.level = Level::low, .target = Target{}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::limit_exceeded);
+  }
+  many.add_wires("free", 1);
+  EXPECT_NO_THROW(compile(many, {.level = Level::low, .target = Target{}}));
+  // Every gate at once is on the way of every other.
+  Circuit wide(300);
+  for (Wire w = 0; w < 150; ++w) wide.cx(w, w + 150);
+  EXPECT_NO_THROW(compile(wide, {.level = Level::low, .target = line(300)}));
+}
+
+TEST(LargePrograms, TakeWorkInProportionToTheirGates) {
+  std::mt19937_64 random(5);
+  const auto seconds = [&random](int gates) {
+    const Circuit circuit = random_cx_circuit(random, 12, gates);
+    const CompileOptions options{.level = Level::low, .target = line(12)};
+    double least = 1e9;
+    for (int run = 0; run < 3; ++run) {
+      const std::clock_t begin = std::clock();
+      compile(circuit, options);
+      least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+    }
+    return least;
+  };
+  EXPECT_LT(seconds(40000), 4 * 2.5 * seconds(10000));
+}
+
+// Two lines beside each other, the second with better gates.
+TEST(PlaceByError, MovesToBetterGatesAndKeepsTheMeaning) {
+  std::mt19937_64 random(6);
+  Target target{.qubits = 9, .all_to_all = false, .coupling = {}};
+  for (Wire w = 0; w + 1 < 9; ++w) target.coupling.emplace_back(w, w + 1);
+  for (Wire w = 0; w + 1 < 9; ++w) target.gates["cx"].errors[{w, w + 1}] = 0.05 / (w + 1);
+  for (int round = 0; round < 100; ++round) {
+    const Circuit circuit = testing::random_circuit(random, 4, 20);
+    const CompileOptions there{.level = Level::medium, .target = target, .error_budget = 0};
+    CompileOptions here = there;
+    here.disabled_passes = {"place_by_error"};
+    const Compiled moved = compile(circuit, there), kept = compile(circuit, here);
+    expect_compiled(circuit, moved, target, random);
+    const auto success = [&](const Compiled& made) {
+      return estimate(std::get<Circuit>(made.program), target).success_probability;
+    };
+    EXPECT_GE(success(moved), success(kept) - 1e-12) << round;
+  }
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ TEST(CircuitPasses, EachKeepsTheUnitaryGlobalPhaseIncluded) {
   std::mt19937_64 random(1);
   for (const CircuitPass* pass : circuit_passes()) {
     SCOPED_TRACE(pass->name);
-    for (int round = 0; round < 150; ++round) {
+    for (int round = 0; round < 1000; ++round) {
       const Circuit circuit = random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 3), 40);
       expect_same_meaning(circuit, pass->run(circuit), random);
     }
@@ -27,7 +27,7 @@ TEST(CircuitPasses, EachKeepsTheUnitaryGlobalPhaseIncluded) {
 
 TEST(Levels, KeepTheUnitaryAndNeverHaveMoreGatesThanTheLevelBelow) {
   std::mt19937_64 random(2);
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     const Circuit circuit = random_circuit(random, 3, 60);
     std::size_t most = circuit.body().size();
     for (const Level level : {Level::low, Level::medium, Level::high}) {

@@ -50,7 +50,7 @@ TEST(CompileForTarget, KeepsTheUnitaryOnEveryTargetAndLevel) {
   Target star{.qubits = 6, .all_to_all = false, .coupling = {{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}}};
   const std::vector<Target> targets = {Target{}, line(5), line(6, {"rz", "sx", "ecr"}, true), star,
                                        line(5, {"u", "cz"})};
-  for (int round = 0; round < 600; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     Target target = targets[random() % targets.size()];
     const Circuit circuit = testing::random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 4), 25);
     const auto level = static_cast<Level>(random() % 3);
@@ -128,6 +128,35 @@ Circuit random_cx_circuit(std::mt19937_64& random, std::uint32_t wires, int gate
     if (kind > 3) circuit.cx(a, b);
   }
   return circuit;
+}
+
+TEST(RewritingPasses, EachKeepsTheUnitaryWithItsRenamings) {
+  const std::vector<std::string> basis = {"rz", "sx", "x", "cx"};
+  const auto approximate = [](Flat& flat) {
+    double nothing = 0;
+    approximate_pairs(flat, nothing);
+  };
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 1000; ++round) {
+    Circuit circuit = testing::random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 3), 20);
+    const Flat flat = unroll(circuit);
+    for (const int pass : {0, 1, 2, 3}) {
+      Flat made = flat;
+      if (pass == 0) cancel_commuting(made, circuit.expressions());
+      if (pass == 1 || pass == 2) resynthesize_pairs(made, pass == 2);
+      if (pass == 3) approximate(made);
+      const Circuit out = translate(made, circuit, {.basis = basis}, Basis(basis));
+      std::vector<Wire> places;
+      for (Wire w = 0; w < made.wires; ++w) places.push_back(made.place(w));
+      const std::array theta = {0.7};
+      const Vector start = testing::random_state(random, circuit.num_wires());
+      const Vector expected = testing::moved(evolve(circuit.bind(theta), start), places, circuit.num_wires());
+      const Vector actual = evolve(out.bind(theta), start);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_LT(std::abs(expected[i] - actual[i]), 1e-9) << pass << " " << round;
+      }
+    }
+  }
 }
 
 TEST(MatchTemplates, KeepsTheUnitaryAndTakesCxAway) {

@@ -12,6 +12,7 @@
 #include "passes/native/pairs.hpp"
 #include "passes/native/place_all.hpp"
 #include "passes/native/route_walk.hpp"
+#include "passes/native/start_layouts.hpp"
 
 namespace skerry::passes::native {
 namespace {
@@ -145,89 +146,6 @@ class StepWriter {
   std::size_t loop_level_ = 0;
 };
 
-std::vector<Wire> shuffled(std::uint32_t wires, base::Philox& random) {
-  std::vector<Wire> places(wires);
-  std::iota(places.begin(), places.end(), 0U);
-  for (std::uint32_t i = wires; i > 1; --i) std::swap(places[i - 1], places[random() % i]);
-  return places;
-}
-
-// The wires nearest to a centre, in a random order: spare wires stay outside.
-std::vector<Wire> gathered(std::uint32_t program, const Coupling& coupling, base::Philox& random) {
-  const Wire centre = random() % coupling.size();
-  std::vector<Wire> places = shuffled(coupling.size(), random);
-  std::ranges::stable_sort(places, {}, [&](Wire p) { return coupling.distance(centre, p); });
-  for (std::uint32_t i = program; i > 1; --i) std::swap(places[i - 1], places[random() % i]);
-  return places;
-}
-
-// Who meets whom how often; what comes later counts less.
-class Meetings {
- public:
-  static constexpr std::uint32_t kMostWires = 1024;  ///< bytes go with their square
-
-  Meetings(const RouteGraph& graph, std::uint32_t wires) : wires_(wires), partners_(wires) {
-    if (wires > kMostWires) return;
-    std::vector<double> weight(std::size_t{wires} * wires, 0.0);
-    const double half = std::max(8.0, static_cast<double>(graph.size()) / 3);
-    for (std::uint32_t i = 0; i < graph.size(); ++i) {
-      const RouteNode& node = graph.node(i);
-      if (node.is_pair) weight[std::min(node.a, node.b) * wires + std::max(node.a, node.b)] += half / (half + i);
-    }
-    for (Wire a = 0; a < wires; ++a) {
-      for (Wire b = a + 1; b < wires; ++b) {
-        if (weight[a * wires + b] == 0) continue;
-        partners_[a].emplace_back(b, weight[a * wires + b]);
-        partners_[b].emplace_back(a, weight[a * wires + b]);
-      }
-    }
-  }
-
-  // Wire by wire, the one that meets those already placed most, where it is nearest to them.
-  std::vector<Wire> grown(const Coupling& coupling, base::Philox& random) const {
-    std::vector<Wire> places(wires_, kNoGate);
-    std::vector<std::uint8_t> taken(coupling.size(), 0);
-    std::vector<double> drawn(wires_, 0.0), far_from_all(coupling.size(), 0.0);
-    Wire next = wires_ == 0 ? 0 : random() % wires_;
-    for (std::uint32_t count = 0; count < wires_; ++count) {
-      const Wire place = count == 0 ? random() % coupling.size() : nearest(next, places, taken, far_from_all, coupling);
-      places[next] = place;
-      taken[place] = 1;
-      for (Wire p = 0; p < coupling.size(); ++p) far_from_all[p] += coupling.distances(place)[p];
-      for (const auto& [partner, weight] : partners_[next]) drawn[partner] += weight;
-      next = kNoGate;
-      for (Wire w = 0; w < wires_; ++w) {
-        if (places[w] == kNoGate && (next == kNoGate || drawn[w] > drawn[next])) next = w;
-      }
-    }
-    for (Wire p = 0; p < coupling.size(); ++p) {
-      if (taken[p] == 0) places.push_back(p);
-    }
-    return places;
-  }
-
- private:
-  Wire nearest(Wire wire, const std::vector<Wire>& places, const std::vector<std::uint8_t>& taken,
-               const std::vector<double>& far_from_all, const Coupling& coupling) const {
-    // Whom it never meets weighs a little: all stay together.
-    std::vector<double> far(far_from_all);
-    for (double& value : far) value *= 1e-3;
-    for (const auto& [partner, weight] : partners_[wire]) {
-      if (places[partner] == kNoGate) continue;
-      const std::uint16_t* const distances = coupling.distances(places[partner]);
-      for (Wire p = 0; p < coupling.size(); ++p) far[p] += weight * distances[p];
-    }
-    Wire best = kNoGate;
-    for (Wire p = 0; p < coupling.size(); ++p) {
-      if (taken[p] == 0 && (best == kNoGate || far[p] < far[best])) best = p;
-    }
-    return best;
-  }
-
-  std::uint32_t wires_;
-  std::vector<std::vector<std::pair<Wire, double>>> partners_;
-};
-
 void walk_forward(RouteWalk& walk, Trial& trial) {
   std::vector<Wire> initial = trial.layout.place;
   const base::Philox before = trial.random;
@@ -248,18 +166,9 @@ void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds,
   }
 }
 
-Trial first_trial(std::size_t which, std::uint32_t program, const Meetings& meetings, const Coupling& coupling,
-                  std::uint64_t seed, std::size_t number) {
+Trial first_trial(std::size_t which, const StartLayouts& layouts, std::uint64_t seed, std::size_t number) {
   Trial trial{.which = which, .random = base::Philox(seed, number)};
-  std::vector<Wire> start;
-  if (number == 0) {
-    start.resize(coupling.size());
-    std::iota(start.begin(), start.end(), 0U);
-  } else {
-    const bool grows = number % 2 == 1 && program <= Meetings::kMostWires;
-    start = grows ? meetings.grown(coupling, trial.random) : gathered(program, coupling, trial.random);
-  }
-  trial.layout = Layout(std::move(start));
+  trial.layout = Layout(layouts.start(number, trial.random));
   return trial;
 }
 
@@ -378,9 +287,9 @@ std::vector<Routed> route(std::span<Flat> flats, const Coupling& coupling, Route
       const Flat& flat = *program.flat;
       program.head.emplace(beginning(flat, static_cast<std::size_t>(part * static_cast<double>(flat.gates.size()))));
     }
-    const Meetings meetings(program.tried(), program.flat->wires);
+    const StartLayouts layouts(program.tried(), program.flat->wires, coupling);
     for (unsigned k = 0; k < effort.starts; ++k) {
-      trials.push_back(first_trial(which, program.flat->wires, meetings, coupling, effort.seed, k));
+      trials.push_back(first_trial(which, layouts, effort.seed, k));
     }
   }
   // Every start is walked to and fro once, and those that have come farthest go on.

@@ -91,7 +91,7 @@ TEST(OutcomePasses, EachKeepsTheJointDistributionOfTheBits) {
   std::mt19937_64 random(1);
   for (const CircuitPass* pass : outcome_passes()) {
     SCOPED_TRACE(pass->name);
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 1000; ++round) {
       const Circuit circuit = random_program(random, 2 + static_cast<std::uint32_t>(random() % 3), round % 2 == 0);
       expect_same_outcomes(circuit, pass->run(circuit));
     }
@@ -100,7 +100,7 @@ TEST(OutcomePasses, EachKeepsTheJointDistributionOfTheBits) {
 
 TEST(OutcomePasses, KeepTheDistributionTogetherOnADevice) {
   std::mt19937_64 random(2);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     const Circuit circuit = random_program(random, 4, round % 2 == 0);
     const auto level = static_cast<Level>(round % 3);
     const Compiled made =

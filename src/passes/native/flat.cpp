@@ -26,6 +26,24 @@ std::size_t Flat::cx_count() const noexcept {  // NOLINT(misc-no-recursion): blo
   return sum;
 }
 
+std::size_t Flat::cx_depth() const {  // NOLINT(misc-no-recursion): as above
+  std::vector<std::size_t> depth(wires, 0);
+  const auto meet = [&depth](std::span<const Wire> together, std::size_t longer) {
+    std::size_t most = 0;
+    for (const Wire wire : together) most = std::max(most, depth[wire]);
+    for (const Wire wire : together) depth[wire] = most + longer;
+  };
+  for (const Gate& gate : gates) {
+    if (gate.kind == Kind::cx) meet(std::array{gate.a, gate.b}, 1);
+    if (gate.kind == Kind::swap) meet(std::array{gate.a, gate.b}, 3);
+    if (gate.kind != Kind::other) continue;
+    std::size_t inside = 0;
+    for (const Flat& body : others[gate.index].bodies) inside = std::max(inside, body.cx_depth());
+    meet(others[gate.index].wires, inside);
+  }
+  return depth.empty() ? 0 : std::ranges::max(depth);
+}
+
 FlatWriter::FlatWriter(std::uint32_t wires) : pending_(wires), has_(wires, 0) {
   out_.wires = wires;
 }

@@ -120,6 +120,7 @@ class Compiler {
                       std::to_string(target_.qubits),
                   target_.name, "choose a larger device");
     }
+    if (!target_.all_to_all) coupling_.emplace(target_);
   }
 
   Compiled run() {
@@ -130,12 +131,12 @@ class Compiler {
     for (const Level level : {Level::low, Level::medium, Level::high}) {
       if (level > options_.level) break;
       Placed placed = compile_at(level, unrolled);
-      if (level == Level::low || placed.flat.cx_count() <= best.flat.cx_count()) best = std::move(placed);
+      if (level == Level::low || is_better(placed.flat, best.flat)) best = std::move(placed);
     }
     if (options_.level != Level::low && !target_.all_to_all && knows_errors(target_) && enabled("place_by_error")) {
       const std::string entangler = spelling(basis_.entangler().op, basis_.entangler().controls);
       timed("place_by_error", best.flat,
-            [&] { place_by_error(best.flat, best.initial, Coupling(target_), target_, entangler); });
+            [&] { place_by_error(best.flat, best.initial, *coupling_, target_, entangler); });
     }
     Compiled compiled;
     Circuit out;
@@ -154,6 +155,12 @@ class Compiler {
     std::vector<Wire> initial;
     double budget = 0;
   };
+
+  // Fewer CX, else a shorter chain of them.
+  static bool is_better(const Flat& made, const Flat& best) {
+    const std::size_t cx = made.cx_count(), least = best.cx_count();
+    return cx != least ? cx < least : made.cx_depth() <= best.cx_depth();
+  }
 
   // One way to write the program before it is placed, and what is left of the error budget.
   struct Candidate {
@@ -183,7 +190,8 @@ class Compiler {
     placed.initial.resize(circuit_.num_wires());
     std::iota(placed.initial.begin(), placed.initial.end(), 0U);
     if (target_.all_to_all) {
-      Candidate& best = *std::ranges::min_element(candidates, {}, [](const Candidate& c) { return c.flat.cx_count(); });
+      Candidate& best = *std::ranges::min_element(
+          candidates, {}, [](const Candidate& c) { return std::pair(c.flat.cx_count(), c.flat.cx_depth()); });
       placed.flat = std::move(best.flat);
       placed.flat.wires = target_.qubits;
       placed.budget = best.budget;
@@ -305,13 +313,14 @@ class Compiler {
   }
 
   void place(std::vector<Candidate>& candidates, const std::optional<Paulis>& paulis, Placed& placed) {
-    const Coupling coupling(target_);
-    std::size_t least = static_cast<std::size_t>(-1);
+    const Coupling& coupling = *coupling_;
+    std::size_t least = static_cast<std::size_t>(-1), shortest = least;
     const auto offer = [&](Flat flat, const std::vector<Wire>& initial, double budget) {
       shrink(flat, false, false);
-      const std::size_t cx = flat.cx_count();
-      if (cx >= least) return;
+      const std::size_t cx = flat.cx_count(), depth = flat.cx_depth();
+      if (std::pair(cx, depth) >= std::pair(least, shortest)) return;
       least = cx;
+      shortest = depth;
       placed = {.flat = std::move(flat), .initial = initial, .budget = budget};
     };
     std::vector<std::vector<Wire>> layouts;
@@ -367,6 +376,7 @@ class Compiler {
   Circuit circuit_;
   const CompileOptions& options_;
   Target target_;
+  std::optional<Coupling> coupling_;
   Basis basis_;
   Effort effort_{};
   double budget_;

@@ -43,46 +43,47 @@ struct Uses {
 };
 
 // The gates of two wires of all blocks, for the search.
-void gather_pairs(const Uses& uses, Flat& into) {
-  for (const auto& [pair, unused] : uses.pairs) into.gates.push_back({Kind::cx, pair.first, pair.second, 0});
+Flat pairs_of(const Uses& uses, std::uint32_t wires) {
+  Flat pairs;
+  pairs.wires = wires;
+  for (const auto& [pair, unused] : uses.pairs) pairs.gates.push_back({Kind::cx, pair.first, pair.second, 0});
+  return pairs;
 }
 
+// Minus the logarithm of the chance that all goes well, looked up once for every place.
 class Prices {
  public:
-  Prices(const Uses& uses, const Target& target, const std::string& entangler)
-      : uses_(uses), target_(target), entangler_(entangler) {
-    // A matrix on one wire is written with the gate of one wire that fails most, once or twice.
-    for (const auto& [name, figures] : target.gates) {
-      if (name != "measure" && name != "reset" && name != entangler) ones_.push_back(name);
+  Prices(const Uses& uses, const Coupling& coupling, const Target& target, const std::string& entangler)
+      : size_(coupling.size()), pair_(std::size_t{size_} * size_, 0.0), one_(size_, 0.0), measurement_(size_, 0.0) {
+    pairs_.assign(uses.pairs.begin(), uses.pairs.end());
+    ones_.assign(uses.ones.begin(), uses.ones.end());
+    measurements_.assign(uses.measurements.begin(), uses.measurements.end());
+    const auto loss = [&target](const std::string& name, const std::vector<Wire>& wires) {
+      return -std::log1p(-std::min(target.error(name, wires), 0.999999));
+    };
+    for (Wire p = 0; p < size_; ++p) {
+      for (const Wire q : coupling.neighbours(p)) pair_[p * size_ + q] = loss(entangler, {p, q});
+      measurement_[p] = loss("measure", {p});
+      // A matrix is written with some gates of one wire; the one that fails most stands for them.
+      for (const auto& [name, unused] : target.gates) {
+        if (name != "measure" && name != "reset" && name != entangler) one_[p] = std::max(one_[p], loss(name, {p}));
+      }
     }
   }
 
-  // Minus the logarithm of the chance that all goes well.
   double of(const std::vector<Wire>& place) const {
     double sum = 0;
-    for (const auto& [pair, count] : uses_.pairs)
-      sum += count * loss(entangler_, {place[pair.first], place[pair.second]});
-    for (const auto& [wire, count] : uses_.ones) {
-      double most = 0;
-      for (const std::string& name : ones_) most = std::max(most, loss(name, {place[wire]}));
-      sum += count * most;
-    }
-    for (const auto& [wire, count] : uses_.measurements) sum += count * loss("measure", {place[wire]});
+    for (const auto& [pair, count] : pairs_) sum += count * pair_[place[pair.first] * size_ + place[pair.second]];
+    for (const auto& [wire, count] : ones_) sum += count * one_[place[wire]];
+    for (const auto& [wire, count] : measurements_) sum += count * measurement_[place[wire]];
     return sum;
   }
 
  private:
-  double loss(const std::string& name, const std::vector<Wire>& wires) const {
-    const auto [at, fresh] = known_.try_emplace({name, wires}, 0.0);
-    if (fresh) at->second = -std::log1p(-std::min(target_.error(name, wires), 0.999999));
-    return at->second;
-  }
-
-  const Uses& uses_;
-  const Target& target_;
-  std::string entangler_;
-  std::vector<std::string> ones_;
-  mutable std::map<std::pair<std::string, std::vector<Wire>>, double> known_;
+  std::uint32_t size_;
+  std::vector<std::pair<std::pair<Wire, Wire>, double>> pairs_;
+  std::vector<std::pair<Wire, double>> ones_, measurements_;
+  std::vector<double> pair_, one_, measurement_;
 };
 
 void rename(Flat& flat, const std::vector<Wire>& to) {  // NOLINT(misc-no-recursion): as above
@@ -106,23 +107,22 @@ bool knows_errors(const Target& target) {
 
 bool place_by_error(Flat& flat, std::vector<Wire>& initial, const Coupling& coupling, const Target& target,
                     const std::string& entangler) {
-  constexpr std::size_t kSteps = 200;
   Uses uses;
   uses.count(flat);
-  Flat pairs;
-  pairs.wires = flat.wires;
-  gather_pairs(uses, pairs);
-  const Prices prices(uses, target, entangler);
+  const Prices prices(uses, coupling, target, entangler);
+  // Enough for one whole placement from each wire and some turns back.
+  const std::size_t steps = std::max<std::size_t>(16 + 2 * uses.pairs.size(), 1000 / coupling.size());
   std::vector<Wire> best(flat.wires);
   for (Wire wire = 0; wire < flat.wires; ++wire) best[wire] = wire;
   const double before = prices.of(best);
   double least = before;
-  visit_placements(RouteGraph(pairs), flat.wires, coupling, kSteps, [&](const std::vector<Wire>& place) {
-    const double price = prices.of(place);
-    if (price >= least - 1e-12) return;
-    least = price;
-    best = place;
-  });
+  visit_placements(RouteGraph(pairs_of(uses, flat.wires)), flat.wires, coupling, steps,
+                   [&](const std::vector<Wire>& place) {
+                     const double price = prices.of(place);
+                     if (price >= least - 1e-12) return;
+                     least = price;
+                     best = place;
+                   });
   if (least >= before) return false;
   rename(flat, best);
   for (Wire& wire : initial) wire = best[wire];

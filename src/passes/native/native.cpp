@@ -80,10 +80,10 @@ Effort effort_of(Level level, std::uint64_t seed) {
     case Level::high:
       return {.loops = 5,
               .paulis = 5,
-              .layouts = 4,
+              .layouts = 6,
               .templates = true,
               .orders = true,
-              .trees = 20'000'000,
+              .trees = 3'000'000,
               .route = {.starts = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
   }
   return {};
@@ -337,12 +337,15 @@ class Compiler {
       offer(std::move(one.flat), one.initial, budgets[one.which]);
     }
     if (!paulis || !enabled("couple_paulis")) return;
-    std::vector<Flat> made(layouts.size());
-    timed("couple_paulis", placed.flat, [&] {
-      for (std::size_t k = 0; k < layouts.size(); ++k) made[k] = coupled(*paulis, coupling, layouts[k], k, least);
-    });
+    unsigned given_up = 0;
     for (std::size_t k = 0; k < layouts.size(); ++k) {
-      if (made[k].wires != 0) offer(std::move(made[k]), layouts[k], paulis->budget);
+      Flat made;
+      timed("couple_paulis", placed.flat, [&] { made = coupled(*paulis, coupling, layouts[k], k, least); });
+      if (made.wires != 0) {
+        offer(std::move(made), layouts[k], paulis->budget);
+      } else if (++given_up == 2 && k == 1) {
+        return;  // what takes too many CX from the two best layouts will from the others
+      }
     }
   }
 
@@ -353,7 +356,7 @@ class Compiler {
     if (!region) return {};
     auto made =
         coupled_network(paulis.program, paulis.measured, *region, style(static_cast<unsigned>(k), options_.seed),
-                        {.cx = 2 * least + 20, .work = effort_.trees});
+                        {.cx = least + least / 4 + 10, .work = effort_.trees});
     if (!made) return {};
     finish(paulis, *made);
     return on_device(std::move(*made), region->wires, coupling.size());

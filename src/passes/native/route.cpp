@@ -146,14 +146,19 @@ class StepWriter {
   std::size_t loop_level_ = 0;
 };
 
-void walk_forward(RouteWalk& walk, Trial& trial) {
+// False for a walk that came to so much more than the best one that nothing is to be hoped for from going on.
+bool walk_forward(RouteWalk& walk, Trial& trial) {
+  constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  const std::uint64_t bound = trial.cost == kNone ? kNone : trial.cost + trial.cost / 16 + 3;
   std::vector<Wire> initial = trial.layout.place;
   const base::Philox before = trial.random;
-  const std::uint64_t cost = walk.run(trial.layout, true, trial.random, nullptr);
-  if (cost >= trial.cost) return;
+  const std::uint64_t cost = walk.run(trial.layout, true, trial.random, nullptr, bound);
+  if (cost > bound) return false;
+  if (cost >= trial.cost) return true;
   trial.cost = cost;
   trial.initial = std::move(initial);
   trial.before = before;
+  return true;
 }
 
 // Walks to and fro; where a walk back ends, the next one begins.
@@ -162,7 +167,7 @@ void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds,
   if (trial.initial.empty()) walk_forward(walk, trial);
   for (unsigned round = 0; round < rounds; ++round) {
     walk.run(trial.layout, false, trial.random, nullptr);
-    walk_forward(walk, trial);
+    if (!walk_forward(walk, trial)) return;
   }
 }
 

@@ -147,9 +147,8 @@ class StepWriter {
 };
 
 // False for a walk that came to so much more than the best one that nothing is to be hoped for from going on.
-bool walk_forward(RouteWalk& walk, Trial& trial) {
-  constexpr std::uint64_t kNone = ~std::uint64_t{0};
-  const std::uint64_t bound = trial.cost == kNone ? kNone : trial.cost + trial.cost / 16 + 3;
+bool walk_forward(RouteWalk& walk, Trial& trial, bool bounded) {
+  const std::uint64_t bound = bounded ? trial.cost + trial.cost / 6 + 3 : ~std::uint64_t{0};
   std::vector<Wire> initial = trial.layout.place;
   const base::Philox before = trial.random;
   const std::uint64_t cost = walk.run(trial.layout, true, trial.random, nullptr, bound);
@@ -164,10 +163,11 @@ bool walk_forward(RouteWalk& walk, Trial& trial) {
 // Walks to and fro; where a walk back ends, the next one begins.
 void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds, Trial& trial) {
   RouteWalk walk(graph, coupling);
-  if (trial.initial.empty()) walk_forward(walk, trial);
+  const bool first = trial.initial.empty();
+  if (first) walk_forward(walk, trial, false);
   for (unsigned round = 0; round < rounds; ++round) {
     walk.run(trial.layout, false, trial.random, nullptr);
-    if (!walk_forward(walk, trial)) return;
+    if (!walk_forward(walk, trial, !first)) return;
   }
 }
 

@@ -55,12 +55,11 @@ function(skerry_precompile target)
   endif()
 endfunction()
 
-# skerry_precompile_like(TARGET library|test): the standard library's (and the test libraries') common headers. A test's own
-# code is compiled half as long at -O1 and does little of a test's work.
+# skerry_precompile_like(TARGET library|program): the standard library's (and a test program's) common headers.
 function(skerry_precompile_like target kind)
   if(SKERRY_PRECOMPILED)
     target_precompile_headers(${target} REUSE_FROM skerry_common_${kind})
-    target_compile_options(${target} PRIVATE ${SKERRY_PRECOMPILED} $<$<STREQUAL:${kind},test>:-O1>)
+    target_compile_options(${target} PRIVATE ${SKERRY_PRECOMPILED})
   endif()
 endfunction()
 
@@ -71,13 +70,6 @@ if(SKERRY_PRECOMPILED)
   add_library(skerry_common_library STATIC "${CMAKE_CURRENT_BINARY_DIR}/common.cpp")
   target_link_libraries(skerry_common_library PRIVATE skerry_options)
   skerry_precompile(skerry_common_library ${skerry_std_headers})
-  if(SKERRY_TESTS)
-    add_library(skerry_common_test STATIC "${CMAKE_CURRENT_BINARY_DIR}/common.cpp")
-    target_link_libraries(skerry_common_test PRIVATE skerry_options GTest::gtest rapidcheck)
-    skerry_precompile(skerry_common_test ${skerry_std_headers} <random> <gtest/gtest.h> <rapidcheck.h> <rapidcheck/gtest.h>
-      <skerry/error.hpp>)
-    target_compile_options(skerry_common_test PRIVATE -O1)
-  endif()
 endif()
 
 # skerry_optimise(3|s files...): a level of their own in a release, for files of this folder. g++ takes the level from a

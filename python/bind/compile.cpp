@@ -50,16 +50,23 @@ nb::dict estimate_dict(const Estimate& found) {
 }
 
 nb::tuple compile_for_target(const Circuit& circuit, std::string_view target, std::string_view level,
-                             std::vector<std::string> disabled, std::uint64_t seed, double error_budget) {
+                             std::vector<std::string> disabled, std::uint64_t seed, double error_budget,
+                             double time_budget) {
   CompileOptions options{.level = level_from_name(level),
                          .disabled_passes = std::move(disabled),
                          .target = read_target(target),
                          .seed = seed,
-                         .error_budget = error_budget};
+                         .error_budget = error_budget,
+                         .time_budget_seconds = time_budget};
   Steering steering{nb::none()};
   options.control = steering.control();
   Compiled compiled;
-  steering.run(true, [&] { compiled = skerry::compile(circuit, options); });
+  // What is over before anybody could press a key needs no thread of its own, which takes longer than a small circuit.
+  constexpr std::size_t kShort = 20'000;
+  std::size_t work = 1;
+  for (const Block& block : circuit.blocks()) work += block.size();
+  work *= options.level == Level::low ? 1 : options.level == Level::medium ? 10 : 100;
+  steering.run(work > kShort, [&] { compiled = skerry::compile(circuit, options); });
   return nb::make_tuple(std::get<Circuit>(std::move(compiled.program)), std::move(compiled.passes),
                         std::move(compiled.mapping->initial), std::move(compiled.mapping->final),
                         compiled.mapping->spent_error);
@@ -92,9 +99,10 @@ void bind_compile(nb::module_& m) {
                 "collections.abc.Callable[[float, str], object] | None, outcomes_only: bool, reuse_qubits: bool) -> "
                 "tuple[Circuit | Model, list[PassReport]]"));
   m.def("compile_for_target", compile_for_target, nb::arg("circuit"), nb::arg("target"), nb::arg("level"),
-        nb::arg("disabled"), nb::arg("seed"), nb::arg("error_budget"),
+        nb::arg("disabled"), nb::arg("seed"), nb::arg("error_budget"), nb::arg("time_budget"),
         nb::sig("def compile_for_target(circuit: Circuit, target: str, level: str, disabled: "
-                "collections.abc.Sequence[str], seed: int, error_budget: float) -> tuple[Circuit, list[PassReport], "
+                "collections.abc.Sequence[str], seed: int, error_budget: float, time_budget: float) -> tuple[Circuit, "
+                "list[PassReport], "
                 "list[int], list[int], float]"));
   m.def(
       "estimate",

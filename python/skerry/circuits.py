@@ -113,10 +113,15 @@ class QuantumCircuitOptimizer:
         *,
         seed: int = 42,
         error_budget: float = 1e-8,
+        time_budget: float = 0.0,
     ) -> CompiledForDevice:
-        """The circuit on the device's qubits, in its gates; the same for the same seed. Levels: 1, 2, 3."""
+        """The circuit on the device's qubits, in its gates; the same for the same seed. Levels: 1, 2, 3.
+
+        time_budget: what level 3 may take for searching, in seconds of a usual core, counted in steps so that the
+        circuit depends on no clock; 0 is the level's own.
+        """
         made, passes, initial, final, spent = _core.compile_for_target(
-            circuit, self._device, _level(optimization_level), self.disabled_passes, seed, error_budget
+            circuit, self._device, _level(optimization_level), self.disabled_passes, seed, error_budget, time_budget
         )
         return CompiledForDevice(made, initial, final, spent, passes)
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <ctime>
 #include <random>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
@@ -18,7 +19,7 @@ TEST(CircuitPasses, EachKeepsTheUnitaryGlobalPhaseIncluded) {
   std::mt19937_64 random(1);
   for (const CircuitPass* pass : circuit_passes()) {
     SCOPED_TRACE(pass->name);
-    for (int round = 0; round < 150; ++round) {
+    for (int round = 0; round < 1000; ++round) {
       const Circuit circuit = random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 3), 40);
       expect_same_meaning(circuit, pass->run(circuit), random);
     }
@@ -27,8 +28,22 @@ TEST(CircuitPasses, EachKeepsTheUnitaryGlobalPhaseIncluded) {
 
 TEST(Levels, KeepTheUnitaryAndNeverHaveMoreGatesThanTheLevelBelow) {
   std::mt19937_64 random(2);
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     const Circuit circuit = random_circuit(random, 3, 60);
+    std::size_t most = circuit.body().size();
+    for (const Level level : {Level::low, Level::medium, Level::high}) {
+      const auto compiled = std::get<Circuit>(compile(circuit, {.level = level}).program);
+      expect_same_meaning(circuit, compiled, random);
+      EXPECT_LE(compiled.body().size(), most);
+      most = compiled.body().size();
+    }
+  }
+}
+
+TEST(Levels, KeepLongerProgramsOnMoreWiresToo) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 10; ++round) {
+    const Circuit circuit = random_circuit(random, 6, 200);
     std::size_t most = circuit.body().size();
     for (const Level level : {Level::low, Level::medium, Level::high}) {
       const auto compiled = std::get<Circuit>(compile(circuit, {.level = level}).program);
@@ -47,6 +62,28 @@ TEST(CancelInverses, UnwindsNestedPairsInOneWalk) {
   Circuit circuit(2);
   circuit.h(0).cx(0, 1).s(1).rx(0.3, 0).rx(-0.3, 0).sdg(1).cx(0, 1).h(0).x(0);
   EXPECT_EQ(medium(circuit).body().size(), 1U);
+}
+
+TEST(CancelInverses, LeavesNothingOfWhatIsUndone) {
+  EXPECT_EQ(medium(Circuit(1).h(0).h(0).x(0)).body().size(), 1U);
+  EXPECT_EQ(medium(Circuit(2).cx(0, 1).cx(0, 1).t(0).tdg(0).rz(0.4, 1).rz(-0.4, 1)).body().size(), 0U);
+}
+
+TEST(Levels, LowTakesTheLeastTime) {
+  std::mt19937_64 random(4);
+  const Circuit circuit = random_circuit(random, 10, 1000);
+  const auto seconds = [&circuit](Level level) {
+    double least = 1e9;
+    for (int run = 0; run < 5; ++run) {
+      const std::clock_t begin = std::clock();
+      compile(circuit, {.level = level});
+      least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+    }
+    return least;
+  };
+  const double low = seconds(Level::low);
+  EXPECT_LT(low, seconds(Level::medium));
+  EXPECT_LT(low, seconds(Level::high));
 }
 
 TEST(CancelInverses, StopsAtABarrierAMeasurementAndAReset) {

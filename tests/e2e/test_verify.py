@@ -44,6 +44,18 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     assert len(texts) == 1
 
 
+def test_a_budget_bounds_the_search_and_changes_no_meaning(tmp_path: Path) -> None:
+    source, out, layout = CIRCUITS / "clifford_8.qasm", tmp_path / "out.qasm", tmp_path / "layout.json"
+    texts = []
+    for budget, threads in (("0.3", "1"), ("0.3", "2"), ("0.001", "2")):
+        command = ("compile", source, "--target", DEVICES / "line28.json", "-O", "high", "-o", out, "--layout", layout)
+        programs.ok(*command, "--time-budget", budget, extra={"SKERRY_NUM_THREADS": threads})
+        assert programs.ok("verify", source, out, "--layout", layout, "--json").json()["answer"] == "equal"
+        texts.append(out.read_text())
+    assert texts[0] == texts[1]
+    assert texts[0].count("cx ") <= texts[2].count("cx ")
+
+
 def test_a_difference_is_told_by_the_exit_code(tmp_path: Path) -> None:
     first, second = tmp_path / "a.qasm", tmp_path / "b.qasm"
     first.write_text('OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\nh q[0];\ncx q[0], q[1];\n')

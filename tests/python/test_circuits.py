@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,21 @@ def test_a_qiskit_target_is_a_device() -> None:
     optimizer.check_map(made.circuit)
     counts = optimizer.estimate_resources(made.circuit)["counts"]
     assert set(counts) <= {"cz", "rz", "sx"}
+
+
+def test_more_time_never_gives_more_cx_and_better_gates_are_found() -> None:
+    device = json.loads((DATA / "devices" / "heavyhex27.json").read_text())
+    optimizer, circuit = QuantumCircuitOptimizer(device), circuit_of("qft_8.qasm")
+    made = [optimizer.optimize_circuit(circuit, 3, time_budget=seconds).circuit for seconds in (0.001, 1.0)]
+    counts = [optimizer.estimate_resources(each)["counts"]["cx"] for each in made]
+    assert counts[1] <= counts[0]
+    plain = QuantumCircuitOptimizer(device)
+    plain.disabled_passes = ["place_by_error"]
+    chances = [
+        optimizer.estimate_resources(each.optimize_circuit(circuit, 2).circuit)["success_probability"]
+        for each in (plain, optimizer)
+    ]
+    assert chances[1] >= chances[0]
 
 
 def test_symbols_are_compiled_once_and_bound_later() -> None:

@@ -28,7 +28,7 @@ struct Flags {
   std::string level, output, key, device, layout, schedule, decouple = "none", diagram;
   std::vector<std::string> disabled, basis;
   std::uint64_t seed = 42;
-  double error_budget = 1e-8;
+  double error_budget = 1e-8, time_budget = 0;
   bool compress = false, report = false, outcomes_only = false, reuse_qubits = false, clifford_t = false;
   bool has_target() const { return !device.empty() || !basis.empty(); }
 };
@@ -183,6 +183,7 @@ int compile_program(const Flags& flags, const Context& context) {
                          .target = target_of(flags),
                          .seed = flags.seed,
                          .error_budget = flags.error_budget,
+                         .time_budget_seconds = flags.time_budget,
                          .outcomes_only = flags.outcomes_only,
                          .reuse_qubits = flags.reuse_qubits,
                          .control = interruptible.control()};
@@ -244,6 +245,10 @@ Action declare(CLI::App& command) {
   command.add_option("--error-budget", flags->error_budget, "Infidelity that leaving out tiny rotations may cost")
       ->type_name("E")
       ->capture_default_str();
+  command
+      .add_option("--time-budget", flags->time_budget, "Search of level high, counted so that it depends on no clock")
+      ->type_name("SECONDS")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--layout", flags->layout, "Where the qubits lie at the start and at the end")
       ->type_name("FILE.json");
   command.add_option("--schedule", flags->schedule, "Write delays where qubits wait: asap or alap")->type_name("WHEN");

@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 #include <numbers>
+#include <skerry/error.hpp>
+#include <string>
 
 #include "ops/qubit/gate_record.hpp"
 #include "passes/native/angle.hpp"
@@ -147,8 +149,17 @@ void ControlledGates::free_rz(Wire wire, const Param& angle) {
   }
 }
 
+// Without a free wire the CX go with the square of the controls: a million for so many.
+constexpr std::size_t kMostCrowded = 512;
+
 // Barenco lemma 7.5 on phases: half a turn from the last control, taken back where the other controls are not all 1.
 void ControlledGates::phase_on_many(Wires wires, const Param& angle) {
+  if (wires.size() > kMostCrowded) {
+    throw Error(ErrorCode::limit_exceeded,
+                "a gate on " + std::to_string(wires.size()) + " wires is more than " + std::to_string(kMostCrowded) +
+                    " without a free wire",
+                {}, "leave a wire of the circuit to gates with many controls");
+  }
   const Wire target = wires.back(), last = wires[wires.size() - 2];
   const Wires controls = wires.first(wires.size() - 2);
   const std::array pair = {last, target};

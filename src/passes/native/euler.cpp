@@ -17,8 +17,8 @@ double wrapped(double angle) noexcept {
 }
 
 Euler euler_zyz(const U2& u) noexcept {
-  const double c = std::hypot(std::abs(u(0, 0)), std::abs(u(1, 1)));
-  const double s = std::hypot(std::abs(u(0, 1)), std::abs(u(1, 0)));
+  const double c = std::sqrt(std::norm(u(0, 0)) + std::norm(u(1, 1)));
+  const double s = std::sqrt(std::norm(u(0, 1)) + std::norm(u(1, 0)));
   Euler out;
   out.theta = 2 * std::atan2(s, c);
   // u(1,1) / u(0,0) turns by phi + lambda, -u(1,0) / u(0,1) by phi - lambda.
@@ -43,17 +43,24 @@ Euler euler_zyz(const U2& u) noexcept {
   return out;
 }
 
+namespace {
+// Without the square root that std::abs takes.
+bool is_small(Complex z, double tolerance) noexcept {
+  return std::norm(z) <= tolerance * tolerance;
+}
+}  // namespace
+
 bool is_diagonal(const U2& u, double tolerance) noexcept {
-  return std::abs(u(0, 1)) <= tolerance && std::abs(u(1, 0)) <= tolerance;
+  return is_small(u(0, 1), tolerance) && is_small(u(1, 0), tolerance);
 }
 bool is_antidiagonal(const U2& u, double tolerance) noexcept {
-  return std::abs(u(0, 0)) <= tolerance && std::abs(u(1, 1)) <= tolerance;
+  return is_small(u(0, 0), tolerance) && is_small(u(1, 1), tolerance);
 }
 bool commutes_with_x(const U2& u, double tolerance) noexcept {
-  return std::abs(u(0, 0) - u(1, 1)) <= tolerance && std::abs(u(0, 1) - u(1, 0)) <= tolerance;
+  return is_small(u(0, 0) - u(1, 1), tolerance) && is_small(u(0, 1) - u(1, 0), tolerance);
 }
 bool is_scalar(const U2& u, double tolerance) noexcept {
-  return is_diagonal(u, tolerance) && std::abs(u(0, 0) - u(1, 1)) <= tolerance;
+  return is_diagonal(u, tolerance) && is_small(u(0, 0) - u(1, 1), tolerance);
 }
 
 }  // namespace skerry::passes::native

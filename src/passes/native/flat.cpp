@@ -1,11 +1,18 @@
 #include "passes/native/flat.hpp"
 
 #include <algorithm>
+#include <skerry/error.hpp>
+#include <string>
 #include <utility>
 
 #include "passes/native/euler.hpp"
 
 namespace skerry::passes::native {
+
+namespace {
+// A gate with thousands of controls asks for millions; at most some gigabytes may come of one file.
+constexpr std::size_t kMostGates = 32'000'000;
+}  // namespace
 
 std::size_t Flat::count(Kind kind) const noexcept {
   return static_cast<std::size_t>(std::ranges::count(gates, kind, &Gate::kind));
@@ -17,6 +24,24 @@ std::size_t Flat::cx_count() const noexcept {  // NOLINT(misc-no-recursion): blo
     for (const Flat& body : other.bodies) sum += body.cx_count();
   }
   return sum;
+}
+
+std::size_t Flat::cx_depth() const {  // NOLINT(misc-no-recursion): as above
+  std::vector<std::size_t> depth(wires, 0);
+  const auto meet = [&depth](std::span<const Wire> together, std::size_t longer) {
+    std::size_t most = 0;
+    for (const Wire wire : together) most = std::max(most, depth[wire]);
+    for (const Wire wire : together) depth[wire] = most + longer;
+  };
+  for (const Gate& gate : gates) {
+    if (gate.kind == Kind::cx) meet(std::array{gate.a, gate.b}, 1);
+    if (gate.kind == Kind::swap) meet(std::array{gate.a, gate.b}, 3);
+    if (gate.kind != Kind::other) continue;
+    std::size_t inside = 0;
+    for (const Flat& body : others[gate.index].bodies) inside = std::max(inside, body.cx_depth());
+    meet(others[gate.index].wires, inside);
+  }
+  return depth.empty() ? 0 : std::ranges::max(depth);
 }
 
 FlatWriter::FlatWriter(std::uint32_t wires) : pending_(wires), has_(wires, 0) {
@@ -64,6 +89,11 @@ void FlatWriter::phase(const Param& angle) {
 }
 
 void FlatWriter::cx(Wire control, Wire target) {
+  if (out_.gates.size() > kMostGates) {
+    throw Error(ErrorCode::limit_exceeded,
+                "the circuit takes more than " + std::to_string(kMostGates) + " gates of one and two wires", {},
+                "give gates with many controls free wires, or a smaller circuit");
+  }
   flush(control);
   flush(target);
   out_.gates.push_back({Kind::cx, control, target, 0});

@@ -55,6 +55,8 @@ struct Flat {
   std::size_t count(Kind kind) const noexcept;
   /// CX, each SWAP counted as three; bodies of control flow once.
   std::size_t cx_count() const noexcept;
+  /// Longest chain of gates of two wires, a SWAP as three; what is no gate holds all its wires back.
+  std::size_t cx_depth() const;
 };
 
 /// Writes a Flat. Gates of one wire are multiplied until something else happens on the wire, so a Flat never has two in

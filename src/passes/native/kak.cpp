@@ -9,28 +9,53 @@ namespace {
 constexpr double kPi = std::numbers::pi;
 using Real4 = std::array<std::array<double, 4>, 4>;
 
-// Columns are Bell states, so that SU(2) x SU(2) becomes SO(4) and XX, YY, ZZ become diagonal. Source: Makhlin,
-// quant-ph/0002045.
-const U4& magic() {
-  constexpr double h = 0.70710678118654752440;
-  static const U4 kMagic = {{h, 0, 0, Complex(0, h),   //
-                             0, Complex(0, h), h, 0,   //
-                             0, Complex(0, h), -h, 0,  //
-                             h, 0, 0, Complex(0, -h)}};
-  return kMagic;
+// Columns are Bell states, so that SU(2) x SU(2) becomes SO(4) and XX, YY, ZZ become diagonal: (e0 + e3, i(e1 + e2),
+// e1 - e2, i(e0 - e3)) / sqrt 2. Source: Makhlin, quant-ph/0002045. Each has two entries, so nothing is multiplied out.
+constexpr double kHalfRoot = 0.70710678118654752440;
+
+Complex times_i(Complex z) noexcept {
+  return {-z.imag(), z.real()};
 }
-// Eigenvalues of XX, YY, ZZ on the columns of magic().
+Complex times_minus_i(Complex z) noexcept {
+  return {z.imag(), -z.real()};
+}
+
+// Eigenvalues of XX, YY, ZZ on them.
 constexpr std::array<double, 4> kXx = {1, 1, -1, -1};
 constexpr std::array<double, 4> kYy = {-1, 1, -1, 1};
 constexpr std::array<double, 4> kZz = {1, -1, -1, 1};
 
 U4 into_magic(const U4& u) noexcept {
-  static const U4 kBack = adjoint(magic());
-  return kBack * u * magic();
+  U4 rows, out;
+  for (std::size_t j = 0; j < 4; ++j) {
+    rows(0, j) = u(0, j) + u(3, j);
+    rows(1, j) = times_minus_i(u(1, j) + u(2, j));
+    rows(2, j) = u(1, j) - u(2, j);
+    rows(3, j) = times_minus_i(u(0, j) - u(3, j));
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    out(i, 0) = 0.5 * (rows(i, 0) + rows(i, 3));
+    out(i, 1) = 0.5 * times_i(rows(i, 1) + rows(i, 2));
+    out(i, 2) = 0.5 * (rows(i, 1) - rows(i, 2));
+    out(i, 3) = 0.5 * times_i(rows(i, 0) - rows(i, 3));
+  }
+  return out;
 }
 U4 out_of_magic(const U4& u) noexcept {
-  static const U4 kBack = adjoint(magic());
-  return magic() * u * kBack;
+  U4 rows, out;
+  for (std::size_t j = 0; j < 4; ++j) {
+    rows(0, j) = u(0, j) + times_i(u(3, j));
+    rows(1, j) = times_i(u(1, j)) + u(2, j);
+    rows(2, j) = times_i(u(1, j)) - u(2, j);
+    rows(3, j) = u(0, j) - times_i(u(3, j));
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    out(i, 0) = 0.5 * (rows(i, 0) + times_minus_i(rows(i, 3)));
+    out(i, 1) = 0.5 * (times_minus_i(rows(i, 1)) + rows(i, 2));
+    out(i, 2) = 0.5 * (times_minus_i(rows(i, 1)) - rows(i, 2));
+    out(i, 3) = 0.5 * (rows(i, 0) - times_minus_i(rows(i, 3)));
+  }
+  return out;
 }
 
 double determinant(const Real4& r) noexcept {
@@ -184,11 +209,10 @@ class Chamber {
   void exchange(std::size_t i, std::size_t j) {
     std::swap(t_[i], t_[j]);
     const U2& axis = paulis()[3 - i - j];
-    constexpr double h = 0.70710678118654752440;
-    U2 quarter = scaled(axis, Complex(0, -h)), back = scaled(axis, Complex(0, h));
+    U2 quarter = scaled(axis, Complex(0, -kHalfRoot)), back = scaled(axis, Complex(0, kHalfRoot));
     for (const std::size_t d : {std::size_t{0}, std::size_t{3}}) {
-      quarter.m[d] += h;
-      back.m[d] += h;
+      quarter.m[d] += kHalfRoot;
+      back.m[d] += kHalfRoot;
     }
     kak_.left_first = kak_.left_first * back;
     kak_.left_second = kak_.left_second * back;
@@ -304,7 +328,7 @@ CxNeeds cx_needs(const U4& u) noexcept {
     const auto is_multiple_of_identity = [](const U4& x) {
       for (std::size_t i = 0; i < 4; ++i) {
         for (std::size_t j = 0; j < 4; ++j) {
-          if (std::abs(i == j ? x(i, i) - x(0, 0) : x(i, j)) > kTolerance) return false;
+          if (std::norm(i == j ? x(i, i) - x(0, 0) : x(i, j)) > kTolerance * kTolerance) return false;
         }
       }
       return true;
@@ -396,7 +420,9 @@ std::vector<TwoWireGate> synthesize(const U4& u) {
   out.insert(out.end(), inside.begin(), inside.end());
   out.push_back({Kind::first, kak.left_first});
   out.push_back({Kind::second, kak.left_second});
-  const Complex off = trace(adjoint(product_of(out)) * u);
+  const U4 made = product_of(out);
+  Complex off;
+  for (std::size_t i = 0; i < 16; ++i) off += times(std::conj(made.m[i]), u.m[i]);
   out.back().matrix = scaled(out.back().matrix, off / std::abs(off));
   return out;
 }

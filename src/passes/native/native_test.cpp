@@ -1,5 +1,6 @@
 #include "passes/native/native.hpp"
 
+#include <ctime>
 #include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
@@ -49,7 +50,7 @@ TEST(CompileForTarget, KeepsTheUnitaryOnEveryTargetAndLevel) {
   Target star{.qubits = 6, .all_to_all = false, .coupling = {{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}}};
   const std::vector<Target> targets = {Target{}, line(5), line(6, {"rz", "sx", "ecr"}, true), star,
                                        line(5, {"u", "cz"})};
-  for (int round = 0; round < 600; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     Target target = targets[random() % targets.size()];
     const Circuit circuit = testing::random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 4), 25);
     const auto level = static_cast<Level>(random() % 3);
@@ -129,6 +130,35 @@ Circuit random_cx_circuit(std::mt19937_64& random, std::uint32_t wires, int gate
   return circuit;
 }
 
+TEST(RewritingPasses, EachKeepsTheUnitaryWithItsRenamings) {
+  const std::vector<std::string> basis = {"rz", "sx", "x", "cx"};
+  const auto approximate = [](Flat& flat) {
+    double nothing = 0;
+    approximate_pairs(flat, nothing);
+  };
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 1000; ++round) {
+    Circuit circuit = testing::random_circuit(random, 2 + static_cast<std::uint32_t>(random() % 3), 20);
+    const Flat flat = unroll(circuit);
+    for (const int pass : {0, 1, 2, 3}) {
+      Flat made = flat;
+      if (pass == 0) cancel_commuting(made, circuit.expressions());
+      if (pass == 1 || pass == 2) resynthesize_pairs(made, pass == 2);
+      if (pass == 3) approximate(made);
+      const Circuit out = translate(made, circuit, {.basis = basis}, Basis(basis));
+      std::vector<Wire> places;
+      for (Wire w = 0; w < made.wires; ++w) places.push_back(made.place(w));
+      const std::array theta = {0.7};
+      const Vector start = testing::random_state(random, circuit.num_wires());
+      const Vector expected = testing::moved(evolve(circuit.bind(theta), start), places, circuit.num_wires());
+      const Vector actual = evolve(out.bind(theta), start);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_LT(std::abs(expected[i] - actual[i]), 1e-9) << pass << " " << round;
+      }
+    }
+  }
+}
+
 TEST(MatchTemplates, KeepsTheUnitaryAndTakesCxAway) {
   std::mt19937_64 random(8);
   std::size_t before = 0, after = 0;
@@ -165,6 +195,80 @@ TEST(ErrorBudget, LeavesOutWhatFitsAndTellsIt) {
   const Compiled close = compile(circuit, {.target = Target{}, .error_budget = 1e-8});
   EXPECT_EQ(exact.mapping->spent_error, 0);
   EXPECT_LE(close.mapping->spent_error, 1e-8);
+}
+
+TEST(TimeBudget, TriesMoreAndKnowsNoClock) {
+  std::mt19937_64 random(4);
+  std::uint64_t own = 0, little = 0, much = 0;
+  for (int round = 0; round < 8; ++round) {
+    const Circuit circuit = testing::random_circuit(random, 7, 60);
+    const auto cx = [&](double seconds) {
+      const CompileOptions options{.level = Level::high, .target = line(9), .time_budget_seconds = seconds};
+      const Compiled compiled = compile(circuit, options);
+      EXPECT_EQ(std::get<Circuit>(compiled.program), std::get<Circuit>(compile(circuit, options).program));
+      return two_wire_gates(std::get<Circuit>(compiled.program));
+    };
+    own += cx(0);
+    little += cx(1e-4);
+    much += cx(0.5);
+  }
+  EXPECT_LT(much, own);
+  EXPECT_LE(own, little);
+}
+
+TEST(Limits, StopAGateOfThousandsOfControlsAndEndlessSwaps) {
+  Circuit many(1200);
+  std::vector<Wire> wires(1200);
+  for (Wire w = 0; w < 1200; ++w) wires[w] = w;
+  many.append(Op::x, wires, {}, 1199);
+  try {
+    compile(many, {.level = Level::low, .target = Target{}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::limit_exceeded);
+  }
+  many.add_wires("free", 1);
+  EXPECT_NO_THROW(compile(many, {.level = Level::low, .target = Target{}}));
+  // Every gate at once is on the way of every other.
+  Circuit wide(300);
+  for (Wire w = 0; w < 150; ++w) wide.cx(w, w + 150);
+  EXPECT_NO_THROW(compile(wide, {.level = Level::low, .target = line(300)}));
+}
+
+TEST(LargePrograms, TakeWorkInProportionToTheirGates) {
+  std::mt19937_64 random(5);
+  const auto seconds = [&random](int gates) {
+    const Circuit circuit = random_cx_circuit(random, 12, gates);
+    const CompileOptions options{.level = Level::low, .target = line(12)};
+    double least = 1e9;
+    for (int run = 0; run < 3; ++run) {
+      const std::clock_t begin = std::clock();
+      compile(circuit, options);
+      least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+    }
+    return least;
+  };
+  EXPECT_LT(seconds(40000), 4 * 2.5 * seconds(10000));
+}
+
+// Two lines beside each other, the second with better gates.
+TEST(PlaceByError, MovesToBetterGatesAndKeepsTheMeaning) {
+  std::mt19937_64 random(6);
+  Target target{.qubits = 9, .all_to_all = false, .coupling = {}};
+  for (Wire w = 0; w + 1 < 9; ++w) target.coupling.emplace_back(w, w + 1);
+  for (Wire w = 0; w + 1 < 9; ++w) target.gates["cx"].errors[{w, w + 1}] = 0.05 / (w + 1);
+  for (int round = 0; round < 100; ++round) {
+    const Circuit circuit = testing::random_circuit(random, 4, 20);
+    const CompileOptions there{.level = Level::medium, .target = target, .error_budget = 0};
+    CompileOptions here = there;
+    here.disabled_passes = {"place_by_error"};
+    const Compiled moved = compile(circuit, there), kept = compile(circuit, here);
+    expect_compiled(circuit, moved, target, random);
+    const auto success = [&](const Compiled& made) {
+      return estimate(std::get<Circuit>(made.program), target).success_probability;
+    };
+    EXPECT_GE(success(moved), success(kept) - 1e-12) << round;
+  }
 }
 
 }  // namespace

@@ -103,6 +103,18 @@ class PauliTable {
     }
   }
 
+  /// Strings 64 k to 64 k + 63 whose letter on a (on b) comes or goes when C(p, q) is applied.
+  struct Toggled {
+    std::uint64_t on_a = 0, on_b = 0;
+  };
+  Toggled toggled(Wire a, Letter p, Wire b, Letter q, std::size_t k) const {
+    const std::uint64_t xa = x_[a * words_ + k], za = z_[a * words_ + k];
+    const std::uint64_t xb = x_[b * words_ + k], zb = z_[b * words_ + k];
+    const std::uint64_t on_a = xa | za, on_b = xb | zb;
+    const std::uint64_t against_a = against(p, xa, za), against_b = against(q, xb, zb);
+    return {against_b & (~on_a | ~against_a), against_a & (~on_b | ~against_b)};
+  }
+
  private:
   static std::uint64_t bit(std::size_t string) { return std::uint64_t{1} << (string % 64); }
   static std::uint64_t against(Letter p, std::uint64_t x, std::uint64_t z) {

@@ -34,49 +34,72 @@ class Search {
   }
 
   bool run(std::size_t steps) {
+    bool found = false;
     choose_order();
+    search(steps, [&found] { return found = true; });
+    return found;
+  }
+
+  // Those that begin at one device wire.
+  template <class Found>
+  void run_from(Wire root, std::size_t steps, Found found) {
+    if (order_.empty()) choose_order();
+    root_ = root;
+    std::ranges::fill(taken_, 0);
+    std::ranges::fill(place_, kNoGate);
+    search(steps, [&] {
+      found();
+      return false;
+    });
+  }
+
+  // Wires that meet nobody take what is left.
+  std::vector<Wire> places() const {
+    std::vector<Wire> all = place_;
+    Wire free = 0;
+    for (Wire& p : all) {
+      if (p != kNoGate) continue;
+      while (taken_[free] != 0) ++free;
+      p = free++;
+    }
+    return all;
+  }
+
+ private:
+  // Backtracking; goes on until `found` says that it is enough.
+  template <class Found>
+  void search(std::size_t steps, Found found) {
     std::vector<std::size_t> tried(order_.size(), 0);
     std::size_t depth = 0;
-    while (depth < order_.size()) {
+    while (true) {
+      if (depth == order_.size()) {
+        if (found() || depth == 0) return;
+        --depth;
+      }
       const Wire wire = order_[depth];
       if (place_[wire] != kNoGate) {
         taken_[place_[wire]] = 0;
         place_[wire] = kNoGate;
       }
-      bool found = false;
-      while (tried[depth] < candidates(depth)) {
-        if (steps-- == 0) return false;
+      bool placed = false;
+      while (!placed && tried[depth] < candidates(depth)) {
+        if (steps-- == 0) return;
         const Wire p = candidate(depth, tried[depth]++);
         if (!fits(wire, p)) continue;
         place_[wire] = p;
         taken_[p] = 1;
-        found = true;
-        break;
+        placed = true;
       }
-      if (found) {
+      if (placed) {
         ++depth;
         continue;
       }
       tried[depth] = 0;
-      if (depth == 0) return false;
+      if (depth == 0) return;
       --depth;
     }
-    return true;
   }
 
-  // Wires that meet nobody take what is left.
-  std::vector<Wire> places() {
-    Wire free = 0;
-    for (Wire& p : place_) {
-      if (p != kNoGate) continue;
-      while (taken_[free] != 0) ++free;
-      p = free;
-      taken_[free] = 1;
-    }
-    return place_;
-  }
-
- private:
   void choose_order() {
     std::vector<std::uint32_t> joined(neighbours_.size(), 0);
     std::vector<std::uint8_t> chosen(neighbours_.size(), 0);
@@ -100,10 +123,12 @@ class Search {
 
   std::size_t candidates(std::size_t depth) const {
     const Wire anchor = anchor_[order_[depth]];
+    if (depth == 0 && root_ != kNoGate) return 1;
     return anchor == kNoGate ? coupling_.size() : coupling_.neighbours(place_[anchor]).size();
   }
   Wire candidate(std::size_t depth, std::size_t k) const {
     const Wire anchor = anchor_[order_[depth]];
+    if (depth == 0 && root_ != kNoGate) return root_;
     return anchor == kNoGate ? static_cast<Wire>(k) : coupling_.neighbours(place_[anchor])[k];
   }
   bool fits(Wire wire, Wire p) const {
@@ -117,6 +142,7 @@ class Search {
   std::vector<std::vector<Wire>> neighbours_;
   std::vector<Wire> place_, anchor_, order_;
   std::vector<std::uint8_t> taken_;
+  Wire root_ = kNoGate;  ///< where the first wire goes, if that is given
 };
 
 }  // namespace
@@ -126,6 +152,15 @@ std::optional<std::vector<Wire>> place_all(const RouteGraph& graph, std::uint32_
   Search search(graph, wires, coupling);
   if (!search.possible() || !search.run(steps)) return std::nullopt;
   return search.places();
+}
+
+void visit_placements(const RouteGraph& graph, std::uint32_t wires, const Coupling& coupling, std::size_t steps,
+                      const std::function<void(const std::vector<Wire>&)>& visit) {
+  Search search(graph, wires, coupling);
+  if (!search.possible()) return;
+  for (Wire root = 0; root < coupling.size(); ++root) {
+    search.run_from(root, steps, [&] { visit(search.places()); });
+  }
 }
 
 }  // namespace skerry::passes::native

@@ -12,15 +12,28 @@
 #include "passes/native/pairs.hpp"
 #include "passes/native/place_all.hpp"
 #include "passes/native/route_walk.hpp"
+#include "passes/native/start_layouts.hpp"
 
 namespace skerry::passes::native {
 namespace {
 
+// A program on its way to the device.
+struct Prepared {
+  const Flat* flat = nullptr;  ///< without its last measurements
+  std::vector<Other> last;
+  std::optional<RouteGraph> graph;
+  std::optional<RouteGraph> head;  ///< of a large program the beginning, on which layouts are tried
+  const RouteGraph& tried() const { return head ? *head : *graph; }
+};
+
+// One start and what has become of it.
 struct Trial {
-  std::vector<Wire> initial;  ///< spare wires included
-  Layout last;
-  std::vector<RouteStep> steps;
-  std::uint64_t cost = 0;
+  std::size_t which = 0;  ///< program
+  base::Philox random{0};
+  Layout layout;              ///< at the end of the last walk
+  std::vector<Wire> initial;  ///< from where the best walk went, spare wires included
+  base::Philox before{0};     ///< random numbers of the best walk
+  std::uint64_t cost = ~std::uint64_t{0};
 };
 
 using Swaps = std::vector<std::pair<Wire, Wire>>;
@@ -133,106 +146,171 @@ class StepWriter {
   std::size_t loop_level_ = 0;
 };
 
-std::vector<Wire> shuffled(std::uint32_t wires, base::Philox& random) {
-  std::vector<Wire> places(wires);
-  std::iota(places.begin(), places.end(), 0U);
-  for (std::uint32_t i = wires; i > 1; --i) std::swap(places[i - 1], places[random() % i]);
-  return places;
+// False for a walk that came to so much more than the best one that nothing is to be hoped for from going on.
+bool walk_forward(RouteWalk& walk, Trial& trial, bool bounded) {
+  const std::uint64_t bound = bounded ? trial.cost + trial.cost / 6 + 3 : ~std::uint64_t{0};
+  std::vector<Wire> initial = trial.layout.place;
+  const base::Philox before = trial.random;
+  const std::uint64_t cost = walk.run(trial.layout, true, trial.random, nullptr, bound);
+  if (cost > bound) return false;
+  if (cost >= trial.cost) return true;
+  trial.cost = cost;
+  trial.initial = std::move(initial);
+  trial.before = before;
+  return true;
 }
 
-// The wires nearest to a centre, in a random order: spare wires stay outside.
-std::vector<Wire> gathered(std::uint32_t program, const Coupling& coupling, base::Philox& random) {
-  const Wire centre = random() % coupling.size();
-  std::vector<Wire> places = shuffled(coupling.size(), random);
-  std::ranges::stable_sort(places, {}, [&](Wire p) { return coupling.distance(centre, p); });
-  for (std::uint32_t i = program; i > 1; --i) std::swap(places[i - 1], places[random() % i]);
-  return places;
-}
-
-Trial try_once(const RouteGraph& graph, std::uint32_t program, const Coupling& coupling, const RouteEffort& effort,
-               std::size_t number) {
-  base::Philox random(effort.seed, number);
-  std::vector<Wire> start;
-  if (number == 0) {
-    start.resize(coupling.size());
-    std::iota(start.begin(), start.end(), 0U);
-  } else {
-    start = gathered(program, coupling, random);
-  }
-  Layout layout(std::move(start));
+// Walks to and fro; where a walk back ends, the next one begins.
+void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds, Trial& trial) {
   RouteWalk walk(graph, coupling);
-  Trial best;
-  for (unsigned round = 0; round <= effort.rounds; ++round) {
-    Trial trial;
-    trial.initial = layout.place;
-    trial.cost = walk.run(layout, true, random, &trial.steps);
-    const Layout end = layout;
-    if (best.initial.empty() || trial.cost < best.cost) {
-      trial.last = end;
-      best = std::move(trial);
-    }
-    if (round < effort.rounds) walk.run(layout, false, random, nullptr);
+  const bool first = trial.initial.empty();
+  if (first) walk_forward(walk, trial, false);
+  for (unsigned round = 0; round < rounds; ++round) {
+    walk.run(trial.layout, false, trial.random, nullptr);
+    if (!walk_forward(walk, trial, !first)) return;
   }
-  return best;
 }
 
-Routed finished(const Flat& flat, const RouteGraph& graph, const Coupling& coupling, const RouteEffort& effort,
-                const Trial& trial, const std::vector<Other>& last) {
-  Layout layout(trial.initial);
-  StepWriter writer(coupling, effort.seed);
-  Routed out;
-  out.flat = writer.write(flat, graph, trial.steps, layout);
-  put_last_measurements(out.flat, last, layout.place);
+Trial first_trial(std::size_t which, const StartLayouts& layouts, std::uint64_t seed, std::size_t number) {
+  Trial trial{.which = which, .random = base::Philox(seed, number)};
+  trial.layout = Layout(layouts.start(number, trial.random));
+  return trial;
+}
+
+Routed finished(const Prepared& program, const Coupling& coupling, std::uint64_t seed, const Trial& trial) {
+  std::vector<RouteStep> steps;
+  Layout walked(trial.initial), layout(trial.initial);
+  base::Philox random = trial.before;
+  Routed out{.which = trial.which};
+  out.estimate = RouteWalk(*program.graph, coupling).run(walked, true, random, &steps);
+  StepWriter writer(coupling, seed);
+  const Flat& flat = *program.flat;
+  out.flat = writer.write(flat, *program.graph, steps, layout);
+  put_last_measurements(out.flat, program.last, layout.place);
   out.initial.assign(trial.initial.begin(), trial.initial.begin() + flat.wires);
   for (Wire wire = 0; wire < flat.wires; ++wire) out.flat.places.push_back(layout.place[flat.place(wire)]);
-  out.estimate = trial.cost;
   return out;
 }
 
-}  // namespace
+// The first gates of a list.
+Flat beginning(const Flat& flat, std::size_t gates) {
+  Flat head;
+  head.wires = flat.wires;
+  head.gates.assign(flat.gates.begin(), flat.gates.begin() + static_cast<std::ptrdiff_t>(gates));
+  std::size_t ones = 0, turns = 0, others = 0;
+  for (const Gate& gate : head.gates) {
+    const std::size_t end = gate.index + std::size_t{1};
+    if (gate.kind == Kind::one) ones = std::max(ones, end);
+    if (gate.kind == Kind::turn) turns = std::max(turns, end);
+    if (gate.kind == Kind::other) others = std::max(others, end);
+  }
+  head.ones.assign(flat.ones.begin(), flat.ones.begin() + static_cast<std::ptrdiff_t>(ones));
+  head.turns.assign(flat.turns.begin(), flat.turns.begin() + static_cast<std::ptrdiff_t>(turns));
+  head.others.assign(flat.others.begin(), flat.others.begin() + static_cast<std::ptrdiff_t>(others));
+  return head;
+}
 
-std::vector<Routed> route(Flat flat, const Coupling& coupling, const RouteEffort& effort) {
-  if (flat.wires > coupling.size()) {
-    throw Error(
-        ErrorCode::out_of_range,
-        "the circuit has " + std::to_string(flat.wires) + " wires, the device " + std::to_string(coupling.size()), {},
-        "choose a larger device");
+// What is left of the effort within its work: fewer starts, then layouts that are tried on the beginning alone.
+RouteEffort within_work(RouteEffort effort, std::vector<Prepared>& programs, std::size_t& head) {
+  std::size_t nodes = 1;
+  for (const Prepared& program : programs) {
+    if (program.graph) nodes = std::max(nodes, program.graph->size());
   }
-  const std::vector<Other> last = take_last_measurements(flat);
-  const RouteGraph graph(flat);
-  constexpr std::size_t kPlacementSteps = 20000;
-  if (const auto places = place_all(graph, flat.wires, coupling, kPlacementSteps)) {
-    std::vector<Wire> all = *places;
-    std::vector<std::uint8_t> taken(coupling.size(), 0);
-    for (const Wire p : all) taken[p] = 1;
-    for (Wire p = 0; p < coupling.size(); ++p) {
-      if (taken[p] == 0) all.push_back(p);
-    }
-    Trial trial{.initial = all};
-    Layout layout(all);
-    base::Philox random(effort.seed);
-    trial.cost = RouteWalk(graph, coupling).run(layout, true, random, &trial.steps);
-    std::vector<Routed> only;
-    only.push_back(finished(flat, graph, coupling, effort, trial, last));
-    return only;
-  }
-  std::vector<Trial> trials(effort.layouts);
-  const auto some = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) trials[i] = try_once(graph, flat.wires, coupling, effort, i);
+  const auto walks = [](const RouteEffort& e) {
+    return 3 * std::size_t{e.starts} + 2 * std::size_t{e.rounds} * e.finalists;
   };
+  const std::size_t wanted = walks(effort), able = effort.work / (nodes * programs.size());
+  head = nodes;
+  if (able >= wanted) return effort;
+  const auto share = [&](unsigned of) { return std::max(1U, static_cast<unsigned>(of * able / wanted)); };
+  effort.starts = share(effort.starts);
+  effort.finalists = share(effort.finalists);
+  effort.keep = share(effort.keep);
+  if (walks(effort) > able) head = std::min(nodes, effort.work / (walks(effort) * programs.size()) + 1);
+  return effort;
+}
+
+template <class Visit>
+void for_all(std::vector<Trial>& trials, std::size_t work, Visit visit) {
   // A trial of a small circuit is over before a thread is awake.
   constexpr std::size_t kWorthThreads = 20000;
-  if (graph.size() * effort.layouts * (effort.rounds + 1) > kWorthThreads) {
+  const auto some = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) visit(trials[i]);
+  };
+  if (work > kWorthThreads) {
     base::parallel_for(0, trials.size(), 1, some);
   } else {
     some(0, trials.size());
   }
-  std::ranges::stable_sort(trials, {}, &Trial::cost);
-  std::vector<Routed> best;
-  for (std::size_t i = 0; i < std::min<std::size_t>(effort.keep, trials.size()); ++i) {
-    best.push_back(finished(flat, graph, coupling, effort, trials[i], last));
+}
+
+// A placement where all pairs meet needs no search.
+std::optional<Trial> placed_trial(std::size_t which, const Prepared& program, const Coupling& coupling,
+                                  std::uint64_t seed) {
+  constexpr std::size_t kPlacementSteps = 20000;
+  auto places = place_all(*program.graph, program.flat->wires, coupling, kPlacementSteps);
+  if (!places) return std::nullopt;
+  std::vector<std::uint8_t> taken(coupling.size(), 0);
+  for (const Wire p : *places) taken[p] = 1;
+  for (Wire p = 0; p < coupling.size(); ++p) {
+    if (taken[p] == 0) places->push_back(p);
   }
-  return best;
+  const base::Philox random(seed);
+  return Trial{.which = which, .random = random, .initial = std::move(*places), .before = random, .cost = 0};
+}
+
+}  // namespace
+
+std::vector<Routed> route(std::span<Flat> flats, const Coupling& coupling, RouteEffort effort) {
+  std::vector<Prepared> programs(flats.size());
+  std::vector<Routed> routed;
+  for (std::size_t which = 0; which < flats.size(); ++which) {
+    Flat& flat = flats[which];
+    if (flat.wires > coupling.size()) {
+      throw Error(
+          ErrorCode::out_of_range,
+          "the circuit has " + std::to_string(flat.wires) + " wires, the device " + std::to_string(coupling.size()), {},
+          "choose a larger device");
+    }
+    Prepared& program = programs[which];
+    program.flat = &flat;
+    program.last = take_last_measurements(flat);
+    program.graph.emplace(flat);
+    if (const auto trial = placed_trial(which, program, coupling, effort.seed)) {
+      routed.push_back(finished(program, coupling, effort.seed, *trial));
+      program.graph.reset();
+    }
+  }
+  std::size_t head = 0;
+  effort = within_work(effort, programs, head);
+  std::vector<Trial> trials;
+  for (std::size_t which = 0; which < programs.size(); ++which) {
+    Prepared& program = programs[which];
+    if (!program.graph) continue;
+    if (program.graph->size() > head) {
+      const double part = static_cast<double>(head) / static_cast<double>(program.graph->size());
+      const Flat& flat = *program.flat;
+      program.head.emplace(beginning(flat, static_cast<std::size_t>(part * static_cast<double>(flat.gates.size()))));
+    }
+    const StartLayouts layouts(program.tried(), program.flat->wires, coupling);
+    for (unsigned k = 0; k < effort.starts; ++k) {
+      trials.push_back(first_trial(which, layouts, effort.seed, k));
+    }
+  }
+  // Every start is walked to and fro once, and those that have come farthest go on.
+  const auto improve_all = [&](unsigned rounds) {
+    for_all(trials, head * trials.size() * (2 * rounds + 1),
+            [&](Trial& trial) { improve(programs[trial.which].tried(), coupling, rounds, trial); });
+    std::ranges::stable_sort(trials, {}, &Trial::cost);
+  };
+  improve_all(1);
+  if (trials.size() > effort.finalists) trials.resize(effort.finalists);
+  if (effort.rounds > 0) improve_all(effort.rounds);
+  if (trials.size() > effort.keep) trials.resize(effort.keep);
+  for (const Trial& trial : trials) {
+    routed.push_back(finished(programs[trial.which], coupling, effort.seed, trial));
+  }
+  return routed;
 }
 
 }  // namespace skerry::passes::native

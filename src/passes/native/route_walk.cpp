@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <skerry/error.hpp>
+#include <string>
 
-#include "passes/native/pairs.hpp"
 namespace skerry::passes::native {
 namespace {
 
@@ -13,6 +14,10 @@ constexpr double kLaterWeight = 0.5;
 constexpr double kPriceWeight = 0.35;
 constexpr double kDecayStep = 0.001;
 constexpr unsigned kDecayReset = 5;
+// Of a wide front as many are looked at, so that a swap takes no longer than on a small device.
+constexpr std::size_t kMostLookedAt = 32;
+// A result of more gates than anybody has use for.
+constexpr std::uint64_t kMostSwaps = 20'000'000;
 
 }  // namespace
 
@@ -31,19 +36,21 @@ RouteWalk::RouteWalk(const RouteGraph& graph, const Coupling& coupling)
       coupling_(coupling),
       missing_(graph.size()),
       front_partner_(coupling.size()),
+      front_at_(coupling.size()),
       later_partners_(coupling.size()),
       visited_(graph.size(), 0),
       met_at_(coupling.size()),
-      decay_(coupling.size()) {}
+      decay_(coupling.size(), 1.0) {}
 
-std::uint64_t RouteWalk::run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps) {
+std::uint64_t RouteWalk::run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps,
+                             std::uint64_t bound) {
   layout_ = &layout;
   steps_ = steps;
   start(forward);
   const unsigned patience = 10 + 3 * coupling_.size();
   while (true) {
     run_ready();
-    if (front_.empty()) return cost_;
+    if (front_.empty() || cost_ > bound) return cost_;
     if (front_changed_) look_ahead();
     if (swaps_since_run_ > patience) {
       force_nearest();
@@ -57,11 +64,13 @@ void RouteWalk::start(bool forward) {
   forward_ = forward;
   cost_ = 0;
   swaps_since_run_ = 0;
+  swaps_ = 0;
   ready_.clear();
   front_.clear();
+  moved_.clear();
   met_.clear();
-  std::ranges::fill(met_at_, kNoGate);
-  std::ranges::fill(decay_, 1.0);
+  std::ranges::fill(met_at_, kNoMeeting);
+  forget_decay();
   std::iota(front_partner_.begin(), front_partner_.end(), 0U);
   for (LaterPartners& list : later_partners_) list.count = 0;
   later_touched_.clear();
@@ -83,47 +92,51 @@ void RouteWalk::execute(std::uint32_t node) {
   }
 }
 
+bool RouteWalk::try_run(std::uint32_t node) {
+  const RouteNode& at = graph_.node(node);
+  if (at.is_pair && coupling_.distance(layout_->place[at.a], layout_->place[at.b]) != 1) return false;
+  if (at.is_pair) {
+    forget_decay();
+    swaps_since_run_ = 0;
+  }
+  execute(node);
+  return true;
+}
+
+// Only what was moved can have become possible, and what that lets go on.
 void RouteWalk::run_ready() {
-  bool ran_pair = false;
-  const auto try_run = [&](std::uint32_t node) {
-    const RouteNode& at = graph_.node(node);
-    if (at.is_pair && coupling_.distance(layout_->place[at.a], layout_->place[at.b]) != 1) return false;
-    ran_pair = ran_pair || at.is_pair;
-    execute(node);
-    return true;
-  };
-  for (std::size_t i = 0; i < front_.size();) {
-    const std::uint32_t node = front_[i];
-    if (!try_run(node)) {
-      ++i;
-      continue;
-    }
+  for (const Wire wire : moved_) {
+    if (front_partner_[wire] == wire) continue;
+    const std::uint32_t position = front_at_[wire], node = front_[position];
+    if (!try_run(node)) continue;
     const RouteNode& at = graph_.node(node);
     front_partner_[at.a] = at.a;
     front_partner_[at.b] = at.b;
-    front_[i] = front_.back();
+    front_[position] = front_.back();
     front_.pop_back();
+    if (position < front_.size()) {
+      const RouteNode& last = graph_.node(front_[position]);
+      front_at_[last.a] = front_at_[last.b] = position;
+    }
     front_changed_ = true;
   }
+  moved_.clear();
   while (!ready_.empty()) {
     const std::uint32_t node = ready_.back();
     ready_.pop_back();
     if (try_run(node)) continue;
     const RouteNode& at = graph_.node(node);
+    front_at_[at.a] = front_at_[at.b] = static_cast<std::uint32_t>(front_.size());
     front_.push_back(node);
     front_partner_[at.a] = at.b;
     front_partner_[at.b] = at.a;
     front_changed_ = true;
   }
-  if (ran_pair) {
-    if (swaps_since_run_ != 0) std::ranges::fill(decay_, 1.0);
-    swaps_since_run_ = 0;
-  }
 }
 
 void RouteWalk::pair_executed(const RouteNode& node, Wire p, Wire q) {
   const std::uint32_t newest = met_at_[p];
-  if (newest != kNoGate && newest == met_at_[q]) {
+  if (newest != kNoMeeting && newest == met_at_[q]) {
     Met& met = met_[newest];
     const int was = met.cost();
     if (met.plain == 0 && met.mirrored == 3) {  // nothing but a swap so far, or nothing
@@ -141,24 +154,27 @@ void RouteWalk::pair_executed(const RouteNode& node, Wire p, Wire q) {
   cost_ += node.plain;
 }
 
-int RouteWalk::swap_price(Wire p, Wire q) const {
-  const std::uint32_t newest = met_at_[p];
-  if (newest == kNoGate || newest != met_at_[q]) return 3;
-  const Met& met = met_[newest];
-  return met.exchanged ? met.plain - met.mirrored : met.mirrored - met.plain;
-}
-
 void RouteWalk::apply_swap(Wire p, Wire q) {
   cost_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(cost_) + swap_price(p, q));
   const std::uint32_t newest = met_at_[p];
-  if (newest != kNoGate && newest == met_at_[q]) {
+  if (newest != kNoMeeting && newest == met_at_[q]) {
     met_[newest].exchanged = !met_[newest].exchanged;
   } else {
     met_at_[p] = met_at_[q] = static_cast<std::uint32_t>(met_.size());
     met_.push_back({p, q, 0, 3, true});
   }
   layout_->exchange(p, q);
+  moved_.push_back(layout_->holds[p]);
+  moved_.push_back(layout_->holds[q]);
+  if (++swaps_ > kMostSwaps) {
+    throw Error(ErrorCode::limit_exceeded, "routing takes more than " + std::to_string(kMostSwaps) + " swaps of wires",
+                {}, "choose a device on which more wires meet, or a smaller circuit");
+  }
   if (steps_ != nullptr) steps_->push_back({.is_swap = true, .a = p, .b = q});
+}
+
+std::span<const std::uint32_t> RouteWalk::looked_at_front() const {
+  return std::span(front_).first(std::min(front_.size(), kMostLookedAt));
 }
 
 void RouteWalk::look_ahead() {
@@ -166,7 +182,8 @@ void RouteWalk::look_ahead() {
   later_touched_.clear();
   std::uint32_t later = 0;
   ++visit_;
-  queue_.assign(front_.begin(), front_.end());
+  const auto looked_at = looked_at_front();
+  queue_.assign(looked_at.begin(), looked_at.end());
   for (std::size_t i = 0; i < queue_.size() && later < kLookAhead; ++i) {
     for (const std::uint32_t next : after(queue_[i])) {
       if (visited_[next] == visit_) continue;
@@ -183,67 +200,72 @@ void RouteWalk::look_ahead() {
     }
   }
   front_changed_ = false;
-  front_weight_ = 1.0 / static_cast<double>(front_.size());
+  front_weight_ = 1.0 / static_cast<double>(looked_at.size());
   later_weight_ = later == 0 ? 0.0 : kLaterWeight / later;
 }
 
-// By how much the front and what follows come nearer when device wires p and q are exchanged.
-double RouteWalk::gain(Wire p, Wire q) const {
-  const Wire* const place = layout_->place.data();
-  int front = 0, later = 0;
-  const auto move = [&](Wire from, Wire to) {
-    const std::uint16_t* const away = coupling_.distances(from);
-    const std::uint16_t* const there = coupling_.distances(to);
-    const Wire wire = layout_->holds[from];
-    const Wire partner = front_partner_[wire];
-    if (partner != wire && place[partner] != to) front += away[place[partner]] - there[place[partner]];
-    const LaterPartners& others = later_partners_[wire];
-    for (std::uint32_t k = 0; k < others.count; ++k) {
-      const Wire at = place[others.wires[k]];
-      later += at == to ? 0 : away[at] - there[at];
-    }
-  };
-  move(p, q);
-  move(q, p);
-  return front * front_weight_ + later * later_weight_;
+// By how much what follows comes nearer when the wire on `from` goes to `to`, next to it.
+int RouteWalk::later_gain(Wire from, Wire to) const {
+  const LaterPartners& others = later_partners_[layout_->holds[from]];
+  const std::uint16_t* const away = coupling_.distances(from);
+  const std::uint16_t* const there = coupling_.distances(to);
+  int gain = 0;
+  for (std::uint32_t k = 0; k < others.count; ++k) {
+    const Wire at = layout_->place[others.wires[k]];
+    gain += at == to ? 0 : away[at] - there[at];
+  }
+  return gain;
 }
 
 void RouteWalk::choose_swap(base::Philox& random) {
+  const Wire* const place = layout_->place.data();
   double best = -1e300;
   Wire best_p = 0, best_q = 0;
-  unsigned ties = 0;
-  for (const std::uint32_t node : front_) {
+  // Ties are broken by a number that is drawn for this choice.
+  const std::uint32_t salt = random() | 1U;
+  std::uint32_t best_ticket = 0;
+  for (const std::uint32_t node : looked_at_front()) {
     const RouteNode& at = graph_.node(node);
     for (const Wire wire : {at.a, at.b}) {
-      const Wire p = layout_->place[wire];
+      const Wire p = place[wire], mate = place[front_partner_[wire]];
+      const std::uint16_t* const from_p = coupling_.distances(p);
       for (const Wire q : coupling_.neighbours(p)) {
         // A pair that both wait is met from both sides; once is enough.
-        const Wire other = layout_->holds[q];
-        if (front_partner_[other] != other && q < p) continue;
-        const double price = (3 - swap_price(p, q)) / 3.0;
-        const double score = gain(p, q) + kPriceWeight * price * front_weight_ - (std::max(decay_[p], decay_[q]) - 1.0);
-        if (score > best + 1e-9) {
-          best = score;
-          best_p = p;
-          best_q = q;
-          ties = 1;
-        } else if (score > best - 1e-9) {
-          ++ties;
-          if (random() % ties == 0) {
-            best_p = p;
-            best_q = q;
-          }
-        }
+        const Wire other = layout_->holds[q], other_mate = place[front_partner_[other]];
+        const bool both_wait = other_mate != q;
+        if (both_wait && q < p) continue;
+        // Partners of the front are not neighbours, so nobody meets his own here.
+        const std::uint16_t* const from_q = coupling_.distances(q);
+        int front = from_p[mate] - from_q[mate];
+        if (both_wait) front += from_q[other_mate] - from_p[other_mate];
+        const int later = later_gain(p, q) + later_gain(q, p);
+        const double price = (3 - swap_price(p, q)) * (kPriceWeight / 3.0);
+        const double score =
+            (front + price) * front_weight_ + later * later_weight_ - (std::max(decay_[p], decay_[q]) - 1.0);
+        if (score < best - 1e-9) continue;
+        const std::uint32_t ticket = ((p * 0x9e3779b1U) ^ (q * 0x85ebca6bU)) * salt;
+        if (score < best + 1e-9 && ticket < best_ticket) continue;
+        best = score;
+        best_ticket = ticket;
+        best_p = p;
+        best_q = q;
       }
     }
   }
   apply_swap(best_p, best_q);
   if (++swaps_since_run_ % kDecayReset == 0) {
-    std::ranges::fill(decay_, 1.0);
+    forget_decay();
   } else {
-    decay_[best_p] += kDecayStep;
-    decay_[best_q] += kDecayStep;
+    for (const Wire w : {best_p, best_q}) {
+      decay_[w] += kDecayStep;
+      decayed_.push_back(w);
+    }
   }
+}
+
+void RouteWalk::forget_decay() {
+  for (const Wire w : decayed_) decay_[w] = 1.0;
+  decayed_.clear();
 }
 
 // The walk turns in circles: the nearest pair of the front is brought together by the shortest way.

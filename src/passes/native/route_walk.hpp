@@ -34,8 +34,9 @@ class RouteWalk {
   RouteWalk(const RouteGraph& graph, const Coupling& coupling);
 
   /// Moves `layout` along. steps: what happened, in order; null when nobody wants to know. Gives the CX that the blocks
-  /// and swaps come to.
-  std::uint64_t run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps);
+  /// and swaps come to; a walk that comes to more than `bound` stops there.
+  std::uint64_t run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps,
+                    std::uint64_t bound = ~std::uint64_t{0});
 
  private:
   struct Met {  // the newest block on a pair of device wires
@@ -45,6 +46,7 @@ class RouteWalk {
     int cost() const { return exchanged ? mirrored : plain; }
   };
 
+  static constexpr std::uint32_t kNoMeeting = ~std::uint32_t{0};
   // How many blocks after the front are looked at; the last step may find two at once.
   static constexpr std::uint32_t kLookAhead = 10;
   struct LaterPartners {
@@ -53,14 +55,22 @@ class RouteWalk {
   };
 
   void start(bool forward);
+  bool try_run(std::uint32_t node);
   void run_ready();
+  std::span<const std::uint32_t> looked_at_front() const;
   void execute(std::uint32_t node);
   void pair_executed(const RouteNode& node, Wire p, Wire q);
-  int swap_price(Wire p, Wire q) const;
+  int swap_price(Wire p, Wire q) const {
+    const std::uint32_t newest = met_at_[p];
+    if (newest == kNoMeeting || newest != met_at_[q]) return 3;
+    const Met& met = met_[newest];
+    return met.exchanged ? met.plain - met.mirrored : met.mirrored - met.plain;
+  }
   void apply_swap(Wire p, Wire q);
   void look_ahead();
   void choose_swap(base::Philox& random);
-  double gain(Wire p, Wire q) const;
+  int later_gain(Wire from, Wire to) const;
+  void forget_decay();
   void force_nearest();
   std::span<const std::uint32_t> after(std::uint32_t i) const {
     return forward_ ? graph_.successors(i) : graph_.predecessors(i);
@@ -78,6 +88,8 @@ class RouteWalk {
   std::vector<std::uint32_t> ready_, front_;
   bool front_changed_ = false;
   std::vector<Wire> front_partner_;            ///< per program wire, itself when it waits for nobody
+  std::vector<std::uint32_t> front_at_;        ///< per program wire that waits: where in the front
+  std::vector<Wire> moved_;                    ///< program wires that were exchanged since anything ran
   std::vector<LaterPartners> later_partners_;  ///< per program wire
   std::vector<Wire> later_touched_;
   double front_weight_ = 0, later_weight_ = 0;
@@ -86,7 +98,9 @@ class RouteWalk {
   std::vector<std::uint32_t> met_at_;  ///< per device wire, index into met_
   std::vector<Met> met_;
   std::vector<double> decay_;
+  std::vector<Wire> decayed_;  ///< whose decay is not 1
   unsigned swaps_since_run_ = 0;
+  std::uint64_t swaps_ = 0;
   std::uint64_t cost_ = 0;
 };
 

@@ -9,5 +9,6 @@ namespace skerry::passes::native {
 
 /// `cx`, `ccx`, `rz`, `measure`; `ctrl(5) @ x` where the record has no word for it.
 std::string spelling(const Instruction& at);
+std::string spelling(Op op, std::uint16_t controls);
 
 }  // namespace skerry::passes::native

@@ -13,26 +13,40 @@ namespace {
 using testing::Vector;
 using Distribution = std::map<std::uint64_t, double>;
 
-// Every branch of every measurement and reset, written out.
-void branch(const Circuit& circuit, std::size_t i, Vector state, std::uint64_t bits, Distribution& into) {
-  for (; i < circuit.body().size(); ++i) {
-    const Instruction at = circuit.body()[i];
-    if (is_gate(at.op)) {
-      testing::apply(circuit, at, state);
-    } else if (at.op == Op::measure || at.op == Op::reset) {
-      const std::size_t wire = std::size_t{1} << at.wires[0];
+// Where a walk stands in the blocks that it is in, outermost first.
+using Position = std::vector<std::pair<BlockId, std::size_t>>;
+
+// Every branch of every measurement and reset, written out; conditions are single bits.
+void branch(const Circuit& circuit, Position at, Vector state, std::uint64_t bits, Distribution& into) {
+  while (!at.empty()) {
+    const Block& block = circuit.blocks()[at.back().first];
+    if (at.back().second == block.size()) {
+      at.pop_back();
+      continue;
+    }
+    const Instruction instruction = block[at.back().second++];
+    if (is_gate(instruction.op)) {
+      testing::apply(circuit, instruction, state);
+    } else if (instruction.op == Op::if_else) {
+      const Branch& choice = circuit.branches()[instruction.aux];
+      const ExprNode& condition = circuit.expressions()[choice.condition];
+      ASSERT_EQ(condition.op, ExprOp::bit);
+      const BlockId taken = ((bits >> condition.a) & 1U) != 0 ? choice.then_block : choice.else_block;
+      if (taken != kNoBlock) at.emplace_back(taken, 0);
+    } else if (instruction.op == Op::measure || instruction.op == Op::reset) {
+      const std::size_t wire = std::size_t{1} << instruction.wires[0];
       for (const bool one : {false, true}) {
         Vector next(state.size());
         for (std::size_t k = 0; k < state.size(); ++k) {
           if (((k & wire) != 0) != one) continue;
-          next[at.op == Op::reset ? k & ~wire : k] = state[k];
+          next[instruction.op == Op::reset ? k & ~wire : k] = state[k];
         }
         const double chance = std::accumulate(next.begin(), next.end(), 0.0,
                                               [](double sum, std::complex<double> a) { return sum + std::norm(a); });
         if (chance < 1e-14) continue;
-        const std::uint64_t bit = std::uint64_t{1} << at.aux;
-        const std::uint64_t written = at.op == Op::reset ? bits : one ? bits | bit : bits & ~bit;
-        branch(circuit, i + 1, std::move(next), written, into);
+        const std::uint64_t bit = std::uint64_t{1} << instruction.aux;
+        const std::uint64_t written = instruction.op == Op::reset ? bits : one ? bits | bit : bits & ~bit;
+        branch(circuit, at, std::move(next), written, into);
       }
       return;
     }
@@ -44,7 +58,7 @@ Distribution outcomes(const Circuit& circuit) {
   Vector zero(std::size_t{1} << circuit.num_wires());
   zero[0] = 1;
   Distribution found;
-  branch(circuit, 0, std::move(zero), 0, found);
+  branch(circuit, {{0, 0}}, std::move(zero), 0, found);
   return found;
 }
 
@@ -77,7 +91,7 @@ TEST(OutcomePasses, EachKeepsTheJointDistributionOfTheBits) {
   std::mt19937_64 random(1);
   for (const CircuitPass* pass : outcome_passes()) {
     SCOPED_TRACE(pass->name);
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < 1000; ++round) {
       const Circuit circuit = random_program(random, 2 + static_cast<std::uint32_t>(random() % 3), round % 2 == 0);
       expect_same_outcomes(circuit, pass->run(circuit));
     }
@@ -86,11 +100,72 @@ TEST(OutcomePasses, EachKeepsTheJointDistributionOfTheBits) {
 
 TEST(OutcomePasses, KeepTheDistributionTogetherOnADevice) {
   std::mt19937_64 random(2);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     const Circuit circuit = random_program(random, 4, round % 2 == 0);
     const auto level = static_cast<Level>(round % 3);
     const Compiled made =
         compile(circuit, {.level = level, .target = Target{}, .error_budget = 0, .reuse_qubits = true});
+    expect_same_outcomes(circuit, std::get<Circuit>(made.program));
+  }
+}
+
+// Gates under conditions on what was measured, one block in the other.
+void add_block(std::mt19937_64& random, Circuit& circuit, int gates, int depth) {
+  const auto below = [&random](std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); };
+  const std::uint32_t wires = circuit.num_wires();
+  for (int i = 0; i < gates; ++i) {
+    const Wire a = below(wires), b = (a + 1 + below(wires - 1)) % wires;
+    switch (below(9)) {
+      case 0:
+        circuit.measure(a, a);
+        break;
+      case 1:
+        if (below(3) == 0) circuit.reset(a);
+        break;
+      case 2:
+      case 3:
+        if (depth > 0) {
+          const ExprId bit = circuit.expressions().leaf(ExprOp::bit, b, ScalarType{ScalarKind::boolean});
+          const BlockId then_block = circuit.open_block();
+          add_block(random, circuit, 3, depth - 1);
+          circuit.close_block();
+          BlockId else_block = kNoBlock;
+          if (below(2) == 0) {
+            else_block = circuit.open_block();
+            add_block(random, circuit, 2, depth - 1);
+            circuit.close_block();
+          }
+          circuit.if_else(bit, then_block, else_block);
+        }
+        break;
+      case 4:
+        circuit.h(a);
+        break;
+      case 5:
+        circuit.rx(0.25 * (1 + below(6)), a);
+        break;
+      case 6:
+        circuit.t(a);
+        break;
+      default:
+        circuit.cx(a, b);
+    }
+  }
+}
+
+TEST(DevicePasses, KeepTheOutcomesOfProgramsWithControlFlow) {
+  std::mt19937_64 random(7);
+  Target line{.qubits = 4, .all_to_all = false, .coupling = {{0, 1}, {1, 2}, {2, 3}}};
+  Target star{.qubits = 4, .all_to_all = false, .coupling = {{0, 1}, {0, 2}, {0, 3}}};
+  for (int round = 0; round < 1000; ++round) {
+    Circuit circuit(3, 3);
+    for (Wire w = 0; w < 3; ++w) circuit.h(w);
+    add_block(random, circuit, 9, 2);
+    for (Wire w = 0; w < 3; ++w) circuit.rx(0.7, w).measure(w, w);
+    const auto level = static_cast<Level>(round % 3);
+    const std::array<Target, 3> targets = {Target{}, line, star};
+    const Compiled made = compile(circuit, {.level = level, .target = targets[random() % 3], .error_budget = 0});
+    SCOPED_TRACE(round);
     expect_same_outcomes(circuit, std::get<Circuit>(made.program));
   }
 }

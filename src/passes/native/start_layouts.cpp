@@ -1,0 +1,97 @@
+#include "passes/native/start_layouts.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace skerry::passes::native {
+namespace {
+
+constexpr std::uint32_t kMostWires = 1024;  // above it nobody's meetings are counted
+constexpr Wire kNowhere = ~Wire{0};
+
+std::vector<Wire> shuffled(std::uint32_t wires, base::Philox& random) {
+  std::vector<Wire> places(wires);
+  std::iota(places.begin(), places.end(), 0U);
+  for (std::uint32_t i = wires; i > 1; --i) std::swap(places[i - 1], places[random() % i]);
+  return places;
+}
+
+}  // namespace
+
+StartLayouts::StartLayouts(const RouteGraph& graph, std::uint32_t wires, const Coupling& coupling)
+    : wires_(wires), coupling_(coupling), partners_(wires) {
+  if (wires > kMostWires) return;
+  std::vector<double> weight(std::size_t{wires} * wires, 0.0);
+  const double half = std::max(8.0, static_cast<double>(graph.size()) / 3);
+  for (std::uint32_t i = 0; i < graph.size(); ++i) {
+    const RouteNode& node = graph.node(i);
+    if (node.is_pair) weight[std::min(node.a, node.b) * wires + std::max(node.a, node.b)] += half / (half + i);
+  }
+  for (Wire a = 0; a < wires; ++a) {
+    for (Wire b = a + 1; b < wires; ++b) {
+      if (weight[a * wires + b] == 0) continue;
+      partners_[a].emplace_back(b, weight[a * wires + b]);
+      partners_[b].emplace_back(a, weight[a * wires + b]);
+    }
+  }
+}
+
+std::vector<Wire> StartLayouts::start(std::size_t number, base::Philox& random) const {
+  if (number == 0) {
+    std::vector<Wire> own(coupling_.size());
+    std::iota(own.begin(), own.end(), 0U);
+    return own;
+  }
+  return number % 2 == 1 && wires_ <= kMostWires ? grown(random) : gathered(random);
+}
+
+// The wires nearest to a centre, in a random order: spare wires stay outside.
+std::vector<Wire> StartLayouts::gathered(base::Philox& random) const {
+  const Wire centre = random() % coupling_.size();
+  std::vector<Wire> places = shuffled(coupling_.size(), random);
+  std::ranges::stable_sort(places, {}, [&](Wire p) { return coupling_.distance(centre, p); });
+  for (std::uint32_t i = wires_; i > 1; --i) std::swap(places[i - 1], places[random() % i]);
+  return places;
+}
+
+// Wire by wire, the one that meets those already placed most, where it is nearest to them.
+std::vector<Wire> StartLayouts::grown(base::Philox& random) const {
+  std::vector<Wire> places(wires_, kNowhere);
+  std::vector<std::uint8_t> taken(coupling_.size(), 0);
+  std::vector<double> drawn(wires_, 0.0), far_from_all(coupling_.size(), 0.0);
+  Wire next = wires_ == 0 ? 0 : random() % wires_;
+  for (std::uint32_t count = 0; count < wires_; ++count) {
+    const Wire place = count == 0 ? random() % coupling_.size() : nearest(next, places, taken, far_from_all);
+    places[next] = place;
+    taken[place] = 1;
+    for (Wire p = 0; p < coupling_.size(); ++p) far_from_all[p] += coupling_.distances(place)[p];
+    for (const auto& [partner, weight] : partners_[next]) drawn[partner] += weight;
+    next = kNowhere;
+    for (Wire w = 0; w < wires_; ++w) {
+      if (places[w] == kNowhere && (next == kNowhere || drawn[w] > drawn[next])) next = w;
+    }
+  }
+  for (Wire p = 0; p < coupling_.size(); ++p) {
+    if (taken[p] == 0) places.push_back(p);
+  }
+  return places;
+}
+
+Wire StartLayouts::nearest(Wire wire, const std::vector<Wire>& places, const std::vector<std::uint8_t>& taken,
+                           const std::vector<double>& far_from_all) const {
+  // Whom it never meets weighs a little: all stay together.
+  std::vector<double> far(far_from_all);
+  for (double& value : far) value *= 1e-3;
+  for (const auto& [partner, weight] : partners_[wire]) {
+    if (places[partner] == kNowhere) continue;
+    const std::uint16_t* const distances = coupling_.distances(places[partner]);
+    for (Wire p = 0; p < coupling_.size(); ++p) far[p] += weight * distances[p];
+  }
+  Wire best = kNowhere;
+  for (Wire p = 0; p < coupling_.size(); ++p) {
+    if (taken[p] == 0 && (best == kNowhere || far[p] < far[best])) best = p;
+  }
+  return best;
+}
+
+}  // namespace skerry::passes::native

@@ -1,0 +1,35 @@
+/// \file
+/// Layouts from which the router sets out.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/random.hpp"
+#include "passes/native/route.hpp"
+#include "passes/native/route_graph.hpp"
+
+namespace skerry::passes::native {
+
+/// Layouts of one program on one device. Bytes: those of its pairs, wires^2 while it is made.
+class StartLayouts {
+ public:
+  StartLayouts(const RouteGraph& graph, std::uint32_t wires, const Coupling& coupling);
+
+  /// The device wire of each program wire, spare wires after them. 0 is the device's own order; odd numbers grow from
+  /// who meets whom, what comes later counting less; the others are random inside a neighbourhood.
+  std::vector<Wire> start(std::size_t number, base::Philox& random) const;
+
+ private:
+  std::vector<Wire> gathered(base::Philox& random) const;
+  std::vector<Wire> grown(base::Philox& random) const;
+  Wire nearest(Wire wire, const std::vector<Wire>& places, const std::vector<std::uint8_t>& taken,
+               const std::vector<double>& far_from_all) const;
+
+  std::uint32_t wires_;
+  const Coupling& coupling_;
+  std::vector<std::vector<std::pair<Wire, double>>> partners_;
+};
+
+}  // namespace skerry::passes::native

@@ -14,7 +14,7 @@ constexpr std::uint64_t kUsualL2 = 1 << 20;
 /// States of this many wires or fewer are one block: sharing them costs more than it brings.
 constexpr int kOneBlock = 13;
 /// Blocks at least, as powers of two, of larger states.
-constexpr int kMinBlockBits = 2;
+constexpr int kMinBlockBits = 4;
 
 std::uint64_t bit(unsigned i) {
   return std::uint64_t{1} << i;
@@ -90,11 +90,34 @@ class Localizer {
   std::vector<std::uint8_t> bit_of_, wire_at_;
 };
 
+/// The same work in an order in which all that can be mixed comes before the next factors, so that these meet in few
+/// phases.
+std::vector<std::uint32_t> in_rounds(const ItemPlan& item, std::vector<std::uint32_t> todo) {
+  std::vector<std::uint32_t> out, left;
+  for (bool mixes = true; !todo.empty(); mixes = !mixes) {
+    std::uint64_t x = 0, z = 0;  // of what is left behind
+    left.clear();
+    for (const std::uint32_t i : todo) {
+      const LocalPiece& piece = item.pieces[i];
+      const bool is_stopped = (piece.x & (x | z)) != 0 || (piece.z & x) != 0;
+      if ((piece.x != 0) == mixes && !is_stopped) {
+        out.push_back(i);
+        continue;
+      }
+      x |= piece.x;
+      z |= piece.z;
+      left.push_back(i);
+    }
+    todo.swap(left);
+  }
+  return out;
+}
+
 StepPlan make_step(const SweepPlan& plan, const ItemPlan& item, const Part& part) {
   const int lane_bits = plan.shape.lane_bits, slot_bits = plan.shape.slot_bits;
   const auto bits = static_cast<int>(item.local.size());
   StepPlan step;
-  step.pieces = part.taken;
+  step.pieces = in_rounds(item, part.taken);
   std::uint64_t slots = part.reach & ~(bit(static_cast<unsigned>(lane_bits)) - 1);
   for (int b = lane_bits; std::popcount(slots) < slot_bits; ++b) slots |= bit(static_cast<unsigned>(b));
   std::uint64_t crossing = 0;

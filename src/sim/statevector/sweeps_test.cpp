@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include <numbers>
 #include <numeric>
 #include <random>
 #include <skerry/error.hpp>
@@ -127,6 +128,20 @@ class Sweeps : public testing::Test {
 };
 using Precisions = testing::Types<float, double>;
 TYPED_TEST_SUITE(Sweeps, Precisions);
+
+TYPED_TEST(Sweeps, QuarterTurnsEitherWayEqualTheOracleOnEveryWire) {
+  std::mt19937 random(31);
+  constexpr double quarter = std::numbers::pi / 2;
+  for (std::uint32_t wire = 0; wire < 9; ++wire) {
+    for (const double turn : {quarter, -quarter, 3 * quarter}) {
+      Circuit circuit(9);
+      circuit.ry(turn, wire).t(wire).rx(turn, wire).cz(wire, (wire + 1) % 9).sx(wire).h(wire);
+      const Amplitudes from = random_state(9, random);
+      ASSERT_LT(distance(run<TypeParam>(circuit, from, 1), after(circuit, from)), this->tolerance(6))
+          << "by " << turn << " on wire " << wire;
+    }
+  }
+}
 
 TYPED_TEST(Sweeps, EveryGateOnEveryWireEqualsTheOracle) {
   std::mt19937 random(1);

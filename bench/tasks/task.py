@@ -46,6 +46,8 @@ class Task:
     must: float
     aim: float
     tolerance: Callable[[Case], float] = field(default=lambda case: 2e-3 if case.precision == "single" else 1e-9)
+    # Floating-point operations that the gates need at least, of which the share of a matrix product's is told; 0: none.
+    flops: Callable[[Case], float] = field(default=lambda case: 0.0)
     # Bytes of the state, for which passes of the measured bandwidth are told; 0: none.
     state_bytes: Callable[[Case], int] = field(
         default=lambda case: (8 if case.precision == "single" else 16) << case.size

@@ -20,6 +20,10 @@ std::uint64_t bit(unsigned i) {
   return std::uint64_t{1} << i;
 }
 
+std::uint64_t lowest(int wires) {
+  return bit(static_cast<unsigned>(wires)) - 1;
+}
+
 kernels::TileShape shape_of(Precision precision) {
   return precision == Precision::single_precision ? kernels::tile_shape<float>() : kernels::tile_shape<double>();
 }
@@ -171,13 +175,17 @@ void plan_steps(const SweepPlan& plan, ItemPlan& item) {
   }
 }
 
-ItemPlan plan_item(const SweepPlan& plan, const Part& part, int block) {
+/// mixed: wires that the part mixes. Others that are in |0> are made local last: each would double the work.
+ItemPlan plan_item(const SweepPlan& plan, const Part& part, std::uint64_t mixed, std::uint64_t zero_wires, int block) {
   ItemPlan item;
-  std::uint64_t local = part.reach;
-  for (int wire = 0; std::popcount(local) < block; ++wire) local |= bit(static_cast<unsigned>(wire));
+  std::uint64_t local = mixed | lowest(plan.shape.lane_bits);
+  for (const std::uint64_t left : {zero_wires, std::uint64_t{0}})
+    for (int wire = 0; wire < plan.wires && std::popcount(local) < block; ++wire)
+      local |= bit(static_cast<unsigned>(wire)) & ~left;
+  for (int wire = plan.wires; std::popcount(local) < block; ++wire) local |= bit(static_cast<unsigned>(wire));
   for (std::uint64_t rest = local; rest != 0; rest &= rest - 1)
     item.local.push_back(static_cast<std::uint8_t>(std::countr_zero(rest)));
-  item.wires = local;
+  item.wires = mixed;
   Localizer localizer(plan, item);
   for (const std::uint32_t index : part.taken) localizer.add(index);
   localizer.finish();
@@ -226,31 +234,33 @@ Taken take_apart(const GateList& gates, int wires, Precision precision) {
   return out;
 }
 
-std::uint64_t lowest(int wires) {
-  return bit(static_cast<unsigned>(wires)) - 1;
-}
-
-/// Sweeps for some pieces, one after the other.
-void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block) {
+/// Sweeps for some pieces, one after the other, on a state some of whose wires are in |0>.
+void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block, std::uint64_t zero_wires = 0) {
   SweepPlan& plan = taken.plan;
   while (!todo.empty()) {
     const Piece& first = plan.pieces[todo.front()];
     if (first.kind == PieceKind::whole) {
       plan.items.push_back(whole_item(first));
+      zero_wires &= ~first.x;
       todo.erase(todo.begin());
       continue;
     }
-    plan.items.push_back(plan_item(plan, take_part(taken.reaches, todo, lowest(plan.shape.lane_bits), block), block));
+    const std::uint64_t reach =
+        choose_reach(taken.reaches, todo, lowest(plan.shape.lane_bits), block, plan.wires, zero_wires);
+    const Part part = take_part(taken.reaches, todo, reach, std::popcount(reach));
+    const std::uint64_t mixed = mixed_bits(taken.reaches, part.taken);
+    plan.items.push_back(plan_item(plan, part, mixed, zero_wires, block));
+    zero_wires &= ~mixed;
   }
 }
 
 }  // namespace
 
-SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block) {
+SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block, std::uint64_t zero_wires) {
   Taken taken = take_apart(gates, wires, precision);
   const int least = taken.plan.shape.bits();
   if (block == 0) block = block_wires(wires, precision);
-  add_items(taken, taken.todo, std::max(std::min(block, wires), least));
+  add_items(taken, taken.todo, std::max(std::min(block, wires), least), zero_wires);
   return std::move(taken.plan);
 }
 

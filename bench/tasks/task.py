@@ -46,7 +46,8 @@ class Task:
     must: float
     aim: float
     tolerance: Callable[[Case], float] = field(default=lambda case: 2e-3 if case.precision == "single" else 1e-9)
-    # Floating-point operations that the gates need at least, of which the share of a matrix product's is told; 0: none.
+    # Floating-point operations of the gates one by one: done in the time it took, what share of a matrix product's
+    # would that be? More than all of it where gates run on a part of the state. 0: not told.
     flops: Callable[[Case], float] = field(default=lambda case: 0.0)
     # Bytes of the state, for which passes of the measured bandwidth are told; 0: none.
     state_bytes: Callable[[Case], int] = field(

@@ -13,8 +13,10 @@ namespace {
 constexpr std::uint64_t kUsualL2 = 1 << 20;
 /// States of this many wires or fewer are one block: sharing them costs more than it brings.
 constexpr int kOneBlock = 13;
-/// Blocks at least, as powers of two, of larger states.
+/// Blocks at least, as powers of two, of larger states; and wires of a block at least, lest a state of 14 wires takes
+/// more sweeps than its threads save.
 constexpr int kMinBlockBits = 4;
+constexpr int kSmallestBlock = 12;
 
 std::uint64_t bit(unsigned i) {
   return std::uint64_t{1} << i;
@@ -210,7 +212,7 @@ int block_wires(int wires, Precision precision) {
   const std::uint64_t l2 = known != 0 ? known : kUsualL2;
   const std::uint64_t amplitude = precision == Precision::single_precision ? 8 : 16;
   const int most = std::max(least, static_cast<int>(std::bit_width(l2 / amplitude)) - 1);
-  return std::max(least, std::min({wires - kMinBlockBits, most}));
+  return std::max(least, std::min(std::max(wires - kMinBlockBits, kSmallestBlock), most));
 }
 
 namespace {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Skerry and its peers on the same circuits, one table: times, ratios, and the share of the machine's bandwidth.
+"""Skerry and its peers on the same circuits, one table: times, ratios, and the share of the machine's limits.
 
     circuits.py [--tasks rqc,qft] [--libraries skerry,qsim] [--repeat 5] [--slow] [--json FILE]
 
@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ REQUIREMENTS = machine.REPOSITORY / "tools" / "requirements-bench.txt"
 # A variant this much slower than its library's best is timed no further.
 WORTH_TIMING = 1.5
 SLOWEST_SAMPLE = 30.0  # seconds
+# Libraries take turns, and threads of the one before spin for some milliseconds when it is done, while one's own are
+# asleep and its data out of the caches. What is short is called for so long before it is timed.
+SETTLED = 0.1  # seconds
 
 
 def find_task(name: str) -> Task:
@@ -50,12 +54,17 @@ def serve(name: str, library: str, case: Case) -> None:
     """Answers each line, the number of a variant, with the seconds of a call and what it found."""
     variants = find_task(name).libraries[library](case)
     print(json.dumps([variant.name for variant in variants]), flush=True)
+    latest: dict[int, float] = {}
     for line in sys.stdin:
         variant = variants[int(line)]
+        end = time.perf_counter() + SETTLED
+        while latest.get(int(line), SETTLED) < SETTLED and time.perf_counter() < end:
+            variant.run()
         begin = time.perf_counter()
         for _ in range(variant.inner):
             found = variant.run()
         seconds = (time.perf_counter() - begin) / variant.inner
+        latest[int(line)] = seconds
         print(json.dumps({"seconds": seconds, "answer": dict(variant.answer(found))}), flush=True)
 
 
@@ -150,7 +159,7 @@ def compare(task: Task, case: Case, found: dict[str, dict[str, float]]) -> None:
                 raise RuntimeError(f"{key} is {expected!r} by {other} and {value!r} by {who}")
 
 
-def run_case(name: str, case: Case, wanted: list[str], repeat: int, bandwidth: float) -> dict[str, Any]:
+def run_case(name: str, case: Case, wanted: list[str], repeat: int, limits: Limits) -> dict[str, Any]:
     task = find_task(name)
     with children(name, case, wanted) as libraries:
         answers: dict[str, dict[str, float]] = {}
@@ -171,7 +180,9 @@ def run_case(name: str, case: Case, wanted: list[str], repeat: int, bandwidth: f
             median = statistics.median(times)
             row = {"variant": variant, "median": median, "min": min(times), "max": max(times), "samples": len(times)}
             if task.state_bytes(case):
-                row["passes"] = median * bandwidth / (2 * task.state_bytes(case))
+                row["passes"] = median * limits.bytes_per_second / (2 * task.state_bytes(case))
+            if task.flops(case):
+                row["flops_share"] = task.flops(case) / (median * limits.flops_per_second[case.precision])
             rows[library.name] = row
     result: dict[str, Any] = {"task": name, "case": str(case), "threads": case.threads, "libraries": rows}
     references = [rows[peer]["median"] for peer in task.reference if peer in rows]
@@ -185,6 +196,7 @@ def show(result: dict[str, Any]) -> None:
     for library, row in result["libraries"].items():
         spread = (row["max"] - row["min"]) / row["median"]
         passes = f"  {row['passes']:8.1f} passes" if "passes" in row else ""
+        passes += f"  {row['flops_share']:5.1%} of FLOP/s" if "flops_share" in row else ""
         print(
             f"  {library:10} {row['variant']:10} {row['median'] * 1e3:12.3f} ms  +-{spread / 2:4.0%}"
             f"  n={row['samples']}{passes}"
@@ -196,10 +208,18 @@ def show(result: dict[str, Any]) -> None:
         print(f"  ratio {result['ratio']:.3f} (must {result['must']}, aim {result['aim']}): {verdict}")
 
 
-def bandwidth_of(threads: int) -> float:
-    """Bytes per second of an element-wise pass from memory, as the planner measures it."""
+@dataclass(frozen=True)
+class Limits:
+    """What the machine can do, as the planner measures it: an element-wise pass from memory, a product of matrices."""
+
+    bytes_per_second: float
+    flops_per_second: dict[str, float]  # by precision; a double is two singles
+
+
+def limits_of(threads: int) -> Limits:
     rates = machine.run([machine.CLI, "doctor", "--rates", "--json"], {"SKERRY_NUM_THREADS": str(threads)}).json()
-    return 1.0 / float(rates["rates"]["stream"])
+    single = 1.0 / float(rates["rates"]["gemm_f32"])
+    return Limits(1.0 / float(rates["rates"]["stream"]), {"single": single, "double": single / 2})
 
 
 def main() -> int:
@@ -218,17 +238,20 @@ def main() -> int:
         return 0
     wanted = [word for word in options.libraries.split(",") if word]
     sizes = [int(word) for word in options.sizes.split(",") if word]
-    bandwidth = bandwidth_of(2)
-    print(f"{machine.describe()}; memory {bandwidth / 1e9:.1f} GB/s")
+    limits = limits_of(2)
+    memory, flops = limits.bytes_per_second, limits.flops_per_second["single"]
+    print(
+        f"{machine.describe()}; memory {memory / 1e9:.1f} GB/s, products {flops / 1e9:.0f} GFLOP/s in single precision"
+    )
     results = []
     for name in options.tasks.split(","):
         for case in find_task(name).cases:
             if (case.slow and not options.slow) or (sizes and case.size not in sizes):
                 continue
-            results.append(run_case(name, case, wanted, options.repeat, bandwidth))
+            results.append(run_case(name, case, wanted, options.repeat, limits))
             show(results[-1])
     if options.json:
-        report = {"machine": machine.describe(), "bytes_per_second": bandwidth, "results": results}
+        report = {"machine": machine.describe(), **asdict(limits), "results": results}
         options.json.write_text(json.dumps(report, indent=1))
     return 0
 

@@ -70,6 +70,7 @@ DOOR = {
     "photonic.hpp": "sim",
     "photonic_gates.hpp": "sim",
     "generator.hpp": "sim",
+    "fidelity.hpp": "sim",
     "fock_state.hpp": "sim",
     "training.hpp": "train",
     "gaussian.hpp": "sim",

@@ -60,11 +60,13 @@ std::string element_text(const json& element) {
 }
 
 json candidate_json(const Candidate& candidate) {
-  return {{"name", candidate.name},
-          {"chosen", candidate.chosen},
-          {"reason", candidate.reason},
-          {"peak_bytes", candidate.peak_bytes},
-          {"seconds", candidate.seconds}};
+  json out = {{"name", candidate.name},
+              {"chosen", candidate.chosen},
+              {"reason", candidate.reason},
+              {"peak_bytes", candidate.peak_bytes},
+              {"seconds", candidate.seconds}};
+  if (candidate.error_bound) out["error_bound"] = *candidate.error_bound;
+  return out;
 }
 
 json candidates_json(const std::vector<Candidate>& candidates) {

@@ -43,6 +43,12 @@ def ansatz(wires: int, layers: int, seed: int = 7) -> list[Gate]:
     return gates
 
 
+def flops(gates: list[Gate], wires: int) -> float:
+    """Of the gates that mix, one by one on the whole state: each a real rotation but for phases, two multiply-adds for
+    each amplitude."""
+    return sum(4.0 for name, _, _ in gates if name in ("sx", "sy", "h", "rx", "ry")) * float(1 << wires)
+
+
 def ghz(wires: int) -> list[Gate]:
     return [("h", (0,), 0.0), *(("cx", (wire, wire + 1), 0.0) for wire in range(wires - 1))]
 

@@ -46,6 +46,9 @@ class Task:
     must: float
     aim: float
     tolerance: Callable[[Case], float] = field(default=lambda case: 2e-3 if case.precision == "single" else 1e-9)
+    # Floating-point operations of the gates one by one: done in the time it took, what share of a matrix product's
+    # would that be? More than all of it where gates run on a part of the state. 0: not told.
+    flops: Callable[[Case], float] = field(default=lambda case: 0.0)
     # Bytes of the state, for which passes of the measured bandwidth are told; 0: none.
     state_bytes: Callable[[Case], int] = field(
         default=lambda case: (8 if case.precision == "single" else 16) << case.size

@@ -17,6 +17,10 @@ struct Candidate {
   std::uint64_t peak_bytes = 0;
   double seconds = 0.0;
   bool may_approximate = false;  ///< its answers may be off by what the result's error_bound tells
+  /// Bound on the distance of the final state from the exact one, all gates' rounding together; none where it is only
+  /// known with the result. Source: Higham 2002, section 3.6: a product with a unitary matrix of m rows is off by at
+  /// most 2 (m + 4) sqrt(m) units of rounding.
+  std::optional<double> error_bound;
 };
 
 /// One step of a model's plan: which kernel computes which node.

@@ -43,6 +43,9 @@ void bind_plan(nb::module_& m) {
       .def_ro("reason", &Candidate::reason, "Why it lost or could not; empty for the chosen one.")
       .def_ro("peak_bytes", &Candidate::peak_bytes)
       .def_ro("seconds", &Candidate::seconds)
+      .def_ro(
+          "error_bound", &Candidate::error_bound,
+          "Bound on the distance of the final state from the exact one; None where it is only known with the result.")
       .def("__repr__", [](const Candidate& self) { return "<Candidate " + self.name + ">"; });
   nb::class_<StepReport> step(m, "Step", "One step of a model's plan.");
   bind_pickle(step);

@@ -3,6 +3,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <skerry/fidelity.hpp>
+
 #include "archive.hpp"
 #include "arrays.hpp"
 #include "counts.hpp"
@@ -34,6 +36,15 @@ nb::object draw(const State& state, std::uint64_t shots, std::uint64_t seed) {
   {
     const nb::gil_scoped_release release;
     result = state.draw(shots, seed);
+  }
+  return array_from(result, true);
+}
+
+nb::object reduced(const State& state, const std::vector<std::uint32_t>& qubits) {
+  Tensor result;
+  {
+    const nb::gil_scoped_release release;
+    result = density_matrix(state, qubits);
   }
   return array_from(result, true);
 }
@@ -100,6 +111,19 @@ array([0.707+0.j, 0.707+0.j])
            "Probability of each outcome of these qubits, qubits[0] least significant; all of them if none is listed.")
       .def("expectation", &State::expectation, nb::arg("observable"), nb::call_guard<nb::gil_scoped_release>(),
            "<psi|O|psi>. Errors: InvalidArgument when the number of qubits differs.")
+      .def("fidelity", &fidelity, nb::arg("other"), nb::call_guard<nb::gil_scoped_release>(),
+           "|<self|other>|^2; the precisions may differ. Errors: InvalidArgument when the numbers of qubits do.")
+      .def("density_matrix", reduced, nb::arg("qubits"),
+           nb::sig("def density_matrix(self, qubits: collections.abc.Sequence[int]) -> "
+                   "numpy.typing.NDArray[numpy.complex128]"),
+           R"(Reduced density matrix of these qubits, up to 12, qubits[0] least significant.
+
+>>> import skerry
+>>> bell = skerry.Simulator().run(skerry.Circuit(2).h(0).cx(0, 1))
+>>> bell.density_matrix([0]).real.round(3) + 0.0
+array([[0.5, 0. ],
+       [0. , 0.5]])
+)")
       .def("sample", sample, nb::arg("shots"), nb::kw_only(), nb::arg("seed") = 0,
            nb::sig("def sample(self, shots: int, *, seed: int = 0) -> dict[str, int]"),
            "Counts of measuring all qubits; the same for any number of threads.")

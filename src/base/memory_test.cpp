@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <complex>
 #include <cstdint>
+#include <cstring>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -173,13 +174,37 @@ TEST(Buffer, LargeOneTouchesNothingBeforeItsUse) {
   EXPECT_LT(resident_bytes(), before + bytes / 8);
 }
 
+TEST(Buffer, IsZeroedAgainWhenItsMemoryWasUsedBefore) {
+  constexpr std::uint64_t bytes = 3 * Buffer::kLargeBytes + 100;
+  for (int round = 0; round < 3; ++round) {
+    Buffer buffer = Buffer::allocate(bytes, MemoryBudget{}, "test");
+    ASSERT_EQ(std::ranges::count(buffer.as<std::byte>(), std::byte{0}), static_cast<std::ptrdiff_t>(bytes));
+    std::memset(buffer.data(), 0xa5, bytes);
+  }
+}
+
+TEST(Buffer, NothingIsKeptOfItOnceAMemoryLimitIsSet) {
+  constexpr std::uint64_t bytes = std::uint64_t{64} << 20;
+  const auto use_and_give_back = [](std::uint64_t limit) {
+    Buffer buffer = Buffer::allocate(bytes, MemoryBudget{limit}, "test");
+    std::memset(buffer.data(), 1, bytes);
+  };
+  use_and_give_back(2 * bytes);
+  const std::uint64_t before = resident_bytes();
+  use_and_give_back(2 * bytes);
+  EXPECT_LT(resident_bytes(), before + bytes / 4);
+  use_and_give_back(MemoryBudget::kUnlimited);
+  const Buffer small = Buffer::allocate(100, MemoryBudget{1000}, "test");
+  EXPECT_LT(resident_bytes(), before + bytes / 4);
+}
+
 TEST(MemoryUsage, PeakFollowsATouchedBuffer) {
   const std::uint64_t bytes = std::uint64_t{32} << 20;
   const bool anew = reset_peak();
   const std::uint64_t before = resident_bytes();
   ASSERT_GT(before, 0u);
   {
-    Buffer buffer = Buffer::allocate(bytes, MemoryBudget(), "state");
+    Buffer buffer = Buffer::allocate(bytes, MemoryBudget(2 * bytes), "state");  // with a limit, nothing is kept of it
     std::fill(buffer.as<std::uint8_t>().begin(), buffer.as<std::uint8_t>().end(), std::uint8_t{1});
     EXPECT_GE(resident_bytes(), before + bytes * 9 / 10);
   }

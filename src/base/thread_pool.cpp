@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/wake.hpp"
+
 namespace skerry::base {
 namespace {
 
@@ -25,6 +27,7 @@ struct Pool {
   Loop* open_loops = nullptr;
   std::atomic<std::uint32_t> calls{0};   ///< counts loops opened; workers sleep on it
   std::atomic<std::uint32_t> leaves{0};  ///< counts loops left by their last helper; callers sleep on it
+  std::atomic<std::chrono::steady_clock::rep> awake_until{0};  ///< workers without a loop do not sleep before
 };
 
 /// Never deleted: at exit workers sleep on it while static objects are destroyed, and a forked child leaves its
@@ -41,15 +44,17 @@ void pause() noexcept {
 
 /// Waits until `word` is no longer `old`: awake for a while, because a sleeping thread takes 50 us to come back and the
 /// next loop of a run is often closer than that; then asleep.
-void wait_for_change(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
+void wait_for_change(const Pool& pool, const std::atomic<std::uint32_t>& word, std::uint32_t old) {
   constexpr auto kAwake = std::chrono::microseconds(30);
   const auto limit = std::chrono::steady_clock::now() + kAwake;
+  std::chrono::steady_clock::time_point now;
   do {
     for (int i = 0; i < 32; ++i) {
       if (word.load(std::memory_order_acquire) != old) return;
       pause();
     }
-  } while (std::chrono::steady_clock::now() < limit);
+    now = std::chrono::steady_clock::now();
+  } while (now < limit || now.time_since_epoch().count() < pool.awake_until.load(std::memory_order_relaxed));
   word.wait(old, std::memory_order_acquire);
 }
 
@@ -72,7 +77,7 @@ void run_worker(Pool& pool, std::size_t index) {
     const std::uint32_t calls = pool.calls.load(std::memory_order_acquire);
     Loop* loop = join_loop(pool);
     if (loop == nullptr) {
-      wait_for_change(pool.calls, calls);
+      wait_for_change(pool, pool.calls, calls);
       continue;
     }
     loop->work(index);
@@ -191,6 +196,17 @@ bool inside_loop() noexcept {
   return inside;
 }
 
+void wake_threads(int threads) {
+  if (inside || threads < 2) return;
+  constexpr auto kSoon = std::chrono::milliseconds(3);
+  const std::lock_guard lock(pool_mutex);
+  Pool& pool = pool_under_lock();
+  grow(pool, threads - 1);
+  pool.awake_until.store((std::chrono::steady_clock::now() + kSoon).time_since_epoch().count(),
+                         std::memory_order_relaxed);
+  wake(pool, threads - 1);
+}
+
 void run_on_pool(Loop& loop, int helpers) {
   Pool& pool = open_loop(loop, helpers);
   inside = true;
@@ -200,7 +216,7 @@ void run_on_pool(Loop& loop, int helpers) {
   for (;;) {
     const std::uint32_t leaves = pool.leaves.load(std::memory_order_acquire);
     if (loop.helpers.load(std::memory_order_acquire) == 0) break;
-    wait_for_change(pool.leaves, leaves);
+    wait_for_change(pool, pool.leaves, leaves);
   }
   loop.rethrow();
 }

@@ -20,6 +20,7 @@
 #include "base/machine.hpp"
 #include "base/random.hpp"
 #include "base/thrown_by.hpp"
+#include "base/wake.hpp"
 
 namespace skerry::base {
 namespace {
@@ -47,6 +48,19 @@ TEST_P(Threads, EveryIndexIsVisitedOnceInPiecesOfTheGrain) {
     RC_ASSERT(!odd_piece);
     for (std::size_t i = 0; i < visits.size(); ++i) RC_ASSERT(visits[i] == (i >= begin && i < end ? 1 : 0));
   }));
+}
+
+TEST_P(Threads, ThoseWokenEarlyVisitEveryIndexOnceSoonerOrLater) {
+  for (const auto pause : {0us, 200us, 5000us}) {
+    wake_threads(thread_budget());
+    std::this_thread::sleep_for(pause);
+    std::vector<std::atomic<int>> visits(500);
+    parallel_for(0, visits.size(), 7, [&](std::size_t first, std::size_t last) {
+      wake_threads(8);  // a loop within a loop wakes nobody
+      for (std::size_t i = first; i < last; ++i) ++visits[i];
+    });
+    for (const auto& count : visits) ASSERT_EQ(count, 1);
+  }
 }
 
 TEST_P(Threads, RangesAtTheEndOfTheNumbersDoNotWrap) {

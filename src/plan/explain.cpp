@@ -1,3 +1,5 @@
+#include <array>
+#include <cstdio>
 #include <skerry/plan.hpp>
 
 #include "plan/budget.hpp"
@@ -12,6 +14,11 @@ void explain_candidate(std::string& out, const Candidate& candidate, const char*
   out += indent + std::string(candidate.chosen ? "* " : "- ") + candidate.name;
   if (candidate.peak_bytes > 0) out += ", " + bytes_text(candidate.peak_bytes);
   if (candidate.seconds > 0) out += ", " + seconds_text(candidate.seconds);
+  if (candidate.error_bound) {
+    std::array<char, 32> digits{};
+    std::snprintf(digits.data(), digits.size(), "%.1e", *candidate.error_bound);
+    out += *candidate.error_bound == 0 ? ", exact" : ", error below " + std::string(digits.data());
+  }
   if (!candidate.reason.empty()) out += ": " + candidate.reason;
   out += "\n";
 }

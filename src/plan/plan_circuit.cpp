@@ -1,3 +1,4 @@
+#include <cmath>
 #include <limits>
 #include <skerry/error.hpp>
 
@@ -63,6 +64,23 @@ std::string out_of_place(const sim::Method& method, const Circuit& circuit, cons
   return {};
 }
 
+// See Candidate::error_bound; none of a circuit that may go round.
+std::optional<double> rounding_of_gates(const Circuit& circuit, Precision precision) {
+  const bool is_single = precision == Precision::single_precision;
+  const double unit = is_single ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  double units = 0;
+  for (const Block& block : circuit.blocks()) {
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const Instruction instruction = block[i];
+      if (instruction.op == Op::while_loop) return std::nullopt;
+      if (!is_gate(instruction.op)) continue;
+      const double rows = std::exp2(instruction.targets().size());
+      units += 2 * (rows + 4) * std::sqrt(rows);
+    }
+  }
+  return units * unit;
+}
+
 // Considers every method; among those that fit the memory the first wins that no later one beats by far, the smallest
 // if none fits.
 Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_right, bool tell_all) {
@@ -77,6 +95,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
   std::size_t best = 0;
   double best_seconds = 0.0;  // by the common table of rates
   const bool on_modes = acts_on_modes(circuit);
+  const auto gates_rounding = tell_all ? rounding_of_gates(circuit, options.precision) : std::nullopt;
   if (on_modes) ir::verify(circuit);  // builders do not look whether qubits and modes mix
   for (const sim::Method& method : sim::methods()) {
     const bool by_name = options.method == method.name;
@@ -97,6 +116,8 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
       candidate.peak_bytes = estimate->peak_bytes;
       candidate.seconds = predicted_seconds(*estimate, report.threads, must_be_right, report.rates_measured);
       candidate.may_approximate = estimate->may_approximate;
+      const auto rounding = on_modes ? std::nullopt : estimate->rounding;
+      if (rounding && gates_rounding) candidate.error_bound = *rounding * *gates_rounding;
       if (!wanted) {
         candidate.reason = options.method == "auto" ? "may cut off more than rounding; choose it by name to allow that"
                                                     : "method is set to " + options.method;

@@ -138,6 +138,38 @@ TEST(PlanCircuit, AsksNoMethodForAPriceThatCannotMatter) {
   EXPECT_EQ(std::ranges::count(names(), "tensor_network"), 0) << "to search a path takes longer than the run";
 }
 
+TEST(PredictCircuit, BoundsTheErrorOfEachMethodWhereItIsKnownBeforehand) {
+  Circuit circuit(8);
+  for (std::uint32_t wire = 0; wire < 8; ++wire) circuit.h(wire);
+  for (std::uint32_t wire = 0; wire < 7; ++wire) circuit.cx(wire, wire + 1).s(wire);
+  const auto bound = [](const Plan& plan, const std::string& name) {
+    return std::ranges::find(plan.candidates, name, &Candidate::name)->error_bound;
+  };
+  RunOptions options{.precision = Precision::single_precision, .want_state = true};
+  const auto single = bound(predict_circuit(circuit, options, nullptr), "statevector");
+  options.precision = Precision::double_precision;
+  const Plan plan = predict_circuit(circuit, options, nullptr);
+  // The error itself, by the run in double precision: below the bound, and not by many orders of magnitude.
+  const auto run = [&](Precision precision) {
+    options.precision = precision;
+    base::MemoryBudget budget;
+    const RunControl control;
+    return plan_circuit(circuit, options).program->run({}, {budget, control}).state;
+  };
+  const auto rough = run(Precision::single_precision), exact = run(Precision::double_precision);
+  double distance = 0;
+  for (std::uint64_t i = 0; i < 256; ++i) distance += std::norm(rough->amplitude(i) - exact->amplitude(i));
+  distance = std::sqrt(distance);
+  ASSERT_TRUE(single);
+  EXPECT_GT(*single, distance);
+  EXPECT_LT(*single, 1e-3);
+  EXPECT_LT(bound(plan, "statevector"), 1e-12);
+  EXPECT_FALSE(bound(plan, "mps"));
+  options.want_state = false;
+  options.shots = 1;
+  EXPECT_EQ(bound(predict_circuit(circuit, options, nullptr), "stabilizer"), 0.0);
+}
+
 TEST(PredictCircuit, TellsARefusalInsteadOfThrowingIt) {
   RunOptions options;
   options.limits.max_memory_bytes = 100;

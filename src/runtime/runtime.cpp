@@ -5,6 +5,7 @@
 #include <skerry/runtime.hpp>
 #include <utility>
 
+#include "base/wake.hpp"
 #include "exec/executor.hpp"
 #include "package/package.hpp"
 #include "plan/planner.hpp"
@@ -84,6 +85,9 @@ Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& 
 
 Result run(const Circuit& circuit, const RunOptions& options) {
   const std::vector<double> values = parameter_values(circuit, options);
+  // While this thread plans, the others wake up; a smaller state is done before they have.
+  constexpr std::uint32_t shared_out = 16;
+  if (circuit.num_wires() >= shared_out) base::wake_threads(planning::planned_threads(options.limits));
   return exec::run(planning::plan_circuit(circuit, options), values, options.limits);
 }
 

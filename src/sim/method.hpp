@@ -51,6 +51,9 @@ struct Estimate {
   std::uint64_t peak_bytes = 0;
   std::vector<kernels::Work> work;
   bool may_approximate = false;  ///< limits that were set may make it cut something off; how much is known afterwards
+  /// What of a gate's rounding on a state vector its own gates have: 0 of integers; none where that is known
+  /// afterwards.
+  std::optional<double> rounding = 1.0;
   /// The program from what the price was made of, to be called once and while the circuit lives; where it is empty,
   /// Method::prepare works it out again.
   std::function<std::unique_ptr<Program>()> prepare{};

@@ -353,7 +353,7 @@ def test_memory_does_not_grow_over_many_runs() -> None:
     for _ in range(500):
         skerry.run(circuit, params=[0.1], shots=10)
     before = resident()
-    for _ in range(20_000):
+    for _ in range(100_000):
         skerry.run(circuit, params=[0.1], shots=10)
     assert resident() - before < 2_000_000
 

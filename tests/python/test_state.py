@@ -94,3 +94,23 @@ def test_an_initial_state_is_used_in_place_of_zero() -> None:
 def test_wrong_settings_of_a_simulator_are_refused_at_once() -> None:
     with pytest.raises(skerry.InvalidArgument, match="precision"):
         skerry.Simulator(precision="quadruple")  # type: ignore[arg-type]
+
+
+def random_state(seed: int) -> skerry.State:
+    circuit, _ = dense.random_circuit(num_qubits=5, gates=60, seed=seed)
+    return skerry.Simulator().run(circuit)
+
+
+def test_fidelity_and_reduced_matrices_are_those_of_numpy() -> None:
+    a, b = random_state(1), random_state(2)
+    x, y = np.asarray(a), np.asarray(b)
+    assert abs(a.fidelity(b) - abs(np.vdot(x, y)) ** 2) < 1e-14
+    grid = x.reshape(2, 2, 2, 2, 2)  # qubit 4 first
+    expected = np.einsum("aibjc,akblc->jilk", grid, grid.conj()).reshape(
+        4, 4
+    )  # rows: qubits 1 and 3, 3 less significant
+    assert np.allclose(a.density_matrix([3, 1]), expected, rtol=0, atol=1e-14)
+    with pytest.raises(skerry.InvalidArgument, match="twice"):
+        a.density_matrix([1, 1])
+    with pytest.raises(skerry.LimitExceeded, match="12"):
+        skerry.Simulator().run(Circuit(13).h(0)).density_matrix(list(range(13)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.gates import ansatz, ising_ring
+from tasks.gates import ansatz, flops, ising_ring
 from tasks.libraries import Lightning, Qsim, Qulacs, Skerry
 from tasks.task import Case, Task, Variant
 
@@ -63,4 +63,5 @@ TASK = Task(
     reference=["qsim"],
     must=0.5,
     aim=0.3,
+    flops=lambda case: flops(ansatz(case.size, LAYERS), case.size),
 )

@@ -1,7 +1,7 @@
 """The quantum Fourier transform of a random product state."""
 
 from tasks.circuits.state import libraries
-from tasks.gates import fourier
+from tasks.gates import flops, fourier
 from tasks.task import Case, Task
 
 TASK = Task(
@@ -10,4 +10,5 @@ TASK = Task(
     reference=["qsim"],
     must=0.3,
     aim=0.1,
+    flops=lambda case: flops(fourier(case.size), case.size),
 )

@@ -1,7 +1,7 @@
 """Random circuits of depth 20, single precision."""
 
 from tasks.circuits.state import libraries
-from tasks.gates import random_circuit
+from tasks.gates import flops, random_circuit
 from tasks.task import Case, Task
 
 TASK = Task(
@@ -10,4 +10,5 @@ TASK = Task(
     reference=["qsim"],
     must=0.5,
     aim=0.25,
+    flops=lambda case: flops(random_circuit(case.size), case.size),
 )

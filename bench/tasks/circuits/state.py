@@ -1,4 +1,7 @@
-"""From |0> to the state: run the circuit, read one amplitude (Lightning: one expectation value)."""
+"""From |0> to the state: run the circuit, read one amplitude (Lightning: one expectation value).
+
+Compared are the probabilities of basis state 0 and of 0 on wire 0.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def libraries(gates: Callable[[int], list[Gate]]) -> Mapping[str, Library]:
             Variant(
                 "sweeps",
                 lambda: library.simulator.run(circuit),
-                lambda state: {"p0": abs(state.amplitude(0)) ** 2, "z0": state.expectation(z0)},
+                lambda state: {"p0": abs(state.amplitude(0)) ** 2, "q0": (1 + state.expectation(z0)) / 2},
             )
         ]
 
@@ -67,6 +70,6 @@ def libraries(gates: Callable[[int], list[Gate]]) -> Mapping[str, Library]:
         qml = library.qml
         tape = qml.tape.QuantumScript(library.operations(gates(case.size)), [qml.expval(qml.PauliZ(0))])
         device = library.device(case.size)
-        return [Variant("tape", lambda: float(device.execute(tape)), lambda z0: {"z0": z0})]
+        return [Variant("tape", lambda: float(device.execute(tape)), lambda z0: {"q0": (1 + z0) / 2})]
 
     return {"skerry": skerry, "qsim": qsim, "qulacs": qulacs, "aer": aer, "lightning": lightning}

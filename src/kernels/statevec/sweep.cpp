@@ -50,6 +50,10 @@ TileJump tile_jump(const TileOp& op) {
       return with_slot(TileJump::pair_reflect_0);
     case TileAction::pair_imaginary:
       return with_slot(TileJump::pair_imaginary_0);
+    case TileAction::quarter_real:
+      return with_slot(TileJump::quarter_real_0);
+    case TileAction::quarter_imaginary:
+      return with_slot(TileJump::quarter_imaginary_0);
     case TileAction::pair_any:
       return with_slot(TileJump::pair_any_0);
     case TileAction::exchange:

@@ -44,20 +44,22 @@ TileShape tile_shape();
 /// What is done to a tile in registers. x0 and x1 are vectors that differ in a slot; x' is x with its lanes moved;
 /// all coefficients are vectors, one number per lane. Layouts name the vectors in the order in which they are stored.
 enum class TileAction : std::uint8_t {
-  pair_real,       ///< x0 + b x1, c x0 + x1; real b, c. Layout: b c
-  pair_reflect,    ///< x0 + b x1, c x0 - x1. Layout: b c
-  pair_imaginary,  ///< x0 + i b x1, i c x0 + x1. Layout: b c
-  pair_any,        ///< a x0 + b x1, c x0 + d x1, complex, for each pair. Layout: (a.re a.im … d.im) per pair
-  exchange,        ///< x1, x0 where the mask is not 0. Layout: mask per pair
-  lane_real,       ///< x + b x'. Layout: source lanes, b
-  lane_reflect,    ///< a x + b x'. Layout: source lanes, a, b
-  lane_imaginary,  ///< x + i b x'. Layout: source lanes, b
-  lane_any,        ///< a x + b x', complex, for each vector. Layout: source lanes, (a.re a.im b.re b.im) per vector
-  lane_permute,    ///< x'. Layout: source lanes per vector
-  lane_swap,       ///< a slot and a lane wire change places. Layout: source lanes, mask of the lanes whose bit is 1
-  quad,            ///< 4 x 4 complex on two slots, `slot` less significant. Layout: (re im) per entry, row-major
-  phase,           ///< x times a complex number of its own for each amplitude of the tile: phase number `data`
-  scale,           ///< b x, b real. Layout: b
+  pair_real,          ///< x0 + b x1, c x0 + x1; real b, c. Layout: b c
+  pair_reflect,       ///< x0 + b x1, c x0 - x1. Layout: b c
+  pair_imaginary,     ///< x0 + i b x1, i c x0 + x1. Layout: b c
+  quarter_real,       ///< x0 - x1, x0 + x1. Layout: nothing
+  quarter_imaginary,  ///< x0 - i x1, x1 - i x0. Layout: nothing
+  pair_any,           ///< a x0 + b x1, c x0 + d x1, complex, for each pair. Layout: (a.re a.im … d.im) per pair
+  exchange,           ///< x1, x0 where the mask is not 0. Layout: mask per pair
+  lane_real,          ///< x + b x'. Layout: source lanes, b
+  lane_reflect,       ///< a x + b x'. Layout: source lanes, a, b
+  lane_imaginary,     ///< x + i b x'. Layout: source lanes, b
+  lane_any,           ///< a x + b x', complex, for each vector. Layout: source lanes, (a.re a.im b.re b.im) per vector
+  lane_permute,       ///< x'. Layout: source lanes per vector
+  lane_swap,          ///< a slot and a lane wire change places. Layout: source lanes, mask of the lanes whose bit is 1
+  quad,               ///< 4 x 4 complex on two slots, `slot` less significant. Layout: (re im) per entry, row-major
+  phase,              ///< x times a complex number of its own for each amplitude of the tile: phase number `data`
+  scale,              ///< b x, b real. Layout: b
 };
 
 /// One action of a step.

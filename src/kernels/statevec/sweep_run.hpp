@@ -11,7 +11,8 @@
 
 namespace skerry::kernels {
 
-/// An action with its slots: one label of the switch that runs for every tile.
+/// An action with its slots: one label of the switch that runs for every tile. The last two are no actions: an end,
+/// and a condition on the tile's count for the action that follows.
 enum class TileJump : std::uint8_t {
   pair_real_0,
   pair_real_1,
@@ -22,6 +23,12 @@ enum class TileJump : std::uint8_t {
   pair_imaginary_0,
   pair_imaginary_1,
   pair_imaginary_2,
+  quarter_real_0,
+  quarter_real_1,
+  quarter_real_2,
+  quarter_imaginary_0,
+  quarter_imaginary_1,
+  quarter_imaginary_2,
   pair_any_0,
   pair_any_1,
   pair_any_2,
@@ -43,6 +50,8 @@ enum class TileJump : std::uint8_t {
   phase_of_rows,
   real_phase,
   scale,
+  stop,
+  skip_unless,
 };
 
 TileJump tile_jump(const TileOp& op);
@@ -60,16 +69,15 @@ struct RunningPhase {
   std::array<const T*, 33> levels{};  ///< product of the terms at or above a level
   std::array<T*, 32> level_room{};    ///< where a level's own product is kept
   std::uint32_t rows = 0;             ///< vectors of the tile that it changes; the others' entries are not kept up
+  std::size_t op = 0;                 ///< which of the running ops uses it
   const T* current() const noexcept { return levels[static_cast<std::size_t>(first_level)]; }
 };
 
 template <class T>
 struct RunningOp {
   TileJump jump{};
-  std::uint32_t loop_controls = 0;
-  std::uint32_t phase = 0;
-  std::uint32_t rows = 0;  ///< that a phase changes
-  const T* data = nullptr;
+  std::uint32_t bits = 0;   ///< rows that a phase changes, or bits of the tile's count
+  const T* data = nullptr;  ///< of a phase: its table for the tile at hand
 };
 
 /// Kept from step to step so that nothing is allocated anew.

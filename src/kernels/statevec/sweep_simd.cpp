@@ -15,270 +15,23 @@
 
 #include <array>
 #include <bit>
-#include <utility>
 
 #include "kernels/statevec/sweep_run.hpp"
 
-// A lambda that is not inlined would have its tile in memory.
-#ifndef SKERRY_INLINE
-#define SKERRY_INLINE __attribute__((always_inline)) HWY_ATTR
-#endif
+// After highway.h, for each target.
+#include "kernels/statevec/tile_simd.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A tile of 2^3 vectors, real and imaginary, takes half of 32 registers; where there are 16, 2^2 do.
-#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM_A64
-constexpr int kSlotBits = 3;
-#else
-constexpr int kSlotBits = 2;
-#endif
-constexpr std::size_t kVectors = std::size_t{1} << kSlotBits;
-
-template <class T>
-using Tag = hn::ScalableTag<T>;
-template <class T>
-using Vector = hn::Vec<Tag<T>>;
-
-/// Calls fn(constant 0), fn(constant 1), … so that every index into a tile is known to the compiler.
-template <std::size_t n, class Function>
-HWY_INLINE void unrolled(Function fn) {
-  const auto call = [&]<std::size_t... i>(std::index_sequence<i...>)
-                        SKERRY_INLINE { (fn(std::integral_constant<std::size_t, i>()), ...); };
-  call(std::make_index_sequence<n>());
-}
-
-template <class T>
-struct Tile {
-  std::array<Vector<T>, kVectors> re, im;
-};
-
-/// The lower member of pair number `pair` of vectors that differ in slot `slot`.
-template <std::size_t slot>
-constexpr std::size_t lower(std::size_t pair) {
-  constexpr std::size_t below = (std::size_t{1} << slot) - 1;
-  return ((pair & ~below) << 1) | (pair & below);
-}
-
-template <class T>
-HWY_INLINE Vector<T> coefficient(const T* data, std::size_t i) {
-  return hn::Load(Tag<T>(), data + i * hn::Lanes(Tag<T>()));
-}
-template <class T>
-HWY_INLINE auto source_lanes(const T* data, std::size_t i) {
-  using Index = hwy::MakeSigned<T>;
-  return hn::SetTableIndices(Tag<T>(), reinterpret_cast<const Index*>(data) + i * hn::Lanes(Tag<T>()));
-}
-
-template <class T, std::size_t slot, bool reflects = false>
-HWY_INLINE void pair_real(Tile<T>& x, const T* data) {
-  const auto b = coefficient(data, 0), c = coefficient(data, 1);
-  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
-    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot);
-    const auto re = x.re[i], im = x.im[i];
-    x.re[i] = hn::MulAdd(b, x.re[j], re);
-    x.im[i] = hn::MulAdd(b, x.im[j], im);
-    x.re[j] = reflects ? hn::MulSub(c, re, x.re[j]) : hn::MulAdd(c, re, x.re[j]);
-    x.im[j] = reflects ? hn::MulSub(c, im, x.im[j]) : hn::MulAdd(c, im, x.im[j]);
-  });
-}
-template <class T, std::size_t slot>
-HWY_INLINE void pair_reflect(Tile<T>& x, const T* data) {
-  pair_real<T, slot, true>(x, data);
-}
-
-template <class T, std::size_t slot>
-HWY_INLINE void pair_imaginary(Tile<T>& x, const T* data) {
-  const auto b = coefficient(data, 0), c = coefficient(data, 1);
-  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
-    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot);
-    const auto re = x.re[i], im = x.im[i];
-    x.re[i] = hn::NegMulAdd(b, x.im[j], re);
-    x.im[i] = hn::MulAdd(b, x.re[j], im);
-    x.re[j] = hn::NegMulAdd(c, im, x.re[j]);
-    x.im[j] = hn::MulAdd(c, re, x.im[j]);
-  });
-}
-
-/// a x + b y, complex.
-template <class V>
-struct Complex {
-  V re, im;
-};
-template <class V>
-HWY_INLINE Complex<V> combine(V are, V aim, V bre, V bim, V xre, V xim, V yre, V yim) {
-  const auto re = hn::MulAdd(bre, yre, hn::Mul(are, xre));
-  const auto im = hn::MulAdd(bre, yim, hn::Mul(are, xim));
-  return {hn::NegMulAdd(bim, yim, hn::NegMulAdd(aim, xim, re)), hn::MulAdd(bim, yre, hn::MulAdd(aim, xre, im))};
-}
-
-template <class T, std::size_t slot>
-HWY_INLINE void pair_any(Tile<T>& x, const T* data) {
-  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
-    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot), at = 8 * pair;
-    const auto first = combine(coefficient(data, at), coefficient(data, at + 1), coefficient(data, at + 2),
-                               coefficient(data, at + 3), x.re[i], x.im[i], x.re[j], x.im[j]);
-    const auto second = combine(coefficient(data, at + 4), coefficient(data, at + 5), coefficient(data, at + 6),
-                                coefficient(data, at + 7), x.re[i], x.im[i], x.re[j], x.im[j]);
-    x.re[i] = first.re, x.im[i] = first.im;
-    x.re[j] = second.re, x.im[j] = second.im;
-  });
-}
-
-template <class T, std::size_t slot>
-HWY_INLINE void exchange(Tile<T>& x, const T* data) {
-  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
-    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot);
-    const auto mask = hn::Ne(coefficient(data, pair), hn::Zero(Tag<T>()));
-    const auto re = x.re[i], im = x.im[i];
-    x.re[i] = hn::IfThenElse(mask, x.re[j], re);
-    x.im[i] = hn::IfThenElse(mask, x.im[j], im);
-    x.re[j] = hn::IfThenElse(mask, re, x.re[j]);
-    x.im[j] = hn::IfThenElse(mask, im, x.im[j]);
-  });
-}
-
-template <class T, std::size_t slot>
-HWY_INLINE void lane_swap(Tile<T>& x, const T* data) {
-  const auto from = source_lanes(data, 0);
-  const auto mask = hn::Ne(coefficient(data, 1), hn::Zero(Tag<T>()));
-  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
-    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot);
-    const auto re = x.re[i], im = x.im[i];
-    x.re[i] = hn::IfThenElse(mask, hn::TableLookupLanes(x.re[j], from), re);
-    x.im[i] = hn::IfThenElse(mask, hn::TableLookupLanes(x.im[j], from), im);
-    x.re[j] = hn::IfThenElse(mask, x.re[j], hn::TableLookupLanes(re, from));
-    x.im[j] = hn::IfThenElse(mask, x.im[j], hn::TableLookupLanes(im, from));
-  });
-}
-
-template <class T>
-HWY_INLINE void lane_real(Tile<T>& x, const T* data) {
-  const auto from = source_lanes(data, 0);
-  const auto b = coefficient(data, 1);
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    x.re[i] = hn::MulAdd(b, hn::TableLookupLanes(x.re[i], from), x.re[i]);
-    x.im[i] = hn::MulAdd(b, hn::TableLookupLanes(x.im[i], from), x.im[i]);
-  });
-}
-
-template <class T>
-HWY_INLINE void lane_reflect(Tile<T>& x, const T* data) {
-  const auto from = source_lanes(data, 0);
-  const auto a = coefficient(data, 1), b = coefficient(data, 2);
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    x.re[i] = hn::MulAdd(b, hn::TableLookupLanes(x.re[i], from), hn::Mul(a, x.re[i]));
-    x.im[i] = hn::MulAdd(b, hn::TableLookupLanes(x.im[i], from), hn::Mul(a, x.im[i]));
-  });
-}
-
-template <class T>
-HWY_INLINE void lane_imaginary(Tile<T>& x, const T* data) {
-  const auto from = source_lanes(data, 0);
-  const auto b = coefficient(data, 1);
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    const auto re = hn::TableLookupLanes(x.re[i], from), im = hn::TableLookupLanes(x.im[i], from);
-    x.re[i] = hn::NegMulAdd(b, im, x.re[i]);
-    x.im[i] = hn::MulAdd(b, re, x.im[i]);
-  });
-}
-
-template <class T>
-HWY_INLINE void lane_any(Tile<T>& x, const T* data) {
-  const auto from = source_lanes(data, 0);
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    constexpr std::size_t at = 1 + 4 * i;
-    const auto re = hn::TableLookupLanes(x.re[i], from), im = hn::TableLookupLanes(x.im[i], from);
-    const auto sum = combine(coefficient(data, at), coefficient(data, at + 1), coefficient(data, at + 2),
-                             coefficient(data, at + 3), x.re[i], x.im[i], re, im);
-    x.re[i] = sum.re, x.im[i] = sum.im;
-  });
-}
-
-template <class T>
-HWY_INLINE void lane_permute(Tile<T>& x, const T* data) {
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    const auto from = source_lanes(data, i);
-    x.re[i] = hn::TableLookupLanes(x.re[i], from);
-    x.im[i] = hn::TableLookupLanes(x.im[i], from);
-  });
-}
-
-template <class T, std::size_t slot, std::size_t second>
-HWY_INLINE void quad(Tile<T>& x, const T* data) {
-  constexpr std::size_t p = std::size_t{1} << slot, q = std::size_t{1} << second;
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    if constexpr ((i & (p | q)) == 0) {
-      constexpr std::array<std::size_t, 4> at = {i, i + p, i + q, i + p + q};
-      std::array<Complex<Vector<T>>, 4> sum;
-      unrolled<4>([&](auto row) SKERRY_INLINE {
-        const T* m = data + 8 * row * hn::Lanes(Tag<T>());
-        const auto first = combine(coefficient(m, 0), coefficient(m, 1), coefficient(m, 2), coefficient(m, 3),
-                                   x.re[at[0]], x.im[at[0]], x.re[at[1]], x.im[at[1]]);
-        const auto rest = combine(coefficient(m, 4), coefficient(m, 5), coefficient(m, 6), coefficient(m, 7),
-                                  x.re[at[2]], x.im[at[2]], x.re[at[3]], x.im[at[3]]);
-        sum[row] = {hn::Add(first.re, rest.re), hn::Add(first.im, rest.im)};
-      });
-      unrolled<4>([&](auto row) SKERRY_INLINE { x.re[at[row]] = sum[row].re, x.im[at[row]] = sum[row].im; });
-    }
-  });
-}
-
-template <class T, bool all_rows>
-HWY_INLINE void phase(Tile<T>& x, const T* table, std::uint32_t rows) {
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    if (!all_rows && (rows >> i & 1) == 0) return;
-    const auto pre = coefficient(table, 2 * i), pim = coefficient(table, 2 * i + 1);
-    const auto re = x.re[i];
-    x.re[i] = hn::NegMulAdd(pim, x.im[i], hn::Mul(pre, re));
-    x.im[i] = hn::MulAdd(pim, re, hn::Mul(pre, x.im[i]));
-  });
-}
-
-template <class T>
-HWY_INLINE void real_phase(Tile<T>& x, const T* table, std::uint32_t rows) {
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    if ((rows >> i & 1) == 0) return;
-    const auto p = coefficient(table, 2 * i);
-    x.re[i] = hn::Mul(p, x.re[i]);
-    x.im[i] = hn::Mul(p, x.im[i]);
-  });
-}
-
-template <class T>
-HWY_INLINE void scale(Tile<T>& x, const T* data) {
-  const auto b = coefficient(data, 0);
-  unrolled<kVectors>([&](auto i) SKERRY_INLINE {
-    x.re[i] = hn::Mul(b, x.re[i]);
-    x.im[i] = hn::Mul(b, x.im[i]);
-  });
-}
-
-template <class T>
-HWY_INLINE void load_tile(Tile<T>& x, const T* at, const std::array<std::size_t, kVectors>& offsets) {
-  const Tag<T> d;
-  unrolled<kVectors>([&](auto r) SKERRY_INLINE {
-    x.re[r] = hn::Load(d, at + offsets[r]);
-    x.im[r] = hn::Load(d, at + offsets[r] + hn::Lanes(d));
-  });
-}
-template <class T>
-HWY_INLINE void store_tile(const Tile<T>& x, T* at, const std::array<std::size_t, kVectors>& offsets) {
-  const Tag<T> d;
-  unrolled<kVectors>([&](auto r) SKERRY_INLINE {
-    hn::Store(x.re[r], d, at + offsets[r]);
-    hn::Store(x.im[r], d, at + offsets[r] + hn::Lanes(d));
-  });
-}
-
 /// The actions that need more registers than a tile leaves. The compiler would keep a tile in memory in all of the
 /// others too if it saw them together, so this is a function of its own on a tile in memory.
 template <class T>
-HWY_NOINLINE void act_in_memory(TileJump jump, const T* data, T* at, const std::array<std::size_t, kVectors>& offsets) {
+HWY_NOINLINE void act_in_memory(TileJump jump, const T* data, T* at, const Strides& strides) {
   Tile<T> x;
-  load_tile(x, at, offsets);
+  load_tile(x, at, strides);
   if (jump == TileJump::pair_any_0) pair_any<T, 0>(x, data);
   if (jump == TileJump::pair_any_1) pair_any<T, 1>(x, data);
   if (jump == TileJump::lane_any) lane_any<T>(x, data);
@@ -288,53 +41,77 @@ HWY_NOINLINE void act_in_memory(TileJump jump, const T* data, T* at, const std::
     if (jump == TileJump::quad_02) quad<T, 0, 2>(x, data);
     if (jump == TileJump::quad_12) quad<T, 1, 2>(x, data);
   }
-  store_tile(x, at, offsets);
+  store_tile(x, at, strides);
 }
 
+/// All actions of a step on the tile `at`, the count-th.
 template <class T>
-HWY_INLINE void act(Tile<T>& x, TileJump jump, std::uint32_t rows, const T* data, T* at,
-                    const std::array<std::size_t, kVectors>& offsets) {
-  switch (jump) {
+HWY_INLINE void act(const RunningOp<T>* op, std::uint32_t count, T* at, const Strides& strides) {
+  Tile<T> x;
+  load_tile(x, at, strides);
+  for (;; ++op) {
+    const T* const data = op->data;
+    switch (op->jump) {
+      case TileJump::stop:
+        return store_tile(x, at, strides);
+      case TileJump::skip_unless:
+        if ((count & op->bits) != op->bits) ++op;
+        continue;
 #define SKERRY_SLOTS(action)                            \
   case TileJump::action##_0:                            \
-    return action<T, 0>(x, data);                       \
+    action<T, 0>(x, data);                              \
+    continue;                                           \
   case TileJump::action##_1:                            \
-    return action<T, 1>(x, data);                       \
+    action<T, 1>(x, data);                              \
+    continue;                                           \
   case TileJump::action##_2:                            \
     if constexpr (kSlotBits > 2) action<T, 2>(x, data); \
-    return;
-    SKERRY_SLOTS(pair_real)
-    SKERRY_SLOTS(pair_reflect)
-    SKERRY_SLOTS(pair_imaginary)
-    SKERRY_SLOTS(exchange)
-    SKERRY_SLOTS(lane_swap)
+    continue;
+        SKERRY_SLOTS(pair_real)
+        SKERRY_SLOTS(pair_reflect)
+        SKERRY_SLOTS(pair_imaginary)
+        SKERRY_SLOTS(quarter_real)
+        SKERRY_SLOTS(quarter_imaginary)
+        SKERRY_SLOTS(exchange)
+        SKERRY_SLOTS(lane_swap)
 #undef SKERRY_SLOTS
-    case TileJump::lane_real:
-      return lane_real<T>(x, data);
-    case TileJump::lane_reflect:
-      return lane_reflect<T>(x, data);
-    case TileJump::lane_imaginary:
-      return lane_imaginary<T>(x, data);
-    case TileJump::lane_permute:
-      return lane_permute<T>(x, data);
-    case TileJump::phase:
-      return phase<T, true>(x, data, rows);
-    case TileJump::phase_of_rows:
-      return phase<T, false>(x, data, rows);
-    case TileJump::real_phase:
-      return real_phase<T>(x, data, rows);
-    case TileJump::scale:
-      return scale<T>(x, data);
-    case TileJump::pair_any_0:
-    case TileJump::pair_any_1:
-    case TileJump::pair_any_2:
-    case TileJump::lane_any:
-    case TileJump::quad_01:
-    case TileJump::quad_02:
-    case TileJump::quad_12:
-      store_tile(x, at, offsets);
-      act_in_memory(jump, data, at, offsets);
-      return load_tile(x, at, offsets);
+      case TileJump::lane_real:
+        lane_real<T>(x, data);
+        continue;
+      case TileJump::lane_reflect:
+        lane_reflect<T>(x, data);
+        continue;
+      case TileJump::lane_imaginary:
+        lane_imaginary<T>(x, data);
+        continue;
+      case TileJump::lane_permute:
+        lane_permute<T>(x, data);
+        continue;
+      case TileJump::phase:
+        phase<T, true>(x, data, op->bits);
+        continue;
+      case TileJump::phase_of_rows:
+        phase<T, false>(x, data, op->bits);
+        continue;
+      case TileJump::real_phase:
+        real_phase<T>(x, data, op->bits);
+        continue;
+      case TileJump::scale:
+        scale<T>(x, data);
+        continue;
+      case TileJump::pair_any_0:
+      case TileJump::pair_any_1:
+      case TileJump::pair_any_2:
+      case TileJump::lane_any:
+      case TileJump::quad_01:
+      case TileJump::quad_02:
+      case TileJump::quad_12:
+        store_tile(x, at, strides);
+        act_in_memory(op->jump, data, at, strides);
+        load_tile(x, at, strides);
+        continue;
+    }
+    __builtin_unreachable();  // a jump that no plan holds
   }
 }
 
@@ -402,58 +179,62 @@ HWY_INLINE void advance_phase(RunningPhase<T>& running, std::uint32_t count, int
     running.levels[static_cast<std::size_t>(below)] = table;
 }
 
+/// The actions of a step for one block, in the form in which they run; gives how many there are.
 template <class T>
-void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside, T* block, T* room,
-              StepState<T>& state) {
-  const Tag<T> d;
-  const std::size_t lanes = hn::Lanes(d);
-  const int lane_bits = std::countr_zero(lanes);
+std::size_t open_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside, T* room,
+                      StepState<T>& state) {
   state.phases.resize(std::max<std::size_t>(state.phases.size(), step.phase_count));
   for (std::uint32_t i = 0; i < step.phase_count; ++i)
     open_phase(sweep, sweep.phases[step.first_phase + i], outside, state.phases[i], room);
   state.ops.clear();
   for (const TileOp& op : std::span(sweep.ops).subspan(step.first_op, step.op_count)) {
     if ((outside & op.outside_controls) != op.outside_controls) continue;
+    if (op.loop_controls != 0) state.ops.push_back({TileJump::skip_unless, op.loop_controls, nullptr});
     if (op.action != TileAction::phase) {
-      state.ops.push_back({tile_jump(op), op.loop_controls, 0, 0, sweep.data.data() + op.data});
+      state.ops.push_back({tile_jump(op), 0, sweep.data.data() + op.data});
       continue;
     }
     const Phase& phase = sweep.phases[op.data];
+    RunningPhase<T>& running = state.phases[op.data - step.first_phase];
     constexpr std::uint32_t all_rows = (std::uint32_t{1} << kVectors) - 1;
     const TileJump jump = phase.is_real                         ? TileJump::real_phase
                           : (phase.rows & all_rows) == all_rows ? TileJump::phase
                                                                 : TileJump::phase_of_rows;
-    state.ops.push_back({jump, op.loop_controls, op.data - step.first_phase, phase.rows, nullptr});
+    running.op = state.ops.size();
+    state.ops.push_back({jump, phase.rows, running.current()});
   }
-  if (state.ops.empty()) return;
+  state.ops.push_back({TileJump::stop, 0, nullptr});
+  return state.ops.size() - 1;
+}
+
+template <class T>
+void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside, T* block, T* room,
+              StepState<T>& state) {
+  if (open_step(sweep, step, outside, room, state) == 0) return;
   // Numbers between the vectors of a tile, and the change of address from one tile to the next.
-  std::array<std::size_t, kVectors> offsets{};
-  for (std::size_t r = 0; r < kVectors; ++r)
-    for (std::size_t s = 0; s < kSlotBits; ++s)
-      if ((r >> s & 1) != 0) offsets[r] += (lanes * 2) << (step.slots[s] - lane_bits);
+  const std::size_t lanes = hn::Lanes(Tag<T>());
+  const int lane_bits = std::countr_zero(lanes);
+  const auto distance = [&](int block_bit) { return (lanes * 2) << (block_bit - lane_bits); };
+  Strides strides{distance(step.slots[0]), distance(step.slots[1]), 0, 0};
+  strides.both = strides.slot0 + strides.slot1;
+  if (kSlotBits > 2) strides.slot2 = distance(step.slots[2]);
   std::array<std::size_t, 33> flips{};
   std::size_t flip = 0;
-  for (std::size_t j = 0; j < step.loop_bits.size(); ++j)
-    flips[j] = flip ^= (lanes * 2) << (step.loop_bits[j] - lane_bits);
+  for (std::size_t j = 0; j < step.loop_bits.size(); ++j) flips[j] = flip ^= distance(step.loop_bits[j]);
+  int first_level = 32;
+  for (std::uint32_t i = 0; i < step.phase_count; ++i) first_level = std::min(first_level, state.phases[i].first_level);
 
-  const RunningOp<T>* const ops = state.ops.data();
-  const std::size_t op_count = state.ops.size();
   const std::uint32_t tiles = std::uint32_t{1} << step.loop_bits.size();
   T* at = block;
   for (std::uint32_t count = 0;;) {
-    Tile<T> x;
-    load_tile(x, at, offsets);
-    for (std::size_t i = 0; i < op_count; ++i) {
-      const RunningOp<T>& op = ops[i];
-      if ((count & op.loop_controls) != op.loop_controls) continue;
-      const T* data = op.data;
-      if (data == nullptr) data = state.phases[op.phase].current();
-      act<T>(x, op.jump, op.rows, data, at, offsets);
-    }
-    store_tile(x, at, offsets);
+    act<T>(state.ops.data(), count, at, strides);
     if (++count == tiles) break;
     const int level = std::countr_zero(count);
-    for (std::uint32_t i = 0; i < step.phase_count; ++i) advance_phase(state.phases[i], count, level);
+    for (std::uint32_t i = 0; level >= first_level && i < step.phase_count; ++i) {
+      RunningPhase<T>& running = state.phases[i];
+      advance_phase(running, count, level);
+      state.ops[running.op].data = running.current();
+    }
     at = block + (static_cast<std::size_t>(at - block) ^ flips[static_cast<std::size_t>(level)]);
   }
 }

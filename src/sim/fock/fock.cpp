@@ -259,7 +259,7 @@ Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
   auto course = course_of(circuit, options);
   if (!course) return Unexpected{course.error()};
   const int threads = options.limits.threads != 0 ? options.limits.threads : base::thread_budget();
-  Estimate estimate{peak_bytes(*course, threads), course->work};
+  Estimate estimate{.peak_bytes = peak_bytes(*course, threads), .work = course->work, .rounding = std::nullopt};
   // shared: a std::function is copied, and what it holds is handed over once.
   auto held = std::make_shared<Course>(std::move(course).value());
   estimate.prepare = [held, &circuit, bytes = estimate.peak_bytes] {

@@ -250,7 +250,7 @@ std::vector<kernels::Work> price(const MpsRequest& request) {
 Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
   auto request = make_mps_request(circuit, options);
   if (!request) return Unexpected{request.error()};
-  Estimate estimate{request->peak_bytes(), price(*request), request->may_truncate};
+  Estimate estimate{request->peak_bytes(), price(*request), request->may_truncate, std::nullopt};
   // shared: a std::function is copied, and what it holds is handed over once.
   auto held = std::make_shared<MpsRequest>(std::move(request).value());
   estimate.prepare = [held, &circuit] { return std::make_unique<MpsProgram>(circuit, std::move(*held)); };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <skerry/error.hpp>
 #include <string>
 
@@ -96,11 +97,15 @@ std::vector<kernels::Work> price(const StabilizerRequest& request) {
 }
 
 Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
-  const auto request = make_stabilizer_request(circuit, options);
+  auto request = make_stabilizer_request(circuit, options);
   if (!request) return Unexpected{request.error()};
   const int threads =
       options.limits.threads > 0 ? std::min(options.limits.threads, base::thread_budget()) : base::thread_budget();
-  return Estimate{request->peak_bytes(threads), price(*request)};
+  Estimate estimate{.peak_bytes = request->peak_bytes(threads), .work = price(*request), .rounding = 0.0};
+  // shared: a std::function is copied, and what it holds is handed over once.
+  auto held = std::make_shared<StabilizerRequest>(std::move(request).value());
+  estimate.prepare = [held, &circuit] { return std::make_unique<StabilizerProgram>(circuit, std::move(*held)); };
+  return estimate;
 }
 
 std::unique_ptr<Program> prepare(const Circuit& circuit, const RunOptions& options) {

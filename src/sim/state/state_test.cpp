@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <map>
+#include <random>
 #include <skerry/error.hpp>
+#include <skerry/fidelity.hpp>
 #include <skerry/state.hpp>
 
 #include "sim/state/outcomes.hpp"
@@ -32,6 +34,63 @@ TEST(State, AnswersQuestionsAboutItsAmplitudes) {
   const std::uint32_t twice[] = {1, 1}, outside[] = {2};
   EXPECT_THROW(state.probabilities(twice), Error);
   EXPECT_THROW(state.probabilities(outside), Error);
+}
+
+/// Normal amplitudes of unit length, and the same in single precision.
+std::pair<std::vector<std::complex<double>>, State> random_state(int wires, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal;
+  std::vector<std::complex<double>> psi(std::size_t{1} << wires);
+  double norm = 0;
+  for (auto& z : psi) {
+    z = {normal(random), normal(random)};
+    norm += std::norm(z);
+  }
+  std::vector<std::complex<float>> single;
+  for (auto& z : psi) {
+    z /= std::sqrt(norm);
+    single.emplace_back(z);
+  }
+  return {psi, State(Tensor::from<std::complex<float>>(single, {std::int64_t{1} << wires}))};
+}
+
+TEST(State, FidelityIsTheOverlapOfAnyPrecisions) {
+  const auto [a, single] = random_state(7, 1);
+  const auto [b, other] = random_state(7, 2);
+  std::complex<double> overlap = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) overlap += std::conj(a[i]) * b[i];
+  const State exact(Tensor::from<std::complex<double>>(b, {128}));
+  EXPECT_NEAR(fidelity(single, exact), std::norm(overlap), 1e-6);
+  EXPECT_NEAR(fidelity(exact, single), std::norm(overlap), 1e-6);
+  EXPECT_NEAR(fidelity(exact, exact), 1.0, 1e-14);
+  EXPECT_THROW(fidelity(exact, bell()), Error);
+}
+
+TEST(State, AReducedDensityMatrixIsTheSumOverTheOtherWires) {
+  const auto [psi, single] = random_state(6, 3);
+  const State state(Tensor::from<std::complex<double>>(psi, {64}));
+  for (const std::vector<std::uint32_t>& wires : std::vector<std::vector<std::uint32_t>>{{}, {4}, {5, 0}, {1, 3, 2}}) {
+    const std::size_t rows = std::size_t{1} << wires.size();
+    std::uint64_t mask = 0;
+    for (const std::uint32_t wire : wires) mask |= std::uint64_t{1} << wire;
+    const auto row_of = [&](std::size_t i) {
+      std::size_t row = 0;
+      for (std::size_t j = 0; j < wires.size(); ++j) row |= (i >> wires[j] & 1) << j;
+      return row;
+    };
+    std::vector<std::complex<double>> expected(rows * rows);
+    for (std::size_t i = 0; i < 64; ++i)
+      for (std::size_t j = 0; j < 64; ++j)
+        if ((i & ~mask) == (j & ~mask)) expected[row_of(i) * rows + row_of(j)] += psi[i] * std::conj(psi[j]);
+    const Tensor found = density_matrix(state, wires), near = density_matrix(single, wires);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_LT(std::abs(found.as<std::complex<double>>()[i] - expected[i]), 1e-14);
+      EXPECT_LT(std::abs(near.as<std::complex<double>>()[i] - expected[i]), 1e-6);
+    }
+  }
+  const std::uint32_t twice[] = {1, 1}, outside[] = {6};
+  EXPECT_THROW(density_matrix(state, twice), Error);
+  EXPECT_THROW(density_matrix(state, outside), Error);
 }
 
 TEST(State, SamplesAreTheSameForTheSameSeed) {

@@ -15,6 +15,8 @@ using kernels::TileAction;
 
 /// A product of pulled-out scalars smaller than this is put back before numbers grow out of range.
 constexpr double kSmallestScale = 0x1p-40;
+/// Two units in the last place of a number near 1.
+constexpr double kRounding = 0x1p-51;
 
 std::uint64_t bit(unsigned i) {
   return std::uint64_t{1} << i;
@@ -200,6 +202,10 @@ class SweepBinder {
                                   : TileAction::lane_real,
                   data);
     }
+    // A quarter turn, but for the rounding of the sine and the cosine that made it.
+    const auto is_one = [](double value) { return std::abs(value - 1) < kRounding; };
+    if (!form.reflects && is_one(-form.b) && is_one(real ? form.c : -form.c))
+      return push(local, real ? TileAction::quarter_real : TileAction::quarter_imaginary, data, slot_of(local.target));
     put_same(form.b);
     put_same(form.c);
     push(local,
@@ -343,6 +349,8 @@ class SweepBinder {
     for (std::size_t vector = 0; vector < vectors_; ++vector)
       if (std::ranges::any_of(pending_, [&](const Pending& p) { return touches(p, vector); }))
         phase.rows |= 1U << vector;
+    // Few vectors that it leaves alone are not worth being looked for in every tile.
+    if (4 * static_cast<std::size_t>(std::popcount(phase.rows)) > 2 * vectors_) phase.rows = (1U << vectors_) - 1;
     phase.is_real = std::ranges::all_of(pending_, [](const Pending& p) { return p.factor.imag() == 0; });
     phase.first_term = static_cast<std::uint32_t>(sweep_.terms.size());
     std::size_t begin = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <utility>
 
 namespace skerry::sim {
@@ -20,12 +21,6 @@ struct Blocked {
   }
 };
 
-std::uint64_t mixed_bits(std::span<const Reach> reaches, std::span<const std::uint32_t> todo) {
-  std::uint64_t mixed = 0;
-  for (const std::uint32_t i : todo) mixed |= reaches[i].x;
-  return mixed;
-}
-
 /// Bits in the order in which the work wants them, as many as there is room for.
 std::uint64_t choose_bits(std::span<const Reach> reaches, std::span<const std::uint32_t> todo, std::uint64_t always,
                           int capacity) {
@@ -43,6 +38,27 @@ std::uint64_t choose_bits(std::span<const Reach> reaches, std::span<const std::u
     if ((mixed & ~(blocked.x | blocked.z)) == 0) break;
   }
   return chosen;
+}
+
+/// What mixes that can be done within some bits.
+struct Mixing {
+  std::size_t count = 0;
+  std::uint64_t bits = 0;
+};
+Mixing mixing_within(std::span<const Reach> reaches, std::span<const std::uint32_t> window, std::uint64_t within) {
+  Mixing out;
+  Blocked blocked;
+  for (const std::uint32_t i : window) {
+    const Reach& reach = reaches[i];
+    if (reach.x == 0 && !blocked.stops(reach)) continue;
+    if ((reach.x & ~within) != 0 || blocked.stops(reach)) {
+      blocked.leave(reach);
+      continue;
+    }
+    ++out.count;
+    out.bits |= reach.x;
+  }
+  return out;
 }
 
 /// Of window, what can be done within `reach`; looks only where they look at some of `looked_at`.
@@ -87,6 +103,45 @@ std::vector<std::uint32_t> split_waiting(std::span<const Reach> reaches, std::ve
 }
 
 }  // namespace
+
+std::uint64_t mixed_bits(std::span<const Reach> reaches, std::span<const std::uint32_t> work) {
+  std::uint64_t mixed = 0;
+  for (const std::uint32_t i : work) mixed |= reaches[i].x;
+  return mixed;
+}
+
+std::uint64_t choose_reach(std::span<const Reach> reaches, std::span<const std::uint32_t> todo, std::uint64_t always,
+                           int capacity, int bits, std::uint64_t zero) {
+  // What bringing the state in and out costs, in pieces of work on all of it: measured with complex64 on AVX-512.
+  constexpr double move = 20.0;
+  const std::span<const std::uint32_t> window = todo.first(std::min(todo.size(), kWindow));
+  std::uint64_t best = choose_bits(reaches, window, always, capacity);
+  double best_score = 0.0;
+  std::size_t best_count = 0;
+  const auto consider = [&](std::uint64_t within) {
+    const Mixing mixing = mixing_within(reaches, window, within);
+    const double size = std::ldexp(1.0, -std::popcount(zero & ~mixing.bits));
+    const auto count = static_cast<double>(mixing.count);
+    // What is done now need not be done on the whole state later.
+    const double score = count * (1.0 - size) - move * size;
+    if (mixing.count == 0 || (best_count != 0 && std::pair(score, mixing.count) <= std::pair(best_score, best_count)))
+      return;
+    best = within;
+    best_score = score;
+    best_count = mixing.count;
+  };
+  consider(best);
+  std::vector<unsigned> free;
+  for (int b = 0; b < bits; ++b)
+    if ((always >> b & 1) == 0) free.push_back(static_cast<unsigned>(b));
+  const auto room = static_cast<std::size_t>(std::max(capacity - std::popcount(always), 0));
+  for (std::size_t first = 0; first < free.size() && room < free.size(); ++first) {
+    std::uint64_t within = always;
+    for (std::size_t k = 0; k < room; ++k) within |= std::uint64_t{1} << free[(first + k) % free.size()];
+    consider(within);
+  }
+  return best;
+}
 
 Part take_part(std::span<const Reach> reaches, std::vector<std::uint32_t>& todo, std::uint64_t always, int capacity) {
   const std::span<const std::uint32_t> window = std::span(todo).first(std::min(todo.size(), kWindow));

@@ -25,7 +25,7 @@ struct Segment {
   }
 };
 
-/// All segments before the tail, in order. No jump leads into the middle of one.
-std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision);
+/// All segments before the tail, in order. No jump leads into the middle of one. from_zero: the run begins in |0>.
+std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision, bool from_zero);
 
 }  // namespace skerry::sim

@@ -13,11 +13,17 @@ namespace {
 constexpr std::uint64_t kUsualL2 = 1 << 20;
 /// States of this many wires or fewer are one block: sharing them costs more than it brings.
 constexpr int kOneBlock = 13;
-/// Blocks at least, as powers of two, of larger states.
-constexpr int kMinBlockBits = 2;
+/// Blocks at least, as powers of two, of larger states; and wires of a block at least, lest a state of 14 wires takes
+/// more sweeps than its threads save.
+constexpr int kMinBlockBits = 4;
+constexpr int kSmallestBlock = 12;
 
 std::uint64_t bit(unsigned i) {
   return std::uint64_t{1} << i;
+}
+
+std::uint64_t lowest(int wires) {
+  return bit(static_cast<unsigned>(wires)) - 1;
 }
 
 kernels::TileShape shape_of(Precision precision) {
@@ -90,11 +96,34 @@ class Localizer {
   std::vector<std::uint8_t> bit_of_, wire_at_;
 };
 
+/// The same work in an order in which all that can be mixed comes before the next factors, so that these meet in few
+/// phases.
+std::vector<std::uint32_t> in_rounds(const ItemPlan& item, std::vector<std::uint32_t> todo) {
+  std::vector<std::uint32_t> out, left;
+  for (bool mixes = true; !todo.empty(); mixes = !mixes) {
+    std::uint64_t x = 0, z = 0;  // of what is left behind
+    left.clear();
+    for (const std::uint32_t i : todo) {
+      const LocalPiece& piece = item.pieces[i];
+      const bool is_stopped = (piece.x & (x | z)) != 0 || (piece.z & x) != 0;
+      if ((piece.x != 0) == mixes && !is_stopped) {
+        out.push_back(i);
+        continue;
+      }
+      x |= piece.x;
+      z |= piece.z;
+      left.push_back(i);
+    }
+    todo.swap(left);
+  }
+  return out;
+}
+
 StepPlan make_step(const SweepPlan& plan, const ItemPlan& item, const Part& part) {
   const int lane_bits = plan.shape.lane_bits, slot_bits = plan.shape.slot_bits;
   const auto bits = static_cast<int>(item.local.size());
   StepPlan step;
-  step.pieces = part.taken;
+  step.pieces = in_rounds(item, part.taken);
   std::uint64_t slots = part.reach & ~(bit(static_cast<unsigned>(lane_bits)) - 1);
   for (int b = lane_bits; std::popcount(slots) < slot_bits; ++b) slots |= bit(static_cast<unsigned>(b));
   std::uint64_t crossing = 0;
@@ -148,13 +177,17 @@ void plan_steps(const SweepPlan& plan, ItemPlan& item) {
   }
 }
 
-ItemPlan plan_item(const SweepPlan& plan, const Part& part, int block) {
+/// mixed: wires that the part mixes. Others that are in |0> are made local last: each would double the work.
+ItemPlan plan_item(const SweepPlan& plan, const Part& part, std::uint64_t mixed, std::uint64_t zero_wires, int block) {
   ItemPlan item;
-  std::uint64_t local = part.reach;
-  for (int wire = 0; std::popcount(local) < block; ++wire) local |= bit(static_cast<unsigned>(wire));
+  std::uint64_t local = mixed | lowest(plan.shape.lane_bits);
+  for (const std::uint64_t left : {zero_wires, std::uint64_t{0}})
+    for (int wire = 0; wire < plan.wires && std::popcount(local) < block; ++wire)
+      local |= bit(static_cast<unsigned>(wire)) & ~left;
+  for (int wire = plan.wires; std::popcount(local) < block; ++wire) local |= bit(static_cast<unsigned>(wire));
   for (std::uint64_t rest = local; rest != 0; rest &= rest - 1)
     item.local.push_back(static_cast<std::uint8_t>(std::countr_zero(rest)));
-  item.wires = local;
+  item.wires = mixed;
   Localizer localizer(plan, item);
   for (const std::uint32_t index : part.taken) localizer.add(index);
   localizer.finish();
@@ -179,7 +212,7 @@ int block_wires(int wires, Precision precision) {
   const std::uint64_t l2 = known != 0 ? known : kUsualL2;
   const std::uint64_t amplitude = precision == Precision::single_precision ? 8 : 16;
   const int most = std::max(least, static_cast<int>(std::bit_width(l2 / amplitude)) - 1);
-  return std::max(least, std::min({wires - kMinBlockBits, most}));
+  return std::max(least, std::min(std::max(wires - kMinBlockBits, kSmallestBlock), most));
 }
 
 namespace {
@@ -203,31 +236,33 @@ Taken take_apart(const GateList& gates, int wires, Precision precision) {
   return out;
 }
 
-std::uint64_t lowest(int wires) {
-  return bit(static_cast<unsigned>(wires)) - 1;
-}
-
-/// Sweeps for some pieces, one after the other.
-void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block) {
+/// Sweeps for some pieces, one after the other, on a state some of whose wires are in |0>.
+void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block, std::uint64_t zero_wires = 0) {
   SweepPlan& plan = taken.plan;
   while (!todo.empty()) {
     const Piece& first = plan.pieces[todo.front()];
     if (first.kind == PieceKind::whole) {
       plan.items.push_back(whole_item(first));
+      zero_wires &= ~first.x;
       todo.erase(todo.begin());
       continue;
     }
-    plan.items.push_back(plan_item(plan, take_part(taken.reaches, todo, lowest(plan.shape.lane_bits), block), block));
+    const std::uint64_t reach =
+        choose_reach(taken.reaches, todo, lowest(plan.shape.lane_bits), block, plan.wires, zero_wires);
+    const Part part = take_part(taken.reaches, todo, reach, std::popcount(reach));
+    const std::uint64_t mixed = mixed_bits(taken.reaches, part.taken);
+    plan.items.push_back(plan_item(plan, part, mixed, zero_wires, block));
+    zero_wires &= ~mixed;
   }
 }
 
 }  // namespace
 
-SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block) {
+SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block, std::uint64_t zero_wires) {
   Taken taken = take_apart(gates, wires, precision);
   const int least = taken.plan.shape.bits();
   if (block == 0) block = block_wires(wires, precision);
-  add_items(taken, taken.todo, std::max(std::min(block, wires), least));
+  add_items(taken, taken.todo, std::max(std::min(block, wires), least), zero_wires);
   return std::move(taken.plan);
 }
 

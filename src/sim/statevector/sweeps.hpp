@@ -64,8 +64,10 @@ struct SweepPlan {
 /// blocks to share. Does not depend on the number of threads.
 int block_wires(int wires, Precision precision);
 
-/// block: wires per block, 0 for block_wires(). Precondition: wires >= 1.
-SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block = 0);
+/// block: wires per block, 0 for block_wires(). zero_wires: in |0> where the plan will mostly begin; what can be is
+/// done before they are mixed. Precondition: wires >= 1.
+SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block = 0,
+                      std::uint64_t zero_wires = 0);
 
 /// Items [begin, end) of a plan that only mix the wires of a window: done for one value of the others after the other.
 struct WindowPass {

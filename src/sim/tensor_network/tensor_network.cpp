@@ -133,7 +133,7 @@ Expected<Estimate> estimate(const Circuit& circuit, const RunOptions& options) {
   const base::TraceSpan span("find_path", "plan");
   auto request = make_network_request(circuit, options);
   if (!request) return Unexpected{request.error()};
-  Estimate estimate{request->peak_bytes(), request->price()};
+  Estimate estimate{.peak_bytes = request->peak_bytes(), .work = request->price(), .rounding = std::nullopt};
   // shared: a std::function is copied, and what it holds is handed over once.
   auto held = std::make_shared<NetworkRequest>(std::move(request).value());
   estimate.prepare = [held, &circuit] { return std::make_unique<NetworkProgram>(circuit, std::move(*held)); };

@@ -10,7 +10,7 @@ namespace skerry::python {
 
 template <class Archive>
 void fields(Archive& archive, Candidate& c) {
-  archive(c.name, c.chosen, c.reason, c.peak_bytes, c.seconds, c.may_approximate);
+  archive(c.name, c.chosen, c.reason, c.peak_bytes, c.seconds, c.may_approximate, c.error_bound);
 }
 
 template <class Archive>

@@ -69,8 +69,8 @@ def test_a_plan_keeps_its_reasons() -> None:
     other = again(plan)
     assert str(other) == str(plan)
     assert other.refusal == plan.refusal != ""
-    assert [(one.name, one.chosen, one.reason) for one in other.candidates] == [
-        (one.name, one.chosen, one.reason) for one in plan.candidates
+    assert [(one.name, one.chosen, one.reason, one.error_bound) for one in other.candidates] == [
+        (one.name, one.chosen, one.reason, one.error_bound) for one in plan.candidates
     ]
 
 

@@ -58,6 +58,8 @@ TileJump tile_jump(const TileOp& op) {
       return with_slot(TileJump::pair_any_0);
     case TileAction::exchange:
       return with_slot(TileJump::exchange_0);
+    case TileAction::exchange_rows:
+      return with_slot(TileJump::exchange_rows_0);
     case TileAction::lane_swap:
       return with_slot(TileJump::lane_swap_0);
     case TileAction::lane_real:

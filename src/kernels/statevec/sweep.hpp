@@ -51,6 +51,7 @@ enum class TileAction : std::uint8_t {
   quarter_imaginary,  ///< x0 - i x1, x1 - i x0. Layout: nothing
   pair_any,           ///< a x0 + b x1, c x0 + d x1, complex, for each pair. Layout: (a.re a.im … d.im) per pair
   exchange,           ///< x1, x0 where the mask is not 0. Layout: mask per pair
+  exchange_rows,      ///< x1, x0 of the pairs that are bits of `data`. Layout: nothing
   lane_real,          ///< x + b x'. Layout: source lanes, b
   lane_reflect,       ///< a x + b x'. Layout: source lanes, a, b
   lane_imaginary,     ///< x + i b x'. Layout: source lanes, b

@@ -35,6 +35,9 @@ enum class TileJump : std::uint8_t {
   exchange_0,
   exchange_1,
   exchange_2,
+  exchange_rows_0,
+  exchange_rows_1,
+  exchange_rows_2,
   lane_swap_0,
   lane_swap_1,
   lane_swap_2,
@@ -76,7 +79,7 @@ struct RunningPhase {
 template <class T>
 struct RunningOp {
   TileJump jump{};
-  std::uint32_t bits = 0;   ///< rows that a phase changes, or bits of the tile's count
+  std::uint32_t bits = 0;   ///< rows that a phase changes, pairs that are exchanged, or bits of the tile's count
   const T* data = nullptr;  ///< of a phase: its table for the tile at hand
 };
 

@@ -75,6 +75,15 @@ HWY_INLINE void act(const RunningOp<T>* op, std::uint32_t count, T* at, const St
         SKERRY_SLOTS(exchange)
         SKERRY_SLOTS(lane_swap)
 #undef SKERRY_SLOTS
+      case TileJump::exchange_rows_0:
+        exchange_rows<T, 0>(x, op->bits);
+        continue;
+      case TileJump::exchange_rows_1:
+        exchange_rows<T, 1>(x, op->bits);
+        continue;
+      case TileJump::exchange_rows_2:
+        if constexpr (kSlotBits > 2) exchange_rows<T, 2>(x, op->bits);
+        continue;
       case TileJump::lane_real:
         lane_real<T>(x, data);
         continue;
@@ -190,6 +199,10 @@ std::size_t open_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t
   for (const TileOp& op : std::span(sweep.ops).subspan(step.first_op, step.op_count)) {
     if ((outside & op.outside_controls) != op.outside_controls) continue;
     if (op.loop_controls != 0) state.ops.push_back({TileJump::skip_unless, op.loop_controls, nullptr});
+    if (op.action == TileAction::exchange_rows) {
+      state.ops.push_back({tile_jump(op), op.data, nullptr});
+      continue;
+    }
     if (op.action != TileAction::phase) {
       state.ops.push_back({tile_jump(op), 0, sweep.data.data() + op.data});
       continue;

@@ -158,6 +158,17 @@ HWY_INLINE void exchange(Tile<T>& x, const T* data) {
 }
 
 template <class T, std::size_t slot>
+HWY_INLINE void exchange_rows(Tile<T>& x, std::uint32_t pairs) {
+  unrolled<kVectors / 2>([&](auto pair) SKERRY_INLINE {
+    constexpr std::size_t i = lower<slot>(pair), j = i + (std::size_t{1} << slot);
+    if ((pairs >> pair & 1) == 0) return;
+    const auto re = x.re[i], im = x.im[i];
+    x.re[i] = x.re[j], x.im[i] = x.im[j];
+    x.re[j] = re, x.im[j] = im;
+  });
+}
+
+template <class T, std::size_t slot>
 HWY_INLINE void lane_swap(Tile<T>& x, const T* data) {
   const auto from = source_lanes(data, 0);
   const auto mask = hn::Ne(coefficient(data, 1), hn::Zero(Tag<T>()));

@@ -278,6 +278,12 @@ class SweepBinder {
       return push(local, TileAction::lane_permute, data);
     }
     const std::size_t slot = slot_of(local.target);
+    if ((controls & (bit(static_cast<unsigned>(plan_.shape.lane_bits)) - 1)) == 0) {
+      std::uint32_t pairs = 0;
+      for (std::size_t pair = 0; pair < vectors_ / 2; ++pair)
+        if (holds(lower(slot, pair), 0)) pairs |= std::uint32_t{1} << pair;
+      return push(local, TileAction::exchange_rows, pairs, slot);
+    }
     for (std::size_t pair = 0; pair < vectors_ / 2; ++pair)
       put([&](std::size_t lane) { return holds(lower(slot, pair), lane) ? 1.0 : 0.0; });
     push(local, TileAction::exchange, data, slot);

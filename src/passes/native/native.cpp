@@ -84,7 +84,8 @@ Effort effort_of(Level level, std::uint64_t seed) {
               .templates = true,
               .orders = true,
               .trees = 3'000'000,
-              .route = {.starts = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
+              .route = {
+                  .starts = 24, .again = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
   }
   return {};
 }

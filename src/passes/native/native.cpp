@@ -84,7 +84,8 @@ Effort effort_of(Level level, std::uint64_t seed) {
               .templates = true,
               .orders = true,
               .trees = 3'000'000,
-              .route = {.starts = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
+              .route = {
+                  .starts = 24, .again = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
   }
   return {};
 }
@@ -133,14 +134,12 @@ class Compiler {
       Placed placed = compile_at(level, unrolled);
       if (level == Level::low || is_better(placed.flat, best.flat)) best = std::move(placed);
     }
-    if (options_.level != Level::low && !target_.all_to_all && knows_errors(target_) && enabled("place_by_error")) {
-      const std::string entangler = spelling(basis_.entangler().op, basis_.entangler().controls);
-      timed("place_by_error", best.flat,
-            [&] { place_by_error(best.flat, best.initial, *coupling_, target_, entangler); });
-    }
     Compiled compiled;
     Circuit out;
     timed("translate", best.flat, [&] { out = translate(best.flat, circuit_, target_, basis_); });
+    if (options_.level != Level::low && !target_.all_to_all && knows_errors(target_) && enabled("place_by_error")) {
+      timed("place_by_error", best.flat, [&] { move_to_better_gates(best, out); });
+    }
     Mapping mapping{.initial = std::move(best.initial), .spent_error = options_.error_budget - best.budget};
     for (Wire wire = 0; wire < circuit_.num_wires(); ++wire) mapping.final.push_back(best.flat.place(wire));
     compiled.program = std::move(out);
@@ -155,6 +154,17 @@ class Compiler {
     std::vector<Wire> initial;
     double budget = 0;
   };
+
+  // Waiting costs, too, so the estimate has the last word.
+  void move_to_better_gates(Placed& best, Circuit& out) {
+    Placed moved = best;
+    const std::string entangler = spelling(basis_.entangler().op, basis_.entangler().controls);
+    if (!place_by_error(moved.flat, moved.initial, *coupling_, target_, entangler)) return;
+    Circuit made = translate(moved.flat, circuit_, target_, basis_);
+    if (estimate(made, target_).success_probability <= estimate(out, target_).success_probability) return;
+    best = std::move(moved);
+    out = std::move(made);
+  }
 
   // Fewer CX, else a shorter chain of them.
   static bool is_better(const Flat& made, const Flat& best) {

@@ -106,7 +106,7 @@ class Network {
 
   std::uint64_t rows_weight() const {
     std::uint64_t sum = 0;
-    for (std::size_t k = 0; k < 3 * work_.wires(); ++k) {
+    for (std::size_t k = 0; k < std::size_t{3} * work_.wires(); ++k) {
       if (PauliWork::has(work_.rows(), k)) sum += static_cast<std::uint64_t>(work_.table().weight(k));
     }
     return sum;

@@ -8,7 +8,7 @@ PauliWork::PauliWork(const PauliProgram& program, const std::vector<std::uint8_t
     : program_(program),
       measured_(measured),
       count_(program.rotations.size()),
-      table_(program.wires, count_ + 3 * program.wires),
+      table_(program.wires, count_ + std::size_t{3} * program.wires),
       out_(program.wires),
       standing_(table_.words(), 0),
       rows_(table_.words(), 0) {
@@ -148,8 +148,9 @@ bool PauliWork::row_done(Wire w) const {
 }
 
 void PauliWork::keep_rows_only() {
-  PauliTable rows(wires(), 3 * wires());
-  for (std::size_t k = 0; k < 3 * wires(); ++k) {
+  const std::size_t count = std::size_t{3} * wires();
+  PauliTable rows(wires(), count);
+  for (std::size_t k = 0; k < count; ++k) {
     std::uint64_t x = 0, z = 0;
     for (Wire w = 0; w < wires(); ++w) {
       const auto letter = static_cast<unsigned>(table_.letter(count_ + k, w));

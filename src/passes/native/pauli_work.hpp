@@ -31,9 +31,9 @@ class PauliWork {
 
   std::uint32_t wires() const noexcept { return table_.wires(); }
   const PauliTable& table() const noexcept { return table_; }
-  std::size_t z_row(Wire w) const noexcept { return count_ + 3 * w; }
-  std::size_t x_row(Wire w) const noexcept { return count_ + 3 * w + 1; }
-  std::size_t product_row(Wire w) const noexcept { return count_ + 3 * w + 2; }
+  std::size_t z_row(Wire w) const noexcept { return count_ + std::size_t{3} * w; }
+  std::size_t x_row(Wire w) const noexcept { return count_ + std::size_t{3} * w + 1; }
+  std::size_t product_row(Wire w) const noexcept { return count_ + std::size_t{3} * w + 2; }
   bool is_measured(Wire w) const noexcept { return measured_[w] != 0; }
   const Mask& rows() const noexcept { return rows_; }
 

@@ -23,6 +23,7 @@ struct Prepared {
   std::vector<Other> last;
   std::optional<RouteGraph> graph;
   std::optional<RouteGraph> head;  ///< of a large program the beginning, on which layouts are tried
+  std::optional<StartLayouts> layouts;
   const RouteGraph& tried() const { return head ? *head : *graph; }
 };
 
@@ -34,6 +35,7 @@ struct Trial {
   std::vector<Wire> initial;  ///< from where the best walk went, spare wires included
   base::Philox before{0};     ///< random numbers of the best walk
   std::uint64_t cost = ~std::uint64_t{0};
+  std::uint32_t look_ahead = 10;
 };
 
 using Swaps = std::vector<std::pair<Wire, Wire>>;
@@ -162,7 +164,7 @@ bool walk_forward(RouteWalk& walk, Trial& trial, bool bounded) {
 
 // Walks to and fro; where a walk back ends, the next one begins.
 void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds, Trial& trial) {
-  RouteWalk walk(graph, coupling);
+  RouteWalk walk(graph, coupling, trial.look_ahead);
   const bool first = trial.initial.empty();
   if (first) walk_forward(walk, trial, false);
   for (unsigned round = 0; round < rounds; ++round) {
@@ -172,7 +174,8 @@ void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds,
 }
 
 Trial first_trial(std::size_t which, const StartLayouts& layouts, std::uint64_t seed, std::size_t number) {
-  Trial trial{.which = which, .random = base::Philox(seed, number)};
+  // Some programs are walked better by those who look far ahead.
+  Trial trial{.which = which, .random = base::Philox(seed, number), .look_ahead = number % 4 < 2 ? 10U : 20U};
   trial.layout = Layout(layouts.start(number, trial.random));
   return trial;
 }
@@ -182,7 +185,7 @@ Routed finished(const Prepared& program, const Coupling& coupling, std::uint64_t
   Layout walked(trial.initial), layout(trial.initial);
   base::Philox random = trial.before;
   Routed out{.which = trial.which};
-  out.estimate = RouteWalk(*program.graph, coupling).run(walked, true, random, &steps);
+  out.estimate = RouteWalk(*program.graph, coupling, trial.look_ahead).run(walked, true, random, &steps);
   StepWriter writer(coupling, seed);
   const Flat& flat = *program.flat;
   out.flat = writer.write(flat, *program.graph, steps, layout);
@@ -217,21 +220,22 @@ RouteEffort within_work(RouteEffort effort, std::vector<Prepared>& programs, std
     if (program.graph) nodes = std::max(nodes, program.graph->size());
   }
   const auto walks = [](const RouteEffort& e) {
-    return 3 * std::size_t{e.starts} + 2 * std::size_t{e.rounds} * e.finalists;
+    return 3 * std::size_t{e.starts + e.again} + 2 * std::size_t{e.rounds} * e.finalists;
   };
   const std::size_t wanted = walks(effort), able = effort.work / (nodes * programs.size());
   head = nodes;
   if (able >= wanted) return effort;
   const auto share = [&](unsigned of) { return std::max(1U, static_cast<unsigned>(of * able / wanted)); };
   effort.starts = share(effort.starts);
+  effort.again = effort.again * able / wanted > 0 ? share(effort.again) : 0;
   effort.finalists = share(effort.finalists);
-  effort.keep = share(effort.keep);
+  effort.keep = std::min(effort.keep, effort.finalists);
   if (walks(effort) > able) head = std::min(nodes, effort.work / (walks(effort) * programs.size()) + 1);
   return effort;
 }
 
 template <class Visit>
-void for_all(std::vector<Trial>& trials, std::size_t work, Visit visit) {
+void for_all(std::span<Trial> trials, std::size_t work, Visit visit) {
   // A trial of a small circuit is over before a thread is awake.
   constexpr std::size_t kWorthThreads = 20000;
   const auto some = [&](std::size_t begin, std::size_t end) {
@@ -242,6 +246,11 @@ void for_all(std::vector<Trial>& trials, std::size_t work, Visit visit) {
   } else {
     some(0, trials.size());
   }
+}
+
+// Swaps are more than half of what comes out: where such a program begins matters most.
+bool is_hard(const Prepared& program, const Trial& best) {
+  return !program.head && best.cost > 2 * program.flat->cx_count();
 }
 
 // A placement where all pairs meet needs no search.
@@ -292,20 +301,28 @@ std::vector<Routed> route(std::span<Flat> flats, const Coupling& coupling, Route
       const Flat& flat = *program.flat;
       program.head.emplace(beginning(flat, static_cast<std::size_t>(part * static_cast<double>(flat.gates.size()))));
     }
-    const StartLayouts layouts(program.tried(), program.flat->wires, coupling);
+    program.layouts.emplace(program.tried(), program.flat->wires, coupling);
     for (unsigned k = 0; k < effort.starts; ++k) {
-      trials.push_back(first_trial(which, layouts, effort.seed, k));
+      trials.push_back(first_trial(which, *program.layouts, effort.seed, k));
     }
   }
   // Every start is walked to and fro once, and those that have come farthest go on.
-  const auto improve_all = [&](unsigned rounds) {
-    for_all(trials, head * trials.size() * (2 * rounds + 1),
+  const auto improve_from = [&](std::size_t begin, unsigned rounds) {
+    const std::span<Trial> some = std::span(trials).subspan(begin);
+    for_all(some, head * some.size() * (2 * rounds + 1),
             [&](Trial& trial) { improve(programs[trial.which].tried(), coupling, rounds, trial); });
     std::ranges::stable_sort(trials, {}, &Trial::cost);
   };
-  improve_all(1);
+  improve_from(0, 1);
+  if (!trials.empty() && is_hard(programs[trials[0].which], trials[0])) {
+    const std::size_t which = trials[0].which, count = trials.size();
+    for (unsigned k = 0; k < effort.again; ++k) {
+      trials.push_back(first_trial(which, *programs[which].layouts, effort.seed, effort.starts + k));
+    }
+    improve_from(count, 1);
+  }
   if (trials.size() > effort.finalists) trials.resize(effort.finalists);
-  if (effort.rounds > 0) improve_all(effort.rounds);
+  if (effort.rounds > 0) improve_from(0, effort.rounds);
   if (trials.size() > effort.keep) trials.resize(effort.keep);
   for (const Trial& trial : trials) {
     routed.push_back(finished(programs[trial.which], coupling, effort.seed, trial));

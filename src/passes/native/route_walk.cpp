@@ -31,8 +31,9 @@ void Layout::exchange(Wire p, Wire q) {
   place[holds[q]] = q;
 }
 
-RouteWalk::RouteWalk(const RouteGraph& graph, const Coupling& coupling)
-    : graph_(graph),
+RouteWalk::RouteWalk(const RouteGraph& graph, const Coupling& coupling, std::uint32_t look_ahead)
+    : most_later_(std::min(look_ahead, kLookAhead)),
+      graph_(graph),
       coupling_(coupling),
       missing_(graph.size()),
       front_partner_(coupling.size()),
@@ -184,7 +185,7 @@ void RouteWalk::look_ahead() {
   ++visit_;
   const auto looked_at = looked_at_front();
   queue_.assign(looked_at.begin(), looked_at.end());
-  for (std::size_t i = 0; i < queue_.size() && later < kLookAhead; ++i) {
+  for (std::size_t i = 0; i < queue_.size() && later < most_later_; ++i) {
     for (const std::uint32_t next : after(queue_[i])) {
       if (visited_[next] == visit_) continue;
       visited_[next] = visit_;

@@ -31,7 +31,8 @@ struct RouteStep {
 /// Walks forward or backward and decides swaps.
 class RouteWalk {
  public:
-  RouteWalk(const RouteGraph& graph, const Coupling& coupling);
+  /// look_ahead: blocks after the front that are looked at, at most 24.
+  RouteWalk(const RouteGraph& graph, const Coupling& coupling, std::uint32_t look_ahead = 10);
 
   /// Moves `layout` along. steps: what happened, in order; null when nobody wants to know. Gives the CX that the blocks
   /// and swaps come to; a walk that comes to more than `bound` stops there.
@@ -48,7 +49,7 @@ class RouteWalk {
 
   static constexpr std::uint32_t kNoMeeting = ~std::uint32_t{0};
   // How many blocks after the front are looked at; the last step may find two at once.
-  static constexpr std::uint32_t kLookAhead = 10;
+  static constexpr std::uint32_t kLookAhead = 24;
   struct LaterPartners {
     std::uint32_t count = 0;
     std::array<Wire, kLookAhead + 1> wires;
@@ -79,6 +80,7 @@ class RouteWalk {
     return forward_ ? graph_.predecessors(i) : graph_.successors(i);
   }
 
+  std::uint32_t most_later_;
   const RouteGraph& graph_;
   const Coupling& coupling_;
   Layout* layout_ = nullptr;

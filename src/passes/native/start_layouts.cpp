@@ -37,12 +37,46 @@ StartLayouts::StartLayouts(const RouteGraph& graph, std::uint32_t wires, const C
 }
 
 std::vector<Wire> StartLayouts::start(std::size_t number, base::Philox& random) const {
-  if (number == 0) {
-    std::vector<Wire> own(coupling_.size());
-    std::iota(own.begin(), own.end(), 0U);
-    return own;
-  }
+  if (number == 0) return along_a_path();
   return number % 2 == 1 && wires_ <= kMostWires ? grown(random) : gathered(random);
+}
+
+// In order along a long path, where programs that pass something on from wire to wire find their neighbours: always to
+// the wire that has the fewest ways on (Warnsdorff), from the ends of the device.
+std::vector<Wire> StartLayouts::along_a_path() const {
+  constexpr std::size_t kMostEnds = 6;
+  std::vector<Wire> ends(coupling_.size()), longest;
+  std::iota(ends.begin(), ends.end(), 0U);
+  std::ranges::stable_sort(ends, {}, [&](Wire p) { return coupling_.neighbours(p).size(); });
+  for (std::size_t k = 0; k < std::min(ends.size(), kMostEnds); ++k) {
+    std::vector<std::uint8_t> taken(coupling_.size(), 0);
+    std::vector<Wire> path;
+    for (Wire at = ends[k]; at != kNowhere;) {
+      path.push_back(at);
+      taken[at] = 1;
+      Wire next = kNowhere;
+      std::size_t fewest = ~std::size_t{0};
+      for (const Wire q : coupling_.neighbours(at)) {
+        if (taken[q] != 0) continue;
+        const auto free = static_cast<std::size_t>(
+            std::ranges::count_if(coupling_.neighbours(q), [&](Wire r) { return taken[r] == 0; }));
+        // A dead end is for the last wire.
+        const std::size_t ways = free == 0 ? coupling_.size() : free;
+        if (ways >= fewest) continue;
+        fewest = ways;
+        next = q;
+      }
+      at = next;
+    }
+    if (path.size() > longest.size()) longest = std::move(path);
+    if (longest.size() >= wires_) break;
+  }
+  std::vector<std::uint8_t> taken(coupling_.size(), 0);
+  for (const Wire p : longest) taken[p] = 1;
+  for (Wire p = 0; p < coupling_.size(); ++p) {
+    if (taken[p] == 0) longest.push_back(p);
+  }
+  return longest;
 }
 
 // The wires nearest to a centre, in a random order: spare wires stay outside.

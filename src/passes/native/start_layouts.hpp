@@ -17,11 +17,12 @@ class StartLayouts {
  public:
   StartLayouts(const RouteGraph& graph, std::uint32_t wires, const Coupling& coupling);
 
-  /// The device wire of each program wire, spare wires after them. 0 is the device's own order; odd numbers grow from
+  /// The device wire of each program wire, spare wires after them. 0 goes along a path; odd numbers grow from
   /// who meets whom, what comes later counting less; the others are random inside a neighbourhood.
   std::vector<Wire> start(std::size_t number, base::Philox& random) const;
 
  private:
+  std::vector<Wire> along_a_path() const;
   std::vector<Wire> gathered(base::Philox& random) const;
   std::vector<Wire> grown(base::Philox& random) const;
   Wire nearest(Wire wire, const std::vector<Wire>& places, const std::vector<std::uint8_t>& taken,

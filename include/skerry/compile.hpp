@@ -30,7 +30,8 @@ struct CompileOptions {
   /// Infidelity that compiling for a target may spend on leaving out tiny rotations, over the whole circuit; 0: exact.
   double error_budget = 1e-8;
   /// What level high may take for searching when it compiles for a target, in seconds of a usual core: counted in steps
-  /// at a fixed rate, so that the circuit depends on neither machine nor load. More of them try more. 0: the level's own.
+  /// at a fixed rate, so that the circuit depends on neither machine nor load. More of them try more. 0: the level's
+  /// own.
   double time_budget_seconds = 0;
   /// Only the joint distribution of the bits must stay, from |0...0>: what no measurement can tell is left out. A
   /// circuit that measures nothing keeps its state.

@@ -391,6 +391,7 @@ def test_the_command_line_places_and_runs(endpoint: str, tmp_path: Path) -> None
 # Rows whose test stands elsewhere, by a name that is found there.
 ELSEWHERE = {
     "E2.1": ("tests/python/test_edge.py", "test_threads_share_a_manager"),
+    "E3.4": ("src/passes/passes_test.cpp", "LowTakesTheLeastTime"),
     "E3.22": ("src/edge/edge_test.cpp", "HitsAtLeastAsOftenAsForgettingTheOldestOnAZipfTrace"),
     "E5.9": ("tests/python/test_optimize.py", "test_the_result_is_never_worse_than_high_and_means_the_same"),
     "E5.10": ("tests/python/test_tensornet.py", "test_fifty_qubits_in_eight_layers_agree_with_a_chain_within_256_mb"),

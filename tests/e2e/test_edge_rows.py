@@ -254,6 +254,13 @@ def test_e3_7_an_unknown_level_is_refused_with_the_list() -> None:
         CircuitCompiler().compile_circuit(BELL, "max")
 
 
+def test_e3_8_what_undoes_itself_or_comes_after_the_last_measurement_is_gone() -> None:
+    undone = skerry.Circuit(2).cx(0, 1).cx(0, 1).t(0).tdg(0).rz(0.3, 1).rz(-0.3, 1)
+    assert CircuitCompiler().compile_circuit(undone, "medium").compiled_gates == []
+    late = skerry.Circuit(1, 1).h(0).measure(0, 0).x(0).ry(0.4, 0)
+    assert skerry.compile(late, outcomes_only=True).program.gate_counts == {"h": 1, "measure": 1}
+
+
 def test_e3_9_a_wide_circuit_with_little_entanglement_fits() -> None:
     manager = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=128))
     result = manager.compile_and_execute(ghz(40), {"observables": ["Z39", "Z0 Z39"]})

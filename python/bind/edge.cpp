@@ -21,10 +21,8 @@ namespace {
 
 using edge::CircuitCompiler;
 using edge::CompilationStatistics;
-using edge::CompiledCircuit;
 using edge::EdgeExecutionConfig;
 using edge::EdgeExecutor;
-using edge::ExecutionResult;
 using edge::PerformanceStatistics;
 
 // Python sees a result through a pointer of its own: nanobind holds values, not pointers to const.

@@ -127,7 +127,7 @@ def test_a_run_that_overruns_its_time_is_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["single", "double"])
 def test_ctrl_c_stops_a_long_run_within_a_second(tmp_path: Path, precision: str) -> None:
-    deep = programs.write_circuit(tmp_path / "deep.qasm", 24, 60)
+    deep = programs.write_circuit(tmp_path / "deep.qasm", 24, 400)
     child = programs.start("run", deep, "--precision", precision, "--exact", "--json")
     done, seconds = programs.interrupt(child, 0.7)
     assert seconds < 1.0
@@ -144,7 +144,7 @@ def test_ctrl_c_stops_the_drawing_of_samples() -> None:
 
 
 def test_a_second_ctrl_c_ends_the_process_at_once(tmp_path: Path) -> None:
-    deep = programs.write_circuit(tmp_path / "deep.qasm", 24, 60)
+    deep = programs.write_circuit(tmp_path / "deep.qasm", 24, 400)
     child = programs.start("run", deep, "--exact")
     time.sleep(0.5)
     child.send_signal(signal.SIGSTOP)  # so that the first cannot take effect before the second is there

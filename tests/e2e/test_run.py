@@ -180,7 +180,7 @@ def on_terminal(*words: str | Path, columns: int = 100) -> tuple[int, bytes]:
 
 
 def test_progress_is_drawn_on_a_terminal_only(tmp_path: Path) -> None:
-    deep = programs.write_circuit(tmp_path / "deep.qasm", 24, 80)
+    deep = programs.write_circuit(tmp_path / "deep.qasm", 24, 200)
     code, seen = on_terminal("run", deep, "--exact")
     assert code == 0
     assert re.search(rb"\r\[[#.]{40}\] +\d+ %", seen)

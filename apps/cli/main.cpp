@@ -118,7 +118,7 @@ int run(int argc, char** argv, bool json) {
   std::vector<std::pair<CLI::App*, Action>> commands;
   for (const Verb* verb : verbs()) {
     CLI::App* command = app.add_subcommand(std::string(verb->name), std::string(verb->help));
-    commands.emplace_back(command, verb->declare(*command));
+    commands.emplace_back(command, verb->declare(Command(*command)));
     if (verb->takes_settings) declare_setting_flags(*command, flags);
     command->footer("With every verb: --json for one JSON object on stdout, --config FILE.toml.\n\nExamples:\n" +
                     indented(verb->examples));

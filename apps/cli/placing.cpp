@@ -1,6 +1,5 @@
 #include "cli/placing.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -12,18 +11,18 @@ namespace skerry::cli {
 
 using nlohmann::json;
 
-void PlacingFlags::declare(CLI::App& command) {
-  command.add_option("--cloud-endpoint", endpoint, "Who may run what does not fit here")->type_name("URL");
+void PlacingFlags::declare(const Command& command) {
+  command.add_option("--cloud-endpoint", endpoint, "Who may run what does not fit here").type_name("URL");
   command.add_option("--cloud-key-file", key_file, "File whose first line is the key sent; else SKERRY_CLOUD_API_KEY")
-      ->type_name("FILE");
+      .type_name("FILE");
   command
       .add_option("--cloud-authorities", authorities,
                   "Who signs the endpoint's certificate; the system's when left out")
-      ->type_name("FILE.pem");
-  command.add_option("--cloud-certificate", certificate, "This client's certificate")->type_name("FILE.pem");
-  command.add_option("--cloud-key", key, "and its key")->type_name("FILE.pem");
-  add_count(command, "--cloud-timeout", timeout, "Seconds of a remote run, repetitions included; 60 when left out");
-  add_count(command, "--max-cuts", max_cuts, "Cuts of gates and wires, to run in pieces; 6 when left out");
+      .type_name("FILE.pem");
+  command.add_option("--cloud-certificate", certificate, "This client's certificate").type_name("FILE.pem");
+  command.add_option("--cloud-key", key, "and its key").type_name("FILE.pem");
+  command.add_count("--cloud-timeout", timeout, "Seconds of a remote run, repetitions included; 60 when left out");
+  command.add_count("--max-cuts", max_cuts, "Cuts of gates and wires, to run in pieces; 6 when left out");
 }
 
 edge::EdgeExecutionConfig PlacingFlags::config(const Settings& settings) const {

@@ -6,11 +6,8 @@
 #include <skerry/edge.hpp>
 #include <string>
 
+#include "cli/command.hpp"
 #include "cli/settings.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace skerry::cli {
 
@@ -19,7 +16,7 @@ struct PlacingFlags {
   std::string endpoint, key_file, authorities, certificate, key;
   std::uint64_t max_cuts = 6, timeout = 60;
 
-  void declare(CLI::App& command);
+  void declare(const Command& command);
   /// With the limits of the settings; without them what the machine has free, and no end. The key is a file's first
   /// line, or SKERRY_CLOUD_API_KEY: words of a command line are seen by everybody. Errors: invalid_argument, io_error.
   edge::EdgeExecutionConfig config(const Settings& settings) const;

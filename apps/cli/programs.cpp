@@ -1,6 +1,5 @@
 #include "cli/programs.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -66,15 +65,14 @@ std::pair<std::string, std::string> split_file(const std::string& flag, const st
   return {std::move(name), std::move(file)};
 }
 
-void ProgramFlags::declare(CLI::App& command) {
+void ProgramFlags::declare(const Command& command) {
   command
       .add_option("file", file,
                   "OpenQASM, Blackbird, JSON gate list, ONNX, Skerry text or .skerry package; - for standard input")
-      ->type_name("")
-      ->required();
+      .type_name("")
+      .required();
   command.add_option("--trust", trusted, "Accept only packages signed by this public key; again for each")
-      ->type_name("FILE.pub")
-      ->allow_extra_args(false);
+      .type_name("FILE.pub");
 }
 
 Program ProgramFlags::load() const {
@@ -86,14 +84,14 @@ Program ProgramFlags::load() const {
   return loads(base::read_file("/dev/stdin", options.limits.max_text_bytes), options, "<stdin>");
 }
 
-void InputFlags::declare(CLI::App& command) {
+void InputFlags::declare(const Command& command) {
   const auto add = [&command](const char* flag, std::vector<std::string>& target, const char* form, const char* help) {
-    command.add_option(flag, target, help)->type_name(form)->allow_extra_args(false);
+    command.add_option(flag, target, help).type_name(form);
   };
   add("--input", inputs, "NAME=FILE.npy", "Input of a model; again for each");
   add("--shape", shapes, "NAME=1,3,224,224", "Shape of a model's input where no file tells it; again for each");
   add("--param", parameters, "NAME=VALUE", "Parameter of a circuit, angles in radians; again for each");
-  command.add_option("--noise", noise, "Noise model of a circuit")->type_name("FILE.json");
+  command.add_option("--noise", noise, "Noise model of a circuit").type_name("FILE.json");
 }
 
 NamedTensors InputFlags::tensors() const {
@@ -125,17 +123,6 @@ void InputFlags::check(const Program& program) const {
   }
 }
 
-void add_count(CLI::App& command, const std::string& flag, std::uint64_t& counted, const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          flag,
-          [flag, &counted](const std::string& text) {
-            counted = parse_number<std::uint64_t>(flag, text, "give a whole number, zero or more");
-          },
-          help)
-      ->type_name("N");
-}
-
 std::vector<TensorType> InputFlags::types(const Graph& graph) const {
   const NamedTensors given = tensors();
   std::vector<TensorType> types;
@@ -156,15 +143,13 @@ std::vector<TensorType> InputFlags::types(const Graph& graph) const {
   return types;
 }
 
-void AnswerFlags::declare(CLI::App& command) {
+void AnswerFlags::declare(const Command& command) {
   command.add_option("--observable", observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
-      ->type_name("SUM")
-      ->allow_extra_args(false);
+      .type_name("SUM");
   command
       .add_option("--amplitude", amplitudes,
                   "Basis state whose amplitude to compute, 0110 with qubit 0 rightmost; again for each")
-      ->type_name("BITS")
-      ->allow_extra_args(false);
+      .type_name("BITS");
 }
 
 void AnswerFlags::apply(const Circuit& circuit, RunOptions& options) const {

@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/command.hpp"
 
 namespace skerry::cli {
 
@@ -16,7 +14,7 @@ namespace skerry::cli {
 struct ProgramFlags {
   std::string file;
   std::vector<std::string> trusted;
-  void declare(CLI::App& command);
+  void declare(const Command& command);
   /// `-` reads standard input.
   Program load() const;
 };
@@ -27,7 +25,7 @@ struct InputFlags {
   std::vector<std::string> shapes;      ///< name=1,3,224,224
   std::vector<std::string> parameters;  ///< name=value
   std::string noise;                    ///< a noise model's file
-  void declare(CLI::App& command);
+  void declare(const Command& command);
   /// Tensors read from the files. Errors: invalid_argument.
   NamedTensors tensors() const;
   /// Concrete type of each graph input: from a file, from --shape, else the declared one with unknown extents as 1.
@@ -42,13 +40,10 @@ struct AnswerFlags {
   std::vector<std::string> observables;  ///< sums of Pauli strings
   std::vector<std::string> amplitudes;   ///< basis states
   bool any() const noexcept { return !observables.empty() || !amplitudes.empty(); }
-  void declare(CLI::App& command);
+  void declare(const Command& command);
   /// Errors: syntax_error with the flag.
   void apply(const Circuit& circuit, RunOptions& options) const;
 };
-
-/// An option with a whole number, zero or more. `counted` stays as it is when the option is not given.
-void add_count(CLI::App& command, const std::string& flag, std::uint64_t& counted, const std::string& help);
 
 /// `name=value` in two; the value may be empty. Errors: invalid_argument naming the flag.
 std::pair<std::string, std::string> split_assignment(const std::string& flag, const std::string& text);

@@ -6,11 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "cli/command.hpp"
 #include "cli/settings.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace skerry::cli {
 
@@ -31,7 +28,7 @@ struct Verb {
   std::string_view examples;  ///< commands for the foot of --help, one a line
   bool takes_settings;        ///< each setting is a flag too
   /// Declares options on the sub-command and gives what is to be done with them.
-  Action (*declare)(CLI::App& command);
+  Action (*declare)(const Command& command);
 };
 
 std::span<const Verb* const> verbs();

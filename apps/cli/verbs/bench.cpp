@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -44,12 +43,12 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
-  add_count(command, "--shots", flags->shots, "Samples of a circuit; none when left out");
-  add_count(command, "--repeat", flags->repeat, "Measured runs after one that warms up; 11 when left out");
+  command.add_count("--shots", flags->shots, "Samples of a circuit; none when left out");
+  command.add_count("--repeat", flags->repeat, "Measured runs after one that warms up; 11 when left out");
   return [flags](Context& context) {
     const Interruptible interruptible(context.terminal);
     if (flags->repeat == 0 || flags->repeat > kMostRuns) {

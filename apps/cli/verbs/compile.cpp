@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -227,45 +226,42 @@ int compile_program(const Flags& flags, const Context& context) {
   return 0;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   command.add_option("-O,--level", flags->level, "low, medium or high; of a model high, of a circuit medium")
-      ->type_name("LEVEL");
+      .type_name("LEVEL");
   command.add_option("-o,--output", flags->output, "Package to write; a circuit as OpenQASM where it ends in .qasm")
-      ->type_name("FILE.skerry")
-      ->required();
+      .type_name("FILE.skerry")
+      .required();
   command.add_option("--basis", flags->basis, "Gates of a device, for circuits")
-      ->type_name("GATE,GATE,...")
-      ->delimiter(',');
+      .type_name("GATE,GATE,...")
+      .delimiter(',');
   command
       .add_option("--coupling,--target", flags->device, "Device: its qubits, which of them meet, what is known of it")
-      ->type_name("FILE.json");
-  command.add_option("--seed", flags->seed, "Same seed, same circuit")->type_name("N")->capture_default_str();
+      .type_name("FILE.json");
+  command.add_count("--seed", flags->seed, "Same seed, same circuit").type_name("N").show_default();
   command.add_option("--error-budget", flags->error_budget, "Infidelity that leaving out tiny rotations may cost")
-      ->type_name("E")
-      ->capture_default_str();
+      .type_name("E")
+      .show_default();
   command
       .add_option("--time-budget", flags->time_budget, "Search of level high, counted so that it depends on no clock")
-      ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      .type_name("SECONDS");
   command.add_option("--layout", flags->layout, "Where the qubits lie at the start and at the end")
-      ->type_name("FILE.json");
-  command.add_option("--schedule", flags->schedule, "Write delays where qubits wait: asap or alap")->type_name("WHEN");
+      .type_name("FILE.json");
+  command.add_option("--schedule", flags->schedule, "Write delays where qubits wait: asap or alap").type_name("WHEN");
   command.add_option("--decouple", flags->decouple, "Pulses while qubits wait: none, x2 or xy4")
-      ->type_name("SEQUENCE")
-      ->capture_default_str();
-  command.add_option("--disable", flags->disabled, "Pass to leave out; again for each")
-      ->type_name("PASS")
-      ->allow_extra_args(false);
+      .type_name("SEQUENCE")
+      .show_default();
+  command.add_option("--disable", flags->disabled, "Pass to leave out; again for each").type_name("PASS");
   command.add_flag("--outcomes-only", flags->outcomes_only, "Keep what the bits tell, leave out what they cannot");
   command.add_flag("--reuse-qubits", flags->reuse_qubits, "The same, and measured qubits are reset and used again");
   command.add_flag("--clifford-t", flags->clifford_t, "Write Toffoli gates in CX and T, and few of these");
   command.add_option("--diagram", flags->diagram, "Drawing of the result, SVG where the name ends in .svg")
-      ->type_name("FILE");
+      .type_name("FILE");
   command.add_flag("--report", flags->report, "Tell depth, counts, duration and success probability before and after");
   command.add_flag("--compress", flags->compress, "Smaller file; weights are unpacked on load instead of mapped");
-  command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys")->type_name("FILE.key");
+  command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys").type_name("FILE.key");
   return [flags](Context& context) { return compile_program(*flags, context); };
 }
 

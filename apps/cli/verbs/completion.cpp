@@ -39,10 +39,10 @@ std::string bash_script(const CLI::App& app) {
          "  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}\n";
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto shell = std::make_shared<std::string>();  // shared: std::function copies its target
-  command.add_option("shell", *shell, "bash or zsh")->type_name("")->required();
-  const CLI::App* app = command.get_parent();
+  command.add_option("shell", *shell, "bash or zsh").type_name("").required();
+  const CLI::App* app = command.app().get_parent();
   return [shell, app](Context& context) {
     if (*shell != "bash" && *shell != "zsh") {
       throw Error(ErrorCode::invalid_argument, "there is no completion for '" + *shell + "'", "completion",

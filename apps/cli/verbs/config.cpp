@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,7 +8,7 @@
 namespace skerry::cli {
 namespace {
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto sources = std::make_shared<bool>(false);  // shared: std::function copies its target
   command.add_flag("--sources", *sources, "Show where each value comes from");
   return [sources](Context& context) {

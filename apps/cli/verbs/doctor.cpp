@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -91,7 +90,7 @@ std::vector<Finding> examine() {
   return findings;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto measure = std::make_shared<bool>(false);  // shared: std::function copies its target
   command.add_flag("--rates", *measure, "Measure this machine's speeds, or show those measured before");
   return [measure](Context& context) {

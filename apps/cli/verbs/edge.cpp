@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -76,22 +75,21 @@ int run(const Flags& flags, const Context& context) {
   return 0;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   command.add_option("action", flags->action, "run a circuit where it fits, or doctor an endpoint")
-      ->type_name("")
-      ->required();
+      .type_name("")
+      .required();
   command.add_option("target", flags->target, "The circuit's file, or the endpoint's address")
-      ->type_name("FILE|URL")
-      ->required();
+      .type_name("FILE|URL")
+      .required();
   flags->placing.declare(command);
   flags->input.declare(command);
-  add_count(command, "--shots", flags->shots, "Samples; 1024 when left out, none with --exact or --observable");
+  command.add_count("--shots", flags->shots, "Samples; 1024 when left out, none with --exact or --observable");
   command.add_flag("--exact", flags->exact, "No samples");
   command
       .add_option("--observable", flags->observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
-      ->type_name("SUM")
-      ->allow_extra_args(false);
+      .type_name("SUM");
   return [flags](Context& context) {
     if (flags->action == "doctor") return examine(*flags, context);
     if (flags->action == "run") return run(*flags, context);

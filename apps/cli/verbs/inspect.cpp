@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -98,7 +97,7 @@ void print_text(const json& object, int depth) {  // NOLINT(misc-no-recursion): 
   }
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   command.add_flag("--ir", flags->ir, "Print the program itself in Skerry's text form; large tensors as a hash");

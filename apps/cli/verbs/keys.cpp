@@ -1,6 +1,5 @@
 #include "package/keys.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,10 +14,10 @@ struct Flags {
   std::string make, show;
 };
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
-  command.add_option("--make", flags->make, "Make a pair: STEM.key (secret, mode 600) and STEM.pub")->type_name("STEM");
-  command.add_option("--show", flags->show, "Print the short name of a public key file")->type_name("FILE.pub");
+  command.add_option("--make", flags->make, "Make a pair: STEM.key (secret, mode 600) and STEM.pub").type_name("STEM");
+  command.add_option("--show", flags->show, "Print the short name of a public key file").type_name("FILE.pub");
   return [flags](Context& context) {
     if (flags->make.empty() == flags->show.empty()) {
       throw Error(ErrorCode::invalid_argument, "either --make or --show is wanted", "keys",

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -35,7 +34,7 @@ int lint_program(const ProgramFlags& flags, const Context& context) {
   return 0;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<ProgramFlags>();  // shared: std::function copies its target
   flags->declare(command);
   return [flags](Context& context) { return lint_program(*flags, context); };

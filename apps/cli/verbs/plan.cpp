@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -56,16 +55,16 @@ int show(const Context& context, const Plan& plan, const std::string& refusal,
   return is_possible ? 0 : error_info(ErrorCode::budget_exceeded).exit_code;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
   flags->placing.declare(command);
   flags->answers.declare(command);
-  add_count(command, "--shots", flags->shots,
-            "Samples of a circuit; 1024 when left out, none with --observable or --amplitude");
-  add_count(command, "--cutoff", flags->cutoff,
-            "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
+  command.add_count("--shots", flags->shots,
+                    "Samples of a circuit; 1024 when left out, none with --observable or --amplitude");
+  command.add_count("--cutoff", flags->cutoff,
+                    "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
   return [flags](Context& context) {
     const Program program = flags->program.load();
     flags->input.check(program);

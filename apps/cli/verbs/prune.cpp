@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -55,24 +54,22 @@ int run(const Flags& flags, const Context& context) {
   return 0;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   command.add_option("-o,--output", flags->output, "What to write: an ONNX file, else a compressed package")
-      ->type_name("FILE.onnx|FILE.skerry")
-      ->required();
+      .type_name("FILE.onnx|FILE.skerry")
+      .required();
   command.add_option("--ratio", flags->options.ratio, "Share of the weights, or of each layer's outputs")
-      ->type_name("SHARE")
-      ->capture_default_str();
+      .type_name("SHARE")
+      .show_default();
   command.add_flag("--structured", flags->options.structured, "Whole channels leave, wherever they are used");
   command.add_flag("--each", flags->each, "Each layer loses its share, instead of the model as a whole");
   command.add_option("--multiple", flags->options.multiple, "Channels that are left are a multiple of this")
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_option("--judge", flags->judged, "Samples that the result is judged on")->type_name("FILE.npz");
-  command.add_option("--keep", flags->options.keep, "Layer that stays as it is; again for each")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+      .type_name("N")
+      .show_default();
+  command.add_option("--judge", flags->judged, "Samples that the result is judged on").type_name("FILE.npz");
+  command.add_option("--keep", flags->options.keep, "Layer that stays as it is; again for each").type_name("NAME");
   return [flags](Context& context) { return run(*flags, context); };
 }
 

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -82,34 +81,28 @@ int run(const Flags& flags, const Context& context) {
   return 0;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   command.add_option("-o,--output", flags->output, "What to write: an ONNX file, else a package")
-      ->type_name("FILE.onnx|FILE.skerry")
-      ->required();
+      .type_name("FILE.onnx|FILE.skerry")
+      .required();
   command.add_option("--data", flags->data, "Samples that ranges are seen on: an array for each input, maybe `labels`")
-      ->type_name("FILE.npz");
+      .type_name("FILE.npz");
   command.add_option("--judge", flags->judged, "Samples that the result is judged on; those of --data without it")
-      ->type_name("FILE.npz");
-  command.add_option("--kind", flags->kind, "int8, int8-weights or int4-weights")
-      ->type_name("KIND")
-      ->capture_default_str();
+      .type_name("FILE.npz");
+  command.add_option("--kind", flags->kind, "int8, int8-weights or int4-weights").type_name("KIND").show_default();
   command.add_option("--calibration", flags->calibration, "min-max, percentile, entropy or mse")
-      ->type_name("METHOD")
-      ->capture_default_str();
-  command.add_option("--percentile", flags->percentile, "What percentile keeps")->type_name("P")->capture_default_str();
-  command.add_option("--block", flags->block, "Weights of int4 that share a scale")
-      ->type_name("N")
-      ->capture_default_str();
+      .type_name("METHOD")
+      .show_default();
+  command.add_option("--percentile", flags->percentile, "What percentile keeps").type_name("P").show_default();
+  command.add_option("--block", flags->block, "Weights of int4 that share a scale").type_name("N").show_default();
   command.add_flag("--per-tensor", flags->per_tensor, "One scale for a layer's weights instead of one for each output");
-  command.add_option("--keep", flags->keep, "Layer that stays as it is; again for each")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  command.add_option("--keep", flags->keep, "Layer that stays as it is; again for each").type_name("NAME");
   command
       .add_option("--max-loss", flags->max_loss,
                   "Share of right answers that may be lost; layers that hurt most stay wider until it holds")
-      ->type_name("SHARE");
+      .type_name("SHARE");
   return [flags](Context& context) { return run(*flags, context); };
 }
 

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -255,39 +254,39 @@ void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Conte
   print_stabilizer(counts, has_events, context.json);
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   flags->program.declare(command);
   flags->input.declare(command);
-  add_count(
-      command, "--shots", flags->shots,
+  command.add_count(
+      "--shots", flags->shots,
       "Samples of a circuit; 1024 when left out, none with --exact, --probabilities, --observable or --amplitude");
-  add_count(command, "--max-bond-dimension", flags->max_bond_dimension,
-            "Widest bond of method mps; narrower than the circuit needs, its results are off by the error bound told");
-  add_count(command, "--cutoff", flags->cutoff,
-            "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
+  command.add_count(
+      "--max-bond-dimension", flags->max_bond_dimension,
+      "Widest bond of method mps; narrower than the circuit needs, its results are off by the error bound told");
+  command.add_count("--cutoff", flags->cutoff,
+                    "Photon numbers kept of each optical mode; 0: what the circuit says, else 10");
   command.add_flag("--exact", flags->exact, "No samples, exact results only");
   command.add_flag("--probabilities", flags->probabilities, "Probabilities of all basis states");
   flags->answers.declare(command);
   command
       .add_option("--gradient", flags->gradient,
                   "Derivatives of each --observable by each parameter: adjoint, parameter_shift or finite_difference")
-      ->type_name("METHOD");
+      .type_name("METHOD");
   command
       .add_option("--memory", flags->memory,
                   "Write each shot's bits to this file and nothing else, in constant memory: a line each, or an array "
                   "if it ends in .npy")
-      ->type_name("FILE");
+      .type_name("FILE");
   command
       .add_option("--disk", flags->disk,
                   "Keep a state vector that does not fit into the memory in a file of this folder")
-      ->type_name("FOLDER");
+      .type_name("FOLDER");
   command.add_flag("--checkpoint", flags->checkpoint,
                    "Keep the state in --disk, so that the same run goes on where it was killed");
   command.add_flag("--profile", flags->profile, "Times of a model's steps instead of its outputs, the slowest first");
   command.add_option("--output", flags->outputs, "Write an output of a model; again for each")
-      ->type_name("NAME=FILE.npy")
-      ->allow_extra_args(false);
+      .type_name("NAME=FILE.npy");
   return [flags](Context& context) {
     const Interruptible interruptible(context.terminal);
     if (const auto noisy = noisy_circuit(*flags)) {

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <memory>
@@ -94,60 +93,61 @@ int run(const Flags& flags, const Context& context) {
   });
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   command.add_option("--model-repository", flags->repository, "Models, as NAME/1/model.onnx (or .skerry, .qasm)")
-      ->type_name("FOLDER");
+      .type_name("FOLDER");
   command.add_option("--http", flags->http, "Where to listen; port 0 takes a free one")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  command.add_option("--grpc", flags->grpc, "Where to listen for gRPC; nowhere when left out")->type_name("HOST:PORT");
-  command.add_option("--keys", flags->keys, "API keys; without them only this machine is served")->type_name("FILE");
-  auto* certificate = command.add_option("--tls-cert", flags->certificate, "Certificate chain: TLS 1.3 on both ports");
-  auto* key = command.add_option("--tls-key", flags->certificate_key, "The certificate's private key");
-  certificate->type_name("FILE.pem")->needs(key);
-  key->type_name("FILE.pem")->needs(certificate);
+      .type_name("HOST:PORT")
+      .show_default();
+  command.add_option("--grpc", flags->grpc, "Where to listen for gRPC; nowhere when left out").type_name("HOST:PORT");
+  command.add_option("--keys", flags->keys, "API keys; without them only this machine is served").type_name("FILE");
+  const Option certificate =
+      command.add_option("--tls-cert", flags->certificate, "Certificate chain: TLS 1.3 on both ports");
+  const Option key = command.add_option("--tls-key", flags->certificate_key, "The certificate's private key");
+  certificate.type_name("FILE.pem").needs(key);
+  key.type_name("FILE.pem").needs(certificate);
   command
       .add_option("--tls-client-ca", flags->client_authority,
                   "Clients must show a certificate signed by this authority")
-      ->type_name("FILE.pem")
-      ->needs(certificate);
+      .type_name("FILE.pem")
+      .needs(certificate);
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
-      ->type_name("FOLDER");
+      .type_name("FOLDER");
   command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
-      ->type_name("N,...")
-      ->delimiter(',')
-      ->capture_default_str();
+      .type_name("N,...")
+      .delimiter(',')
+      .show_default();
   command.add_option("--batch-delay-us", flags->batch_delay_us, "How long a request waits for company at most")
-      ->type_name("MICROSECONDS")
-      ->check(CLI::Range(0.0, 1e7))
-      ->capture_default_str();
-  command.add_option("--max-queue", flags->max_queue, "Requests that may wait for a model; more are refused")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
-  command.add_option("--max-body-mb", flags->max_body_mb, "Largest body of a request")
-      ->type_name("MB")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  command.add_option("--io-threads", flags->io_threads, "Threads that read and write sockets")
-      ->type_name("N")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
+      .type_name("MICROSECONDS")
+      .between(0.0, 1e7)
+      .show_default();
+  command.add_count("--max-queue", flags->max_queue, "Requests that may wait for a model; more are refused")
+      .type_name("N")
+      .between(1, 1'000'000)
+      .show_default();
+  command.add_count("--max-body-mb", flags->max_body_mb, "Largest body of a request")
+      .type_name("MB")
+      .between(1, 4096)
+      .show_default();
+  command.add_count("--io-threads", flags->io_threads, "Threads that read and write sockets")
+      .type_name("N")
+      .between(1, 64)
+      .show_default();
   command.add_option("--drain-seconds", flags->drain_seconds, "Time for requests in flight after SIGTERM")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 3600.0))
-      ->capture_default_str();
+      .type_name("SECONDS")
+      .between(0.0, 3600.0)
+      .show_default();
   command.add_option("--audit", flags->audit, "Append changes and refusals here, each line bound to those before")
-      ->type_name("FILE");
+      .type_name("FILE");
   command.add_option("--verify-audit", flags->verify_audit, "Check such a file, print its head, then end")
-      ->type_name("FILE");
+      .type_name("FILE");
   command.add_flag("--log-requests", flags->log_requests, "Log every request, not only those that failed");
   command.add_option("--make-key", flags->make_key, "Print a new API key and its line for --keys, then end")
-      ->type_name("NAME");
+      .type_name("NAME");
   command.add_option("--roles", flags->roles, "Of --make-key: read, infer, circuits, admin")
-      ->type_name("ROLE,...")
-      ->capture_default_str();
+      .type_name("ROLE,...")
+      .show_default();
   return [flags](Context& context) {
     if (!flags->batches.empty() && flags->batches.back() <= 1) flags->batches.clear();
     return run(*flags, context);

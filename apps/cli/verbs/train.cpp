@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -124,23 +123,23 @@ int run_qgan(const Flags& flags, Context& context) {
   return 0;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
-  command.add_option("what", flags->what, "What to train: qgan")->type_name("WHAT")->required();
-  command.add_option("--task", flags->options.task, "ring, two_blob or four_blob")->type_name("TASK");
+  command.add_option("what", flags->what, "What to train: qgan").type_name("WHAT").required();
+  command.add_option("--task", flags->options.task, "ring, two_blob or four_blob").type_name("TASK");
   command.add_option("--batch", flags->options.batch, "Points in a step");
-  command.add_option("--steps", flags->steps, "Steps in all, those of a resumed run included");
+  command.add_count("--steps", flags->steps, "Steps in all, those of a resumed run included");
   command.add_option("--rate", flags->options.rate, "Learning rate of both networks");
   command.add_option("--layers", flags->options.generator.layers, "Photonic layers");
   command.add_option("--cutoff", flags->options.generator.cutoff, "Photon numbers kept in each mode");
   command.add_option("--latent", flags->options.generator.latent, "Numbers in a latent");
   command.add_option("--encoding", flags->encoding, "coherent_state, direct_displacement or classical_neural")
-      ->type_name("NAME");
-  command.add_option("--every", flags->every, "Steps between metrics and checkpoints")->check(CLI::PositiveNumber);
+      .type_name("NAME");
+  command.add_count("--every", flags->every, "Steps between metrics and checkpoints").between(1, 1e9);
   command.add_option("--checkpoint", flags->checkpoint, "File that is written with every metrics line")
-      ->type_name("FILE");
-  command.add_option("--resume", flags->resume, "Checkpoint to go on from (its options count)")->type_name("FILE");
-  command.add_option("--plot", flags->plot, "SVG file of the metric and the points")->type_name("FILE.svg");
+      .type_name("FILE");
+  command.add_option("--resume", flags->resume, "Checkpoint to go on from (its options count)").type_name("FILE");
+  command.add_option("--plot", flags->plot, "SVG file of the metric and the points").type_name("FILE.svg");
   return [flags](Context& context) {
     if (flags->what != "qgan")
       throw Error(ErrorCode::invalid_argument, "there is no training called '" + flags->what + "'", "train",

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -50,12 +49,12 @@ int verify(const Flags& flags, const Context& context) {
   return found.answer == Equivalence::Answer::equal ? 0 : 1;
 }
 
-Action declare(CLI::App& command) {
+Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
-  command.add_option("first", flags->first, "Circuit")->type_name("FILE")->required();
-  command.add_option("second", flags->second, "Circuit that should mean the same")->type_name("FILE")->required();
+  command.add_option("first", flags->first, "Circuit").type_name("FILE").required();
+  command.add_option("second", flags->second, "Circuit that should mean the same").type_name("FILE").required();
   command.add_option("--layout", flags->layout, "Where the first's qubits lie on the second, as compile wrote it")
-      ->type_name("FILE.json");
+      .type_name("FILE.json");
   return [flags](Context& context) { return verify(*flags, context); };
 }
 

@@ -1,0 +1,87 @@
+#include "cli/command.hpp"
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <skerry/error.hpp>
+
+namespace skerry::cli {
+
+Option Option::type_name(const std::string& form) const {
+  return Option(option_->type_name(form));
+}
+
+Option Option::required() const {
+  return Option(option_->required());
+}
+
+Option Option::show_default() const {
+  return Option(option_->capture_default_str());
+}
+
+Option Option::delimiter(char letter) const {
+  return Option(option_->delimiter(letter));
+}
+
+Option Option::between(double least, double most) const {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.16g to %.16g", least, most);
+  const std::string range = text.data();
+  const auto complaint = [least, most, range](const std::string& word) -> std::string {
+    double value = 0;
+    const char* const end = word.data() + word.size();
+    const auto [stopped, error] = std::from_chars(word.data(), end, value);
+    if (error == std::errc() && stopped == end && value >= least && value <= most) return {};
+    return "'" + word + "' is not a number from " + range;
+  };
+  return Option(option_->check(CLI::Validator(complaint, range)));
+}
+
+Option Option::needs(Option other) const {
+  return Option(option_->needs(other.option_));
+}
+
+Option Command::add_option(const std::string& names, std::string& target, const std::string& help) const {
+  return Option(app_->add_option(names, target, help));
+}
+
+Option Command::add_option(const std::string& names, double& target, const std::string& help) const {
+  return Option(app_->add_option(names, target, help));
+}
+
+Option Command::add_option(const std::string& names, std::uint32_t& target, const std::string& help) const {
+  return Option(app_->add_option(names, target, help));
+}
+
+Option Command::add_option(const std::string& names, std::int64_t& target, const std::string& help) const {
+  return Option(app_->add_option(names, target, help));
+}
+
+// Else a list takes the words after its value too, the operands among them.
+Option Command::add_option(const std::string& names, std::vector<std::string>& target, const std::string& help) const {
+  return Option(app_->add_option(names, target, help)->allow_extra_args(false));
+}
+
+Option Command::add_option(const std::string& names, std::vector<std::uint32_t>& target,
+                           const std::string& help) const {
+  return Option(app_->add_option(names, target, help)->allow_extra_args(false));
+}
+
+Option Command::add_count(const std::string& names, std::uint64_t& target, const std::string& help) const {
+  const auto read = [names, &target](const std::string& text) {
+    const char* const end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, target);
+    if (error == std::errc() && stopped == end) return;
+    throw Error(ErrorCode::invalid_argument, "'" + text + "' is not a number that fits", names,
+                "give a whole number, zero or more");
+  };
+  CLI::Option* option = app_->add_option_function<std::string>(names, read, help)->type_name("N");
+  return Option(option->default_function([&target] { return std::to_string(target); }));
+}
+
+Option Command::add_flag(const std::string& names, bool& target, const std::string& help) const {
+  return Option(app_->add_flag(names, target, help));
+}
+
+}  // namespace skerry::cli

@@ -1,0 +1,55 @@
+/// \file
+/// The options of a verb. Only command.cpp sees the library that reads them: its templates take seconds to compile in
+/// each file that names them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace skerry::cli {
+
+/// One option of a verb. Each call says more about it.
+class Option {
+ public:
+  explicit Option(CLI::Option* option) noexcept : option_(option) {}
+
+  Option type_name(const std::string& form) const;  ///< what stands for the value in --help
+  Option required() const;
+  Option show_default() const;                      ///< the value at this moment is told in --help
+  Option delimiter(char letter) const;              ///< one word holds several values
+  Option between(double least, double most) const;  ///< both ends are allowed
+  Option needs(Option other) const;
+
+ private:
+  CLI::Option* option_;
+};
+
+/// What a verb declares its options on. Names are `-o,--output`, or one word for an operand; the target outlives the
+/// parsing and keeps its value where the option is not given. A list takes one value each time it is named.
+class Command {
+ public:
+  explicit Command(CLI::App& app) noexcept : app_(&app) {}
+
+  Option add_option(const std::string& names, std::string& target, const std::string& help) const;
+  Option add_option(const std::string& names, double& target, const std::string& help) const;
+  Option add_option(const std::string& names, std::uint32_t& target, const std::string& help) const;
+  Option add_option(const std::string& names, std::int64_t& target, const std::string& help) const;
+  Option add_option(const std::string& names, std::vector<std::string>& target, const std::string& help) const;
+  Option add_option(const std::string& names, std::vector<std::uint32_t>& target, const std::string& help) const;
+  /// A whole number, zero or more; N in --help.
+  Option add_count(const std::string& names, std::uint64_t& target, const std::string& help) const;
+  Option add_flag(const std::string& names, bool& target, const std::string& help) const;
+
+  CLI::App& app() const noexcept { return *app_; }
+
+ private:
+  CLI::App* app_;
+};
+
+}  // namespace skerry::cli

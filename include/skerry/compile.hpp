@@ -27,7 +27,8 @@ struct CompileOptions {
   /// A circuit is written in this device's gates on its wires; without it, it is made smaller for simulation.
   std::optional<Target> target;
   std::uint64_t seed = 42;  ///< same seed, same circuit, for any number of threads
-  /// Infidelity that compiling for a target may spend on leaving out tiny rotations, over the whole circuit; 0: exact.
+  /// Infidelity that compiling for a target may spend on leaving out tiny rotations, over the whole circuit, below 1;
+  /// 0: exact.
   double error_budget = 1e-8;
   /// What level high may take for searching when it compiles for a target, in seconds of a usual core: counted in steps
   /// at a fixed rate, so that the circuit depends on neither machine nor load. More of them try more. 0: the level's

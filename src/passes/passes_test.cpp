@@ -27,29 +27,22 @@ TEST(CircuitPasses, EachKeepsTheUnitaryGlobalPhaseIncluded) {
 }
 
 TEST(Levels, KeepTheUnitaryAndNeverHaveMoreGatesThanTheLevelBelow) {
+  struct Size {
+    int rounds;
+    std::uint32_t wires;
+    std::size_t gates;
+  };
   std::mt19937_64 random(2);
-  for (int round = 0; round < 1000; ++round) {
-    const Circuit circuit = random_circuit(random, 3, 60);
-    std::size_t most = circuit.body().size();
-    for (const Level level : {Level::low, Level::medium, Level::high}) {
-      const auto compiled = std::get<Circuit>(compile(circuit, {.level = level}).program);
-      expect_same_meaning(circuit, compiled, random);
-      EXPECT_LE(compiled.body().size(), most);
-      most = compiled.body().size();
-    }
-  }
-}
-
-TEST(Levels, KeepLongerProgramsOnMoreWiresToo) {
-  std::mt19937_64 random(3);
-  for (int round = 0; round < 10; ++round) {
-    const Circuit circuit = random_circuit(random, 6, 200);
-    std::size_t most = circuit.body().size();
-    for (const Level level : {Level::low, Level::medium, Level::high}) {
-      const auto compiled = std::get<Circuit>(compile(circuit, {.level = level}).program);
-      expect_same_meaning(circuit, compiled, random);
-      EXPECT_LE(compiled.body().size(), most);
-      most = compiled.body().size();
+  for (const Size size : {Size{1000, 3, 60}, Size{10, 6, 200}}) {
+    for (int round = 0; round < size.rounds; ++round) {
+      const Circuit circuit = random_circuit(random, size.wires, size.gates);
+      std::size_t most = circuit.body().size();
+      for (const Level level : {Level::low, Level::medium, Level::high}) {
+        const auto compiled = std::get<Circuit>(compile(circuit, {.level = level}).program);
+        expect_same_meaning(circuit, compiled, random);
+        EXPECT_LE(compiled.body().size(), most);
+        most = compiled.body().size();
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
 #include <skerry/fault_tolerance.hpp>
@@ -54,6 +55,18 @@ std::span<const GraphPass* const> graph_passes() {
 }  // namespace passes
 
 namespace {
+
+void check_budgets(const CompileOptions& options) {
+  // Written so that a NaN is outside.
+  if (!(options.error_budget >= 0 && options.error_budget < 1)) {
+    throw Error(ErrorCode::invalid_argument, "the error budget is " + std::to_string(options.error_budget), {},
+                "give an infidelity from 0 to below 1");
+  }
+  if (!(options.time_budget_seconds >= 0 && std::isfinite(options.time_budget_seconds))) {
+    throw Error(ErrorCode::invalid_argument, "the time budget is " + std::to_string(options.time_budget_seconds), {},
+                "give seconds, or 0 for the level's own");
+  }
+}
 
 using Names = std::vector<std::string_view>;
 
@@ -183,6 +196,7 @@ Circuit write_clifford_t(const Circuit& circuit) {
 
 Compiled compile(const Program& program, const CompileOptions& options) {
   check_disabled(options);
+  check_budgets(options);
   if (const auto* given = std::get_if<Circuit>(&program); given != nullptr && acts_on_modes(*given)) {
     if (options.target || options.outcomes_only || options.reuse_qubits) {
       throw Error(ErrorCode::unsupported, "the circuit's wires are optical modes, and the option is for qubits",

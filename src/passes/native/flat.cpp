@@ -44,6 +44,19 @@ std::size_t Flat::cx_depth() const {  // NOLINT(misc-no-recursion): as above
   return depth.empty() ? 0 : std::ranges::max(depth);
 }
 
+void rename_wires(Flat& flat, std::span<const Wire> wires) {  // NOLINT(misc-no-recursion): as above
+  for (Gate& gate : flat.gates) {
+    if (gate.kind == Kind::other) continue;
+    gate.a = wires[gate.a];
+    gate.b = wires[gate.b];
+  }
+  for (Other& other : flat.others) {
+    for (Wire& wire : other.wires) wire = wires[wire];
+    for (Flat& body : other.bodies) rename_wires(body, wires);
+  }
+  for (Wire& wire : flat.places) wire = wires[wire];
+}
+
 FlatWriter::FlatWriter(std::uint32_t wires) : pending_(wires), has_(wires, 0) {
   out_.wires = wires;
 }

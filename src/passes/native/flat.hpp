@@ -59,6 +59,9 @@ struct Flat {
   std::size_t cx_depth() const;
 };
 
+/// Each wire w becomes wires[w], in bodies and in places too; the number of wires stays.
+void rename_wires(Flat& flat, std::span<const Wire> wires);
+
 /// Writes a Flat. Gates of one wire are multiplied until something else happens on the wire, so a Flat never has two in
 /// a row.
 class FlatWriter {

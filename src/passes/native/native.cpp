@@ -369,21 +369,9 @@ class Compiler {
                         {.cx = least + least / 4 + 10, .work = effort_.trees});
     if (!made) return {};
     finish(paulis, *made);
-    return on_device(std::move(*made), region->wires, coupling.size());
-  }
-
-  static Flat on_device(Flat flat, const std::vector<Wire>& wires, std::uint32_t device) {
-    for (Gate& gate : flat.gates) {
-      if (gate.kind == Kind::other) continue;
-      gate.a = wires[gate.a];
-      gate.b = wires[gate.b];
-    }
-    for (Other& other : flat.others) {
-      for (Wire& wire : other.wires) wire = wires[wire];
-    }
-    for (Wire& wire : flat.places) wire = wires[wire];
-    flat.wires = device;
-    return flat;
+    rename_wires(*made, region->wires);
+    made->wires = coupling.size();
+    return *std::move(made);
   }
 
   Circuit circuit_;

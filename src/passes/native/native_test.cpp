@@ -1,6 +1,7 @@
 #include "passes/native/native.hpp"
 
 #include <ctime>
+#include <limits>
 #include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
@@ -214,6 +215,21 @@ TEST(TimeBudget, TriesMoreAndKnowsNoClock) {
   }
   EXPECT_LT(much, little);
   EXPECT_LE(much, own);
+}
+
+TEST(Budgets, AreRefusedOutsideOfTheirRanges) {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  const auto refused = [](const CompileOptions& options) {
+    try {
+      compile(Circuit(1), options);
+      return false;
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::invalid_argument && !error.hint().empty();
+    }
+  };
+  for (const double value : {nan, infinity, -1e-9, 1.0}) EXPECT_TRUE(refused({.error_budget = value})) << value;
+  for (const double value : {nan, infinity, -1e-9}) EXPECT_TRUE(refused({.time_budget_seconds = value})) << value;
+  EXPECT_FALSE(refused({.error_budget = 0.5, .time_budget_seconds = 1e-3}));
 }
 
 TEST(Limits, StopAGateOfThousandsOfControlsAndEndlessSwaps) {

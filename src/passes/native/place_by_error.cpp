@@ -86,19 +86,6 @@ class Prices {
   std::vector<double> pair_, one_, measurement_;
 };
 
-void rename(Flat& flat, const std::vector<Wire>& to) {  // NOLINT(misc-no-recursion): as above
-  for (Gate& gate : flat.gates) {
-    if (gate.kind == Kind::other) continue;
-    gate.a = to[gate.a];
-    gate.b = to[gate.b];
-  }
-  for (Other& other : flat.others) {
-    for (Wire& wire : other.wires) wire = to[wire];
-    for (Flat& body : other.bodies) rename(body, to);
-  }
-  for (Wire& wire : flat.places) wire = to[wire];
-}
-
 }  // namespace
 
 bool knows_errors(const Target& target) {
@@ -124,7 +111,7 @@ bool place_by_error(Flat& flat, std::vector<Wire>& initial, const Coupling& coup
                      best = place;
                    });
   if (least >= before) return false;
-  rename(flat, best);
+  rename_wires(flat, best);
   for (Wire& wire : initial) wire = best[wire];
   return true;
 }

@@ -1,8 +1,7 @@
 # skerry_room(NAME base [LEVEL 1|2|s] [LINK rooms... and libraries...] [PRIVATE libraries...] [PRECOMPILE headers...])
 #
 # LEVEL: how a release is optimised. s where time is spent in the rooms that it calls and a device's program has to stay
-# small, 1 where time goes into sockets and a build's into other people's templates, else 2. A test's own code, which does
-# little of a test's work, is always built at 1. PRECOMPILE: headers of its own instead of the standard library's.
+# small, 1 where time goes into sockets and a build's into other people's templates, else 2. PRECOMPILE: headers of its own instead of the standard library's.
 # One room is one static library: every .cpp below its folder, except x_test.cpp (one test program for the room),
 # x_bench.cpp (one benchmark program) and x_fuzz.cpp (one libFuzzer program each). Sources are found by globbing so
 # that an operator, a gate or a pass is one new file and one line in its table, and no line here.
@@ -37,8 +36,7 @@ function(skerry_room)
   if(SKERRY_TESTS AND tests)
     add_executable(${ROOM_NAME}_test ${tests})
     target_link_libraries(${ROOM_NAME}_test PRIVATE ${library} skerry_options ${ROOM_TEST_LINK} GTest::gtest_main rapidcheck)
-    target_compile_options(${ROOM_NAME}_test PRIVATE $<$<CONFIG:Release>:-O1>)
-    skerry_precompile_like(${ROOM_NAME}_test test)
+    skerry_test_code(${ROOM_NAME}_test)
     target_compile_definitions(${ROOM_NAME}_test PRIVATE SKERRY_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
     add_test(NAME ${ROOM_NAME} COMMAND ${ROOM_NAME}_test)
   endif()

@@ -34,7 +34,7 @@ class Saver {
   }
   template <class T>
   void save(const T& value) {
-    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+    if constexpr (std::is_arithmetic_v<T>) {
       raw(&value, sizeof value);
     } else {
       fields(*this, const_cast<T&>(value));  // a list of fields serves both ways; this one only reads
@@ -123,7 +123,7 @@ class Loader {
       raw(&byte, 1);
       if (byte > 1) fail_pickle("a truth value is neither 0 nor 1");
       value = byte != 0;
-    } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+    } else if constexpr (std::is_arithmetic_v<T>) {
       raw(&value, sizeof value);
     } else {
       fields(*this, value);

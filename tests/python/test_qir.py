@@ -115,6 +115,16 @@ def test_an_ancilla_that_is_allocated_again_and_again_begins_at_zero() -> None:
     assert ones == pytest.approx((1 - np.cos(turn) ** rounds) / 2, abs=5 * 0.5 / np.sqrt(shots))
 
 
+def expect_rounds_until_one(program: skerry.Circuit) -> None:
+    """A fair coin thrown until it shows 1: the number of throws is geometric, mean and variance 2."""
+    rounds = []
+    for seed in range(200):
+        run = skerry.run(program, shots=1, seed=seed)
+        assert run.counts == {"1": 1}
+        rounds.append(run.variables["output"])
+    assert np.mean(rounds) == pytest.approx(2, abs=5 * np.sqrt(2 / 200)) and min(rounds) == 1
+
+
 def test_an_allocated_result_is_written_again_and_again_in_a_loop() -> None:
     # Until it is 1: the last outcome is, and the number of rounds is recorded.
     result = "%r = " + call("rt__result_allocate", "ptr null", gives="ptr")
@@ -124,12 +134,7 @@ def test_an_allocated_result_is_written_again_and_again_in_a_loop() -> None:
     body += "%next = add i64 %n, 1\nbr i1 %one, label %end, label %again\nend:\n"
     body += call("rt__int_record_output", "i64 %next", "ptr null") + call("rt__result_release", "ptr %r")
     program = qir.loads(entry(body + "ret i64 0\n", qubits=1, results=0))
-    rounds = []
-    for seed in range(200):
-        run = skerry.run(program, shots=1, seed=seed)
-        assert run.counts == {"1": 1}
-        rounds.append(run.variables["output"])
-    assert np.mean(rounds) == pytest.approx(2, abs=5 * np.sqrt(2 / 200)) and min(rounds) == 1
+    expect_rounds_until_one(program)
 
 
 def test_a_ghz_state_in_allocated_arrays() -> None:
@@ -159,12 +164,7 @@ def test_numbers_in_memory_are_what_the_measurements_made_them(root: Path) -> No
     # Until it is 1, counted in memory as compilers write it that do not optimise. What no measurement decides is known.
     program = qir.loads((root / "tests/fuzz/corpus/qir/memory.ll").read_text())
     assert program.gate_counts["x"] == 1
-    rounds = []
-    for seed in range(200):
-        run = skerry.run(program, shots=1, seed=seed)
-        assert run.counts == {"1": 1}
-        rounds.append(run.variables["output"])
-    assert np.mean(rounds) == pytest.approx(2, abs=5 * np.sqrt(2 / 200)) and min(rounds) == 1
+    expect_rounds_until_one(program)
 
 
 def test_a_value_that_was_read_stays_when_memory_is_written_again() -> None:

@@ -9,8 +9,10 @@
 
 #include <cstring>
 
+#if !defined(__clang__)
 // g++ 12 takes the undefined vectors inside its own intrinsics for uninitialised variables.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #pragma GCC diagnostic ignored "-Wuninitialized"
 
 namespace skerry::kernels {

@@ -27,8 +27,7 @@ Part take_part(std::span<const Reach> reaches, std::vector<std::uint32_t>& todo,
 
 /// The bits, `capacity` of 0 .. bits - 1 with `always` among them, within reach of which most is done for what it
 /// costs: those in the order in which the work wants them, or a window of neighbours. Every bit that is still known to
-/// be 0
-/// (`zero`) halves the cost until something mixes it, so that work is done before the state has grown.
+/// be 0 (`zero`) halves the cost until something mixes it, so that work is done before the state has grown.
 std::uint64_t choose_reach(std::span<const Reach> reaches, std::span<const std::uint32_t> todo, std::uint64_t always,
                            int capacity, int bits, std::uint64_t zero);
 

@@ -60,7 +60,7 @@ def compiler_arguments(command: str) -> list[str]:
         if word.endswith("cmake_pch.hxx"):
             words = words[: i - 1] + words[i + 1 :]
             break
-    return [w for w in words if w not in GCC_ONLY]
+    return [w for w in words if w not in GCC_ONLY and not w.startswith("--param=")]
 
 
 def own_commands(build: Path) -> list[dict[str, object]]:

@@ -16,6 +16,11 @@ namespace skerry::edge {
 namespace {
 
 using Words = std::vector<std::uint64_t>;
+using Clock = std::chrono::steady_clock;
+
+struct Span {
+  Clock::time_point begin, end;
+};
 
 // Rows of `words` words each, as counts.
 Counts counts_of(const Words& rows, std::uint32_t bits) {
@@ -53,10 +58,11 @@ class Whole {
         asked_(pieces_, split.straight.place, options.observables),
         needs_states_(options.want_state || (options.shots != 0 && !pieces_.links.empty())),
         results_(pieces_.circuits.size()),
-        tensors_(pieces_.circuits.size()) {}
+        tensors_(pieces_.circuits.size()),
+        spans_(pieces_.circuits.size()) {}
 
   Result run() {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     run_pieces();
     Result out;
     if (!options_.observables.empty()) {
@@ -69,8 +75,9 @@ class Whole {
     out.report.method = "pieces";
     out.report.predicted_bytes = report_.peak_bytes;
     out.report.predicted_seconds = report_.seconds;
-    out.report.peak_bytes = std::max(peak_bytes_, report_.peak_bytes);
-    out.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    // States that are put together are not measured: they take what was planned for them.
+    out.report.peak_bytes = needs_states_ ? std::max(peak_of_pieces(), report_.peak_bytes) : peak_of_pieces();
+    out.report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     out.report.threads = threads();
     return out;
   }
@@ -97,11 +104,27 @@ class Whole {
           RunOptions options = options_of(piece);
           options.limits.control.stop = stop.get_token();
           options.limits.threads = std::max(1, threads() / std::max(1, std::min(workers, count - remote)));
+          spans_[piece].begin = Clock::now();
           results_[piece] = run_piece_(piece, circuit_of(piece), options);
+          spans_[piece].end = Clock::now();
           keep(piece);
         },
         [&stop] { stop.request_stop(); });
-    for (const Result& result : results_) peak_bytes_ = std::max(peak_bytes_, result.report.peak_bytes);
+  }
+
+  // The most that pieces took together: what they took each, summed over those that ran when one began.
+  std::uint64_t peak_of_pieces() const {
+    std::uint64_t most = 0;
+    for (const Span& now : spans_) {
+      std::uint64_t together = 0;
+      for (std::size_t i = 0; i < spans_.size(); ++i) {
+        const bool runs = spans_[i].begin <= now.begin && now.begin < spans_[i].end;
+        const bool is_here = report_.pieces[i].place == ExecutionMethod::edge;
+        if (runs && is_here) together += results_[i].report.peak_bytes;
+      }
+      most = std::max(most, together);
+    }
+    return most;
   }
 
   // A piece that stands alone is sampled by itself, by whatever method suits it.
@@ -203,7 +226,7 @@ class Whole {
   bool needs_states_;
   std::vector<Result> results_;
   std::vector<cut::LabelledTensor> tensors_;
-  std::uint64_t peak_bytes_ = 0;
+  std::vector<Span> spans_;
 };
 
 }  // namespace

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 #include <skerry/error.hpp>
+#include <vector>
 
 #include "base/machine.hpp"
 #include "edge/cut/expectations.hpp"
@@ -60,6 +62,17 @@ cut::Pieces pieces_of(const Circuit& straight, const cut::Cuts& cuts, std::span<
   return cut::take_apart(straight.bind(values), cuts);
 }
 
+// What pieces may take that run at once: never more than the limit, see run_together.
+std::uint64_t most_together(std::vector<std::uint64_t> bytes, std::uint64_t limit, double threads) {
+  std::ranges::sort(bytes, std::greater());
+  std::uint64_t sum = 0;
+  for (const std::uint64_t piece : bytes) {
+    if (threads-- < 1) break;
+    if (piece <= limit - sum) sum += piece;
+  }
+  return sum;
+}
+
 }  // namespace
 
 Expected<std::shared_ptr<const Split>> find_split(const Circuit& circuit, const EdgeExecutionConfig& config) {
@@ -112,6 +125,7 @@ SplitReport price(const Split& split, const RunOptions& options, const EdgeExecu
     observable_terms += static_cast<double>(observable.terms().size());
   if (options.initial_state) refusal = "an initial state cannot be cut";
   std::uint64_t held = 0, largest = 0, here = 0;
+  std::vector<std::uint64_t> bytes;
   double longest = 0.0, together = 0.0, after = 0.0, outcomes = 1.0;
   for (std::size_t i = 0; i < report.pieces.size(); ++i) {
     PieceReport& piece = report.pieces[i];
@@ -125,6 +139,7 @@ SplitReport price(const Split& split, const RunOptions& options, const EdgeExecu
     ++here;
     held += static_cast<std::uint64_t>(16 * amplitudes);
     largest = std::max(largest, piece.peak_bytes);
+    bytes.push_back(piece.peak_bytes);
     longest = std::max(longest, piece.seconds);
     together += piece.seconds;
     if (is_linked && options.shots != 0) {
@@ -140,7 +155,7 @@ SplitReport price(const Split& split, const RunOptions& options, const EdgeExecu
   after += 3 * answer * kGivenSeconds;
   report.seconds = std::max(longest, together / std::min(threads, static_cast<double>(report.pieces.size()))) + after;
   const double needed = holds_states ? 2.0 * static_cast<double>(held) + static_cast<double>(largest) + 2 * answer
-                                     : static_cast<double>(largest);
+                                     : static_cast<double>(most_together(std::move(bytes), limit, threads));
   report.peak_bytes = needed > 1e18 ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(needed);
   if (refusal.empty() && report.peak_bytes > limit)
     refusal = options.want_state ? "the state of all wires is the answer, and does not fit itself"

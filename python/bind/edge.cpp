@@ -26,6 +26,8 @@ using edge::EdgeExecutor;
 using edge::PerformanceStatistics;
 
 // Python sees a result through a pointer of its own: nanobind holds values, not pointers to const.
+using Rows = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
 struct Execution {
   edge::ResultPtr result;
 };
@@ -87,6 +89,25 @@ Execution execute(EdgeExecutor& executor, const CompiledHandle& handle, const Ru
   const bool may_wait =
       handle.compiled->estimated_seconds > kSeconds || options.shots != 0 || !executor.config().cloud_endpoint.empty();
   steering.run(may_wait, [&] { done.result = executor.execute(handle.compiled, input); });
+  return done;
+}
+
+std::vector<Execution> execute_batch(EdgeExecutor& executor, const CompiledHandle& handle, const RunOptions& options,
+                                     std::optional<std::uint64_t> seed, const Rows& rows) {
+  if (rows.shape(1) != handle.compiled->circuit.parameters().size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "a row has " + std::to_string(rows.shape(1)) + " values, the circuit has " +
+                    std::to_string(handle.compiled->circuit.parameters().size()) + " parameters",
+                "parameters");
+  }
+  Steering steering{nb::none()};
+  edge::ExecutionInput input = input_of(options, seed);
+  input.control = steering.control();
+  std::vector<edge::ResultPtr> results;
+  steering.run(true,
+               [&] { results = executor.execute_batch(handle.compiled, input, std::span(rows.data(), rows.size())); });
+  std::vector<Execution> done;
+  for (edge::ResultPtr& result : results) done.push_back({std::move(result)});
   return done;
 }
 
@@ -233,6 +254,8 @@ void bind_executor(nb::module_& m) {
           },
           nb::arg("config"))
       .def("execute", execute, nb::arg("compiled"), nb::arg("options"), nb::arg("seed").none())
+      .def("execute_batch", execute_batch, nb::arg("compiled"), nb::arg("options"), nb::arg("seed").none(),
+           nb::arg("rows"))
       .def(
           "place",
           [](const EdgeExecutor& self, const CompiledHandle& compiled, const RunOptions& options) {

@@ -203,7 +203,8 @@ class CompilationCache:
         self._compiler.native.clear_cache()
 
 
-def _run_options(num_qubits: int, data: InputData) -> tuple[RunOptions, list[RunOptions] | None]:
+def _run_options(num_qubits: int, data: InputData) -> tuple[RunOptions, NDArray[np.float64] | None]:
+    """Options, and rows of parameters where there is a batch of them."""
     options = RunOptions()
     named = {name: value for name, value in data.items() if name not in _RESERVED}
     if named and "parameters" in data:
@@ -215,8 +216,26 @@ def _run_options(num_qubits: int, data: InputData) -> tuple[RunOptions, list[Run
     ]
     if data.get("initial_state") is not None:
         options.set_initial_state(np.asarray(data["initial_state"], np.complex128))
-    batch = spread(options, named or data.get("parameters"))
-    return options, batch
+    values = named or data.get("parameters")
+    if values is not None and not isinstance(values, Mapping) and np.ndim(values) == 2:
+        return options, np.ascontiguousarray(values, dtype=np.float64)
+    spread(options, values)
+    return options, None
+
+
+def _result(done: _core.Execution) -> ExecutionResult:
+    return ExecutionResult(
+        circuit_id=done.circuit_id,
+        execution_method=done.method,  # type: ignore[arg-type]
+        execution_time=done.seconds,
+        memory_used=done.memory_bytes / 1e6,
+        from_cache=done.from_cache,
+        simulator=done.simulator,
+        counts=done.counts,
+        state=None if done.state is None else np.asarray(done.state),
+        expectations=done.expectations,
+        placement=done.placement,
+    )
 
 
 class EdgeExecutor:
@@ -246,31 +265,18 @@ class EdgeExecutor:
     def execute(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Any:
         """The same for a circuit at hand."""
         data = input_data or {}
-        options, batch = _run_options(compiled.num_qubits, data)
+        options, rows = _run_options(compiled.num_qubits, data)
         seed = data.get("seed")
-        if batch is None:
-            return self._one(compiled, options, seed)
-        return [self._one(compiled, one, seed) for one in batch]
+        if rows is None:
+            return _result(self.native.execute(compiled, options, seed))
+        return [_result(done) for done in self.native.execute_batch(compiled, options, seed, rows)]
 
     def place(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Placement:
         """What execute() would decide now; nothing is sent or run."""
-        options, batch = _run_options(compiled.num_qubits, input_data or {})
-        return self.native.place(compiled, batch[0] if batch else options)
-
-    def _one(self, compiled: CompiledCircuit, options: RunOptions, seed: int | None) -> ExecutionResult:
-        done = self.native.execute(compiled, options, seed)
-        return ExecutionResult(
-            circuit_id=done.circuit_id,
-            execution_method=done.method,  # type: ignore[arg-type]
-            execution_time=done.seconds,
-            memory_used=done.memory_bytes / 1e6,
-            from_cache=done.from_cache,
-            simulator=done.simulator,
-            counts=done.counts,
-            state=None if done.state is None else np.asarray(done.state),
-            expectations=done.expectations,
-            placement=done.placement,
-        )
+        options, rows = _run_options(compiled.num_qubits, input_data or {})
+        if rows is not None and len(rows):
+            options.parameters = rows[0].tolist()
+        return self.native.place(compiled, options)
 
     def get_performance_statistics(self) -> dict[str, float]:
         """Live counters; the average in seconds."""

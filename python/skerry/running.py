@@ -64,7 +64,8 @@ class Keywords(StreamKeywords, total=False):
     density: bool | Sequence[int]
 
 
-def _program(program: Runnable) -> Circuit | Model:
+def program_of(program: Runnable) -> Circuit | Model:
+    """The program that is meant: itself, the file at a path, a list of gates."""
     if isinstance(program, Circuit | Model):
         return program
     if isinstance(program, str | os.PathLike):
@@ -152,7 +153,7 @@ def plan(program: Runnable, *, params: Parameters = None, **keywords: Unpack[Key
     >>> "GiB" in plan.refusal
     True
     """
-    program = _program(program)
+    program = program_of(program)
     if isinstance(program, Model):
         made = _model_run(program, **keywords)
         return made.session.plan(made.inputs)
@@ -214,7 +215,7 @@ def run(
 
     Errors: skerry.Error of the kinds that errors.py lists, before anything is allocated where that is possible.
     """
-    program = _program(program)
+    program = program_of(program)
     if isinstance(program, Model):
         if params is not None:
             raise InvalidArgument("a model does not take params", "params", "it takes inputs")
@@ -247,7 +248,7 @@ def stream(
     >>> 99_000 < ones < 101_000
     True
     """
-    circuit = _program(program)
+    circuit = program_of(program)
     if isinstance(circuit, Model):
         raise InvalidArgument("a model has no shots", "program", "give a circuit")
     options = _circuit_options(shots=shots, **keywords)

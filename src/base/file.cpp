@@ -188,11 +188,13 @@ MappedFile::~MappedFile() {
 
 void release_mapped(std::span<const std::byte> bytes) noexcept {
   if (bytes.empty() || !mapped_ranges().hold(bytes)) return;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   // Whole pages inside; what shares a page with something else stays.
-  const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  const std::size_t into_page = reinterpret_cast<std::uintptr_t>(bytes.data()) % page;
+  const std::size_t skipped = into_page == 0 ? 0 : page - into_page;
+  if (bytes.size() < skipped + page) return;
+  const std::size_t released = (bytes.size() - skipped) / page * page;
+  ::madvise(const_cast<std::byte*>(bytes.data() + skipped), released, MADV_DONTNEED);
 }
 
 std::string read_file(const fs::path& path, std::uint64_t limit_bytes) {

@@ -93,17 +93,17 @@ std::uint64_t resident_pages(const std::byte* begin, std::uint64_t bytes) {
 }
 
 TEST_F(Files, ReleasedBytesLeaveMemoryAndComeAgain) {
-  const std::string text(40 * 4096, 'x');
+  const std::string text(std::size_t{40} * 4096, 'x');
   save(at("large"), text);
   const MappedFile file = MappedFile::open(at("large"));
   EXPECT_EQ(text_of(file), text);
   ASSERT_EQ(resident_pages(file.bytes().data(), file.bytes().size()), 40U);
-  release_mapped(file.bytes().subspan(4096 + 7, 20 * 4096));
+  release_mapped(file.bytes().subspan(4096 + 7, std::size_t{20} * 4096));
   EXPECT_EQ(resident_pages(file.bytes().data(), file.bytes().size()), 40U - 19U) << "whole pages inside";
   EXPECT_EQ(text_of(file), text);
-  std::string own(40 * 4096, 'y');
+  std::string own(std::size_t{40} * 4096, 'y');
   release_mapped(bytes_of(own));
-  EXPECT_EQ(own, std::string(40 * 4096, 'y')) << "memory of somebody else";
+  EXPECT_EQ(own, std::string(std::size_t{40} * 4096, 'y')) << "memory of somebody else";
 }
 
 TEST_F(Files, EmptyFileIsAnEmptySpan) {

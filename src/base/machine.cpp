@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
+#include <mutex>
+#include <optional>
 
 #include "base/hash.hpp"
 #include "base/isa.hpp"
@@ -83,6 +86,31 @@ Machine describe() {
 
 }  // namespace
 
+namespace {
+
+struct Share {
+  CgroupLimits limits;
+  std::uint64_t available_bytes = 0;
+};
+
+// A decision asks several times within microseconds, and an answer takes a dozen files.
+Share recent_share() {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kRecent{1};
+  static std::mutex mutex;
+  static Share share;
+  static std::optional<Clock::time_point> read_at;
+  const std::scoped_lock lock(mutex);
+  if (!read_at || Clock::now() - *read_at > kRecent) {
+    share.limits = read_cgroup_limits();
+    share.available_bytes = available_within(share.limits);
+    read_at = Clock::now();
+  }
+  return share;
+}
+
+}  // namespace
+
 bool Machine::has(std::string_view isa_name) const noexcept {
   return std::find(isa.begin(), isa.end(), isa_name) != isa.end();
 }
@@ -100,11 +128,11 @@ const Machine& machine() {
 }
 
 int usable_cpus() {
-  return usable_cpus_within(read_cgroup_limits());
+  return usable_cpus_within(recent_share().limits);
 }
 
 std::uint64_t available_memory_bytes() {
-  return available_within(read_cgroup_limits());
+  return recent_share().available_bytes;
 }
 
 }  // namespace skerry::base

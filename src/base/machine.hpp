@@ -42,11 +42,12 @@ struct Machine {
 /// This machine; described at the first call (some files of /proc and /sys), then kept.
 const Machine& machine();
 
-/// How many threads can run at once here: min(affinity mask, ceil(CPU quota)), at least 1. Cheaper than machine().
+/// How many threads can run at once here: min(affinity mask, ceil(CPU quota)), at least 1. Cheaper than machine(); the
+/// quota is at most a millisecond old.
 int usable_cpus();
 
-/// Bytes that can be taken now without swapping: min(MemAvailable, what the control group leaves). Read anew at each
-/// call.
+/// Bytes that can be taken now without swapping: min(MemAvailable, what the control group leaves); at most a
+/// millisecond old.
 std::uint64_t available_memory_bytes();
 
 /// Reads the limits of this process's control group, version 1, 2 or mixed. root: "/" but for tests, which lay out

@@ -41,7 +41,7 @@ TEST(Tensor, StorageIsAlignedZeroedAndShared) {
   Tensor tensor(DType::f32, {4, 4});
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.view().data()) % 64, 0U);
   for (float x : tensor.as<float>()) EXPECT_EQ(x, 0.0F);
-  const Tensor copy = tensor;
+  const Tensor copy = tensor;  // NOLINT(performance-unnecessary-copy-initialization): what a copy does is the question
   EXPECT_EQ(copy.view().data(), tensor.view().data());
 }
 

@@ -140,6 +140,37 @@ TEST(Executor, TellsNeedAndLimitWhenTheBudgetIsTooSmall) {
   EXPECT_EQ(executor.statistics().executions(), 0U);
 }
 
+TEST(Executor, AnswersRowsOfParametersAsItAnswersEach) {
+  const auto compiler = std::make_shared<CircuitCompiler>();
+  EdgeExecutor executor({.enable_caching = false}, compiler);
+  Circuit gates(3);
+  const Affine a = gates.parameter("a"), b = gates.parameter("b");
+  gates.append(Op::ry, {0}, {a}).append(Op::rx, {1}, {b}).append(Op::x, {0, 2}, {}, 1).append(Op::rz, {2}, {a});
+  Circuit measuring = gates;
+  measuring.add_bits("c", 1);
+  measuring.measure(0, 0).append(Op::h, {0});
+  const std::vector<Observable> observables = {Observable::parse("Z0 + 0.5*X1", 3), Observable::parse("Y1 Z2", 3)};
+  const std::vector<double> rows = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6};
+  std::uint64_t executions = 0;
+  for (const Circuit& circuit : {gates, measuring}) {  // together, and each a run of its own
+    const CompiledPtr compiled = compiler->compile_circuit(circuit);
+    const auto results = executor.execute_batch(compiled, {.seed = 1, .observables = observables}, rows);
+    ASSERT_EQ(results.size(), 3U);
+    EXPECT_EQ(executor.statistics().edge_executions, executions + 3);
+    for (std::size_t row = 0; row < 3; ++row) {
+      const ResultPtr alone = executor.execute(
+          compiled, {.parameters = {rows[2 * row], rows[2 * row + 1]}, .seed = 1, .observables = observables});
+      ASSERT_EQ(results[row]->result.expectations.size(), 2U);
+      for (std::size_t k = 0; k < 2; ++k)
+        EXPECT_NEAR(results[row]->result.expectations[k], alone->result.expectations[k], 1e-12);
+      EXPECT_GT(results[row]->seconds, 0);
+    }
+    executions = executor.statistics().edge_executions;
+    EXPECT_EQ(base::thrown_by([&] { executor.execute_batch(compiled, {}, std::array{1.0}); }).code(),
+              ErrorCode::invalid_argument);
+  }
+}
+
 TEST(Kept, KeepsWhatIsDearAndOftenUsedBeforeWhatIsNot) {
   Kept<int> kept(100);
   const auto value = std::make_shared<const int>(1);

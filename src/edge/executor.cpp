@@ -5,6 +5,8 @@
 #include <mutex>
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
+#include <skerry/gradient.hpp>
+#include <span>
 #include <utility>
 
 #include "base/machine.hpp"
@@ -95,8 +97,18 @@ struct EdgeExecutor::State {
   Result run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes);
   Result run_remote(const Circuit& circuit, const RunOptions& options, double seconds);
   Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options);
+  std::vector<ResultPtr> run_rows(const CompiledCircuit& circuit, const ExecutionInput& input,
+                                  std::span<const double> rows);
   std::optional<ExecutionMethod> next(const Placement& placement, const Error& error,
                                       const std::vector<ExecutionMethod>& tried) const;
+
+  // With the lock held.
+  void count(ExecutionMethod method, double seconds) {
+    ++(method == ExecutionMethod::edge    ? statistics.edge_executions
+       : method == ExecutionMethod::cloud ? statistics.cloud_executions
+                                          : statistics.hybrid_executions);
+    statistics.total_seconds += seconds;
+  }
 
   ResultPtr find(const std::string& key) {
     if (!config.enable_caching || key.empty()) return nullptr;
@@ -290,20 +302,13 @@ ResultPtr EdgeExecutor::execute(std::string_view circuit_id, const ExecutionInpu
 ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput& input) {
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  const auto count = [&](ExecutionMethod method, double seconds) {
-    PerformanceStatistics& statistics = state_->statistics;
-    ++(method == ExecutionMethod::edge    ? statistics.edge_executions
-       : method == ExecutionMethod::cloud ? statistics.cloud_executions
-                                          : statistics.hybrid_executions);
-    statistics.total_seconds += seconds;
-  };
   const std::string key = result_key(*circuit, input);
   if (const ResultPtr found = state_->find(key)) {
     ExecutionResult again = *found;
     again.from_cache = true;
     again.seconds = elapsed();
     const std::scoped_lock lock(state_->mutex);
-    count(again.method, again.seconds);
+    state_->count(again.method, again.seconds);
     return std::make_shared<const ExecutionResult>(std::move(again));
   }
   const RunOptions options = run_options(state_->config, input);
@@ -317,10 +322,75 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   done.seconds = elapsed();
   auto result = std::make_shared<const ExecutionResult>(std::move(done));
   const std::scoped_lock lock(state_->mutex);
-  count(result->method, result->seconds);
+  state_->count(result->method, result->seconds);
   if (state_->config.enable_caching && !key.empty())
     state_->kept.keep(key, result, bytes_of(result->result), result->seconds);
   return result;
+}
+
+// Rows whose answers are expectation values of a small circuit of gates. Nothing: each row is a run of its own.
+std::vector<ResultPtr> EdgeExecutor::State::run_rows(const CompiledCircuit& circuit, const ExecutionInput& input,
+                                                     std::span<const double> rows) {
+  constexpr std::uint32_t kMostWires = 12;  // a batch of such states fits into a second-level cache
+  const std::size_t each = circuit.circuit.parameters().size(), observables = input.observables.size();
+  if (observables == 0 || input.shots != 0 || input.initial_state || circuit.circuit.num_wires() > kMostWires)
+    return {};
+  const auto start = std::chrono::steady_clock::now();
+  RunOptions options = run_options(config, input);
+  options.parameters.assign(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(each));
+  Placement placement = decide(question(circuit, options));
+  if (!placement.refusal.empty() || placement.method != ExecutionMethod::edge) return {};
+  placement.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::optional<GradientProgram> program;
+  try {
+    program.emplace(circuit.circuit, input.observables, options.precision);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::unsupported) return {};  // it measures or branches
+    throw;
+  }
+  const std::uint64_t bytes = placement.considered[0].peak_bytes;
+  std::vector<double> values;
+  {
+    const Running counted(*this, bytes);
+    values = program->values(rows, options.limits);
+  }
+  const std::size_t number = rows.size() / each;
+  const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::vector<ResultPtr> results;
+  for (std::size_t row = 0; row < number; ++row) {
+    ExecutionResult one{.circuit_id = circuit.circuit_id, .result = {}};
+    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * observables);
+    one.result.expectations.assign(begin, begin + static_cast<std::ptrdiff_t>(observables));
+    one.result.report.method = "statevector";
+    one.method = ExecutionMethod::edge;
+    one.placement = placement;
+    one.memory_bytes = one.result.report.peak_bytes = one.result.report.predicted_bytes = bytes;
+    one.seconds = one.result.report.seconds = taken / static_cast<double>(number);
+    results.push_back(std::make_shared<const ExecutionResult>(std::move(one)));
+  }
+  const std::scoped_lock lock(mutex);
+  for (const ResultPtr& one : results) count(one->method, one->seconds);
+  return results;
+}
+
+std::vector<ResultPtr> EdgeExecutor::execute_batch(const CompiledPtr& circuit, const ExecutionInput& input,
+                                                   std::span<const double> rows) {
+  const std::size_t each = circuit->circuit.parameters().size();
+  if (rows.empty()) return {};
+  if (each == 0 || rows.size() % each != 0) {
+    throw Error(ErrorCode::invalid_argument,
+                std::to_string(rows.size()) + " values are no rows of " + std::to_string(each) + " parameters",
+                "parameters", "give [batch, " + std::to_string(each) + "]");
+  }
+  std::vector<ResultPtr> results = state_->run_rows(*circuit, input, rows);
+  if (!results.empty()) return results;
+  for (std::size_t at = 0; at < rows.size(); at += each) {
+    ExecutionInput one = input;
+    const auto row = rows.subspan(at, each);
+    one.parameters.assign(row.begin(), row.end());
+    results.push_back(execute(circuit, one));
+  }
+  return results;
 }
 
 Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& input) const {

@@ -207,7 +207,10 @@ class Writer3 {
     if (node.op == ExprOp::cast) return type_name(node.type) + "(" + first + ")";
     const std::string second = operands == 2 ? expression(node.b, depth + 1) : "";
     for (const ir::InfixOperator& infix : ir::kInfixOperators) {
-      if (infix.op == node.op) return "(" + first + " " + std::string(infix.symbol) + " " + second + ")";
+      if (infix.op != node.op) continue;
+      std::string text = "(" + first;
+      text.append(" ").append(infix.symbol).append(" ").append(second).append(")");
+      return text;
     }
     for (const ir::PrefixOperator& prefix : ir::kPrefixOperators) {
       if (prefix.op == node.op) return "(" + std::string(prefix.symbol) + first + ")";

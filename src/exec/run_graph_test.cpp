@@ -13,8 +13,6 @@
 namespace skerry::exec {
 namespace {
 
-using planning::Placement;
-
 TensorType vector_type(std::int64_t length) {
   return TensorType::of(DType::f32, {length});
 }

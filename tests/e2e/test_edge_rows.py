@@ -69,6 +69,7 @@ def test_e1_3_no_memory_means_the_endpoint_or_a_clear_error(endpoint: str) -> No
 ENDLESS = "OPENQASM 3.0; include 'stdgates.inc'; qubit q; bit c; while (!c) { reset q; c = measure q; }"
 
 
+@pytest.mark.large
 def test_e1_4_time_is_bounded_by_prediction_and_by_a_stop() -> None:
     manager = EdgeExecutionManager(EdgeExecutionConfig(max_execution_time=0.2, max_cuts=0, max_memory_mb=4096))
     for circuit in (tangled(24, 60), ENDLESS.replace("'", '"')):
@@ -96,9 +97,9 @@ def test_e1_6_an_identical_compile_is_a_hit_and_fast() -> None:
     circuit = tangled(16, 60)
     times = []
     for _ in range(2):
-        start = time.thread_time()
+        start = time.process_time()
         compiler.compile_circuit(circuit)
-        times.append(time.thread_time() - start)
+        times.append(time.process_time() - start)
     assert compiler.get_compilation_statistics()["cache_hit_rate"] == 0.5
     assert times[1] < times[0] / 5
     off = CircuitCompiler(EdgeExecutionConfig(enable_caching=False))
@@ -269,6 +270,23 @@ def test_e3_9_a_wide_circuit_with_little_entanglement_fits() -> None:
     assert result.memory_used < 128
 
 
+def test_e3_10_a_higher_level_never_makes_the_run_slower() -> None:
+    circuit = skerry.Circuit(20)
+    for qubit in range(20):
+        circuit.ry(0.3 + 0.1 * qubit, qubit)
+    for target in reversed(range(20)):
+        circuit.h(target)
+        for control in range(target):
+            circuit.cp(np.pi / 2 ** (target - control), control, target)
+    z = skerry.Observable.parse("Z0 Z19", 20)
+    low, medium, high = (
+        skerry.plan(skerry.compile(circuit, level).program, observables=[z]).seconds  # type: ignore[arg-type]
+        for level in ("low", "medium", "high")
+    )
+    assert high <= medium <= 1.05 * low
+
+
+@pytest.mark.large
 def test_e3_11_limits_change_the_plan_and_not_the_answer() -> None:
     circuit, ask = clustered(24), {"observables": ["Z3 Z15", "X0 Y23"]}
     results = {
@@ -287,6 +305,7 @@ def test_e3_12_ids_are_of_the_content() -> None:
     assert CircuitCompiler().compile_circuit([{"gate": "X", "qubit": 0}]).circuit_id != there
 
 
+@pytest.mark.large
 def test_e3_13_the_memory_estimate_is_the_peak() -> None:
     out = edge_programs.peak_of("""
         executor = EdgeExecutor(EdgeExecutionConfig(max_memory_mb=1000, enable_caching=False))

@@ -144,6 +144,7 @@ def test_a_budget_that_is_too_small_names_need_and_limit() -> None:
     assert manager.get_performance_statistics()["total_executions"] == 0
 
 
+@pytest.mark.large
 def test_a_time_limit_really_stops() -> None:
     manager = EdgeExecutionManager(EdgeExecutionConfig(max_execution_time=0.2))
     start = time.perf_counter()

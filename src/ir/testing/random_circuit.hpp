@@ -270,6 +270,7 @@ inline rc::Gen<Circuit> any_circuit(CircuitTraits traits = {}) {
 
 namespace skerry {
 /// How RapidCheck shows a counterexample; found by argument-dependent lookup.
+// NOLINTNEXTLINE(readability-identifier-naming): RapidCheck looks for this name
 inline void showValue(const Circuit& circuit, std::ostream& out) {
   out << ir::print(circuit);
 }

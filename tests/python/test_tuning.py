@@ -1,0 +1,75 @@
+"""Tuning: never slower than the default as it was measured, never another answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skerry
+from skerry.tuning import ComprehensivePerformanceOptimizer
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+def entangled(qubits: int) -> skerry.Circuit:
+    circuit = skerry.Circuit(qubits)
+    for layer in range(3):
+        for qubit in range(qubits):
+            circuit.u(0.3 + qubit, 0.2 * layer, 0.4, qubit)
+        for qubit in range(qubits):
+            circuit.rxx(0.3 + layer, qubit, (qubit + 1) % qubits)
+    return circuit
+
+
+def z(qubits: int) -> list[skerry.Observable]:
+    return [skerry.Observable.parse("Z0 Z1", qubits)]
+
+
+THETA = skerry.Parameter("theta")
+WORKLOADS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "expectation": (entangled(14), {"observables": z(14)}),
+    "state": (entangled(12), {"state": True}),
+    "shots": (entangled(10).measure_all(), {"shots": 2000, "seed": 3}),
+    "parameters": (entangled(8).rx(THETA, 0), {"params": {"theta": 0.7}, "observables": z(8)}),
+    "model": (DATA / "models/digits_cnn.onnx", {"inputs": {"x": np.ones((1, 1, 8, 8), np.float32)}}),
+}
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_tuned_run_gives_the_default_s_answer_and_is_not_slower(name: str) -> None:
+    program, keywords = WORKLOADS[name]
+    tuned = ComprehensivePerformanceOptimizer(max_error=1e-5, seconds=0.2).optimize(program, **keywords)
+    assert 0 < tuned.seconds <= tuned.default_seconds
+    plain, mine = skerry.run(program, **keywords), tuned.run()
+    np.testing.assert_allclose(mine.expectations, plain.expectations, atol=1e-5)
+    assert sum(mine.counts.values()) == sum(plain.counts.values())
+    if plain.state is not None and mine.state is not None:
+        assert abs(np.vdot(np.asarray(plain.state), np.asarray(mine.state))) == pytest.approx(1, abs=1e-5)
+    for output, values in plain.outputs.items():
+        np.testing.assert_allclose(mine.outputs[output], values, atol=1e-5)
+
+
+def test_single_precision_is_kept_away_from_whoever_wants_more_digits() -> None:
+    optimizer = ComprehensivePerformanceOptimizer(max_error=1e-12, seconds=0.2)
+    tuned = optimizer.optimize(entangled(12), observables=z(12))
+    assert {trial.settings.precision for trial in tuned.trials} == {"double"}
+    loose = ComprehensivePerformanceOptimizer(max_error=2e-7, seconds=0.4)
+    for trial in loose.optimize(entangled(12), state=True).trials:
+        assert trial.verdict != "kept" or trial.error <= 2e-7
+
+
+def test_what_the_default_cannot_run_is_refused_as_run_refuses_it() -> None:
+    with pytest.raises(skerry.BudgetExceeded):
+        ComprehensivePerformanceOptimizer().optimize(entangled(20), state=True, max_memory_mb=1)
+    with pytest.raises(skerry.InvalidArgument, match="seconds"):
+        ComprehensivePerformanceOptimizer(seconds=float("nan"))
+    with pytest.raises(skerry.InvalidArgument, match="max_error"):
+        ComprehensivePerformanceOptimizer(max_error=-1.0)
+
+
+def test_a_method_that_gives_other_answers_is_not_kept() -> None:
+    tuned = ComprehensivePerformanceOptimizer(max_error=0.0, seconds=0.3).optimize(entangled(9), observables=z(9))
+    for trial in tuned.trials:
+        assert trial.error == 0 or trial.verdict == "answers differ"

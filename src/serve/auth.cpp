@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <skerry/error.hpp>
 #include <sstream>
 
@@ -43,13 +42,16 @@ std::vector<std::string> split(const std::string& list) {
 
 }  // namespace
 
-Role role_from_name(std::string_view name) {
+std::optional<Role> known_role(std::string_view name) noexcept {
   const auto found = std::find(kRoles.begin() + 1, kRoles.end(), name);
-  if (found == kRoles.end()) {
-    throw Error(ErrorCode::invalid_argument, "there is no role '" + std::string(name) + "'", "roles",
-                "use read, infer, circuits or admin");
-  }
+  if (found == kRoles.end()) return std::nullopt;
   return static_cast<Role>(found - kRoles.begin());
+}
+
+Role role_from_name(std::string_view name) {
+  if (const auto role = known_role(name)) return *role;
+  throw Error(ErrorCode::invalid_argument, "there is no role '" + std::string(name) + "'", "roles",
+              "use read, infer, circuits or admin");
 }
 
 bool Principal::has(Role role) const noexcept {
@@ -61,44 +63,93 @@ bool Principal::may_use(std::string_view model) const noexcept {
   return models.empty() || std::find(models.begin(), models.end(), model) != models.end();
 }
 
+namespace {
+
+template <class T>
+bool reads(std::string_view text, T& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+Tenant read_tenant(std::istringstream& words) {
+  Tenant tenant;
+  if (!(words >> tenant.name)) throw Error(ErrorCode::syntax_error, "a tenant needs a name");
+  for (std::string word; words >> word;) {
+    const std::string name = word.substr(0, word.find('='));
+    const std::string value = name.size() < word.size() ? word.substr(name.size() + 1) : "";
+    const auto meter = std::ranges::find(kMeterNames, name);
+    if (meter != kMeterNames.end()) {
+      tenant.allowances[static_cast<std::size_t>(meter - kMeterNames.begin())] = allowance_of(value);
+    } else if (name != "qubits" || !reads(value, tenant.max_qubits) || tenant.max_qubits == 0) {
+      throw Error(ErrorCode::syntax_error, "'" + word + "' is not understood", {},
+                  "use requests=, bytes=, shots= or seconds= with N/h, and qubits=N");
+    }
+  }
+  return tenant;
+}
+
+Principal read_principal(std::string name, std::istringstream& words, Hash& hash) {
+  Principal out{.name = std::move(name)};
+  std::string hex, roles;
+  if (!(words >> hex >> roles) || !read_hash(hex, hash)) {
+    throw Error(ErrorCode::syntax_error, "a key is a name, the SHA-256 of the key in hex, and its roles", {},
+                "skerry serve --make-key NAME prints such a line");
+  }
+  for (const std::string& role : split(roles)) out.roles.push_back(role_from_name(role));
+  for (std::string word; words >> word;) {
+    if (word.starts_with("models=")) {
+      out.models = split(word.substr(7));
+    } else if (word.starts_with("tenant=")) {
+      out.tenant_name = word.substr(7);
+    } else if (!word.starts_with("rate=") || !reads(std::string_view(word).substr(5), out.requests_per_second) ||
+               !(out.requests_per_second > 0.0)) {
+      throw Error(ErrorCode::syntax_error, "'" + word + "' is not understood", {},
+                  "use models=A,B, rate=N or tenant=T");
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 KeyRing KeyRing::read(const std::filesystem::path& file) {
   KeyRing ring;
   std::istringstream in(base::read_file(file, 16 << 20));
+  std::vector<std::string> places;
   int number = 0;
   for (std::string line; std::getline(in, line);) {
-    ++number;
-    const std::string where = file.string() + ":" + std::to_string(number);
+    const std::string where = file.string() + ":" + std::to_string(++number);
     std::istringstream words(line.substr(0, line.find('#')));
-    std::string name, hash, roles, word;
+    std::string name;
     if (!(words >> name)) continue;
-    Key key{};
-    key.principal.name = name;
-    if (!(words >> hash >> roles) || !read_hash(hash, key.hash)) {
-      throw Error(ErrorCode::syntax_error, "a key is a name, the SHA-256 of the key in hex, and its roles", where,
-                  "skerry serve --make-key NAME prints such a line");
-    }
-    for (const std::string& role : split(roles)) {
-      try {
-        key.principal.roles.push_back(role_from_name(role));
-      } catch (const Error& error) {
-        throw error.at(where);
-      }
-    }
-    while (words >> word) {
-      double rate = 0.0;
-      if (word.starts_with("models=")) {
-        key.principal.models = split(word.substr(7));
-      } else if (word.starts_with("rate=") &&
-                 std::from_chars(word.data() + 5, word.data() + word.size(), rate).ptr == word.data() + word.size() &&
-                 rate > 0.0) {
-        key.principal.requests_per_second = rate;
+    try {
+      if (name == "tenant") {
+        auto tenant = std::make_shared<const Tenant>(read_tenant(words));
+        if (!ring.tenants_.emplace(tenant->name, tenant).second)
+          throw Error(ErrorCode::syntax_error, "tenant '" + tenant->name + "' stands here twice");
       } else {
-        throw Error(ErrorCode::syntax_error, "'" + word + "' is not understood", where, "use models=A,B or rate=N");
+        Key key{};
+        key.principal = read_principal(std::move(name), words, key.hash);
+        ring.keys_.push_back(std::move(key));
+        places.push_back(where);
       }
+    } catch (const Error& error) {
+      throw error.at(where);
     }
-    ring.keys_.push_back(std::move(key));
+  }
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    Principal& owner = ring.keys_[i].principal;
+    owner.tenant = ring.tenant(owner.tenant_name);
+    if (!owner.tenant_name.empty() && !owner.tenant)
+      throw Error(ErrorCode::syntax_error, "there is no tenant '" + owner.tenant_name + "'", places[i],
+                  "add a line: tenant " + owner.tenant_name + " requests=1000/h");
   }
   return ring;
+}
+
+std::shared_ptr<const Tenant> KeyRing::tenant(const std::string& name) const {
+  const auto found = tenants_.find(name);
+  return found == tenants_.end() ? nullptr : found->second;
 }
 
 const Principal* KeyRing::find(std::string_view key) const {
@@ -117,20 +168,6 @@ NewKey make_key(std::string_view name, std::string_view roles) {
   const Hash hash = hash_of(out.key);
   out.line = std::string(name) + " " + package::hex(std::as_bytes(std::span(hash))) + " " + std::string(roles);
   return out;
-}
-
-bool RateLimiter::admit(const std::string& name, double rate) {
-  if (rate <= 0.0) return true;
-  const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
-  const std::lock_guard lock(mutex_);
-  const auto [found, is_new] = buckets_.try_emplace(name, Bucket{std::max(1.0, rate), now});
-  Bucket& bucket = found->second;
-  bucket.tokens =
-      std::min(std::max(1.0, rate), bucket.tokens + static_cast<double>(now - bucket.last_ns) * 1e-9 * rate);
-  bucket.last_ns = now;
-  if (bucket.tokens < 1.0) return false;
-  bucket.tokens -= 1.0;
-  return true;
 }
 
 }  // namespace skerry::serve

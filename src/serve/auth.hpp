@@ -1,16 +1,18 @@
 /// \file
-/// Who may do what: API keys, stored as hashes, with roles.
+/// Who may do what: API keys, stored as hashes, with roles; tenants and what they may take.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "serve/quotas.hpp"
 
 namespace skerry::serve {
 
@@ -18,20 +20,25 @@ namespace skerry::serve {
 enum class Role : std::uint8_t { nobody, read, infer, circuits, admin };
 /// `read`, `infer`, ... Errors: invalid_argument.
 Role role_from_name(std::string_view name);
+/// The same; nothing for what is no role.
+std::optional<Role> known_role(std::string_view name) noexcept;
 
 /// Who a request comes from.
 struct Principal {
   std::string name;  ///< of the key; `anonymous` without authentication
   std::vector<Role> roles;
-  std::vector<std::string> models;  ///< that may be used; none: all
-  double requests_per_second = 0;   ///< 0: no limit
+  std::vector<std::string> models;       ///< that may be used; none: all
+  double requests_per_second = 0;        ///< 0: no limit
+  std::string tenant_name;               ///< empty: of no tenant
+  std::shared_ptr<const Tenant> tenant;  ///< shared: keys are read anew while requests run
 
   bool has(Role role) const noexcept;
   bool may_use(std::string_view model) const noexcept;
 };
 
 /// The keys of one file; each line is
-/// `NAME SHA256-HEX ROLE[,ROLE...] [models=A,B] [rate=REQUESTS-PER-SECOND]`, `#` begins a comment. From any thread.
+/// `NAME SHA256-HEX ROLE[,ROLE...] [models=A,B] [rate=REQUESTS-PER-SECOND] [tenant=T]`, or
+/// `tenant T [requests=N/h] [bytes=N/h] [shots=N/h] [seconds=N/h] [qubits=N]`; `#` begins a comment. From any thread.
 class KeyRing {
  public:
   /// Errors: not_found, io_error, syntax_error with the line.
@@ -39,6 +46,8 @@ class KeyRing {
 
   /// The owner of a key. Every known hash is compared, in constant time each, whatever was presented.
   const Principal* find(std::string_view key) const;
+  /// Null when there is none of this name.
+  std::shared_ptr<const Tenant> tenant(const std::string& name) const;
   std::size_t size() const noexcept { return keys_.size(); }
 
  private:
@@ -47,6 +56,7 @@ class KeyRing {
     Principal principal;
   };
   std::vector<Key> keys_;
+  std::map<std::string, std::shared_ptr<const Tenant>> tenants_;
 };
 
 /// A new key and the line that lets it in. Errors: internal (no random bytes).
@@ -54,20 +64,5 @@ struct NewKey {
   std::string key, line;
 };
 NewKey make_key(std::string_view name, std::string_view roles);
-
-/// Token buckets by name, one second deep. From any thread.
-class RateLimiter {
- public:
-  /// Takes one request from the bucket of `name`. False: too many. rate: a second; 0: no limit.
-  bool admit(const std::string& name, double rate);
-
- private:
-  struct Bucket {
-    double tokens = 0.0;
-    std::int64_t last_ns = 0;
-  };
-  std::mutex mutex_;
-  std::map<std::string, Bucket> buckets_;
-};
 
 }  // namespace skerry::serve

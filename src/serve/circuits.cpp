@@ -112,6 +112,16 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
   return reply;
 }
 
+void check_width(const wire::CircuitRequest& request, const CircuitLimits& limits, std::uint32_t max_qubits) {
+  if (max_qubits == 0) return;
+  const std::uint32_t wires = circuit_of(request, limits).num_wires();
+  if (wires <= max_qubits) return;
+  throw Error(
+      ErrorCode::limit_exceeded,
+      "the circuit has " + std::to_string(wires) + " qubits and your tenant may use " + std::to_string(max_qubits),
+      "quota", "ask for fewer");
+}
+
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits) {
   check(request, limits);
   const Circuit circuit = circuit_of(request, limits);

@@ -23,6 +23,9 @@ struct CircuitLimits {
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
                                 const RunControl& control);
 
+/// Errors: limit_exceeded for a circuit of more than max_qubits (0: any); those of import.
+void check_width(const wire::CircuitRequest& request, const CircuitLimits& limits, std::uint32_t max_qubits);
+
 /// The plan of the first parameter set; nothing is run. Errors: those of import and planning.
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits);
 

@@ -109,7 +109,9 @@ class Door final : public grpc_door::Server {
   void infer(grpc_door::InferRequest request,
              std::function<void(const grpc_door::InferReply&)> done) noexcept override {
     try {
-      const Principal principal = service_.admitted(request.key, Role::infer);
+      std::uint64_t bytes = 0;
+      for (const grpc_door::Input& input : request.inputs) bytes += std::max(input.bytes.size(), input.own.size());
+      const Principal principal = service_.admitted(request.key, Role::infer, bytes);
       service_.infer(principal, request.model, request.version, wire_request(request), request.arrived, request.stop,
                      [done](const std::exception_ptr& error, const wire::InferReply& reply) {
                        done(error ? failed(error) : answered(reply));

@@ -59,6 +59,7 @@ struct Routes {
             "Forgets all regions"},
       Route{"GET", "/", Role::nobody, &Service::dashboard, false, "The dashboard"},
       Route{"GET", "/openapi.json", Role::nobody, &Service::openapi, false, "This list, for tools"},
+      Route{"GET", "/v2/usage", Role::nobody, &Service::usage, false, "Who asks, and what is left to its tenant"},
       Route{"GET", "/metrics", Role::read, &Service::metrics, false, "Counters for Prometheus"},
   };
 };

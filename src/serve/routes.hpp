@@ -35,6 +35,7 @@ struct RouteMatch {
 struct RouteError {
   Error error;
   int status;
+  double retry_seconds = 1.0;  ///< when to try again, for 429 and 503
 };
 
 /// Errors: RouteError 404 (no such path), 405 (path known, method not), 400 (a percent sign without its digits).

@@ -14,19 +14,58 @@ std::string event_of(const wire::JobStatus& status) {
   return "event: " + std::string(name) + "\ndata: " + wire::encode(status).bytes + "\n\n";
 }
 
+// Counts the time while it lives.
+class Seconds {
+ public:
+  Seconds(Service& service, const Principal& principal) : service_(service), principal_(principal) {}
+  ~Seconds() { service_.charge_seconds(principal_, std::chrono::duration<double>(Clock::now() - begin_).count()); }
+  Seconds(const Seconds&) = delete;
+  Seconds& operator=(const Seconds&) = delete;
+
+ private:
+  Service& service_;
+  const Principal& principal_;
+  Clock::time_point begin_ = Clock::now();
+};
+
 }  // namespace
+
+// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it.
+double Service::take_circuit(const Principal& principal, const wire::CircuitRequest& request) {
+  if (principal.tenant) check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
+  const auto sets = static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
+  const double shots = static_cast<double>(request.shots) * sets;
+  take(principal, Meter::shots, shots);
+  return shots;
+}
+
+std::string Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency, bool& is_new) {
+  const double shots = take_circuit(call->principal, request);
+  const auto [status, fresh] = jobs_.submit(call->principal.name, std::move(request), urgency);
+  is_new = fresh;
+  if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
+  if (fresh && call->principal.tenant) {
+    jobs_.listen(call->principal.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
+      if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
+      return !wire::is_final(now.state);
+    });
+  }
+  return status.id;
+}
 
 void Service::run_circuit(const CallPtr& call) {
   wire::CircuitRequest request = wire::decode_circuit_request(call->view());
   call->body = {};
   if (!request.token.empty()) {
-    const auto [status, is_new] = jobs_.submit(call->principal.name, std::move(request), Urgency::waited_for);
-    return reply_when_done(call, status.id, std::nullopt);
+    bool is_new = false;
+    return reply_when_done(call, submit(call, std::move(request), Urgency::waited_for, is_new), std::nullopt);
   }
+  take_circuit(call->principal, request);
   auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   jobs_.post([this, call, shared] {
     try {
       const RunControl control{.stop = call->exchange->closed.get_token()};
+      const Seconds counted(*this, call->principal);
       reply(call, wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
     } catch (...) {
       refuse(call, std::current_exception());
@@ -47,8 +86,9 @@ void Service::plan_circuit(const CallPtr& call) {
 }
 
 void Service::submit_job(const CallPtr& call) {
-  const auto [status, is_new] = jobs_.submit(call->principal.name, wire::decode_circuit_request(call->view()));
-  reply(call, wire::encode(status).bytes, is_new ? 202 : 200);
+  bool is_new = false;
+  const std::string id = submit(call, wire::decode_circuit_request(call->view()), Urgency::job, is_new);
+  reply(call, wire::encode(jobs_.status(call->principal.name, id)).bytes, is_new ? 202 : 200);
 }
 
 void Service::list_jobs(const CallPtr& call) {

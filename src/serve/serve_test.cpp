@@ -185,15 +185,57 @@ TEST(Keys, ComeInByTheirLineAndByNothingElse) {
   EXPECT_EQ(thrown_by([&] { KeyRing::read(file); }).code(), ErrorCode::invalid_argument);
 }
 
-TEST(Rate, IsHeldOverTime) {
-  RateLimiter limiter;
+TEST(Keys, NameTenantsAndWhatTheseMayTake) {
+  const base::TemporaryFolder folder;
+  const auto file = folder.path() / "keys";
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  const NewKey made = make_key("alice", "infer");
+  write(made.line + " tenant=acme\ntenant acme requests=100/h bytes=1e6/d shots=5/s seconds=2.5/m qubits=20\n");
+  const KeyRing ring = KeyRing::read(file);
+  const auto tenant = ring.find(made.key)->tenant;
+  ASSERT_NE(tenant, nullptr);
+  EXPECT_EQ(tenant->of(Meter::requests).amount, 100.0);
+  EXPECT_EQ(tenant->of(Meter::bytes).seconds, 86'400.0);
+  EXPECT_EQ(tenant->of(Meter::seconds).amount, 2.5);
+  EXPECT_EQ(tenant->max_qubits, 20U);
+  for (const char* wrong : {"tenant", "tenant a b=1/h", "tenant a shots=5", "tenant a shots=-1/h",
+                            "tenant a shots=nan/h", "tenant a qubits=0", "tenant a\ntenant a"}) {
+    write(wrong);
+    const Error error = thrown_by([&] { KeyRing::read(file); });
+    EXPECT_EQ(error.code(), ErrorCode::syntax_error) << wrong;
+    EXPECT_TRUE(error.where().find("keys:") != std::string::npos) << error.where();
+  }
+  write(made.line + " tenant=nobody\n");
+  EXPECT_EQ(thrown_by([&] { KeyRing::read(file); }).code(), ErrorCode::syntax_error);
+}
+
+TEST(Buckets, HoldTheirRateOverTime) {
+  Buckets buckets;
+  const Allowance rate{100.0, 1.0};
   int admitted = 0;
   const auto begin = Clock::now();
-  while (Clock::now() - begin < 300ms) admitted += limiter.admit("a", 100.0) ? 1 : 0;
+  while (Clock::now() - begin < 300ms) admitted += buckets.take("a", rate, 1.0) ? 0 : 1;
   EXPECT_LE(admitted, 100 + 31 + 10);
   EXPECT_GE(admitted, 100 + 29);
-  EXPECT_TRUE(limiter.admit("b", 1.0));
-  EXPECT_FALSE(limiter.admit("b", 1.0));
+  EXPECT_FALSE(buckets.take("b", {1.0, 3600.0}, 1.0));
+  const auto wait = buckets.take("b", {1.0, 3600.0}, 1.0);
+  ASSERT_TRUE(wait);
+  EXPECT_NEAR(*wait, 3600.0, 60.0);
+}
+
+TEST(Buckets, RememberWhatWasTakenBeyondThemAndRefuseWhatNeverFits) {
+  Buckets buckets;
+  const Allowance hourly{10.0, 3600.0};
+  EXPECT_FALSE(buckets.take("a", hourly, 0.0));
+  buckets.charge("a", hourly, 25.0);
+  EXPECT_NEAR(buckets.left("a", hourly), -15.0, 0.1);
+  const auto wait = buckets.take("a", hourly, 0.0);
+  ASSERT_TRUE(wait);
+  EXPECT_NEAR(*wait, 1.5 * 3600.0, 60.0);
+  EXPECT_TRUE(std::isinf(*buckets.take("b", hourly, 11.0)));
+  EXPECT_FALSE(buckets.take("b", hourly, 10.0));
+  EXPECT_FALSE(buckets.take("b", hourly, -10.0)) << "given back";
+  EXPECT_NEAR(buckets.left("b", hourly), 10.0, 0.1);
 }
 
 wire::CircuitRequest request(std::string token) {

@@ -17,8 +17,9 @@ bool is_loopback(const std::string& host) {
 }
 
 void check(const ServerOptions& options) {
+  const bool is_guarded = !options.service.key_file.empty() || !options.service.tokens.key_file.empty();
   for (const std::string& host : {options.http.host, options.grpc.host}) {
-    if (host.empty() || is_loopback(host) || !options.service.key_file.empty()) continue;
+    if (host.empty() || is_loopback(host) || is_guarded) continue;
     throw Error(ErrorCode::permission_denied, "an address beyond this machine needs authentication", host,
                 "add --keys FILE (skerry serve --make-key NAME makes a key), or listen on 127.0.0.1");
   }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <exception>
 
 #include "serve/routes.hpp"
+#include "wire/json_writer.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -50,26 +52,35 @@ wire::BodyView Call::view() const {
 
 Service::Service(ServiceOptions options)
     : options_(std::move(options)), repository_(options_.repository), jobs_(options_.jobs) {
-  if (!options_.key_file.empty()) reload_keys();
+  reload_keys();
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
 
-std::optional<Principal> Service::authenticate(std::string_view key) const {
-  std::shared_ptr<const KeyRing> keys;
+std::optional<Principal> Service::authenticate(std::string_view credential) const {
+  std::shared_ptr<const Credentials> known;
   {
     const std::lock_guard lock(keys_mutex_);
-    keys = keys_;
+    known = credentials_;
   }
-  if (!keys) return anonymous();
-  const Principal* found = keys->find(key);
+  if (!known) return anonymous();
+  if (known->tokens && TokenKeys::looks_like(credential)) {
+    Principal principal = known->tokens->principal(credential);
+    principal.tenant = known->keys.tenant(principal.tenant_name);
+    if (!principal.tenant_name.empty() && !principal.tenant)
+      throw Error(ErrorCode::permission_denied, "the token's tenant is not known here", "authorization");
+    return principal;
+  }
+  const Principal* found = known->keys.find(credential);
   return found != nullptr ? std::optional(*found) : std::nullopt;
 }
 
 void Service::reload_keys() {
-  if (options_.key_file.empty()) return;
-  auto keys = std::make_shared<const KeyRing>(KeyRing::read(options_.key_file));
+  if (options_.key_file.empty() && options_.tokens.key_file.empty()) return;
+  auto known = std::make_shared<Credentials>();
+  if (!options_.key_file.empty()) known->keys = KeyRing::read(options_.key_file);
+  if (!options_.tokens.key_file.empty()) known->tokens = std::make_unique<const TokenKeys>(options_.tokens);
   const std::lock_guard lock(keys_mutex_);
-  keys_ = std::move(keys);
+  credentials_ = std::move(known);
 }
 
 void Service::handle(const ExchangePtr& exchange) {
@@ -81,7 +92,7 @@ void Service::handle(const ExchangePtr& exchange) {
     call->words = match.words;
     call->query = match.query;
     call->is_audited = match.route->role == Role::admin || match.route->is_slow;
-    call->principal = admitted(presented_key(exchange->request), match.route->role);
+    call->principal = admitted(presented_key(exchange->request), match.route->role, exchange->request.body.size());
     const HttpRequest& request = exchange->request;
     if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || match.route->is_slow) {
       slow_.post([this, call, handler = match.route->handler] { dispatch(call, handler); });
@@ -102,23 +113,81 @@ void Service::dispatch(const CallPtr& call, void (Service::*handler)(const CallP
   }
 }
 
-Principal Service::admitted(std::string_view key, Role role) {
-  auto principal = authenticate(key);
+Principal Service::admitted(std::string_view credential, Role role, std::uint64_t bytes) {
+  std::optional<Principal> principal;
+  std::string reason = "a valid API key or token is needed";
+  try {
+    principal = authenticate(credential);
+  } catch (const Error& error) {
+    reason = error.message();
+  }
   if (!principal && role == Role::nobody) return {};
   if (!principal) {
-    throw RouteError{Error(ErrorCode::permission_denied, "a valid API key is needed", "authorization",
-                           "send Authorization: Bearer KEY"),
+    throw RouteError{Error(ErrorCode::permission_denied, reason, "authorization", "send Authorization: Bearer KEY"),
                      401};
   }
   if (!principal->has(role)) {
     throw RouteError{Error(ErrorCode::permission_denied, "key '" + principal->name + "' may not do this"), 403};
   }
-  if (role != Role::nobody && !limiter_.admit(principal->name, principal->requests_per_second)) {
-    throw RouteError{Error(ErrorCode::unavailable, "key '" + principal->name + "' sends more requests than it may",
-                           "rate", "wait a second"),
-                     429};
+  if (role == Role::nobody) return *std::move(principal);
+  const double rate = principal->requests_per_second;
+  if (rate > 0.0) {
+    const Allowance allowance{std::max(1.0, rate), std::max(1.0, rate) / rate};
+    if (const auto wait = buckets_.take("key " + principal->name, allowance, 1.0)) {
+      throw RouteError{Error(ErrorCode::unavailable, "key '" + principal->name + "' sends more requests than it may",
+                             "rate", "wait a second"),
+                       429, *wait};
+    }
   }
+  take(*principal, Meter::requests, 1.0);
+  take(*principal, Meter::bytes, static_cast<double>(bytes));
+  take(*principal, Meter::seconds, 0.0);  // refused while earlier runs have taken more than there was
   return *std::move(principal);
+}
+
+namespace {
+std::string bucket_name(const Tenant& tenant, Meter meter) {
+  return std::string(kMeterNames[static_cast<std::size_t>(meter)]) + " " + tenant.name;
+}
+}  // namespace
+
+void Service::take(const Principal& principal, Meter meter, double amount) {
+  if (!principal.tenant) return;
+  const Tenant& tenant = *principal.tenant;
+  const auto wait = buckets_.take(bucket_name(tenant, meter), tenant.of(meter), amount);
+  if (!wait) return;
+  const std::string name(kMeterNames[static_cast<std::size_t>(meter)]);
+  if (std::isinf(*wait)) {
+    throw RouteError{
+        Error(ErrorCode::limit_exceeded, "tenant '" + tenant.name + "' may never take so many " + name + " at once",
+              "quota", "ask for less"),
+        403};
+  }
+  const auto seconds = static_cast<std::uint64_t>(std::ceil(*wait));
+  throw RouteError{Error(ErrorCode::unavailable, "tenant '" + tenant.name + "' has used up its " + name, "quota",
+                         "wait " + std::to_string(std::max<std::uint64_t>(1, seconds)) + " seconds"),
+                   429, *wait};
+}
+
+void Service::charge_seconds(const Principal& principal, double seconds) {
+  if (!principal.tenant) return;
+  buckets_.charge(bucket_name(*principal.tenant, Meter::seconds), principal.tenant->of(Meter::seconds), seconds);
+}
+
+void Service::usage(const CallPtr& call) {
+  wire::JsonWriter json;
+  json.open('{').field("name", call->principal.name);
+  if (const auto& tenant = call->principal.tenant) {
+    json.field("tenant", tenant->name);
+    if (tenant->max_qubits != 0) json.field("qubits", tenant->max_qubits);
+    for (std::size_t i = 0; i < kMeterNames.size(); ++i) {
+      const Allowance& allowance = tenant->allowances[i];
+      if (allowance.amount <= 0.0) continue;
+      json.key(kMeterNames[i]).open('{').field("amount", allowance.amount).field("seconds", allowance.seconds);
+      json.field("left", buckets_.left(bucket_name(*tenant, static_cast<Meter>(i)), allowance)).close('}');
+    }
+  }
+  reply(call, std::move(json.close('}')).text());
 }
 
 void Service::open_body(Call& call) const {
@@ -178,10 +247,13 @@ void Service::reply(const CallPtr& call, const wire::Body& body) {
   reply(call, std::move(response));
 }
 
-void Service::refuse(const CallPtr& call, const Error& error, int status) {
+void Service::refuse(const CallPtr& call, const Error& error, int status, double retry_seconds) {
   HttpResponse response{.status = status, .body = wire::encode(error)};
   if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (status == 503 || status == 429) response.headers.emplace_back("Retry-After", "1");
+  if (status == 503 || status == 429) {
+    const double wait = std::clamp(std::ceil(retry_seconds), 1.0, 86'400.0);
+    response.headers.emplace_back("Retry-After", std::to_string(static_cast<int>(wait)));
+  }
   reply(call, std::move(response));
 }
 
@@ -189,7 +261,7 @@ void Service::refuse(const CallPtr& call, const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const RouteError& wrong) {
-    refuse(call, wrong.error, wrong.status);
+    refuse(call, wrong.error, wrong.status, wrong.retry_seconds);
   } catch (const Error& known) {
     refuse(call, known, error_info(known.code()).http_status);
   } catch (const std::bad_alloc&) {

@@ -17,6 +17,7 @@
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
 #include "serve/shared_memory.hpp"
+#include "serve/tokens.hpp"
 #include "serve/workers.hpp"
 #include "wire/infer.hpp"
 
@@ -25,7 +26,8 @@ namespace skerry::serve {
 struct ServiceOptions {
   RepositoryOptions repository;
   JobOptions jobs;
-  std::filesystem::path key_file;                          ///< empty: everybody may do everything
+  std::filesystem::path key_file;  ///< keys and tenants; without it and tokens everybody may do everything
+  TokenOptions tokens;
   std::filesystem::path audit_file;                        ///< empty: no audit log
   bool log_requests = false;                               ///< also those that went well
   std::uint64_t max_body_bytes = std::uint64_t{64} << 20;  ///< after decompression
@@ -65,11 +67,15 @@ class Service {
   void infer(const Principal& principal, std::string_view model, std::string_view version, wire::InferRequest request,
              Clock::time_point arrived, std::stop_token stop, InferDone done);
 
-  /// Who holds this key. Nothing: nobody. Without a key file everybody is anonymous.
-  std::optional<Principal> authenticate(std::string_view key) const;
-  /// Who holds the key, if that is somebody who may do this now. Errors: RouteError with 401, 403 or 429.
-  Principal admitted(std::string_view key, Role role);
-  /// Reads the key file again. Errors: those of KeyRing::read; then the old keys stay.
+  /// Who holds this key or token. Nothing: nobody. Where neither keys nor tokens are known everybody is anonymous.
+  /// Errors: permission_denied for a token, with the reason.
+  std::optional<Principal> authenticate(std::string_view credential) const;
+  /// Who holds it, if that is somebody who may do this now, with so many bytes.
+  /// Errors: RouteError with 401, 403 or 429.
+  Principal admitted(std::string_view credential, Role role, std::uint64_t bytes);
+  /// Counts the seconds of a run against its tenant.
+  void charge_seconds(const Principal& principal, double seconds);
+  /// Reads the files of keys and tokens again. Errors: those of KeyRing::read and TokenKeys; then all that was stays.
   void reload_keys();
 
   Repository& repository() noexcept { return repository_; }
@@ -89,7 +95,7 @@ class Service {
   void reply(const CallPtr& call, std::string json, int status = 200);
   void reply(const CallPtr& call, const wire::Body& body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);
-  void refuse(const CallPtr& call, const Error& error, int status);
+  void refuse(const CallPtr& call, const Error& error, int status, double retry_seconds = 1.0);
 
   // Models (routes_models.cpp).
   void health_live(const CallPtr& call);
@@ -107,7 +113,11 @@ class Service {
   void metrics(const CallPtr& call);
   ModelPtr model_of(const Call& call) const;
 
+  /// From its tenant's allowance; a negative amount is given back. Errors: RouteError 403 or 429.
+  void take(const Principal& principal, Meter meter, double amount);
+
   // Pages and shared memory (routes_pages.cpp).
+  void usage(const CallPtr& call);
   void dashboard(const CallPtr& call);
   void openapi(const CallPtr& call);
   void memory_status(const CallPtr& call);
@@ -115,6 +125,10 @@ class Service {
   void memory_unregister(const CallPtr& call);
 
   // Circuits (routes_circuits.cpp).
+  /// Gives the shots taken.
+  double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
+  /// The job's id.
+  std::string submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency, bool& is_new);
   void run_circuit(const CallPtr& call);
   void plan_circuit(const CallPtr& call);
   void submit_job(const CallPtr& call);
@@ -128,8 +142,12 @@ class Service {
 
   ServiceOptions options_;
   mutable std::mutex keys_mutex_;
-  std::shared_ptr<const KeyRing> keys_;  // shared: replaced while requests hold it
-  RateLimiter limiter_;
+  struct Credentials {
+    KeyRing keys;
+    std::unique_ptr<const TokenKeys> tokens;  // null: none are taken
+  };
+  std::shared_ptr<const Credentials> credentials_;  // shared: replaced while requests hold it; null: all are welcome
+  Buckets buckets_;
   SharedMemory shared_memory_;
   std::optional<AuditLog> audit_;
   std::function<HttpCounters()> http_counters_;

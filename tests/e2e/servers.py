@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,19 @@ def stop(server: Server, how: signal.Signals = signal.SIGTERM) -> int:
     if server.process.stdout is not None:
         server.process.stdout.close()
     return code
+
+
+def reload(server: Server) -> None:
+    """Asks a server to read its files again, and waits until it has tried."""
+
+    def tries() -> int:
+        return sum(line["event"] in ("reloaded", "not reloaded") for line in server.logged())
+
+    before, deadline = tries(), time.monotonic() + 5
+    server.process.send_signal(signal.SIGHUP)
+    while tries() == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @contextmanager

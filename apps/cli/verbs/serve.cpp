@@ -14,6 +14,7 @@ namespace {
 struct Flags {
   std::string repository, http = "127.0.0.1:8000", grpc, keys, jobs, audit, verify_audit, make_key,
                           roles = "read,infer,circuits";
+  std::string token_keys, token_issuer, token_audience;
   std::string certificate, certificate_key, client_authority;
   std::vector<std::uint32_t> batches = {4, 16, 32};
   double batch_delay_us = 0.0, drain_seconds = 30.0;
@@ -49,6 +50,7 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   if (limits.max_memory_bytes) circuits.max_memory_bytes = *limits.max_memory_bytes;
   if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
   service.key_file = flags.keys;
+  service.tokens = {flags.token_keys, flags.token_issuer, flags.token_audience};
   service.audit_file = flags.audit;
   service.log_requests = flags.log_requests;
   service.max_body_bytes = options.http.max_body_bytes = flags.max_body_mb << 20U;
@@ -102,6 +104,15 @@ Action declare(const Command& command) {
       .show_default();
   command.add_option("--grpc", flags->grpc, "Where to listen for gRPC; nowhere when left out").type_name("HOST:PORT");
   command.add_option("--keys", flags->keys, "API keys; without them only this machine is served").type_name("FILE");
+  const Option tokens = command.add_option("--jwt-keys", flags->token_keys,
+                                           "JSON Web Key Set: who signs tokens that let their bearers in");
+  tokens.type_name("FILE.json");
+  command.add_option("--jwt-issuer", flags->token_issuer, "Take only this issuer's tokens")
+      .type_name("ISS")
+      .needs(tokens);
+  command.add_option("--jwt-audience", flags->token_audience, "Take tokens that are meant for this audience")
+      .type_name("AUD")
+      .needs(tokens);
   const Option certificate =
       command.add_option("--tls-cert", flags->certificate, "Certificate chain: TLS 1.3 on both ports");
   const Option key = command.add_option("--tls-key", flags->certificate_key, "The certificate's private key");

@@ -1,10 +1,13 @@
 #include "cli/command.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
 #include <skerry/error.hpp>
+
+#include "frontend/suggest.hpp"
 
 namespace skerry::cli {
 
@@ -82,6 +85,56 @@ Option Command::add_count(const std::string& names, std::uint64_t& target, const
 
 Option Command::add_flag(const std::string& names, bool& target, const std::string& help) const {
   return Option(app_->add_flag(names, target, help));
+}
+
+namespace {
+
+CLI::Option* option_of(CLI::App& app, const VerbSetting& setting) {
+  std::string name = setting.option;
+  std::ranges::replace(name, '_', '-');
+  frontend::Nearest nearest(setting.option);
+  std::vector<std::string> known;
+  for (CLI::Option* option : app.get_options()) {
+    for (const std::string& word : option->get_lnames()) {
+      if (word == name && word != "help") return option;
+      known.push_back(word);
+      std::ranges::replace(known.back(), '-', '_');
+    }
+  }
+  for (const std::string& word : known) nearest.offer(word);
+  throw Error(ErrorCode::invalid_argument, "there is no option '" + setting.option + "'", setting.source,
+              nearest.hint("see skerry " + app.get_name() + " --help"));
+}
+
+void set_default(CLI::Option& option, const std::string& value) {
+  const bool takes_more = option.get_allow_extra_args();
+  option.allow_extra_args(value.starts_with('['));
+  option.run_callback_for_default()->default_val(value);
+  option.allow_extra_args(takes_more);
+}
+
+}  // namespace
+
+void VerbDefaults::apply(std::span<const VerbSetting> settings) {
+  for (const auto& [option, value] : own_) {
+    if (option->empty()) set_default(*option, value);
+  }
+  for (const VerbSetting& setting : settings) {
+    CLI::Option* const option = option_of(*app_, setting);
+    if (!option->empty()) continue;
+    if (!own_.contains(option)) {
+      option->capture_default_str();
+      const bool is_flag = option->get_expected_max() == 0;
+      own_.emplace(option, is_flag ? "false" : option->get_default_str());
+    }
+    try {
+      set_default(*option, setting.value);
+    } catch (const CLI::Error& error) {
+      throw Error(ErrorCode::invalid_argument, error.what(), setting.source);
+    } catch (const Error& error) {
+      throw Error(error.code(), error.message(), setting.source, error.hint());
+    }
+  }
 }
 
 }  // namespace skerry::cli

@@ -4,8 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "cli/settings.hpp"
 
 namespace CLI {
 class App;
@@ -50,6 +54,21 @@ class Command {
 
  private:
   CLI::App* app_;
+};
+
+/// Values of a verb's options from configuration and environment, under what the command line names.
+class VerbDefaults {
+ public:
+  explicit VerbDefaults(CLI::App& app) noexcept : app_(&app) {}
+
+  /// Gives the options these values, and those that were given one by an earlier call their own again. What the command
+  /// line named keeps its value once it was parsed. Errors: invalid_argument with the value's source; then an earlier
+  /// value may be gone.
+  void apply(std::span<const VerbSetting> settings);
+
+ private:
+  CLI::App* app_;
+  std::map<CLI::Option*, std::string> own_;  // of options that were changed
 };
 
 }  // namespace skerry::cli

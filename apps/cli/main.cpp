@@ -40,6 +40,15 @@ void declare_setting_flags(CLI::App& command, SettingFlags& flags) {
   }
 }
 
+Settings with_flags(Settings settings, const SettingFlags& flags) {
+  for (const auto& [name, value] : flags.given) {
+    std::string flag = "--" + name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    settings.set(name, value, flag);
+  }
+  return settings;
+}
+
 std::string indented(std::string_view lines) {
   std::string text;
   while (!lines.empty()) {
@@ -96,6 +105,25 @@ int report(const Error& error, bool json) {
   return error_info(error.code()).exit_code;
 }
 
+// What has to be known before options are parsed, since it decides their defaults.
+struct FirstLook {
+  std::string config, verb;
+  bool wants_help = false;
+};
+
+FirstLook first_look(std::span<char* const> words) {
+  FirstLook seen;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    const bool is_verb = std::ranges::any_of(verbs(), [word](const Verb* verb) { return verb->name == word; });
+    if (seen.verb.empty() && is_verb) seen.verb = word;
+    if (word == "--config" && i + 1 < words.size()) seen.config = words[++i];
+    if (word.starts_with("--config=")) seen.config = word.substr(9);
+    seen.wants_help = seen.wants_help || word == "--help" || word == "-h";
+  }
+  return seen;
+}
+
 int run(int argc, char** argv, bool json) {
   CLI::App app("Runs neural networks, quantum circuits and hybrids of both inside a budget of memory and time.",
                "skerry");
@@ -115,13 +143,27 @@ int run(int argc, char** argv, bool json) {
   app.add_option("--config", config, "Configuration file instead of the usual one")->type_name("FILE.toml");
 
   SettingFlags flags;
-  std::vector<std::pair<CLI::App*, Action>> commands;
+  struct Declared {
+    CLI::App* command;
+    Action action;
+    VerbDefaults defaults;
+  };
+  std::vector<Declared> commands;
+  Context context;
+  const FirstLook seen = first_look(std::span(argv, static_cast<std::size_t>(argc)));
   for (const Verb* verb : verbs()) {
     CLI::App* command = app.add_subcommand(std::string(verb->name), std::string(verb->help));
-    commands.emplace_back(command, verb->declare(Command(*command)));
+    commands.push_back({command, verb->declare(Command(*command)), VerbDefaults(*command)});
     if (verb->takes_settings) declare_setting_flags(*command, flags);
     command->footer("With every verb: --json for one JSON object on stdout, --config FILE.toml.\n\nExamples:\n" +
                     indented(verb->examples));
+  }
+  // Only what is asked for: a mistake in another verb's table is that verb's.
+  const auto asked =
+      std::ranges::find_if(commands, [&](const Declared& one) { return one.command->get_name() == seen.verb; });
+  if (asked != commands.end() && !seen.wants_help) {
+    context.settings = Settings::read(seen.config);
+    asked->defaults.apply(context.settings.of_verb(seen.verb));
   }
   try {
     app.parse(argc, argv);
@@ -135,18 +177,16 @@ int run(int argc, char** argv, bool json) {
     return error_info(ErrorCode::invalid_argument).exit_code;
   }
 
-  Context context;
+  const auto chosen = std::ranges::find_if(commands, [](const Declared& one) { return one.command->parsed(); });
   context.json = json;
   context.terminal = isatty(STDERR_FILENO) == 1;
-  context.settings = Settings::read(config);
-  for (const auto& [name, value] : flags.given) {
-    std::string flag = "--" + name;
-    std::replace(flag.begin(), flag.end(), '_', '-');
-    context.settings.set(name, value, flag);
-  }
-  const auto chosen =
-      std::find_if(commands.begin(), commands.end(), [](const auto& command) { return command.first->parsed(); });
-  return chosen->second(context);
+  context.config = Settings::place(config);
+  context.settings = with_flags(std::move(context.settings), flags);
+  context.read_again = [&] {
+    context.settings = with_flags(Settings::read(config), flags);
+    chosen->defaults.apply(context.settings.of_verb(chosen->command->get_name()));
+  };
+  return chosen->action(context);
 }
 
 }  // namespace

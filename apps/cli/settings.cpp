@@ -1,6 +1,7 @@
 #include "cli/settings.hpp"
 
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <skerry/error.hpp>
 
 #include "base/file.hpp"
+#include "cli/verb.hpp"
 #include "frontend/suggest.hpp"
 
 namespace skerry::cli {
@@ -31,7 +33,7 @@ constexpr double kMostSeconds = 1e9;     // thirty years; nanoseconds of it fit 
 
 std::string environment_name(std::string_view setting) {
   std::string name = "SKERRY_";
-  for (const char c : setting) name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (const char c : setting) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
 
@@ -39,38 +41,47 @@ bool is_known(std::string_view name) {
   return std::any_of(kSettings.begin(), kSettings.end(), [&](const SettingInfo& info) { return info.name == name; });
 }
 
-std::string value_text(const toml::node& node, std::string_view name, const std::string& where) {
+std::optional<std::string> scalar_text(const toml::node& node) {
   if (const auto text = node.value_exact<std::string>()) return *text;
+  if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
   if (const auto number = node.value_exact<std::int64_t>()) return std::to_string(*number);
   if (const auto number = node.value_exact<double>()) {
     std::array<char, 32> digits{};
-    return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr};
+    return std::string(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr);
   }
-  throw Error(ErrorCode::invalid_argument, "setting '" + std::string(name) + "' is neither text nor a number", where,
-              "write a line like threads = 2");
+  return std::nullopt;
 }
 
-void read_file(Settings& settings, const std::filesystem::path& path) {
+std::optional<std::string> list_text(const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return scalar_text(node);
+  std::string text;
+  for (const toml::node& one : *list) {
+    const auto value = scalar_text(one);
+    if (!value) return std::nullopt;
+    text += (text.empty() ? "" : ",") + *value;
+  }
+  return "[" + text + "]";
+}
+
+std::string place_of(const std::filesystem::path& path, const toml::node& node) {
+  return path.string() + ":" + std::to_string(node.source().begin.line);
+}
+
+toml::table parsed(const std::filesystem::path& path) {
   const std::string text = base::read_file(path, 1 << 20);
-  toml::table table;
   try {
-    table = toml::parse(text, path.string());
+    return toml::parse(text, path.string());
   } catch (const toml::parse_error& error) {
     throw Error(ErrorCode::syntax_error, std::string(error.description()),
                 path.string() + ":" + std::to_string(error.source().begin.line) + ":" +
                     std::to_string(error.source().begin.column),
                 "write a line like threads = 2");
   }
-  for (const auto& [key, node] : table) {
-    const std::string where = path.string() + ":" + std::to_string(node.source().begin.line);
-    if (!is_known(key.str())) {
-      frontend::Nearest nearest(key.str());
-      for (const SettingInfo& info : kSettings) nearest.offer(info.name);
-      throw Error(ErrorCode::invalid_argument, "there is no setting '" + std::string(key.str()) + "'", where,
-                  nearest.hint("skerry config lists them"));
-    }
-    settings.set(key.str(), value_text(node, key.str(), where), path.string());
-  }
+}
+
+bool is_verb(std::string_view name) {
+  return std::ranges::any_of(verbs(), [&](const Verb* verb) { return verb->name == name; });
 }
 
 template <class T>
@@ -105,21 +116,70 @@ std::span<const SettingInfo> setting_infos() {
   return kSettings;
 }
 
+std::filesystem::path Settings::place(const std::filesystem::path& file) {
+  if (!file.empty()) return file;
+  if (std::getenv("HOME") == nullptr && std::getenv("XDG_CONFIG_HOME") == nullptr) return {};
+  return base::config_dir() / "config.toml";
+}
+
+void Settings::read_table(const std::filesystem::path& path) {
+  for (const auto& [key, node] : parsed(path)) {
+    const std::string name(key.str()), where = place_of(path, node);
+    if (is_verb(name) && node.is_table()) {
+      for (const auto& [option, value] : *node.as_table()) {
+        const auto text = list_text(value);
+        if (!text)
+          throw Error(ErrorCode::invalid_argument, "option '" + std::string(option.str()) + "' has no plain value",
+                      place_of(path, value), "write text, a number, true, false or a list of these");
+        verbs_[name].push_back({std::string(option.str()), *text, place_of(path, value)});
+      }
+      continue;
+    }
+    if (!is_known(name)) {
+      frontend::Nearest nearest(name);
+      for (const SettingInfo& info : kSettings) nearest.offer(info.name);
+      throw Error(ErrorCode::invalid_argument, "there is no setting '" + name + "'", where,
+                  nearest.hint("skerry config lists them"));
+    }
+    const auto text = scalar_text(node);
+    if (!text || node.is_boolean()) {
+      throw Error(ErrorCode::invalid_argument, "setting '" + name + "' is neither text nor a number", where,
+                  "write a line like threads = 2");
+    }
+    set(name, *text, path.string());
+  }
+}
+
 Settings Settings::read(const std::filesystem::path& file) {
   Settings settings;
   for (const SettingInfo& info : kSettings) settings.set(info.name, std::string(info.otherwise), "default");
-  if (!file.empty()) {
-    read_file(settings, file);
-  } else if (std::getenv("HOME") != nullptr || std::getenv("XDG_CONFIG_HOME") != nullptr) {
-    const std::filesystem::path usual = base::config_dir() / "config.toml";
-    std::error_code ignored;
-    if (std::filesystem::exists(usual, ignored)) read_file(settings, usual);
-  }
+  const std::filesystem::path path = place(file);
+  std::error_code ignored;
+  if (!file.empty() || (!path.empty() && std::filesystem::exists(path, ignored))) settings.read_table(path);
   for (const SettingInfo& info : kSettings) {
     const std::string variable = environment_name(info.name);
     if (const char* value = std::getenv(variable.c_str())) settings.set(info.name, value, variable);
   }
+  for (const Verb* verb : verbs()) {
+    const std::string prefix = environment_name(verb->name) + "_";
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string_view text = *entry;
+      const std::size_t equals = std::min(text.find('='), text.size());
+      if (!text.starts_with(prefix) || equals == text.size()) continue;
+      std::string option(text.substr(prefix.size(), equals - prefix.size()));
+      std::ranges::transform(option, option.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      settings.verbs_[std::string(verb->name)].push_back(
+          {option, std::string(text.substr(equals + 1)), std::string(text.substr(0, equals))});
+    }
+  }
   return settings;
+}
+
+const std::vector<VerbSetting>& Settings::of_verb(std::string_view verb) const {
+  static const std::vector<VerbSetting> kNone;
+  const auto found = verbs_.find(verb);
+  return found == verbs_.end() ? kNone : found->second;
 }
 
 void Settings::set(std::string_view name, std::string value, std::string source) {

@@ -2,10 +2,15 @@
 
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
+#include <array>
 #include <csignal>
+#include <map>
 #include <optional>
 #include <skerry/error.hpp>
+#include <string_view>
+#include <tuple>
 
 namespace skerry::serve {
 namespace {
@@ -16,10 +21,13 @@ bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+bool is_guarded(const ServerOptions& options) {
+  return !options.service.key_file.empty() || !options.service.tokens.key_file.empty();
+}
+
 void check(const ServerOptions& options) {
-  const bool is_guarded = !options.service.key_file.empty() || !options.service.tokens.key_file.empty();
   for (const std::string& host : {options.http.host, options.grpc.host}) {
-    if (host.empty() || is_loopback(host) || is_guarded) continue;
+    if (host.empty() || is_loopback(host) || is_guarded(options)) continue;
     throw Error(ErrorCode::permission_denied, "an address beyond this machine needs authentication", host,
                 "add --keys FILE (skerry serve --make-key NAME makes a key), or listen on 127.0.0.1");
   }
@@ -42,23 +50,94 @@ sigset_t block_signals() {
   return signals;
 }
 
-void wait_for_end(Service& service, const sigset_t& signals) {
-  for (;;) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) != 0) continue;
-    if (signal != SIGHUP) return;
-    try {
-      service.reload_keys();
+// When a file was last changed and how large it is; -1 where there is none.
+using Stamp = std::array<std::int64_t, 3>;
+
+Stamp stamp_of(const std::filesystem::path& file) {
+  struct stat state {};
+  if (file.empty() || ::stat(file.c_str(), &state) != 0) return {-1, -1, -1};
+  return {state.st_mtim.tv_sec * 1'000'000'000 + state.st_mtim.tv_nsec, static_cast<std::int64_t>(state.st_size),
+          static_cast<std::int64_t>(state.st_ino)};
+}
+
+using Stamps = std::map<std::filesystem::path, Stamp>;
+
+Stamps stamps_of(const ServerOptions& options) {
+  Stamps stamps;
+  for (const auto& file : {options.config, options.service.key_file, options.service.tokens.key_file})
+    stamps[file] = stamp_of(file);
+  return stamps;
+}
+
+// What only a new start takes up, as options are spelt.
+std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& wanted) {
+  const auto tls = [](const TlsFiles& files) { return std::tie(files.certificate, files.key, files.client_authority); };
+  const auto batching = [](const ServerOptions& options) {
+    const BatchOptions& batch = options.service.repository.batching;
+    return std::tie(batch.preferred, batch.max_delay, batch.max_queue);
+  };
+  std::string names;
+  const auto compare = [&names](bool is_same, std::string_view name) {
+    if (!is_same) names.append(names.empty() ? "" : ", ").append(name);
+  };
+  compare(now.http.host == wanted.http.host && now.http.port == wanted.http.port, "http");
+  compare(now.grpc.host == wanted.grpc.host && now.grpc.port == wanted.grpc.port, "grpc");
+  compare(tls(now.http.tls) == tls(wanted.http.tls), "tls");
+  compare(now.service.repository.folder == wanted.service.repository.folder, "model-repository");
+  compare(now.service.jobs.folder == wanted.service.jobs.folder, "jobs");
+  compare(now.service.audit_file == wanted.service.audit_file, "audit");
+  compare(batching(now) == batching(wanted), "batches");
+  compare(now.http.max_body_bytes == wanted.http.max_body_bytes, "max-body-mb");
+  compare(now.http.threads == wanted.http.threads, "io-threads");
+  return names;
+}
+
+// Takes up what can be taken up; what cannot be read leaves all as it was.
+void take_up(Service& service, ServerOptions& options, const std::function<ServerOptions()>& again) {
+  try {
+    const ServerOptions wanted = again();
+    if (is_guarded(options) && !is_guarded(wanted))
+      throw Error(ErrorCode::permission_denied, "keys and tokens would no longer be asked for", "keys",
+                  "start the server again if that is meant");
+    check(wanted);
+    service.take_up(wanted.service);
+    const std::string waiting = waiting_for_a_start(options, wanted);
+    options.service.key_file = wanted.service.key_file;
+    options.service.tokens = wanted.service.tokens;
+    options.drain_seconds = wanted.drain_seconds;
+    if (waiting.empty()) {
       log_line("info", "reloaded", {});
-    } catch (const Error& error) {
-      log_line("error", "not reloaded", {{"error", error.what()}});
+    } else {
+      log_line("warning", "reloaded", {{"needs_a_restart", waiting}});
+    }
+  } catch (const Error& error) {
+    log_line("error", "not reloaded", {{"error", error.what()}});
+  }
+}
+
+// seen: of the files when they were read.
+void wait_for_end(Service& service, ServerOptions& options, const std::function<ServerOptions()>& again,
+                  const sigset_t& signals, Stamps seen) {
+  constexpr timespec kLook{0, 500'000'000};
+  for (;;) {
+    const int signal = sigtimedwait(&signals, nullptr, &kLook);
+    if (signal > 0 && signal != SIGHUP) return;
+    Stamps now = stamps_of(options);
+    if (signal != SIGHUP && now == seen) continue;
+    take_up(service, options, again);
+    seen = stamps_of(options);  // other files, perhaps; those that were there as they were before they were read
+    for (auto& [file, stamp] : seen) {
+      if (const auto before = now.find(file); before != now.end()) stamp = before->second;
     }
   }
 }
 
 }  // namespace
 
-int serve(const ServerOptions& options, const std::function<void(const Listening&)>& ready) {
+int serve(const ServerOptions& started_with, const std::function<void(const Listening&)>& ready,
+          const std::function<ServerOptions()>& again) {
+  ServerOptions options = started_with;
+  Stamps stamps = stamps_of(options);
   const auto begin = Clock::now();
   check(options);
   raise_descriptor_limit();
@@ -80,7 +159,7 @@ int serve(const ServerOptions& options, const std::function<void(const Listening
   const std::chrono::duration<double> took = Clock::now() - begin;
   listening.seconds = took.count();
   ready(listening);
-  wait_for_end(service, signals);
+  wait_for_end(service, options, again, signals, std::move(stamps));
   const auto limit = std::chrono::milliseconds(static_cast<std::int64_t>(options.drain_seconds * 1000.0));
   log_line("info", "draining", {});
   service.set_draining();

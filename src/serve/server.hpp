@@ -2,6 +2,7 @@
 /// The whole server as one process: listeners, service, signals.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -16,6 +17,8 @@ struct ServerOptions {
   HttpOptions http;
   GrpcOptions grpc;
   double drain_seconds = 30.0;  ///< that requests in flight get after SIGTERM
+  /// Where these options came from; a change of the file, like SIGHUP, has them read again. Empty: only SIGHUP.
+  std::filesystem::path config;
 };
 
 /// What is told once the server answers.
@@ -24,10 +27,12 @@ struct Listening {
   double seconds = 0.0;
 };
 
-/// Serves until SIGTERM or SIGINT, then drains: no new connections, requests in flight end. SIGHUP reads the key file
-/// again. ready: called once requests are answered. Gives the process's exit code.
-/// Errors: permission_denied for an address beyond loopback without authentication; those of HttpServer::start,
-/// Repository and KeyRing.
-int serve(const ServerOptions& options, const std::function<void(const Listening&)>& ready);
+/// Serves until SIGTERM or SIGINT, then drains: no new connections, requests in flight end. SIGHUP, or a change of the
+/// configuration or of the files of keys and tokens, takes up what `again` gives: keys, tokens, drain_seconds and what
+/// is logged at once, the rest with the next start, which is logged. What cannot be read leaves all as it was. ready:
+/// called once requests are answered. Gives the process's exit code. Errors: permission_denied for an address beyond
+/// loopback without authentication; those of HttpServer::start, Repository, KeyRing and TokenKeys.
+int serve(const ServerOptions& options, const std::function<void(const Listening&)>& ready,
+          const std::function<ServerOptions()>& again);
 
 }  // namespace skerry::serve

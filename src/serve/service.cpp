@@ -52,7 +52,7 @@ wire::BodyView Call::view() const {
 
 Service::Service(ServiceOptions options)
     : options_(std::move(options)), repository_(options_.repository), jobs_(options_.jobs) {
-  reload_keys();
+  take_up(options_);
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
 
@@ -74,11 +74,12 @@ std::optional<Principal> Service::authenticate(std::string_view credential) cons
   return found != nullptr ? std::optional(*found) : std::nullopt;
 }
 
-void Service::reload_keys() {
-  if (options_.key_file.empty() && options_.tokens.key_file.empty()) return;
-  auto known = std::make_shared<Credentials>();
-  if (!options_.key_file.empty()) known->keys = KeyRing::read(options_.key_file);
-  if (!options_.tokens.key_file.empty()) known->tokens = std::make_unique<const TokenKeys>(options_.tokens);
+void Service::take_up(const ServiceOptions& options) {
+  std::shared_ptr<Credentials> known;
+  if (!options.key_file.empty() || !options.tokens.key_file.empty()) known = std::make_shared<Credentials>();
+  if (!options.key_file.empty()) known->keys = KeyRing::read(options.key_file);
+  if (!options.tokens.key_file.empty()) known->tokens = std::make_unique<const TokenKeys>(options.tokens);
+  log_requests_ = options.log_requests;
   const std::lock_guard lock(keys_mutex_);
   credentials_ = std::move(known);
 }
@@ -214,7 +215,7 @@ void Service::reply(const CallPtr& call, HttpResponse response) {
     }
   }
   answers_[static_cast<std::size_t>(response.status / 100) % answers_.size()].fetch_add(1);
-  if (options_.log_requests || response.status >= 400) {
+  if (log_requests_.load() || response.status >= 400) {
     const std::chrono::duration<double, std::micro> took = Clock::now() - call->exchange->arrived;
     const HttpRequest& request = call->request();
     log_line(response.status >= 500   ? "error"

@@ -75,8 +75,9 @@ class Service {
   Principal admitted(std::string_view credential, Role role, std::uint64_t bytes);
   /// Counts the seconds of a run against its tenant.
   void charge_seconds(const Principal& principal, double seconds);
-  /// Reads the files of keys and tokens again. Errors: those of KeyRing::read and TokenKeys; then all that was stays.
-  void reload_keys();
+  /// Reads the files of keys and tokens that these options name, and takes up what is to be logged; the rest of them is
+  /// for another start. Errors: those of KeyRing::read and TokenKeys; then all that was stays.
+  void take_up(const ServiceOptions& options);
 
   Repository& repository() noexcept { return repository_; }
   Jobs& jobs() noexcept { return jobs_; }
@@ -151,7 +152,7 @@ class Service {
   SharedMemory shared_memory_;
   std::optional<AuditLog> audit_;
   std::function<HttpCounters()> http_counters_;
-  std::atomic<bool> draining_{false};
+  std::atomic<bool> draining_{false}, log_requests_{false};
   std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
   Clock::time_point started_ = Clock::now();
   // Last, so that they end first: their threads use everything above.

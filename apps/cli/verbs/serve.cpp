@@ -36,11 +36,12 @@ void read_address(const std::string& text, const char* flag, std::string& host, 
 
 serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   serve::ServerOptions options;
+  options.config = context.config;
   serve::ServiceOptions& service = options.service;
   service.repository.folder = flags.repository;
   service.repository.limits = context.settings.limits();
   service.repository.batching = {
-      .preferred = flags.batches,
+      .preferred = flags.batches.empty() || flags.batches.back() > 1 ? flags.batches : std::vector<std::uint32_t>(),
       .max_delay = std::chrono::microseconds(static_cast<std::int64_t>(flags.batch_delay_us)),
       .max_queue = flags.max_queue};
   service.jobs.folder = flags.jobs;
@@ -63,7 +64,7 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   return options;
 }
 
-int run(const Flags& flags, const Context& context) {
+int run(const Flags& flags, Context& context) {
   if (!flags.make_key.empty()) {
     const serve::NewKey made = serve::make_key(flags.make_key, flags.roles);
     if (context.json) {
@@ -83,7 +84,7 @@ int run(const Flags& flags, const Context& context) {
     }
     return 0;
   }
-  return serve::serve(options_of(flags, context), [&](const serve::Listening& listening) {
+  const auto ready = [&](const serve::Listening& listening) {
     if (context.json) {
       print_json({{"ok", true}, {"http", listening.http}, {"grpc", listening.grpc}, {"seconds", listening.seconds}});
     } else {
@@ -92,6 +93,10 @@ int run(const Flags& flags, const Context& context) {
                   listening.seconds * 1000.0);
     }
     std::fflush(stdout);
+  };
+  return serve::serve(options_of(flags, context), ready, [&] {
+    context.read_again();
+    return options_of(flags, context);
   });
 }
 
@@ -159,10 +164,7 @@ Action declare(const Command& command) {
   command.add_option("--roles", flags->roles, "Of --make-key: read, infer, circuits, admin")
       .type_name("ROLE,...")
       .show_default();
-  return [flags](Context& context) {
-    if (!flags->batches.empty() && flags->batches.back() <= 1) flags->batches.clear();
-    return run(*flags, context);
-  };
+  return [flags](Context& context) { return run(*flags, context); };
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "ir/verify.hpp"
 
 // Any bytes are a circuit of bounded size or a typed error with a line.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size), name = "fuzz.xbb";
   const skerry::ImportLimits limits{.max_qubits = 64, .max_instructions = 4'000, .max_nesting = 16};

@@ -11,6 +11,7 @@ extern const Frontend json_frontend;
 }
 
 // Any bytes are a gate list or a typed error that names the entry.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   skerry::frontend::Source source;

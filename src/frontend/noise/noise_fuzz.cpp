@@ -5,6 +5,7 @@
 #include "frontend/noise/noise.hpp"
 
 // Any bytes are a noise model, whose text reads back as one that acts alike, or a typed error.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {

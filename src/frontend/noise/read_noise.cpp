@@ -259,18 +259,18 @@ NoiseModel read(dom::element root, const ImportLimits& limits) {
 
 }  // namespace
 
-NoiseModel read_noise(std::string_view given, std::string_view name, const ImportLimits& limits) {
+NoiseModel read_noise(std::string_view text, std::string_view name, const ImportLimits& limits) {
   try {
-    if (given.size() > limits.max_text_bytes || given.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) {
-      refuse("the text has " + std::to_string(given.size()) + " bytes, max_text_bytes is " +
+    if (text.size() > limits.max_text_bytes || text.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES) {
+      refuse("the text has " + std::to_string(text.size()) + " bytes, max_text_bytes is " +
                  std::to_string(limits.max_text_bytes),
              "raise max_text_bytes", ErrorCode::limit_exceeded);
     }
     dom::parser parser;
-    if (const auto code = parser.allocate(given.size(), limits.max_nesting); code != simdjson::SUCCESS)
+    if (const auto code = parser.allocate(text.size(), limits.max_nesting); code != simdjson::SUCCESS)
       fail_syntax(code);
     dom::element root;
-    if (const auto code = parser.parse(given.data(), given.size()).get(root); code != simdjson::SUCCESS)
+    if (const auto code = parser.parse(text.data(), text.size()).get(root); code != simdjson::SUCCESS)
       fail_syntax(code);
     return read(root, limits);
   } catch (const Error& error) {

@@ -11,6 +11,7 @@ extern const Frontend openqasm_frontend;
 }
 
 // Any bytes behind the header of the language are a program or a typed error with a place.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string text = "OPENQASM 3.0;include \"stdgates.inc\";";
   text.append(reinterpret_cast<const char*>(data), size);

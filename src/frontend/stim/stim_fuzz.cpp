@@ -6,6 +6,7 @@
 #include "frontend/stim/reader.hpp"
 
 // Any bytes are a stabilizer circuit of bounded size or a typed error.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   const skerry::ImportLimits limits{.max_qubits = 64, .max_bits = 256, .max_instructions = 20'000, .max_nesting = 8};

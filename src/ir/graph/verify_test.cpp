@@ -117,7 +117,7 @@ TEST(VerifyGraph, G5ConstantsHaveElementsOfTheirType) {
 }
 
 TEST(VerifyGraph, G6TypesAreNumbersNamesOrUnknowns) {
-  const auto typed = [](Dim dim) { return [dim](Graph& g) { g.value(0).type.shape = {dim}; }; };
+  const auto typed = [](const Dim& dim) { return [dim](Graph& g) { g.value(0).type.shape = {dim}; }; };
   Dim both(3);
   both.symbol = "N";
   Dim negative;

@@ -259,7 +259,7 @@ std::span<const ChannelKind> channel_kinds() {
   return kinds;
 }
 
-Channel Channel::named(std::string_view kind, std::span<const double> given, std::uint32_t wires) {
+Channel Channel::named(std::string_view kind, std::span<const double> numbers, std::uint32_t wires) {
   const auto kinds = channel_kinds();
   const auto row = std::ranges::find(kinds, kind, &ChannelKind::name);
   if (row == kinds.end()) {
@@ -268,10 +268,10 @@ Channel Channel::named(std::string_view kind, std::span<const double> given, std
     throw Error(ErrorCode::not_found, "no channel is called '" + std::string(kind) + "'", {},
                 "use one of " + names + ", or kraus, mixed_unitary, pauli, unitary");
   }
-  if (given.size() < row->required || given.size() > row->numbers.size())
-    refuse(kind, "takes " + std::to_string(row->numbers.size()) + " numbers, not " + std::to_string(given.size()));
+  if (numbers.size() < row->required || numbers.size() > row->numbers.size())
+    refuse(kind, "takes " + std::to_string(row->numbers.size()) + " numbers, not " + std::to_string(numbers.size()));
   if (!row->any_wires && wires != 1) refuse(kind, "acts on one wire, not on " + std::to_string(wires));
-  std::vector<double> n(given.begin(), given.end());
+  std::vector<double> n(numbers.begin(), numbers.end());
   for (std::size_t i = n.size(); i < row->numbers.size(); ++i) n.push_back(row->otherwise[i - row->required]);
   if (kind == "amplitude_damping") return amplitude_damping(n[0]);
   if (kind == "bit_flip") return bit_flip(n[0]);

@@ -73,7 +73,7 @@ TEST(Channel, PauliStringsReadLikeBitStrings) {
 TEST(Channel, ThenIsTheSecondAfterTheFirst) {
   const Channel a = Channel::amplitude_damping(0.3), b = Channel::unitary({1, {0.6, 0.8, -0.8, 0.6}});
   expect_same(image(a.then(b), kState), image(b, image(a, kState)));
-  EXPECT_THROW(a.then(Channel::depolarizing(0.1, 2)), Error);
+  EXPECT_THROW(static_cast<void>(a.then(Channel::depolarizing(0.1, 2))), Error);
 }
 
 TEST(Channel, EveryKindIsMadeByItsName) {

@@ -117,7 +117,7 @@ std::string Spelling::bit(std::uint32_t bit) const {
 
 std::string Spelling::bits(std::uint32_t first, std::uint32_t count) const {
   const Register& r = register_of(circuit_.bit_registers(), first);
-  const std::string name = classical(r.name);
+  std::string name = classical(r.name);
   const std::uint32_t last = first + count - 1;
   if (name.empty() || last >= r.first + r.size) {
     return "$bit[" + std::to_string(first) + ":" + std::to_string(last) + "]";

@@ -19,6 +19,7 @@ bool same(const skerry::Graph& l, const skerry::Graph& r) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::variant<skerry::Circuit, skerry::Graph> value;
   try {

@@ -14,7 +14,7 @@ namespace {
 std::string complex_text(std::complex<double> value) {
   const bool has_imaginary = value.imag() != 0 || std::signbit(value.imag());
   if (!has_imaginary) return number(value.real());
-  const std::string imaginary = number(value.imag()) + "i";
+  std::string imaginary = number(value.imag()) + "i";
   if (value.real() == 0 && !std::signbit(value.real())) return imaginary;
   return number(value.real()) + (imaginary[0] == '-' ? "" : "+") + imaginary;
 }

@@ -142,7 +142,7 @@ HWY_INLINE void known_size(D d, const Number<D>* m, const Number<D>* const (&x)[
     for (std::size_t c = 0; c < C; ++c) {
 #pragma GCC unroll 4
       for (std::uint32_t r = 0; r < kRows; ++r) {
-        const auto at = static_cast<std::ptrdiff_t>(row + r);
+        const auto at = static_cast<std::ptrdiff_t>(row) + r;
         if constexpr (Goes == Way::both) {
           hn::Store(re[c][r], d, to[c].plain + at * step);
           hn::Store(im[c][r], d, to[c].plain + at * step + lanes);

@@ -48,7 +48,7 @@ TEST(Elements, DisplacementEqualsTheTextbookWhereThatIsAccurate) {
     for (std::size_t m = 0; m < 12; ++m) {
       for (std::size_t n = 0; n < 12; ++n)
         EXPECT_NEAR(all[k][m * 12 + n], expected[m * 13 + n], 2e-14) << parameters[k] << " " << m << " " << n;
-      EXPECT_NEAR(all[k][12 * 12 + m], expected[m * 13 + 12], 2e-14) << parameters[k] << " from 12 to " << m;
+      EXPECT_NEAR(all[k][12U * 12 + m], expected[m * 13 + 12], 2e-14) << parameters[k] << " from 12 to " << m;
     }
   }
 }
@@ -105,7 +105,7 @@ TEST(Elements, TwoModeSqueezingOfTheVacuumIsThermalInEachMode) {
 template <class T>
 struct RandomGate {
   MatrixGate<T> gate;
-  std::vector<std::complex<double>> dense = std::vector<std::complex<double>>(60 * 60);
+  std::vector<std::complex<double>> dense = std::vector<std::complex<double>>(std::size_t{60} * 60);
   explicit RandomGate(bool is_complex) {
     std::mt19937 random(7);
     std::uniform_real_distribution<double> uniform(-1, 1);
@@ -144,7 +144,7 @@ void check_apply(double tolerance) {
       for (const bool adjoint : {false, true})
         for (const bool turns : {false, true}) {
           RandomGate<T> random(is_complex);
-          alignas(64) std::array<T, 120 * 16> source{}, target{}, plain{};
+          alignas(64) std::array<T, std::size_t{120} * 16> source{}, target{}, plain{};
           std::array<T, 120> factors{};
           for (T& value : source) value = random.number();
           for (T& value : factors) value = random.number();
@@ -154,7 +154,7 @@ void check_apply(double tolerance) {
           } else {
             kernels.apply(lanes, random.gate, phases, source.data(), target.data());
           }
-          const auto at = [lanes](const std::array<T, 120 * 16>& ket, std::size_t n, std::size_t lane) {
+          const auto at = [lanes](const std::array<T, std::size_t{120} * 16>& ket, std::size_t n, std::size_t lane) {
             return std::complex<double>(static_cast<double>(ket[2 * n * lanes + lane]),
                                         static_cast<double>(ket[(2 * n + 1) * lanes + lane]));
           };

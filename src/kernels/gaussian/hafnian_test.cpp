@@ -46,7 +46,7 @@ TEST(Hafnian, OfOnesIsTheDoubleFactorial) {
 }
 
 TEST(Hafnian, RefusesWhatWouldTakeYears) {
-  EXPECT_THROW(hafnian(62, std::vector<double>(62 * 62)), Error);
+  EXPECT_THROW(hafnian(62, std::vector<double>(std::size_t{62} * 62)), Error);
   EXPECT_THROW(hafnian(4, std::vector<double>(15)), Error);
 }
 

@@ -83,10 +83,10 @@ template <class T>
 void check_all_shapes() {
   std::mt19937 random(5);
   testing::for_each_target([&](const char* target) {
-    for (const std::size_t batch : {0, 2})
-      for (const std::size_t rows : {0, 1, 2, 6})
-        for (const std::size_t columns : {0, 2, 3, 4, 5, 7})
-          for (const std::size_t inner : {0, 1, 7})
+    for (const std::size_t batch : {0U, 2U})
+      for (const std::size_t rows : {0U, 1U, 2U, 6U})
+        for (const std::size_t columns : {0U, 2U, 3U, 4U, 5U, 7U})
+          for (const std::size_t inner : {0U, 1U, 7U})
             for (const bool in_order : {false, true}) {
               if (batch + rows + columns + inner > 14) continue;
               const auto given = random_case<T>(batch, rows, columns, inner, in_order, random);

@@ -53,12 +53,14 @@ TEST(MultiplyRowsWhere, TouchesTheListedRowsWhoseBitIsSet) {
     const std::vector<std::uint32_t> rows = {5, 0, 2, 3};
     multiply_rows_where(table.data(), words, rows, wire, factor.data(), 1, signs);
     for (std::uint32_t row = 0; row < 6; ++row) {
-      Words expected(before.begin() + row * 16, before.begin() + (row + 1) * 16);
+      Words expected(before.begin() + std::ptrdiff_t{16} * row, before.begin() + std::ptrdiff_t{16} * (row + 1));
       std::uint8_t sign = signs_before[row];
       const bool listed = row != 1 && row != 4;
       if (listed && (expected[wire / 64] >> (wire % 64) & 1) != 0)
         sign ^= static_cast<std::uint8_t>((multiply_pauli_ref(expected.data(), factor.data(), words) + 1) >> 1 & 1);
-      EXPECT_EQ(Words(table.begin() + row * 16, table.begin() + (row + 1) * 16), expected) << target << row;
+      EXPECT_EQ(Words(table.begin() + std::ptrdiff_t{16} * row, table.begin() + std::ptrdiff_t{16} * (row + 1)),
+                expected)
+          << target << row;
       EXPECT_EQ(signs[row], sign) << target << row;
     }
   });

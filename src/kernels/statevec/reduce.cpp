@@ -163,7 +163,7 @@ std::size_t sampling_block(int wires) {
 }  // namespace
 
 template <class T>
-Sampler<T>::Sampler(ConstStateView<T> state, base::MemoryBudget budget, const RunControl& control)
+Sampler<T>::Sampler(ConstStateView<T> state, const base::MemoryBudget& budget, const RunControl& control)
     : state_(state), block_(sampling_block(state.wires)) {
   const std::size_t blocks = state.size() / block_;
   cumulative_ = base::Buffer::allocate_for<double>(blocks, budget, "sampling table");

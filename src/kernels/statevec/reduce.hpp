@@ -48,7 +48,7 @@ template <class T>
 class Sampler {
  public:
   /// One pass. Errors: also budget_exceeded.
-  Sampler(ConstStateView<T> state, base::MemoryBudget budget, const RunControl& control);
+  Sampler(ConstStateView<T> state, const base::MemoryBudget& budget, const RunControl& control);
   /// What the constructor charges.
   static std::uint64_t scratch_bytes(int wires) noexcept;
   /// The basis state at `uniform` in [0, 1) of the cumulative distribution; never one of probability 0. From any

@@ -118,7 +118,8 @@ Placement random_placement(int wires, int targets, int controls, std::mt19937& r
   std::shuffle(order.begin(), order.end(), random);
   Placement p;
   p.targets.assign(order.begin(), order.begin() + targets);
-  for (int c = 0; c < controls; ++c) p.controls |= std::uint64_t{1} << order[static_cast<std::size_t>(targets + c)];
+  for (int c = 0; c < controls; ++c)
+    p.controls |= std::uint64_t{1} << order[static_cast<std::size_t>(targets) + static_cast<std::size_t>(c)];
   return p;
 }
 
@@ -338,7 +339,7 @@ TYPED_TEST(Statevec, SamplerInvertsTheCumulativeDistribution) {
 TEST(ShotUniforms, AreThoseOfTheGenerator) {
   testing::for_each_target([](const char* target) {
     std::mt19937_64 random(12);
-    for (const std::size_t count : {0, 1, 7, 8, 33}) {
+    for (const std::size_t count : {0U, 1U, 7U, 8U, 33U}) {
       const std::uint64_t seed = random(), position = 2 * (random() % 1000);
       std::vector<std::uint64_t> shots(count);
       for (std::uint64_t& shot : shots) shot = random();

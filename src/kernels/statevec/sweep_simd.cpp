@@ -307,7 +307,7 @@ void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state, bool
   const Tag<T> d;
   const std::size_t lanes = hn::Lanes(d);
   Chunks<T> here(sweep.stored_at);
-  HWY_ALIGN std::array<T, 2 * HWY_MAX_BYTES / sizeof(T)> joined;
+  HWY_ALIGN std::array<T, std::size_t{2} * HWY_MAX_BYTES / sizeof(T)> joined;
   for (std::size_t chunk = 0; chunk < here.count(); ++chunk, here.next()) {
     const auto re = hn::Load(d, block + 2 * lanes * chunk), im = hn::Load(d, block + 2 * lanes * chunk + lanes);
     T* const to = reinterpret_cast<T*>(state + here.index());

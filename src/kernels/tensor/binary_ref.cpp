@@ -116,7 +116,7 @@ T integer_power(T base, std::int64_t exponent) {
     return T(0);
   }
   std::uint64_t result = 1;
-  auto square = static_cast<std::uint64_t>(base);
+  auto square = static_cast<std::uint64_t>(static_cast<std::int64_t>(base));  // the sign goes along
   for (auto bits = static_cast<std::uint64_t>(exponent); bits != 0; bits >>= 1) {
     if ((bits & 1U) != 0) result *= square;
     square *= square;

@@ -12,7 +12,7 @@
 namespace skerry::kernels {
 namespace {
 
-constexpr std::size_t kMaxLoops = 2 * Shape::kMaxRank;
+constexpr std::size_t kMaxLoops = std::size_t{2} * Shape::kMaxRank;
 using Extents = std::array<std::int64_t, kMaxLoops>;
 
 std::size_t width_of(DType dtype) {
@@ -202,9 +202,9 @@ void expand(TensorView x, MutableTensorView y) {
   const Extents from = row_major(x.shape());
   const Extents to = row_major(y.shape());
   Extents in{};
-  const int lead = y.shape().rank() - x.shape().rank();
+  const auto lead = static_cast<std::size_t>(y.shape().rank() - x.shape().rank());
   for (int axis = 0; axis < x.shape().rank(); ++axis) {
-    if (x.shape()[axis] != 1) in[static_cast<std::size_t>(axis + lead)] = from[static_cast<std::size_t>(axis)];
+    if (x.shape()[axis] != 1) in[static_cast<std::size_t>(axis) + lead] = from[static_cast<std::size_t>(axis)];
   }
   const auto rank = static_cast<std::size_t>(y.shape().rank());
   copy_strided(x.data(), std::span(in).first(rank), y.data(), std::span(to).first(rank), y.shape().dims(),

@@ -12,7 +12,7 @@ namespace skerry::kernels {
 namespace {
 
 // Weights beyond this come from memory or the last cache each time.
-constexpr std::uint64_t kCachedBytes = 512 * 1024;
+constexpr std::uint64_t kCachedBytes = std::uint64_t{512} << 10;
 
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
@@ -173,7 +173,7 @@ PixelDepthwiseI8::PixelDepthwiseI8(const ConvShape& shape, const QuantisedConvI8
   weights_.resize(taps * channels);
   for (std::size_t tap = 0; tap < taps; ++tap) {
     for (std::size_t c = 0; c < channels; ++c)
-      weights_[tap * channels + c] = signed_weight(conv.weights, c * taps + tap);
+      weights_[tap * channels + c] = int{signed_weight(conv.weights, c * taps + tap)};
   }
   const auto rows = cases_of(rows_, row_case_), columns = cases_of(columns_, column_case_);
   column_cases_ = columns.size();

@@ -138,14 +138,14 @@ TEST(PixelsI8, EveryInstructionSetGivesTheSame) {
   std::mt19937 random(30);
   constexpr std::size_t kChannels = 20, kWidth = 45, kRows = 3;
   const Bytes x = random_bytes(random, kChannels * (kWidth + 2) * (kRows + 1) + 64);
-  const Bytes w = random_bytes(random, 2 * 15 * 32 * 4);
+  const Bytes w = random_bytes(random, std::int64_t{2} * 15 * 32 * 4);
   const std::vector<std::size_t> segments = {0, kChannels * (kWidth + 2)};
   std::vector<std::int32_t> add(32, 77), weights(9 * kChannels, -5);
   const std::vector<float> scale(32, 0.002F);
   for (const PixelLoopsI8* loops : {vnni_pixel_loops_i8(), avx2_pixel_loops_i8()}) {
     if (loops == nullptr) continue;
     for (std::size_t pixels = 1; pixels <= kWidth; ++pixels) {
-      for (const std::size_t columns : {5, 16, 17, 32}) {
+      for (const std::size_t columns : {5U, 16U, 17U, 32U}) {
         Bytes fast(kRows * kWidth * 32, 9), plain = fast;
         PixelRowsI8 rows{x.data(),
                          kChannels * (kWidth + 2),

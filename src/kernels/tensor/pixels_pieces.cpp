@@ -8,7 +8,7 @@ namespace skerry::kernels {
 namespace {
 
 // What a piece reads of x again for each panel stays in the second-level cache, beside a panel.
-constexpr std::size_t kPieceBytes = 384 * 1024;
+constexpr std::size_t kPieceBytes = std::size_t{384} << 10;
 // Less work than this is not shared out; more is cut into several pieces for each thread, so that none ends late.
 constexpr double kSharedFlops = 8e5, kPieceFlops = 4e5;
 constexpr std::size_t kPiecesPerThread = 6;

@@ -116,7 +116,7 @@ TEST(Pixels, WinogradAgreesWithTheFormulaForAnyExtentAndThreadCount) {
     SCOPED_TRACE(target);
     std::mt19937 random(21);
     for (int trial = 0; trial < 14; ++trial) {
-      ConvShape s{1 + trial % 2, 16 * (1 + trial % 3), 16 * (1 + trial % 2), 1, {}};
+      ConvShape s{1 + trial % 2, std::int64_t{16} * (1 + trial % 3), std::int64_t{16} * (1 + trial % 2), 1, {}};
       if (trial == 13) s = {1, 160, 144, 1, {}};
       s.window.kernel = {1, 3, 3};
       s.window.input = {1, 3 + trial, 4 + 3 * trial % 17};

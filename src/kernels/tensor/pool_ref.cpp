@@ -26,10 +26,10 @@ void for_each_tap(const Window& s, std::int64_t o, F&& f) {
   }
 }
 
-std::int64_t row_major(const Window& s, const Place& at) {
+std::int64_t row_index(const Window& s, const Place& at) {
   return (at.z * s.input[1] + at.y) * s.input[2] + at.x;
 }
-std::int64_t column_major(const Window& s, const Place& at) {
+std::int64_t column_index(const Window& s, const Place& at) {
   return (at.x * s.input[1] + at.y) * s.input[0] + at.z;
 }
 
@@ -48,21 +48,21 @@ void for_each_plane(std::int64_t planes, F&& f) {
 
 }  // namespace
 
-void max_pool_ref(const Window& s, std::int64_t planes, bool by_column, TensorView x, MutableTensorView y,
+void max_pool_ref(const Window& window, std::int64_t planes, bool column_major, TensorView x, MutableTensorView y,
                   MutableTensorView indices) {
   visit(Join<Reals, Types<std::int8_t, std::uint8_t>>{}, x.dtype(), [&]<class T>() {
     for_each_plane(planes, [&](std::int64_t plane) {
-      const T* in = reinterpret_cast<const T*>(x.data()) + plane * s.inputs();
-      for (std::int64_t o = 0; o < s.outputs(); ++o) {
+      const T* in = reinterpret_cast<const T*>(x.data()) + plane * window.inputs();
+      for (std::int64_t o = 0; o < window.outputs(); ++o) {
         T best = lowest<T>();
         std::int64_t index = -1;
-        for_each_tap(s, o, [&](const Place& at) {
-          const T value = in[row_major(s, at)];
+        for_each_tap(window, o, [&](const Place& at) {
+          const T value = in[row_index(window, at)];
           if (index >= 0 && !(convert<Compute<T>>(value) > convert<Compute<T>>(best))) return;
           best = value;
-          index = plane * s.inputs() + (by_column ? column_major(s, at) : row_major(s, at));
+          index = plane * window.inputs() + (column_major ? column_index(window, at) : row_index(window, at));
         });
-        const auto to = static_cast<std::size_t>(plane * s.outputs() + o);
+        const auto to = static_cast<std::size_t>(plane * window.outputs() + o);
         if (!y.empty()) y.as<T>()[to] = best;
         if (!indices.empty()) indices.as<std::int64_t>()[to] = index;
       }
@@ -70,17 +70,19 @@ void max_pool_ref(const Window& s, std::int64_t planes, bool by_column, TensorVi
   });
 }
 
-void average_pool_ref(const Window& s, std::int64_t planes, bool count_padding, TensorView x, MutableTensorView y) {
+void average_pool_ref(const Window& window, std::int64_t planes, bool count_padding, TensorView x,
+                      MutableTensorView y) {
   visit(Reals{}, x.dtype(), [&]<class T>() {
     for_each_plane(planes, [&](std::int64_t plane) {
-      const T* in = reinterpret_cast<const T*>(x.data()) + plane * s.inputs();
-      for (std::int64_t o = 0; o < s.outputs(); ++o) {
+      const T* in = reinterpret_cast<const T*>(x.data()) + plane * window.inputs();
+      for (std::int64_t o = 0; o < window.outputs(); ++o) {
         double sum = 0.0;
-        for_each_tap(s, o, [&](const Place& at) { sum += convert<double>(in[row_major(s, at)]); });
-        const std::int64_t count = counted_taps(s, 0, o / (s.output[1] * s.output[2]), count_padding) *
-                                   counted_taps(s, 1, o / s.output[2] % s.output[1], count_padding) *
-                                   counted_taps(s, 2, o % s.output[2], count_padding);
-        y.as<T>()[static_cast<std::size_t>(plane * s.outputs() + o)] = convert<T>(sum / static_cast<double>(count));
+        for_each_tap(window, o, [&](const Place& at) { sum += convert<double>(in[row_index(window, at)]); });
+        const std::int64_t count = counted_taps(window, 0, o / (window.output[1] * window.output[2]), count_padding) *
+                                   counted_taps(window, 1, o / window.output[2] % window.output[1], count_padding) *
+                                   counted_taps(window, 2, o % window.output[2], count_padding);
+        y.as<T>()[static_cast<std::size_t>(plane * window.outputs() + o)] =
+            convert<T>(sum / static_cast<double>(count));
       }
     });
   });

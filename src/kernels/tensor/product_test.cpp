@@ -86,7 +86,7 @@ TEST(Product, TransposedSidesAndFactorsAreRead) {
   shape.left_row = 1, shape.left_column = 11, shape.right_row = 1, shape.right_column = 19;
   shape.alpha = 0.5;
   const ProductF32 product(shape, {});
-  const auto y = run(product, a, b, 11 * 37, 2, GemmStart::accumulate, nullptr, 3.0F);
+  const auto y = run(product, a, b, std::size_t{11} * 37, 2, GemmStart::accumulate, nullptr, 3.0F);
   for (std::size_t i = 0; i < 11; ++i) {
     for (std::size_t j = 0; j < 37; ++j) {
       double sum = 0;

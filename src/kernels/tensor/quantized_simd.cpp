@@ -225,28 +225,28 @@ void quantized_global_average(ElementsI8 x, QuantI8 of_x, std::int64_t planes, s
   });
 }
 
-void max_pool_i8(const Window& s, std::int64_t planes, ElementsI8 x, std::uint8_t* y) {
+void max_pool_i8(const Window& window, std::int64_t planes, ElementsI8 x, std::uint8_t* y) {
   const std::uint8_t flip = x.flip_to(false);
   const auto function = HWY_DYNAMIC_DISPATCH(raise);
-  const std::int64_t rows = s.output[0] * s.output[1];
+  const std::int64_t rows = window.output[0] * window.output[1];
   base::parallel_for(0, static_cast<std::size_t>(planes * rows), 16, [&](std::size_t begin, std::size_t end) {
     for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
-      const std::int64_t plane = i / rows, oz = i % rows / s.output[1], oy = i % s.output[1];
-      const std::uint8_t* in = x.data + plane * s.inputs();
-      std::uint8_t* best = y + i * s.output[2];
-      std::fill_n(best, s.output[2], std::uint8_t{0});
-      for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
-        const std::int64_t kx = tap % s.kernel[2];
-        const std::int64_t z = s.position(0, oz, tap / s.kernel[2] / s.kernel[1]);
-        const std::int64_t row = s.position(1, oy, tap / s.kernel[2] % s.kernel[1]);
-        if (z < 0 || row < 0 || z >= s.input[0] || row >= s.input[1]) continue;
-        const auto [first, last] = s.seen(2, kx);
+      const std::int64_t plane = i / rows, oz = i % rows / window.output[1], oy = i % window.output[1];
+      const std::uint8_t* in = x.data + plane * window.inputs();
+      std::uint8_t* best = y + i * window.output[2];
+      std::fill_n(best, window.output[2], std::uint8_t{0});
+      for (std::int64_t tap = 0; tap < window.taps(); ++tap) {
+        const std::int64_t kx = tap % window.kernel[2];
+        const std::int64_t z = window.position(0, oz, tap / window.kernel[2] / window.kernel[1]);
+        const std::int64_t row = window.position(1, oy, tap / window.kernel[2] % window.kernel[1]);
+        if (z < 0 || row < 0 || z >= window.input[0] || row >= window.input[1]) continue;
+        const auto [first, last] = window.seen(2, kx);
         if (last <= first) continue;
-        function(in + (z * s.input[1] + row) * s.input[2] + s.position(2, first, kx), s.stride[2], flip, last - first,
-                 best + first);
+        function(in + (z * window.input[1] + row) * window.input[2] + window.position(2, first, kx), window.stride[2],
+                 flip, last - first, best + first);
       }
       if (flip == 0) continue;
-      for (std::int64_t k = 0; k < s.output[2]; ++k) best[k] = static_cast<std::uint8_t>(best[k] ^ flip);
+      for (std::int64_t k = 0; k < window.output[2]; ++k) best[k] = static_cast<std::uint8_t>(best[k] ^ flip);
     }
   });
 }

@@ -29,11 +29,11 @@ Tensor aligned_copy(const Tensor& tensor) {
   return copy;
 }
 
-void align_constants(Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (node.inputs[i] == kNoValue || !reads_elements(node, i)) continue;
-    auto& constant = graph.value(node.inputs[i]).constant;
+void align_constants(Graph& graph, NodeId node) {
+  const Node& row = graph.node(node);
+  for (std::size_t i = 0; i < row.inputs.size(); ++i) {
+    if (row.inputs[i] == kNoValue || !reads_elements(row, i)) continue;
+    auto& constant = graph.value(row.inputs[i]).constant;
     if (!constant || !stands_askew(*constant)) continue;
     const Tensor askew = std::exchange(*constant, aligned_copy(*constant));
     base::release_mapped({askew.view().data(), askew.view().bytes()});

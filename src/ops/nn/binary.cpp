@@ -52,7 +52,7 @@ void follow_data(Binary f, TypeContext& context) {
   for (std::size_t i = 1; i < context.inputs.size(); ++i) {
     const Dims* next = context.dims[i];
     if (next == nullptr || (next->size() != out.size() && next->size() != 1 && out.size() != 1)) return;
-    if (next->size() == 0 || out.size() == 0) return;
+    if (next->empty() || out.empty()) return;
     Dims combined;
     for (std::size_t k = 0; k < std::max(out.size(), next->size()); ++k)
       combined.push_back(combine(f, out[out.size() == 1 ? 0 : k], (*next)[next->size() == 1 ? 0 : k]));

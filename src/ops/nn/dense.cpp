@@ -199,14 +199,14 @@ Cost can_product_ref(const Node& node, const ProductShape& s, const NodeTypes& t
   return scalar_steps(types, flops(s) / 2);
 }
 
-Expected<bool> onednn_takes(const NodeTypes& types, std::size_t weights, double work) {
+Expected<bool> onednn_takes(const NodeTypes& types, std::size_t weights, double flops) {
   const auto available = kernels::onednn_available();
   if (!available) return Unexpected{available.error()};
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
   if (constant_floats(types, weights).empty()) return Unexpected{"the weights are not constant"};
-  if (work < kOnednnFlops) {
+  if (flops < kOnednnFlops) {
     char text[64];
-    std::snprintf(text, sizeof text, "%.2g floating-point operations are too few", work);
+    std::snprintf(text, sizeof text, "%.2g floating-point operations are too few", flops);
     return Unexpected{text};
   }
   return true;

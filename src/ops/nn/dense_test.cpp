@@ -39,7 +39,7 @@ Tensor expect_agreement(const NodeCase& c, double tolerance = 1e-5) {
   return reference;
 }
 
-Node node_of(std::string op, std::vector<std::pair<std::string, Attribute>> attributes = {}) {
+Node node_of(std::string op, const std::vector<std::pair<std::string, Attribute>>& attributes = {}) {
   Node node;
   node.op = std::move(op);
   node.name = "here";

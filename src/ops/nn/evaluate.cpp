@@ -153,7 +153,7 @@ Tensor stacked(const std::vector<Tensor>& slices, const TensorType& type, std::i
   const std::size_t axis = normal_axis(node, axis_attribute, dims.size() + 1);
   dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), static_cast<std::int64_t>(slices.size()));
   const DType dtype = slices.empty() ? type.dtype : slices[0].dtype();
-  const Tensor out = allocate(dtype, Shape(dims), evaluation);
+  Tensor out = allocate(dtype, Shape(dims), evaluation);
   const AxisLoops loops(out.shape(), axis);
   const std::size_t run = static_cast<std::size_t>(loops.inner) * width_of(dtype);
   for (std::size_t k = 0; k < slices.size(); ++k) {
@@ -172,7 +172,7 @@ Tensor slice_of(const Tensor& tensor, std::size_t axis, std::int64_t at, const E
   const auto all = tensor.shape().dims();
   std::vector<std::int64_t> dims(all.begin(), all.end());
   dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
-  const Tensor out = allocate(tensor.dtype(), Shape(dims), evaluation);
+  Tensor out = allocate(tensor.dtype(), Shape(dims), evaluation);
   const AxisLoops loops(tensor.shape(), axis);
   const std::size_t run = static_cast<std::size_t>(loops.inner) * width_of(tensor.dtype());
   for (std::int64_t o = 0; o < loops.outer; ++o) {

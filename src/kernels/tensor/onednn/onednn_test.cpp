@@ -58,15 +58,15 @@ class Onednn : public testing::Test {
 TEST_F(Onednn, ConvolvesAsTheFormulaDoesForAnyThreadCount) {
   for (const std::int64_t groups : {1, 2}) {
     const skerry_onednn_conv shape{1, 8, 12, groups, {11, 9}, {3, 3}, {2, 1}, {1, 2}, {1, 2}, {1, 2}, {6, 9}};
-    const auto x = random_floats(8 * 11 * 9, 1);
-    const auto w = random_floats(static_cast<std::size_t>(12 * 8 / groups * 9), 2);
+    const auto x = random_floats(std::size_t{8} * 11 * 9, 1);
+    const auto w = random_floats(std::size_t{12} * 8 / static_cast<std::size_t>(groups) * 9, 2);
     const auto bias = random_floats(12, 3);
     const auto made = OnednnPrimitive::convolution(shape, w, bias);
     ASSERT_TRUE(made) << made.error();
-    const auto one = run(**made, x, 12 * 6 * 9, 1), two = run(**made, x, 12 * 6 * 9, 2);
+    const auto one = run(**made, x, std::size_t{12} * 6 * 9, 1), two = run(**made, x, std::size_t{12} * 6 * 9, 2);
     EXPECT_EQ(one, two);
     for (std::int64_t o = 0; o < 12; ++o) {
-      for (std::int64_t i = 0; i < 6 * 9; ++i) {
+      for (std::int64_t i = 0; i < std::int64_t{6} * 9; ++i) {
         const double expected =
             convolution(shape, x, w, o, i / 9, i % 9) + static_cast<double>(bias[static_cast<std::size_t>(o)]);
         EXPECT_NEAR(one[static_cast<std::size_t>(o * 54 + i)], expected, 1e-5);

@@ -280,7 +280,7 @@ def test_e3_10_a_higher_level_never_makes_the_run_slower() -> None:
             circuit.cp(np.pi / 2 ** (target - control), control, target)
     z = skerry.Observable.parse("Z0 Z19", 20)
     low, medium, high = (
-        skerry.plan(skerry.compile(circuit, level).program, observables=[z]).seconds  # type: ignore[arg-type]
+        skerry.plan(skerry.compile(circuit, level).program, observables=[z]).seconds
         for level in ("low", "medium", "high")
     )
     assert high <= medium <= 1.05 * low

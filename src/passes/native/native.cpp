@@ -131,7 +131,7 @@ class Compiler {
     Placed best;
     for (const Level level : {Level::low, Level::medium, Level::high}) {
       if (level > options_.level) break;
-      Placed placed = compile_at(level, unrolled);
+      Placed placed = compile_at(level, level == options_.level ? std::move(unrolled) : unrolled);
       if (level == Level::low || is_better(placed.flat, best.flat)) best = std::move(placed);
     }
     Compiled compiled;
@@ -178,12 +178,12 @@ class Compiler {
     double budget = 0;
   };
 
-  Placed compile_at(Level level, const Flat& unrolled) {
+  Placed compile_at(Level level, Flat unrolled) {
     effort_ = effort_of(level, options_.seed);
     if (level == Level::high) spend(options_.time_budget_seconds, effort_);
     std::vector<Candidate> candidates;
     candidates.reserve(3);
-    candidates.push_back(shrunk(unrolled));
+    candidates.push_back(shrunk(std::move(unrolled)));
     if (effort_.orders && has_phases_on_three()) {
       Flat other;
       timed("unroll", other, [&] { other = unroll(circuit_, {.last_first = true}); });

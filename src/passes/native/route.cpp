@@ -48,13 +48,13 @@ class StepWriter {
   Flat write(const Flat& flat, const RouteGraph& graph, const std::vector<RouteStep>& steps,
              Layout& layout) {  // NOLINT(misc-no-recursion): blocks nest at most ir::kMaxNesting deep
     FlatWriter out(coupling_.size());
-    out.reserve(flat.gates.size());
+    out.reserve(flat.gates.size() + static_cast<std::size_t>(std::ranges::count_if(steps, &RouteStep::is_swap)));
     since_loop_.emplace_back();
     for (const RouteStep& step : steps) {
-      if (step.is_swap) {
+      if (step.is_swap()) {
         out.swap(step.a, step.b);
         layout.exchange(step.a, step.b);
-        since_loop_.back().emplace_back(step.a, step.b);
+        if (since_loop_.size() > 1) since_loop_.back().emplace_back(step.a, step.b);  // nobody leaves the program
         continue;
       }
       const RouteNode& node = graph.node(step.a);

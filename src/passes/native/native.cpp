@@ -76,7 +76,13 @@ Effort effort_of(Level level, std::uint64_t seed) {
               .templates = true,
               .orders = false,
               .trees = 0,
-              .route = {.starts = 12, .rounds = 2, .finalists = 3, .keep = 2, .work = 1'000'000, .seed = seed}};
+              .route = {.starts = 12,
+                        .along_path = true,
+                        .rounds = 2,
+                        .finalists = 3,
+                        .keep = 2,
+                        .work = 1'000'000,
+                        .seed = seed}};
     case Level::high:
       return {.loops = 5,
               .paulis = 5,
@@ -84,8 +90,14 @@ Effort effort_of(Level level, std::uint64_t seed) {
               .templates = true,
               .orders = true,
               .trees = 3'000'000,
-              .route = {
-                  .starts = 24, .again = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
+              .route = {.starts = 24,
+                        .along_path = true,
+                        .again = 24,
+                        .rounds = 3,
+                        .finalists = 8,
+                        .keep = 6,
+                        .work = 8'000'000,
+                        .seed = seed}};
   }
   return {};
 }

@@ -180,7 +180,7 @@ Trial first_trial(std::size_t which, const StartLayouts& layouts, const Coupling
   Trial trial{.which = which,
               .coupling = &coupling,
               .random = base::Philox(seed, number),
-              .look_ahead = number % 4 < 2 ? 10U : 20U};
+              .look_ahead = number % 4 < 2 ? 10U : 40U};
   trial.layout = Layout(layouts.start(number, trial.random));
   return trial;
 }

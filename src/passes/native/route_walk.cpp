@@ -11,7 +11,7 @@ namespace {
 // Tuned on circuits made by bench/compile.py's generators: how much the following pairs and the price of a swap weigh
 // against the front.
 constexpr double kLaterWeight = 0.5;
-constexpr double kPriceWeight = 0.35;
+constexpr double kPriceWeight = 0.5;
 constexpr double kDecayStep = 0.001;
 constexpr unsigned kDecayReset = 5;
 // Of a wide front as many are looked at, so that a swap takes no longer than on a small device.

@@ -35,7 +35,7 @@ struct RouteStep {
 /// Walks forward or backward and decides swaps.
 class RouteWalk {
  public:
-  /// look_ahead: blocks after the front that are looked at, at most 24.
+  /// look_ahead: blocks after the front that are looked at, at most 40.
   RouteWalk(const RouteGraph& graph, const Coupling& coupling, std::uint32_t look_ahead = 10);
 
   /// Moves `layout` along. steps: what happened, in order; null when nobody wants to know. Gives the CX that the blocks
@@ -55,7 +55,7 @@ class RouteWalk {
 
   static constexpr Wire kNobody = ~Wire{0};
   // How many blocks after the front are looked at; the last step may find two at once.
-  static constexpr std::uint32_t kLookAhead = 24;
+  static constexpr std::uint32_t kLookAhead = 40;
   struct LaterPartners {
     std::uint32_t count = 0;
     std::array<Wire, kLookAhead + 1> wires;

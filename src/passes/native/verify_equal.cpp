@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "passes/native/angle.hpp"
 #include "passes/native/measurements.hpp"
+#include "passes/native/miter.hpp"
 #include "passes/native/pauli_program.hpp"
 #include "passes/native/unroll.hpp"
 
@@ -148,6 +149,11 @@ class Comparison {
       measured[static_cast<std::size_t>(at - ends_a_.begin())] = 1;
     }
     if (proven(measured)) return {Answer::equal, "one undoes the other: no Pauli rotation is left"};
+    const Undone left = undone(measured);
+    if (left == Undone::nothing) return {Answer::equal, "one undoes the other, gate against gate"};
+    if (left == Undone::something && wires_ > kMostDense) {
+      return {Answer::different, "one undone by the other leaves a unitary that is not the identity"};
+    }
     return sampled(measured);
   }
 
@@ -191,6 +197,12 @@ class Comparison {
       if (measured[w] == 0 && (x.z != 0 || x.x != bit || x.is_negative())) return false;
     }
     return true;
+  }
+
+  Undone undone(const std::vector<std::uint8_t>& measured) const {
+    std::vector<MiterWire> wires;
+    for (std::size_t w = 0; w < ends_a_.size(); ++w) wires.push_back({ends_a_[w], ends_b_[w], measured[w] != 0});
+    return undo(flat_a_, b_.flat, wires);
   }
 
   Equivalence sampled(const std::vector<std::uint8_t>& measured) const {

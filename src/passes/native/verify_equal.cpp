@@ -8,6 +8,7 @@
 
 #include "base/random.hpp"
 #include "passes/native/angle.hpp"
+#include "passes/native/clifford_rows.hpp"
 #include "passes/native/measurements.hpp"
 #include "passes/native/miter.hpp"
 #include "passes/native/pauli_program.hpp"
@@ -148,7 +149,18 @@ class Comparison {
       }
       measured[static_cast<std::size_t>(at - ends_a_.begin())] = 1;
     }
-    if (proven(measured)) return {Answer::equal, "one undoes the other: no Pauli rotation is left"};
+    const Flat between = undone_then(b_.flat, flat_a_, first_.expressions());
+    if (const auto rows = clifford_rows(between)) {
+      const std::optional<Wire> changed = first_changed(*rows, measured);
+      if (!changed) return {Answer::equal, "one undoes the other: every Pauli operator comes back"};
+      // Other wires begin in |0> and may hide a difference.
+      if (wires_ == ends_a_.size() && wires_ > kMostDense) {
+        return {Answer::different, "eigenstates of X or Z on qubit " + std::to_string(*changed) +
+                                       " before the last gate come out as others"};
+      }
+    } else if (proven(between, measured)) {
+      return {Answer::equal, "one undoes the other: no Pauli rotation is left"};
+    }
     const Undone left = undone(measured);
     if (left == Undone::nothing) return {Answer::equal, "one undoes the other, gate against gate"};
     if (left == Undone::something && wires_ > kMostDense) {
@@ -182,9 +194,17 @@ class Comparison {
     wires_ = kept;
   }
 
-  bool proven(const std::vector<std::uint8_t>& measured) {
-    const auto program =
-        pauli_program(undone_then(b_.flat, flat_a_, first_.expressions()), first_.expressions(), kMostRotations);
+  // The first wire of the program whose Z, or X where it is not measured, is another operator in b than in a.
+  std::optional<Wire> first_changed(const CliffordRows& rows, const std::vector<std::uint8_t>& measured) const {
+    for (Wire w = 0; w < ends_a_.size(); ++w) {
+      if (rows.z[ends_a_[w]] != pauli_z_row(wires_, ends_b_[w])) return w;
+      if (measured[w] == 0 && rows.x[ends_a_[w]] != pauli_x_row(wires_, ends_b_[w])) return w;
+    }
+    return std::nullopt;
+  }
+
+  bool proven(const Flat& between, const std::vector<std::uint8_t>& measured) {
+    const auto program = pauli_program(between, first_.expressions(), kMostRotations);
     if (!program) return false;
     const bool all = std::ranges::all_of(measured, [](std::uint8_t m) { return m != 0; });
     for (const PauliRotation& r : program->rotations) {

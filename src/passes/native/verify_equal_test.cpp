@@ -2,7 +2,9 @@
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
 
+#include "passes/native/clifford_rows.hpp"
 #include "passes/native/miter.hpp"
+#include "passes/native/pauli_program.hpp"
 #include "passes/native/unroll.hpp"
 #include "passes/testing/meaning.hpp"
 
@@ -57,6 +59,24 @@ TEST(VerifyEqual, ProvesCliffordsTooWideForAStateVector) {
   }
   const Compiled compiled = compile(circuit, {.level = Level::medium, .target = Target{}});
   EXPECT_EQ(verify_equal(circuit, std::get<Circuit>(compiled.program), &*compiled.mapping).answer, Answer::equal);
+}
+
+TEST(VerifyEqual, DecidesCliffordsOfAnyWidthEitherWay) {
+  constexpr Wire kWires = 130;
+  // Sums of all wires before, along a ladder and one by one from the end.
+  Circuit ladder(kWires), direct(kWires);
+  for (Wire w = 0; w + 1 < kWires; ++w) ladder.cx(w, w + 1);
+  for (Wire to = kWires; to-- > 1;) {
+    for (Wire from = 0; from < to; ++from) direct.h(to).cz(from, to).h(to);
+  }
+  EXPECT_EQ(verify_equal(ladder, direct).answer, Answer::equal);
+  for (const Wire wire : {Wire{0}, Wire{64}, Wire{129}}) {
+    Circuit phase = direct, flip = direct;
+    EXPECT_EQ(verify_equal(ladder, phase.s(wire)).answer, Answer::different);
+    EXPECT_EQ(verify_equal(ladder, flip.x(wire)).answer, Answer::different);
+    EXPECT_EQ(verify_equal(Circuit(ladder).measure_all(), phase.measure_all()).answer, Answer::equal) << "phases alone";
+    EXPECT_EQ(verify_equal(Circuit(ladder).measure_all(), flip.measure_all()).answer, Answer::different);
+  }
 }
 
 // Whether b undone by a leaves every wire alone but for a phase, and a phase for each outcome of measured wires, by
@@ -138,6 +158,33 @@ TEST(VerifyEqual, GivesUpInBoundedWorkWhereStructuresHaveNothingInCommon) {
   const Circuit a = bound(testing::random_circuit(random, 40, 2000));
   const Circuit b = bound(testing::random_circuit(random, 40, 2000));
   EXPECT_NE(verify_equal(a, b).answer, Answer::equal);
+}
+
+TEST(CliffordRows, AgreeWithThePauliProgramAndRefuseOtherGates) {
+  std::mt19937_64 random(9);
+  ExprPool pool;
+  for (int round = 0; round < 200; ++round) {
+    Circuit circuit(4);
+    for (int i = 0; i < 30; ++i) {
+      const auto a = static_cast<Wire>(random() % 4), b = static_cast<Wire>((a + 1 + random() % 3) % 4);
+      if (random() % 2 == 0) circuit.sx(a).cz(a, b);
+      if (random() % 2 == 0) circuit.s(b).h(a);
+      if (random() % 3 == 0) circuit.swap(a, b).y(a).iswap(a, b);
+    }
+    const Flat flat = unroll(circuit);
+    const auto rows = clifford_rows(flat);
+    const auto program = pauli_program(flat, pool, 0);
+    ASSERT_TRUE(rows && program);
+    for (Wire w = 0; w < 4; ++w) {
+      for (const auto& [row, pauli] :
+           {std::pair(rows->x[w], program->x_rows[w]), std::pair(rows->z[w], program->z_rows[w])}) {
+        ASSERT_EQ(std::tuple(row.x[0], row.z[0], row.phase), std::tuple(pauli.x, pauli.z, pauli.phase)) << round;
+      }
+    }
+    Circuit other = circuit;
+    other.t(0);
+    EXPECT_FALSE(clifford_rows(unroll(other)));
+  }
 }
 
 TEST(VerifyEqual, ComparesSymbolsByTheirRotations) {

@@ -28,8 +28,10 @@ struct MiterWire {
 /// no piece larger, else the one that makes the smallest; a piece that has come apart into factors is split, so that
 /// programs with much the same structure (resynthesised blocks, swaps of a router) never hold more than a few wires
 /// together. A measured wire may keep a phase for each outcome. `something` is told only where every wire is a
-/// program's. Rounding is bounded: the parts left out in splitting add up to at most 1e-6.
-/// Source: alternating equivalence checks, Burgholzer & Wille, arXiv:2004.08420, with matrices in place of diagrams.
-Undone undo(const Flat& a, const Flat& b, std::span<const MiterWire> wires);
+/// program's and infidelity is 0. Rounding is bounded: the parts left out in splitting add up to at most 1e-6.
+/// infidelity: what one program may have left out of the other (CompileOptions::error_budget), counted as that counts
+/// it, block by block. Source: alternating equivalence checks, Burgholzer & Wille, arXiv:2004.08420, with matrices in
+/// place of diagrams.
+Undone undo(const Flat& a, const Flat& b, std::span<const MiterWire> wires, double infidelity = 0);
 
 }  // namespace skerry::passes::native

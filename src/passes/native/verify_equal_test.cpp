@@ -1,3 +1,5 @@
+#include <cmath>
+#include <limits>
 #include <map>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
@@ -149,6 +151,34 @@ TEST(VerifyEqual, DecidesProgramsOfAnyWidthThatKeepTheirStructure) {
       Circuit wrong = circuit;
       wrong.rx(0.01, static_cast<Wire>(random() % wires));
       EXPECT_EQ(verify_equal(wrong, std::get<Circuit>(compiled.program), &*compiled.mapping).answer, Answer::different);
+    }
+  }
+}
+
+TEST(VerifyEqual, TakesWhatCompilingDeclaresToHaveLeftOutAndNoMore) {
+  for (const std::uint32_t wires : {10U, 18U}) {
+    Circuit circuit(wires);
+    for (Wire a = 0; a < wires; ++a) {
+      circuit.h(a);
+      for (Wire b = a + 1; b < wires; ++b) {
+        circuit.cp(std::ldexp(3.14159265358979, -static_cast<int>(b - a) - (wires == 10 ? 8 : 0)), a, b);
+      }
+    }
+    for (const Level level : {Level::low, Level::medium}) {
+      const Compiled compiled = compile(circuit, {.level = level, .target = line(wires)});
+      const auto& out = std::get<Circuit>(compiled.program);
+      Mapping mapping = *compiled.mapping;
+      ASSERT_GT(mapping.spent_error, 2e-9);
+      EXPECT_EQ(verify_equal(circuit, out, &mapping).answer, Answer::equal) << wires;
+      Circuit wrong = circuit;
+      wrong.rx(0.01, 3);
+      EXPECT_NE(verify_equal(wrong, out, &mapping).answer, Answer::equal) << wires;
+      mapping.spent_error /= 100;
+      EXPECT_NE(verify_equal(circuit, out, &mapping).answer, Answer::equal) << wires;
+      for (const double nonsense : {-1e-9, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
+        mapping.spent_error = nonsense;
+        EXPECT_THROW(verify_equal(circuit, out, &mapping), Error);
+      }
     }
   }
 }

@@ -81,7 +81,7 @@ def by_skerry(path: Path, target: str, level: str, runs: int) -> Record:
         try:
             made = skerry.load(out)
             assert isinstance(made, skerry.Circuit)
-            ours, reason = verify_equal(program, made, where["initial"], where["final"])
+            ours, reason = verify_equal(program, made, where["initial"], where["final"], where["spent_error"])
         except skerry.Error as error:
             reason = str(error)
         verify_ms = (time.process_time() - begin) * 1e3

@@ -2,6 +2,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <numeric>
 #include <skerry/fault_tolerance.hpp>
 #include <skerry/lint.hpp>
 #include <skerry/schedule.hpp>
@@ -72,9 +73,15 @@ nb::tuple compile_for_target(const Circuit& circuit, std::string_view target, st
                         compiled.mapping->spent_error);
 }
 
-nb::tuple verify(const Circuit& a, const Circuit& b, std::vector<Wire> initial, std::vector<Wire> final) {
-  const Mapping mapping{.initial = std::move(initial), .final = std::move(final)};
-  const Equivalence found = verify_equal(a, b, mapping.initial.empty() ? nullptr : &mapping);
+nb::tuple verify(const Circuit& a, const Circuit& b, std::vector<Wire> initial, std::vector<Wire> final,
+                 double spent_error) {
+  Mapping mapping{.initial = std::move(initial), .final = std::move(final), .spent_error = spent_error};
+  if (mapping.initial.empty()) {
+    mapping.initial.resize(a.num_wires());
+    std::iota(mapping.initial.begin(), mapping.initial.end(), 0U);
+    mapping.final = mapping.initial;
+  }
+  const Equivalence found = verify_equal(a, b, &mapping);
   return nb::make_tuple(answer_name(found.answer), found.reason);
 }
 
@@ -161,8 +168,9 @@ void bind_compile(nb::module_& m) {
       "check_map", [](const Circuit& circuit, std::string_view target) { check_map(circuit, read_target(target)); },
       nb::arg("circuit"), nb::arg("target"));
   m.def("verify_equal", verify, nb::arg("a"), nb::arg("b"), nb::arg("initial"), nb::arg("final"),
+        nb::arg("spent_error"),
         nb::sig("def verify_equal(a: Circuit, b: Circuit, initial: collections.abc.Sequence[int], final: "
-                "collections.abc.Sequence[int]) -> tuple[str, str]"));
+                "collections.abc.Sequence[int], spent_error: float) -> tuple[str, str]"));
   m.def(
       "emit_text", [](const Circuit& circuit, std::string_view format) { return skerry::emit_text(circuit, format); },
       nb::arg("circuit"), nb::arg("format"));

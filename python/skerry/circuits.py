@@ -209,17 +209,18 @@ def estimate_surface_code(
 
 
 def verify_equal(
-    a: Circuit, b: Circuit, initial: Sequence[int] = (), final: Sequence[int] = ()
+    a: Circuit, b: Circuit, initial: Sequence[int] = (), final: Sequence[int] = (), spent_error: float = 0.0
 ) -> tuple[Literal["equal", "different", "unknown"], str]:
     """Whether two circuits mean the same up to a global phase, and how that is known.
 
     initial, final: the qubit of `b` of each qubit of `a` at the start and at the end, as compiling gives them.
+    spent_error: the mean infidelity that `b` may have left out, as compiling tells it.
 
     >>> import skerry
     >>> verify_equal(skerry.Circuit(2).cz(0, 1), skerry.Circuit(2).h(1).cx(0, 1).h(1))[0]
     'equal'
     """
-    answer, reason = _core.verify_equal(a, b, list(initial), list(final))
+    answer, reason = _core.verify_equal(a, b, list(initial), list(final), spent_error)
     return answer, reason  # type: ignore[return-value]
 
 

@@ -56,6 +56,17 @@ def test_a_budget_bounds_the_search_and_changes_no_meaning(tmp_path: Path) -> No
     assert texts[0].count("cx ") <= texts[2].count("cx ")
 
 
+def test_what_compiling_leaves_out_is_in_the_layout_and_no_more_is_accepted(tmp_path: Path) -> None:
+    source, out, layout = CIRCUITS / "qft_28.qasm", tmp_path / "out.qasm", tmp_path / "layout.json"
+    programs.ok("compile", source, "--coupling", DEVICES / "line28.json", "-o", out, "--layout", layout)
+    where = json.loads(layout.read_text())
+    assert 1e-9 < where["spent_error"] <= 1e-8
+    found = programs.ok("verify", source, out, "--layout", layout, "--json").json()
+    assert found["answer"] == "equal" and "declared" in found["reason"]
+    layout.write_text(json.dumps({**where, "spent_error": 0}))
+    assert programs.run("verify", source, out, "--layout", layout).code == 1
+
+
 def test_a_difference_is_told_by_the_exit_code(tmp_path: Path) -> None:
     first, second = tmp_path / "a.qasm", tmp_path / "b.qasm"
     first.write_text('OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\nh q[0];\ncx q[0], q[1];\n')

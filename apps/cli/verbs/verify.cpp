@@ -25,7 +25,9 @@ Mapping mapping_of(const std::string& file) {
   try {
     const auto read = nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()),
                                             reinterpret_cast<const char*>(bytes.data()) + bytes.size());
-    return {.initial = read.at("initial").get<std::vector<Wire>>(), .final = read.at("final").get<std::vector<Wire>>()};
+    return {.initial = read.at("initial").get<std::vector<Wire>>(),
+            .final = read.at("final").get<std::vector<Wire>>(),
+            .spent_error = read.value("spent_error", 0.0)};
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::syntax_error, error.what(), file, "give the file that skerry compile --layout wrote");
   }

@@ -19,16 +19,18 @@ struct Near {
 
 // Average fidelity (4 + |tr|^2) / 20 with tr/4 = cos a cos b cos c + i sin a sin b sin c of what is left out: Zhang et
 // al., quant-ph/0209120.
-Near nearest(const PairBlock& block) {
-  if (block.cx < 2 || !is_near_fewer_cx(block.u)) return {};
-  const Kak kak = decompose(block.u);
+Near nearest(const PairBlock& block, const PairWalk& walk) {
+  if (block.is_plain()) return {};
+  const U4 u = walk.product(block);
+  if (!is_near_fewer_cx(u)) return {};
+  const Kak kak = decompose(u);
   double a = kak.a, b = kak.b;
   if (std::abs(kak.c) > kSmall) return {};
   if (b < kSmall) b = 0;
   if (b == 0 && a < kSmall) a = 0;
   if (b == 0 && std::abs(a - kQuarter) < kSmall) a = kQuarter;
   const std::uint32_t needs = b > 0 ? 2 : a == 0 ? 0 : a == kQuarter ? 1 : 2;
-  if (needs >= std::min<std::uint32_t>(block.cx, cx_needs(block.u).plain)) return {};
+  if (needs >= std::min<std::uint32_t>(block.cx, cx_needs(u).plain)) return {};
   const double da = kak.a - a, db = kak.b - b, dc = kak.c;
   const Complex overlap(std::cos(da) * std::cos(db) * std::cos(dc), std::sin(da) * std::sin(db) * std::sin(dc));
   return {
@@ -40,8 +42,8 @@ Near nearest(const PairBlock& block) {
 struct Prices {
   std::vector<double> infidelities;
   void single(std::uint32_t /*gate*/) {}
-  void pair(const PairBlock& block, const PairWalk& /*walk*/) {
-    const Near near = nearest(block);
+  void pair(const PairBlock& block, const PairWalk& walk) {
+    const Near near = nearest(block, walk);
     if (near.infidelity < 1) infidelities.push_back(near.infidelity);
   }
 };
@@ -52,7 +54,7 @@ struct Writer {
   double limit, left;
   void single(std::uint32_t i) { out.copy(flat, flat.gates[i]); }
   void pair(const PairBlock& block, const PairWalk& walk) {
-    const Near near = nearest(block);
+    const Near near = nearest(block, walk);
     if (near.infidelity > limit || near.infidelity > left) {
       for (std::uint32_t i = block.head; i != kNoGate; i = walk.next(i)) single(i);
       return;

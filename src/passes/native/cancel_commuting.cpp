@@ -51,7 +51,7 @@ class Canceller {
           break;
       }
     }
-    if (changed_) rewrite();
+    if (changed_) drop_gates(flat_, dropped_);
     return changed_;
   }
 
@@ -110,15 +110,6 @@ class Canceller {
       return;
     }
     control.cx.push_back(i);
-  }
-
-  void rewrite() {
-    FlatWriter out(flat_.wires);
-    out.reserve(flat_.gates.size());
-    for (std::uint32_t i = 0; i < flat_.gates.size(); ++i) {
-      if (dropped_[i] == 0) out.copy(flat_, flat_.gates[i]);
-    }
-    out.finish_into(flat_);
   }
 
   Flat& flat_;

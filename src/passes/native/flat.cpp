@@ -1,6 +1,7 @@
 #include "passes/native/flat.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <skerry/error.hpp>
 #include <string>
 #include <utility>
@@ -57,13 +58,52 @@ void rename_wires(Flat& flat, std::span<const Wire> wires) {  // NOLINT(misc-no-
   for (Wire& wire : flat.places) wire = wires[wire];
 }
 
+void drop_gates(Flat& flat, std::span<const std::uint8_t> dropped) {
+  // Never more is written than was read, so the list is written over itself; matrices stay where they are.
+  constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+  std::vector<std::uint32_t> waiting(flat.wires, kNone);
+  std::size_t written = 0;
+  const auto flush = [&](Wire wire) {
+    const std::uint32_t index = std::exchange(waiting[wire], kNone);
+    if (index == kNone) return;
+    const U2& matrix = flat.ones[index];
+    if (is_scalar(matrix)) {
+      if (matrix(0, 0) != 1.0) flat.phase += std::arg(matrix(0, 0));
+    } else {
+      flat.gates[written++] = {Kind::one, wire, wire, index};
+    }
+  };
+  for (std::size_t i = 0; i < flat.gates.size(); ++i) {
+    if (dropped[i] != 0) continue;
+    const Gate gate = flat.gates[i];
+    if (gate.kind == Kind::one) {
+      const std::uint32_t first = waiting[gate.a];
+      if (first == kNone) {
+        waiting[gate.a] = gate.index;
+      } else {
+        flat.ones[first] = flat.ones[gate.index] * flat.ones[first];
+      }
+      continue;
+    }
+    if (gate.kind == Kind::other) {
+      for (const Wire wire : flat.others[gate.index].wires) flush(wire);
+    } else {
+      flush(gate.a);
+      if (gate.kind != Kind::turn) flush(gate.b);
+    }
+    flat.gates[written++] = gate;
+  }
+  for (Wire wire = 0; wire < flat.wires; ++wire) flush(wire);
+  flat.gates.resize(written);
+}
+
 FlatWriter::FlatWriter(std::uint32_t wires) : pending_(wires), has_(wires, 0) {
   out_.wires = wires;
 }
 
 void FlatWriter::reserve(std::size_t gates) {
   out_.gates.reserve(gates);
-  out_.ones.reserve(gates / 2);
+  out_.ones.reserve(gates);
 }
 
 void FlatWriter::one(Wire wire, const U2& matrix) {

@@ -62,6 +62,9 @@ struct Flat {
 /// Each wire w becomes wires[w], in bodies and in places too; the number of wires stays.
 void rename_wires(Flat& flat, std::span<const Wire> wires);
 
+/// Takes gates out where `dropped` is not 0. Matrices that meet then are multiplied, and scalars become phase.
+void drop_gates(Flat& flat, std::span<const std::uint8_t> dropped);
+
 /// Writes a Flat. Gates of one wire are multiplied until something else happens on the wire, so a Flat never has two in
 /// a row.
 class FlatWriter {

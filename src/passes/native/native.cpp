@@ -76,7 +76,13 @@ Effort effort_of(Level level, std::uint64_t seed) {
               .templates = true,
               .orders = false,
               .trees = 0,
-              .route = {.starts = 12, .rounds = 2, .finalists = 3, .keep = 2, .work = 1'000'000, .seed = seed}};
+              .route = {.starts = 12,
+                        .along_path = true,
+                        .rounds = 2,
+                        .finalists = 3,
+                        .keep = 2,
+                        .work = 1'000'000,
+                        .seed = seed}};
     case Level::high:
       return {.loops = 5,
               .paulis = 5,
@@ -84,8 +90,14 @@ Effort effort_of(Level level, std::uint64_t seed) {
               .templates = true,
               .orders = true,
               .trees = 3'000'000,
-              .route = {
-                  .starts = 24, .again = 24, .rounds = 3, .finalists = 8, .keep = 6, .work = 8'000'000, .seed = seed}};
+              .route = {.starts = 24,
+                        .along_path = true,
+                        .again = 24,
+                        .rounds = 3,
+                        .finalists = 8,
+                        .keep = 6,
+                        .work = 8'000'000,
+                        .seed = seed}};
   }
   return {};
 }
@@ -131,7 +143,7 @@ class Compiler {
     Placed best;
     for (const Level level : {Level::low, Level::medium, Level::high}) {
       if (level > options_.level) break;
-      Placed placed = compile_at(level, unrolled);
+      Placed placed = compile_at(level, level == options_.level ? std::move(unrolled) : unrolled);
       if (level == Level::low || is_better(placed.flat, best.flat)) best = std::move(placed);
     }
     Compiled compiled;
@@ -178,12 +190,12 @@ class Compiler {
     double budget = 0;
   };
 
-  Placed compile_at(Level level, const Flat& unrolled) {
+  Placed compile_at(Level level, Flat unrolled) {
     effort_ = effort_of(level, options_.seed);
     if (level == Level::high) spend(options_.time_budget_seconds, effort_);
     std::vector<Candidate> candidates;
     candidates.reserve(3);
-    candidates.push_back(shrunk(unrolled));
+    candidates.push_back(shrunk(std::move(unrolled)));
     if (effort_.orders && has_phases_on_three()) {
       Flat other;
       timed("unroll", other, [&] { other = unroll(circuit_, {.last_first = true}); });

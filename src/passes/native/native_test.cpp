@@ -5,6 +5,7 @@
 #include <skerry/error.hpp>
 
 #include "ir/verify.hpp"
+#include "passes/native/pairs.hpp"
 #include "passes/native/rewrite.hpp"
 #include "passes/native/translate.hpp"
 #include "passes/native/unroll.hpp"
@@ -157,6 +158,65 @@ TEST(RewritingPasses, EachKeepsTheUnitaryWithItsRenamings) {
         ASSERT_LT(std::abs(expected[i] - actual[i]), 1e-9) << pass << " " << round;
       }
     }
+  }
+}
+
+// Gates of one wire around `cx` CX and `swaps` swaps on two wires, as a router may leave them.
+Flat pair_with_swaps(std::mt19937_64& random, std::size_t cx, std::size_t swaps) {
+  std::vector<Kind> kinds(cx, Kind::cx);
+  kinds.insert(kinds.end(), swaps, Kind::swap);
+  std::ranges::shuffle(kinds, random);
+  FlatWriter out(2);
+  const auto turn = [&] {
+    for (Wire wire = 0; wire < 2; ++wire) {
+      if (random() % 3 == 0) continue;
+      const auto angle = [&] { return static_cast<double>(random() % 1000) / 100; };
+      out.one(wire, rz_matrix(angle()) * ry_matrix(angle()));
+    }
+  };
+  for (const Kind kind : kinds) {
+    turn();
+    const Wire first = random() % 2 == 0 ? 0 : 1;
+    if (kind == Kind::cx) out.cx(first, 1 - first);
+    if (kind == Kind::swap) out.swap(first, 1 - first);
+  }
+  turn();
+  return out.finish();
+}
+
+struct Product {
+  const Flat& flat;
+  U4 u = U4::identity();
+  CxNeeds told, computed;
+  void single(std::uint32_t i) {
+    const Gate& gate = flat.gates[i];
+    gate.a == 0 ? after_on_first(u, flat.ones[gate.index]) : after_on_second(u, flat.ones[gate.index]);
+  }
+  void pair(const PairBlock& block, const PairWalk& walk) {
+    u = block.first == 0 ? walk.product(block) : wires_exchanged(walk.product(block));
+    told = walk.needs(block);
+    computed = cx_needs(walk.product(block));
+  }
+};
+
+TEST(Pairs, ASwapCostsOneCxMoreBesideOneAndNothingStandsBetweenThem) {
+  std::mt19937_64 random(12);
+  for (int round = 0; round < 1000; ++round) {
+    const std::size_t cx = random() % 3, swaps = cx == 0 ? 1 : random() % 2;
+    Flat flat = pair_with_swaps(random, cx, swaps);
+    Product before{.flat = flat}, after{.flat = flat};
+    PairWalk(flat).run(before);
+    EXPECT_EQ(before.told.plain, before.computed.plain) << cx << " CX, " << swaps << " swaps";
+    EXPECT_EQ(before.told.mirrored, before.computed.mirrored) << cx << " CX, " << swaps << " swaps";
+    resynthesize_pairs(flat, false);
+    PairWalk(flat).run(after);
+    EXPECT_EQ(flat.cx_count(), before.computed.plain);
+    ASSERT_LT(distance(before.u, scaled(after.u, expi(flat.phase))), 1e-12) << round;
+    if (cx != 1 || swaps != 1) continue;
+    const auto one = [](const Gate& gate) { return gate.kind == Kind::one; };
+    EXPECT_LE(std::ranges::count_if(flat.gates, one), 4);
+    const auto back_to_back = [](const Gate& a, const Gate& b) { return a.kind == Kind::cx && b.kind == Kind::cx; };
+    EXPECT_NE(std::ranges::adjacent_find(flat.gates, back_to_back), flat.gates.end());
   }
 }
 

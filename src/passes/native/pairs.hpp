@@ -7,17 +7,21 @@
 #include <vector>
 
 #include "passes/native/flat.hpp"
+#include "passes/native/kak.hpp"
 
 namespace skerry::passes::native {
 
 inline constexpr std::uint32_t kNoGate = std::numeric_limits<std::uint32_t>::max();
 
-/// Gates on two wires and their product; `first` is the bit 0 of `u`.
+/// Gates on two wires; `first` is the bit 0 of their product.
 struct PairBlock {
   Wire first = 0, second = 0;
-  U4 u;
   std::uint32_t head = kNoGate, tail = kNoGate;  ///< chain of PairWalk::next
   std::uint32_t cx = 0;                          ///< as they stand, three for a swap
+  std::uint32_t swaps = 0;
+
+  /// One CX, one swap or one of each: what it needs is known without its product.
+  bool is_plain() const noexcept { return swaps <= 1 && cx - 3 * swaps <= 1; }
 };
 
 /// Calls sink.pair(block, walk) and sink.single(gate index) so that gates on a wire keep their order. A gate of one
@@ -56,6 +60,31 @@ class PairWalk {
   /// The gate after `i` in its block.
   std::uint32_t next(std::uint32_t i) const { return next_[i]; }
 
+  /// The product of a block's gates. Only few blocks are asked for it, so it is not kept.
+  U4 product(const PairBlock& block) const {
+    U4 u = U4::identity();
+    for (std::uint32_t i = block.head; i != kNoGate; i = next_[i]) {
+      const Gate& gate = flat_.gates[i];
+      if (gate.kind == Kind::swap) {
+        swap_after(u);
+      } else if (gate.kind == Kind::cx) {
+        cx_after(u, gate.a == block.first);
+      } else if (gate.a == block.first) {
+        after_on_first(u, flat_.ones[gate.index]);
+      } else {
+        after_on_second(u, flat_.ones[gate.index]);
+      }
+    }
+    return u;
+  }
+
+  /// Least number of CX of a block, without and with a swap after it.
+  CxNeeds needs(const PairBlock& block) const {
+    if (!block.is_plain()) return cx_needs(product(block));
+    if (block.swaps == 0) return {1, 2};
+    return block.cx == 3 ? CxNeeds{3, 0} : CxNeeds{2, 1};
+  }
+
  private:
   // A Flat has no two matrices in a row on a wire, so one waiting gate is enough.
   struct Waiting {
@@ -76,18 +105,7 @@ class PairWalk {
       waiting_[gate.a].gate = i;
       return;
     }
-    PairBlock& block = blocks_[open_[gate.a]];
-    chain(block, i);
-    multiply(block, gate);
-  }
-
-  void multiply(PairBlock& block, const Gate& gate) const {
-    const U2& matrix = flat_.ones[gate.index];
-    if (gate.a == block.first) {
-      after_on_first(block.u, matrix);
-    } else {
-      after_on_second(block.u, matrix);
-    }
+    chain(blocks_[open_[gate.a]], i);
   }
 
   template <class Sink>
@@ -100,10 +118,9 @@ class PairWalk {
     PairBlock& block = blocks_[open_[gate.a]];
     chain(block, i);
     if (gate.kind == Kind::swap) {
-      swap_after(block.u);
       block.cx += 3;
+      ++block.swaps;
     } else {
-      cx_after(block.u, gate.a == block.first);
       ++block.cx;
     }
   }
@@ -118,13 +135,12 @@ class PairWalk {
       free_.pop_back();
     }
     PairBlock& block = blocks_[slot];
-    block = {.first = gate.a, .second = gate.b, .u = U4::identity()};
+    block = {.first = gate.a, .second = gate.b};
     for (const Wire wire : {gate.a, gate.b}) {
       open_[wire] = slot;
       const std::uint32_t waiting = std::exchange(waiting_[wire].gate, kNoGate);
       if (waiting == kNoGate) continue;
       chain(block, waiting);
-      multiply(block, flat_.gates[waiting]);
     }
   }
 

@@ -28,19 +28,23 @@ class Writer {
   void pair(const PairBlock& block, const PairWalk& walk) {
     std::uint32_t least = block.cx;
     bool exchange = false;
-    if (mirror_ ? block.cx >= 1 : block.cx >= 2) {
-      const CxNeeds needs = cx_needs(block.u);
+    if (block.cx >= 2) {
+      const CxNeeds needs = walk.needs(block);
       least = std::min<std::uint32_t>(least, needs.plain);
       exchange = mirror_ && needs.mirrored < least;
     }
     if (exchange) {
-      U4 mirrored = block.u;
+      U4 mirrored = walk.product(block);
       swap_after(mirrored);
       write(block, mirrored);
       std::swap(place_[block.first], place_[block.second]);
       moved_ = changed_ = true;
     } else if (least < block.cx) {
-      write(block, block.u);
+      if (block.is_plain()) {
+        write_merged(block, walk);
+      } else {
+        write(block, walk.product(block));
+      }
       changed_ = true;
     } else {
       for (std::uint32_t i = block.head; i != kNoGate; i = walk.next(i)) {
@@ -67,6 +71,29 @@ class Writer {
   }
 
  private:
+  // A CX and a swap, as the router leaves them, are two CX: SWAP CX(a, b) = CX(a, b) CX(b, a). What stands between them
+  // goes to the other wire and to where nothing is between the two.
+  void write_merged(const PairBlock& block, const PairWalk& walk) {
+    bool between = false, swap_first = false;
+    for (std::uint32_t i = block.head; i != kNoGate; i = walk.next(i)) {
+      const Gate& gate = flat_.gates[i];
+      const Wire a = place_[gate.a], b = place_[gate.b];
+      if (gate.kind == Kind::one) {
+        out_.one(between ? other_of(block, gate.a) : a, flat_.ones[gate.index]);
+        continue;
+      }
+      if (gate.kind == Kind::swap) swap_first = !between;
+      if (gate.kind == Kind::cx) {
+        out_.cx(swap_first ? a : b, swap_first ? b : a);
+        out_.cx(swap_first ? b : a, swap_first ? a : b);
+      }
+      between = !between;
+    }
+  }
+  Wire other_of(const PairBlock& block, Wire wire) const {
+    return place_[wire == block.first ? block.second : block.first];
+  }
+
   void write(const PairBlock& block, const U4& u) {
     const Wire first = place_[block.first], second = place_[block.second];
     for (const TwoWireGate& gate : synthesize(u)) {

@@ -29,7 +29,8 @@ struct Prepared {
 
 // One start and what has become of it.
 struct Trial {
-  std::size_t which = 0;  ///< program
+  std::size_t which = 0;               ///< program
+  const Coupling* coupling = nullptr;  ///< the edges that are walked
   base::Philox random{0};
   Layout layout;              ///< at the end of the last walk
   std::vector<Wire> initial;  ///< from where the best walk went, spare wires included
@@ -48,13 +49,13 @@ class StepWriter {
   Flat write(const Flat& flat, const RouteGraph& graph, const std::vector<RouteStep>& steps,
              Layout& layout) {  // NOLINT(misc-no-recursion): blocks nest at most ir::kMaxNesting deep
     FlatWriter out(coupling_.size());
-    out.reserve(flat.gates.size());
+    out.reserve(flat.gates.size() + static_cast<std::size_t>(std::ranges::count_if(steps, &RouteStep::is_swap)));
     since_loop_.emplace_back();
     for (const RouteStep& step : steps) {
-      if (step.is_swap) {
+      if (step.is_swap()) {
         out.swap(step.a, step.b);
         layout.exchange(step.a, step.b);
-        since_loop_.back().emplace_back(step.a, step.b);
+        if (since_loop_.size() > 1) since_loop_.back().emplace_back(step.a, step.b);  // nobody leaves the program
         continue;
       }
       const RouteNode& node = graph.node(step.a);
@@ -163,8 +164,8 @@ bool walk_forward(RouteWalk& walk, Trial& trial, bool bounded) {
 }
 
 // Walks to and fro; where a walk back ends, the next one begins.
-void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds, Trial& trial) {
-  RouteWalk walk(graph, coupling, trial.look_ahead);
+void improve(const RouteGraph& graph, unsigned rounds, Trial& trial) {
+  RouteWalk walk(graph, *trial.coupling, trial.look_ahead);
   const bool first = trial.initial.empty();
   if (first) walk_forward(walk, trial, false);
   for (unsigned round = 0; round < rounds; ++round) {
@@ -173,9 +174,13 @@ void improve(const RouteGraph& graph, const Coupling& coupling, unsigned rounds,
   }
 }
 
-Trial first_trial(std::size_t which, const StartLayouts& layouts, std::uint64_t seed, std::size_t number) {
+Trial first_trial(std::size_t which, const StartLayouts& layouts, const Coupling& coupling, std::uint64_t seed,
+                  std::size_t number) {
   // Some programs are walked better by those who look far ahead.
-  Trial trial{.which = which, .random = base::Philox(seed, number), .look_ahead = number % 4 < 2 ? 10U : 20U};
+  Trial trial{.which = which,
+              .coupling = &coupling,
+              .random = base::Philox(seed, number),
+              .look_ahead = number % 4 < 2 ? 10U : 40U};
   trial.layout = Layout(layouts.start(number, trial.random));
   return trial;
 }
@@ -185,7 +190,7 @@ Routed finished(const Prepared& program, const Coupling& coupling, std::uint64_t
   Layout walked(trial.initial), layout(trial.initial);
   base::Philox random = trial.before;
   Routed out{.which = trial.which};
-  out.estimate = RouteWalk(*program.graph, coupling, trial.look_ahead).run(walked, true, random, &steps);
+  out.estimate = RouteWalk(*program.graph, *trial.coupling, trial.look_ahead).run(walked, true, random, &steps);
   StepWriter writer(coupling, seed);
   const Flat& flat = *program.flat;
   out.flat = writer.write(flat, *program.graph, steps, layout);
@@ -230,6 +235,7 @@ RouteEffort within_work(RouteEffort effort, std::vector<Prepared>& programs, std
   effort.again = effort.again * able / wanted > 0 ? share(effort.again) : 0;
   effort.finalists = share(effort.finalists);
   effort.keep = std::min(effort.keep, effort.finalists);
+  effort.along_path = effort.along_path && effort.starts > 1;
   if (walks(effort) > able) head = std::min(nodes, effort.work / (walks(effort) * programs.size()) + 1);
   return effort;
 }
@@ -265,7 +271,12 @@ std::optional<Trial> placed_trial(std::size_t which, const Prepared& program, co
     if (taken[p] == 0) places->push_back(p);
   }
   const base::Philox random(seed);
-  return Trial{.which = which, .random = random, .initial = std::move(*places), .before = random, .cost = 0};
+  return Trial{.which = which,
+               .coupling = &coupling,
+               .random = random,
+               .initial = std::move(*places),
+               .before = random,
+               .cost = 0};
 }
 
 }  // namespace
@@ -292,7 +303,7 @@ std::vector<Routed> route(std::span<Flat> flats, const Coupling& coupling, Route
   }
   std::size_t head = 0;
   effort = within_work(effort, programs, head);
-  std::vector<Trial> trials;
+  std::vector<Trial> trials, along_paths;
   for (std::size_t which = 0; which < programs.size(); ++which) {
     Prepared& program = programs[which];
     if (!program.graph) continue;
@@ -303,27 +314,37 @@ std::vector<Routed> route(std::span<Flat> flats, const Coupling& coupling, Route
     }
     program.layouts.emplace(program.tried(), program.flat->wires, coupling);
     for (unsigned k = 0; k < effort.starts; ++k) {
-      trials.push_back(first_trial(which, *program.layouts, effort.seed, k));
+      trials.push_back(first_trial(which, *program.layouts, coupling, effort.seed, k));
+    }
+    const Coupling* const path = program.layouts->path_alone();
+    if (effort.along_path && path != nullptr) {
+      along_paths.push_back(first_trial(which, *program.layouts, *path, effort.seed, 0));
     }
   }
   // Every start is walked to and fro once, and those that have come farthest go on.
   const auto improve_from = [&](std::size_t begin, unsigned rounds) {
     const std::span<Trial> some = std::span(trials).subspan(begin);
     for_all(some, head * some.size() * (2 * rounds + 1),
-            [&](Trial& trial) { improve(programs[trial.which].tried(), coupling, rounds, trial); });
+            [&](Trial& trial) { improve(programs[trial.which].tried(), rounds, trial); });
     std::ranges::stable_sort(trials, {}, &Trial::cost);
   };
   improve_from(0, 1);
   if (!trials.empty() && is_hard(programs[trials[0].which], trials[0])) {
     const std::size_t which = trials[0].which, count = trials.size();
     for (unsigned k = 0; k < effort.again; ++k) {
-      trials.push_back(first_trial(which, *programs[which].layouts, effort.seed, effort.starts + k));
+      trials.push_back(first_trial(which, *programs[which].layouts, coupling, effort.seed, effort.starts + k));
     }
     improve_from(count, 1);
   }
   if (trials.size() > effort.finalists) trials.resize(effort.finalists);
   if (effort.rounds > 0) improve_from(0, effort.rounds);
   if (trials.size() > effort.keep) trials.resize(effort.keep);
+  // They come beside the others and not in their stead: nothing that they find first stops the search.
+  for (Trial& trial : along_paths) {
+    improve(programs[trial.which].tried(), 1, trial);
+    const std::uint64_t best = trials[0].cost;
+    if (trial.cost <= best + best / 16) trials.push_back(std::move(trial));
+  }
   for (const Trial& trial : trials) {
     routed.push_back(finished(programs[trial.which], coupling, effort.seed, trial));
   }

@@ -32,6 +32,7 @@ class Coupling {
 /// How hard to search. Everything is a count, so that the same seed gives the same answer on any machine.
 struct RouteEffort {
   unsigned starts = 4;             ///< layouts that are walked forward, backward and forward
+  bool along_path = false;         ///< one more start, which knows only the edges of a long path
   unsigned again = 0;              ///< further layouts for the best program where swaps are most of what comes out
   unsigned rounds = 1;             ///< further walks backward and forward of the best of them,
   unsigned finalists = 1;          ///< which are so many

@@ -18,7 +18,7 @@ struct Collected {
     nodes.push_back({.a = gate.a, .b = gate.a, .head = i});
   }
   void pair(const PairBlock& block, const PairWalk& walk) {
-    const CxNeeds needs = cx_needs(block.u);
+    const CxNeeds needs = walk.needs(block);
     nodes.push_back({.a = block.first,
                      .b = block.second,
                      .head = block.head,
@@ -36,41 +36,41 @@ RouteGraph::RouteGraph(const Flat& flat) : next_(flat.gates.size(), kNoGate) {
   PairWalk(flat).run(collected);
   // Others share classical bits: the last entry is a wire on which they all stand.
   std::vector<std::uint32_t> newest(flat.wires + 1U, kNoGate);
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> edges;
   const auto meet = [&](Wire wire, std::uint32_t node) {
-    if (newest[wire] != kNoGate && newest[wire] != node) edges.emplace_back(newest[wire], node);
+    if (newest[wire] != kNoGate) predecessors_.push_back(newest[wire]);
     newest[wire] = node;
   };
+  predecessor_begin_.assign(1, 0);
+  predecessor_begin_.reserve(nodes_.size() + 1);
+  predecessors_.reserve(2 * nodes_.size());
+  successor_begin_.assign(nodes_.size() + 1, 0);
   for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
     const RouteNode& node = nodes_[i];
     const Gate& gate = flat.gates[node.head];
-    if (node.is_pair || gate.kind != Kind::other) {
+    if (node.is_pair) {
       meet(node.a, i);
       meet(node.b, i);
-      continue;
+    } else if (gate.kind != Kind::other) {
+      meet(node.a, i);
+    } else {
+      for (const Wire wire : flat.others[gate.index].wires) meet(wire, i);
+      meet(flat.wires, i);
     }
-    for (const Wire wire : flat.others[gate.index].wires) meet(wire, i);
-    meet(flat.wires, i);
+    // One edge for each node before this one, in order.
+    const auto begin = predecessors_.begin() + static_cast<std::ptrdiff_t>(predecessor_begin_.back());
+    std::sort(begin, predecessors_.end());
+    predecessors_.erase(std::unique(begin, predecessors_.end()), predecessors_.end());
+    if (!predecessors_.empty() && predecessors_.back() == i) predecessors_.pop_back();
+    for (std::size_t k = predecessor_begin_.back(); k < predecessors_.size(); ++k) {
+      ++successor_begin_[predecessors_[k] + 1];
+    }
+    predecessor_begin_.push_back(static_cast<std::uint32_t>(predecessors_.size()));
   }
-  std::ranges::sort(edges);
-  edges.erase(std::ranges::unique(edges).begin(), edges.end());
-  successor_begin_.assign(nodes_.size() + 1, 0);
-  predecessor_begin_.assign(nodes_.size() + 1, 0);
-  for (const auto& [from, to] : edges) {
-    ++successor_begin_[from + 1];
-    ++predecessor_begin_[to + 1];
-  }
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    successor_begin_[i + 1] += successor_begin_[i];
-    predecessor_begin_[i + 1] += predecessor_begin_[i];
-  }
-  successors_.resize(edges.size());
-  predecessors_.resize(edges.size());
-  std::vector<std::uint32_t> at_successor(successor_begin_.begin(), successor_begin_.end() - 1);
-  std::vector<std::uint32_t> at_predecessor(predecessor_begin_.begin(), predecessor_begin_.end() - 1);
-  for (const auto& [from, to] : edges) {
-    successors_[at_successor[from]++] = to;
-    predecessors_[at_predecessor[to]++] = from;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) successor_begin_[i + 1] += successor_begin_[i];
+  successors_.resize(predecessors_.size());
+  std::vector<std::uint32_t> at(successor_begin_.begin(), successor_begin_.end() - 1);
+  for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
+    for (const std::uint32_t from : predecessors(i)) successors_[at[from]++] = i;
   }
 }
 

@@ -11,7 +11,7 @@ namespace {
 // Tuned on circuits made by bench/compile.py's generators: how much the following pairs and the price of a swap weigh
 // against the front.
 constexpr double kLaterWeight = 0.5;
-constexpr double kPriceWeight = 0.35;
+constexpr double kPriceWeight = 0.5;
 constexpr double kDecayStep = 0.001;
 constexpr unsigned kDecayReset = 5;
 // Of a wide front as many are looked at, so that a swap takes no longer than on a small device.
@@ -40,7 +40,7 @@ RouteWalk::RouteWalk(const RouteGraph& graph, const Coupling& coupling, std::uin
       front_at_(coupling.size()),
       later_partners_(coupling.size()),
       visited_(graph.size(), 0),
-      met_at_(coupling.size()),
+      met_(coupling.size()),
       decay_(coupling.size(), 1.0) {}
 
 std::uint64_t RouteWalk::run(Layout& layout, bool forward, base::Philox& random, std::vector<RouteStep>* steps,
@@ -69,8 +69,7 @@ void RouteWalk::start(bool forward) {
   ready_.clear();
   front_.clear();
   moved_.clear();
-  met_.clear();
-  std::ranges::fill(met_at_, kNoMeeting);
+  std::ranges::fill(met_, Met{});
   forget_decay();
   std::iota(front_partner_.begin(), front_partner_.end(), 0U);
   for (LaterPartners& list : later_partners_) list.count = 0;
@@ -87,7 +86,7 @@ void RouteWalk::start(bool forward) {
 void RouteWalk::execute(std::uint32_t node) {
   const RouteNode& at = graph_.node(node);
   if (at.is_pair) pair_executed(at, layout_->place[at.a], layout_->place[at.b]);
-  if (steps_ != nullptr) steps_->push_back({.is_swap = false, .a = node});
+  if (steps_ != nullptr) steps_->push_back({.a = node});
   for (const std::uint32_t next : after(node)) {
     if (--missing_[next] == 0) ready_.push_back(next);
   }
@@ -135,10 +134,16 @@ void RouteWalk::run_ready() {
   }
 }
 
+void RouteWalk::meet(Wire p, Wire q, Met met) {
+  met.partner = q;
+  met_[p] = met;
+  met.partner = p;
+  met_[q] = met;
+}
+
 void RouteWalk::pair_executed(const RouteNode& node, Wire p, Wire q) {
-  const std::uint32_t newest = met_at_[p];
-  if (newest != kNoMeeting && newest == met_at_[q]) {
-    Met& met = met_[newest];
+  if (have_met(p, q)) {
+    Met& met = met_[std::min(p, q)];
     const int was = met.cost();
     if (met.plain == 0 && met.mirrored == 3) {  // nothing but a swap so far, or nothing
       met.plain = node.plain;
@@ -150,19 +155,17 @@ void RouteWalk::pair_executed(const RouteNode& node, Wire p, Wire q) {
     cost_ = cost_ + static_cast<std::uint64_t>(met.cost()) - static_cast<std::uint64_t>(was);
     return;
   }
-  met_at_[p] = met_at_[q] = static_cast<std::uint32_t>(met_.size());
-  met_.push_back({p, q, node.plain, node.mirrored, false});
+  meet(p, q, {.plain = node.plain, .mirrored = node.mirrored});
   cost_ += node.plain;
 }
 
 void RouteWalk::apply_swap(Wire p, Wire q) {
   cost_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(cost_) + swap_price(p, q));
-  const std::uint32_t newest = met_at_[p];
-  if (newest != kNoMeeting && newest == met_at_[q]) {
-    met_[newest].exchanged = !met_[newest].exchanged;
+  if (have_met(p, q)) {
+    Met& met = met_[std::min(p, q)];
+    met.exchanged = !met.exchanged;
   } else {
-    met_at_[p] = met_at_[q] = static_cast<std::uint32_t>(met_.size());
-    met_.push_back({p, q, 0, 3, true});
+    meet(p, q, {.plain = 0, .mirrored = 3, .exchanged = true});
   }
   layout_->exchange(p, q);
   moved_.push_back(layout_->holds[p]);
@@ -171,7 +174,7 @@ void RouteWalk::apply_swap(Wire p, Wire q) {
     throw Error(ErrorCode::limit_exceeded, "routing takes more than " + std::to_string(kMostSwaps) + " swaps of wires",
                 {}, "choose a device on which more wires meet, or a smaller circuit");
   }
-  if (steps_ != nullptr) steps_->push_back({.is_swap = true, .a = p, .b = q});
+  if (steps_ != nullptr) steps_->push_back({.a = p, .b = q});
 }
 
 std::span<const std::uint32_t> RouteWalk::looked_at_front() const {
@@ -205,15 +208,15 @@ void RouteWalk::look_ahead() {
   later_weight_ = later == 0 ? 0.0 : kLaterWeight / later;
 }
 
-// By how much what follows comes nearer when the wire on `from` goes to `to`, next to it.
-int RouteWalk::later_gain(Wire from, Wire to) const {
-  const LaterPartners& others = later_partners_[layout_->holds[from]];
-  const std::uint16_t* const away = coupling_.distances(from);
-  const std::uint16_t* const there = coupling_.distances(to);
+// By how much what follows comes nearer to `wire` when it goes from one place to another, next to it; distances are
+// from there. Who already waits at `to` counts as no nearer.
+inline int RouteWalk::later_gain(Wire wire, Wire to, const std::uint16_t* from_here,
+                                 const std::uint16_t* from_there) const {
+  const LaterPartners& others = later_partners_[wire];
   int gain = 0;
   for (std::uint32_t k = 0; k < others.count; ++k) {
     const Wire at = layout_->place[others.wires[k]];
-    gain += at == to ? 0 : away[at] - there[at];
+    gain += at == to ? 0 : from_here[at] - from_there[at];
   }
   return gain;
 }
@@ -239,7 +242,7 @@ void RouteWalk::choose_swap(base::Philox& random) {
         const std::uint16_t* const from_q = coupling_.distances(q);
         int front = from_p[mate] - from_q[mate];
         if (both_wait) front += from_q[other_mate] - from_p[other_mate];
-        const int later = later_gain(p, q) + later_gain(q, p);
+        const int later = later_gain(wire, q, from_p, from_q) + later_gain(other, p, from_q, from_p);
         const double price = (3 - swap_price(p, q)) * (kPriceWeight / 3.0);
         const double score =
             (front + price) * front_weight_ + later * later_weight_ - (std::max(decay_[p], decay_[q]) - 1.0);

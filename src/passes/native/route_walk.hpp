@@ -2,6 +2,7 @@
 /// One walk of the router through a program from a given layout.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -22,16 +23,19 @@ struct Layout {
   void exchange(Wire p, Wire q);
 };
 
-/// A node that ran, or a swap of two device wires.
+/// A node that ran, or a swap of two device wires. Large programs have millions.
 struct RouteStep {
-  bool is_swap = false;
-  std::uint32_t a = 0, b = 0;  ///< device wires of a swap; a: the node
+  static constexpr std::uint32_t kNode = ~std::uint32_t{0};
+
+  std::uint32_t a = 0;      ///< the node, or the first wire of a swap
+  std::uint32_t b = kNode;  ///< the second wire of a swap
+  bool is_swap() const noexcept { return b != kNode; }
 };
 
 /// Walks forward or backward and decides swaps.
 class RouteWalk {
  public:
-  /// look_ahead: blocks after the front that are looked at, at most 24.
+  /// look_ahead: blocks after the front that are looked at, at most 40.
   RouteWalk(const RouteGraph& graph, const Coupling& coupling, std::uint32_t look_ahead = 10);
 
   /// Moves `layout` along. steps: what happened, in order; null when nobody wants to know. Gives the CX that the blocks
@@ -40,16 +44,18 @@ class RouteWalk {
                     std::uint64_t bound = ~std::uint64_t{0});
 
  private:
-  struct Met {  // the newest block on a pair of device wires
-    Wire p = 0, q = 0;
+  // The newest block on a device wire: on a pair of wires when each is the other's partner. The lower wire's counts.
+  struct Met {
+    Wire partner = kNobody;
     std::uint8_t plain = 0, mirrored = 0;
     bool exchanged = false;
     int cost() const { return exchanged ? mirrored : plain; }
+    int swap_price() const { return exchanged ? plain - mirrored : mirrored - plain; }
   };
 
-  static constexpr std::uint32_t kNoMeeting = ~std::uint32_t{0};
+  static constexpr Wire kNobody = ~Wire{0};
   // How many blocks after the front are looked at; the last step may find two at once.
-  static constexpr std::uint32_t kLookAhead = 24;
+  static constexpr std::uint32_t kLookAhead = 40;
   struct LaterPartners {
     std::uint32_t count = 0;
     std::array<Wire, kLookAhead + 1> wires;
@@ -61,16 +67,13 @@ class RouteWalk {
   std::span<const std::uint32_t> looked_at_front() const;
   void execute(std::uint32_t node);
   void pair_executed(const RouteNode& node, Wire p, Wire q);
-  int swap_price(Wire p, Wire q) const {
-    const std::uint32_t newest = met_at_[p];
-    if (newest == kNoMeeting || newest != met_at_[q]) return 3;
-    const Met& met = met_[newest];
-    return met.exchanged ? met.plain - met.mirrored : met.mirrored - met.plain;
-  }
+  bool have_met(Wire p, Wire q) const { return met_[p].partner == q && met_[q].partner == p; }
+  void meet(Wire p, Wire q, Met met);
+  int swap_price(Wire p, Wire q) const { return have_met(p, q) ? met_[std::min(p, q)].swap_price() : 3; }
   void apply_swap(Wire p, Wire q);
   void look_ahead();
   void choose_swap(base::Philox& random);
-  int later_gain(Wire from, Wire to) const;
+  int later_gain(Wire wire, Wire to, const std::uint16_t* from_here, const std::uint16_t* from_there) const;
   void forget_decay();
   void force_nearest();
   std::span<const std::uint32_t> after(std::uint32_t i) const {
@@ -97,8 +100,7 @@ class RouteWalk {
   double front_weight_ = 0, later_weight_ = 0;
   std::vector<std::uint32_t> visited_, queue_;
   std::uint32_t visit_ = 0;
-  std::vector<std::uint32_t> met_at_;  ///< per device wire, index into met_
-  std::vector<Met> met_;
+  std::vector<Met> met_;  ///< per device wire
   std::vector<double> decay_;
   std::vector<Wire> decayed_;  ///< whose decay is not 1
   unsigned swaps_since_run_ = 0;

@@ -1,6 +1,7 @@
 #include "passes/native/start_layouts.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 namespace skerry::passes::native {
@@ -19,7 +20,14 @@ std::vector<Wire> shuffled(std::uint32_t wires, base::Philox& random) {
 }  // namespace
 
 StartLayouts::StartLayouts(const RouteGraph& graph, std::uint32_t wires, const Coupling& coupling)
-    : wires_(wires), coupling_(coupling), partners_(wires) {
+    : wires_(wires), coupling_(coupling), partners_(wires), along_path_(longest_path()) {
+  const std::size_t length = along_path_.size();
+  std::vector<std::uint8_t> taken(coupling.size(), 0);
+  for (const Wire p : along_path_) taken[p] = 1;
+  for (Wire p = 0; p < coupling.size(); ++p) {
+    if (taken[p] == 0) along_path_.push_back(p);
+  }
+  keep_path_alone(length);
   if (wires > kMostWires) return;
   std::vector<double> weight(std::size_t{wires} * wires, 0.0);
   const double half = std::max(8.0, static_cast<double>(graph.size()) / 3);
@@ -37,44 +45,78 @@ StartLayouts::StartLayouts(const RouteGraph& graph, std::uint32_t wires, const C
 }
 
 std::vector<Wire> StartLayouts::start(std::size_t number, base::Philox& random) const {
-  if (number == 0) return along_a_path();
+  if (number == 0) return along_path_;
   return number % 2 == 1 && wires_ <= kMostWires ? grown(random) : gathered(random);
 }
 
-// In order along a long path, where programs that pass something on from wire to wire find their neighbours: always to
-// the wire that has the fewest ways on (Warnsdorff), from the ends of the device.
-std::vector<Wire> StartLayouts::along_a_path() const {
+// In order along a long path, where programs that pass something on from wire to wire find their neighbours.
+std::vector<Wire> StartLayouts::longest_path() const {
   constexpr std::size_t kMostEnds = 6;
   std::vector<Wire> ends(coupling_.size()), longest;
   std::iota(ends.begin(), ends.end(), 0U);
   std::ranges::stable_sort(ends, {}, [&](Wire p) { return coupling_.neighbours(p).size(); });
   for (std::size_t k = 0; k < std::min(ends.size(), kMostEnds); ++k) {
-    std::vector<std::uint8_t> taken(coupling_.size(), 0);
-    std::vector<Wire> path;
-    for (Wire at = ends[k]; at != kNowhere;) {
-      path.push_back(at);
-      taken[at] = 1;
-      Wire next = kNowhere;
-      std::size_t fewest = ~std::size_t{0};
-      for (const Wire q : coupling_.neighbours(at)) {
-        if (taken[q] != 0) continue;
-        const auto free = static_cast<std::size_t>(
-            std::ranges::count_if(coupling_.neighbours(q), [&](Wire r) { return taken[r] == 0; }));
-        // A dead end is for the last wire.
-        const std::size_t ways = free == 0 ? coupling_.size() : free;
-        if (ways >= fewest) continue;
-        fewest = ways;
-        next = q;
-      }
-      at = next;
-    }
+    std::vector<Wire> path = path_from(ends[k]);
     if (path.size() > longest.size()) longest = std::move(path);
     if (longest.size() >= wires_) break;
   }
+  return longest;
+}
+
+void StartLayouts::keep_path_alone(std::size_t length) {
+  // Distances of larger devices would take longer than the walks.
+  constexpr std::uint32_t kMostOnDevice = 512;
+  if (length < wires_ || wires_ < 3 || coupling_.size() > kMostOnDevice) return;
+  Target tree{.qubits = coupling_.size(), .all_to_all = false};
   std::vector<std::uint8_t> taken(coupling_.size(), 0);
-  for (const Wire p : longest) taken[p] = 1;
-  for (Wire p = 0; p < coupling_.size(); ++p) {
-    if (taken[p] == 0) longest.push_back(p);
+  std::vector<Wire> queue(along_path_.begin(), along_path_.begin() + static_cast<std::ptrdiff_t>(length));
+  for (std::size_t i = 0; i < length; ++i) {
+    taken[queue[i]] = 1;
+    if (i > 0) tree.coupling.emplace_back(queue[i - 1], queue[i]);
+  }
+  std::size_t edges = 0;
+  for (std::size_t i = 0; i < queue.size(); ++i) {
+    edges += coupling_.neighbours(queue[i]).size();
+    for (const Wire next : coupling_.neighbours(queue[i])) {
+      if (taken[next] != 0) continue;
+      taken[next] = 1;
+      queue.push_back(next);
+      tree.coupling.emplace_back(queue[i], next);
+    }
+  }
+  if (edges > 2 * tree.coupling.size()) path_alone_.emplace(tree);
+}
+
+// Always to the wire that has the fewest ways on (Warnsdorff), some steps back where that ends too early.
+std::vector<Wire> StartLayouts::path_from(Wire end) const {
+  constexpr std::size_t kMostSteps = 500;
+  std::vector<std::uint8_t> taken(coupling_.size(), 0);
+  std::vector<Wire> path, longest;
+  std::vector<std::vector<Wire>> ways = {{end}};  // at each wire of the path, the best last
+  for (std::size_t step = 0; step < kMostSteps + wires_ && !ways.empty() && longest.size() < wires_; ++step) {
+    if (ways.back().empty()) {
+      ways.pop_back();
+      if (path.empty()) break;
+      taken[path.back()] = 0;
+      path.pop_back();
+      continue;
+    }
+    const Wire at = ways.back().back();
+    ways.back().pop_back();
+    path.push_back(at);
+    taken[at] = 1;
+    if (path.size() > longest.size()) longest = path;
+    const auto on = [&](Wire q) {
+      const auto free = static_cast<std::size_t>(
+          std::ranges::count_if(coupling_.neighbours(q), [&](Wire r) { return taken[r] == 0; }));
+      return free == 0 ? coupling_.size() : free;  // a dead end is for the last wire
+    };
+    std::vector<Wire>& next = ways.emplace_back();
+    for (const Wire q : coupling_.neighbours(at)) {
+      if (taken[q] == 0) next.push_back(q);
+    }
+    std::ranges::reverse(next);
+    std::ranges::stable_sort(next, std::greater(), on);
   }
   return longest;
 }

@@ -14,6 +14,7 @@
 #include "base/blocks.hpp"
 #include "base/machine.hpp"
 #include "base/threads.hpp"
+#include "base/touch.hpp"
 
 namespace skerry::base {
 namespace {
@@ -222,6 +223,15 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
   if (buffer.data_ == nullptr) throw_out_of_memory(bytes, what);
   buffer.bytes_ = bytes;
   return buffer;
+}
+
+void touch(Buffer& buffer, const RunControl& control, std::string_view stage) {
+  if (buffer.bytes() < Buffer::kLargeBytes) return;
+  parallel_for(0, buffer.bytes(), kHugePage, [&](std::size_t begin, std::size_t end) {
+    control.check(stage);
+    volatile std::byte* const bytes = buffer.data();
+    for (; begin < end; begin += kPage) bytes[begin] = std::byte{0};
+  });
 }
 
 Buffer::Buffer(Buffer&& other) noexcept

@@ -222,7 +222,7 @@ std::size_t open_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t
 
 template <class T>
 void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside, T* block, T* room,
-              StepState<T>& state) {
+              StepState<T>& state, const RunControl& control) {
   if (open_step(sweep, step, outside, room, state) == 0) return;
   // Numbers between the vectors of a tile, and the change of address from one tile to the next.
   const std::size_t lanes = hn::Lanes(Tag<T>());
@@ -237,12 +237,17 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
   int first_level = 32;
   for (std::uint32_t i = 0; i < step.phase_count; ++i) first_level = std::min(first_level, state.phases[i].first_level);
 
+  // Actions on tiles between two looks, some milliseconds; the tiles between are a power of two.
+  constexpr int look_bits = 17;
+  const int look_level = std::max(0, look_bits - static_cast<int>(std::bit_width(state.ops.size())));
+
   const std::uint32_t tiles = std::uint32_t{1} << step.loop_bits.size();
   T* at = block;
   for (std::uint32_t count = 0;;) {
     act<T>(state.ops.data(), count, at, strides);
     if (++count == tiles) break;
     const int level = std::countr_zero(count);
+    if (level >= look_level) control.check("simulation");
     for (std::uint32_t i = 0; level >= first_level && i < step.phase_count; ++i) {
       RunningPhase<T>& running = state.phases[i];
       advance_phase(running, count, level);
@@ -330,7 +335,7 @@ void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t ou
   gather(sweep, state + outside, factor, block);
   for (const TileStep& step : sweep.steps) {
     control.check("simulation");
-    run_step(sweep, step, outside, block, room, step_state);
+    run_step(sweep, step, outside, block, room, step_state, control);
   }
   // More than a last-level cache keeps, and on whole lines.
   constexpr std::size_t large = std::size_t{48} << 20;

@@ -394,10 +394,11 @@ class SweepBinder {
 
 template <class T>
 BoundSweeps<T>::BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value, std::size_t begin,
-                            std::size_t end) {
+                            std::size_t end, const RunControl& control) {
   Matrices matrices(gates, value);
   items_.reserve(end - begin);
   for (const ItemPlan& item : std::span(plan.items).subspan(begin, end - begin)) {
+    control.check("simulation");
     if (!item.is_whole) {
       items_.push_back({SweepBinder<T>(plan, item, matrices).run(), item.wires});
       continue;

@@ -11,6 +11,7 @@
 
 #include "base/random.hpp"
 #include "base/threads.hpp"
+#include "base/touch.hpp"
 #include "kernels/statevec/gate.hpp"
 
 namespace skerry::sim {
@@ -24,7 +25,8 @@ constexpr double kNegligibleWeight = 1e-15;
 constexpr std::uint64_t kMaxLeaves = std::uint64_t{1} << 22;
 /// What the squared norm of a state saved in single precision may be off.
 constexpr double kNormTolerance = 1e-4;
-constexpr std::size_t kCopyGrain = std::size_t{1} << 20;
+constexpr std::size_t kCopyGrain = std::size_t{1} << 20;  // bytes
+constexpr std::size_t kFillGrain = std::size_t{1} << 17;  // amplitudes
 /// The numbers of a segment of more pieces, some hundred bytes each, are made sweep by sweep and not kept.
 constexpr std::size_t kMaxKept = 20000;
 
@@ -53,6 +55,7 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
   }
   if (request.samples()) outcomes_.emplace(request.outcome_shape(), budget_);
   distribution_ = base::Buffer::allocate(request.distribution_bytes(), budget_, "probabilities");
+  base::touch(distribution_, control_, "probabilities");
   for (const Observable& observable : request.observables)
     observables_.push_back(mask(observable, request.code.positions));
 }
@@ -61,6 +64,7 @@ template <class T>
 void Walk<T>::allocate_state() {
   if (!request_.disk) {
     state_ = base::Buffer::allocate(request_.state_bytes(), budget_, "state vector");
+    base::touch(state_, control_, "simulation");
     return;
   }
   disk_charge_ = base::Reservation(budget_, request_.disk->resident_bytes, "pages of a state vector on disk");
@@ -98,7 +102,7 @@ void Walk<T>::load_initial_state() {
   const Tensor& given = *request_.initial_state;
   const auto convert = [&](auto from) {
     const auto to = view();
-    base::parallel_for(0, to.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
+    base::parallel_for(0, to.size(), kFillGrain, [&](std::size_t begin, std::size_t end) {
       control_.check("simulation");
       for (std::size_t i = begin; i < end; ++i) to.amplitudes[i] = Amplitude(from[i]);
     });
@@ -125,7 +129,7 @@ void Walk<T>::start_state() {
   }
   const auto amplitudes = view();
   if (!is_new) {
-    base::parallel_for(0, amplitudes.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
+    base::parallel_for(0, amplitudes.size(), kFillGrain, [&](std::size_t begin, std::size_t end) {
       control_.check("simulation");
       std::fill(amplitudes.amplitudes + begin, amplitudes.amplitudes + end, Amplitude(0));
     });
@@ -224,9 +228,10 @@ void Walk<T>::run_segment(const Segment& segment) {
   };
   auto& kept = bound_[static_cast<std::size_t>(&segment - request_.segments.data())];
   if (segment.plan.pieces.size() > kMaxKept) {
-    for (std::size_t i = 0; i < items; ++i) run_item(BoundSweeps<T>(segment.plan, gates, value, i, i + 1), 0, i);
+    for (std::size_t i = 0; i < items; ++i)
+      run_item(BoundSweeps<T>(segment.plan, gates, value, i, i + 1, control_), 0, i);
   } else {
-    if (!kept || !segment.is_static) kept.emplace(segment.plan, gates, value);
+    if (!kept || !segment.is_static) kept.emplace(segment.plan, gates, value, 0, items, control_);
     for (std::size_t i = 0; i < items; ++i) run_item(*kept, i, i);
   }
   frame_.pc = segment.end;

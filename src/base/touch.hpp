@@ -1,5 +1,5 @@
 /// \file
-/// The first touch of a large buffer's pages, in pieces between which a run can be stopped.
+/// Large buffers whose pages are brought in before the work on them, in pieces between which a run can be stopped.
 #pragma once
 
 #include <skerry/progress.hpp>
@@ -14,5 +14,11 @@ namespace skerry::base {
 /// pages before it looks at its control once; here it is looked at before each 2 MiB. Buffers from kLargeBytes on;
 /// smaller ones were written by their allocation. Errors: those of control.
 void touch(Buffer& buffer, const RunControl& control, std::string_view stage);
+
+/// As Buffer::allocate, then touch(); but from kLargeBytes on the bytes may be anything: memory of a run before, kept
+/// for the next of its size, is not cleared, which for a state takes as long as a pass over it. The caller writes what
+/// it reads. Errors: those of both.
+Buffer allocate_unwritten(std::uint64_t bytes, MemoryBudget budget, std::string_view what, const RunControl& control,
+                          std::string_view stage);
 
 }  // namespace skerry::base

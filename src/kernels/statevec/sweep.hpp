@@ -127,6 +127,8 @@ struct Sweep {
 
   std::size_t block_size() const noexcept { return std::size_t{1} << local.size(); }
   std::uint64_t local_mask() const noexcept;
+  /// Block bits beyond the lanes whose wires are among these.
+  std::uint64_t zero_bits(std::uint64_t zero_wires) const noexcept;
   /// Numbers that one thread needs beside the state: the block and the levels of its phases.
   std::size_t scratch_size() const noexcept;
 };
@@ -173,7 +175,8 @@ struct HeldWires {
 
 /// Applies the sweep in place on up to thread_budget() threads; no bit of the result depends on their number.
 /// held: outside wires; nothing beyond is read or written. zero_wires: wires known to be in |0> before the sweep, all
-/// amplitudes beyond being 0; they cost nothing outside. Errors: what control.check() throws; the state is then of no
+/// amplitudes beyond being 0; they cost nothing outside, and those amplitudes are not
+/// read but for neighbours of others within one vector. Errors: what control.check() throws; the state is then of no
 /// use.
 template <class T>
 void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,

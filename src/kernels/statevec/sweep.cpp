@@ -39,6 +39,10 @@ void apply_padded(const Sweep<T>& sweep, StateView<T> state, T* scratch, const R
 
 }  // namespace
 
+void look_at(const RunControl& control) {
+  control.check("simulation");
+}
+
 TileJump tile_jump(const TileOp& op) {
   const auto with_slot = [&](TileJump first) {
     return static_cast<TileJump>(static_cast<std::uint8_t>(first) + op.slot);
@@ -137,17 +141,19 @@ SweepScratch<T>::Lease::~Lease() {
 }
 
 template <class T>
-void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
-           const RunControl& control, HeldWires held) {
+std::uint64_t apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
+                    const RunControl& control, HeldWires held) {
   const std::uint64_t all = sweep.wires == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << sweep.wires) - 1;
   const std::uint64_t outside = all & ~sweep.local_mask() & ~zero_wires & ~held.wires;
   if (state.wires < sweep.wires) {
     const base::FlushSubnormals flush;
     const typename SweepScratch<T>::Lease lease(scratch);
-    return apply_padded(sweep, state, lease.data(), control);
+    apply_padded(sweep, state, lease.data(), control);
+    return 2 * sizeof(std::complex<T>) * state.size();
   }
   const std::uint64_t zero_bits = sweep.zero_bits(zero_wires);
-  base::parallel_for(0, std::size_t{1} << std::popcount(outside), 1, [&](std::size_t begin, std::size_t end) {
+  const std::size_t blocks = std::size_t{1} << std::popcount(outside);
+  base::parallel_for(0, blocks, 1, [&](std::size_t begin, std::size_t end) {
     const typename SweepScratch<T>::Lease lease(scratch);
     StepState<T> steps;
     for (std::size_t block = begin; block < end; ++block) {
@@ -156,12 +162,14 @@ void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, 
                 control);
     }
   });
+  return blocks * sizeof(std::complex<T>) * ((sweep.block_size() >> std::popcount(zero_bits)) + sweep.block_size());
 }
 
-#define SKERRY_INSTANTIATE(T)     \
-  template struct Sweep<T>;       \
-  template class SweepScratch<T>; \
-  template void apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&, HeldWires);
+#define SKERRY_INSTANTIATE(T)                                                                                        \
+  template struct Sweep<T>;                                                                                          \
+  template class SweepScratch<T>;                                                                                    \
+  template std::uint64_t apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&, \
+                                  HeldWires);
 SKERRY_INSTANTIATE(float)
 SKERRY_INSTANTIATE(double)
 #undef SKERRY_INSTANTIATE

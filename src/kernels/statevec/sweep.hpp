@@ -173,13 +173,13 @@ struct HeldWires {
   std::uint64_t values = 0;  ///< bits of the index
 };
 
-/// Applies the sweep in place on up to thread_budget() threads; no bit of the result depends on their number.
-/// held: outside wires; nothing beyond is read or written. zero_wires: wires known to be in |0> before the sweep, all
-/// amplitudes beyond being 0; they cost nothing outside, and those amplitudes are not
-/// read but for neighbours of others within one vector. Errors: what control.check() throws; the state is then of no
-/// use.
+/// Gives the bytes of the state that were read and written. Applies the sweep in place on up to thread_budget()
+/// threads; no bit of the result depends on their number. held: outside wires; nothing beyond is read or written.
+/// zero_wires: wires known to be in |0> before the sweep, all amplitudes beyond being 0; they cost nothing outside, and
+/// those amplitudes are not read but for neighbours of others within one vector. Errors: what control.check() throws;
+/// the state is then of no use.
 template <class T>
-void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
-           const RunControl& control, HeldWires held = {});
+std::uint64_t apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
+                    const RunControl& control, HeldWires held = {});
 
 }  // namespace skerry::kernels

@@ -90,6 +90,9 @@ struct StepState {
   std::vector<RunningOp<T>> ops;
 };
 
+/// control.check(), out of line: it stands in the code of every vector unit.
+void look_at(const RunControl& control);
+
 /// Gathers the block whose outside bits are `outside`, times factor, runs all steps on it and writes it back.
 /// zero_bits: block bits beyond the lanes that are in |0>; where one of them is 1 the block is 0 and the state is not
 /// read. scratch: sweep.scratch_size() numbers on a cache line.

@@ -247,7 +247,7 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
     act<T>(state.ops.data(), count, at, strides);
     if (++count == tiles) break;
     const int level = std::countr_zero(count);
-    if (level >= look_level) control.check("simulation");
+    if (level >= look_level) look_at(control);
     for (std::uint32_t i = 0; level >= first_level && i < step.phase_count; ++i) {
       RunningPhase<T>& running = state.phases[i];
       advance_phase(running, count, level);
@@ -346,7 +346,7 @@ void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t ou
   T* room = scratch + 2 * sweep.block_size();
   gather(sweep, state + outside, zero_bits, factor, block);
   for (const TileStep& step : sweep.steps) {
-    control.check("simulation");
+    look_at(control);
     run_step(sweep, step, outside, block, room, step_state, control);
   }
   // More than a last-level cache keeps, and on whole lines.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/trace.hpp"
 #include "sim/statevector/sweeps.hpp"
 
 namespace skerry::sim {
@@ -415,10 +416,13 @@ std::uint64_t BoundSweeps<T>::apply_item(std::size_t i, kernels::StateView<T> st
                                          kernels::SweepScratch<T>& scratch, const RunControl& control,
                                          kernels::HeldWires held) const {
   const Item& item = items_[i];
+  base::TraceSpan span("sweep", "sim");
+  std::uint64_t moved = 2 * sizeof(std::complex<T>) * state.size();
   if (const auto* sweep = std::get_if<kernels::Sweep<T>>(&item.what))
-    kernels::apply(*sweep, state, zero_wires, scratch, control, held);
+    moved = kernels::apply(*sweep, state, zero_wires, scratch, control, held);
   else
     std::get<kernels::Gate<T>>(item.what).apply(state, control);
+  span.add("bytes_moved", moved);
   return zero_wires & ~item.wires;
 }
 

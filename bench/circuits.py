@@ -17,11 +17,13 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import machine
@@ -84,7 +86,9 @@ def bench_python() -> Path:
 class Library:
     """A running child."""
 
-    def __init__(self, name: str, library: str, case: Case) -> None:
+    def __init__(
+        self, name: str, library: str, case: Case, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.name = library
         threads = {f"{prefix}_NUM_THREADS": str(case.threads) for prefix in ("OMP", "OPENBLAS", "MKL", "QULACS")}
         package = str(machine.BUILD / "python")
@@ -99,7 +103,7 @@ class Library:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **threads, "PYTHONPATH": package if library.startswith("skerry") else ""},
+            env={**os.environ, **threads, **environment, "PYTHONPATH": package if library.startswith("skerry") else ""},
         )
         self.variants: list[str] = self._read()
         self.times: dict[int, list[float]] = {i: [] for i in range(len(self.variants))}
@@ -183,6 +187,8 @@ def run_case(name: str, case: Case, wanted: list[str], repeat: int, limits: Limi
                 row["passes"] = median * limits.bytes_per_second / (2 * task.state_bytes(case))
             if task.flops(case):
                 row["flops_share"] = task.flops(case) / (median * limits.flops_per_second[case.precision])
+            if library.name == "skerry" and task.moves:
+                row["states_moved"] = states_moved(name, case)
             rows[library.name] = row
     result: dict[str, Any] = {"task": name, "case": str(case), "threads": case.threads, "libraries": rows}
     references = [rows[peer]["median"] for peer in task.reference if peer in rows]
@@ -196,6 +202,7 @@ def show(result: dict[str, Any]) -> None:
     for library, row in result["libraries"].items():
         spread = (row["max"] - row["min"]) / row["median"]
         passes = f"  {row['passes']:8.1f} passes" if "passes" in row else ""
+        passes += f"  {row['states_moved']:.1f} states moved" if "states_moved" in row else ""
         passes += f"  {row['flops_share']:5.1%} of FLOP/s" if "flops_share" in row else ""
         print(
             f"  {library:10} {row['variant']:10} {row['median'] * 1e3:12.3f} ms  +-{spread / 2:4.0%}"
@@ -214,6 +221,20 @@ class Limits:
 
     bytes_per_second: float
     flops_per_second: dict[str, float]  # by precision; a double is two singles
+
+
+def states_moved(name: str, case: Case) -> float:
+    """What the sweeps of one of Skerry's runs read and write of the state, in states: counted by the run itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        library = Library(name, "skerry", case, {"SKERRY_TRACE": str(trace)})
+        library.sample(0)
+        library.close()
+        events = json.loads(trace.read_text())
+    spans = events["traceEvents"] if isinstance(events, dict) else events
+    runs = sum(span.get("name") == "run_circuit" for span in spans)
+    moved = sum(span["args"]["bytes_moved"] for span in spans if span.get("name") == "sweep")
+    return float(moved / (find_task(name).state_bytes(case) * max(runs, 1)))
 
 
 def limits_of(threads: int) -> Limits:

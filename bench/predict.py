@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How well `skerry plan` predicts: peak bytes and seconds of twelve circuits and of every model.
+"""How well `skerry plan` predicts: peak bytes and seconds of thirteen circuits and of every model.
 
     predict.py [--models FOLDER] [--json FILE] [--threads N]
 
@@ -33,6 +33,7 @@ CIRCUITS = [
     "grid_rand_20.qasm",
     "layers_22.qasm",
     "ising_line_24.qasm",
+    "../photonic/boson_sampling.xbb",
 ]
 SHOTS = 1000
 TIMED_SECONDS = 0.1

@@ -9,7 +9,7 @@
 
 namespace skerry::kernels {
 
-double measure_contraction(int threads) {
+double measure_contraction(int threads, const RunControl& /*control*/) {
   return fallback_rates(threads)[Rate::contraction];
 }
 

@@ -49,6 +49,8 @@ class Task:
     # Floating-point operations of the gates one by one: done in the time it took, what share of a matrix product's
     # would that be? More than all of it where gates run on a part of the state. 0: not told.
     flops: Callable[[Case], float] = field(default=lambda case: 0.0)
+    # Whether what sweeps read and write of the state is told: 15 states at 24 wires are a must, 6 the aim.
+    moves: bool = False
     # Bytes of the state, for which passes of the measured bandwidth are told; 0: none.
     state_bytes: Callable[[Case], int] = field(
         default=lambda case: (8 if case.precision == "single" else 16) << case.size

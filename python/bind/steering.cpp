@@ -7,7 +7,8 @@
 namespace skerry::python {
 namespace {
 
-constexpr auto kPatience = std::chrono::milliseconds(50);
+// Half a second of a run in a thousand goes into looking for Ctrl-C.
+constexpr auto kPatience = std::chrono::milliseconds(10);
 
 }  // namespace
 

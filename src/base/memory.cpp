@@ -14,12 +14,16 @@
 #include "base/blocks.hpp"
 #include "base/machine.hpp"
 #include "base/threads.hpp"
+#include "base/touch.hpp"
 
 namespace skerry::base {
 namespace {
 
 constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
 constexpr std::uint64_t kPage = 4096;
+
+/// Whether kept memory is cleared before this thread uses it again.
+constinit thread_local bool clears_kept = true;
 
 std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -54,7 +58,7 @@ std::byte* map_aligned(std::uint64_t bytes) {
 /// whenever it is short of memory (MADV_FREE). Whoever sets a memory limit keeps nothing.
 class KeptBlock {
  public:
-  /// The block, if it is of this size, zeroed; else null, and what was kept is gone.
+  /// The block, if it is of this size, zeroed if clears_kept; else null, and what was kept is gone.
   std::byte* take(std::uint64_t bytes, bool has_limit) noexcept {
     std::uint64_t length = 0;
     std::byte* const block = exchange(nullptr, 0, has_limit, length);
@@ -63,6 +67,7 @@ class KeptBlock {
       munmap(block, length);
       return nullptr;
     }
+    if (!clears_kept) return block;
     parallel_for(0, length, kHugePage / 2,
                  [block](std::size_t begin, std::size_t end) { std::memset(block + begin, 0, end - begin); });
     return block;
@@ -221,6 +226,32 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
   }
   if (buffer.data_ == nullptr) throw_out_of_memory(bytes, what);
   buffer.bytes_ = bytes;
+  return buffer;
+}
+
+void touch(Buffer& buffer, const RunControl& control, std::string_view stage) {
+  if (buffer.bytes() < Buffer::kLargeBytes) return;
+  parallel_for(0, buffer.bytes(), kHugePage, [&](std::size_t begin, std::size_t end) {
+    control.check(stage);
+    volatile std::byte* const bytes = buffer.data();
+    for (; begin < end; begin += kPage) bytes[begin] = std::byte{0};
+  });
+}
+
+Buffer allocate_unwritten(std::uint64_t bytes, MemoryBudget budget, std::string_view what, const RunControl& control,
+                          std::string_view stage) {
+  struct Uncleared {
+    Uncleared() noexcept { clears_kept = false; }
+    Uncleared(const Uncleared&) = delete;
+    Uncleared& operator=(const Uncleared&) = delete;
+    ~Uncleared() { clears_kept = true; }
+  };
+  Buffer buffer;
+  {
+    const Uncleared scope;
+    buffer = Buffer::allocate(bytes, std::move(budget), what);
+  }
+  touch(buffer, control, stage);
   return buffer;
 }
 

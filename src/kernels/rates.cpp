@@ -2,7 +2,7 @@
 
 namespace skerry::kernels {
 
-#define SKERRY_RATE(name, unit, fallback) double measure_##name(int threads);
+#define SKERRY_RATE(name, unit, fallback) double measure_##name(int threads, const RunControl& control);
 #include "kernels/rates.def"
 #undef SKERRY_RATE
 
@@ -11,7 +11,7 @@ namespace {
 struct Row {
   std::string_view name, unit;
   double fallback;
-  double (*measure)(int threads);
+  double (*measure)(int threads, const RunControl& control);
 };
 
 constexpr Row kRows[] = {
@@ -45,13 +45,14 @@ Rates fallback_rates(int threads) noexcept {
   return rates;
 }
 
-Rates measure_rates(int threads) {
+Rates measure_rates(int threads, const RunControl& control) {
   Rates rates{.threads = threads, .measured = true};
   // The least of some rounds: what else runs on the machine comes and goes between them.
   constexpr int kRounds = 4;
   for (int round = 0; round < kRounds; ++round) {
     for (std::size_t i = 0; i < kRateCount; ++i) {
-      const double seconds = kRows[i].measure(threads);
+      control.check("measuring this machine");
+      const double seconds = kRows[i].measure(threads, control);
       double& least = rates.seconds_per_unit[i];
       if (round == 0 || seconds < least) least = seconds;
     }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <skerry/progress.hpp>
 #include <string_view>
 #include <vector>
 
@@ -44,7 +45,8 @@ double seconds(const std::vector<Work>& work, const Rates& rates) noexcept;
 
 /// The fallback column: a slow laptop, so that a prediction without a measurement errs to the careful side.
 Rates fallback_rates(int threads) noexcept;
-/// Runs each row's micro measurement (median of a few, 0.2 s in all) on `threads` threads.
-Rates measure_rates(int threads);
+/// Runs each row's micro measurement (median of a few, about a second in all) on `threads` threads. Looks at control
+/// before each row and each piece of a pass over memory. Errors: those of control.
+Rates measure_rates(int threads, const RunControl& control);
 
 }  // namespace skerry::kernels

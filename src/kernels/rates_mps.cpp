@@ -11,7 +11,7 @@
 
 namespace skerry::kernels {
 
-double measure_bond_flop(int /*threads*/) {
+double measure_bond_flop(int /*threads*/, const RunControl& /*control*/) {
   // A product of the size of a bond of 32, whose rows do not fill long vectors for long, as they do not in a run.
   constexpr std::size_t size = 32;
   constexpr int repeats = 3, rounds = 4;

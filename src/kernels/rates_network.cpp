@@ -10,7 +10,7 @@
 
 namespace skerry::kernels {
 
-double measure_contraction(int /*threads*/) {
+double measure_contraction(int /*threads*/, const RunControl& control) {
   // Tensors of 14 axes with six in common, none of which lies well: what contractions are made of.
   constexpr std::size_t axes = 14, inner = 6, result = 2 * (axes - inner);
   constexpr int repeats = 3;
@@ -24,7 +24,7 @@ double measure_contraction(int /*threads*/) {
   std::array<double, repeats> times{};
   for (double& time : times) {
     const auto start = std::chrono::steady_clock::now();
-    contract(shape, planes(a), planes(b), c.data(), RunControl{});
+    contract(shape, planes(a), planes(b), c.data(), control);
     time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   std::ranges::sort(times);

@@ -10,7 +10,7 @@
 
 namespace skerry::kernels {
 
-double measure_pauli_word(int /*threads*/) {
+double measure_pauli_word(int /*threads*/, const RunControl& /*control*/) {
   // As a tableau of some hundred wires does it: row by row, from the second-level cache.
   constexpr std::size_t words = 8, rows = 1024;
   constexpr int repeats = 3;

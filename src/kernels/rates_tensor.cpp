@@ -59,7 +59,7 @@ double seconds_per_streamed_byte(std::size_t count, int rounds) {
 
 }  // namespace
 
-double measure_step(int threads) {
+double measure_step(int threads, const RunControl& /*control*/) {
   // Everything of a step but the arithmetic: dispatch of a kernel on views of one element.
   const base::ThreadLimit limit(threads);
   constexpr int kSteps = 4000;
@@ -72,17 +72,17 @@ double measure_step(int threads) {
   return 4.0 * seconds / kSteps;
 }
 
-double measure_stream(int threads) {
+double measure_stream(int threads, const RunControl& /*control*/) {
   const base::ThreadLimit limit(threads);
   return seconds_per_streamed_byte(std::size_t{2} << 20, 1);  // 8 MiB in, 8 MiB out
 }
 
-double measure_stream_cached(int threads) {
+double measure_stream_cached(int threads, const RunControl& /*control*/) {
   const base::ThreadLimit limit(threads);
   return seconds_per_streamed_byte(std::size_t{64} << 10, 8);  // 256 KiB in, 256 KiB out
 }
 
-double measure_gemm_f32(int threads) {
+double measure_gemm_f32(int threads, const RunControl& /*control*/) {
   const base::ThreadLimit limit(threads);
   constexpr std::size_t kSide = 256;
   Floats a(kSide * kSide), b(kSide * kSide), c(kSide * kSide);
@@ -95,7 +95,7 @@ double measure_gemm_f32(int threads) {
   return seconds / gemm_effective_flops(kSide, kSide, kSide);
 }
 
-double measure_conv_f32(int threads) {
+double measure_conv_f32(int threads, const RunControl& /*control*/) {
   const base::ThreadLimit limit(threads);
   constexpr std::int64_t kChannels = 64, kSide = 28;
   ConvShape shape{1, kChannels, kChannels, 1, {}};
@@ -109,7 +109,7 @@ double measure_conv_f32(int threads) {
   return seconds / gemm_effective_flops(kChannels, kSide * kSide, kChannels * 9);
 }
 
-double measure_gemm_i8(int threads) {
+double measure_gemm_i8(int threads, const RunControl& /*control*/) {
   const base::ThreadLimit limit(threads);
   constexpr std::size_t kSide = 384;
   std::vector<std::uint8_t> a(kSide * kSide, 77), b(kSide * kSide, 33), c(kSide * kSide);
@@ -126,7 +126,7 @@ double measure_gemm_i8(int threads) {
   return seconds / (2.0 * gemm_i8_effective_steps(kSide, kSide, kSide));
 }
 
-double measure_transcendental(int threads) {
+double measure_transcendental(int threads, const RunControl& /*control*/) {
   const base::ThreadLimit limit(threads);
   constexpr std::size_t kCount = std::size_t{64} << 10;
   Floats x(kCount), y(kCount);
@@ -136,7 +136,7 @@ double measure_transcendental(int threads) {
   return (exponential + tanh + erf) / (3.0 * static_cast<double>(kCount));
 }
 
-double measure_scalar(int threads) {
+double measure_scalar(int threads, const RunControl& /*control*/) {
   // A reference loop as most of them are: converted, multiplied, summed in f64.
   const base::ThreadLimit limit(threads);
   constexpr std::int64_t kSide = 64;

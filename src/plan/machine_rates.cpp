@@ -1,5 +1,6 @@
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <set>
@@ -15,6 +16,7 @@
 namespace skerry::planning {
 namespace {
 
+constexpr auto kPatience = std::chrono::milliseconds(5);
 constexpr std::string_view kHeader = "skerry rates 2\n";
 
 std::filesystem::path cache_path(int threads) {
@@ -76,11 +78,13 @@ void write_cached(const kernels::Rates& rates) {
 
 }  // namespace
 
-kernels::Rates machine_rates(int threads, bool may_measure) {
-  static std::mutex mutex;
+kernels::Rates machine_rates(int threads, bool may_measure, const RunControl& control) {
+  static std::timed_mutex mutex;
   static std::map<int, kernels::Rates> known;
   static std::set<int> absent;  // looked for once: a small run takes less time than to look again
-  const std::scoped_lock lock(mutex);
+  std::unique_lock lock(mutex, std::try_to_lock);
+  // Somebody else measures, and may take longer than this caller has.
+  while (!lock.owns_lock() && !lock.try_lock_for(kPatience)) control.check("measuring this machine");
   if (const auto found = known.find(threads); found != known.end()) return found->second;
   if (!may_measure && absent.contains(threads)) return kernels::fallback_rates(threads);
   auto rates = read_cached(threads);
@@ -89,7 +93,7 @@ kernels::Rates machine_rates(int threads, bool may_measure) {
     return kernels::fallback_rates(threads);
   }
   if (!rates) {
-    rates = kernels::measure_rates(threads);
+    rates = kernels::measure_rates(threads, control);
     write_cached(*rates);
   }
   return known.emplace(threads, *rates).first->second;

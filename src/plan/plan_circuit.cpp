@@ -28,11 +28,12 @@ struct Choice {
   Plan report;
 };
 
-double predicted_seconds(const sim::Estimate& estimate, int threads, bool must_be_right, bool& measured) {
+double predicted_seconds(const sim::Estimate& estimate, int threads, bool must_be_right, const RunControl& control,
+                         bool& measured) {
   auto rates = machine_rates(threads, false);
   double seconds = kernels::seconds(estimate.work, rates);
   if (!rates.measured && (must_be_right || seconds > kWorthMeasuring)) {
-    rates = machine_rates(threads, true);
+    rates = machine_rates(threads, true, control);
     seconds = kernels::seconds(estimate.work, rates);
   }
   measured = rates.measured;
@@ -114,7 +115,8 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
       candidate.reason = estimate.error();
     } else {
       candidate.peak_bytes = estimate->peak_bytes;
-      candidate.seconds = predicted_seconds(*estimate, report.threads, must_be_right, report.rates_measured);
+      candidate.seconds =
+          predicted_seconds(*estimate, report.threads, must_be_right, options.limits.control, report.rates_measured);
       candidate.may_approximate = estimate->may_approximate;
       const auto rounding = on_modes ? std::nullopt : estimate->rounding;
       if (rounding && gates_rounding) candidate.error_bound = *rounding * *gates_rounding;

@@ -214,5 +214,13 @@ TEST_F(RatesCache, IsMeasuredAnewWhenItsFileIsDamaged) {
   EXPECT_TRUE(machine_rates(5, true).measured);
 }
 
+TEST_F(RatesCache, IsNotKeptOfAMeasurementThatWasStopped) {
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_THROW(machine_rates(7, true, {.stop = source.get_token()}), Error);
+  EXPECT_FALSE(std::filesystem::exists(file(7)));
+  EXPECT_FALSE(machine_rates(7, false).measured);
+}
+
 }  // namespace
 }  // namespace skerry::planning

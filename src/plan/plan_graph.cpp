@@ -259,7 +259,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   total();
   enforce({.method = "graph", .peak_bytes = report.peak_bytes}, limits, kHint);
 
-  kernels::Rates rates = machine_rates(report.threads, limits.max_execution_time.has_value());
+  kernels::Rates rates = machine_rates(report.threads, limits.max_execution_time.has_value(), limits.control);
   const auto choose_all = [&](std::vector<KernelChoice>& choices) {
     choices.clear();
     double seconds = 0.0;
@@ -274,7 +274,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   };
   std::vector<KernelChoice> choices;
   if (choose_all(choices) > kWorthMeasuring && !rates.measured) {
-    rates = machine_rates(report.threads, true);
+    rates = machine_rates(report.threads, true, limits.control);
     choose_all(choices);
   }
   report.rates_measured = rates.measured;

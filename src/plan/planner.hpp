@@ -66,8 +66,9 @@ Plan predict_circuit(const Circuit& circuit, const RunOptions& options, std::str
 GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits);
 
 /// Rates of this machine for a number of threads: measured once (a fraction of a second), kept in the cache folder by
-/// machine fingerprint. may_measure false: fallback rates rather than a measurement.
-kernels::Rates machine_rates(int threads, bool may_measure);
+/// machine fingerprint. may_measure false: fallback rates rather than a measurement, which control may end: then the
+/// next caller measures. Errors: those of control.
+kernels::Rates machine_rates(int threads, bool may_measure, const RunControl& control = {});
 
 /// Threads of a run: options' or the process's budget.
 int planned_threads(const Limits& limits);

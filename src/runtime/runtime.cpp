@@ -76,8 +76,8 @@ Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusa
 }
 
 Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
-  planning::machine_rates(planning::planned_threads(limits),
-                          true);  // a prediction that is asked for is worth the measurement
+  // A prediction that is asked for is worth the measurement.
+  planning::machine_rates(planning::planned_threads(limits), true, limits.control);
   // What a session would do with it.
   const auto compiled = std::get<Graph>(compile(graph, {.level = Level::high}).program);
   return planning::plan_graph(compiled, inputs, limits).report;

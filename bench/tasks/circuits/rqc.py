@@ -11,4 +11,5 @@ TASK = Task(
     must=0.5,
     aim=0.25,
     flops=lambda case: flops(random_circuit(case.size), case.size),
+    moves=True,
 )

@@ -178,12 +178,16 @@ Sampler<T>::Sampler(ConstStateView<T> state, const base::MemoryBudget& budget, c
     }
   });
   double running = 0;
-  for (double& sum : sums) sum = running += sum;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    if (b % kPiece == 0) control.check("sampling");
+    sums[b] = running += sums[b];
+  }
   last_ = std::nextafter(running, 0.0);
   const double share = running / static_cast<double>(blocks);
   const auto guide = guide_.template as<std::uint32_t>();
   std::size_t block = 0;
   for (std::size_t g = 0; g < blocks; ++g) {
+    if (g % kPiece == 0) control.check("sampling");
     while (block + 1 < blocks && sums[block] <= static_cast<double>(g) * share) ++block;
     guide[g] = static_cast<std::uint32_t>(block);
   }

@@ -33,11 +33,15 @@ void apply_padded(const Sweep<T>& sweep, StateView<T> state, T* scratch, const R
   auto* const padded = reinterpret_cast<std::complex<T>*>(room.data());
   std::copy_n(state.amplitudes, state.size(), padded);
   std::fill(padded + state.size(), padded + sweep.block_size(), std::complex<T>(0));
-  run_block(sweep, padded, 0, factor_of(sweep.factors, 0), scratch, steps, control);
+  run_block(sweep, padded, 0, 0, factor_of(sweep.factors, 0), scratch, steps, control);
   std::copy_n(padded, state.size(), state.amplitudes);
 }
 
 }  // namespace
+
+void look_at(const RunControl& control) {
+  control.check("simulation");
+}
 
 TileJump tile_jump(const TileOp& op) {
   const auto with_slot = [&](TileJump first) {
@@ -90,6 +94,14 @@ std::uint64_t Sweep<T>::local_mask() const noexcept {
 }
 
 template <class T>
+std::uint64_t Sweep<T>::zero_bits(std::uint64_t zero_wires) const noexcept {
+  std::uint64_t bits = 0;
+  for (std::size_t b = static_cast<std::size_t>(tile_shape<T>().lane_bits); b < local.size(); ++b)
+    bits |= (zero_wires >> local[b] & 1) << b;
+  return bits;
+}
+
+template <class T>
 std::size_t Sweep<T>::scratch_size() const noexcept {
   const std::size_t table = 2 * tile_shape<T>().lanes() * tile_shape<T>().vectors();
   std::size_t most = 0;
@@ -129,29 +141,35 @@ SweepScratch<T>::Lease::~Lease() {
 }
 
 template <class T>
-void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
-           const RunControl& control, HeldWires held) {
+std::uint64_t apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
+                    const RunControl& control, HeldWires held) {
   const std::uint64_t all = sweep.wires == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << sweep.wires) - 1;
   const std::uint64_t outside = all & ~sweep.local_mask() & ~zero_wires & ~held.wires;
   if (state.wires < sweep.wires) {
     const base::FlushSubnormals flush;
     const typename SweepScratch<T>::Lease lease(scratch);
-    return apply_padded(sweep, state, lease.data(), control);
+    apply_padded(sweep, state, lease.data(), control);
+    return 2 * sizeof(std::complex<T>) * state.size();
   }
-  base::parallel_for(0, std::size_t{1} << std::popcount(outside), 1, [&](std::size_t begin, std::size_t end) {
+  const std::uint64_t zero_bits = sweep.zero_bits(zero_wires);
+  const std::size_t blocks = std::size_t{1} << std::popcount(outside);
+  base::parallel_for(0, blocks, 1, [&](std::size_t begin, std::size_t end) {
     const typename SweepScratch<T>::Lease lease(scratch);
     StepState<T> steps;
     for (std::size_t block = begin; block < end; ++block) {
       const std::uint64_t index = deal(block, outside) | held.values;
-      run_block(sweep, state.amplitudes, index, factor_of(sweep.factors, index), lease.data(), steps, control);
+      run_block(sweep, state.amplitudes, index, zero_bits, factor_of(sweep.factors, index), lease.data(), steps,
+                control);
     }
   });
+  return blocks * sizeof(std::complex<T>) * ((sweep.block_size() >> std::popcount(zero_bits)) + sweep.block_size());
 }
 
-#define SKERRY_INSTANTIATE(T)     \
-  template struct Sweep<T>;       \
-  template class SweepScratch<T>; \
-  template void apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&, HeldWires);
+#define SKERRY_INSTANTIATE(T)                                                                                        \
+  template struct Sweep<T>;                                                                                          \
+  template class SweepScratch<T>;                                                                                    \
+  template std::uint64_t apply<T>(const Sweep<T>&, StateView<T>, std::uint64_t, SweepScratch<T>&, const RunControl&, \
+                                  HeldWires);
 SKERRY_INSTANTIATE(float)
 SKERRY_INSTANTIATE(double)
 #undef SKERRY_INSTANTIATE

@@ -127,6 +127,8 @@ struct Sweep {
 
   std::size_t block_size() const noexcept { return std::size_t{1} << local.size(); }
   std::uint64_t local_mask() const noexcept;
+  /// Block bits beyond the lanes whose wires are among these.
+  std::uint64_t zero_bits(std::uint64_t zero_wires) const noexcept;
   /// Numbers that one thread needs beside the state: the block and the levels of its phases.
   std::size_t scratch_size() const noexcept;
 };
@@ -171,12 +173,13 @@ struct HeldWires {
   std::uint64_t values = 0;  ///< bits of the index
 };
 
-/// Applies the sweep in place on up to thread_budget() threads; no bit of the result depends on their number.
-/// held: outside wires; nothing beyond is read or written. zero_wires: wires known to be in |0> before the sweep, all
-/// amplitudes beyond being 0; they cost nothing outside. Errors: what control.check() throws; the state is then of no
-/// use.
+/// Gives the bytes of the state that were read and written. Applies the sweep in place on up to thread_budget()
+/// threads; no bit of the result depends on their number. held: outside wires; nothing beyond is read or written.
+/// zero_wires: wires known to be in |0> before the sweep, all amplitudes beyond being 0; they cost nothing outside, and
+/// those amplitudes are not read but for neighbours of others within one vector. Errors: what control.check() throws;
+/// the state is then of no use.
 template <class T>
-void apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
-           const RunControl& control, HeldWires held = {});
+std::uint64_t apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zero_wires, SweepScratch<T>& scratch,
+                    const RunControl& control, HeldWires held = {});
 
 }  // namespace skerry::kernels

@@ -90,10 +90,14 @@ struct StepState {
   std::vector<RunningOp<T>> ops;
 };
 
+/// control.check(), out of line: it stands in the code of every vector unit.
+void look_at(const RunControl& control);
+
 /// Gathers the block whose outside bits are `outside`, times factor, runs all steps on it and writes it back.
-/// scratch: sweep.scratch_size() numbers on a cache line.
+/// zero_bits: block bits beyond the lanes that are in |0>; where one of them is 1 the block is 0 and the state is not
+/// read. scratch: sweep.scratch_size() numbers on a cache line.
 template <class T>
-void run_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::complex<double> factor,
-               T* scratch, StepState<T>& steps, const RunControl& control);
+void run_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::uint64_t zero_bits,
+               std::complex<double> factor, T* scratch, StepState<T>& steps, const RunControl& control);
 
 }  // namespace skerry::kernels

@@ -222,7 +222,7 @@ std::size_t open_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t
 
 template <class T>
 void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside, T* block, T* room,
-              StepState<T>& state) {
+              StepState<T>& state, const RunControl& control) {
   if (open_step(sweep, step, outside, room, state) == 0) return;
   // Numbers between the vectors of a tile, and the change of address from one tile to the next.
   const std::size_t lanes = hn::Lanes(Tag<T>());
@@ -237,12 +237,17 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
   int first_level = 32;
   for (std::uint32_t i = 0; i < step.phase_count; ++i) first_level = std::min(first_level, state.phases[i].first_level);
 
+  // Actions on tiles between two looks, some milliseconds; the tiles between are a power of two.
+  constexpr int look_bits = 17;
+  const int look_level = std::max(0, look_bits - static_cast<int>(std::bit_width(state.ops.size())));
+
   const std::uint32_t tiles = std::uint32_t{1} << step.loop_bits.size();
   T* at = block;
   for (std::uint32_t count = 0;;) {
     act<T>(state.ops.data(), count, at, strides);
     if (++count == tiles) break;
     const int level = std::countr_zero(count);
+    if (level >= look_level) look_at(control);
     for (std::uint32_t i = 0; level >= first_level && i < step.phase_count; ++i) {
       RunningPhase<T>& running = state.phases[i];
       advance_phase(running, count, level);
@@ -256,34 +261,45 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
 template <class T>
 class Chunks {
  public:
-  /// places: state wire of each block bit.
-  explicit Chunks(std::span<const std::uint8_t> places) {
+  /// places: state wire of each block bit. skipped: block bits that stay 0.
+  explicit Chunks(std::span<const std::uint8_t> places, std::uint64_t skipped = 0) {
     const auto lane_bits = static_cast<std::size_t>(std::countr_zero(hn::Lanes(Tag<T>())));
-    std::size_t flip = 0;
-    for (std::size_t j = lane_bits; j < places.size(); ++j) flips_[j - lane_bits] = flip ^= std::size_t{1} << places[j];
-    count_ = std::size_t{1} << (places.size() - lane_bits);
+    std::size_t bits = 0, flip = 0, block_flip = 0;
+    for (std::size_t j = lane_bits; j < places.size(); ++j) {
+      if ((skipped >> j & 1) != 0) continue;
+      flips_[bits] = flip ^= std::size_t{1} << places[j];
+      block_flips_[bits++] = block_flip ^= std::size_t{1} << (j - lane_bits);
+    }
+    count_ = std::size_t{1} << bits;
   }
   std::size_t count() const { return count_; }
   std::size_t index() const { return index_; }
+  /// Which vector of the block it is.
+  std::size_t place() const { return place_; }
   HWY_INLINE void next() {
-    if (++chunk_ < count_) index_ ^= flips_[static_cast<std::size_t>(std::countr_zero(chunk_))];
+    if (++chunk_ >= count_) return;
+    const auto bit = static_cast<std::size_t>(std::countr_zero(chunk_));
+    index_ ^= flips_[bit];
+    place_ ^= block_flips_[bit];
   }
 
  private:
-  std::array<std::size_t, 64> flips_{};
-  std::size_t count_ = 0, chunk_ = 0, index_ = 0;
+  std::array<std::size_t, 64> flips_{}, block_flips_{};
+  std::size_t count_ = 0, chunk_ = 0, index_ = 0, place_ = 0;
 };
 
 /// Vectors between the one being gathered and the one being asked for: some hundreds of nanoseconds.
 constexpr std::size_t kAhead = 24;
 
 template <class T>
-void gather(const Sweep<T>& sweep, const std::complex<T>* state, std::complex<double> factor, T* block) {
+void gather(const Sweep<T>& sweep, const std::complex<T>* state, std::uint64_t zero_bits, std::complex<double> factor,
+            T* block) {
   const Tag<T> d;
   const std::size_t lanes = hn::Lanes(d);
   const auto fre = hn::Set(d, static_cast<T>(factor.real())), fim = hn::Set(d, static_cast<T>(factor.imag()));
   const bool plain = factor == 1.0;
-  Chunks<T> here(sweep.local), ahead(sweep.local);
+  if (zero_bits != 0) std::fill_n(block, 2 * sweep.block_size(), T(0));
+  Chunks<T> here(sweep.local, zero_bits), ahead(sweep.local, zero_bits);
   for (std::size_t i = 0; i < kAhead; ++i) ahead.next();
   for (std::size_t chunk = 0; chunk < here.count(); ++chunk, here.next(), ahead.next()) {
     // The places are too far apart for the hardware to guess the next.
@@ -296,8 +312,9 @@ void gather(const Sweep<T>& sweep, const std::complex<T>* state, std::complex<do
       re = hn::NegMulAdd(fim, im, hn::Mul(fre, old));
       im = hn::MulAdd(fim, old, hn::Mul(fre, im));
     }
-    hn::Store(re, d, block + 2 * lanes * chunk);
-    hn::Store(im, d, block + 2 * lanes * chunk + lanes);
+    T* const to = block + 2 * lanes * here.place();
+    hn::Store(re, d, to);
+    hn::Store(im, d, to + lanes);
   }
 }
 
@@ -323,14 +340,14 @@ void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state, bool
 }
 
 template <class T>
-void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::complex<double> factor,
-                 T* scratch, StepState<T>& step_state, const RunControl& control) {
+void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::uint64_t zero_bits,
+                 std::complex<double> factor, T* scratch, StepState<T>& step_state, const RunControl& control) {
   T* block = scratch;
   T* room = scratch + 2 * sweep.block_size();
-  gather(sweep, state + outside, factor, block);
+  gather(sweep, state + outside, zero_bits, factor, block);
   for (const TileStep& step : sweep.steps) {
-    control.check("simulation");
-    run_step(sweep, step, outside, block, room, step_state);
+    look_at(control);
+    run_step(sweep, step, outside, block, room, step_state, control);
   }
   // More than a last-level cache keeps, and on whole lines.
   constexpr std::size_t large = std::size_t{48} << 20;
@@ -341,12 +358,14 @@ void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t ou
 
 // HWY_EXPORT takes plain functions, so each has a name per precision.
 void run_block_f32(const Sweep<float>& sweep, std::complex<float>* state, std::uint64_t outside,
-                   std::complex<double> factor, float* scratch, StepState<float>& steps, const RunControl& control) {
-  whole_block<float>(sweep, state, outside, factor, scratch, steps, control);
+                   std::uint64_t zero_bits, std::complex<double> factor, float* scratch, StepState<float>& steps,
+                   const RunControl& control) {
+  whole_block<float>(sweep, state, outside, zero_bits, factor, scratch, steps, control);
 }
 void run_block_f64(const Sweep<double>& sweep, std::complex<double>* state, std::uint64_t outside,
-                   std::complex<double> factor, double* scratch, StepState<double>& steps, const RunControl& control) {
-  whole_block<double>(sweep, state, outside, factor, scratch, steps, control);
+                   std::uint64_t zero_bits, std::complex<double> factor, double* scratch, StepState<double>& steps,
+                   const RunControl& control) {
+  whole_block<double>(sweep, state, outside, zero_bits, factor, scratch, steps, control);
 }
 TileShape shape_f32() {
   return {std::countr_zero(hn::Lanes(Tag<float>())), kSlotBits};
@@ -380,14 +399,15 @@ TileShape tile_shape<double>() {
 }
 template <>
 void run_block<float>(const Sweep<float>& sweep, std::complex<float>* state, std::uint64_t outside,
-                      std::complex<double> factor, float* scratch, StepState<float>& steps, const RunControl& control) {
-  HWY_DYNAMIC_DISPATCH(run_block_f32)(sweep, state, outside, factor, scratch, steps, control);
+                      std::uint64_t zero_bits, std::complex<double> factor, float* scratch, StepState<float>& steps,
+                      const RunControl& control) {
+  HWY_DYNAMIC_DISPATCH(run_block_f32)(sweep, state, outside, zero_bits, factor, scratch, steps, control);
 }
 template <>
 void run_block<double>(const Sweep<double>& sweep, std::complex<double>* state, std::uint64_t outside,
-                       std::complex<double> factor, double* scratch, StepState<double>& steps,
+                       std::uint64_t zero_bits, std::complex<double> factor, double* scratch, StepState<double>& steps,
                        const RunControl& control) {
-  HWY_DYNAMIC_DISPATCH(run_block_f64)(sweep, state, outside, factor, scratch, steps, control);
+  HWY_DYNAMIC_DISPATCH(run_block_f64)(sweep, state, outside, zero_bits, factor, scratch, steps, control);
 }
 
 }  // namespace skerry::kernels

@@ -17,6 +17,9 @@ constexpr std::uint64_t kMaxAmplitudes = std::uint64_t{1} << 32, kMaxRows = std:
 constexpr double kPerEntry = 10;           // updates that an entry of a gate's matrix takes to be made
 constexpr double kPerQuadrature = 5e4;     // and a quadrature's distribution, by the square of the cutoff
 constexpr double kPerGate = 5;             // steps that a gate takes besides
+constexpr double kMixed = 5;               // a density matrix, times a ket of as many numbers: measured
+constexpr double kPerRun = 30;             // steps that a run takes besides
+constexpr double kPerReduced = 12;         // updates that an amplitude times another takes in a mode's reduced state
 constexpr std::uint64_t kSmall = 1 << 16;  // lists and tables that do not grow with the state
 
 /// What of a circuit decides how its state is kept.
@@ -202,10 +205,10 @@ Expected<Course> course_of(const Circuit& circuit, const RunOptions& options) {
       run += matrix;
       course.matrices = std::max(course.matrices, run);
       gates += repeats;
-      updates += repeats *
-                 (numbers * static_cast<double>(lanes) *
-                      (1 + (matrix == 0 ? 0.0 : static_cast<double>(std::min(a, b)) / 4)) * (course.is_mixed ? 2 : 1) +
-                  kPerEntry * static_cast<double>(matrix));
+      updates += repeats * (numbers * static_cast<double>(lanes) *
+                                (1 + (matrix == 0 ? 0.0 : static_cast<double>(std::min(a, b)) / 4)) *
+                                (course.is_mixed ? kMixed : 1) +
+                            kPerEntry * static_cast<double>(matrix));
     } else if (at.wires.size() == 1 && at.op != Op::cutoff) {
       run = 0;
       const auto cutoff = static_cast<double>(cutoffs[at.wires[0]]);
@@ -215,10 +218,15 @@ Expected<Course> course_of(const Circuit& circuit, const RunOptions& options) {
         measured += repeats * (2 * numbers * cutoff + (is_drawn ? kPerQuadrature * cutoff * cutoff : 0.0));
     }
   }
+  // Each mode's reduced state is made three times: for x, p and n.
+  for (const std::uint32_t cutoff : cutoffs) {
+    const double products = course.is_mixed ? cutoff : (cutoff + 1) / 2.0;
+    measured += 3 * kPerReduced * static_cast<double>(amplitudes) * products;
+  }
   course.work.push_back({rate, updates});
   course.work.push_back(
       {kernels::Rate::amplitude_double_cached, measured + 8 * numbers * static_cast<double>(cutoffs.size())});
-  course.work.push_back({kernels::Rate::step, kPerGate * gates + 20});
+  course.work.push_back({kernels::Rate::step, kPerGate * gates + kPerRun});
   course.work.push_back({kernels::Rate::draw, static_cast<double>(course.request.shots) * course.request.outcomes});
   return course;
 }

@@ -252,14 +252,24 @@ std::vector<Complex> FockState::reduced(std::uint32_t mode) const {
   std::size_t stride = 1;
   for (std::size_t k = cutoffs_.size(); k-- > mode + std::size_t{1};) stride *= cutoffs_[k];
   std::vector<Complex> matrix(cutoff * cutoff);
-  for (std::size_t base = 0; base < size; ++base) {
-    if (base / stride % cutoff != 0) continue;
-    for (std::size_t m = 0; m < cutoff; ++m)
-      for (std::size_t n = 0; n < cutoff; ++n) {
-        const std::size_t i = base + m * stride, j = base + n * stride;
-        matrix[m * cutoff + n] += is_mixed_ ? data_[i * size + j] : data_[i] * std::conj(data_[j]);
+  const auto add = [&](std::size_t base) {
+    for (std::size_t m = 0; m < cutoff; ++m) {
+      const std::size_t i = base + m * stride;
+      if (is_mixed_) {
+        for (std::size_t n = 0; n < cutoff; ++n) matrix[m * cutoff + n] += data_[i * size + base + n * stride];
+        continue;
       }
-  }
+      const double re = data_[i].real(), im = data_[i].imag();
+      for (std::size_t n = 0; n <= m; ++n) {
+        const Complex other = data_[base + n * stride];
+        matrix[m * cutoff + n] += Complex(re * other.real() + im * other.imag(), im * other.real() - re * other.imag());
+      }
+    }
+  };
+  for (std::size_t first = 0; first < size; first += stride * cutoff)
+    for (std::size_t base = first; base < first + stride; ++base) add(base);
+  for (std::size_t m = 0; !is_mixed_ && m < cutoff; ++m)
+    for (std::size_t n = 0; n < m; ++n) matrix[n * cutoff + m] = std::conj(matrix[m * cutoff + n]);
   return matrix;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/trace.hpp"
 #include "sim/statevector/sweeps.hpp"
 
 namespace skerry::sim {
@@ -394,10 +395,11 @@ class SweepBinder {
 
 template <class T>
 BoundSweeps<T>::BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value, std::size_t begin,
-                            std::size_t end) {
+                            std::size_t end, const RunControl& control) {
   Matrices matrices(gates, value);
   items_.reserve(end - begin);
   for (const ItemPlan& item : std::span(plan.items).subspan(begin, end - begin)) {
+    control.check("simulation");
     if (!item.is_whole) {
       items_.push_back({SweepBinder<T>(plan, item, matrices).run(), item.wires});
       continue;
@@ -414,10 +416,13 @@ std::uint64_t BoundSweeps<T>::apply_item(std::size_t i, kernels::StateView<T> st
                                          kernels::SweepScratch<T>& scratch, const RunControl& control,
                                          kernels::HeldWires held) const {
   const Item& item = items_[i];
+  base::TraceSpan span("sweep", "sim");
+  std::uint64_t moved = 2 * sizeof(std::complex<T>) * state.size();
   if (const auto* sweep = std::get_if<kernels::Sweep<T>>(&item.what))
-    kernels::apply(*sweep, state, zero_wires, scratch, control, held);
+    moved = kernels::apply(*sweep, state, zero_wires, scratch, control, held);
   else
     std::get<kernels::Gate<T>>(item.what).apply(state, control);
+  span.add("bytes_moved", moved);
   return zero_wires & ~item.wires;
 }
 

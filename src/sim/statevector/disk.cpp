@@ -136,7 +136,7 @@ void run_on_disk(DiskState& disk, const Segment& segment, const GateList& gates,
     std::byte* const to = disk.next();
     const kernels::StateView<T> state{reinterpret_cast<Amplitude*>(to), wires};
     if (zero_before == all) state.amplitudes[0] = 1;
-    const BoundSweeps<T> sweeps(plan, gates, value, pass.begin, pass.end);
+    const BoundSweeps<T> sweeps(plan, gates, value, pass.begin, pass.end, control);
     const std::uint64_t held = all & ~pass.window, outside = held & ~zero_before;
     const std::size_t blocks = std::size_t{1} << std::popcount(outside);
     for (std::size_t block = 0; block < blocks; ++block) {

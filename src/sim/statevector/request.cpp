@@ -147,7 +147,8 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   }
   const int budget = base::thread_budget();
   request.threads = options.limits.threads > 0 ? std::min(options.limits.threads, budget) : budget;
-  request.segments = find_segments(circuit, request.code, request.precision, !request.initial_state);
+  request.segments =
+      find_segments(circuit, request.code, request.precision, !request.initial_state, options.limits.control);
   choose_outcomes(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);

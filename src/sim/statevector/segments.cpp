@@ -16,7 +16,8 @@ bool depends_on_parameters_alone(const Circuit& circuit, const Instruction& inst
 
 }  // namespace
 
-std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision, bool from_zero) {
+std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision, bool from_zero,
+                                   const RunControl& control) {
   std::vector<bool> is_entered(code.steps.size() + 1);
   for (const Step& step : code.steps)
     if (step.kind == StepKind::jump || step.kind == StepKind::jump_unless) is_entered[step.a] = true;
@@ -34,7 +35,7 @@ std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Pre
     const GateList gates = segment.list(circuit, code);
     const std::uint64_t zero_wires = from_zero && segment.begin == 0 ? (std::uint64_t{1} << code.wires) - 1 : 0;
     segment.plan = code.wires <= kOneByOne ? plan_one_by_one(gates, code.wires, precision)
-                                           : plan_sweeps(gates, code.wires, precision, 0, zero_wires);
+                                           : plan_sweeps(gates, code.wires, precision, 0, zero_wires, control);
   }
   return out;
 }

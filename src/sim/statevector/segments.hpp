@@ -26,6 +26,7 @@ struct Segment {
 };
 
 /// All segments before the tail, in order. No jump leads into the middle of one. from_zero: the run begins in |0>.
-std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision, bool from_zero);
+std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision, bool from_zero,
+                                   const RunControl& control);
 
 }  // namespace skerry::sim

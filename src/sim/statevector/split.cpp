@@ -184,7 +184,7 @@ class Splitter {
       request.precision = options_.precision;
       request.want_state = true;
       request.threads = options_.limits.threads > 0 ? std::min(options_.limits.threads, budget) : budget;
-      request.segments = find_segments(part.circuit, request.code, request.precision, true);
+      request.segments = find_segments(part.circuit, request.code, request.precision, true, options_.limits.control);
       group.parts.push_back(std::move(part));
     }
     std::vector<std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t>> known(group.parts.size());

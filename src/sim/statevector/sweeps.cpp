@@ -237,9 +237,11 @@ Taken take_apart(const GateList& gates, int wires, Precision precision) {
 }
 
 /// Sweeps for some pieces, one after the other, on a state some of whose wires are in |0>.
-void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block, std::uint64_t zero_wires = 0) {
+void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block, std::uint64_t zero_wires = 0,
+               const RunControl& control = {}) {
   SweepPlan& plan = taken.plan;
   while (!todo.empty()) {
+    control.check("planning");
     const Piece& first = plan.pieces[todo.front()];
     if (first.kind == PieceKind::whole) {
       plan.items.push_back(whole_item(first));
@@ -258,11 +260,12 @@ void add_items(Taken& taken, std::vector<std::uint32_t> todo, int block, std::ui
 
 }  // namespace
 
-SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block, std::uint64_t zero_wires) {
+SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block, std::uint64_t zero_wires,
+                      const RunControl& control) {
   Taken taken = take_apart(gates, wires, precision);
   const int least = taken.plan.shape.bits();
   if (block == 0) block = block_wires(wires, precision);
-  add_items(taken, taken.todo, std::max(std::min(block, wires), least), zero_wires);
+  add_items(taken, taken.todo, std::max(std::min(block, wires), least), zero_wires, control);
   return std::move(taken.plan);
 }
 

@@ -65,9 +65,10 @@ struct SweepPlan {
 int block_wires(int wires, Precision precision);
 
 /// block: wires per block, 0 for block_wires(). zero_wires: in |0> where the plan will mostly begin; what can be is
-/// done before they are mixed. Precondition: wires >= 1.
+/// done before they are mixed. control is looked at before each sweep. Precondition: wires >= 1. Errors: those of
+/// control.
 SweepPlan plan_sweeps(const GateList& gates, int wires, Precision precision, int block = 0,
-                      std::uint64_t zero_wires = 0);
+                      std::uint64_t zero_wires = 0, const RunControl& control = {});
 
 /// Items [begin, end) of a plan that only mix the wires of a window: done for one value of the others after the other.
 struct WindowPass {
@@ -95,8 +96,9 @@ class BoundSweeps {
   BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value)
       : BoundSweeps(plan, gates, value, 0, plan.items.size()) {}
   /// Items [begin, end) of the plan alone: numbers of a long circuit take more memory than a small state.
-  BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value, std::size_t begin,
-              std::size_t end);
+  /// control is looked at before each item.
+  BoundSweeps(const SweepPlan& plan, const GateList& gates, const ParamValue& value, std::size_t begin, std::size_t end,
+              const RunControl& control = {});
 
   /// Changes the state in place; see kernels::apply.
   void apply(kernels::StateView<T> state, std::uint64_t zero_wires, kernels::SweepScratch<T>& scratch,

@@ -11,6 +11,7 @@
 
 #include "base/random.hpp"
 #include "base/threads.hpp"
+#include "base/touch.hpp"
 #include "kernels/statevec/gate.hpp"
 
 namespace skerry::sim {
@@ -24,7 +25,10 @@ constexpr double kNegligibleWeight = 1e-15;
 constexpr std::uint64_t kMaxLeaves = std::uint64_t{1} << 22;
 /// What the squared norm of a state saved in single precision may be off.
 constexpr double kNormTolerance = 1e-4;
-constexpr std::size_t kCopyGrain = std::size_t{1} << 20;
+constexpr std::size_t kCopyGrain = std::size_t{1} << 20;  // bytes
+constexpr std::size_t kFillGrain = std::size_t{1} << 17;  // amplitudes
+/// Amplitudes of the longest vector that a sweep reads as one, whatever is known to be 0.
+constexpr std::size_t kLongestVector = 64;
 /// The numbers of a segment of more pieces, some hundred bytes each, are made sweep by sweep and not kept.
 constexpr std::size_t kMaxKept = 20000;
 
@@ -53,6 +57,7 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
   }
   if (request.samples()) outcomes_.emplace(request.outcome_shape(), budget_);
   distribution_ = base::Buffer::allocate(request.distribution_bytes(), budget_, "probabilities");
+  base::touch(distribution_, control_, "probabilities");
   for (const Observable& observable : request.observables)
     observables_.push_back(mask(observable, request.code.positions));
 }
@@ -60,7 +65,7 @@ Walk<T>::Walk(const Circuit& circuit, const Request& request, std::vector<Scalar
 template <class T>
 void Walk<T>::allocate_state() {
   if (!request_.disk) {
-    state_ = base::Buffer::allocate(request_.state_bytes(), budget_, "state vector");
+    state_ = base::allocate_unwritten(request_.state_bytes(), budget_, "state vector", control_, "simulation");
     return;
   }
   disk_charge_ = base::Reservation(budget_, request_.disk->resident_bytes, "pages of a state vector on disk");
@@ -98,7 +103,7 @@ void Walk<T>::load_initial_state() {
   const Tensor& given = *request_.initial_state;
   const auto convert = [&](auto from) {
     const auto to = view();
-    base::parallel_for(0, to.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
+    base::parallel_for(0, to.size(), kFillGrain, [&](std::size_t begin, std::size_t end) {
       control_.check("simulation");
       for (std::size_t i = begin; i < end; ++i) to.amplitudes[i] = Amplitude(from[i]);
     });
@@ -116,22 +121,31 @@ void Walk<T>::load_initial_state() {
 
 template <class T>
 void Walk<T>::start_state() {
-  const bool is_new = std::exchange(state_is_new_, false);
   zero_wires_ = 0;
+  rest_is_written_ = true;
   if (request_.initial_state) return load_initial_state();
   if (disk_ && disk_->keeps_journal() && !request_.segments.empty()) {  // its first pass starts it
     zero_wires_ = (std::uint64_t{1} << request_.code.wires) - 1;
     return;
   }
   const auto amplitudes = view();
-  if (!is_new) {
-    base::parallel_for(0, amplitudes.size(), kCopyGrain, [&](std::size_t begin, std::size_t end) {
-      control_.check("simulation");
-      std::fill(amplitudes.amplitudes + begin, amplitudes.amplitudes + end, Amplitude(0));
-    });
-  }
-  amplitudes.amplitudes[0] = 1;
   zero_wires_ = (std::uint64_t{1} << request_.code.wires) - 1;
+  rest_is_written_ = false;
+  if (disk_ && std::exchange(disk_is_new_, false)) rest_is_written_ = true;
+  if (disk_) write_rest();
+  std::fill_n(amplitudes.amplitudes, std::min(amplitudes.size(), kLongestVector), Amplitude(0));
+  amplitudes.amplitudes[0] = 1;
+}
+
+template <class T>
+void Walk<T>::write_rest() {
+  if (std::exchange(rest_is_written_, true) || zero_wires_ == 0) return;
+  const auto amplitudes = view();
+  base::parallel_for(0, amplitudes.size(), kFillGrain, [&](std::size_t begin, std::size_t end) {
+    control_.check("simulation");
+    for (std::size_t i = begin; i < end; ++i)
+      if ((i & zero_wires_) != 0) amplitudes.amplitudes[i] = 0;
+  });
 }
 
 template <class T>
@@ -197,6 +211,7 @@ void Walk<T>::go_to_tail() {
         break;
     }
   }
+  write_rest();
 }
 
 template <class T>
@@ -218,15 +233,17 @@ void Walk<T>::run_segment(const Segment& segment) {
   }
   const std::size_t items = segment.plan.items.size();
   const auto run_item = [&](const BoundSweeps<T>& sweeps, std::size_t at, std::size_t item) {
+    if (segment.plan.items[item].is_whole) write_rest();
     zero_wires_ = sweeps.apply_item(at, view(), zero_wires_, scratch_, control_);
     const std::uint64_t steps = segment.end - segment.begin;
     report_progress(segment.begin + static_cast<std::uint32_t>(steps * (item + 1) / items));
   };
   auto& kept = bound_[static_cast<std::size_t>(&segment - request_.segments.data())];
   if (segment.plan.pieces.size() > kMaxKept) {
-    for (std::size_t i = 0; i < items; ++i) run_item(BoundSweeps<T>(segment.plan, gates, value, i, i + 1), 0, i);
+    for (std::size_t i = 0; i < items; ++i)
+      run_item(BoundSweeps<T>(segment.plan, gates, value, i, i + 1, control_), 0, i);
   } else {
-    if (!kept || !segment.is_static) kept.emplace(segment.plan, gates, value);
+    if (!kept || !segment.is_static) kept.emplace(segment.plan, gates, value, 0, items, control_);
     for (std::size_t i = 0; i < items; ++i) run_item(*kept, i, i);
   }
   frame_.pc = segment.end;
@@ -312,6 +329,7 @@ void Walk<T>::measure(const Step& step) {
     frame_.classical.bits[step.b] = 0;
     return;
   }
+  write_rest();
   const auto [zero, one] = kernels::wire_probabilities<T>(view(), static_cast<int>(step.a), control_);
   const double total = zero + one;
   const bool outcome = choose_outcome(one / total);

@@ -71,6 +71,7 @@ class Walk {
   }
   void allocate_state();
   void start_state();
+  void write_rest();
   void load_initial_state();
   void copy_state(const base::Buffer& from, base::Buffer& to);
 
@@ -105,8 +106,10 @@ class Walk {
   std::unique_ptr<DiskState> disk_;  // instead of state_
   kernels::SweepScratch<T> scratch_;
   std::vector<std::optional<BoundSweeps<T>>> bound_;  // of each segment whose numbers do not change
-  bool state_is_new_ = true;                          // zeroed by its allocation
-  std::uint64_t zero_wires_ = 0;                      // known to be in |0>
+  // Amplitudes where a wire of zero_wires_ is 1 hold 0; else they have not been written, which sweeps do not mind.
+  bool rest_is_written_ = true;
+  bool disk_is_new_ = true;       // all 0
+  std::uint64_t zero_wires_ = 0;  // known to be in |0>
   std::vector<base::Buffer> slots_;
   std::vector<int> free_slots_;
   base::Reservation ids_charge_;

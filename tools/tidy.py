@@ -83,16 +83,8 @@ def fingerprint(entry: dict[str, object]) -> str:
     return digest.hexdigest()
 
 
-@cache
-def gcc_headers() -> str:
-    """Where g++ keeps headers of its own, OpenMP's among them."""
-    return subprocess.run(
-        ["g++", "-print-file-name=include"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 def lint(database: Path, file: str) -> tuple[str, str]:
-    more = (f"--extra-arg={argument}" for argument in (*CLANG_ONLY, f"-idirafter{gcc_headers()}"))
+    more = (f"--extra-arg={argument}" for argument in CLANG_ONLY)
     run = subprocess.run(
         [TIDY, "--quiet", *more, "-p", str(database), file], capture_output=True, text=True, check=False
     )

@@ -159,6 +159,7 @@ inline rc::Gen<Graph> any_graph(std::size_t most_nodes = 12) {
 
 namespace skerry {
 /// How RapidCheck shows a counterexample; found by argument-dependent lookup.
+// NOLINTNEXTLINE(readability-identifier-naming): RapidCheck looks for this name
 inline void showValue(const Graph& graph, std::ostream& out) {
   out << ir::print(graph);
 }

@@ -22,16 +22,16 @@ void infer_normalised_groups(TypeContext& context) {
   same_as_input(context);
 }
 
-void normalise_groups(std::int64_t wanted, const Node& node, const KernelArguments& a) {
+void normalise_groups(std::int64_t groups, const Node& node, const KernelArguments& a) {
   auto x = doubles(a.inputs[0]);
   const auto scale = doubles(a.inputs[1]), bias = doubles(a.inputs[2]);
   const Shape shape = a.inputs[0].shape();
   const auto channels = static_cast<std::size_t>(shape[1]);
-  const auto groups = static_cast<std::size_t>(std::max<std::int64_t>(wanted, 1));
-  const auto runs = static_cast<std::size_t>(shape[0]) * groups;
-  if (channels % groups != 0 || scale.size() != channels || bias.size() != channels)
+  const auto number = static_cast<std::size_t>(std::max<std::int64_t>(groups, 1));
+  const auto runs = static_cast<std::size_t>(shape[0]) * number;
+  if (channels % number != 0 || scale.size() != channels || bias.size() != channels)
     outside("channels do not divide into groups, or scale and bias are not one number per channel");
-  const std::size_t size = runs == 0 ? 0 : x.size() / runs, plane = channels == 0 ? 1 : size / (channels / groups);
+  const std::size_t size = runs == 0 ? 0 : x.size() / runs, plane = channels == 0 ? 1 : size / (channels / number);
   for (std::size_t r = 0; r < runs; ++r) normalise(x.data() + r * size, size, node.real("epsilon", 1e-5));
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = x[i] * scale[i / plane % channels] + bias[i / plane % channels];
   store(x, a.outputs[0]);

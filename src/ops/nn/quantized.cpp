@@ -35,6 +35,7 @@ kernels::QuantI8 quant_of(const KernelArguments& arguments, std::size_t at) {
   }
   if (!zero.empty()) {
     kernels::visit(kernels::Integers{}, zero.dtype(),
+                   // NOLINTNEXTLINE(bugprone-signed-char-misuse): a number, no letter
                    [&]<class T>() { out.zero = static_cast<std::int32_t>(zero.as<T>()[0]); });
   }
   return out;

@@ -45,6 +45,7 @@ std::int32_t zero_at(const KernelArguments& a, std::size_t index, std::size_t el
   std::int32_t out = 0;
   kernels::visit(kernels::Integers{}, view.dtype(), [&]<class T>() {
     const auto values = view.as<T>();
+    // NOLINTNEXTLINE(bugprone-signed-char-misuse): a number, no letter
     out = static_cast<std::int32_t>(values[values.size() == 1 ? 0 : element]);
   });
   return out;
@@ -81,8 +82,7 @@ std::int32_t constant_zero(const NodeTypes& types, std::size_t index) {
 
 Expected<bool> takes_pixels(const QuantizedConv& at, const Node& node, const NodeTypes& types, const ConvShape& s) {
   if (!channels_last(node)) return Unexpected{"channels stand first"};
-  const auto known =
-      all_known(types, {at.x_scale, at.x_zero, at.w, at.w_scale, at.w_zero, at.y_scale, at.y_zero, at.bias});
+  auto known = all_known(types, {at.x_scale, at.x_zero, at.w, at.w_scale, at.w_zero, at.y_scale, at.y_zero, at.bias});
   if (!known) return known;
   const std::int32_t wanted = types.inputs[at.w].dtype == DType::i8 ? 0 : 128;
   const auto zeros = zeros_of(constant_view(types, at.w_zero));

@@ -59,6 +59,7 @@ void write_zeros(TensorView view, std::span<std::int32_t> out) {
   }
   kernels::visit(kernels::Integers{}, view.dtype(), [&]<class T>() {
     const auto values = view.as<T>();
+    // NOLINTNEXTLINE(bugprone-signed-char-misuse): numbers, no letters
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int32_t>(values[values.size() == 1 ? 0 : i]);
   });
 }

@@ -76,19 +76,19 @@ std::vector<ResizedAxis> resized(const Node& node, const Shape& x, TensorView ro
   return out;
 }
 
-Taps taps_of(const Node& node, const ResizedAxis& r, std::int64_t k) {
+Taps taps_of(const Node& node, const ResizedAxis& axis, std::int64_t k) {
   const std::string coordinates = node.text("coordinate_transformation_mode", "half_pixel");
   const std::string mode = node.text("mode", "nearest");
-  const double x = origin(coordinates, r, k);
+  const double x = origin(coordinates, axis, k);
   Taps taps;
-  taps.outside = coordinates == "tf_crop_and_resize" && (x < 0.0 || x > static_cast<double>(r.input - 1));
+  taps.outside = coordinates == "tf_crop_and_resize" && (x < 0.0 || x > static_cast<double>(axis.input - 1));
   if (mode == "nearest") {
     taps.first = place_of(nearest(node.text("nearest_mode", "round_prefer_floor"), x));
     taps.weights = {1.0};
     return taps;
   }
   // Antialiasing stretches the kernel over what one output covers.
-  const double stretch = node.integer("antialias", 0) != 0 ? std::min(r.scale, 1.0) : 1.0;
+  const double stretch = node.integer("antialias", 0) != 0 ? std::min(axis.scale, 1.0) : 1.0;
   const double reach = (mode == "cubic" ? 2.0 : 1.0) / stretch;
   taps.first = place_of(std::floor(x - reach)) + 1;
   const auto last = place_of(std::ceil(x + reach)) - 1;
@@ -97,7 +97,7 @@ Taps taps_of(const Node& node, const ResizedAxis& r, std::int64_t k) {
     const double away = (static_cast<double>(i) - x) * stretch;
     double weight =
         mode == "cubic" ? cubic(away, node.real("cubic_coeff_a", -0.75)) : std::max(0.0, 1.0 - std::abs(away));
-    if (node.integer("exclude_outside", 0) != 0 && (i < 0 || i >= r.input)) weight = 0.0;
+    if (node.integer("exclude_outside", 0) != 0 && (i < 0 || i >= axis.input)) weight = 0.0;
     taps.weights.push_back(weight);
     sum += weight;
   }

@@ -64,11 +64,11 @@ void run(const Node& node, const KernelArguments& a) {
         x.data() + (within(images.at(static_cast<std::size_t>(r)), xs[0]) * xs[1] + c) * xs[2] * xs[3];
     double sum = 0.0, most = -std::numeric_limits<double>::infinity();
     for (std::int64_t k = 0; k < across * down; ++k) {
+      const std::int64_t row = k / across, column = k % across;
       const double sy =
-          y0 + (static_cast<double>(py) + (static_cast<double>(k / across) + 0.5) / static_cast<double>(down)) * bin_h;
+          y0 + (static_cast<double>(py) + (static_cast<double>(row) + 0.5) / static_cast<double>(down)) * bin_h;
       const double sx =
-          x0 +
-          (static_cast<double>(px) + (static_cast<double>(k % across) + 0.5) / static_cast<double>(across)) * bin_w;
+          x0 + (static_cast<double>(px) + (static_cast<double>(column) + 0.5) / static_cast<double>(across)) * bin_w;
       const auto corners = sample(plane, xs[2], xs[3], sy, sx);
       sum += corners[0] + corners[1] + corners[2] + corners[3];
       most = std::max(most, std::ranges::max(corners));

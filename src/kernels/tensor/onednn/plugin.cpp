@@ -1,6 +1,4 @@
 // libskerry_onednn.so: the only file that knows oneDNN's API (2.x, where primitive descriptors take a descriptor).
-#include <omp.h>
-
 #include <algorithm>
 #include <dnnl.hpp>
 #include <exception>
@@ -9,6 +7,9 @@
 #include <utility>
 
 #include "kernels/tensor/onednn/abi.h"
+
+// OpenMP's runtime has it whoever compiled; omp.h belongs to one compiler.
+extern "C" void omp_set_num_threads(int threads);  // NOLINT(readability-identifier-naming)
 
 namespace {
 
@@ -69,7 +70,7 @@ std::unique_ptr<Handle> conv_handle(const skerry_onednn_conv& c, const float* we
       c.groups == 1 ? memory::dims{c.outputs, c.channels, c.kernel[0], c.kernel[1]}
                     : memory::dims{c.groups, c.outputs / c.groups, c.channels / c.groups, c.kernel[0], c.kernel[1]};
   const memory::desc bias_desc({c.outputs}, f32, Tag::x);
-  const auto any = [f32](const memory::dims& dims) { return memory::desc(dims, f32, Tag::any); };
+  const auto any = [](const memory::dims& dims) { return memory::desc(dims, memory::data_type::f32, Tag::any); };
   const memory::dims strides{c.stride[0], c.stride[1]}, dilates{c.dilation[0] - 1, c.dilation[1] - 1};
   const memory::dims before{c.pad_begin[0], c.pad_begin[1]}, after{c.pad_end[0], c.pad_end[1]};
   using Convolution = dnnl::convolution_forward;

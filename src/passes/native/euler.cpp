@@ -34,10 +34,18 @@ Euler euler_zyz(const U2& u) noexcept {
     out.phase = std::arg(u(1, 0)) - out.phi / 2;
     return out;
   }
-  // exp(i phase) (cos exp(-i(phi + lambda)/2), -sin exp(-i(phi - lambda)/2); sin exp(i(phi - lambda)/2), ...).
-  const double sum = std::arg(times(u(1, 1), std::conj(u(0, 0))));
-  out.phase = std::arg(u(0, 0)) + sum / 2;
-  const double difference = 2 * (std::arg(u(1, 0)) - out.phase);
+  // exp(i phase) (cos exp(-i(phi + lambda)/2), -sin exp(-i(phi - lambda)/2); sin exp(i(phi - lambda)/2), ...). The
+  // larger pair of entries tells the phase: of the smaller one may be left nothing but rounding.
+  double sum = 0, difference = 0;
+  if (s <= c) {
+    sum = std::arg(times(u(1, 1), std::conj(u(0, 0))));
+    out.phase = std::arg(u(0, 0)) + sum / 2;
+    difference = 2 * (std::arg(u(1, 0)) - out.phase);
+  } else {
+    difference = std::arg(times(u(1, 0), std::conj(-u(0, 1))));
+    out.phase = std::arg(u(1, 0)) - difference / 2;
+    sum = 2 * (std::arg(u(1, 1)) - out.phase);
+  }
   out.phi = (sum + difference) / 2;
   out.lambda = (sum - difference) / 2;
   return out;

@@ -75,6 +75,18 @@ TEST(Euler, GivesBackEveryUnitaryPhaseIncluded) {
   }
 }
 
+TEST(Euler, GivesBackGatesThatRoundingHasMovedOffTheDiagonals) {
+  Drawn draw(7);
+  for (int round = 0; round < 2000; ++round) {
+    const double turn = 1e-4 * static_cast<double>(draw.below(60000));
+    U2 u = rz_matrix(turn) * (round % 2 == 0 ? x_matrix() : U2::identity()) * rz_matrix(1.0 + turn);
+    // Noise alone, of no one phase.
+    for (Complex& entry : u.m) entry += std::polar(1e-13 * static_cast<double>(draw.below(9)), 0.1 * round);
+    const Euler e = euler_zyz(u);
+    ASSERT_LT(distance(u, scaled(rz_matrix(e.phi) * ry_matrix(e.theta) * rz_matrix(e.lambda), expi(e.phase))), 1e-11);
+  }
+}
+
 TEST(Synthesize, GivesBackEveryUnitaryPhaseIncluded) {
   Drawn draw(2);
   for (int round = 0; round < 4000; ++round) {

@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <tuple>
 #include <utility>
 
+#include "passes/native/kak.hpp"
+#include "passes/native/miter_queue.hpp"
+
 namespace skerry::passes::native {
 namespace {
 
-constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t kMostWires = 8;  // of one piece: a matrix of 1 MB
-constexpr std::uint64_t kMostWork = 400'000'000;
+constexpr std::uint64_t kMostWork = 400'000'000, kMostWorkOfGate = 2000;
 // A part that is left out weighs less than this: above the rounding of blocks that were written again, far below any
 // gate.
 constexpr double kMostLeftOut = 1e-8;
@@ -37,31 +38,6 @@ struct Piece {
   }
 };
 
-// Gates of one program in order on each wire.
-struct Queue {
-  const Flat& flat;
-  bool of_a;
-  std::vector<std::vector<std::uint32_t>> on;  ///< per wire, the next gate last
-  std::vector<std::uint32_t> piece;            ///< that holds the wire
-
-  Queue(const Flat& program, bool is_a) : flat(program), of_a(is_a), on(program.wires), piece(program.wires) {
-    for (std::size_t i = flat.gates.size(); i-- > 0;) {
-      const Gate& gate = flat.gates[i];
-      on[gate.a].push_back(static_cast<std::uint32_t>(i));
-      if (gate.a != gate.b) on[gate.b].push_back(static_cast<std::uint32_t>(i));
-    }
-    for (Wire w = 0; w < flat.wires; ++w) piece[w] = w;
-  }
-  std::uint32_t next(Wire w) const { return on[w].empty() ? kNone : on[w].back(); }
-  // The gate that nothing stands before on any of its wires.
-  bool is_free(std::uint32_t i) const { return next(flat.gates[i].a) == i && next(flat.gates[i].b) == i; }
-  void take(std::uint32_t i) {
-    const Gate& gate = flat.gates[i];
-    on[gate.a].pop_back();
-    if (gate.a != gate.b) on[gate.b].pop_back();
-  }
-};
-
 // Which of the gates that join two pieces is taken: programs differ in what keeps pieces small.
 enum class Order : std::uint8_t { small_first, shared_first, in_step };
 
@@ -74,6 +50,7 @@ class Miter {
         a_(a, true),
         b_(b, false),
         pieces_(a.wires) {
+    most_work_ = kMostWork + kMostWorkOfGate * (a.gates.size() + b.gates.size());
     for (Wire w = 0; w < a.wires; ++w) pieces_[w] = {.rows = {w}, .columns = {w}, .m = {1, 0, 0, 1}};
   }
 
@@ -87,7 +64,7 @@ class Miter {
       const std::optional<Choice> choice = choose();
       if (!choice) break;
       if (choice->wires > 2 && take_out_least()) continue;
-      if (choice->wires > kMostWires || work_ > kMostWork || left_out_ > kMostLeftOutInAll) return Undone::unknown;
+      if (choice->wires > kMostWires || work_ > most_work_ || left_out_ > kMostLeftOutInAll) return Undone::unknown;
       drain(merge(choice->first, choice->second));
       for (const std::uint32_t piece : touched_) split(piece);
       touched_.clear();
@@ -102,7 +79,9 @@ class Miter {
   struct Choice {
     std::uint32_t first = 0, second = 0;
     std::size_t wires = 0;
-    bool alone = true;    ///< the other program does not join them next
+    const Queue* queue = nullptr;
+    std::uint32_t gate = 0;
+    bool alone = true;    ///< the other program does not join them next, and they are not left apart again
     double position = 0;  ///< how far its program has come
   };
 
@@ -149,13 +128,12 @@ class Miter {
     stack_.assign(1, start);
     while (!stack_.empty()) {
       const Wire w = stack_.back();
-      const std::uint32_t i = queue.next(w);
-      const Gate gate = i == kNone ? Gate{} : queue.flat.gates[i];
-      const bool apart = i != kNone && gate.kind == Kind::cx && queue.piece[gate.a] != queue.piece[gate.b];
-      if (i == kNone || apart || !queue.is_free(i)) {
+      const std::uint32_t i = next_inside(queue, w);
+      if (i == Queue::kNone) {
         stack_.pop_back();
         continue;
       }
+      const Gate gate = queue.flat.gates[i];
       queue.take(i);
       ++taken_[queue.of_a ? 0 : 1];
       if (gate.kind == Kind::swap) {
@@ -165,6 +143,18 @@ class Miter {
       }
       if (gate.a != gate.b) stack_.push_back(gate.a == w ? gate.b : gate.a);
     }
+  }
+  // A gate of the wire that may be taken and joins no pieces.
+  std::uint32_t next_inside(const Queue& queue, Wire w) {
+    const std::size_t count = queue.run(w);
+    work_ += count;
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::uint32_t i = queue.at(w, k);
+      const Gate& gate = queue.flat.gates[i];
+      if (gate.kind == Kind::cx && queue.piece[gate.a] != queue.piece[gate.b]) continue;
+      if (queue.is_free(i)) return i;
+    }
+    return Queue::kNone;
   }
   void drain(std::uint32_t piece) {
     const std::vector<Wire> rows = pieces_[piece].rows, columns = pieces_[piece].columns;
@@ -177,13 +167,19 @@ class Miter {
     for (const Queue* queue : {&a_, &b_}) {
       const double all = static_cast<double>(queue->flat.gates.size() + 1);
       for (Wire w = 0; w < queue->flat.wires; ++w) {
-        const std::uint32_t i = queue->next(w);
-        if (i == kNone || queue->flat.gates[i].a != w || !queue->is_free(i)) continue;
-        const auto [first, second] = std::minmax(queue->piece[w], queue->piece[queue->flat.gates[i].b]);
-        choices.push_back({.first = first,
-                           .second = second,
-                           .wires = pieces_[first].wires() + pieces_[second].wires(),
-                           .position = static_cast<double>(taken_[queue->of_a ? 0 : 1]) / all});
+        const std::size_t count = queue->run(w);
+        for (std::size_t k = 0; k < count; ++k) {
+          const std::uint32_t i = queue->at(w, k);
+          const Gate& gate = queue->flat.gates[i];
+          if (gate.a != w || gate.b == w || !queue->is_free(i)) continue;
+          const auto [first, second] = std::minmax(queue->piece[gate.a], queue->piece[gate.b]);
+          choices.push_back({.first = first,
+                             .second = second,
+                             .wires = pieces_[first].wires() + pieces_[second].wires(),
+                             .queue = queue,
+                             .gate = i,
+                             .position = static_cast<double>(taken_[queue->of_a ? 0 : 1]) / all});
+        }
       }
     }
     work_ += 20 * (choices.size() + pieces_.size() / 8);
@@ -191,7 +187,11 @@ class Miter {
     const auto joins = [](const Choice& c) { return std::pair(c.first, c.second); };
     std::ranges::stable_sort(choices, {}, joins);
     for (std::size_t k = 1; k < choices.size(); ++k) {
-      if (joins(choices[k]) == joins(choices[k - 1])) choices[k].alone = choices[k - 1].alone = false;
+      const bool same = joins(choices[k]) == joins(choices[k - 1]) && choices[k].queue != choices[k - 1].queue;
+      if (same) choices[k].alone = choices[k - 1].alone = false;
+    }
+    for (Choice& choice : choices) {
+      if (choice.alone) choice.alone = !leaves_apart(*choice.queue, choice.queue->flat.gates[choice.gate]);
     }
     return *std::ranges::min_element(choices, {}, [this](const Choice& c) {
       switch (order_) {
@@ -204,6 +204,38 @@ class Miter {
       }
       return std::tuple(std::size_t{0}, 0.0, 0.0);
     });
+  }
+
+  // What happens next on the two wires of a gate is a swap, or nothing: a router's.
+  bool leaves_apart(const Queue& queue, const Gate& gate) {
+    const std::size_t on_a = queue.on[gate.a].size(), on_b = queue.on[gate.b].size();
+    std::size_t a = 0, b = 0;
+    U4 product = U4::identity();
+    constexpr int kMostGates = 32;
+    for (int k = 0; k < kMostGates; ++k) {
+      const std::uint32_t i = a < on_a ? queue.at(gate.a, a) : Queue::kNone,
+                          j = b < on_b ? queue.at(gate.b, b) : Queue::kNone;
+      work_ += 16;
+      if (i != Queue::kNone && queue.flat.gates[i].kind == Kind::one) {
+        after_on_first(product, queue.flat.ones[queue.flat.gates[i].index]);
+        ++a;
+      } else if (j != Queue::kNone && queue.flat.gates[j].kind == Kind::one) {
+        after_on_second(product, queue.flat.ones[queue.flat.gates[j].index]);
+        ++b;
+      } else if (i != Queue::kNone && i == j) {
+        if (queue.flat.gates[i].kind == Kind::swap) {
+          swap_after(product);
+        } else {
+          cx_after(product, queue.flat.gates[i].a == gate.a);
+        }
+        ++a;
+        ++b;
+      } else {
+        break;
+      }
+    }
+    const CxNeeds needs = cx_needs(product);
+    return a > 0 && b > 0 && (needs.plain == 0 || needs.mirrored == 0);
   }
 
   std::uint32_t merge(std::uint32_t first, std::uint32_t second) {
@@ -446,7 +478,7 @@ class Miter {
   std::vector<std::uint32_t> touched_;  ///< pieces that may have come apart
   std::vector<Wire> stack_;
   std::array<std::size_t, 2> taken_{};
-  std::uint64_t work_ = 0;
+  std::uint64_t work_ = 0, most_work_ = 0;
   double left_out_ = 0;
 };
 

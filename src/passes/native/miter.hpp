@@ -23,9 +23,10 @@ struct MiterWire {
   bool measured = false;
 };
 
-/// M = A B^dagger for programs of gates without symbols on the same wires, for any number of them. M begins as one wire
-/// of identity each; gates of a come from the left and gates of b, undone, from the right, always those next that make
-/// no piece larger, else the one that makes the smallest; a piece that has come apart into factors is split, so that
+/// M = A B^dagger for programs of gates without symbols on the same wires, for any number of them. M begins as one
+/// wire of identity each; gates of a come from the left and gates of b, undone, from the right: always those next that
+/// make no piece larger, else one that both programs come to, or a router's swap, or the one that makes the smallest.
+/// Gates that commute along an axis may change places. A piece that has come apart into factors is split, so that
 /// programs with much the same structure (resynthesised blocks, swaps of a router) never hold more than a few wires
 /// together. A measured wire may keep a phase for each outcome. `something` is told only where every wire is a
 /// program's and infidelity is 0. Rounding is bounded: the parts left out in splitting add up to at most 1e-6.

@@ -143,7 +143,7 @@ class Compiler {
     Placed best;
     for (const Level level : {Level::low, Level::medium, Level::high}) {
       if (level > options_.level) break;
-      Placed placed = compile_at(level, level == options_.level ? std::move(unrolled) : unrolled);
+      Placed placed = compile_at(level, level == options_.level ? std::exchange(unrolled, {}) : unrolled);
       if (level == Level::low || is_better(placed.flat, best.flat)) best = std::move(placed);
     }
     Compiled compiled;

@@ -96,9 +96,9 @@ def test_e1_6_an_identical_compile_is_a_hit_and_fast() -> None:
     circuit = tangled(16, 60)
     times = []
     for _ in range(2):
-        start = time.thread_time()
+        start = time.process_time()
         compiler.compile_circuit(circuit)
-        times.append(time.thread_time() - start)
+        times.append(time.process_time() - start)
     assert compiler.get_compilation_statistics()["cache_hit_rate"] == 0.5
     assert times[1] < times[0] / 5
     off = CircuitCompiler(EdgeExecutionConfig(enable_caching=False))

@@ -102,10 +102,11 @@ std::string_view answer_name(Equivalence::Answer answer) noexcept;  ///< `equal`
 /// Do two programs mean the same up to a global phase? mapping: of a wire of `a` on the wires of `b`, at the start and
 /// at the end; the others of `b` start in |0>. Measurements at the end are compared by their outcomes.
 ///
-/// One program undone by the other is brought to Pauli rotations: nothing left is a proof, at any width up to 64 wires
-/// (Clifford circuits always end so). Otherwise random product states are sent through both, up to 14 wires: a
-/// difference is a refutation, and where all agree the answer is `equal` too, for analytic functions of the state that
-/// agree on random points are equal with probability one. Errors: unsupported for what has no unitary.
+/// Clifford circuits are compared at any width. One program undone by the other is brought to Pauli rotations (up to 64
+/// wires) or taken gate against gate (any width, at most 8 wires of it at once): nothing left is a proof. Otherwise
+/// random product states are sent through both, up to 14 wires: a difference is a refutation, and where all agree the
+/// answer is `equal` too, for analytic functions of the state that agree on random points are equal with probability
+/// one. What mapping->spent_error says was left out is allowed for. Errors: unsupported for what has no unitary.
 Equivalence verify_equal(const Circuit& a, const Circuit& b, const Mapping* mapping = nullptr);
 
 /// One pass, for listings. kind: `circuit`, `outcome`, `graph` or `device`.

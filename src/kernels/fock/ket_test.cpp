@@ -48,7 +48,8 @@ TEST(Elements, DisplacementEqualsTheTextbookWhereThatIsAccurate) {
     for (std::size_t m = 0; m < 12; ++m) {
       for (std::size_t n = 0; n < 12; ++n)
         EXPECT_NEAR(all[k][m * 12 + n], expected[m * 13 + n], 2e-14) << parameters[k] << " " << m << " " << n;
-      EXPECT_NEAR(all[k][std::size_t{12} * 12 + m], expected[m * 13 + 12], 2e-14) << parameters[k] << " from 12 to " << m;
+      EXPECT_NEAR(all[k][std::size_t{12} * 12 + m], expected[m * 13 + 12], 2e-14)
+          << parameters[k] << " from 12 to " << m;
     }
   }
 }

@@ -24,6 +24,34 @@ std::complex<double> factor_of(std::span<const OutsideFactor> factors, std::uint
   return product;
 }
 
+/// Blocks of more numbers than this are worth being shared by threads, one stage after the other.
+constexpr std::size_t kSharedBlock = std::size_t{1} << 15;
+
+template <class T>
+void run_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::uint64_t zero_bits,
+               T* scratch, StepState<T>& steps, const RunControl& control) {
+  const std::complex<double> factor = factor_of(sweep.factors, outside);
+  for (std::size_t stage = 0; stage < sweep.steps.size() + 2; ++stage)
+    run_stage(sweep, stage, state, outside, zero_bits, factor, scratch, scratch + 2 * sweep.block_size(), steps, {},
+              control);
+}
+
+/// The only block of a sweep, in as many parts as there are buffers.
+template <class T>
+void share_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::uint64_t zero_bits,
+                 const SweepScratch<T>& scratch, const RunControl& control) {
+  constexpr std::size_t most = 16;
+  const std::size_t parts = std::min(std::bit_floor(scratch.slots()), most);
+  const std::complex<double> factor = factor_of(sweep.factors, outside);
+  std::array<StepState<T>, most> steps;
+  for (std::size_t stage = 0; stage < sweep.steps.size() + 2; ++stage) {
+    base::parallel_for(0, parts, 1, [&](std::size_t part, std::size_t) {
+      run_stage(sweep, stage, state, outside, zero_bits, factor, scratch.slot(0),
+                scratch.slot(part) + 2 * sweep.block_size(), steps[part], {part, parts}, control);
+    });
+  }
+}
+
 /// States smaller than a tile are run in one.
 template <class T>
 void apply_padded(const Sweep<T>& sweep, StateView<T> state, T* scratch, const RunControl& control) {
@@ -33,7 +61,7 @@ void apply_padded(const Sweep<T>& sweep, StateView<T> state, T* scratch, const R
   auto* const padded = reinterpret_cast<std::complex<T>*>(room.data());
   std::copy_n(state.amplitudes, state.size(), padded);
   std::fill(padded + state.size(), padded + sweep.block_size(), std::complex<T>(0));
-  run_block(sweep, padded, 0, 0, factor_of(sweep.factors, 0), scratch, steps, control);
+  run_block(sweep, padded, 0, 0, scratch, steps, control);
   std::copy_n(padded, state.size(), state.amplitudes);
 }
 
@@ -126,13 +154,14 @@ SweepScratch<T>::SweepScratch(std::size_t numbers, int threads, base::MemoryBudg
     : stride_(static_cast<std::size_t>(bytes(numbers, 1)) / sizeof(T)),
       count_(static_cast<std::size_t>(threads)),
       buffer_(base::Buffer::allocate(bytes(numbers, threads), std::move(budget), "blocks of a sweep")),
+      numbers_(buffer_.template as<T>().data()),
       taken_(std::make_unique<std::atomic_flag[]>(static_cast<std::size_t>(threads))) {}
 
 template <class T>
 SweepScratch<T>::Lease::Lease(SweepScratch& owner) : owner_(owner), slot_(0) {
   // As many buffers as threads: one is always free.
   while (owner.taken_[slot_].test_and_set(std::memory_order_acquire)) slot_ = (slot_ + 1) % owner.count_;
-  data_ = owner.buffer_.template as<T>().data() + slot_ * owner.stride_;
+  data_ = owner.slot(slot_);
 }
 
 template <class T>
@@ -153,16 +182,21 @@ std::uint64_t apply(const Sweep<T>& sweep, StateView<T> state, std::uint64_t zer
   }
   const std::uint64_t zero_bits = sweep.zero_bits(zero_wires);
   const std::size_t blocks = std::size_t{1} << std::popcount(outside);
+  const std::uint64_t moved =
+      blocks * sizeof(std::complex<T>) * ((sweep.block_size() >> std::popcount(zero_bits)) + sweep.block_size());
+  if (blocks == 1 && scratch.slots() > 1 && sweep.block_size() > kSharedBlock) {
+    share_block(sweep, state.amplitudes, held.values, zero_bits, scratch, control);
+    return moved;
+  }
   base::parallel_for(0, blocks, 1, [&](std::size_t begin, std::size_t end) {
     const typename SweepScratch<T>::Lease lease(scratch);
     StepState<T> steps;
     for (std::size_t block = begin; block < end; ++block) {
       const std::uint64_t index = deal(block, outside) | held.values;
-      run_block(sweep, state.amplitudes, index, zero_bits, factor_of(sweep.factors, index), lease.data(), steps,
-                control);
+      run_block(sweep, state.amplitudes, index, zero_bits, lease.data(), steps, control);
     }
   });
-  return blocks * sizeof(std::complex<T>) * ((sweep.block_size() >> std::popcount(zero_bits)) + sweep.block_size());
+  return moved;
 }
 
 #define SKERRY_INSTANTIATE(T)                                                                                        \

@@ -142,6 +142,10 @@ class SweepScratch {
   SweepScratch(std::size_t numbers, int threads, base::MemoryBudget budget);
   static std::uint64_t bytes(std::size_t numbers, int threads) noexcept;
 
+  /// How many buffers there are, and one of them, while nobody holds a lease.
+  std::size_t slots() const noexcept { return count_; }
+  T* slot(std::size_t i) const noexcept { return numbers_ + i * stride_; }
+
   /// Holds one buffer for a scope.
   class Lease {
    public:
@@ -161,6 +165,7 @@ class SweepScratch {
   std::size_t stride_ = 0;
   std::size_t count_ = 0;
   base::Buffer buffer_;
+  T* numbers_ = nullptr;  ///< of the buffer
   std::unique_ptr<std::atomic_flag[]> taken_;
 };
 

@@ -93,11 +93,18 @@ struct StepState {
 /// control.check(), out of line: it stands in the code of every vector unit.
 void look_at(const RunControl& control);
 
-/// Gathers the block whose outside bits are `outside`, times factor, runs all steps on it and writes it back.
-/// zero_bits: block bits beyond the lanes that are in |0>; where one of them is 1 the block is 0 and the state is not
-/// read. scratch: sweep.scratch_size() numbers on a cache line.
+/// A share of a block's tiles and vectors: the index-th of count, a power of two that is at most the tiles.
+struct BlockPart {
+  std::size_t index = 0, count = 1;
+};
+
+/// One of a block's stages, each of which needs all parts of the one before: 0 gathers the block whose outside bits are
+/// `outside`, times factor (the first part does that alone); then the steps; the last writes it back. zero_bits: block
+/// bits beyond the lanes that are in |0>; where one of them is 1 the block is 0 and the state is not read. room: for
+/// the levels of phases, each part at work with its own. No bit of the result depends on the parts.
 template <class T>
-void run_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::uint64_t zero_bits,
-               std::complex<double> factor, T* scratch, StepState<T>& steps, const RunControl& control);
+void run_stage(const Sweep<T>& sweep, std::size_t stage, std::complex<T>* state, std::uint64_t outside,
+               std::uint64_t zero_bits, std::complex<double> factor, T* block, T* room, StepState<T>& steps,
+               BlockPart part, const RunControl& control);
 
 }  // namespace skerry::kernels

@@ -220,9 +220,19 @@ std::size_t open_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t
   return state.ops.size() - 1;
 }
 
+/// All phases of a step to tile `count`; see advance_phase.
+template <class T>
+HWY_NOINLINE void move_phases(const TileStep& step, StepState<T>& state, std::uint32_t count, int level) {
+  for (std::uint32_t i = 0; i < step.phase_count; ++i) {
+    RunningPhase<T>& running = state.phases[i];
+    advance_phase(running, count, level);
+    state.ops[running.op].data = running.current();
+  }
+}
+
 template <class T>
 void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside, T* block, T* room,
-              StepState<T>& state, const RunControl& control) {
+              StepState<T>& state, BlockPart part, const RunControl& control) {
   if (open_step(sweep, step, outside, room, state) == 0) return;
   // Numbers between the vectors of a tile, and the change of address from one tile to the next.
   const std::size_t lanes = hn::Lanes(Tag<T>());
@@ -241,18 +251,21 @@ void run_step(const Sweep<T>& sweep, const TileStep& step, std::uint64_t outside
   constexpr int look_bits = 17;
   const int look_level = std::max(0, look_bits - static_cast<int>(std::bit_width(state.ops.size())));
 
-  const std::uint32_t tiles = std::uint32_t{1} << step.loop_bits.size();
+  const auto tiles = static_cast<std::uint32_t>((std::size_t{1} << step.loop_bits.size()) / part.count);
+  // To the part's first tile, from the highest bit of its count down: the same products as on the way there.
+  const auto start = static_cast<std::uint32_t>(tiles * part.index);
   T* at = block;
-  for (std::uint32_t count = 0;;) {
+  for (int level = 31; level >= 0; --level) {
+    if ((start >> level & 1) == 0) continue;
+    at += distance(step.loop_bits[static_cast<std::size_t>(level)]);
+    if (level >= first_level) move_phases(step, state, start >> level << level, level);
+  }
+  for (std::uint32_t count = start;;) {
     act<T>(state.ops.data(), count, at, strides);
-    if (++count == tiles) break;
+    if (++count == start + tiles) break;
     const int level = std::countr_zero(count);
     if (level >= look_level) look_at(control);
-    for (std::uint32_t i = 0; level >= first_level && i < step.phase_count; ++i) {
-      RunningPhase<T>& running = state.phases[i];
-      advance_phase(running, count, level);
-      state.ops[running.op].data = running.current();
-    }
+    if (level >= first_level) move_phases(step, state, count, level);
     at = block + (static_cast<std::size_t>(at - block) ^ flips[static_cast<std::size_t>(level)]);
   }
 }
@@ -273,6 +286,18 @@ class Chunks {
     count_ = std::size_t{1} << bits;
   }
   std::size_t count() const { return count_; }
+  /// Goes to the first vector of a part; gives how many it has. Before the first next().
+  std::size_t start(BlockPart part) {
+    const std::size_t size = count_ / part.count;
+    chunk_ = size * part.index;
+    // A flip is a bit's own change and those of all below it.
+    for (std::size_t bit = 0; chunk_ >> bit != 0; ++bit) {
+      if ((chunk_ >> bit & 1) == 0) continue;
+      index_ ^= flips_[bit] ^ (bit == 0 ? 0 : flips_[bit - 1]);
+      place_ ^= block_flips_[bit] ^ (bit == 0 ? 0 : block_flips_[bit - 1]);
+    }
+    return size;
+  }
   std::size_t index() const { return index_; }
   /// Which vector of the block it is.
   std::size_t place() const { return place_; }
@@ -320,13 +345,14 @@ void gather(const Sweep<T>& sweep, const std::complex<T>* state, std::uint64_t z
 
 /// streams: past the caches, for a state that does not stay in them.
 template <class T>
-void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state, bool streams) {
+void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state, bool streams, BlockPart part) {
   const Tag<T> d;
   const std::size_t lanes = hn::Lanes(d);
   Chunks<T> here(sweep.stored_at);
   HWY_ALIGN std::array<T, std::size_t{2} * HWY_MAX_BYTES / sizeof(T)> joined;
-  for (std::size_t chunk = 0; chunk < here.count(); ++chunk, here.next()) {
-    const auto re = hn::Load(d, block + 2 * lanes * chunk), im = hn::Load(d, block + 2 * lanes * chunk + lanes);
+  for (std::size_t left = here.start(part); left > 0; --left, here.next()) {
+    const T* const from = block + 2 * lanes * here.place();
+    const auto re = hn::Load(d, from), im = hn::Load(d, from + lanes);
     T* const to = reinterpret_cast<T*>(state + here.index());
     if (!streams) {
       hn::StoreInterleaved2(re, im, d, to);
@@ -340,32 +366,34 @@ void scatter(const Sweep<T>& sweep, const T* block, std::complex<T>* state, bool
 }
 
 template <class T>
-void whole_block(const Sweep<T>& sweep, std::complex<T>* state, std::uint64_t outside, std::uint64_t zero_bits,
-                 std::complex<double> factor, T* scratch, StepState<T>& step_state, const RunControl& control) {
-  T* block = scratch;
-  T* room = scratch + 2 * sweep.block_size();
-  gather(sweep, state + outside, zero_bits, factor, block);
-  for (const TileStep& step : sweep.steps) {
+void one_stage(const Sweep<T>& sweep, std::size_t stage, std::complex<T>* state, std::uint64_t outside,
+               std::uint64_t zero_bits, std::complex<double> factor, T* block, T* room, StepState<T>& steps,
+               BlockPart part, const RunControl& control) {
+  if (stage == 0) {
+    if (part.index == 0) gather(sweep, state + outside, zero_bits, factor, block);
+    return;
+  }
+  if (stage <= sweep.steps.size()) {
     look_at(control);
-    run_step(sweep, step, outside, block, room, step_state, control);
+    return run_step(sweep, sweep.steps[stage - 1], outside, block, room, steps, part, control);
   }
   // More than a last-level cache keeps, and on whole lines.
   constexpr std::size_t large = std::size_t{48} << 20;
   const bool streams =
       (sizeof(std::complex<T>) << sweep.wires) > large && reinterpret_cast<std::uintptr_t>(state) % 64 == 0;
-  scatter(sweep, block, state + outside, streams);
+  scatter(sweep, block, state + outside, streams, part);
 }
 
 // HWY_EXPORT takes plain functions, so each has a name per precision.
-void run_block_f32(const Sweep<float>& sweep, std::complex<float>* state, std::uint64_t outside,
-                   std::uint64_t zero_bits, std::complex<double> factor, float* scratch, StepState<float>& steps,
-                   const RunControl& control) {
-  whole_block<float>(sweep, state, outside, zero_bits, factor, scratch, steps, control);
+void run_stage_f32(const Sweep<float>& sweep, std::size_t stage, std::complex<float>* state, std::uint64_t outside,
+                   std::uint64_t zero_bits, std::complex<double> factor, float* block, float* room,
+                   StepState<float>& steps, BlockPart part, const RunControl& control) {
+  one_stage<float>(sweep, stage, state, outside, zero_bits, factor, block, room, steps, part, control);
 }
-void run_block_f64(const Sweep<double>& sweep, std::complex<double>* state, std::uint64_t outside,
-                   std::uint64_t zero_bits, std::complex<double> factor, double* scratch, StepState<double>& steps,
-                   const RunControl& control) {
-  whole_block<double>(sweep, state, outside, zero_bits, factor, scratch, steps, control);
+void run_stage_f64(const Sweep<double>& sweep, std::size_t stage, std::complex<double>* state, std::uint64_t outside,
+                   std::uint64_t zero_bits, std::complex<double> factor, double* block, double* room,
+                   StepState<double>& steps, BlockPart part, const RunControl& control) {
+  one_stage<double>(sweep, stage, state, outside, zero_bits, factor, block, room, steps, part, control);
 }
 TileShape shape_f32() {
   return {std::countr_zero(hn::Lanes(Tag<float>())), kSlotBits};
@@ -382,8 +410,8 @@ HWY_AFTER_NAMESPACE();
 namespace skerry::kernels {
 namespace {
 
-HWY_EXPORT(run_block_f32);
-HWY_EXPORT(run_block_f64);
+HWY_EXPORT(run_stage_f32);
+HWY_EXPORT(run_stage_f64);
 HWY_EXPORT(shape_f32);
 HWY_EXPORT(shape_f64);
 
@@ -398,16 +426,18 @@ TileShape tile_shape<double>() {
   return HWY_DYNAMIC_DISPATCH(shape_f64)();
 }
 template <>
-void run_block<float>(const Sweep<float>& sweep, std::complex<float>* state, std::uint64_t outside,
-                      std::uint64_t zero_bits, std::complex<double> factor, float* scratch, StepState<float>& steps,
-                      const RunControl& control) {
-  HWY_DYNAMIC_DISPATCH(run_block_f32)(sweep, state, outside, zero_bits, factor, scratch, steps, control);
+void run_stage<float>(const Sweep<float>& sweep, std::size_t stage, std::complex<float>* state, std::uint64_t outside,
+                      std::uint64_t zero_bits, std::complex<double> factor, float* block, float* room,
+                      StepState<float>& steps, BlockPart part, const RunControl& control) {
+  HWY_DYNAMIC_DISPATCH(run_stage_f32)
+  (sweep, stage, state, outside, zero_bits, factor, block, room, steps, part, control);
 }
 template <>
-void run_block<double>(const Sweep<double>& sweep, std::complex<double>* state, std::uint64_t outside,
-                       std::uint64_t zero_bits, std::complex<double> factor, double* scratch, StepState<double>& steps,
-                       const RunControl& control) {
-  HWY_DYNAMIC_DISPATCH(run_block_f64)(sweep, state, outside, zero_bits, factor, scratch, steps, control);
+void run_stage<double>(const Sweep<double>& sweep, std::size_t stage, std::complex<double>* state,
+                       std::uint64_t outside, std::uint64_t zero_bits, std::complex<double> factor, double* block,
+                       double* room, StepState<double>& steps, BlockPart part, const RunControl& control) {
+  HWY_DYNAMIC_DISPATCH(run_stage_f64)
+  (sweep, stage, state, outside, zero_bits, factor, block, room, steps, part, control);
 }
 
 }  // namespace skerry::kernels

@@ -70,6 +70,32 @@ TEST_P(BothPrecisions, EveryGateOnEveryWireWithControlsEqualsTheDenseOracle) {
   }
 }
 
+TEST_P(BothPrecisions, ABlockThatThreadsShareHasTheBitsOfOne) {
+  // From |0> the first sweeps have one block of 2^16 amplitudes and more, with phases that change from tile to tile.
+  constexpr std::uint32_t wires = 20;
+  std::mt19937 random(4);
+  Circuit circuit(wires);
+  for (int layer = 0; layer < 3; ++layer) {
+    for (Wire wire = 0; wire < wires; ++wire) circuit.u(0.1 + wire, 0.2 + layer, 0.3, wire);
+    for (Wire wire = 0; wire < wires; ++wire)
+      circuit.cp(0.1 * static_cast<double>(random() % 60), wire,
+                 static_cast<Wire>((wire + 1 + random() % (wires - 1)) % wires));
+    circuit.cx(layer, 9).swap(3, 11).rzz(0.4, 15, layer);
+  }
+  RunOptions options{.precision = precision()};
+  options.want_state = true;
+  const auto with_threads = [&](int threads) {
+    base::set_thread_budget(threads);
+    return *run(circuit, options).state;
+  };
+  const State one = with_threads(1);
+  for (const int threads : {2, 5}) {
+    const State shared = with_threads(threads);
+    for (std::size_t i = 0; i < std::size_t{1} << wires; ++i)
+      ASSERT_EQ(one.amplitude(i), shared.amplitude(i)) << threads << " threads, amplitude " << i;
+  }
+}
+
 TEST_P(BothPrecisions, WhatTheMemoryHeldBeforeDoesNotMatter) {
   // Large enough for memory that is kept from run to run; wires join late, in sweeps, in gates that no sweep does and
   // after a measurement, and one never does.

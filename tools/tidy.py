@@ -65,9 +65,27 @@ def compiler_arguments(command: str) -> list[str]:
     return [w for w in words if w not in GCC_ONLY and not w.startswith("--param=")]
 
 
-def own_commands(build: Path) -> list[dict[str, object]]:
+def alone(entry: dict[str, str]) -> list[dict[str, str]]:
+    """The entry, or where it compiles several files at once, one for each as if it were compiled alone."""
+    source = Path(entry["file"])
+    if not source.name.startswith("unity_"):
+        return [entry]
+    output = re.search(r" -o (\S+)/Unity/", entry["command"])
+    assert output is not None
     entries = []
-    for entry in json.loads((build / "compile_commands.json").read_text()):
+    for line in source.read_text().splitlines():
+        if match := re.fullmatch(r'#include "(.+)"', line.strip()):
+            file = match[1]
+            inside = Path(file).relative_to(ROOT / output[1].partition("/CMakeFiles/")[0])
+            command = re.sub(r" -o \S+", f" -o {output[1]}/{inside}.o", entry["command"]).replace(str(source), file)
+            entries.append({**entry, "file": file, "command": command})
+    return entries
+
+
+def own_commands(build: Path) -> list[dict[str, object]]:
+    commands = json.loads((build / "compile_commands.json").read_text())
+    entries: list[dict[str, object]] = []
+    for entry in (one for command in commands for one in alone(command)):
         file = Path(entry["file"])
         if file.is_relative_to(ROOT) and not file.is_relative_to(ROOT / "build") and ".venv" not in file.parts:
             arguments = compiler_arguments(entry["command"])

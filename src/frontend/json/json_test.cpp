@@ -50,10 +50,10 @@ TEST(Json, StructureAndSizes) {
   EXPECT_EQ(read("[]").num_wires(), 0U);
 }
 
-struct Refusal {
+struct BadGates {
   const char *text, *what;
 };
-class JsonRefusal : public ::testing::TestWithParam<Refusal> {};
+class JsonRefusal : public ::testing::TestWithParam<BadGates> {};
 TEST_P(JsonRefusal, NamesTheEntryAndTheReason) {
   const std::string what = testing::refusal(GetParam().text).what();
   EXPECT_EQ(what.substr(0, std::string_view(GetParam().what).size()), GetParam().what);
@@ -61,30 +61,30 @@ TEST_P(JsonRefusal, NamesTheEntryAndTheReason) {
 INSTANTIATE_TEST_SUITE_P(
     All, JsonRefusal,
     ::testing::Values(
-        Refusal{R"([{"gate": "HH", "qubit": 0}])", "t.qasm:gate 0: unknown gate 'HH'; did you mean 'H'?"},
-        Refusal{R"([{"gate": "H", "qubit": 0}, {"gate": "H", "qbit": 0}])",
-                "t.qasm:gate 1: unknown key 'qbit'; did you mean 'qubit'?"},
-        Refusal{R"([{"qubit": 0}])", "t.qasm:gate 0: no 'gate'"},
-        Refusal{R"([{"type": "singel_qubit", "qubit": 0}])",
-                "t.qasm:gate 0: unknown type 'singel_qubit'; did you mean 'single_qubit'?"},
-        Refusal{R"([{"type": "single_qubit", "gate": "CNOT", "control": 0, "target": 1}])",
-                "t.qasm:gate 0: type is 'single_qubit' but 'CNOT' acts on 2 qubits"},
-        Refusal{R"([{"gate": "CNOT", "control": 0, "target": 0}])", "t.qasm:gate 0: qubit 0 is used twice"},
-        Refusal{R"([{"gate": "CNOT", "control": 0}])", "t.qasm:gate 0: 'CNOT' acts on 2 qubits, not 1"},
-        Refusal{R"([{"gate": "RX", "qubit": 0}])", "t.qasm:gate 0: 'RX' takes 1 parameter, not 0"},
-        Refusal{R"([{"gate": "H", "qubit": -1}])", "t.qasm:gate 0: 'qubit' is -1"},
-        Refusal{R"([{"gate": "H", "qubit": 1.5}])", "t.qasm:gate 0: 'qubit' is not a whole number"},
-        Refusal{R"([{"gate": "H", "qubit": 4000000000}])", "t.qasm:gate 0: 'qubit' is 4000000000, at most"},
-        Refusal{R"([{"gate": "RX", "qubit": 0, "params": ["1/0"]}])", "t.qasm:gate 0: division by zero"},
-        Refusal{R"([{"gate": "RX", "qubit": 0, "params": ["2*"]}])", "t.qasm:gate 0: an expression is missing"},
-        Refusal{R"([{"gate": "RX", "qubit": 0, "params": [true]}])", "t.qasm:gate 0: a value is neither"},
-        Refusal{R"([3])", "t.qasm:gate 0: an entry is not a dictionary"},
-        Refusal{R"({"qubits": 1, "gates": [{"gate": "H", "qubit": 1}]})",
-                "t.qasm:gate 0: qubit 1 is outside the 1 of the circuit"},
-        Refusal{R"({"gates": 3})", "t.qasm: 'gates' is not a list"},
-        Refusal{R"({"qubits": 2})", "t.qasm: there is no list of gates"},
-        Refusal{R"({"qubits": 1e9, "gates": []})", "t.qasm: 'qubits' is not a whole number"},
-        Refusal{R"([{"gate": "H", "qubit": 0])", "t.qasm:1:1: this is not JSON"}));
+        BadGates{R"([{"gate": "HH", "qubit": 0}])", "t.qasm:gate 0: unknown gate 'HH'; did you mean 'H'?"},
+        BadGates{R"([{"gate": "H", "qubit": 0}, {"gate": "H", "qbit": 0}])",
+                 "t.qasm:gate 1: unknown key 'qbit'; did you mean 'qubit'?"},
+        BadGates{R"([{"qubit": 0}])", "t.qasm:gate 0: no 'gate'"},
+        BadGates{R"([{"type": "singel_qubit", "qubit": 0}])",
+                 "t.qasm:gate 0: unknown type 'singel_qubit'; did you mean 'single_qubit'?"},
+        BadGates{R"([{"type": "single_qubit", "gate": "CNOT", "control": 0, "target": 1}])",
+                 "t.qasm:gate 0: type is 'single_qubit' but 'CNOT' acts on 2 qubits"},
+        BadGates{R"([{"gate": "CNOT", "control": 0, "target": 0}])", "t.qasm:gate 0: qubit 0 is used twice"},
+        BadGates{R"([{"gate": "CNOT", "control": 0}])", "t.qasm:gate 0: 'CNOT' acts on 2 qubits, not 1"},
+        BadGates{R"([{"gate": "RX", "qubit": 0}])", "t.qasm:gate 0: 'RX' takes 1 parameter, not 0"},
+        BadGates{R"([{"gate": "H", "qubit": -1}])", "t.qasm:gate 0: 'qubit' is -1"},
+        BadGates{R"([{"gate": "H", "qubit": 1.5}])", "t.qasm:gate 0: 'qubit' is not a whole number"},
+        BadGates{R"([{"gate": "H", "qubit": 4000000000}])", "t.qasm:gate 0: 'qubit' is 4000000000, at most"},
+        BadGates{R"([{"gate": "RX", "qubit": 0, "params": ["1/0"]}])", "t.qasm:gate 0: division by zero"},
+        BadGates{R"([{"gate": "RX", "qubit": 0, "params": ["2*"]}])", "t.qasm:gate 0: an expression is missing"},
+        BadGates{R"([{"gate": "RX", "qubit": 0, "params": [true]}])", "t.qasm:gate 0: a value is neither"},
+        BadGates{R"([3])", "t.qasm:gate 0: an entry is not a dictionary"},
+        BadGates{R"({"qubits": 1, "gates": [{"gate": "H", "qubit": 1}]})",
+                 "t.qasm:gate 0: qubit 1 is outside the 1 of the circuit"},
+        BadGates{R"({"gates": 3})", "t.qasm: 'gates' is not a list"},
+        BadGates{R"({"qubits": 2})", "t.qasm: there is no list of gates"},
+        BadGates{R"({"qubits": 1e9, "gates": []})", "t.qasm: 'qubits' is not a whole number"},
+        BadGates{R"([{"gate": "H", "qubit": 0])", "t.qasm:1:1: this is not JSON"}));
 
 TEST(Json, DeepAndLargeTextsAreRefusedByLimits) {
   EXPECT_EQ(testing::refusal(std::string(1'000, '[') + std::string(1'000, ']')).code(), ErrorCode::limit_exceeded);

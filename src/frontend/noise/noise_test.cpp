@@ -12,7 +12,7 @@
 namespace skerry::frontend {
 namespace {
 
-std::string file(const std::string& name) {
+std::string noise_file(const std::string& name) {
   std::ifstream in(std::string(SKERRY_TEST_DATA) + "/noise/" + name);
   std::stringstream text;
   text << in.rdbuf();
@@ -20,7 +20,7 @@ std::string file(const std::string& name) {
 }
 
 TEST(NoiseJson, ReadsRulesReadoutErrorsAndTheirPlaces) {
-  const NoiseModel model = read_noise(file("device.json"), "device.json");
+  const NoiseModel model = read_noise(noise_file("device.json"), "device.json");
   ASSERT_EQ(model.rules().size(), 5U);
   EXPECT_EQ(model.rules()[1].gate, "cx");
   EXPECT_EQ(model.rules()[1].channel, Channel::depolarizing(0.012, 2));
@@ -32,7 +32,7 @@ TEST(NoiseJson, ReadsRulesReadoutErrorsAndTheirPlaces) {
 }
 
 TEST(NoiseJson, WritesWhatItReadsBackToTheLastDigit) {
-  NoiseModel model = read_noise(file("device.json"), "device.json");
+  NoiseModel model = read_noise(noise_file("device.json"), "device.json");
   model.add("measure", Channel::bit_flip(1.0 / 3), {}, {0});
   model.add("*", Channel::amplitude_damping(0.1).then(Channel::unitary({1, {0, {0, -1}, {0, 1}, 0}})));
   const NoiseModel again = read_noise(write_noise(model), "again");
@@ -45,14 +45,14 @@ TEST(NoiseJson, WritesWhatItReadsBackToTheLastDigit) {
   EXPECT_EQ(again.readout_rules(), model.readout_rules());
 }
 
-struct Refusal {
+struct BadNoise {
   const char* text;
   ErrorCode code;
   const char* says;
 };
 
 TEST(NoiseJson, NamesWhatIsWrongAndWhere) {
-  const Refusal refusals[] = {
+  const BadNoise refusals[] = {
       {"[", ErrorCode::syntax_error, "n.json:1:1: this is not JSON"},
       {"[]", ErrorCode::semantic_error, "the document is not a dictionary"},
       {"{}", ErrorCode::semantic_error, "has no 'skerry_noise'"},
@@ -74,7 +74,7 @@ TEST(NoiseJson, NamesWhatIsWrongAndWhere) {
        "readout[0]:readout error: row 0"},
       {R"({"skerry_noise": 1, "readout": [{"confusion": [1]}]})", ErrorCode::semantic_error, "'row' is not a list"},
   };
-  for (const Refusal& refusal : refusals) {
+  for (const BadNoise& refusal : refusals) {
     const auto error = base::thrown_by([&] { read_noise(refusal.text, "n.json"); });
     EXPECT_EQ(error.code(), refusal.code) << error.what();
     EXPECT_NE(std::string(error.what()).find(refusal.says), std::string::npos) << error.what();

@@ -85,7 +85,7 @@ TEST(Onnx, ImportsLargeWeightsWithoutTouchingThem) {
   const std::string raw = field(9, "", weight_bytes);
   const std::string weight = field(5, tensor + raw, weight_bytes);
   const std::string model = "\x08\x08" + opset + field(7, field(12, field(1, "w")) + weight, weight_bytes);
-  const fs::path path = fs::path(testing::TempDir()) / "skerry_large.onnx";
+  const fs::path path = fs::path(::testing::TempDir()) / "skerry_large.onnx";
   std::ofstream(path, std::ios::binary) << model;
   fs::resize_file(path, model.size() + weight_bytes);
   {
@@ -147,7 +147,7 @@ TEST(Onnx, MapsExternalData) {
 }
 
 TEST(Onnx, RefusesExternalDataThroughALinkOutOfTheFolder) {
-  const fs::path folder = fs::path(testing::TempDir()) / "skerry_onnx_link";
+  const fs::path folder = fs::path(::testing::TempDir()) / "skerry_onnx_link";
   fs::remove_all(folder);
   fs::create_directories(folder / "model");
   fs::copy_file(kCases / "ok_external.onnx", folder / "model/m.onnx");
@@ -249,17 +249,17 @@ TEST(Onnx, SniffsModelsAndNothingElse) {
   }
 }
 
-struct Refusal {
+struct BadModel {
   const char* name;
   ErrorCode code;
   const char* words;  // part of what()
 };
 
-void PrintTo(const Refusal& row, std::ostream* out) {  // NOLINT(readability-identifier-naming): GoogleTest's name
+void PrintTo(const BadModel& row, std::ostream* out) {  // NOLINT(readability-identifier-naming): GoogleTest's name
   *out << row.name;
 }
 
-class OnnxRefusal : public testing::TestWithParam<Refusal> {};
+class OnnxRefusal : public ::testing::TestWithParam<BadModel> {};
 
 TEST_P(OnnxRefusal, SaysWhereAndWhat) {
   try {
@@ -271,7 +271,7 @@ TEST_P(OnnxRefusal, SaysWhereAndWhat) {
   }
 }
 
-constexpr Refusal kRefusals[] = {
+constexpr BadModel kRefusals[] = {
     {"bad_call", ErrorCode::semantic_error, "call: call with 2 inputs and 1 outputs of function One"},
     {"bad_cycle", ErrorCode::semantic_error, "in a cycle: one, three, two"},
     {"bad_expansion", ErrorCode::limit_exceeded, "max_nodes 1000000"},
@@ -309,14 +309,14 @@ constexpr Refusal kRefusals[] = {
      "2 operators are not known: Wobble (first, second); org.strange.Frob (third)"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Cases, OnnxRefusal, testing::ValuesIn(kRefusals),
+INSTANTIATE_TEST_SUITE_P(Cases, OnnxRefusal, ::testing::ValuesIn(kRefusals),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Onnx, HasARefusalForEachBadCase) {
   for (const auto& entry : fs::directory_iterator(kCases)) {
     const std::string name = entry.path().stem().string();
     if (!name.starts_with("bad_")) continue;
-    EXPECT_TRUE(std::ranges::any_of(kRefusals, [&](const Refusal& row) { return row.name == name; })) << name;
+    EXPECT_TRUE(std::ranges::any_of(kRefusals, [&](const BadModel& row) { return row.name == name; })) << name;
   }
 }
 

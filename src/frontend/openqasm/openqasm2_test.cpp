@@ -104,11 +104,11 @@ TEST(OpenQasm2, MisspeltNamesAreAnsweredByTheNearest) {
   EXPECT_EQ(refusal2("qreg alpha[1]; h alpah[0];").hint(), "did you mean 'alpha'?");
 }
 
-struct Refusal {
+struct BadQasm2 {
   const char *text, *where;
   ErrorCode code;
 };
-class OpenQasm2Refusal : public ::testing::TestWithParam<Refusal> {};
+class OpenQasm2Refusal : public ::testing::TestWithParam<BadQasm2> {};
 TEST_P(OpenQasm2Refusal, IsTypedAndPlaced) {
   const Error e = refusal2(GetParam().text);
   EXPECT_EQ(e.code(), GetParam().code) << e.what();
@@ -116,22 +116,22 @@ TEST_P(OpenQasm2Refusal, IsTypedAndPlaced) {
 }
 INSTANTIATE_TEST_SUITE_P(
     All, OpenQasm2Refusal,
-    ::testing::Values(Refusal{"qreg q[0];", "3:8", ErrorCode::semantic_error},
-                      Refusal{"qreg q[18446744073709551616];", "3:8", ErrorCode::semantic_error},
-                      Refusal{"qreg q[1]; creg c[1]; if(c==) x q[0];", "3:29", ErrorCode::syntax_error},
-                      Refusal{"qreg q[1]; rx(1e999) q[0];", "3:15", ErrorCode::out_of_range},
-                      Refusal{"qreg q[1]; h q[0]; /* no end", "3:20", ErrorCode::syntax_error},
-                      Refusal{"qreg q[1]; h c[0];", "3:14", ErrorCode::semantic_error},
-                      Refusal{"qreg q[1]; creg c[1]; h c[0];", "3:25", ErrorCode::semantic_error},
-                      Refusal{"gate g a { h b; }", "3:14", ErrorCode::semantic_error},
-                      Refusal{"gate g a,a { h a; }", "3:10", ErrorCode::semantic_error},
-                      Refusal{"qreg q[1]; gate g a { h q[0]; }", "3:25", ErrorCode::semantic_error},
-                      Refusal{"gate g(t) a { rx(t+s) a; }", "3:20", ErrorCode::semantic_error},
-                      Refusal{"qreg q[1];\nOPENQASM 2.0;", "4:1", ErrorCode::syntax_error},
-                      Refusal{"qreg q[1]; x q[0]; }", "3:20", ErrorCode::syntax_error},
-                      Refusal{"qreg 2q[1];", "3:7", ErrorCode::syntax_error},
-                      Refusal{"qreg q[1]; x q[1.5];", "3:16", ErrorCode::semantic_error},
-                      Refusal{"qreg q[1]; measure q[0];", "3:24", ErrorCode::syntax_error}));
+    ::testing::Values(BadQasm2{"qreg q[0];", "3:8", ErrorCode::semantic_error},
+                      BadQasm2{"qreg q[18446744073709551616];", "3:8", ErrorCode::semantic_error},
+                      BadQasm2{"qreg q[1]; creg c[1]; if(c==) x q[0];", "3:29", ErrorCode::syntax_error},
+                      BadQasm2{"qreg q[1]; rx(1e999) q[0];", "3:15", ErrorCode::out_of_range},
+                      BadQasm2{"qreg q[1]; h q[0]; /* no end", "3:20", ErrorCode::syntax_error},
+                      BadQasm2{"qreg q[1]; h c[0];", "3:14", ErrorCode::semantic_error},
+                      BadQasm2{"qreg q[1]; creg c[1]; h c[0];", "3:25", ErrorCode::semantic_error},
+                      BadQasm2{"gate g a { h b; }", "3:14", ErrorCode::semantic_error},
+                      BadQasm2{"gate g a,a { h a; }", "3:10", ErrorCode::semantic_error},
+                      BadQasm2{"qreg q[1]; gate g a { h q[0]; }", "3:25", ErrorCode::semantic_error},
+                      BadQasm2{"gate g(t) a { rx(t+s) a; }", "3:20", ErrorCode::semantic_error},
+                      BadQasm2{"qreg q[1];\nOPENQASM 2.0;", "4:1", ErrorCode::syntax_error},
+                      BadQasm2{"qreg q[1]; x q[0]; }", "3:20", ErrorCode::syntax_error},
+                      BadQasm2{"qreg 2q[1];", "3:7", ErrorCode::syntax_error},
+                      BadQasm2{"qreg q[1]; x q[1.5];", "3:16", ErrorCode::semantic_error},
+                      BadQasm2{"qreg q[1]; measure q[0];", "3:24", ErrorCode::syntax_error}));
 
 TEST(OpenQasm2, IncludesAreReadBesideTheProgram) {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / "skerry_include_test";

@@ -343,11 +343,11 @@ TEST(OpenQasm3, ANameInABlockHidesTheOneOutside) {
       "rx(2.0) q[0]; rx(1.0) q[0]; rx(5.0) q[0]; rx(1.0) q[0];");
 }
 
-struct Refusal {
+struct BadQasm3 {
   const char *text, *where;
   ErrorCode code;
 };
-class OpenQasm3Refusal : public ::testing::TestWithParam<Refusal> {};
+class OpenQasm3Refusal : public ::testing::TestWithParam<BadQasm3> {};
 TEST_P(OpenQasm3Refusal, IsTypedAndPlaced) {
   const Error e = refusal3(GetParam().text);
   EXPECT_EQ(e.code(), GetParam().code) << e.what();
@@ -358,34 +358,34 @@ constexpr auto kUnsupported = ErrorCode::unsupported;
 INSTANTIATE_TEST_SUITE_P(
     All, OpenQasm3Refusal,
     ::testing::Values(
-        Refusal{"cal { }", "3:1", kUnsupported}, Refusal{"defcal x $0 { }", "3:1", kUnsupported},
-        Refusal{"defcalgrammar \"openpulse\";", "3:1", kUnsupported},
-        Refusal{"extern f(int) -> int;", "3:1", kUnsupported}, Refusal{"complex[float] c;", "3:1", kUnsupported},
-        Refusal{"stretch s;", "3:1", kUnsupported}, Refusal{"float f = 2 im;", "3:11", kUnsupported},
-        Refusal{"duration d = durationof({ x $0; });", "3:14", kUnsupported},
-        Refusal{"int[128] x;", "3:1", kUnsupported},
-        Refusal{"qubit[2] q; bit c; c = measure q[0]; x q[int(c)];", "3:42", kUnsupported},
-        Refusal{"def f(int n) -> int { return f(n - 1); } int x = f(3);", "3:30", kUnsupported},
-        Refusal{"qubit q; float e = 0.5; bit c; c = measure q; if (c) { e = 0.25; } pow(e) @ x q;", "3:68",
-                kUnsupported},
-        Refusal{"const int n = 2; n += 1;", "3:18", kSemantic},
-        Refusal{"for int i in [0:1] { i = 2; }", "3:22", kSemantic},
-        Refusal{"int n = 1; def f() { n = 2; } f();", "3:22", kSemantic}, Refusal{"break;", "3:1", kSemantic},
-        Refusal{"return 1;", "3:1", kSemantic}, Refusal{"qubit q; delay[5] q;", "3:16", kSemantic},
-        Refusal{"int n = 5ns;", "3:9", kSemantic}, Refusal{"bit[3] a = \"01\";", "3:12", kSemantic},
-        Refusal{"array[int, 3] a = {1, 2};", "3:19", kSemantic},
-        Refusal{"array[int, 3] a; int x = a[3];", "3:27", ErrorCode::out_of_range},
-        Refusal{"qubit q; if (measure q) x q;", "3:14", ErrorCode::syntax_error},
-        Refusal{"qubit q; x(0.5) q;", "3:10", kSemantic},
-        Refusal{"qubit[2] q; let a = q[0:5];", "3:23", ErrorCode::out_of_range},
-        Refusal{"{ qubit q; }", "3:3", kSemantic}, Refusal{"gate g a { measure a; }", "3:12", kSemantic},
-        Refusal{"gate g a { reset a; }", "3:12", kSemantic},
-        Refusal{"input float t; gate g a { rx(t) a; }", "3:30", kSemantic},
-        Refusal{"def f(qubit q) { x q; } f(1);", "3:27", kSemantic},
-        Refusal{"def f() -> int { } int n = f();", "3:28", kSemantic},
-        Refusal{"qubit q; ctrl(0) @ x q;", "3:10", kSemantic}, Refusal{"int n = 1 / 0;", "3:11", kSemantic},
-        Refusal{"uint u = sin;", "3:10", kSemantic}, Refusal{"nosuch(1);", "3:1", kSemantic},
-        Refusal{"while (true) { int x = y; }", "3:24", kSemantic}));
+        BadQasm3{"cal { }", "3:1", kUnsupported}, BadQasm3{"defcal x $0 { }", "3:1", kUnsupported},
+        BadQasm3{"defcalgrammar \"openpulse\";", "3:1", kUnsupported},
+        BadQasm3{"extern f(int) -> int;", "3:1", kUnsupported}, BadQasm3{"complex[float] c;", "3:1", kUnsupported},
+        BadQasm3{"stretch s;", "3:1", kUnsupported}, BadQasm3{"float f = 2 im;", "3:11", kUnsupported},
+        BadQasm3{"duration d = durationof({ x $0; });", "3:14", kUnsupported},
+        BadQasm3{"int[128] x;", "3:1", kUnsupported},
+        BadQasm3{"qubit[2] q; bit c; c = measure q[0]; x q[int(c)];", "3:42", kUnsupported},
+        BadQasm3{"def f(int n) -> int { return f(n - 1); } int x = f(3);", "3:30", kUnsupported},
+        BadQasm3{"qubit q; float e = 0.5; bit c; c = measure q; if (c) { e = 0.25; } pow(e) @ x q;", "3:68",
+                 kUnsupported},
+        BadQasm3{"const int n = 2; n += 1;", "3:18", kSemantic},
+        BadQasm3{"for int i in [0:1] { i = 2; }", "3:22", kSemantic},
+        BadQasm3{"int n = 1; def f() { n = 2; } f();", "3:22", kSemantic}, BadQasm3{"break;", "3:1", kSemantic},
+        BadQasm3{"return 1;", "3:1", kSemantic}, BadQasm3{"qubit q; delay[5] q;", "3:16", kSemantic},
+        BadQasm3{"int n = 5ns;", "3:9", kSemantic}, BadQasm3{"bit[3] a = \"01\";", "3:12", kSemantic},
+        BadQasm3{"array[int, 3] a = {1, 2};", "3:19", kSemantic},
+        BadQasm3{"array[int, 3] a; int x = a[3];", "3:27", ErrorCode::out_of_range},
+        BadQasm3{"qubit q; if (measure q) x q;", "3:14", ErrorCode::syntax_error},
+        BadQasm3{"qubit q; x(0.5) q;", "3:10", kSemantic},
+        BadQasm3{"qubit[2] q; let a = q[0:5];", "3:23", ErrorCode::out_of_range},
+        BadQasm3{"{ qubit q; }", "3:3", kSemantic}, BadQasm3{"gate g a { measure a; }", "3:12", kSemantic},
+        BadQasm3{"gate g a { reset a; }", "3:12", kSemantic},
+        BadQasm3{"input float t; gate g a { rx(t) a; }", "3:30", kSemantic},
+        BadQasm3{"def f(qubit q) { x q; } f(1);", "3:27", kSemantic},
+        BadQasm3{"def f() -> int { } int n = f();", "3:28", kSemantic},
+        BadQasm3{"qubit q; ctrl(0) @ x q;", "3:10", kSemantic}, BadQasm3{"int n = 1 / 0;", "3:11", kSemantic},
+        BadQasm3{"uint u = sin;", "3:10", kSemantic}, BadQasm3{"nosuch(1);", "3:1", kSemantic},
+        BadQasm3{"while (true) { int x = y; }", "3:24", kSemantic}));
 
 TEST(OpenQasm3, UnknownVersionsAreRefused) {
   EXPECT_EQ(testing::refusal("OPENQASM 4.0;").code(), kUnsupported);

@@ -12,16 +12,16 @@ namespace skerry::kernels {
 namespace {
 
 template <class T>
-struct Case {
+struct Contraction {
   ContractionAxes axes;
   std::vector<T> a, b;
 };
 
 /// Axes of the two tensors in random places.
 template <class T>
-Case<T> random_case(std::size_t batch, std::size_t rows, std::size_t columns, std::size_t inner, bool in_order,
-                    std::mt19937& random) {
-  Case<T> out;
+Contraction<T> random_case(std::size_t batch, std::size_t rows, std::size_t columns, std::size_t inner, bool in_order,
+                           std::mt19937& random) {
+  Contraction<T> out;
   const auto deal = [&](std::initializer_list<std::pair<std::vector<std::uint8_t>*, std::size_t>> groups) {
     std::vector<std::uint8_t> places;
     for (const auto& [group, count] : groups)
@@ -42,7 +42,7 @@ Case<T> random_case(std::size_t batch, std::size_t rows, std::size_t columns, st
 }
 
 template <class T>
-std::vector<T> contracted(const Case<T>& given) {
+std::vector<T> contracted(const Contraction<T>& given) {
   const ContractionAxes& axes = given.axes;
   std::vector<T> c(std::size_t{2} << (axes.a_batch.size() + axes.a_rows.size() + axes.b_columns.size()));
   contract<T>(axes, {given.a.data(), given.a.size() / 2}, {given.b.data(), given.b.size() / 2}, c.data(), RunControl{});
@@ -57,7 +57,7 @@ std::size_t spread(std::size_t number, std::span<const std::uint8_t> places) {
 
 /// The formula, number by number.
 template <class T>
-void expect_is_the_sum(const Case<T>& given, const std::vector<T>& c, const char* target) {
+void expect_is_the_sum(const Contraction<T>& given, const std::vector<T>& c, const char* target) {
   const ContractionAxes& x = given.axes;
   const std::size_t columns = std::size_t{1} << x.b_columns.size(), rows = std::size_t{1} << x.a_rows.size(),
                     batch = std::size_t{1} << x.a_batch.size(), inner = std::size_t{1} << x.a_inner.size();

@@ -55,12 +55,12 @@ std::vector<double> formula(const AttentionShape& s, const float* q, const float
   return y;
 }
 
-struct Case {
+struct AttentionCase {
   std::size_t batch, heads, kv_heads, rows, columns, size, value_size;
   bool packed, causal, masked;
 };
 
-AttentionShape shape_of(const Case& c) {
+AttentionShape shape_of(const AttentionCase& c) {
   const auto layout = [&](std::size_t heads, std::size_t length, std::size_t width) -> HeadLayout {
     if (c.packed) return {heads * length * width, width, heads * width};
     return {heads * length * width, length * width, width};
@@ -96,10 +96,12 @@ std::vector<float> run(const AttentionShape& s, const float* q, const float* k, 
 TEST(Attention, AgreesWithTheFormulaForOddExtentsGroupsMasksAndAnyThreadCount) {
   testing::for_each_target([](const char* target) {
     SCOPED_TRACE(target);
-    for (const Case& c :
-         {Case{1, 1, 1, 1, 1, 1, 1, true, false, false}, Case{2, 3, 3, 7, 7, 4, 4, true, false, true},
-          Case{1, 4, 2, 33, 49, 17, 32, true, false, false}, Case{2, 2, 1, 130, 130, 8, 16, false, true, false},
-          Case{1, 2, 2, 5, 300, 40, 48, false, false, true}, Case{1, 1, 1, 300, 20, 3, 5, true, false, true}}) {
+    for (const AttentionCase& c :
+         {AttentionCase{1, 1, 1, 1, 1, 1, 1, true, false, false}, AttentionCase{2, 3, 3, 7, 7, 4, 4, true, false, true},
+          AttentionCase{1, 4, 2, 33, 49, 17, 32, true, false, false},
+          AttentionCase{2, 2, 1, 130, 130, 8, 16, false, true, false},
+          AttentionCase{1, 2, 2, 5, 300, 40, 48, false, false, true},
+          AttentionCase{1, 1, 1, 300, 20, 3, 5, true, false, true}}) {
       const AttentionShape s = shape_of(c);
       const auto q = random_floats(s.batch * s.q.batch, 1), k = random_floats(s.batch * s.k.batch, 2);
       const auto v = random_floats(s.batch * s.v.batch, 3);

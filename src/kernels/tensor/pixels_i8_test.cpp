@@ -23,7 +23,7 @@ Bytes random_bytes(std::mt19937& random, std::int64_t count) {
   return bytes;
 }
 
-struct Case {
+struct I8Case {
   ConvShape shape;
   bool x_signed = false, w_signed = true;
   std::int32_t x_zero = 0;
@@ -32,7 +32,7 @@ struct Case {
   std::vector<std::int32_t> bias;
   std::vector<float> scale;
 
-  Case(const ConvShape& s, std::mt19937& random, int trial)
+  I8Case(const ConvShape& s, std::mt19937& random, int trial)
       : shape(s), x_signed(trial % 2 == 0), w_signed(trial % 3 != 0), x_zero(x_signed ? -7 : 121) {
     end.zero = 3;
     end.high = trial % 5 == 0 ? 200 : 255;
@@ -51,7 +51,7 @@ std::int32_t number(std::uint8_t byte, bool is_signed) {
 }
 
 // What the definition says of one output.
-std::uint8_t expected_at(const Case& c, std::int64_t image, std::int64_t oy, std::int64_t ox, std::int64_t o) {
+std::uint8_t expected_at(const I8Case& c, std::int64_t image, std::int64_t oy, std::int64_t ox, std::int64_t o) {
   const ConvShape& s = c.shape;
   const Window& w = s.window;
   std::int64_t sum = c.bias[static_cast<std::size_t>(o)];
@@ -71,7 +71,7 @@ std::uint8_t expected_at(const Case& c, std::int64_t image, std::int64_t oy, std
   return static_cast<std::uint8_t>(std::clamp<std::int64_t>(q, c.end.low, c.end.high));
 }
 
-Bytes expected(const Case& c) {
+Bytes expected(const I8Case& c) {
   Bytes y;
   for (std::int64_t i = 0; i < c.shape.batch * c.shape.window.outputs(); ++i) {
     const std::int64_t image = i / c.shape.window.outputs(), p = i % c.shape.window.outputs();
@@ -81,18 +81,11 @@ Bytes expected(const Case& c) {
   return y;
 }
 
-Window flat_window(std::mt19937& random) {
-  Window w = testing::random_window(random);
-  w.input[0] = w.kernel[0] = w.stride[0] = w.dilation[0] = w.output[0] = 1;
-  w.pad_begin[0] = w.pad_end[0] = 0;
-  return w;
-}
-
 TEST(PixelsI8, ConvolutionAgreesWithTheDefinitionBitForBit) {
   std::mt19937 random(27);
   for (int trial = 0; trial < 60; ++trial) {
-    ConvShape s{1 + trial % 2, 1 + trial % 9, 1 + trial * 7 % 70, 1, flat_window(random)};
-    const Case c(s, random, trial);
+    ConvShape s{1 + trial % 2, 1 + trial % 9, 1 + trial * 7 % 70, 1, testing::flat_window(random)};
+    const I8Case c(s, random, trial);
     for (const int threads : {1, 2}) {
       const base::ThreadLimit limit(threads);
       const PixelConvI8 conv(s, c.conv(), false);
@@ -111,7 +104,7 @@ TEST(PixelsI8, RowsOfSevenPixelsAreTakenInPairs) {
   s.window.input = s.window.output = {1, 7, 7};
   s.window.kernel = {1, 3, 3};
   s.window.pad_begin = s.window.pad_end = {0, 1, 1};
-  const Case c(s, random, 1);
+  const I8Case c(s, random, 1);
   const base::ThreadLimit limit(2);
   const PixelConvI8 conv(s, c.conv(), false);
   auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
@@ -124,8 +117,8 @@ TEST(PixelsI8, DepthwiseAgreesWithTheDefinitionBitForBit) {
   std::mt19937 random(29);
   for (int trial = 0; trial < 60; ++trial) {
     const std::int64_t channels = 1 + trial * 5 % 90;
-    ConvShape s{1 + trial % 2, channels, channels, channels, flat_window(random)};
-    const Case c(s, random, trial);
+    ConvShape s{1 + trial % 2, channels, channels, channels, testing::flat_window(random)};
+    const I8Case c(s, random, trial);
     const PixelDepthwiseI8 conv(s, c.conv());
     Bytes y(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()));
     conv.run(c.x.data(), y.data(), c.end);
@@ -197,7 +190,7 @@ TEST(PixelsI8, EveryInstructionSetGivesTheSame) {
 TEST(PixelsI8, PoolsAgreeWithTheirDefinition) {
   std::mt19937 random(31);
   for (int trial = 0; trial < 40; ++trial) {
-    const Window w = flat_window(random);
+    const Window w = testing::flat_window(random);
     const std::int64_t channels = 1 + trial * 7 % 150;
     const bool is_signed = trial % 2 == 0;
     const Bytes x = random_bytes(random, channels * w.inputs());

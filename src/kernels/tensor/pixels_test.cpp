@@ -19,14 +19,6 @@ namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
 
-// Two axes of space.
-Window flat_window(std::mt19937& random) {
-  Window w = random_window(random);
-  w.input[0] = w.kernel[0] = w.stride[0] = w.dilation[0] = w.output[0] = 1;
-  w.pad_begin[0] = w.pad_end[0] = 0;
-  return w;
-}
-
 // [batch, channels, space] to [batch, space, channels], or back.
 std::vector<float> turned(const std::vector<float>& x, std::int64_t batch, std::int64_t channels, bool to_last) {
   std::vector<float> y(x.size());

@@ -11,12 +11,12 @@
 namespace skerry::kernels {
 namespace {
 
-struct Case {
+struct RecurrentCase {
   std::size_t gates, steps, batch, inputs, hidden;
   bool reverse, linear, biased, batch_first;
 };
 
-RecurrentShape shape_of(const Case& c) {
+RecurrentShape shape_of(const RecurrentCase& c) {
   RecurrentShape shape{c.steps, c.batch, c.inputs, c.hidden, c.gates};
   shape.reverse = c.reverse;
   shape.linear_before_reset = c.linear;
@@ -29,7 +29,7 @@ template <class T>
 struct Run {
   std::vector<T> x, weights, recurrence, bias, y, h, c;
 
-  explicit Run(const Case& s)
+  explicit Run(const RecurrentCase& s)
       : x(s.steps * s.batch * s.inputs),
         weights(s.gates * s.hidden * s.inputs),
         recurrence(s.gates * s.hidden * s.hidden),
@@ -43,7 +43,7 @@ struct Run {
       for (T& value : *values) value = static_cast<T>(normal(random));
     }
   }
-  RecurrentData<T> data(const Case& s) {
+  RecurrentData<T> data(const RecurrentCase& s) {
     RecurrentData<T> out;
     out.x = x.data();
     out.x_step = s.batch_first ? s.inputs : s.batch * s.inputs;
@@ -58,7 +58,7 @@ struct Run {
   }
 };
 
-Run<float> fast(const Case& s, int threads) {
+Run<float> fast(const RecurrentCase& s, int threads) {
   const base::ThreadLimit limit(threads);
   Run<float> run(s);
   const RecurrentF32 layer(shape_of(s), run.weights.data(), run.recurrence.data());
@@ -67,7 +67,7 @@ Run<float> fast(const Case& s, int threads) {
   return run;
 }
 
-Run<double> formula(const Case& s) {
+Run<double> formula(const RecurrentCase& s) {
   const RecurrentShape shape = shape_of(s);
   Run<double> run(s);
   auto data = run.data(s);
@@ -84,11 +84,13 @@ Run<double> formula(const Case& s) {
 TEST(RecurrentF32, AgreesWithTheEquationsForBatchesDirectionsAndManySteps) {
   testing::for_each_target([](const char* target) {
     SCOPED_TRACE(target);
-    for (const Case& s :
-         {Case{4, 5, 1, 3, 4, false, false, true, false}, Case{4, 70, 2, 9, 17, true, false, true, false},
-          Case{4, 130, 3, 5, 33, true, false, false, true}, Case{3, 5, 1, 3, 3, false, true, true, false},
-          Case{3, 66, 9, 4, 20, true, true, true, true}, Case{3, 7, 2, 40, 64, false, false, true, false},
-          Case{3, 1, 1, 1, 1, false, true, false, false}}) {
+    for (const RecurrentCase& s : {RecurrentCase{4, 5, 1, 3, 4, false, false, true, false},
+                                   RecurrentCase{4, 70, 2, 9, 17, true, false, true, false},
+                                   RecurrentCase{4, 130, 3, 5, 33, true, false, false, true},
+                                   RecurrentCase{3, 5, 1, 3, 3, false, true, true, false},
+                                   RecurrentCase{3, 66, 9, 4, 20, true, true, true, true},
+                                   RecurrentCase{3, 7, 2, 40, 64, false, false, true, false},
+                                   RecurrentCase{3, 1, 1, 1, 1, false, true, false, false}}) {
       const auto one = fast(s, 1);
       EXPECT_EQ(one.y, fast(s, 2).y);
       const auto wanted = formula(s);

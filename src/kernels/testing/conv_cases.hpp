@@ -53,6 +53,14 @@ inline Window random_window(std::mt19937& random) {
   return w;
 }
 
+/// The same with two axes of space.
+inline Window flat_window(std::mt19937& random) {
+  Window w = random_window(random);
+  w.input[0] = w.kernel[0] = w.stride[0] = w.dilation[0] = w.output[0] = 1;
+  w.pad_begin[0] = w.pad_end[0] = 0;
+  return w;
+}
+
 inline std::string describe(const ConvShape& s) {
   std::string out = std::to_string(s.batch) + "x" + std::to_string(s.channels) + "->" + std::to_string(s.outputs) +
                     " groups " + std::to_string(s.groups);

@@ -15,6 +15,7 @@ namespace {
 using testing::counted;
 using testing::floats;
 using testing::inferred;
+using testing::node_of;
 using testing::NodeCase;
 using testing::run_all;
 
@@ -37,14 +38,6 @@ Tensor expect_agreement(const NodeCase& c, double tolerance = 1e-5) {
     }
   }
   return reference;
-}
-
-Node node_of(std::string op, const std::vector<std::pair<std::string, Attribute>>& attributes = {}) {
-  Node node;
-  node.op = std::move(op);
-  node.name = "here";
-  for (auto& [name, value] : attributes) node.set(name, value);
-  return node;
 }
 
 using Ints = std::vector<std::int64_t>;

@@ -14,20 +14,13 @@ namespace {
 using testing::counted;
 using testing::floats;
 using testing::inferred;
+using testing::node_of;
 using testing::NodeCase;
 using testing::run_all;
 using Ints = std::vector<std::int64_t>;
 using Attributes = std::vector<std::pair<std::string, Attribute>>;
 
-Node node_of(std::string op, const Attributes& attributes) {
-  Node node;
-  node.op = std::move(op);
-  node.name = "here";
-  for (const auto& [name, value] : attributes) node.set(name, value);
-  return node;
-}
-
-std::vector<float> expect_agreement(const NodeCase& c) {
+std::vector<float> expect_kernels_agree(const NodeCase& c) {
   const auto results = run_all(c, false);
   const auto reference = results.back().outputs[0].as<float>();
   EXPECT_GE(results.size(), c.outputs == 1 ? 2U : 1U);
@@ -51,13 +44,13 @@ const std::vector<Attributes> kWindows = {
 TEST(Pool, KernelsAgreeForEveryAttribute) {
   for (Attributes attributes : kWindows) {
     const Tensor x = counted({2, 3, 10, 35});
-    expect_agreement({node_of("MaxPool", attributes), {x}});
-    expect_agreement({node_of("AveragePool", attributes), {x}});
+    expect_kernels_agree({node_of("MaxPool", attributes), {x}});
+    expect_kernels_agree({node_of("AveragePool", attributes), {x}});
     attributes.emplace_back("count_include_pad", std::int64_t{1});
-    expect_agreement({node_of("AveragePool", attributes), {x}});
+    expect_kernels_agree({node_of("AveragePool", attributes), {x}});
   }
-  expect_agreement({node_of("MaxPool", {{"kernel_shape", Ints{3}}}), {counted({1, 2, 40})}});
-  expect_agreement({node_of("AveragePool", {{"kernel_shape", Ints{2, 2, 2}}}), {counted({1, 2, 4, 5, 6})}});
+  expect_kernels_agree({node_of("MaxPool", {{"kernel_shape", Ints{3}}}), {counted({1, 2, 40})}});
+  expect_kernels_agree({node_of("AveragePool", {{"kernel_shape", Ints{2, 2, 2}}}), {counted({1, 2, 4, 5, 6})}});
 }
 
 TEST(Pool, CeilModeKeepsALastWindowOnlyIfItBeginsOnTheInput) {
@@ -75,7 +68,7 @@ TEST(Pool, CeilModeKeepsALastWindowOnlyIfItBeginsOnTheInput) {
 TEST(MaxPool, GivesTheLargestAndWhereItStands) {
   const Tensor x = floats({1, 1, 2, 3}, {1, 5, 2, 7, 3, 7});
   const Node node = node_of("MaxPool", {{"kernel_shape", Ints{2, 2}}});
-  EXPECT_EQ(expect_agreement({node, {x}}), (std::vector<float>{7, 7}));
+  EXPECT_EQ(expect_kernels_agree({node, {x}}), (std::vector<float>{7, 7}));
   const auto results = run_all({node, {x}, 2}, false);
   const auto indices = results.back().outputs[1].as<std::int64_t>();
   EXPECT_EQ((Ints{indices.begin(), indices.end()}), (Ints{3, 5}));
@@ -84,7 +77,7 @@ TEST(MaxPool, GivesTheLargestAndWhereItStands) {
 TEST(AveragePool, OfTheWholePlaneIsTheMean) {
   const Tensor x = counted({2, 3, 5, 4});
   const NodeCase c{node_of("AveragePool", {{"kernel_shape", Ints{5, 4}}}), {x}};
-  const auto y = expect_agreement(c);
+  const auto y = expect_kernels_agree(c);
   EXPECT_EQ(run_all(c, false).size(), 3U);
   for (std::size_t plane = 0; plane < 6; ++plane) {
     double sum = 0;
@@ -103,15 +96,15 @@ TEST(AveragePool, OfTheWholePlaneIsTheMean) {
 TEST(AveragePool, CountsPaddingOnlyWhenAsked) {
   const Tensor x = floats({1, 1, 3}, {3, 6, 9});
   Attributes attributes = {{"kernel_shape", Ints{3}}, {"pads", Ints{1, 1}}, {"strides", Ints{2}}};
-  EXPECT_EQ(expect_agreement({node_of("AveragePool", attributes), {x}}), (std::vector<float>{4.5F, 7.5F}));
+  EXPECT_EQ(expect_kernels_agree({node_of("AveragePool", attributes), {x}}), (std::vector<float>{4.5F, 7.5F}));
   attributes.emplace_back("count_include_pad", std::int64_t{1});
-  EXPECT_EQ(expect_agreement({node_of("AveragePool", attributes), {x}}), (std::vector<float>{3, 5}));
+  EXPECT_EQ(expect_kernels_agree({node_of("AveragePool", attributes), {x}}), (std::vector<float>{3, 5}));
 }
 
 TEST(GlobalPool, ReducesAllOfSpace) {
   const Tensor x = floats({1, 2, 2, 2}, {1, 2, 3, 6, -1, -2, -3, -6});
-  EXPECT_EQ(expect_agreement({node_of("GlobalAveragePool", {}), {x}}), (std::vector<float>{3, -3}));
-  EXPECT_EQ(expect_agreement({node_of("GlobalMaxPool", {}), {x}}), (std::vector<float>{6, -1}));
+  EXPECT_EQ(expect_kernels_agree({node_of("GlobalAveragePool", {}), {x}}), (std::vector<float>{3, -3}));
+  EXPECT_EQ(expect_kernels_agree({node_of("GlobalMaxPool", {}), {x}}), (std::vector<float>{6, -1}));
   EXPECT_EQ(inferred({node_of("GlobalMaxPool", {}), {x}}, false)[0].text(), "f32[1,2,1,1]");
 }
 

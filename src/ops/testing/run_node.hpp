@@ -36,6 +36,15 @@ inline Tensor counted(Shape shape, int seed = 1) {
   return out;
 }
 
+/// A node with these attributes.
+inline Node node_of(std::string op, const std::vector<std::pair<std::string, Attribute>>& attributes = {}) {
+  Node node;
+  node.op = std::move(op);
+  node.name = "here";
+  for (const auto& [name, value] : attributes) node.set(name, value);
+  return node;
+}
+
 /// The types that the record infers from these inputs, constant or not. Errors: the rule's.
 inline std::vector<TensorType> inferred(NodeCase c, bool constant) {
   Graph graph;

@@ -19,7 +19,7 @@
 namespace skerry::sim {
 namespace {
 
-CircuitResult run(const Circuit& circuit, const RunOptions& options, const char* method = "statevector") {
+CircuitResult run_by(const Circuit& circuit, const RunOptions& options, const char* method = "statevector") {
   base::MemoryBudget budget;
   return find_method(method).prepare(circuit, options)->run({}, {budget, {}});
 }
@@ -45,7 +45,7 @@ TEST(Split, AnswersOfRandomCircuitsAreThoseOfTheWholeState) {
     const Circuit circuit = random_circuit(12, 14 + round % 20, random, 1);
     RunOptions whole;
     whole.want_state = true;
-    const State state = *run(circuit, whole).state;
+    const State state = *run_by(circuit, whole).state;
     RunOptions options;
     if (round % 2 == 0)
       for (int o = 0; o < 3; ++o) options.observables.push_back(random_observable(12, 4, random));
@@ -54,7 +54,7 @@ TEST(Split, AnswersOfRandomCircuitsAreThoseOfTheWholeState) {
       if (round % 4 != 0) options.probability_wires = {11, 2, 7, 4, 3};
     }
     if (round % 5 == 0) options.shots = 4000;
-    const CircuitResult result = run(circuit, options);
+    const CircuitResult result = run_by(circuit, options);
     const auto parts = split(circuit, options);
     taken_apart += parts && parts->product ? 1 : 0;
     for (std::size_t o = 0; o < options.observables.size(); ++o)
@@ -100,7 +100,7 @@ TEST(Split, FortyWiresInBlocksAreSampledWithoutAStateOfForty) {
   std::vector<CircuitResult> results;
   for (const int threads : {1, 2}) {
     base::set_thread_budget(threads);
-    results.push_back(run(circuit, options));
+    results.push_back(run_by(circuit, options));
   }
   base::set_thread_budget(0);
   EXPECT_EQ(results[0].memory, results[1].memory);
@@ -136,7 +136,7 @@ TEST(Split, LocalObservablesOfAWideCircuitNeedTheirLightConesAlone) {
   const auto estimate = find_method("statevector").estimate(circuit, options);
   ASSERT_TRUE(estimate);
   EXPECT_LT(estimate->peak_bytes, 1U << 20);
-  const CircuitResult cones = run(circuit, options), chain = run(circuit, options, "mps");
+  const CircuitResult cones = run_by(circuit, options), chain = run_by(circuit, options, "mps");
   EXPECT_NEAR(cones.expectations[0], chain.expectations[0], 1e-9);
   EXPECT_NEAR(cones.expectations[1], chain.expectations[1], 1e-9);
 }
@@ -147,8 +147,8 @@ TEST(Split, AFewMeasuredWiresOfAWideCircuitNeedTheirLightConeAlone) {
   RunOptions options;
   options.want_probabilities = true;
   options.probability_wires = {35, 20, 36, 0};
-  const Tensor cones = *run(circuit, options).probabilities;
-  const Tensor chain = *run(circuit, options, "mps").probabilities;
+  const Tensor cones = *run_by(circuit, options).probabilities;
+  const Tensor chain = *run_by(circuit, options, "mps").probabilities;
   for (std::size_t i = 0; i < 16; ++i) EXPECT_NEAR(cones.as<double>()[i], chain.as<double>()[i], 1e-9);
 }
 
@@ -175,7 +175,7 @@ void expect_shots_of_run(const Circuit& circuit, std::uint64_t shots) {
   options.shots = shots;
   options.seed = 11;
   options.want_memory = true;
-  const CircuitResult result = run(circuit, options);
+  const CircuitResult result = run_by(circuit, options);
   const std::size_t words = (std::size_t{result.counts.bits()} + 63) / 64;
   options.shots = 100;
   const auto program = find_method("statevector").prepare(circuit, options);
@@ -209,7 +209,7 @@ TEST(Disk, GivesTheBitsOfAStateInMemoryWhateverTheWindow) {
     RunOptions options;
     options.precision = round % 3 == 0 ? Precision::single_precision : Precision::double_precision;
     options.want_state = true;
-    const State inside = *run(circuit, options).state;
+    const State inside = *run_by(circuit, options).state;
     options.limits.disk_folder = folder.path();
     options.limits.checkpoint = round % 4 > 1;
     options.limits.max_memory_bytes = std::uint64_t{48 + 100 * static_cast<unsigned>(round % 5)} << 10;
@@ -249,7 +249,7 @@ TEST(Disk, MeasuresMidwayLikeAStateInMemory) {
     options.shots = shots;
     options.observables = {some};
     options.limits = {};
-    const CircuitResult inside = run(circuit, options);
+    const CircuitResult inside = run_by(circuit, options);
     options.limits.disk_folder = folder.path();
     options.limits.max_memory_bytes = std::uint64_t{100} << 10;
     const auto estimate = find_method("statevector").estimate(circuit, options);
@@ -275,7 +275,7 @@ TEST(Disk, ARunThatWasStoppedGoesOnToTheSameBits) {
   options.limits.disk_folder = folder.path();
   options.limits.checkpoint = true;
   options.limits.max_memory_bytes = 128 << 10;
-  const State whole = *run(circuit, options).state;
+  const State whole = *run_by(circuit, options).state;
   for (const double stop_at : {0.1, 0.5, 0.9}) {
     std::stop_source stop;
     RunControl control;
@@ -303,7 +303,7 @@ TEST(Disk, RefusesAFolderThatIsNotThereAndACheckpointWithoutOne) {
   options.limits.checkpoint = true;
   EXPECT_THROW((void)find_method("statevector").estimate(Circuit(12).h(0), options), Error);
   options.limits.disk_folder = "/there/is/no/such/folder";
-  EXPECT_THROW(run(Circuit(12).h(0), options), Error);
+  EXPECT_THROW(run_by(Circuit(12).h(0), options), Error);
 }
 
 TEST(LightCone, DropsWhatCommutesWithTheQuestion) {

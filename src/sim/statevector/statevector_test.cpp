@@ -20,7 +20,7 @@ double tolerance(Precision precision) {
   return precision == Precision::single_precision ? 1e-5 : 1e-12;
 }
 
-CircuitResult run(const Circuit& circuit, const RunOptions& options, std::span<const double> parameters = {}) {
+CircuitResult run_vector(const Circuit& circuit, const RunOptions& options, std::span<const double> parameters = {}) {
   base::MemoryBudget budget;
   const RunControl control;
   return find_method("statevector").prepare(circuit, options)->run(parameters, {budget, control});
@@ -64,7 +64,7 @@ TEST_P(BothPrecisions, EveryGateOnEveryWireWithControlsEqualsTheDenseOracle) {
         options.precision = precision();
         options.want_state = true;
         SCOPED_TRACE(std::string(op_name(op)) + " with " + std::to_string(controls) + " controls");
-        expect_state(run(circuit, options), run_dense(circuit), allowed());
+        expect_state(run_vector(circuit, options), run_dense(circuit), allowed());
       } while (std::next_permutation(order.begin(), order.end()));
     }
   }
@@ -86,7 +86,7 @@ TEST_P(BothPrecisions, ABlockThatThreadsShareHasTheBitsOfOne) {
   options.want_state = true;
   const auto with_threads = [&](int threads) {
     base::set_thread_budget(threads);
-    return *run(circuit, options).state;
+    return *run_vector(circuit, options).state;
   };
   const State one = with_threads(1);
   for (const int threads : {2, 5}) {
@@ -116,7 +116,7 @@ TEST_P(BothPrecisions, WhatTheMemoryHeldBeforeDoesNotMatter) {
         auto before = base::Buffer::allocate(bytes, base::MemoryBudget{}, "what was there before");
         std::memset(before.data(), byte, bytes);
       }
-      return *run(circuit, options).state;
+      return *run_vector(circuit, options).state;
     };
     const State after_zeros = run_after(0), after_nans = run_after(0xff);
     for (std::size_t i = 0; i < std::size_t{1} << wires; i += 1 + random() % 3)
@@ -133,7 +133,7 @@ TEST_P(BothPrecisions, RandomCircuitsEqualTheDenseOracle) {
       options.precision = precision();
       options.want_state = true;
       SCOPED_TRACE(std::to_string(wires) + " wires, round " + std::to_string(round));
-      expect_state(run(circuit, options), run_dense(circuit), allowed());
+      expect_state(run_vector(circuit, options), run_dense(circuit), allowed());
     }
   }
 }
@@ -159,7 +159,7 @@ TEST_P(BothPrecisions, UnitariesOfAnyWidthEqualTheDenseOracle) {
     RunOptions options;
     options.precision = precision();
     options.want_state = true;
-    expect_state(run(circuit, options), run_dense(circuit), allowed());
+    expect_state(run_vector(circuit, options), run_dense(circuit), allowed());
   }
 }
 
@@ -173,7 +173,7 @@ TEST_P(BothPrecisions, ExpectationsAndProbabilitiesEqualTheDenseOracle) {
                          Observable::parse("0", 5)};
   options.want_probabilities = true;
   options.probability_wires = {4, 1};
-  const CircuitResult result = run(circuit, options);
+  const CircuitResult result = run_vector(circuit, options);
 
   double expected = 3;
   const auto add = [&](double coefficient, const std::vector<std::pair<Op, Wire>>& letters) {
@@ -206,7 +206,7 @@ TEST_P(BothPrecisions, AnInitialStateIsEvolved) {
   options.precision = precision();
   options.want_state = true;
   options.initial_state = Tensor::from<std::complex<double>>(start, {16});
-  expect_state(run(circuit, options), run_dense(circuit, start), allowed());
+  expect_state(run_vector(circuit, options), run_dense(circuit, start), allowed());
 }
 
 /// Teleports u(1.1, 0.4, 0.2)|0> from wire 0 to wire 2.
@@ -227,7 +227,7 @@ TEST_P(BothPrecisions, TeleportationHasItsExactDistribution) {
   options.precision = precision();
   options.want_probabilities = true;
   options.observables = {Observable::parse("Z2", 3), Observable::parse("X2", 3)};
-  const CircuitResult result = run(teleport(), options);
+  const CircuitResult result = run_vector(teleport(), options);
   const double one = std::sin(0.55) * std::sin(0.55);
   for (std::size_t bits = 0; bits < 8; ++bits) {
     const double expected = 0.25 * ((bits & 4) != 0 ? one : 1 - one);
@@ -242,7 +242,7 @@ TEST(Statevector, ShotsFollowTheExactDistribution) {
   RunOptions options;
   options.shots = kShots;
   options.seed = 3;
-  const CircuitResult result = run(teleport(), options);
+  const CircuitResult result = run_vector(teleport(), options);
   EXPECT_EQ(result.counts.shots(), kShots);
   const double one = std::sin(0.55) * std::sin(0.55);
   for (std::size_t i = 0; i < result.counts.size(); ++i) {
@@ -283,13 +283,13 @@ TEST(Statevector, SameSeedSameCountsForAnyThreadsAndMemory) {
     options.want_memory = true;
     options.want_state = true;
     options.observables = {Observable::parse("Z0 X2", circuit.num_wires())};
-    const CircuitResult first = run(circuit, options);
+    const CircuitResult first = run_vector(circuit, options);
     ASSERT_GT(first.counts.size(), 1U);
     for (int threads : {1, 2, 4}) {
       for (std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{1} << 30}) {  // no copies at all, all copies
         base::set_thread_budget(threads);
         options.limits.max_memory_bytes = limit;
-        const CircuitResult result = run(circuit, options);
+        const CircuitResult result = run_vector(circuit, options);
         EXPECT_EQ(result.counts, first.counts);
         EXPECT_EQ(result.memory, first.memory);
         EXPECT_NEAR(result.expectations[0], first.expectations[0], 1e-12);
@@ -309,7 +309,7 @@ TEST(Statevector, ShotsOfStaticCircuitsDoNotDependOnThreads) {
   std::vector<Counts> counts;
   for (int threads : {1, 2, 4}) {
     base::set_thread_budget(threads);
-    counts.push_back(run(circuit, options).counts);
+    counts.push_back(run_vector(circuit, options).counts);
   }
   base::set_thread_budget(0);
   EXPECT_EQ(counts[0], counts[1]);
@@ -319,9 +319,9 @@ TEST(Statevector, ShotsOfStaticCircuitsDoNotDependOnThreads) {
 TEST(Statevector, ExactAnswersDoNotDependOnHowManyCopiesFit) {
   RunOptions options;
   options.want_probabilities = true;
-  const CircuitResult with = run(messy(3), options);
+  const CircuitResult with = run_vector(messy(3), options);
   options.limits.max_memory_bytes = 0;
-  const CircuitResult without = run(messy(3), options);
+  const CircuitResult without = run_vector(messy(3), options);
   double sum = 0;
   for (std::size_t i = 0; i < 32; ++i) {
     EXPECT_NEAR(with.probabilities->as<double>()[i], without.probabilities->as<double>()[i], 1e-12);
@@ -335,7 +335,7 @@ TEST(Statevector, MemoryHoldsTheShotsThatTheCountsCount) {
     RunOptions options;
     options.shots = 500;
     options.want_memory = true;
-    const CircuitResult result = run(circuit, options);
+    const CircuitResult result = run_vector(circuit, options);
     ASSERT_EQ(result.memory.size(), 500U);
     std::map<std::uint64_t, std::uint64_t> times;
     for (const std::uint64_t word : result.memory) ++times[word];
@@ -395,7 +395,7 @@ TEST(Statevector, IdleWiresCostNothing) {
   const auto estimate = find_method("statevector").estimate(circuit, options);
   ASSERT_TRUE(estimate.has_value());
   EXPECT_LT(estimate->peak_bytes, 100'000U);
-  const CircuitResult result = run(circuit, options);
+  const CircuitResult result = run_vector(circuit, options);
   EXPECT_EQ(result.counts.shots(), 1000U);
   EXPECT_EQ(result.counts.text(0), "00");
   EXPECT_EQ(result.counts.text(1), "01");
@@ -412,7 +412,7 @@ TEST(Statevector, WideRegistersAreCountedWhole) {
   RunOptions options;
   options.shots = 200;
   options.want_memory = true;
-  const CircuitResult result = run(circuit, options);
+  const CircuitResult result = run_vector(circuit, options);
   ASSERT_EQ(result.counts.size(), 2U);
   EXPECT_EQ(result.counts.text(0), std::string(65, '0') + "1" + std::string(63, '0') + "1");
   EXPECT_EQ(result.counts.text(1), "1" + std::string(64, '0') + "1" + std::string(63, '0') + "1");
@@ -422,15 +422,15 @@ TEST(Statevector, WideRegistersAreCountedWhole) {
 
 TEST(Statevector, EmptyCircuitsAndNoShotsAreAnswered) {
   RunOptions options;
-  EXPECT_EQ(run(Circuit(), options).counts.size(), 0U);
+  EXPECT_EQ(run_vector(Circuit(), options).counts.size(), 0U);
   options.shots = 5;
   options.want_state = true;
-  const CircuitResult result = run(Circuit(), options);
+  const CircuitResult result = run_vector(Circuit(), options);
   ASSERT_EQ(result.counts.size(), 1U);
   EXPECT_EQ(result.counts.times(0), 5U);
   EXPECT_EQ(result.state->amplitude(0), 1.0);
   options.want_memory = true;
-  EXPECT_EQ(run(Circuit(2, 1).h(0).measure(0, 0), options).memory.size(), 5U);
+  EXPECT_EQ(run_vector(Circuit(2, 1).h(0).measure(0, 0), options).memory.size(), 5U);
 }
 
 TEST(Statevector, ParametersAreBoundAtRunTime) {
@@ -475,7 +475,7 @@ TEST(Statevector, LoopsBreakContinueAndCount) {
   circuit.measure(0, 0);
   RunOptions options;
   options.shots = 3;
-  const CircuitResult result = run(circuit, options);
+  const CircuitResult result = run_vector(circuit, options);
   EXPECT_EQ(result.counts["1"], 3U);
   EXPECT_EQ(result.outputs.at("n"), 10.0);
 }
@@ -502,7 +502,7 @@ TEST(Statevector, LaterMeasurementsOfABitWin) {
   circuit.x(0).measure(0, 0).measure(1, 0).x(1);
   RunOptions options;
   options.shots = 4;
-  EXPECT_EQ(run(circuit, options).counts["0"], 4U);
+  EXPECT_EQ(run_vector(circuit, options).counts["0"], 4U);
 }
 
 TEST(Statevector, ResetForgetsAndRepeats) {
@@ -510,7 +510,7 @@ TEST(Statevector, ResetForgetsAndRepeats) {
   circuit.h(0).cx(0, 1).reset(0).measure(0, 0).measure(1, 1);
   RunOptions options;
   options.want_probabilities = true;
-  const CircuitResult result = run(circuit, options);
+  const CircuitResult result = run_vector(circuit, options);
   const auto p = result.probabilities->as<double>();
   EXPECT_NEAR(p[0], 0.5, 1e-12);
   EXPECT_NEAR(p[2], 0.5, 1e-12);
@@ -530,7 +530,7 @@ TEST(Statevector, RefusesOptionsThatFitNoCircuit) {
   options.initial_state = Tensor(DType::c128, {8});
   EXPECT_THROW(method.estimate(circuit, options), Error);
   options.initial_state = Tensor(DType::c128, {4});  // norm 0
-  EXPECT_THROW(run(circuit, options), Error);
+  EXPECT_THROW(run_vector(circuit, options), Error);
   options = {};
   options.want_state = true;
   EXPECT_FALSE(method.estimate(Circuit(60).h(0), options).has_value());

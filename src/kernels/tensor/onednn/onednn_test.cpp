@@ -12,7 +12,7 @@
 namespace skerry::kernels {
 namespace {
 
-std::vector<float> random_floats(std::size_t count, unsigned seed) {
+std::vector<float> floats_of(std::size_t count, unsigned seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
   std::vector<float> values(count);
@@ -48,7 +48,7 @@ double convolution(const skerry_onednn_conv& c, const std::vector<float>& x, con
   return sum;
 }
 
-class Onednn : public testing::Test {
+class Onednn : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!onednn_available()) GTEST_SKIP() << onednn_available().error();
@@ -58,9 +58,9 @@ class Onednn : public testing::Test {
 TEST_F(Onednn, ConvolvesAsTheFormulaDoesForAnyThreadCount) {
   for (const std::int64_t groups : {1, 2}) {
     const skerry_onednn_conv shape{1, 8, 12, groups, {11, 9}, {3, 3}, {2, 1}, {1, 2}, {1, 2}, {1, 2}, {6, 9}};
-    const auto x = random_floats(std::size_t{8} * 11 * 9, 1);
-    const auto w = random_floats(std::size_t{12} * 8 / static_cast<std::size_t>(groups) * 9, 2);
-    const auto bias = random_floats(12, 3);
+    const auto x = floats_of(std::size_t{8} * 11 * 9, 1);
+    const auto w = floats_of(std::size_t{12} * 8 / static_cast<std::size_t>(groups) * 9, 2);
+    const auto bias = floats_of(12, 3);
     const auto made = OnednnPrimitive::convolution(shape, w, bias);
     ASSERT_TRUE(made) << made.error();
     const auto one = run(**made, x, std::size_t{12} * 6 * 9, 1), two = run(**made, x, std::size_t{12} * 6 * 9, 2);

@@ -90,9 +90,6 @@ endif()
 function(skerry_test_code target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   skerry_precompile_like(${target} test)
-  if(SKERRY_PRECOMPILED)  # six files at once: templates of the test libraries are most of each
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
-  endif()
 endfunction()
 
 # skerry_optimise(3|s files...): a level of their own in a release, for files of this folder. g++ takes the level from a

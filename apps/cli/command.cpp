@@ -41,10 +41,6 @@ Option Option::between(double least, double most) const {
   return Option(option_->check(CLI::Validator(complaint, range)));
 }
 
-Option Option::needs(Option other) const {
-  return Option(option_->needs(other.option_));
-}
-
 Option Command::add_option(const std::string& names, std::string& target, const std::string& help) const {
   return Option(app_->add_option(names, target, help));
 }
@@ -96,6 +92,10 @@ CLI::Option* option_of(CLI::App& app, const VerbSetting& setting) {
   std::vector<std::string> known;
   for (CLI::Option* option : app.get_options()) {
     for (const std::string& word : option->get_lnames()) {
+      if (word == name && option->get_group() == kSettingsGroup) {
+        throw Error(ErrorCode::invalid_argument, "'" + setting.option + "' is a setting of all verbs", setting.source,
+                    "write it above the first table of the configuration, or set " + environment_name(name));
+      }
       if (word == name && word != "help") return option;
       known.push_back(word);
       std::ranges::replace(known.back(), '-', '_');

@@ -18,6 +18,9 @@ class Option;
 
 namespace skerry::cli {
 
+/// What --help calls the options that are settings of every verb (settings.hpp).
+inline constexpr const char* kSettingsGroup = "Settings";
+
 /// One option of a verb. Each call says more about it.
 class Option {
  public:
@@ -28,7 +31,6 @@ class Option {
   Option show_default() const;                      ///< the value at this moment is told in --help
   Option delimiter(char letter) const;              ///< one word holds several values
   Option between(double least, double most) const;  ///< both ends are allowed
-  Option needs(Option other) const;
 
  private:
   CLI::Option* option_;

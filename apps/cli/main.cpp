@@ -36,7 +36,7 @@ void declare_setting_flags(CLI::App& command, SettingFlags& flags) {
             std::string(info.help))
         ->type_name(std::string(info.form))
         ->default_str(std::string(info.otherwise))
-        ->group("Settings");
+        ->group(kSettingsGroup);
   }
 }
 

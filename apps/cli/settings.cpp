@@ -31,12 +31,6 @@ constexpr std::array kSettings = {
 constexpr double kMostMegabytes = 1e12;  // an exabyte
 constexpr double kMostSeconds = 1e9;     // thirty years; nanoseconds of it fit in 64 bits
 
-std::string environment_name(std::string_view setting) {
-  std::string name = "SKERRY_";
-  for (const char c : setting) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return name;
-}
-
 bool is_known(std::string_view name) {
   return std::any_of(kSettings.begin(), kSettings.end(), [&](const SettingInfo& info) { return info.name == name; });
 }
@@ -111,6 +105,12 @@ double positive_number(const Settings& settings, std::string_view name, double m
 }
 
 }  // namespace
+
+std::string environment_name(std::string_view setting) {
+  std::string name = "SKERRY_";
+  for (const char c : setting) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
 
 std::span<const SettingInfo> setting_infos() {
   return kSettings;

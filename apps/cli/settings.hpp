@@ -19,6 +19,9 @@ struct SettingInfo {
 };
 std::span<const SettingInfo> setting_infos();
 
+/// `SKERRY_MAX_MEMORY_MB` of `max_memory_mb` or `max-memory-mb`.
+std::string environment_name(std::string_view setting);
+
 struct Setting {
   std::string value;   ///< empty: not set
   std::string source;  ///< `default`, a file's path, `SKERRY_SEED`, `--seed`

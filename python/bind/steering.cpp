@@ -7,7 +7,7 @@
 namespace skerry::python {
 namespace {
 
-// Half a second of a run in a thousand goes into looking for Ctrl-C.
+// Between two looks for Ctrl-C, which take the interpreter's lock.
 constexpr auto kPatience = std::chrono::milliseconds(10);
 
 }  // namespace

@@ -39,10 +39,9 @@ double Service::take_circuit(const Principal& principal, const wire::CircuitRequ
   return shots;
 }
 
-std::string Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency, bool& is_new) {
+std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
   const double shots = take_circuit(call->principal, request);
   const auto [status, fresh] = jobs_.submit(call->principal.name, std::move(request), urgency);
-  is_new = fresh;
   if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
   if (fresh && call->principal.tenant) {
     jobs_.listen(call->principal.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
@@ -50,15 +49,14 @@ std::string Service::submit(const CallPtr& call, wire::CircuitRequest request, U
       return !wire::is_final(now.state);
     });
   }
-  return status.id;
+  return {status.id, fresh};
 }
 
 void Service::run_circuit(const CallPtr& call) {
   wire::CircuitRequest request = wire::decode_circuit_request(call->view());
   call->body = {};
   if (!request.token.empty()) {
-    bool is_new = false;
-    return reply_when_done(call, submit(call, std::move(request), Urgency::waited_for, is_new), std::nullopt);
+    return reply_when_done(call, submit(call, std::move(request), Urgency::waited_for).first, std::nullopt);
   }
   take_circuit(call->principal, request);
   auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
@@ -86,8 +84,7 @@ void Service::plan_circuit(const CallPtr& call) {
 }
 
 void Service::submit_job(const CallPtr& call) {
-  bool is_new = false;
-  const std::string id = submit(call, wire::decode_circuit_request(call->view()), Urgency::job, is_new);
+  const auto [id, is_new] = submit(call, wire::decode_circuit_request(call->view()), Urgency::job);
   reply(call, wire::encode(jobs_.status(call->principal.name, id)).bytes, is_new ? 202 : 200);
 }
 

@@ -25,7 +25,30 @@ bool is_guarded(const ServerOptions& options) {
   return !options.service.key_file.empty() || !options.service.tokens.key_file.empty();
 }
 
+// Options that mean nothing without another: silently left out, they would let in whom they were to keep out.
+void check_companions(const ServerOptions& options) {
+  const TlsFiles& tls = options.http.tls;
+  const TokenOptions& tokens = options.service.tokens;
+  struct Companion {
+    const char* option;
+    const std::string& value;
+    const char* needed;
+    const std::string& other;
+  };
+  const std::string signers = tokens.key_file.string();
+  for (const Companion& one : {Companion{"tls-cert", tls.certificate, "tls-key", tls.key},
+                               Companion{"tls-key", tls.key, "tls-cert", tls.certificate},
+                               Companion{"tls-client-ca", tls.client_authority, "tls-cert", tls.certificate},
+                               Companion{"jwt-issuer", tokens.issuer, "jwt-keys", signers},
+                               Companion{"jwt-audience", tokens.audience, "jwt-keys", signers}}) {
+    if (one.value.empty() || !one.other.empty()) continue;
+    throw Error(ErrorCode::invalid_argument, std::string("--") + one.option + " needs --" + one.needed, one.option,
+                std::string("give both, as flags or in [serve] of the configuration"));
+  }
+}
+
 void check(const ServerOptions& options) {
+  check_companions(options);
   for (const std::string& host : {options.http.host, options.grpc.host}) {
     if (host.empty() || is_loopback(host) || is_guarded(options)) continue;
     throw Error(ErrorCode::permission_denied, "an address beyond this machine needs authentication", host,

@@ -128,8 +128,8 @@ class Service {
   // Circuits (routes_circuits.cpp).
   /// Gives the shots taken.
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
-  /// The job's id.
-  std::string submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency, bool& is_new);
+  /// The job's id, and whether it is new.
+  std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
   void run_circuit(const CallPtr& call);
   void plan_circuit(const CallPtr& call);
   void submit_job(const CallPtr& call);

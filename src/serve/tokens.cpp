@@ -8,6 +8,7 @@
 #include <openssl/param_build.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>

@@ -45,6 +45,7 @@ def test_a_verb_s_options_come_from_file_environment_and_flags_in_this_order(tmp
         ("[runn]\nshots = 5", "there is no setting 'runn'"),
         ("[run]\nmemory = [1, 2", "c.toml:"),
         ("run = 5", "there is no setting 'run'"),
+        ("[run]\nthreads = 1", "c.toml:2: 'threads' is a setting of all verbs; write it above the first table"),
     ],
 )
 def test_a_mistake_in_a_verb_s_table_is_told_by_its_line(tmp_path: Path, text: str, word: str) -> None:
@@ -64,6 +65,32 @@ def test_lists_and_flags_can_stand_in_a_table(tmp_path: Path) -> None:
     assert done["probabilities"]["data"] == pytest.approx([0, 1], abs=1e-12)
     refused = programs.run("run", program, "--config", config, extra={"SKERRY_RUN_PARAM": "[a=1]"})
     assert refused.code != 0 and "b" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("table", "words", "told"),
+    [
+        ({"tls_client_ca": "ca.pem"}, (), "--tls-client-ca needs --tls-cert"),
+        ({"jwt_issuer": "https://id"}, (), "--jwt-issuer needs --jwt-keys"),
+        ({"jwt_audience": "skerry"}, (), "--jwt-audience needs --jwt-keys"),
+        ({"tls_key": "key.pem"}, (), "--tls-key needs --tls-cert"),
+        ({}, ("--tls-cert", "cert.pem"), "--tls-cert needs --tls-key"),
+    ],
+)
+def test_what_guards_a_server_is_refused_where_it_would_guard_nothing(
+    tmp_path: Path, table: dict[str, str], words: tuple[str, ...], told: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[serve]\n" + "".join(f'{name} = "{value}"\n' for name, value in table.items()))
+    refused = programs.run("serve", "--http", "127.0.0.1:0", "--config", config, *words)
+    assert refused.code == 2 and told in refused.err, refused.err
+
+
+def test_a_certificate_and_its_key_may_come_from_two_sides(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[serve]\ntls_key = "no-key.pem"\n')
+    refused = programs.run("serve", "--http", "127.0.0.1:0", "--config", config, "--tls-cert", "no-cert.pem")
+    assert "no-cert.pem" in refused.err and "needs" not in refused.err
 
 
 def test_a_server_takes_up_changed_files_by_itself_and_says_what_has_to_wait(tmp_path: Path) -> None:

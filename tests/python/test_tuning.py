@@ -51,6 +51,12 @@ def test_the_tuned_run_gives_the_default_s_answer_and_is_not_slower(name: str) -
         np.testing.assert_allclose(mine.outputs[output], values, atol=1e-5)
 
 
+def test_a_state_without_its_global_phase_is_no_other_answer() -> None:
+    tuned = ComprehensivePerformanceOptimizer(seconds=0.3).optimize(entangled(10).rz(0.4, 0), state=True)
+    assert {trial.settings.level for trial in tuned.trials} >= {"low", "medium", "high"}
+    assert all(trial.error <= 1e-9 for trial in tuned.trials), tuned.trials
+
+
 def test_single_precision_is_kept_away_from_whoever_wants_more_digits() -> None:
     optimizer = ComprehensivePerformanceOptimizer(max_error=1e-12, seconds=0.2)
     tuned = optimizer.optimize(entangled(12), observables=z(12))

@@ -240,7 +240,7 @@ Action declare(const Command& command) {
   command
       .add_option("--coupling,--target", flags->device, "Device: its qubits, which of them meet, what is known of it")
       .type_name("FILE.json");
-  command.add_count("--seed", flags->seed, "Same seed, same circuit").type_name("N").show_default();
+  command.add_count("--seed", flags->seed, "Same seed, same circuit").show_default();
   command.add_option("--error-budget", flags->error_budget, "Infidelity that leaving out tiny rotations may cost")
       .type_name("E")
       .show_default();

@@ -109,25 +109,18 @@ Action declare(const Command& command) {
       .show_default();
   command.add_option("--grpc", flags->grpc, "Where to listen for gRPC; nowhere when left out").type_name("HOST:PORT");
   command.add_option("--keys", flags->keys, "API keys; without them only this machine is served").type_name("FILE");
-  const Option tokens = command.add_option("--jwt-keys", flags->token_keys,
-                                           "JSON Web Key Set: who signs tokens that let their bearers in");
-  tokens.type_name("FILE.json");
-  command.add_option("--jwt-issuer", flags->token_issuer, "Take only this issuer's tokens")
-      .type_name("ISS")
-      .needs(tokens);
+  command.add_option("--jwt-keys", flags->token_keys, "JSON Web Key Set: who signs tokens that let their bearers in")
+      .type_name("FILE.json");
+  command.add_option("--jwt-issuer", flags->token_issuer, "Take only this issuer's tokens").type_name("ISS");
   command.add_option("--jwt-audience", flags->token_audience, "Take tokens that are meant for this audience")
-      .type_name("AUD")
-      .needs(tokens);
-  const Option certificate =
-      command.add_option("--tls-cert", flags->certificate, "Certificate chain: TLS 1.3 on both ports");
-  const Option key = command.add_option("--tls-key", flags->certificate_key, "The certificate's private key");
-  certificate.type_name("FILE.pem").needs(key);
-  key.type_name("FILE.pem").needs(certificate);
+      .type_name("AUD");
+  command.add_option("--tls-cert", flags->certificate, "Certificate chain: TLS 1.3 on both ports")
+      .type_name("FILE.pem");
+  command.add_option("--tls-key", flags->certificate_key, "The certificate's private key").type_name("FILE.pem");
   command
       .add_option("--tls-client-ca", flags->client_authority,
                   "Clients must show a certificate signed by this authority")
-      .type_name("FILE.pem")
-      .needs(certificate);
+      .type_name("FILE.pem");
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
       .type_name("FOLDER");
   command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
@@ -139,7 +132,6 @@ Action declare(const Command& command) {
       .between(0.0, 1e7)
       .show_default();
   command.add_count("--max-queue", flags->max_queue, "Requests that may wait for a model; more are refused")
-      .type_name("N")
       .between(1, 1'000'000)
       .show_default();
   command.add_count("--max-body-mb", flags->max_body_mb, "Largest body of a request")
@@ -147,7 +139,6 @@ Action declare(const Command& command) {
       .between(1, 4096)
       .show_default();
   command.add_count("--io-threads", flags->io_threads, "Threads that read and write sockets")
-      .type_name("N")
       .between(1, 64)
       .show_default();
   command.add_option("--drain-seconds", flags->drain_seconds, "Time for requests in flight after SIGTERM")

@@ -92,7 +92,7 @@ function(skerry_test_code target)
   skerry_precompile_like(${target} test)
 endfunction()
 
-# skerry_optimise(3|s files...): a level of their own in a release, for files of this folder. g++ takes the level from a
+# skerry_optimise(LEVEL files...): a level of their own in a release, for files of this folder. g++ takes the level from a
 # precompiled header, whatever the command says and without a word; so these read their headers themselves.
 function(skerry_optimise level)
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O${level}>"

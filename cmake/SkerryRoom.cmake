@@ -1,12 +1,15 @@
-# skerry_room(NAME base [LEVEL 1|2|s] [LINK rooms... and libraries...] [PRIVATE libraries...] [PRECOMPILE headers...])
+# skerry_room(NAME base [ALONE] [LEVEL 1|2|s] [LINK rooms... and libraries...] [PRIVATE libraries...]
+#   [PRECOMPILE headers...] [SMALL files...])
 #
 # LEVEL: how a release is optimised. s where time is spent in the rooms that it calls and a device's program has to stay
-# small, 1 where time goes into sockets and a build's into other people's templates, else 2. PRECOMPILE: headers of its own instead of the standard library's.
+# small, 1 where time goes into sockets and a build's into other people's templates, else 2. PRECOMPILE: headers of its
+# own instead of the standard library's. SMALL: files at level s whatever the room's. ALONE: each file is compiled by
+# itself, since files of one kind are alike to their names (or read themselves several times).
 # One room is one static library: every .cpp below its folder, except x_test.cpp (one test program for the room),
 # x_bench.cpp (one benchmark program) and x_fuzz.cpp (one libFuzzer program each). Sources are found by globbing so
 # that an operator, a gate or a pass is one new file and one line in its table, and no line here.
 function(skerry_room)
-  cmake_parse_arguments(ROOM "" "NAME;LEVEL" "LINK;PRIVATE;TEST_LINK;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ROOM "ALONE" "NAME;LEVEL" "LINK;PRIVATE;TEST_LINK;PRECOMPILE;SMALL" ${ARGN})
   set(library skerry_${ROOM_NAME})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   set(tests ${sources})
@@ -17,6 +20,15 @@ function(skerry_room)
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
 
+  if(ROOM_SMALL)
+    file(GLOB_RECURSE small CONFIGURE_DEPENDS ${ROOM_SMALL})
+    list(REMOVE_ITEM sources ${small})
+    add_library(${library}_small OBJECT ${small})
+    target_compile_options(${library}_small PRIVATE $<$<CONFIG:Release>:-Os>)
+    skerry_precompile_like(${library}_small s)
+    target_link_libraries(${library}_small PRIVATE ${ROOM_LINK} skerry_options ${ROOM_PRIVATE})
+    target_include_directories(${library}_small PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+  endif()
   add_library(${library} STATIC ${sources})
   add_library(skerry::${ROOM_NAME} ALIAS ${library})
   if(NOT ROOM_LEVEL)
@@ -27,6 +39,17 @@ function(skerry_room)
     skerry_precompile(${library} ${ROOM_PRECOMPILE})
   else()
     skerry_precompile_like(${library} ${ROOM_LEVEL})
+  endif()
+  set(parts ${library})
+  if(ROOM_SMALL)
+    list(APPEND parts ${library}_small)
+    target_sources(${library} PRIVATE $<TARGET_OBJECTS:${library}_small>)
+  endif()
+  if(SKERRY_PRECOMPILED AND NOT ROOM_ALONE)  # three files at once: headers are most of each
+    set_target_properties(${parts} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 3)
+    foreach(part ${parts})
+      target_compile_options(${part} PRIVATE -Wno-subobject-linkage)
+    endforeach()
   endif()
   set_property(GLOBAL APPEND PROPERTY SKERRY_ROOMS ${ROOM_NAME})
   target_link_libraries(${library} PUBLIC ${ROOM_LINK} PRIVATE skerry_options ${ROOM_PRIVATE})

@@ -6,6 +6,7 @@
 #include <skerry/error.hpp>
 
 #include "frontend/blackbird/lexer.hpp"
+#include "frontend/refuse.hpp"
 #include "frontend/suggest.hpp"
 
 namespace skerry::frontend::blackbird {
@@ -37,10 +38,6 @@ constexpr std::string_view kNames[] = {"Vacuum",          "Coherent",
 constexpr std::string_view kRefused[] = {"Ket",      "DensityMatrix",  "GaussianTransform",
                                          "Gaussian", "GraphEmbed",     "BipartiteGraphEmbed",
                                          "sMZgate",  "PassiveChannel", "Bosonic"};
-
-[[noreturn]] void refuse(std::string message, std::string hint = {}, ErrorCode code = ErrorCode::semantic_error) {
-  throw Error(code, std::move(message), {}, std::move(hint));
-}
 
 Value checked(Complex value) {
   if (!std::isfinite(value.real()) || !std::isfinite(value.imag())) refuse("a number that is not finite");

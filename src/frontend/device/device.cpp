@@ -9,6 +9,8 @@
 #include <skerry/error.hpp>
 #include <string>
 
+#include "frontend/refuse.hpp"
+
 namespace skerry::frontend {
 namespace {
 
@@ -16,13 +18,6 @@ namespace dom = simdjson::dom;
 
 constexpr std::uint32_t kMaxQubits = 1U << 20;
 constexpr std::size_t kMaxBytes = 64U << 20;
-
-[[noreturn]] void refuse(ErrorCode code, std::string message, std::string hint = {}) {
-  throw Error(code, std::move(message), {}, std::move(hint));
-}
-[[noreturn]] void refuse_form(const std::string& message, std::string hint) {
-  refuse(ErrorCode::semantic_error, message, std::move(hint));
-}
 
 class DeviceReader {
  public:
@@ -55,27 +50,26 @@ class DeviceReader {
   void read_qubits() {
     const auto e = field("qubits");
     std::int64_t count = 0;
-    if (!e) refuse_form("a device without 'qubits'", "give the number of its qubits");
+    if (!e) refuse("a device without 'qubits'", "give the number of its qubits");
     if (e->get_int64().get(count) != simdjson::SUCCESS || count < 1) {
-      refuse_form("'qubits' is not a positive whole number", "give the number of the device's qubits");
+      refuse("'qubits' is not a positive whole number", "give the number of the device's qubits");
     }
     if (count > kMaxQubits) {
-      refuse(ErrorCode::limit_exceeded, "a device of " + std::to_string(count) + " qubits",
-             "at most " + std::to_string(kMaxQubits) + " are read");
+      refuse("a device of " + std::to_string(count) + " qubits", "at most " + std::to_string(kMaxQubits) + " are read",
+             ErrorCode::limit_exceeded);
     }
     target_.qubits = static_cast<std::uint32_t>(count);
   }
 
   Wire wire(dom::element e) const {
     std::int64_t index = 0;
-    if (e.get_int64().get(index) != simdjson::SUCCESS) refuse_form("a qubit is not a whole number", "[[0, 1], [1, 2]]");
+    if (e.get_int64().get(index) != simdjson::SUCCESS) refuse("a qubit is not a whole number", "[[0, 1], [1, 2]]");
     return checked(index);
   }
   Wire checked(std::int64_t index) const {
     if (index < 0 || index >= target_.qubits) {
-      refuse(ErrorCode::out_of_range,
-             "qubit " + std::to_string(index) + " of a device that has " + std::to_string(target_.qubits),
-             "qubits are counted from 0");
+      refuse("qubit " + std::to_string(index) + " of a device that has " + std::to_string(target_.qubits),
+             "qubits are counted from 0", ErrorCode::out_of_range);
     }
     return static_cast<Wire>(index);
   }
@@ -84,15 +78,15 @@ class DeviceReader {
     const auto e = field("coupling");
     if (!e) return;
     dom::array pairs;
-    if (e->get_array().get(pairs) != simdjson::SUCCESS) refuse_form("'coupling' is not a list", "[[0, 1], [1, 2]]");
+    if (e->get_array().get(pairs) != simdjson::SUCCESS) refuse("'coupling' is not a list", "[[0, 1], [1, 2]]");
     target_.all_to_all = false;
     for (const dom::element pair : pairs) {
       dom::array both;
       if (pair.get_array().get(both) != simdjson::SUCCESS || both.size() != 2) {
-        refuse_form("an entry of 'coupling' is not a pair", "[[0, 1], [1, 2]]");
+        refuse("an entry of 'coupling' is not a pair", "[[0, 1], [1, 2]]");
       }
       const Wire a = wire(both.at(0)), b = wire(both.at(1));
-      if (a == b) refuse_form("qubit " + std::to_string(a) + " is coupled with itself", "a pair names two qubits");
+      if (a == b) refuse("qubit " + std::to_string(a) + " is coupled with itself", "a pair names two qubits");
       target_.coupling.emplace_back(a, b);
     }
     bool directed = false;
@@ -105,11 +99,11 @@ class DeviceReader {
     const auto e = field("basis");
     if (!e) return;
     dom::array names;
-    if (e->get_array().get(names) != simdjson::SUCCESS) refuse_form("'basis' is not a list", R"(["rz", "sx", "cx"])");
+    if (e->get_array().get(names) != simdjson::SUCCESS) refuse("'basis' is not a list", R"(["rz", "sx", "cx"])");
     target_.basis.clear();
     for (const dom::element item : names) {
       std::string_view name;
-      if (item.get_string().get(name) != simdjson::SUCCESS) refuse_form("a gate of 'basis' is no name", "\"cx\"");
+      if (item.get_string().get(name) != simdjson::SUCCESS) refuse("a gate of 'basis' is no name", "\"cx\"");
       target_.basis.emplace_back(name);
     }
   }
@@ -119,7 +113,7 @@ class DeviceReader {
     if (!e) return;
     dom::array list;
     if (e->get_array().get(list) != simdjson::SUCCESS || list.size() != target_.qubits) {
-      refuse_form(
+      refuse(
           "'" + std::string(key) + "' has not one number for each of the " + std::to_string(target_.qubits) + " qubits",
           "give microseconds, by qubit");
     }
@@ -129,8 +123,8 @@ class DeviceReader {
   static double number(dom::element e, std::string_view key) {
     double value = 0;
     if (e.get_double().get(value) != simdjson::SUCCESS || !std::isfinite(value) || value < 0) {
-      refuse_form("'" + std::string(key) + "' holds something that is no number, or a negative one",
-                  "durations and errors are numbers, 0 or more");
+      refuse("'" + std::string(key) + "' holds something that is no number, or a negative one",
+             "durations and errors are numbers, 0 or more");
     }
     return value;
   }
@@ -143,10 +137,10 @@ class DeviceReader {
     while (true) {
       std::int64_t index = -1;
       const auto [next, status] = std::from_chars(at, end, index);
-      if (status != std::errc()) refuse_form("'" + std::string(key) + "' names no qubits", "write \"3\" or \"3-5\"");
+      if (status != std::errc()) refuse("'" + std::string(key) + "' names no qubits", "write \"3\" or \"3-5\"");
       wires.push_back(checked(index));
       if (next == end) return wires;
-      if (*next != '-') refuse_form("'" + std::string(key) + "' names no qubits", "write \"3\" or \"3-5\"");
+      if (*next != '-') refuse("'" + std::string(key) + "' names no qubits", "write \"3\" or \"3-5\"");
       at = next + 1;
     }
   }
@@ -156,7 +150,7 @@ class DeviceReader {
     if (!e) return;
     dom::object by_gate;
     if (e->get_object().get(by_gate) != simdjson::SUCCESS) {
-      refuse_form("'" + std::string(key) + "' is not an object by gate", R"({"cx": {"0-1": 300}})");
+      refuse("'" + std::string(key) + "' is not an object by gate", R"({"cx": {"0-1": 300}})");
     }
     for (const auto [gate, value] : by_gate) {
       std::string_view like;
@@ -172,7 +166,7 @@ class DeviceReader {
       const auto source =
           like.starts_with(kLike) ? target_.gates.find(std::string(like.substr(kLike.size()))) : target_.gates.end();
       if (source == target_.gates.end()) {
-        refuse_form("'" + std::string(like) + "' names no gate with a value", "write \"as sx\"");
+        refuse("'" + std::string(like) + "' names no gate with a value", "write \"as sx\"");
       }
       const GateFigures from = source->second;
       GateFigures& figures = target_.gates[std::string(gate)];
@@ -208,22 +202,22 @@ class DeviceReader {
 
 Target read_target(std::string_view json) {
   if (json.size() > kMaxBytes) {
-    refuse(ErrorCode::limit_exceeded, "a device of " + std::to_string(json.size()) + " bytes",
-           "at most " + std::to_string(kMaxBytes) + " are read");
+    refuse("a device of " + std::to_string(json.size()) + " bytes",
+           "at most " + std::to_string(kMaxBytes) + " are read", ErrorCode::limit_exceeded);
   }
   dom::parser parser;
   dom::element root;
   constexpr std::size_t kDepth = 16;
   if (const auto code = parser.allocate(json.size(), kDepth); code != simdjson::SUCCESS) {
-    refuse(ErrorCode::limit_exceeded, std::string("this device cannot be read: ") + simdjson::error_message(code));
+    refuse(std::string("this device cannot be read: ") + simdjson::error_message(code), {}, ErrorCode::limit_exceeded);
   }
   if (const auto code = parser.parse(json.data(), json.size()).get(root); code != simdjson::SUCCESS) {
-    refuse(ErrorCode::syntax_error, std::string("this is not JSON: ") + simdjson::error_message(code),
-           R"(a device is {"qubits": 3, "coupling": [[0, 1], [1, 2]]})");
+    refuse(std::string("this is not JSON: ") + simdjson::error_message(code),
+           R"(a device is {"qubits": 3, "coupling": [[0, 1], [1, 2]]})", ErrorCode::syntax_error);
   }
   dom::object object;
   if (root.get_object().get(object) != simdjson::SUCCESS) {
-    refuse(ErrorCode::semantic_error, "a device is a JSON object", R"({"qubits": 3, "coupling": [[0, 1], [1, 2]]})");
+    refuse("a device is a JSON object", R"({"qubits": 3, "coupling": [[0, 1], [1, 2]]})");
   }
   return DeviceReader(object).read();
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "frontend/openqasm/angle.hpp"
+#include "frontend/refuse.hpp"
 #include "frontend/suggest.hpp"
 #include "ops/qubit/gate_record.hpp"
 
@@ -96,14 +97,6 @@ std::string gate_hint(std::string_view name) {
     std::transform(found.begin(), found.end(), found.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return "did you mean '" + found + "'?";
-}
-
-std::string quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, 60)) + "'";
-}
-
-[[noreturn]] void refuse(std::string message, std::string hint = {}, ErrorCode code = ErrorCode::semantic_error) {
-  throw Error(code, std::move(message), {}, std::move(hint));
 }
 
 std::string_view text_of(const EntryField& field) {

@@ -10,6 +10,8 @@
 #include "frontend/blackbird/parser.hpp"
 #include "frontend/frontend.hpp"
 #include "frontend/json/gate_list.hpp"
+#include "frontend/json/syntax.hpp"
+#include "frontend/refuse.hpp"
 #include "frontend/suggest.hpp"
 
 namespace skerry::frontend {
@@ -26,10 +28,6 @@ bool sniff_json(const Source& source) {
   const std::string_view text = without_mark(source.text());
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && (text[first] == '[' || text[first] == '{');
-}
-
-[[noreturn]] void refuse(std::string message, std::string hint = {}) {
-  throw Error(ErrorCode::semantic_error, std::move(message), {}, std::move(hint));
 }
 
 EntryScalar scalar(dom::element e) {
@@ -234,13 +232,6 @@ Circuit read_modes(const dom::object& object, const ImportLimits& limits) {
 }
 
 // Where the parser of a whole document stops is not told, so the reason is all that can be given.
-[[noreturn]] void fail_syntax(simdjson::error_code code) {
-  throw Error(code == simdjson::CAPACITY || code == simdjson::MEMALLOC || code == simdjson::DEPTH_ERROR
-                  ? ErrorCode::limit_exceeded
-                  : ErrorCode::syntax_error,
-              std::string("this is not JSON: ") + simdjson::error_message(code), "1:1");
-}
-
 Imported import_json(const Source& source, const ImportLimits& limits) {
   const std::string_view text = without_mark(source.text());
   if (text.size() > limits.max_text_bytes || text.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES)
@@ -249,9 +240,9 @@ Imported import_json(const Source& source, const ImportLimits& limits) {
                     std::to_string(limits.max_text_bytes),
                 source.name, "raise max_text_bytes");
   dom::parser parser;
-  if (const auto code = parser.allocate(text.size(), limits.max_nesting); code != simdjson::SUCCESS) fail_syntax(code);
+  if (const auto code = parser.allocate(text.size(), limits.max_nesting); code != simdjson::SUCCESS) refuse_json(code);
   dom::element root;
-  if (const auto code = parser.parse(text.data(), text.size()).get(root); code != simdjson::SUCCESS) fail_syntax(code);
+  if (const auto code = parser.parse(text.data(), text.size()).get(root); code != simdjson::SUCCESS) refuse_json(code);
   GateList list(limits);
   if (root.is_array()) {
     read_entries(root, list);

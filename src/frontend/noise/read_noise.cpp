@@ -6,7 +6,9 @@
 #include <skerry/error.hpp>
 #include <vector>
 
+#include "frontend/json/syntax.hpp"
 #include "frontend/noise/noise.hpp"
+#include "frontend/refuse.hpp"
 #include "frontend/suggest.hpp"
 #include "ops/qubit/gate_record.hpp"
 
@@ -17,14 +19,6 @@ namespace dom = simdjson::dom;
 using Names = std::initializer_list<std::string_view>;
 
 constexpr std::int64_t kVersion = 1;
-
-[[noreturn]] void refuse(std::string message, std::string hint = {}, ErrorCode code = ErrorCode::semantic_error) {
-  throw Error(code, std::move(message), {}, std::move(hint));
-}
-
-std::string quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, 60)) + "'";
-}
 
 /// Calls fn(element) and puts `name[index]` before the place of what it throws.
 template <class Function>
@@ -251,12 +245,6 @@ NoiseModel read(dom::element root, const ImportLimits& limits) {
   return model;
 }
 
-[[noreturn]] void fail_syntax(simdjson::error_code code) {
-  const bool limit = code == simdjson::CAPACITY || code == simdjson::MEMALLOC || code == simdjson::DEPTH_ERROR;
-  throw Error(limit ? ErrorCode::limit_exceeded : ErrorCode::syntax_error,
-              std::string("this is not JSON: ") + simdjson::error_message(code), "1:1");
-}
-
 }  // namespace
 
 NoiseModel read_noise(std::string_view text, std::string_view name, const ImportLimits& limits) {
@@ -268,10 +256,10 @@ NoiseModel read_noise(std::string_view text, std::string_view name, const Import
     }
     dom::parser parser;
     if (const auto code = parser.allocate(text.size(), limits.max_nesting); code != simdjson::SUCCESS)
-      fail_syntax(code);
+      refuse_json(code);
     dom::element root;
     if (const auto code = parser.parse(text.data(), text.size()).get(root); code != simdjson::SUCCESS)
-      fail_syntax(code);
+      refuse_json(code);
     return read(root, limits);
   } catch (const Error& error) {
     throw error.at(name);

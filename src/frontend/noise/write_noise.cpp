@@ -26,7 +26,7 @@ std::string numbers(const std::vector<std::uint32_t>& items) {
   return list(items, [](std::uint32_t v) { return std::to_string(v); });
 }
 
-std::string matrix(const Matrix& m) {
+std::string matrix_text(const Matrix& m) {
   const std::size_t rows = std::size_t{1} << m.wires;
   std::string out = "[";
   for (std::size_t r = 0; r < rows; ++r) {
@@ -41,7 +41,7 @@ std::string matrix(const Matrix& m) {
 std::string channel(const Channel& c) {
   const auto kinds = channel_kinds();
   const auto row = std::ranges::find(kinds, c.kind(), &ChannelKind::name);
-  if (row == kinds.end()) return R"({"kind": "kraus", "operators": )" + list(c.operators(), matrix) + "}";
+  if (row == kinds.end()) return R"({"kind": "kraus", "operators": )" + list(c.operators(), matrix_text) + "}";
   std::string out = R"({"kind": ")" + c.kind() + '"';
   for (std::size_t i = 0; i < row->numbers.size(); ++i)
     out += ", \"" + std::string(row->numbers[i]) + "\": " + shown(c.numbers()[i]);
@@ -49,7 +49,7 @@ std::string channel(const Channel& c) {
   return out + "}";
 }
 
-std::string quoted(const std::string& text) {
+std::string json_text(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -64,7 +64,7 @@ std::string write_noise(const NoiseModel& model) {
   std::string out = "{\"skerry_noise\": 1,\n \"rules\": [";
   for (std::size_t i = 0; i < model.rules().size(); ++i) {
     const NoiseRule& rule = model.rules()[i];
-    out += (i == 0 ? "\n  {\"gate\": " : ",\n  {\"gate\": ") + quoted(rule.gate);
+    out += (i == 0 ? "\n  {\"gate\": " : ",\n  {\"gate\": ") + json_text(rule.gate);
     if (!rule.wires.empty()) out += ", \"wires\": " + numbers(rule.wires);
     if (!rule.on.empty()) out += ", \"on\": " + numbers(rule.on);
     out += ", \"channels\": [" + channel(rule.channel) + "]}";

@@ -25,7 +25,7 @@ bool undoes(const Instruction& first, const Instruction& second) {
   return true;
 }
 
-Circuit run(const Circuit& circuit) {
+Circuit cancel_inverses(const Circuit& circuit) {
   return rewrite_adjacent(circuit, [](Circuit&, const Instruction& first, const Instruction& second) {
     return Meeting{undoes(first, second) ? Meeting::Action::drop_both : Meeting::Action::keep, {}};
   });
@@ -37,7 +37,7 @@ extern const CircuitPass cancel_inverses_pass;
 const CircuitPass cancel_inverses_pass = {
     .name = "cancel_inverses",
     .help = "Removes neighbouring gates that undo each other: h h, cx cx, s sdg, rx(a) rx(-a).",
-    .run = run,
+    .run = cancel_inverses,
 };
 
 }  // namespace skerry::passes

@@ -336,7 +336,7 @@ class Folder {
   std::vector<Param> symbols_;
 };
 
-Circuit run(const Circuit& circuit) {
+Circuit fold_phases(const Circuit& circuit) {
   Circuit out = circuit;
   if (circuit.num_wires() > kMostWires) return out;
   Folder folder(out);
@@ -353,7 +353,7 @@ extern const CircuitPass fold_phases_pass;
 const CircuitPass fold_phases_pass = {
     .name = "fold_phases",
     .help = "Adds rotations about one Pauli string wherever they stand among Clifford gates: fewer T gates.",
-    .run = run,
+    .run = fold_phases,
 };
 
 }  // namespace skerry::passes

@@ -31,7 +31,7 @@ Meeting decide(Circuit& circuit, const Instruction& first, const Instruction& se
   return {Meeting::Action::merge, {angle}};
 }
 
-Circuit run(const Circuit& circuit) {
+Circuit merge_rotations(const Circuit& circuit) {
   return rewrite_adjacent(circuit, decide);
 }
 
@@ -42,7 +42,7 @@ const CircuitPass merge_rotations_pass = {
     .name = "merge_rotations",
     .help =
         "Makes one rotation of neighbouring ones about the same axis: rz(a) rz(b) becomes rz(a + b), symbols included.",
-    .run = run,
+    .run = merge_rotations,
 };
 
 }  // namespace skerry::passes

@@ -17,7 +17,7 @@ bool does_nothing(const Instruction& instruction) {
                   !ops::gate_record(instruction.op).generator.empty());
 }
 
-Circuit run(const Circuit& circuit) {
+Circuit remove_identities(const Circuit& circuit) {
   Circuit output = circuit;
   for (BlockId id = 0; id < circuit.blocks().size(); ++id) {
     const Block& block = circuit.blocks()[id];
@@ -36,7 +36,7 @@ extern const CircuitPass remove_identities_pass;
 const CircuitPass remove_identities_pass = {
     .name = "remove_identities",
     .help = "Removes id gates and rotations by exactly zero.",
-    .run = run,
+    .run = remove_identities,
 };
 
 }  // namespace skerry::passes

@@ -138,7 +138,7 @@ class Expander {
   Block into_;
 };
 
-Circuit run(const Circuit& circuit) {
+Circuit write_clifford_t(const Circuit& circuit) {
   Circuit out = circuit;
   Expander expander(out);
   for (BlockId id = 0; id < out.blocks().size(); ++id) expander.block(id);
@@ -151,7 +151,7 @@ extern const CircuitPass write_clifford_t_pass;
 const CircuitPass write_clifford_t_pass = {
     .name = "write_clifford_t",
     .help = "Writes controlled phases, Toffoli and Fredkin gates as CX, H and phases, for counting T gates.",
-    .run = run,
+    .run = write_clifford_t,
 };
 
 }  // namespace skerry::passes

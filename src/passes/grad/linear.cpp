@@ -6,10 +6,6 @@
 namespace skerry::passes::grad {
 namespace {
 
-Shape of(const std::vector<std::int64_t>& dims) {
-  return Shape(std::span<const std::int64_t>(dims));
-}
-
 std::vector<std::int64_t> dims_of(const Shape& shape) {
   return {shape.dims().begin(), shape.dims().end()};
 }
@@ -42,7 +38,7 @@ Reduced reduced(const Rule& r) {
     result.count *= dims[static_cast<std::size_t>(at)];
     dims[static_cast<std::size_t>(at)] = 1;
   }
-  result.kept = of(dims);
+  result.kept = shape_of(dims);
   return result;
 }
 
@@ -64,21 +60,21 @@ void mat_mul_rule(Rule& r) {
     right.push_back(1);
     out.push_back(1);
   }
-  const ValueId dy = r.reshape(r.dy(), of(out));
+  const ValueId dy = r.reshape(r.dy(), shape_of(out));
   const auto product = [&](ValueId a, ValueId b, std::int64_t rows, std::int64_t columns, std::size_t input,
                            const std::vector<std::int64_t>& wanted) {
     std::vector<std::int64_t> full(out.begin(), out.end() - 2);
     full.push_back(rows);
     full.push_back(columns);
-    const ValueId sum = r.sum_to(r.op("MatMul", {a, b}), of(full), of(wanted));
+    const ValueId sum = r.sum_to(r.op("MatMul", {a, b}), shape_of(full), shape_of(wanted));
     r.back(input, r.reshape(sum, r.shape(r.x(input))));
   };
   if (r.wants(0)) {
-    const ValueId b = transposed(r, r.reshape(r.x(1), of(right)), static_cast<int>(right.size()));
+    const ValueId b = transposed(r, r.reshape(r.x(1), shape_of(right)), static_cast<int>(right.size()));
     product(dy, b, left[left.size() - 2], left.back(), 0, left);
   }
   if (r.wants(1)) {
-    const ValueId a = transposed(r, r.reshape(r.x(0), of(left)), static_cast<int>(left.size()));
+    const ValueId a = transposed(r, r.reshape(r.x(0), shape_of(left)), static_cast<int>(left.size()));
     product(a, dy, right[right.size() - 2], right.back(), 1, right);
   }
 }

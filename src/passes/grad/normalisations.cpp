@@ -9,10 +9,6 @@ namespace {
 
 using Integers = std::vector<std::int64_t>;
 
-Shape of(const Integers& dims) {
-  return Shape(std::span<const std::int64_t>(dims));
-}
-
 ValueId mean(Rule& r, ValueId id, const Integers& axes) {
   return r.op("ReduceMean", {id, r.integers(axes)}, {{"keepdims", std::int64_t{1}}});
 }
@@ -38,7 +34,7 @@ ValueId back_through(Rule& r, const Normalised& u, ValueId g, const Integers& ax
 Shape by_channel(const Shape& x) {
   Integers dims(static_cast<std::size_t>(x.rank()), 1);
   dims[1] = x[1];
-  return of(dims);
+  return shape_of(dims);
 }
 
 /// Cotangents of a scale and a bias by channel.

@@ -64,6 +64,10 @@ class Rule {
   std::vector<ValueId> given_;
 };
 
+inline Shape shape_of(const std::vector<std::int64_t>& dims) {
+  return Shape(std::span<const std::int64_t>(dims));
+}
+
 #define SKERRY_GRADIENT(op, rule) void rule##_rule(Rule& r);
 #include "passes/grad/gradients.def"
 #undef SKERRY_GRADIENT

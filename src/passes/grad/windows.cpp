@@ -13,10 +13,6 @@ Integers dims_of(const Shape& shape) {
   return {shape.dims().begin(), shape.dims().end()};
 }
 
-Shape of(const Integers& dims) {
-  return Shape(std::span<const std::int64_t>(dims));
-}
-
 /// How a window slides over the spatial axes, which are all but the first two.
 struct Window {
   Integers kernel, strides, dilations, begins, ends;  ///< ends: padding after the last element
@@ -79,10 +75,10 @@ ValueId correlated(Rule& r, ValueId long_side, ValueId short_side, const Window&
     packed.push_back(x[axis]);
     swapped.push_back(static_cast<std::int64_t>(axis));
   }
-  const ValueId turned = r.op("Transpose", {r.reshape(long_side, of(split))}, {{"perm", order}});
+  const ValueId turned = r.op("Transpose", {r.reshape(long_side, shape_of(split))}, {{"perm", order}});
   const ValueId kernels = r.op("Transpose", {short_side}, {{"perm", swapped}});
   const Integers places(y.begin() + 2, y.end());
-  const ValueId all = r.op("Conv", {r.reshape(turned, of(packed)), kernels},
+  const ValueId all = r.op("Conv", {r.reshape(turned, shape_of(packed)), kernels},
                            {{"group", group},
                             {"kernel_shape", places},
                             {"strides", w.dilations},
@@ -111,7 +107,7 @@ ValueId window_counts(Rule& r, const Window& w, const Integers& long_side, const
   const bool counts_pads = r.node().integer("count_include_pad", 0) != 0;
   Integers dims{1, 1};
   dims.insert(dims.end(), short_side.begin(), short_side.end());
-  Tensor counts(r.graph().value(r.y()).type.dtype, of(dims));
+  Tensor counts(r.graph().value(r.y()).type.dtype, shape_of(dims));
   const std::int64_t size = counts.shape().elements();
   for (std::int64_t flat = 0; flat < size; ++flat) {
     std::int64_t rest = flat, count = 1;
@@ -168,7 +164,7 @@ void conv_transpose_rule(Rule& r) {
     dy = r.op("Slice", {dy, r.integers(starts), r.integers(ends), r.integers(axes)});
     Integers cut = dims_of(r.shape(r.y()));
     std::copy(ends.begin(), ends.end(), cut.begin() + 2);
-    dy = r.reshape(dy, of(cut));
+    dy = r.reshape(dy, shape_of(cut));
   }
   if (r.wants(0))
     r.back(0, r.op("Conv", {dy, r.x(1)},

@@ -349,32 +349,32 @@ CxNeeds cx_needs(const U4& u) noexcept {
 
 namespace {
 
-using Kind = TwoWireGate::Kind;
+using Step = TwoWireGate::Kind;
 
 // The interior of the circuit for canonical coordinates, phase left out. Three CX: Vatan & Williams,
 // quant-ph/0308006, fig. 6. Two: CX (Rx(-2a) x Rz(-2b)) CX is exp(i(a XX + b ZZ)). One: CX is exp(i pi/4 ZX) and turns.
 std::vector<TwoWireGate> interior(double a, double b, double c, int cx) {
   if (cx == 3) {
-    return {{Kind::second, rz_matrix(-kPi / 2)},
-            {Kind::cx_from_second, {}},
-            {Kind::first, rz_matrix(kPi / 2 - 2 * c)},
-            {Kind::second, ry_matrix(2 * a - kPi / 2)},
-            {Kind::cx_from_first, {}},
-            {Kind::second, ry_matrix(kPi / 2 - 2 * b)},
-            {Kind::cx_from_second, {}},
-            {Kind::first, rz_matrix(kPi / 2)}};
+    return {{Step::second, rz_matrix(-kPi / 2)},
+            {Step::cx_from_second, {}},
+            {Step::first, rz_matrix(kPi / 2 - 2 * c)},
+            {Step::second, ry_matrix(2 * a - kPi / 2)},
+            {Step::cx_from_first, {}},
+            {Step::second, ry_matrix(kPi / 2 - 2 * b)},
+            {Step::cx_from_second, {}},
+            {Step::first, rz_matrix(kPi / 2)}};
   }
   if (cx == 2) {
     // A quarter turn about X takes ZZ to YY.
-    return {{Kind::first, rx_matrix(-kPi / 2)}, {Kind::second, rx_matrix(-kPi / 2)}, {Kind::cx_from_first, {}},
-            {Kind::first, rx_matrix(-2 * a)},   {Kind::second, rz_matrix(-2 * b)},   {Kind::cx_from_first, {}},
-            {Kind::first, rx_matrix(kPi / 2)},  {Kind::second, rx_matrix(kPi / 2)}};
+    return {{Step::first, rx_matrix(-kPi / 2)}, {Step::second, rx_matrix(-kPi / 2)}, {Step::cx_from_first, {}},
+            {Step::first, rx_matrix(-2 * a)},   {Step::second, rz_matrix(-2 * b)},   {Step::cx_from_first, {}},
+            {Step::first, rx_matrix(kPi / 2)},  {Step::second, rx_matrix(kPi / 2)}};
   }
   if (cx == 1) {
-    return {{Kind::first, h_matrix()},
-            {Kind::cx_from_first, {}},
-            {Kind::first, h_matrix() * rz_matrix(-kPi / 2)},
-            {Kind::second, rx_matrix(-kPi / 2)}};
+    return {{Step::first, h_matrix()},
+            {Step::cx_from_first, {}},
+            {Step::first, h_matrix() * rz_matrix(-kPi / 2)},
+            {Step::second, rx_matrix(-kPi / 2)}};
   }
   return {};
 }
@@ -383,16 +383,16 @@ U4 product_of(const std::vector<TwoWireGate>& gates) noexcept {
   U4 u = U4::identity();
   for (const TwoWireGate& gate : gates) {
     switch (gate.kind) {
-      case Kind::first:
+      case Step::first:
         after_on_first(u, gate.matrix);
         break;
-      case Kind::second:
+      case Step::second:
         after_on_second(u, gate.matrix);
         break;
-      case Kind::cx_from_first:
+      case Step::cx_from_first:
         cx_after(u, true);
         break;
-      case Kind::cx_from_second:
+      case Step::cx_from_second:
         cx_after(u, false);
         break;
     }
@@ -415,11 +415,11 @@ std::vector<TwoWireGate> synthesize(const U4& u) {
   std::vector<TwoWireGate> inside = interior(kak.a, kak.b, kak.c, cx_of(kak));
   std::vector<TwoWireGate> out;
   out.reserve(inside.size() + 4);
-  out.push_back({Kind::first, kak.right_first});
-  out.push_back({Kind::second, kak.right_second});
+  out.push_back({Step::first, kak.right_first});
+  out.push_back({Step::second, kak.right_second});
   out.insert(out.end(), inside.begin(), inside.end());
-  out.push_back({Kind::first, kak.left_first});
-  out.push_back({Kind::second, kak.left_second});
+  out.push_back({Step::first, kak.left_first});
+  out.push_back({Step::second, kak.left_second});
   const U4 made = product_of(out);
   Complex off;
   for (std::size_t i = 0; i < 16; ++i) off += times(std::conj(made.m[i]), u.m[i]);

@@ -5,7 +5,7 @@
 namespace skerry::passes {
 namespace {
 
-Circuit run(const Circuit& circuit) {
+Circuit remove_fresh_resets(const Circuit& circuit) {
   std::vector<std::uint8_t> touched(circuit.num_wires(), 0);
   const Block& body = circuit.body();
   Block into;
@@ -31,7 +31,7 @@ extern const CircuitPass remove_fresh_resets_pass;
 const CircuitPass remove_fresh_resets_pass = {
     .name = "remove_fresh_resets",
     .help = "Leaves out resets of wires on which nothing has happened yet.",
-    .run = run,
+    .run = remove_fresh_resets,
 };
 
 }  // namespace skerry::passes

@@ -65,7 +65,7 @@ class Backwards {
   std::vector<Asked> asked_;
 };
 
-Circuit run(const Circuit& circuit) {
+Circuit remove_unobserved(const Circuit& circuit) {
   const Block& body = circuit.body();
   bool reads = false;
   for (std::size_t i = 0; i < body.size(); ++i) reads = reads || body[i].op == Op::measure || is_flow(body[i].op);
@@ -90,7 +90,7 @@ extern const CircuitPass remove_unobserved_pass;
 const CircuitPass remove_unobserved_pass = {
     .name = "remove_unobserved",
     .help = "Keeps the light cone of the measurements: gates stay only where some bit could tell.",
-    .run = run,
+    .run = remove_unobserved,
 };
 
 }  // namespace skerry::passes

@@ -148,7 +148,7 @@ class Reuser {
   Block into_;
 };
 
-Circuit run(const Circuit& circuit) {
+Circuit reuse_qubits(const Circuit& circuit) {
   bool reads = false;
   for (std::size_t i = 0; i < circuit.body().size(); ++i) reads = reads || circuit.body()[i].op == Op::measure;
   // Classical control could be kept in order, but a body may ask for any wire.
@@ -162,7 +162,7 @@ extern const CircuitPass reuse_qubits_pass;
 const CircuitPass reuse_qubits_pass = {
     .name = "reuse_qubits",
     .help = "Puts wires on wires that were measured last and are reset: fewer of them, a longer program.",
-    .run = run,
+    .run = reuse_qubits,
 };
 
 }  // namespace skerry::passes

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kLevels = 256;
 // Ranges that are tried, from all that was seen down to a twentieth of it.
-constexpr int kTried = 96;
+constexpr int kTriedRanges = 96;
 constexpr double kLeast = 0.05;
 // What an empty level stands for where the other distribution is not empty.
 constexpr double kTiny = 1e-9;
@@ -58,8 +58,8 @@ Range Seen::cut(double tail) const noexcept {
 Range Seen::best(double (*loss)(const Seen&, Range)) const {
   Range best{low_, high_};
   double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i <= kTried; ++i) {
-    const auto share = static_cast<float>(1.0 - (1.0 - kLeast) * i / kTried);
+  for (int i = 0; i <= kTriedRanges; ++i) {
+    const auto share = static_cast<float>(1.0 - (1.0 - kLeast) * i / kTriedRanges);
     const Range range{low_ * share, high_ * share};
     const double found = loss(*this, range);
     if (found < least) least = found, best = range;

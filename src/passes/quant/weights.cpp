@@ -15,7 +15,7 @@ namespace {
 using kernels::ScaleLayout;
 
 // Scales that are tried for four bits, as shares of the one that holds the largest element.
-constexpr int kTried = 24;
+constexpr int kTriedShares = 24;
 constexpr float kLeastShare = 0.55F;
 // At 32 bits a scale, blocks of fewer cost as much as they save.
 constexpr std::int64_t kLeastBlock = 16;
@@ -64,8 +64,8 @@ std::vector<float> best_scales(std::span<const float> w, const ScaleLayout& layo
   const std::vector<float> most = largest(w, layout);
   std::vector<float> best(most.size()), tried(most.size());
   std::vector<double> least(most.size(), std::numeric_limits<double>::infinity()), error(most.size());
-  for (int t = 0; t <= kTried; ++t) {
-    const float share = 1.0F - (1.0F - kLeastShare) * static_cast<float>(t) / kTried;
+  for (int t = 0; t <= kTriedShares; ++t) {
+    const float share = 1.0F - (1.0F - kLeastShare) * static_cast<float>(t) / kTriedShares;
     for (std::size_t g = 0; g < most.size(); ++g) tried[g] = scale_for(most[g] * share, 7.0F);
     std::ranges::fill(error, 0.0);
     for_each_element(layout, [&](std::size_t i, std::size_t g) {

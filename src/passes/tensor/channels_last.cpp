@@ -323,7 +323,7 @@ class Chooser {
   std::vector<ValueId> planes_, last_;  ///< of each old value: the new one with channels first, with channels last
 };
 
-Graph run(const Graph& graph) {
+Graph lay_channels_last(const Graph& graph) {
   return Chooser(graph).run();
 }
 
@@ -333,7 +333,7 @@ extern const GraphPass channels_last_pass;
 const GraphPass channels_last_pass = {
     .name = "channels_last",
     .help = "Lets images stand with channels last between convolutions, turned only at the borders.",
-    .run = run,
+    .run = lay_channels_last,
 };
 
 }  // namespace skerry::passes

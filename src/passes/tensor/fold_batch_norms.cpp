@@ -81,7 +81,7 @@ bool foldable(const Graph& graph, const std::vector<std::uint32_t>& uses, const 
   return true;
 }
 
-Graph run(const Graph& graph) {
+Graph fold_batch_norms(const Graph& graph) {
   Graph output = graph;
   const auto uses = graph.use_counts();
   std::vector<std::uint8_t> dead(graph.nodes().size(), 0);
@@ -115,7 +115,7 @@ extern const GraphPass fold_batch_norms_pass;
 const GraphPass fold_batch_norms_pass = {
     .name = "fold_batch_norms",
     .help = "Scales the weights of a convolution or product instead of normalising its output.",
-    .run = run,
+    .run = fold_batch_norms,
 };
 
 }  // namespace skerry::passes

@@ -4,7 +4,7 @@
 namespace skerry::passes {
 namespace {
 
-Graph run(const Graph& graph) {
+Graph fold_constants(const Graph& graph) {
   std::vector<TensorType> inputs;
   for (const ValueId id : graph.inputs()) inputs.push_back(graph.value(id).type);
   return ops::specialize(graph, inputs);
@@ -16,7 +16,7 @@ extern const GraphPass fold_constants_pass;
 const GraphPass fold_constants_pass = {
     .name = "fold_constants",
     .help = "Computes what depends on constants alone, once.",
-    .run = run,
+    .run = fold_constants,
 };
 
 }  // namespace skerry::passes

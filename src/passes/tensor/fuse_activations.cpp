@@ -21,9 +21,10 @@ namespace {
 constexpr std::pair<std::string_view, std::string_view> kFunctions[] = {
     {"Gelu", "gelu"}, {"HardSwish", "hard_swish"}, {"Sigmoid", "sigmoid"}, {"Tanh", "tanh"}};
 
-class Fuser {
+class ActivationFuser {
  public:
-  explicit Fuser(const Graph& graph) : output_(graph), dead_(graph.nodes().size(), 0), uses_(graph.use_counts()) {}
+  explicit ActivationFuser(const Graph& graph)
+      : output_(graph), dead_(graph.nodes().size(), 0), uses_(graph.use_counts()) {}
 
   Graph run() {
     for (NodeId id = 0; id < output_.nodes().size(); ++id) {
@@ -143,8 +144,8 @@ class Fuser {
   const std::vector<std::uint32_t> uses_;
 };
 
-Graph run(const Graph& graph) {
-  return Fuser(graph).run();
+Graph fuse_activations(const Graph& graph) {
+  return ActivationFuser(graph).run();
 }
 
 }  // namespace
@@ -153,7 +154,7 @@ extern const GraphPass fuse_activations_pass;
 const GraphPass fuse_activations_pass = {
     .name = "fuse_activations",
     .help = "Adds residuals to convolutions, and bounds them and products, while the result is in the cache.",
-    .run = run,
+    .run = fuse_activations,
 };
 
 }  // namespace skerry::passes

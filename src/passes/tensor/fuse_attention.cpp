@@ -21,9 +21,9 @@ struct Heads {
   std::int64_t heads = 0, size = 0;
 };
 
-class Fuser {
+class AttentionFuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
+  explicit AttentionFuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
 
   Graph run() {
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
@@ -133,7 +133,7 @@ extern const GraphPass fuse_attention_pass;
 const GraphPass fuse_attention_pass = {
     .name = "fuse_attention",
     .help = "Recognises softmax(q k^T) v over heads that were split and turned, and makes it one operator.",
-    .run = [](const Graph& graph) { return Fuser(graph).run(); },
+    .run = [](const Graph& graph) { return AttentionFuser(graph).run(); },
 };
 
 }  // namespace skerry::passes

@@ -39,7 +39,7 @@ ValueId of_tanh(const Matcher& match, ValueId id) {
   return kNoValue;
 }
 
-Graph run(const Graph& graph) {
+Graph fuse_gelu(const Graph& graph) {
   Graph output = graph;
   const Matcher match(graph);
   for (NodeId id = 0; id < graph.nodes().size(); ++id) {
@@ -66,7 +66,7 @@ extern const GraphPass fuse_gelu_pass;
 const GraphPass fuse_gelu_pass = {
     .name = "fuse_gelu",
     .help = "Recognises x (1 + erf(x / sqrt 2)) / 2 and its form with tanh as Gelu.",
-    .run = run,
+    .run = fuse_gelu,
 };
 
 }  // namespace skerry::passes

@@ -7,9 +7,9 @@
 namespace skerry::passes {
 namespace {
 
-class Fuser {
+class LayerNormFuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
+  explicit LayerNormFuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
 
   Graph run() {
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
@@ -90,7 +90,7 @@ extern const GraphPass fuse_layer_norms_pass;
 const GraphPass fuse_layer_norms_pass = {
     .name = "fuse_layer_norms",
     .help = "Recognises layer normalisation that was spelled out in nine operators.",
-    .run = [](const Graph& graph) { return Fuser(graph).run(); },
+    .run = [](const Graph& graph) { return LayerNormFuser(graph).run(); },
 };
 
 }  // namespace skerry::passes

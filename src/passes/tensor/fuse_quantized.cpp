@@ -23,9 +23,9 @@ struct Quant {
   ValueId q = kNoValue, scale = kNoValue, zero = kNoValue;
 };
 
-class Fuser {
+class QuantizedFuser {
  public:
-  explicit Fuser(const Graph& graph)
+  explicit QuantizedFuser(const Graph& graph)
       : graph_(graph), output_(graph), uses_(graph.use_counts()), first_user_(graph.values().size(), kNoNode) {
     for (NodeId id = 0; id < graph.nodes().size(); ++id) {
       for (const ValueId input : graph.node(id).inputs) {
@@ -276,8 +276,8 @@ class Fuser {
   std::vector<NodeId> first_user_;  ///< some user of each value
 };
 
-Graph run(const Graph& graph) {
-  return Fuser(graph).run();
+Graph fuse_quantized(const Graph& graph) {
+  return QuantizedFuser(graph).run();
 }
 
 }  // namespace
@@ -286,7 +286,7 @@ extern const GraphPass fuse_quantized_pass;
 const GraphPass fuse_quantized_pass = {
     .name = "fuse_quantized",
     .help = "Computes in integers what stands between dequantising and quantising.",
-    .run = run,
+    .run = fuse_quantized,
 };
 
 }  // namespace skerry::passes

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::string_view kFused = "com.microsoft.MatMulIntegerToFloat";
 
-class Fuser {
+class ScaledProductFuser {
  public:
-  explicit Fuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
+  explicit ScaledProductFuser(const Graph& graph) : graph_(graph), output_(graph), match_(graph) {}
 
   Graph run() {
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
@@ -73,7 +73,7 @@ extern const GraphPass fuse_scaled_products_pass;
 const GraphPass fuse_scaled_products_pass = {
     .name = "fuse_scaled_products",
     .help = "Scales an integer product of dynamic quantisation while it is in the cache.",
-    .run = [](const Graph& graph) { return Fuser(graph).run(); },
+    .run = [](const Graph& graph) { return ScaledProductFuser(graph).run(); },
 };
 
 }  // namespace skerry::passes

@@ -6,7 +6,7 @@
 namespace skerry::passes {
 namespace {
 
-Graph run(const Graph& graph) {
+Graph remove_dead_nodes(const Graph& graph) {
   std::vector<std::uint8_t> needed(graph.values().size(), 0);
   for (const ValueId id : graph.outputs()) needed[id] = 1;
   std::vector<std::uint8_t> dead(graph.nodes().size(), 0);
@@ -29,7 +29,7 @@ extern const GraphPass remove_dead_nodes_pass;
 const GraphPass remove_dead_nodes_pass = {
     .name = "remove_dead_nodes",
     .help = "Removes nodes whose results nobody uses, and constants with them.",
-    .run = run,
+    .run = remove_dead_nodes,
 };
 
 }  // namespace skerry::passes

@@ -38,8 +38,6 @@ void walsh_hadamard(std::span<Value> values) {
   }
 }
 
-constexpr std::complex<double> kPowersOfI[] = {1, {0, 1}, -1, {0, -1}};
-
 /// Real vector of the map that keeps what is read as `read`: sum_t P(read | t) |t><t| rho |t><t|.
 std::array<double, 16> instrument(const Confusion& p, std::size_t read) {
   const double zero = p[read], one = p[2 + read];

@@ -8,7 +8,6 @@ namespace skerry::sim {
 namespace {
 
 using Complex = std::complex<double>;
-constexpr Complex kPowersOfI[] = {1, {0, 1}, -1, {0, -1}};
 constexpr std::array<double, 16> kIdentity = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
 
 /// A Pauli string as it acts: P |c> = phase (-1)^(z . c) |c ^ x>.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <complex>
 #include <optional>
 #include <skerry/circuit.hpp>
 #include <span>
@@ -11,6 +12,8 @@
 #include "kernels/density/transfer.hpp"
 
 namespace skerry::sim {
+
+inline constexpr std::complex<double> kPowersOfI[] = {1, {0, 1}, -1, {0, -1}};
 
 /// R[P][Q] = 2^-k Re sum_i tr(P K_i Q K_i^dagger), 4^k x 4^k row-major, Pauli strings numbered as in transfer.hpp.
 /// Precondition: at least one operator, all on k <= 4 wires. Source: Greenbaum 2015, arXiv:1509.02921, eq. 2.12.

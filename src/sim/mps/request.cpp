@@ -14,7 +14,6 @@
 namespace skerry::sim {
 namespace {
 
-constexpr std::size_t kMaxDistributionBits = 26;
 constexpr std::uint32_t kMaxVectorWires = 26;
 constexpr std::size_t kMaxGateWires = 5;
 /// A wider bond has tensors that nobody has memory for.
@@ -269,7 +268,7 @@ Expected<MpsRequest> make_mps_request(const Circuit& circuit, const RunOptions& 
   const OutcomeBits bits = choose_outcome_bits(circuit, request.shots != 0, request.code);
   request.outcome_bits = bits.outcome;
   request.classical_bits = bits.classical;
-  if (auto reason = choose_distribution(circuit, options, kMaxDistributionBits, request)) return Unexpected{*reason};
+  if (auto reason = choose_distribution(circuit, options, kMaxSampledBits, request)) return Unexpected{*reason};
   choose_way(request);
   if ((options.want_state || !options.amplitudes.empty()) && request.branches)
     return Unexpected{"the state of a circuit that branches is not handed out"};

@@ -15,7 +15,6 @@
 namespace skerry::sim {
 namespace {
 
-constexpr std::size_t kMaxDistributionBits = 26;
 /// A batch of frames should stay in a second-level cache.
 constexpr std::uint64_t kBatchBytes = 512 << 10;
 constexpr std::size_t kMaxFrameWords = 64;
@@ -105,7 +104,7 @@ Expected<StabilizerRequest> make_stabilizer_request(const Circuit& circuit, cons
   request.outcome_bits = bits.outcome;
   request.classical_bits = bits.classical;
   request.first.resize(request.code.steps.size() + 1, request.first.back());
-  if (auto reason = choose_distribution(circuit, options, kMaxDistributionBits, request)) return Unexpected{*reason};
+  if (auto reason = choose_distribution(circuit, options, kMaxSampledBits, request)) return Unexpected{*reason};
   choose_way(request);
   return request;
 }

@@ -30,6 +30,9 @@ namespace skerry::sim {
 /// Halvings of a weight until it is negligible: 1e-15.
 inline constexpr std::uint32_t kMaxWaiting = 50;
 
+/// Most bits of a distribution that is put together from outcomes.
+inline constexpr std::size_t kMaxSampledBits = 26;
+
 /// States that may wait at once. coins: measurements and resets.
 inline std::uint32_t most_waiting(bool has_loop, std::uint32_t coins, std::uint64_t shots) {
   const std::uint32_t most = has_loop ? kMaxWaiting : std::min(kMaxWaiting, coins);

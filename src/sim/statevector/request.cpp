@@ -14,7 +14,6 @@
 namespace skerry::sim {
 namespace {
 
-constexpr std::size_t kMaxDistributionBits = 32;
 /// States kept at most; the smaller part of a split runs first, so that more are rarely of use.
 constexpr std::uint32_t kMaxSlots = 8;
 

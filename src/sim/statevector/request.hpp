@@ -16,6 +16,8 @@
 
 namespace skerry::sim {
 
+inline constexpr std::size_t kMaxDistributionBits = 32;
+
 /// Which distribution was asked for.
 enum class Distribution : std::uint8_t {
   none,

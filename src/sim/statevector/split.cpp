@@ -24,7 +24,6 @@ constexpr std::uint32_t kSmall = 10;
 constexpr std::size_t kLarge = 16;
 /// Gates looked at for light cones of single strings, at most.
 constexpr std::size_t kMostLooks = std::size_t{1} << 25;
-constexpr std::size_t kMaxDistributionBits = 32;
 
 using Interests = std::vector<Interest>;
 

@@ -1,6 +1,7 @@
 #include "ops/nn/sliding.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "ops/nn/channels_last.hpp"
 #include "ops/nn/typing.hpp"
@@ -41,9 +42,13 @@ Sliding::Sliding(const Node& node, std::size_t axes, std::vector<std::int64_t> k
   if (axes < 1 || axes > kMostAxes)
     refuse(node, node.op + " over " + std::to_string(axes) + " spatial axes is not supported",
            "there must be 1 to " + std::to_string(kMostAxes));
-  if (node.find("kernel_shape") == nullptr && kernel.empty()) refuse(node, "kernel_shape is missing");
-  kernel_ = node.find("kernel_shape") != nullptr ? read("kernel_shape", axes, 1, 1) : kernel;
-  if (!kernel.empty() && kernel_ != kernel) refuse(node, "kernel_shape differs from the extents of the weights");
+  if (node.find("kernel_shape") != nullptr) {
+    kernel_ = read("kernel_shape", axes, 1, 1);
+    if (!kernel.empty() && kernel_ != kernel) refuse(node, "kernel_shape differs from the extents of the weights");
+  } else {
+    if (kernel.empty()) refuse(node, "kernel_shape is missing");
+    kernel_ = std::move(kernel);
+  }
   double taps = 1.0;
   for (const std::int64_t extent : kernel_) {
     if (extent < 1)

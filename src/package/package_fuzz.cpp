@@ -34,6 +34,7 @@ package::Contents contents_behind(unsigned door, std::span<const std::byte> byte
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   auto copy = base::Buffer::allocate(size, base::MemoryBudget(), "input");

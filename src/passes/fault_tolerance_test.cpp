@@ -55,7 +55,8 @@ TEST(WriteCliffordT, KeepsTheUnitaryOfToffolisAndTheirRelatives) {
     }
     const Circuit written = write_clifford_t(circuit);
     expect_same_meaning(circuit, written, random);
-    EXPECT_LE(count_non_clifford(written).t, std::max<std::uint64_t>(count_non_clifford(circuit).t, 40 * 56));
+    EXPECT_LE(count_non_clifford(written).t,
+              std::max<std::uint64_t>(count_non_clifford(circuit).t, std::uint64_t{40} * 56));
   }
 }
 

@@ -129,20 +129,20 @@ class Differentiation {
 
 }  // namespace
 
-ValueId Rule::op(std::string_view name, std::vector<ValueId> inputs, Attributes attributes) {
+ValueId Rule::op(std::string_view name, std::vector<ValueId> inputs, const Attributes& attributes) {
   Node node;
   node.op = name;
   node.inputs = std::move(inputs);
-  for (auto& [key, value] : attributes) node.set(key, std::move(value));
+  for (const auto& [key, value] : attributes) node.set(key, value);
   const std::string output = "grad:" + std::to_string(graph_.values().size());
   return graph_.node(graph_.add_node(std::move(node), std::span(&output, 1))).outputs[0];
 }
 
-ValueId Rule::second_output(std::string_view name, std::vector<ValueId> inputs, Attributes attributes) {
+ValueId Rule::second_output(std::string_view name, std::vector<ValueId> inputs, const Attributes& attributes) {
   Node node;
   node.op = name;
   node.inputs = std::move(inputs);
-  for (auto& [key, value] : attributes) node.set(key, std::move(value));
+  for (const auto& [key, value] : attributes) node.set(key, value);
   const std::string first = "grad:" + std::to_string(graph_.values().size());
   const std::array outputs{first, first + ":second"};
   return graph_.node(graph_.add_node(std::move(node), outputs)).outputs[1];

@@ -35,9 +35,9 @@ class Rule {
   Shape shape(ValueId id) const { return *graph_.value(id).type.static_shape(); }
   const Graph& graph() const noexcept { return graph_; }
 
-  ValueId op(std::string_view name, std::vector<ValueId> inputs, Attributes attributes = {});
+  ValueId op(std::string_view name, std::vector<ValueId> inputs, const Attributes& attributes = {});
   /// The second output of a node of two.
-  ValueId second_output(std::string_view name, std::vector<ValueId> inputs, Attributes attributes);
+  ValueId second_output(std::string_view name, std::vector<ValueId> inputs, const Attributes& attributes);
   ValueId constant(Tensor tensor);
   /// A number of the output's dtype.
   ValueId number(double value);

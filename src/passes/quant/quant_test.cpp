@@ -108,6 +108,7 @@ Tensor random_weights(const Shape& shape) {
 float real_of(const SmallWeights& w, std::int64_t row, std::int64_t column, std::int64_t columns) {
   const std::int64_t i = row * columns + column;
   const auto byte = static_cast<unsigned>(w.q.view().data()[w.q.dtype() == DType::i4 ? i / 2 : i]);
+  // NOLINTNEXTLINE(bugprone-signed-char-misuse): a number, no letter
   int q = static_cast<std::int8_t>(byte);
   if (w.q.dtype() == DType::i4) {
     q = static_cast<int>(byte >> (4 * (i % 2)) & 0xFU);

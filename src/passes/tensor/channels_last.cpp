@@ -71,7 +71,7 @@ Tensor turned_constant(const Tensor& tensor, std::size_t rank) {
   const auto batch = static_cast<std::size_t>(dims[0].value);
   const std::size_t space = batch * channels == 0 ? 0 : static_cast<std::size_t>(from.elements()) / (batch * channels);
   Tensor out(tensor.dtype(), *TensorType{tensor.dtype(), turned(dims, true)}.static_shape());
-  const std::size_t size = dtype_bits(tensor.dtype()) / 8;
+  const auto size = static_cast<std::size_t>(dtype_bits(tensor.dtype()) / 8);
   const std::byte* source = tensor.view().data();
   std::byte* to = out.mutable_view().data();
   for (std::size_t n = 0; n < batch; ++n) {

@@ -135,7 +135,7 @@ Choice choose(const Circuit& circuit, const RunOptions& options, bool must_be_ri
     };
     if (choice.method == nullptr || is_better(report.candidates[best])) {
       choice.method = &method;
-      choice.prepare = std::move(estimate->prepare);
+      choice.prepare = std::move(estimate).value().prepare;
       best = report.candidates.size() - 1;
       best_seconds = common_seconds;
     }

@@ -72,7 +72,7 @@ std::string head_of(const HttpResponse& response, bool keep_alive, std::optional
   head += "\r\nContent-Type: ";
   head += response.type;
   if (length) head += "\r\nContent-Length: " + std::to_string(*length);
-  for (const auto& [name, value] : response.headers) head += "\r\n" + name + ": " + value;
+  for (const auto& [name, value] : response.headers) head.append("\r\n").append(name).append(": ").append(value);
   head += keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n";
   return head;
 }

@@ -117,9 +117,9 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
     call.priority = request.priority == 0 ? kMiddle : request.priority;
     call.stop = std::move(stop);
     // Not the model itself: its own thread must never be the one that ends it.
-    call.done = [this, principal, reply = wire::InferReply{model->name, model->version, request.id, {}},
-                 request = std::move(request),
-                 done = std::move(done)](std::exception_ptr error, NamedTensors outputs, const Timing& timing) mutable {
+    wire::InferReply begun{model->name, model->version, request.id, {}};
+    call.done = [this, principal, reply = std::move(begun), request = std::move(request), done = std::move(done)](
+                    std::exception_ptr error, NamedTensors outputs, const Timing& timing) mutable {
       charge_seconds(principal, std::chrono::duration<double>(timing.infer).count());
       try {
         if (!error) add_outputs(reply, request, std::move(outputs));

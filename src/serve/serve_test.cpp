@@ -43,7 +43,7 @@ std::future<Answer> ask(Batcher& batcher, std::vector<float> values, InferCall c
   auto promise = std::make_shared<std::promise<Answer>>();
   const auto rows = static_cast<std::int64_t>(values.size()) / 3;
   call.inputs = {{"x", Tensor::from<float>(values, {rows, 3})}};
-  call.done = [promise](std::exception_ptr error, NamedTensors outputs, const Timing&) {
+  call.done = [promise](const std::exception_ptr& error, NamedTensors outputs, const Timing&) {
     Answer answer{error, {}};
     if (!error) answer.y.assign(outputs[0].second.as<float>().begin(), outputs[0].second.as<float>().end());
     promise->set_value(std::move(answer));

@@ -32,7 +32,7 @@ struct Listening {
 /// is logged at once, the rest with the next start, which is logged. What cannot be read leaves all as it was. ready:
 /// called once requests are answered. Gives the process's exit code. Errors: permission_denied for an address beyond
 /// loopback without authentication; those of HttpServer::start, Repository, KeyRing and TokenKeys.
-int serve(const ServerOptions& options, const std::function<void(const Listening&)>& ready,
+int serve(const ServerOptions& started_with, const std::function<void(const Listening&)>& ready,
           const std::function<ServerOptions()>& again);
 
 }  // namespace skerry::serve

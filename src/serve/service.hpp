@@ -64,7 +64,7 @@ class Service {
   using InferDone = std::function<void(std::exception_ptr, wire::InferReply)>;
   /// Checks the request against the model and queues it; `done` is called once, from any thread.
   /// Errors: not_found, invalid_argument, type_mismatch, unavailable, deadline_exceeded, permission_denied.
-  void infer(const Principal& principal, std::string_view model, std::string_view version, wire::InferRequest request,
+  void infer(const Principal& principal, std::string_view name, std::string_view version, wire::InferRequest request,
              Clock::time_point arrived, std::stop_token stop, InferDone done);
 
   /// Who holds this key or token. Nothing: nobody. Where neither keys nor tokens are known everybody is anonymous.

@@ -56,14 +56,14 @@ std::vector<double> normal_numbers(std::uint64_t seed, std::size_t count) {
   return numbers;
 }
 
-std::vector<double> draw_task(std::string_view name, std::uint64_t seed, std::size_t count) {
-  const Task task = find_task(name);
+std::vector<double> draw_task(std::string_view task, std::uint64_t seed, std::size_t count) {
+  const Task drawn = find_task(task);
   const std::vector<double> choice = uniform_numbers(2 * seed + 1000003, count);
   std::vector<double> points = normal_numbers(2 * seed + 1000004, 2 * count);
   for (std::size_t i = 0; i < count; ++i) {
-    const auto j = static_cast<std::size_t>(choice[i] * static_cast<double>(task.centres.size()));
+    const auto j = static_cast<std::size_t>(choice[i] * static_cast<double>(drawn.centres.size()));
     for (std::size_t axis = 0; axis < 2; ++axis)
-      points[2 * i + axis] = task.centres[j][axis] + task.sigma * points[2 * i + axis];
+      points[2 * i + axis] = drawn.centres[j][axis] + drawn.sigma * points[2 * i + axis];
   }
   return points;
 }

@@ -16,7 +16,7 @@ TEST(Discriminator, GradientsEqualCentralDifferences) {
   std::mt19937 random(1);
   std::normal_distribution<double> normal;
   for (double& value : network.parameters()) value = normal(random);
-  std::vector<double> x(4 * 3), by_parameters(network.parameters().size()), by_x(12), unused(by_parameters.size());
+  std::vector<double> x(12), by_parameters(network.parameters().size()), by_x(12), unused(by_parameters.size());
   for (double& value : x) value = normal(random);
   for (const double sign : {1.0, -1.0}) {
     std::fill(by_parameters.begin(), by_parameters.end(), 0.0);
@@ -45,7 +45,7 @@ TEST(Discriminator, LossIsTheMeanSoftplusOfTheScoreWrittenOut) {
   double expected = 0;
   for (const double point : x) {
     double score = 0.3;
-    for (const int unit : {0, 1}) {
+    for (const std::size_t unit : {std::size_t{0}, std::size_t{1}}) {
       const double sum = parameters[unit] * point + parameters[2 + unit];
       score += parameters[4 + unit] * (sum > 0 ? sum : 0.2 * sum);
     }

@@ -52,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const unsigned choice = data[0];
   try {
     // The upper bits cut binary data off the end: 0 leaves everything JSON.
-    const std::size_t binary = std::min<std::size_t>(bytes.size(), 8U * (choice >> 3U));
+    const std::size_t binary = std::min<std::size_t>(bytes.size(), std::size_t{8} * (choice >> 3U));
     const wire::BodyView body(bytes, bytes.size() - binary);
     if (choice % 4 == 0) infer(body);
     if (choice % 4 == 1) circuit(body);

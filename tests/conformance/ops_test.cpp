@@ -131,7 +131,8 @@ void expect_outputs(const Graph& graph, const std::map<ValueId, Tensor>& found, 
   for (const ValueId id : graph.outputs()) {
     const std::string& name = graph.value(id).name;
     const auto& constant = graph.value(id).constant;
-    expect_equal(constant ? constant->view() : found.at(id).view(), c.outputs.at(name), what + ", " + name);
+    expect_equal(constant ? constant->view() : found.at(id).view(), c.outputs.at(name),
+                 std::string(what).append(", ").append(name));
   }
 }
 

@@ -257,15 +257,15 @@ class Calls final : public inference::GRPCInferenceService::CallbackService {
                                   std::string path, std::string body = {}, std::string before = {},
                                   std::string after = {}) {
     auto* reactor = new Unary;
-    server_.ask(std::move(method), std::move(path), std::move(body), key_of(*context),
-                [reactor, response, before, after](int status, const std::string& json) {
-                  if (status != 0) return reactor->Finish(Status(static_cast<StatusCode>(status), json));
-                  google::protobuf::util::JsonParseOptions lenient;
-                  lenient.ignore_unknown_fields = true;
-                  const auto parsed =
-                      google::protobuf::util::JsonStringToMessage(before + json + after, response, lenient);
-                  reactor->Finish(parsed.ok() ? Status::OK : Status(StatusCode::INTERNAL, parsed.ToString()));
-                });
+    server_.ask(
+        std::move(method), std::move(path), std::move(body), key_of(*context),
+        [reactor, response, before = std::move(before), after = std::move(after)](int status, const std::string& json) {
+          if (status != 0) return reactor->Finish(Status(static_cast<StatusCode>(status), json));
+          google::protobuf::util::JsonParseOptions lenient;
+          lenient.ignore_unknown_fields = true;
+          const auto parsed = google::protobuf::util::JsonStringToMessage(before + json + after, response, lenient);
+          reactor->Finish(parsed.ok() ? Status::OK : Status(StatusCode::INTERNAL, parsed.ToString()));
+        });
     return reactor;
   }
 

@@ -43,8 +43,8 @@ std::array<double, 16> instrument(const Confusion& p, std::size_t read) {
   const double zero = p[read], one = p[2 + read];
   const double same = (zero + one) / 2, other = (zero - one) / 2;
   std::array<double, 16> map{};
-  map[0] = map[2 * 4 + 2] = same;
-  map[2] = map[2 * 4] = other;
+  map[0] = map[10] = same;
+  map[2] = map[8] = other;
   return map;
 }
 
@@ -173,8 +173,8 @@ void DensityRun<T>::apply_passes(std::span<T> state) {
 }
 
 template <class T>
-void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer buffer) {
-  const auto state = buffer.template as<T>();
+void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer state) {
+  const auto values = state.template as<T>();
   while (pc < program_.code.tail) {
     const Step& step = program_.code.steps[pc];
     switch (step.kind) {
@@ -199,15 +199,8 @@ void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer b
           classical.bits[step.b] = 0;
           break;
         }
-        apply_passes(state);
-        for (const std::size_t read : {std::size_t{0}, std::size_t{1}}) {
-          // Of the two, the last takes the state itself.
-          auto copy = base::Buffer();
-          if (read == 0) {
-            copy = base::Buffer::allocate(buffer.bytes(), budget_, "density matrix of a branch");
-            std::memcpy(copy.data(), buffer.data(), buffer.bytes());
-          }
-          base::Buffer mine = read == 0 ? std::move(copy) : std::move(buffer);
+        apply_passes(values);
+        const auto go_on = [&](std::size_t read, base::Buffer mine) {
           const auto numbers = mine.template as<T>();
           if (place == kIdle) {
             for (T& v : numbers) v *= static_cast<T>(readout[read]);
@@ -216,17 +209,21 @@ void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer b
             kernels::apply<T>(kernels::Transfer<T>({static_cast<int>(place)}, maps, {}), numbers, program_.wires,
                               control_);
           }
-          if (static_cast<double>(numbers[0]) < kNegligible) continue;
+          if (static_cast<double>(numbers[0]) < kNegligible) return;
           Classical next = classical;
           next.bits[step.b] = static_cast<std::uint8_t>(read);
           branch(pc, std::move(next), std::move(mine));
-        }
+        };
+        auto copy = base::Buffer::allocate(state.bytes(), budget_, "density matrix of a branch");
+        std::memcpy(copy.data(), state.data(), state.bytes());
+        go_on(0, std::move(copy));
+        go_on(1, std::move(state));
         return;
       }
     }
   }
-  apply_passes(state);
-  leaf(pc, std::move(classical), state);
+  apply_passes(values);
+  leaf(pc, std::move(classical), values);
 }
 
 template <class T>

@@ -18,7 +18,7 @@ CircuitResult run(const Circuit& circuit, RunOptions options, const NoiseModel& 
                   std::vector<double> parameters = {}) {
   options.noise = std::make_shared<NoiseModel>(noise);
   base::MemoryBudget budget;
-  const CircuitResult result = find_method("density").prepare(circuit, options)->run(parameters, {budget, {}});
+  CircuitResult result = find_method("density").prepare(circuit, options)->run(parameters, {budget, {}});
   const auto estimate = find_method("density").estimate(circuit, options);
   EXPECT_LE(budget.peak(), estimate->peak_bytes);
   return result;

@@ -205,8 +205,7 @@ void Matrices<T>::build_turns(Turns& turns, std::span<const double> weights) con
       const double angle = phase.coefficient * phase.param.at(weights);
       const std::size_t columns = layout_.cutoffs[phase.mode2];
       for (std::size_t at = 0; at < turns.product[i].size(); ++at)
-        turns.product[i][at] =
-            std::polar(1.0, angle * static_cast<double>(at / columns) * static_cast<double>(at % columns));
+        turns.product[i][at] = std::polar(1.0, angle * static_cast<double>((at / columns) * (at % columns)));
     }
   if (stores_phases_) expand(turns, turns.factors.data(), turns.factors.data() + layout_.amplitudes);
 }

@@ -431,7 +431,7 @@ void check(const Batch& batch, const FockSimulator::Impl& impl) {
   const std::size_t modes = impl.modes, amplitudes = impl.amplitudes();
   const std::size_t all = batch.size * modes;
   need(batch.inputs->alphas_re.size(), all, "alphas_re");
-  need(batch.inputs->alphas_im.size(), batch.inputs->alphas_re.size() == 0 ? 0 : all, "alphas_im");
+  need(batch.inputs->alphas_im.size(), batch.inputs->alphas_re.empty() ? 0 : all, "alphas_im");
   if (batch.inputs->alphas_re.size() != batch.inputs->alphas_im.size())
     throw Error(ErrorCode::invalid_argument, "alphas without their imaginary parts", "Fock simulator", "pass both");
   need(batch.outputs->norm.size(), batch.size, "norm");

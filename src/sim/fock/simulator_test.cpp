@@ -121,7 +121,7 @@ TEST(FockSimulator, AnEmptyCircuitAndAnEmptyBatchWork) {
 TEST(FockSimulator, RefusesAKetThatIsTooLarge) {
   const Circuit circuit(6);
   try {
-    FockSimulator(circuit, std::vector<std::uint32_t>(6, 256));
+    const FockSimulator refused(circuit, std::vector<std::uint32_t>(6, 256));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::limit_exceeded);

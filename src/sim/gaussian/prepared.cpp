@@ -77,9 +77,9 @@ std::vector<double> inverse_factor(std::size_t size, std::span<const double> fac
 
 }  // namespace
 
-GaussianState::Prepared::Prepared(std::uint32_t count, std::span<const double> mean, std::span<const double> covariance)
-    : modes(count) {
-  const std::size_t size = 2 * modes;
+GaussianState::Prepared::Prepared(std::uint32_t modes, std::span<const double> mean, std::span<const double> covariance)
+    : modes(modes) {
+  const std::size_t size = 2 * std::size_t{modes};
   std::vector<double> factor = padded(covariance, size);
   cholesky(size, factor);
   const std::vector<double> inverse = inverse_factor(size, factor);

@@ -265,7 +265,7 @@ TEST(GradientProgram, AHessianVectorProductIsTheChangeOfTheGradient) {
     }
     const auto above = program.value_and_grad(up).derivatives, below = program.value_and_grad(down).derivatives;
     double scale = 1;
-    for (std::size_t i = 0; i < product.size(); ++i) scale = std::max(scale, std::abs(product[i]));
+    for (const double value : product) scale = std::max(scale, std::abs(value));
     for (std::size_t i = 0; i < product.size(); ++i)
       EXPECT_NEAR(product[i], (above[i] - below[i]) / (2 * step), 1e-5 * scale) << "seed " << seed;
   }
@@ -326,7 +326,7 @@ TEST(GradientProgram, FisherInformationInLittleMemoryIsTheSame) {
 
 TEST(GradientProgram, TheMatricesOfManyGatesAreChargedToTheBudget) {
   Circuit circuit(4);
-  for (int p = 0; p < 2000; ++p) circuit.rx(circuit.parameter("p" + std::to_string(p)), 0).rzz(0.1, 0, 1 + p % 3);
+  for (Wire p = 0; p < 2000; ++p) circuit.rx(circuit.parameter("p" + std::to_string(p)), 0).rzz(0.1, 0, 1 + p % 3);
   const GradientProgram program(circuit, {Observable::parse("Z0", 4)});
   const std::vector<double> parameters(2000, 0.1);
   Limits limits;

@@ -152,9 +152,9 @@ void LaneRun<T>::bind(std::span<const double> slots, std::size_t rows, std::size
 }
 
 template <class T>
-kernels::LaneView<T> LaneRun<T>::block(std::size_t i, std::size_t number) {
+kernels::LaneView<T> LaneRun<T>::block(std::size_t state, std::size_t number) {
   const std::size_t vectors = tape_.block_vectors();
-  return {state(i).data + number * vectors * 2 * lanes(), tape_.layout.block_wires - tape_.layout.lane_bits};
+  return {this->state(state).data + number * vectors * 2 * lanes(), tape_.layout.block_wires - tape_.layout.lane_bits};
 }
 template <class T>
 std::size_t LaneRun<T>::blocks() const noexcept {

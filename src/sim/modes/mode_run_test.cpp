@@ -18,7 +18,7 @@ CircuitResult run(std::string_view method, const Circuit& circuit, const RunOpti
   const RunControl control;
   const auto estimate = find_method(method).estimate(circuit, options);
   if (!estimate) throw Error(ErrorCode::unsupported, estimate.error());
-  const auto result = estimate->prepare()->run(options.parameters, {budget, control});
+  auto result = estimate->prepare()->run(options.parameters, {budget, control});
   EXPECT_EQ(budget.peak(), estimate->peak_bytes);
   return result;
 }

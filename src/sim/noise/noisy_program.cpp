@@ -84,10 +84,10 @@ void NoisyProgram::outcome(const Classical& values, std::span<std::uint64_t> out
   for (std::uint32_t bit = 0; bit < outcome_bits; ++bit) out[bit / 64] |= std::uint64_t{values.bits[bit]} << (bit % 64);
 }
 
-void NoisyProgram::misread(std::span<const Wire> of, std::span<double> table) const {
+void NoisyProgram::misread(std::span<const Wire> wires, std::span<double> table) const {
   if (!noisy.has_readout) return;
-  for (std::size_t j = 0; j < of.size(); ++j) {
-    const Confusion& p = noisy.readout[of[j]];
+  for (std::size_t j = 0; j < wires.size(); ++j) {
+    const Confusion& p = noisy.readout[wires[j]];
     const std::size_t stride = std::size_t{1} << j;
     for (std::size_t i = 0; i < table.size(); ++i) {
       if ((i & stride) != 0) continue;

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <ranges>
 
 #include "ops/qubit/gate_record.hpp"
 
@@ -77,9 +78,9 @@ class Reduction {
       steps.push_back({op, wire(i), 0, 0});
     }
     // The inverse of what was done, last first.
-    for (auto step = done_.rbegin(); step != done_.rend(); ++step) {
-      steps.push_back(*step);
-      if (step->op == StabilizerOp::s) steps.push_back({StabilizerOp::z, step->a, 0, 0});
+    for (const StabilizerStep& step : std::views::reverse(done_)) {
+      steps.push_back(step);
+      if (step.op == StabilizerOp::s) steps.push_back({StabilizerOp::z, step.a, 0, 0});
     }
     return steps;
   }

@@ -195,7 +195,8 @@ StabilizerCounts StabilizerSampler::count(std::uint64_t shots, std::uint64_t see
   const auto threads = thread_limit(limits);
   const std::size_t words = table_->words(), bit_words = table_->bit_words();
   const base::Reservation charge(
-      budget_of(limits), static_cast<std::uint64_t>(base::thread_budget()) * 8 * kBlock * words + 8 * 64 * words,
+      budget_of(limits),
+      static_cast<std::uint64_t>(base::thread_budget()) * 8 * kBlock * words + std::uint64_t{8} * 64 * words,
       "rows of shots");
   std::vector<std::uint64_t> ones(64 * words);
   std::uint64_t with_events = 0, done = 0;

@@ -42,7 +42,7 @@ Tableau::Tableau(std::uint32_t wires, const base::MemoryBudget& budget)
 
 std::uint64_t Tableau::bytes(std::uint64_t wires) noexcept {
   // The last term is what the vectors of places, signs and lists take.
-  return 8 * 2 * kernels::row_words(wires) * (2 * wires + 1) + 2 * wires * 9;
+  return std::uint64_t{8} * 2 * kernels::row_words(wires) * (2 * wires + 1) + 2 * wires * 9;
 }
 
 void Tableau::clear() {

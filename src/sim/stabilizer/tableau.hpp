@@ -62,10 +62,10 @@ class Tableau {
  private:
   std::uint64_t* row(std::uint32_t r) noexcept { return rows_ + 2 * words_ * r; }
   const std::uint64_t* row(std::uint32_t r) const noexcept { return rows_ + 2 * words_ * r; }
-  std::uint32_t& x_row(std::uint32_t wire) noexcept { return place_[2 * wire]; }
-  std::uint32_t& z_row(std::uint32_t wire) noexcept { return place_[2 * wire + 1]; }
-  std::uint32_t z_row(std::uint32_t wire) const noexcept { return place_[2 * wire + 1]; }
-  std::uint32_t x_row(std::uint32_t wire) const noexcept { return place_[2 * wire]; }
+  std::uint32_t& x_row(std::uint32_t wire) noexcept { return place_[std::size_t{2} * wire]; }
+  std::uint32_t& z_row(std::uint32_t wire) noexcept { return place_[std::size_t{2} * wire + 1]; }
+  std::uint32_t z_row(std::uint32_t wire) const noexcept { return place_[std::size_t{2} * wire + 1]; }
+  std::uint32_t x_row(std::uint32_t wire) const noexcept { return place_[std::size_t{2} * wire]; }
   void multiply(std::uint32_t to, std::uint32_t from, unsigned phase);
   std::uint32_t factor_for(std::uint32_t wire, bool found, unsigned& phase);
 

@@ -19,7 +19,7 @@
 namespace skerry::sim {
 
 /// Of a gate's matrix on its targets; of `unitary`, dense or diagonal by its numbers.
-ops::Structure structure_of(const Circuit& circuit, const Instruction& gate);
+ops::Structure structure_of(const Circuit& circuit, const Instruction& instruction);
 
 /// What the operators that are asked about do to a wire.
 enum class Interest : std::uint8_t { none, diagonal, any };

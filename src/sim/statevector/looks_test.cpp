@@ -43,6 +43,7 @@ void count_look() {
 }  // namespace
 
 /// Instead of the C library's, for this program.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): its names are reserved ones
 extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
   if (clock == CLOCK_MONOTONIC_COARSE && is_counting.load(std::memory_order_relaxed)) count_look();
   return static_cast<int>(syscall(SYS_clock_gettime, clock, time));
@@ -79,9 +80,9 @@ Counted count_run(const Circuit& circuit, const RunOptions& options) {
   });
 }
 
-Circuit layers(std::uint32_t wires, int depth) {
+Circuit layers(std::uint32_t wires, std::uint32_t depth) {
   Circuit circuit(wires);
-  for (int layer = 0; layer < depth; ++layer) {
+  for (std::uint32_t layer = 0; layer < depth; ++layer) {
     for (Wire wire = 0; wire < wires; ++wire) circuit.rx(0.1 + wire, wire).ry(0.2 + layer, wire);
     for (Wire wire = layer % 2; wire + 1 < wires; wire += 2) circuit.cz(wire, wire + 1);
   }

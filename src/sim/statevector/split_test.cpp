@@ -245,7 +245,7 @@ TEST(Disk, MeasuresMidwayLikeAStateInMemory) {
   options.seed = 5;
   Observable some(13);
   some.add("ZX", std::vector<std::uint32_t>{3, 12}, 1.0);
-  for (const std::uint64_t shots : {0, 300}) {
+  for (const std::uint64_t shots : {std::uint64_t{0}, std::uint64_t{300}}) {
     options.shots = shots;
     options.observables = {some};
     options.limits = {};

@@ -75,7 +75,7 @@ TEST_P(BothPrecisions, ABlockThatThreadsShareHasTheBitsOfOne) {
   constexpr std::uint32_t wires = 20;
   std::mt19937 random(4);
   Circuit circuit(wires);
-  for (int layer = 0; layer < 3; ++layer) {
+  for (Wire layer = 0; layer < 3; ++layer) {
     for (Wire wire = 0; wire < wires; ++wire) circuit.u(0.1 + wire, 0.2 + layer, 0.3, wire);
     for (Wire wire = 0; wire < wires; ++wire)
       circuit.cp(0.1 * static_cast<double>(random() % 60), wire,

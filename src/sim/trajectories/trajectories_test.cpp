@@ -15,7 +15,7 @@ namespace {
 CircuitResult run(std::string_view method, const Circuit& circuit, RunOptions options, const NoiseModel& noise) {
   options.noise = std::make_shared<NoiseModel>(noise);
   base::MemoryBudget budget;
-  const CircuitResult result = find_method(method).prepare(circuit, options)->run({}, {budget, {}});
+  CircuitResult result = find_method(method).prepare(circuit, options)->run({}, {budget, {}});
   EXPECT_LE(budget.peak(), find_method(method).estimate(circuit, options)->peak_bytes);
   return result;
 }

@@ -42,7 +42,7 @@ std::uint64_t trajectory_peak_bytes(const NoisyProgram& program) {
   const int budget = base::thread_budget();
   const auto threads =
       static_cast<std::uint64_t>(options.limits.threads == 0 ? budget : std::min(options.limits.threads, budget));
-  const std::uint64_t line = 2 * 64;
+  const std::uint64_t line = 128;  // bytes of one amplitude of eight trajectories
   const std::uint64_t state = line << program.wires;
   const std::uint64_t pieces = pieces_of(options.shots, batch_lanes(program));
   const std::uint64_t working = std::min(threads, pieces) * (2 * state + 64 * blocks_of(program.wires));

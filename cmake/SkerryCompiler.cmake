@@ -41,9 +41,9 @@ if(SKERRY_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# Reading headers is half of a build's work. In release builds by g++ each target reads the common ones once; the other
-# builds show that each file includes what it uses.
-if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+# Reading headers is half of a build's work. In release and sanitizer builds by g++ each target reads the common ones
+# once; debug builds show that each file includes what it uses.
+if((CMAKE_BUILD_TYPE STREQUAL "Release" OR SKERRY_SANITIZE) AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # ccache asks for the first; the others are false inside std::string (GCC bug 105651) and no longer known to be there.
   set(SKERRY_PRECOMPILED -fpch-preprocess -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow)
   set(CMAKE_PCH_WARN_INVALID OFF)  # a file with options of its own reads the headers itself
@@ -70,7 +70,7 @@ function(skerry_common kind level)
   if(SKERRY_PRECOMPILED)
     add_library(skerry_common_${kind} STATIC "${PROJECT_BINARY_DIR}/common.cpp")
     target_link_libraries(skerry_common_${kind} PRIVATE skerry_options)
-    target_compile_options(skerry_common_${kind} PRIVATE -O${level})
+    target_compile_options(skerry_common_${kind} PRIVATE $<$<CONFIG:Release>:-O${level}>)
     skerry_precompile(skerry_common_${kind} <algorithm> <array> <atomic> <bit> <chrono> <cmath> <complex> <cstdint> <cstring>
       <functional> <map> <memory> <mutex> <numeric> <optional> <span> <string> <string_view> <unordered_map> <utility>
       <variant> <vector> ${ARGN})

@@ -296,9 +296,9 @@ struct Batcher::State {
   }
 };
 
-Batcher::Batcher(std::shared_ptr<const Graph> graph, Limits limits, BatchOptions options,
+Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
                  std::shared_ptr<ModelStatistics> statistics)
-    : state_(std::make_unique<State>(std::move(graph), std::move(limits), std::move(options), std::move(statistics))) {
+    : state_(std::make_unique<State>(graph, limits, std::move(options), std::move(statistics))) {
   state_->thread = std::thread([state = state_.get()] { state->work(); });
 }
 

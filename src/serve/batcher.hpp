@@ -40,7 +40,7 @@ struct BatchOptions {
 class Batcher {
  public:
   /// statistics: shared with whoever reads it; it outlives the model's versions.
-  Batcher(std::shared_ptr<const Graph> graph, Limits limits, BatchOptions options,
+  Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
           std::shared_ptr<ModelStatistics> statistics);
   /// Runs what waits, then ends.
   ~Batcher();

@@ -196,7 +196,7 @@ void max_pool_rule(Rule& r) {
   Rule::Attributes attributes;
   for (const auto& [name, value] : r.node().attributes)
     if (name != "storage_order") attributes.emplace_back(name, value);
-  const ValueId places = r.second_output("MaxPool", {r.x()}, std::move(attributes));
+  const ValueId places = r.second_output("MaxPool", {r.x()}, attributes);
   const Shape x = r.shape(r.x()), y = r.shape(r.y());
   const Shape all{x.elements()}, found{y.elements()};
   const ValueId zeros = r.op("Expand", {r.number(0), r.integers({x.elements()})});

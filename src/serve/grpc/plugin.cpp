@@ -253,13 +253,12 @@ class Calls final : public inference::GRPCInferenceService::CallbackService {
 
   // The rest are questions that HTTP answers too. before and after: what makes the HTTP answer the message's JSON.
   template <class Response>
-  ::grpc::ServerUnaryReactor* ask(CallbackServerContext* context, Response* response, std::string method,
-                                  std::string path, std::string body = {}, std::string before = {},
-                                  std::string after = {}) {
+  ::grpc::ServerUnaryReactor* ask(CallbackServerContext* context, Response* response, const std::string& method,
+                                  const std::string& path, const std::string& body = {}, const std::string& before = {},
+                                  const std::string& after = {}) {
     auto* reactor = new Unary;
     server_.ask(
-        std::move(method), std::move(path), std::move(body), key_of(*context),
-        [reactor, response, before = std::move(before), after = std::move(after)](int status, const std::string& json) {
+        method, path, body, key_of(*context), [reactor, response, before, after](int status, const std::string& json) {
           if (status != 0) return reactor->Finish(Status(static_cast<StatusCode>(status), json));
           google::protobuf::util::JsonParseOptions lenient;
           lenient.ignore_unknown_fields = true;
@@ -303,9 +302,9 @@ class Calls final : public inference::GRPCInferenceService::CallbackService {
 
  private:
   template <class Response>
-  ::grpc::ServerUnaryReactor* ready(CallbackServerContext* context, Response* response, std::string path) {
+  ::grpc::ServerUnaryReactor* ready(CallbackServerContext* context, Response* response, const std::string& path) {
     auto* reactor = new Unary;
-    server_.ask("GET", std::move(path), {}, key_of(*context), [reactor, response](int status, const std::string& text) {
+    server_.ask("GET", path, {}, key_of(*context), [reactor, response](int status, const std::string& text) {
       const bool refused = status == StatusCode::UNAUTHENTICATED || status == StatusCode::PERMISSION_DENIED;
       response->set_ready(status == 0);
       reactor->Finish(refused ? Status(static_cast<StatusCode>(status), text) : Status::OK);

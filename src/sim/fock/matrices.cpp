@@ -204,8 +204,10 @@ void Matrices<T>::build_turns(Turns& turns, std::span<const double> weights) con
     if (const Phase& phase = turns.given[i]; phase.kind == Phase::Kind::product) {
       const double angle = phase.coefficient * phase.param.at(weights);
       const std::size_t columns = layout_.cutoffs[phase.mode2];
-      for (std::size_t at = 0; at < turns.product[i].size(); ++at)
-        turns.product[i][at] = std::polar(1.0, angle * static_cast<double>((at / columns) * (at % columns)));
+      for (std::size_t at = 0; at < turns.product[i].size(); ++at) {
+        const std::size_t quanta = (at / columns) * (at % columns);
+        turns.product[i][at] = std::polar(1.0, angle * static_cast<double>(quanta));
+      }
     }
   if (stores_phases_) expand(turns, turns.factors.data(), turns.factors.data() + layout_.amplitudes);
 }

@@ -322,6 +322,36 @@ def test_e3_13_the_memory_estimate_is_the_peak() -> None:
         assert abs(estimate - measured) < 0.1 * estimate + 4, rows
 
 
+ESTIMATES = """
+import json
+from skerry.edge import CircuitCompiler, EdgeExecutionConfig
+from tests.e2e.edge_programs import tangled
+compiler = CircuitCompiler(EdgeExecutionConfig())
+estimates = [compiler.compile_circuit(tangled(n, 1)).estimated_execution_time for n in (4, 8, 12, 16, 18, 20, 22)]
+print(json.dumps(estimates))
+"""
+
+
+def test_e3_14_the_time_estimate_follows_what_was_measured_on_this_machine(tmp_path: Path) -> None:
+    # That the measured rates predict seconds is shown by `./dev bench predict`; here, that nothing else does.
+    cache = {"SKERRY_CACHE_DIR": str(tmp_path)}
+    assert programs.run("doctor", "--rates", extra=cache).code == 0
+
+    def estimates() -> list[float]:
+        done = programs.run("-c", ESTIMATES, program=Path(sys.executable), extra=cache, folder=programs.REPOSITORY)
+        assert done.code == 0, done.err
+        found: list[float] = json.loads(done.out)
+        return found
+
+    first = estimates()
+    assert all(a < b for a, b in zip(first, first[1:], strict=False)), first
+    (rates,) = tmp_path.glob("rates-*.txt")
+    header, *rows = rates.read_text().splitlines()
+    slower = [f"{name} {float(value) * 10}" for name, value in (row.split() for row in rows)]
+    rates.write_text("\n".join([header, *slower]) + "\n")
+    np.testing.assert_allclose(estimates(), 10 * np.asarray(first), rtol=1e-9)
+
+
 def test_e3_15_the_compiled_gates_are_those_that_run() -> None:
     manager = EdgeExecutionManager()
     compiled = manager.compiler.compile_circuit(clustered(6), "high")

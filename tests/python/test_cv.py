@@ -152,12 +152,37 @@ def test_an_unknown_strategy_is_refused_with_the_list() -> None:
 
 def test_gpu_batch_says_that_it_is_not_available_and_what_ran() -> None:
     generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator)
-    z = np.zeros((40, 4))
-    with pytest.warns(RuntimeWarning, match="gpu_batch is not available here; cpu_batch"):
+    z = np.random.default_rng(13).normal(scale=0.5, size=(70, 4))
+    with pytest.warns(RuntimeWarning, match="gpu_batch is not available here; cpu_batch runs instead, 32 samples"):
         samples = generator.generate_threaded(z, strategy="gpu_batch")
     assert np.array_equal(samples, generator.generate(z))
     assert not generator.threading_manager.has_gpu
     assert generator.get_performance_report()["strategy_usage"] == {"cpu_batch": 1}
+
+
+@pytest.mark.parametrize("size", [1, 19, 64, 70])
+def test_gpu_batch_takes_no_more_samples_at_once_than_it_was_told(size: int) -> None:
+    given: list[int] = []
+
+    class Counting(PlainGenerator):
+        def generate(self, z: np.ndarray) -> np.ndarray:
+            given.append(len(z))
+            return super().generate(z)
+
+    z = np.random.default_rng(14).normal(scale=0.5, size=(70, 4))
+    with pytest.warns(RuntimeWarning, match=f"{size} samples at once"):
+        cv.create_threaded_quantum_generator(Counting, gpu_batch_size=size).generate_threaded(z, "gpu_batch")
+    assert given == [size] * (70 // size) + [70 % size] * (70 % size > 0)
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, gpu_batch_size=size)
+    with pytest.warns(RuntimeWarning, match=f"{size} samples at once"):
+        samples = generator.generate_threaded(z, strategy="gpu_batch")
+    assert np.array_equal(samples, generator.generate(z))
+    assert generator.last_leak == max(leak_of(generator, z[i : i + 1]) for i in range(70)) > 0
+
+
+def leak_of(generator: Any, z: np.ndarray) -> float:
+    generator.generate(z)
+    return float(generator.last_leak)
 
 
 def test_a_failing_strategy_is_replaced_by_sequential_and_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -223,8 +248,48 @@ def test_eight_callers_at_once_get_the_right_results() -> None:
     for caller in callers:
         caller.join()
     assert not failures
-    assert generator.engines.made <= 9
+    assert 2 <= generator.engines.made <= 9
     assert generator.get_performance_report()["total_executions"] == 160
+
+
+def test_eight_threads_at_once_have_eight_engines_and_keep_them() -> None:
+    generator = cv.QuantumSFGenerator(precision="double", leak_warning=1.0)
+    batches = np.random.default_rng(12).normal(size=(8, 30, 4)) * np.linspace(0.1, 1.5, 8)[:, None, None]
+    other = generator.parameters + 0.05  # every second caller has parameters of its own
+    expected = [generator.generate(z, [None, other][i % 2]) for i, z in enumerate(batches)]
+    leaks = []
+    for i, z in enumerate(batches):
+        generator.generate(z, [None, other][i % 2])
+        leaks.append(generator.last_leak)
+    assert len(set(leaks)) == 8
+    meet = threading.Barrier(8)
+    engines: list[Any] = [None] * 8
+    right = [False] * 8
+
+    def call(index: int) -> None:
+        engines[index] = engine = generator.engines.mine()
+        same = True
+        for _ in range(10):
+            meet.wait()
+            samples = generator.run(batches[index], [None, other][index % 2], "threading", 2)
+            same &= np.array_equal(samples, expected[index]) and generator.last_leak == leaks[index]
+            same &= generator.engines.mine() is engine
+        right[index] = same
+
+    for made in (9, 9):  # the second eight take over what the first have left
+        callers = [threading.Thread(target=call, args=(i,)) for i in range(8)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert all(right)
+        assert len({id(engine) for engine in engines}) == 8
+        assert generator.engines.mine() not in engines
+        engines[:] = [None] * 8
+        assert generator.engines.made == made
+    generator.engines.clear()
+    assert np.array_equal(generator.generate(batches[0]), expected[0])
+    assert generator.engines.made == 10
 
 
 class PlainGenerator:

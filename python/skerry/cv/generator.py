@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -19,31 +20,60 @@ class TruncationWarning(UserWarning):
 
 
 class EnginePool:
-    """Native engines that have been made and are free; each is used by one thread at a time."""
+    """Native engines, one for each thread that calls: no two threads ever see the same one.
+
+    A thread keeps its engine, warm, until it ends; engines of threads that have ended are lent to new ones, at most
+    `most` of them wait for that.
+    """
 
     def __init__(self, settings: tuple[Any, ...], most: int = 16) -> None:
         self._settings = settings
         self._most = most
-        self._free: list[PhotonicGenerator] = []
+        self._now = _Engines(most)
         self._lock = threading.Lock()
         self.made = 0
 
-    def take(self) -> PhotonicGenerator:
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-            self.made += 1
-        return PhotonicGenerator(*self._settings)
-
-    def give_back(self, engine: PhotonicGenerator) -> None:
-        with self._lock:
-            if len(self._free) < self._most:
-                self._free.append(engine)
+    def mine(self) -> PhotonicGenerator:
+        """The calling thread's engine."""
+        now = self._now
+        lease = getattr(now.leases, "lease", None)
+        if lease is None:
+            lease = now.leases.lease = _Lease(self._take(now), now.free)
+        engine: PhotonicGenerator = lease.engine
+        return engine
 
     def clear(self) -> None:
-        """Gives the memory of all free engines back."""
+        """Gives the memory of all engines back; those at work go after their call, and the next call makes new ones."""
+        self._now = _Engines(self._most)
+
+    def _take(self, now: "_Engines") -> PhotonicGenerator:
+        try:
+            return now.free.pop()
+        except IndexError:
+            engine = PhotonicGenerator(*self._settings)
         with self._lock:
-            self._free.clear()
+            self.made += 1
+        return engine
+
+
+class _Engines:
+    """What threads hold and what waits; replaced as a whole, so that nothing of it is ever lent by two pools."""
+
+    def __init__(self, most: int) -> None:
+        self.leases = threading.local()
+        # append() and pop() are atomic: a lease may be dropped at any moment, so that no lock can be held for it
+        self.free: deque[PhotonicGenerator] = deque(maxlen=most)
+
+
+class _Lease:
+    """A thread's hold on its engine: it goes with the thread, and the engine is free again."""
+
+    def __init__(self, engine: PhotonicGenerator, free: deque[PhotonicGenerator]) -> None:
+        self.engine = engine
+        self._free = free
+
+    def __del__(self) -> None:
+        self._free.append(self.engine)
 
 
 class QuantumSFGenerator:
@@ -83,17 +113,21 @@ class QuantumSFGenerator:
         self.cutoff_dim = cutoff_dim
         self.encoding_strategy = encoding_strategy
         self.leak_warning = leak_warning
-        #: The greatest truncation leak of the last batch.
-        self.last_leak = 0.0
+        self._leaks = threading.local()
         settings = (n_modes, latent_dim, layers, cutoff_dim, encoding_strategy, scale, hidden, amplitude)
         self.engines = EnginePool((*settings, precision == "double"))
-        engine = self.engines.take()
+        engine = self.engines.mine()
         self.layer_parameters = engine.layer_parameters
         rng = np.random.default_rng(seed)
         self.parameters: Array = rng.normal(scale=0.1, size=engine.parameters.shape)
         network = self.parameters[self.layer_parameters :]
         network *= 10.0 / np.sqrt(max(latent_dim, 1))
-        self.engines.give_back(engine)
+
+    @property
+    def last_leak(self) -> float:
+        """The greatest truncation leak of the last batch that the calling thread had made; 0 before it had any."""
+        leak: float = getattr(self._leaks, "leak", 0.0)
+        return leak
 
     @property
     def trainable_variables(self) -> list[Array]:
@@ -103,26 +137,31 @@ class QuantumSFGenerator:
 
     def encode(self, z: object) -> NDArray[np.complex128]:
         """Coherent amplitudes of [batch, modes] for latents of [batch, latent]."""
-        engine = self._engine(None)
-        try:
-            re, im = engine.encode(self._latents(z))
-        finally:
-            self.engines.give_back(engine)
+        re, im = self._engine(None).encode(self._latents(z))
         return np.asarray(re + 1j * im)
 
     def generate(self, z: Any, parameters: Any | None = None) -> Any:
         """Samples of [batch, n_modes], one after the other on one thread; in z's framework, with its gradients."""
-        return arrays.apply(self, z, parameters, "sequential", 1)
+        return arrays.apply(self, z, parameters, arrays.Work())
 
-    def run(self, z: Array, parameters: Array | None = None, strategy: str = "cpu_batch", threads: int = 0) -> Array:
-        """generate() for NumPy by a native strategy: sequential, cpu_batch or threading."""
+    def run(
+        self,
+        z: Array,
+        parameters: Array | None = None,
+        strategy: str = "cpu_batch",
+        threads: int = 0,
+        at_once: int | None = None,
+    ) -> Array:
+        """generate() for NumPy by a native strategy: sequential, cpu_batch or threading.
+
+        threads: 0 for the process's budget. at_once: samples that the engine is given in one call; None for all.
+        """
         z = self._latents(z)
-        engine = self._engine(parameters)
-        try:
-            samples, leak = engine.generate(z, strategy, threads)
-        finally:
-            self.engines.give_back(engine)
-        self.last_leak = leak
+        engine, step = self._engine(parameters), at_once or max(len(z), 1)
+        parts = [engine.generate(z[i : i + step], strategy, threads) for i in range(0, max(len(z), 1), step)]
+        samples = parts[0][0] if len(parts) == 1 else np.concatenate([part for part, _ in parts])
+        leak = max(leak for _, leak in parts)
+        self._leaks.leak = leak
         if leak > self.leak_warning:
             self._warn(leak)
         return samples
@@ -145,15 +184,11 @@ class QuantumSFGenerator:
         ((6,), (3, 2))
         """
         z = self._latents(z)
-        engine = self._engine(parameters)
-        try:
-            _, by_parameters, by_z = engine.gradient(z, arrays.dense(cotangent), strategy, threads)
-        finally:
-            self.engines.give_back(engine)
+        _, by_parameters, by_z = self._engine(parameters).gradient(z, arrays.dense(cotangent), strategy, threads)
         return by_parameters, by_z
 
     def _engine(self, parameters: Array | None) -> PhotonicGenerator:
-        engine = self.engines.take()
+        engine = self.engines.mine()
         engine.set_parameters(self.parameters if parameters is None else parameters)
         return engine
 

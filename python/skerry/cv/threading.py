@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 import skerry
 from skerry.cv import arrays
-from skerry.cv.generator import QuantumSFGenerator
+from skerry.cv.generator import EnginePool, QuantumSFGenerator
 from skerry.cv.strategies import (
     GPU_FALLBACK,
     choose_strategy,
@@ -40,7 +41,7 @@ class QuantumBatchExecutor:
         if self.max_threads < 1 or gpu_batch_size < 1:
             raise skerry.InvalidArgument(f"{max_threads} threads and GPU batches of {gpu_batch_size}; take 1 or more")
         self.recoveries = 0
-        self._thresholds: dict[int, float] = {}
+        self._thresholds: WeakKeyDictionary[EnginePool, float] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None = None) -> tuple[Any, str]:
@@ -48,13 +49,15 @@ class QuantumBatchExecutor:
         own = registered(strategy)
         if strategy == "auto":
             strategy = self.choose(generator, len(z))
+        at_once = None
         if strategy == "gpu_batch":
-            warnings.warn(f"gpu_batch is not available here; {GPU_FALLBACK} runs instead", RuntimeWarning, stacklevel=3)
-            strategy = GPU_FALLBACK
+            strategy, at_once = GPU_FALLBACK, self.gpu_batch_size
+            told = f"gpu_batch is not available here; {GPU_FALLBACK} runs instead, {at_once} samples at once"
+            warnings.warn(told, RuntimeWarning, stacklevel=3)
         try:
             if own is not None:
                 return own(generator, z), strategy
-            return self._run(generator, z, strategy, parameters), strategy
+            return self._run(generator, z, strategy, parameters, at_once), strategy
         except (skerry.InvalidArgument, skerry.TypeMismatch, KeyboardInterrupt):
             raise  # the input's fault: sequential would fail likewise
         except Exception as error:
@@ -75,13 +78,12 @@ class QuantumBatchExecutor:
 
     def threading_threshold(self, generator: QuantumSFGenerator) -> float:
         """The smallest power of two of samples from which threads were faster; measured once for a generator."""
-        key = id(generator.engines)
         with self._lock:
-            known = self._thresholds.get(key)
+            known = self._thresholds.get(generator.engines)
         if known is None:
             known = self._measure(generator)
             with self._lock:
-                self._thresholds[key] = known
+                self._thresholds[generator.engines] = known
         return known
 
     def _measure(self, generator: QuantumSFGenerator) -> float:
@@ -98,13 +100,12 @@ class QuantumBatchExecutor:
                 threshold = size
         return threshold
 
-    def _run(self, generator: Any, z: Any, strategy: str, parameters: Any | None) -> Any:
+    def _run(self, generator: Any, z: Any, strategy: str, parameters: Any | None, at_once: int | None = None) -> Any:
         if isinstance(generator, QuantumSFGenerator):
-            return arrays.apply(generator, z, parameters, strategy, self.max_threads)
-        if strategy == "sequential":
-            return np.concatenate([np.asarray(generator.generate(z[i : i + 1])) for i in range(len(z))])
-        parts = [z[i : i + CPU_BATCH] for i in range(0, len(z), CPU_BATCH)]
-        if strategy == "cpu_batch":
+            return arrays.apply(generator, z, parameters, arrays.Work(strategy, self.max_threads, at_once))
+        size = 1 if strategy == "sequential" else at_once or CPU_BATCH
+        parts = [z[i : i + size] for i in range(0, max(len(z), 1), size)]
+        if strategy != "threading":
             return np.concatenate([np.asarray(generator.generate(part)) for part in parts])
         with ThreadPoolExecutor(self.max_threads) as pool:
             return np.concatenate([np.asarray(samples) for samples in pool.map(generator.generate, parts)])

@@ -388,31 +388,3 @@ def test_the_discriminators_gradients_equal_finite_differences() -> None:
     shift[2, 1] = step
     slope = ((discriminator.logits(x + shift) - discriminator.logits(x - shift)) * cotangent).sum() / (2 * step)
     assert by_x[2, 1] == pytest.approx(slope, abs=1e-7)
-
-
-def test_gradients_flow_through_torch() -> None:
-    torch = pytest.importorskip("torch")
-    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, precision="double")
-    z = torch.tensor(np.random.default_rng(10).normal(scale=0.4, size=(5, 4)), requires_grad=True)
-    weights = torch.tensor(generator.parameters, requires_grad=True)
-    samples = generator.generate_threaded(z, strategy="threading", parameters=weights)
-    (samples**2).sum().backward()
-    by_parameters, by_z = generator.vjp(z.detach().numpy(), 2 * samples.detach().numpy())
-    assert np.array_equal(weights.grad.numpy(), by_parameters)
-    assert np.array_equal(z.grad.numpy(), by_z)
-
-
-def test_gradients_flow_through_jax() -> None:
-    jax = pytest.importorskip("jax")
-    generator = cv.QuantumSFGenerator(precision="double")
-    z = np.random.default_rng(11).normal(scale=0.4, size=(5, 4)).astype(np.float32)
-
-    def loss(latents: Any, weights: Any) -> Any:
-        return (generator.generate(latents, weights) ** 2).sum()
-
-    arguments = jax.numpy.asarray(z), jax.numpy.asarray(generator.parameters, dtype="float32")
-    by_z, by_parameters = jax.jit(jax.grad(loss, argnums=(0, 1)))(*arguments)
-    samples = generator.run(z.astype(np.float64))
-    expected_parameters, expected_z = generator.vjp(z, 2 * samples)
-    assert np.allclose(by_z, expected_z, atol=1e-5)
-    assert np.allclose(by_parameters, expected_parameters, atol=1e-4)

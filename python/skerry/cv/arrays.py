@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import skerry
+
 if TYPE_CHECKING:
     from skerry.cv.generator import QuantumSFGenerator
 
@@ -26,6 +28,14 @@ def framework_of(value: object) -> str:
     if root in ("jaxlib", "jax"):
         return "jax"
     return root if root in ("torch", "tensorflow") else "numpy"
+
+
+def samples_in(z: Any) -> int:
+    """How many rows; a variable of TensorFlow has a shape but no length."""
+    rows = z.shape[0] if hasattr(z, "shape") else len(z)
+    if rows is None:
+        raise skerry.InvalidArgument("a batch of unknown size; fix the first number of the traced function's signature")
+    return int(rows)
 
 
 def dense(value: object) -> Array:

@@ -48,7 +48,7 @@ class QuantumBatchExecutor:
         """Samples, and the strategy that made them."""
         own = registered(strategy)
         if strategy == "auto":
-            strategy = self.choose(generator, len(z))
+            strategy = self.choose(generator, arrays.samples_in(z))
         at_once = None
         if strategy == "gpu_batch":
             strategy, at_once = GPU_FALLBACK, self.gpu_batch_size
@@ -150,7 +150,7 @@ class QuantumThreadingManager:
         wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
         with self._lock:
             self._usage[used] += 1
-            self._samples += len(z)
+            self._samples += arrays.samples_in(z)
             self._wall += wall
             self._cpu += cpu
         return samples
@@ -224,7 +224,8 @@ def adaptive_training_step(
     """(samples, real scores, fake scores) by size: a batch from 32 on, threads from 8, unless a strategy is named."""
     if strategy is None:
         large = "gpu_batch" if generator.threading_manager.has_gpu else "cpu_batch"
-        strategy = large if len(z) >= 32 else "threading" if len(z) >= 8 else "sequential"
+        size = arrays.samples_in(z)
+        strategy = large if size >= 32 else "threading" if size >= 8 else "sequential"
     samples = generator.generate_threaded(z, strategy=strategy)
     return samples, discriminator.discriminate(real_data), discriminator.discriminate(samples)
 

@@ -91,6 +91,21 @@ def generators(results: dict[str, float]) -> None:
         results[f"auto over the best, batch {batch}"] = medians["auto"] / min(medians.values())
 
 
+def utilisation(shares: dict[str, float]) -> None:
+    """Percent of two CPUs that each strategy keeps busy, by batch: small kets, and kets of cutoff 20."""
+    for cutoff, precision in ((8, "single"), (8, "double"), (20, "double")):
+        settings = {"cutoff_dim": cutoff, "precision": precision, "max_threads": 2}
+        generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, **settings)
+        executor = generator.threading_manager.executor
+        for batch in (16, 64, 1024):
+            z = np.random.default_rng(2).normal(size=(batch, 4)) * 0.5
+            for strategy in ("sequential", "threading"):
+                run = partial(executor.execute, generator, z, strategy)
+                run()
+                name = f"CPU of 2 {strategy}, cutoff {cutoff}, {precision}, batch {batch}"
+                shares[name] = cv.utilization(run, 2, 0.2)
+
+
 def gaussian(results: dict[str, float]) -> None:
     for n in (20, 24):
         matrix = np.random.default_rng(n).normal(size=(n, n))
@@ -149,6 +164,10 @@ def main() -> None:
     gaussian(results)
     skerry.set_num_threads(2)
     generators(results)
+    shares: dict[str, float] = {}
+    utilisation(shares)
+    for name, share in shares.items():
+        print(f"{name:50} {share:12.0f} %")
     for name, seconds in results.items():
         if name.startswith("auto over"):
             print(f"{name:50} {seconds:12.2f} x")

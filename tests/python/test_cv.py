@@ -218,6 +218,44 @@ def test_the_report_counts_what_ran() -> None:
     assert time.perf_counter() - start < 0.05
 
 
+class Timed(cv.QuantumGeneratorThreadingMixin):
+    """A generator that takes the time it is asked for, asleep or at work."""
+
+    latent_dim = 1
+
+    def __init__(self, works: bool, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.works = works
+
+    def generate(self, z: np.ndarray) -> np.ndarray:
+        if not self.works:
+            time.sleep(0.1)
+        end = time.thread_time() + (0.1 if self.works else 0)
+        while time.thread_time() < end:
+            pass
+        return z
+
+
+def test_utilisation_is_cpu_time_over_wall_time_of_all_threads() -> None:
+    z = np.zeros((1, 1))
+    for threads in (1, 2):
+        asleep, works = Timed(False, max_threads=threads), Timed(True, max_threads=threads)
+        asleep.generate_threaded(z, "sequential")
+        busy = time.process_time(), time.perf_counter()
+        works.generate_threaded(z, "sequential")
+        cpu, wall = time.process_time() - busy[0], time.perf_counter() - busy[1]
+        report = works.get_performance_report()
+        # At least the 0.1 s that it worked over the time seen from outside, at most all CPU time over those 0.1 s.
+        assert 100 * 0.099 / (wall * threads) <= report["cpu_utilization"]["sequential"] <= 100 * cpu / (0.1 * threads)
+        assert report["cpu_utilization_estimate"] == report["cpu_utilization"]["sequential"]
+        assert asleep.get_performance_report()["cpu_utilization"]["sequential"] < 50
+    works.generate_threaded(z, "cpu_batch")
+    report = works.get_performance_report()
+    both = sorted(report["cpu_utilization"].values())
+    assert set(report["cpu_utilization"]) == set(report["strategy_usage"]) == {"sequential", "cpu_batch"}
+    assert both[0] <= report["cpu_utilization_estimate"] <= both[1]
+
+
 def threads_of_this_process() -> int:
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208
 
@@ -348,6 +386,7 @@ def test_the_benchmark_measures_every_strategy_and_marks_the_missing_one(capsys:
     assert list(results) == [1, 4]
     assert results[4]["gpu_batch"] == {"available": False, "fallback": "cpu_batch"}
     assert all(results[4][strategy]["seconds"] > 0 for strategy in STRATEGIES)
+    assert all(0 < results[4][strategy]["cpu_utilization"] <= 100 for strategy in STRATEGIES)
     assert "Batch Size: 4" in capsys.readouterr().out
 
 

@@ -31,6 +31,7 @@ from skerry.cv.threading import (
     create_threaded_quantum_generator,
     get_performance_report,
     test_quantum_threading,
+    utilization,
 )
 
 __all__ = [
@@ -57,4 +58,5 @@ __all__ = [
     "test_quantum_threading",
     "torontonian",
     "unregister_strategy",
+    "utilization",
 ]

@@ -6,10 +6,9 @@ import resource
 import threading
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -111,6 +110,19 @@ class QuantumBatchExecutor:
             return np.concatenate([np.asarray(samples) for samples in pool.map(generator.generate, parts)])
 
 
+class Usage(NamedTuple):
+    """What calls took together. wall and cpu: seconds by the clocks of the machine and of this process."""
+
+    calls: int = 0
+    samples: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def utilization(self, threads: int) -> float:
+        """CPU time over the wall time of that many CPUs, in percent; calls at once share their process's CPU time."""
+        return min(100.0, 100.0 * self.cpu / (self.wall * threads)) if self.wall > 0 else 0.0
+
+
 class QuantumThreadingManager:
     """Chooses, runs and keeps account; safe for any number of callers at once.
 
@@ -140,8 +152,7 @@ class QuantumThreadingManager:
     def reset(self) -> None:
         """Forgets the account."""
         with self._lock:
-            self._usage: Counter[str] = Counter()
-            self._samples, self._wall, self._cpu = 0, 0.0, 0.0
+            self._usage: dict[str, Usage] = {}
 
     def execute(self, generator: Any, z: Any, strategy: str = "auto", parameters: Any | None = None) -> Any:
         """Samples of the generator by a strategy."""
@@ -149,23 +160,26 @@ class QuantumThreadingManager:
         samples, used = self.executor.execute(generator, z, strategy, parameters)
         wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
         with self._lock:
-            self._usage[used] += 1
-            self._samples += arrays.samples_in(z)
-            self._wall += wall
-            self._cpu += cpu
+            known = self._usage.get(used, Usage())
+            self._usage[used] = Usage(
+                known.calls + 1, known.samples + arrays.samples_in(z), known.wall + wall, known.cpu + cpu
+            )
         return samples
 
     def get_performance_report(self) -> dict[str, Any]:
-        """What ran so far; cpu_utilization_estimate is CPU time over wall time of max_threads, in percent."""
+        """What ran so far. cpu_utilization has the percentage for each strategy, the estimate that of all together."""
         with self._lock:
-            share = self._cpu / (self._wall * self.max_threads) if self._wall > 0 else 0.0
-            return {
-                "total_executions": sum(self._usage.values()),
-                "avg_samples_per_second": self._samples / self._wall if self._wall > 0 else 0.0,
-                "cpu_utilization_estimate": min(100.0, 100.0 * share),
-                "strategy_usage": dict(self._usage),
-                "recoveries": self.executor.recoveries,
-            }
+            usage = dict(self._usage)
+        wall = sum(used.wall for used in usage.values())
+        everything = Usage(wall=wall, cpu=sum(used.cpu for used in usage.values()))
+        return {
+            "total_executions": sum(used.calls for used in usage.values()),
+            "avg_samples_per_second": sum(used.samples for used in usage.values()) / wall if wall > 0 else 0.0,
+            "cpu_utilization_estimate": everything.utilization(self.max_threads),
+            "cpu_utilization": {name: used.utilization(self.max_threads) for name, used in usage.items()},
+            "strategy_usage": {name: used.calls for name, used in usage.items()},
+            "recoveries": self.executor.recoveries,
+        }
 
 
 class QuantumGeneratorThreadingMixin:
@@ -247,24 +261,39 @@ def best_seconds(call: Callable[[], object], repeats: int) -> float:
     return best
 
 
+def utilization(call: Callable[[], object], threads: int, seconds: float = 5e-3) -> float:
+    """Percent of that many CPUs that a call keeps busy, called again and again for some time."""
+    start, cpu, calls = time.perf_counter(), cpu_seconds(), 0
+    while time.perf_counter() - start < seconds:
+        call()
+        calls += 1
+    return Usage(calls, 0, time.perf_counter() - start, cpu_seconds() - cpu).utilization(threads)
+
+
 def benchmark_threading_performance(
     generator: Any, batch_sizes: Sequence[int] = (1, 4, 8, 16, 32), repeats: int = 5
 ) -> Timings:
-    """Seconds and samples per second of every strategy for every batch size; printed, and given back.
+    """Seconds, samples per second and CPU utilisation of every strategy and batch size; printed, and given back.
 
     A strategy that is not available says so and names what would run in its place; no figure is made up for it.
     """
     rng = np.random.default_rng(0)
+    executor = generator.threading_manager.executor
     results: Timings = {}
     for size in batch_sizes:
         z = rng.normal(scale=0.5, size=(size, generator.latent_dim))
         print(f"Batch Size: {size}\n{'-' * 20}")
         results[size] = {}
         for strategy in ("sequential", "cpu_batch", "threading", "auto"):
-            run = functools.partial(generator.threading_manager.executor.execute, generator, z, strategy)
+            run = functools.partial(executor.execute, generator, z, strategy)
             seconds = best_seconds(run, repeats)
-            results[size][strategy] = {"seconds": seconds, "samples_per_second": size / seconds}
-            print(f"  {strategy:<11}: {seconds:.6f}s ({size / seconds:.2f} samples/s)")
+            busy = utilization(run, executor.max_threads)
+            results[size][strategy] = {
+                "seconds": seconds,
+                "samples_per_second": size / seconds,
+                "cpu_utilization": busy,
+            }
+            print(f"  {strategy:<11}: {seconds:.6f}s ({size / seconds:.2f} samples/s, {busy:.0f}% CPU)")
         results[size]["gpu_batch"] = {"available": False, "fallback": GPU_FALLBACK}
         print(f"  gpu_batch  : not available, {GPU_FALLBACK} runs instead")
     return results

@@ -2,78 +2,20 @@
 
 import threading
 import warnings
-from collections import deque
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import skerry
-from skerry._core import PhotonicGenerator
 from skerry.cv import arrays
+from skerry.cv.engines import Engine, EnginePool, EngineSettings
 
 Array = NDArray[np.float64]
 
 
 class TruncationWarning(UserWarning):
     """More probability than leak_warning lies beyond the cutoff: results are not to be trusted."""
-
-
-class EnginePool:
-    """Native engines, one for each thread that calls: no two threads ever see the same one.
-
-    A thread keeps its engine, warm, until it ends; engines of threads that have ended are lent to new ones, at most
-    `most` of them wait for that.
-    """
-
-    def __init__(self, settings: tuple[Any, ...], most: int = 16) -> None:
-        self._settings = settings
-        self._most = most
-        self._now = _Engines(most)
-        self._lock = threading.Lock()
-        self.made = 0
-
-    def mine(self) -> PhotonicGenerator:
-        """The calling thread's engine."""
-        now = self._now
-        lease = getattr(now.leases, "lease", None)
-        if lease is None:
-            lease = now.leases.lease = _Lease(self._take(now), now.free)
-        engine: PhotonicGenerator = lease.engine
-        return engine
-
-    def clear(self) -> None:
-        """Gives the memory of all engines back; those at work go after their call, and the next call makes new ones."""
-        self._now = _Engines(self._most)
-
-    def _take(self, now: "_Engines") -> PhotonicGenerator:
-        try:
-            return now.free.pop()
-        except IndexError:
-            engine = PhotonicGenerator(*self._settings)
-        with self._lock:
-            self.made += 1
-        return engine
-
-
-class _Engines:
-    """What threads hold and what waits; replaced as a whole, so that nothing of it is ever lent by two pools."""
-
-    def __init__(self, most: int) -> None:
-        self.leases = threading.local()
-        # append() and pop() are atomic: a lease may be dropped at any moment, so that no lock can be held for it
-        self.free: deque[PhotonicGenerator] = deque(maxlen=most)
-
-
-class _Lease:
-    """A thread's hold on its engine: it goes with the thread, and the engine is free again."""
-
-    def __init__(self, engine: PhotonicGenerator, free: deque[PhotonicGenerator]) -> None:
-        self.engine = engine
-        self._free = free
-
-    def __del__(self) -> None:
-        self._free.append(self.engine)
 
 
 class QuantumSFGenerator:
@@ -87,7 +29,8 @@ class QuantumSFGenerator:
 
     n_modes: optical modes, one output each (the mean of x, hbar = 2). latent_dim: numbers in z. cutoff_dim: photon
     numbers kept in each mode. encoding_strategy: coherent_state, direct_displacement or classical_neural. precision:
-    single or double. leak_warning: the truncation leak above which a TruncationWarning is given.
+    single or double. leak_warning: the truncation leak above which a TruncationWarning is given. engine: what
+    computes, `native` or a name given to register_engine().
     """
 
     def __init__(
@@ -104,6 +47,7 @@ class QuantumSFGenerator:
         precision: str = "single",
         seed: int = 0,
         leak_warning: float = 1e-2,
+        engine: str = "native",
     ) -> None:
         if precision not in ("single", "double"):
             raise skerry.InvalidArgument(f"precision '{precision}'; take single or double")
@@ -114,12 +58,12 @@ class QuantumSFGenerator:
         self.encoding_strategy = encoding_strategy
         self.leak_warning = leak_warning
         self._leaks = threading.local()
-        settings = (n_modes, latent_dim, layers, cutoff_dim, encoding_strategy, scale, hidden, amplitude)
-        self.engines = EnginePool((*settings, precision == "double"))
-        engine = self.engines.mine()
-        self.layer_parameters = engine.layer_parameters
+        settings = EngineSettings(n_modes, latent_dim, layers, cutoff_dim, encoding_strategy, scale, hidden, amplitude)
+        self.engines = EnginePool(engine, settings._replace(is_double=precision == "double"))
+        first = self.engines.mine()
+        self.layer_parameters = first.layer_parameters
         rng = np.random.default_rng(seed)
-        self.parameters: Array = rng.normal(scale=0.1, size=engine.parameters.shape)
+        self.parameters: Array = rng.normal(scale=0.1, size=first.parameters.shape)
         network = self.parameters[self.layer_parameters :]
         network *= 10.0 / np.sqrt(max(latent_dim, 1))
 
@@ -187,7 +131,7 @@ class QuantumSFGenerator:
         _, by_parameters, by_z = self._engine(parameters).gradient(z, arrays.dense(cotangent), strategy, threads)
         return by_parameters, by_z
 
-    def _engine(self, parameters: Array | None) -> PhotonicGenerator:
+    def _engine(self, parameters: Array | None) -> Engine:
         engine = self.engines.mine()
         engine.set_parameters(self.parameters if parameters is None else parameters)
         return engine

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 import skerry
 from skerry.cv import arrays
-from skerry.cv.generator import EnginePool, QuantumSFGenerator
+from skerry.cv.arrays import Work
+from skerry.cv.generator import QuantumSFGenerator
+from skerry.cv.load import LoadBalancer
 from skerry.cv.strategies import (
     GPU_FALLBACK,
     choose_strategy,
@@ -40,15 +42,18 @@ class QuantumBatchExecutor:
         if self.max_threads < 1 or gpu_batch_size < 1:
             raise skerry.InvalidArgument(f"{max_threads} threads and GPU batches of {gpu_batch_size}; take 1 or more")
         self.recoveries = 0
-        self._thresholds: WeakKeyDictionary[EnginePool, float] = WeakKeyDictionary()
+        self.balancer = LoadBalancer()
+        self._thresholds: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None = None) -> tuple[Any, str]:
         """Samples, and the strategy that made them."""
         own = registered(strategy)
+        threads, at_once = self.max_threads, None
         if strategy == "auto":
             strategy = self.choose(generator, arrays.samples_in(z))
-        at_once = None
+            threads = self.balancer.threads(threads) if strategy == "threading" else 1
+            strategy = "cpu_batch" if strategy == "threading" and threads == 1 else strategy
         if strategy == "gpu_batch":
             strategy, at_once = GPU_FALLBACK, self.gpu_batch_size
             told = f"gpu_batch is not available here; {GPU_FALLBACK} runs instead, {at_once} samples at once"
@@ -56,7 +61,7 @@ class QuantumBatchExecutor:
         try:
             if own is not None:
                 return own(generator, z), strategy
-            return self._run(generator, z, strategy, parameters, at_once), strategy
+            return self._run(generator, z, Work(strategy, threads, at_once), parameters), strategy
         except (skerry.InvalidArgument, skerry.TypeMismatch, KeyboardInterrupt):
             raise  # the input's fault: sequential would fail likewise
         except Exception as error:
@@ -65,10 +70,13 @@ class QuantumBatchExecutor:
             with self._lock:
                 self.recoveries += 1
             _log.warning("strategy %s failed (%s); sequential runs instead", strategy, error)
-            return self._run(generator, z, "sequential", parameters), "sequential"
+            return self._run(generator, z, Work("sequential"), parameters), "sequential"
 
     def choose(self, generator: Any, batch_size: int) -> str:
-        """By what was measured on this machine: one batch, or threads from the size on where they were faster."""
+        """By what was measured on this machine: one batch, or threads from the size on where they were faster.
+
+        Then `auto` takes as many threads as the load of the machine leaves CPUs for.
+        """
         if not isinstance(generator, QuantumSFGenerator):
             return choose_strategy(batch_size)
         if batch_size < 2 or self.max_threads == 1:
@@ -99,14 +107,15 @@ class QuantumBatchExecutor:
                 threshold = size
         return threshold
 
-    def _run(self, generator: Any, z: Any, strategy: str, parameters: Any | None, at_once: int | None = None) -> Any:
+    def _run(self, generator: Any, z: Any, work: Work, parameters: Any | None) -> Any:
         if isinstance(generator, QuantumSFGenerator):
-            return arrays.apply(generator, z, parameters, arrays.Work(strategy, self.max_threads, at_once))
-        size = 1 if strategy == "sequential" else at_once or CPU_BATCH
+            return arrays.apply(generator, z, parameters, work)
+        size = 1 if work.strategy == "sequential" else work.at_once or CPU_BATCH
+        size = getattr(generator, "rows_at_once", size)  # of one whose bits depend on how a batch is cut
         parts = [z[i : i + size] for i in range(0, max(len(z), 1), size)]
-        if strategy != "threading":
+        if work.strategy != "threading" or len(parts) == 1:
             return np.concatenate([np.asarray(generator.generate(part)) for part in parts])
-        with ThreadPoolExecutor(self.max_threads) as pool:
+        with ThreadPoolExecutor(work.threads) as pool:
             return np.concatenate([np.asarray(samples) for samples in pool.map(generator.generate, parts)])
 
 

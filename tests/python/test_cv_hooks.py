@@ -153,6 +153,35 @@ def test_auto_takes_one_thread_where_others_leave_no_cpu_and_named_threads_stay(
     assert generator.get_performance_report()["strategy_usage"] == {"cpu_batch": 1, "threading": 1}
 
 
+def test_calls_at_once_share_the_cpus() -> None:
+    cpus = len(os.sched_getaffinity(0))
+    inside, leave = threading.Semaphore(0), threading.Event()
+
+    class Waiting(cv.QuantumGeneratorThreadingMixin):
+        def generate(self, z: np.ndarray) -> np.ndarray:
+            inside.release()
+            leave.wait()
+            return z
+
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, max_threads=8)
+    z = np.random.default_rng(5).normal(scale=0.4, size=(2048, 4))
+    expected = generator.generate(z)
+    callers = [threading.Thread(target=Waiting().generate_threaded, args=(z[:1], "sequential")) for _ in range(cpus)]
+    for caller in callers:
+        caller.start()
+    for _ in callers:
+        inside.acquire()
+    try:
+        # Every CPU has a call that is at work, so one more gets one thread, whatever others do.
+        assert np.array_equal(generator.generate_threaded(z, "auto"), expected)
+        assert generator.get_performance_report()["strategy_usage"] == {"cpu_batch": 1}
+    finally:
+        leave.set()
+    for caller in callers:
+        caller.join()
+    assert [balanced_threads(8, 8, 0.0, calls) for calls in (1, 2, 3, 8, 20)] == [8, 4, 3, 1, 1]
+
+
 # Profiles
 
 

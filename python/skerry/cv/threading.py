@@ -18,7 +18,7 @@ import skerry
 from skerry.cv import arrays
 from skerry.cv.arrays import Work
 from skerry.cv.generator import QuantumSFGenerator
-from skerry.cv.load import LoadBalancer
+from skerry.cv.load import of_this_process
 from skerry.cv.strategies import (
     GPU_FALLBACK,
     choose_strategy,
@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 Timings = dict[int, dict[str, dict[str, Any]]]
 _log = logging.getLogger("skerry.cv")
 CPU_BATCH = 8  # samples at once for a generator that is not ours
+BUSY_SECONDS = 5.0
 
 
 class QuantumBatchExecutor:
@@ -42,12 +43,16 @@ class QuantumBatchExecutor:
         if self.max_threads < 1 or gpu_batch_size < 1:
             raise skerry.InvalidArgument(f"{max_threads} threads and GPU batches of {gpu_batch_size}; take 1 or more")
         self.recoveries = 0
-        self.balancer = LoadBalancer()
-        self._thresholds: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self.balancer = of_this_process()
+        self._thresholds: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None = None) -> tuple[Any, str]:
         """Samples, and the strategy that made them."""
+        with self.balancer:
+            return self._execute(generator, z, strategy, parameters)
+
+    def _execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None) -> tuple[Any, str]:
         own = registered(strategy)
         threads, at_once = self.max_threads, None
         if strategy == "auto":
@@ -57,7 +62,7 @@ class QuantumBatchExecutor:
         if strategy == "gpu_batch":
             strategy, at_once = GPU_FALLBACK, self.gpu_batch_size
             told = f"gpu_batch is not available here; {GPU_FALLBACK} runs instead, {at_once} samples at once"
-            warnings.warn(told, RuntimeWarning, stacklevel=3)
+            warnings.warn(told, RuntimeWarning, stacklevel=5)
         try:
             if own is not None:
                 return own(generator, z), strategy
@@ -84,13 +89,18 @@ class QuantumBatchExecutor:
         return "threading" if batch_size >= self.threading_threshold(generator) else "cpu_batch"
 
     def threading_threshold(self, generator: QuantumSFGenerator) -> float:
-        """The smallest power of two of samples from which threads were faster; measured once for a generator."""
+        """The smallest power of two of samples from which threads were faster.
+
+        Measured once for a generator; what was measured beside the work of others holds for BUSY_SECONDS.
+        """
+        now = time.monotonic()
         with self._lock:
-            known = self._thresholds.get(generator.engines)
-        if known is None:
+            known, until = self._thresholds.get(generator.engines, (float("inf"), now))
+        if now >= until:
             known = self._measure(generator)
+            until = now + BUSY_SECONDS if self.balancer.others() > 0.25 else float("inf")
             with self._lock:
-                self._thresholds[generator.engines] = known
+                self._thresholds[generator.engines] = known, until
         return known
 
     def _measure(self, generator: QuantumSFGenerator) -> float:

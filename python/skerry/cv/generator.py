@@ -59,7 +59,9 @@ class QuantumSFGenerator:
         self.leak_warning = leak_warning
         self._leaks = threading.local()
         settings = EngineSettings(n_modes, latent_dim, layers, cutoff_dim, encoding_strategy, scale, hidden, amplitude)
-        self.engines = EnginePool(engine, settings._replace(is_double=precision == "double"))
+        self.settings = settings._replace(is_double=precision == "double")
+        self.engine = engine
+        self.engines = EnginePool(engine, self.settings)
         first = self.engines.mine()
         self.layer_parameters = first.layer_parameters
         rng = np.random.default_rng(seed)

@@ -1,7 +1,5 @@
 """Where the time of photonic runs goes: by gate and modes."""
 
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +53,9 @@ def profile(call: Callable[[], object]) -> Profile:
     >>> sorted((row.gate, row.modes, row.calls) for row in found.rows if row.gate == "squeezing")
     [('squeezing', (0,), 3), ('squeezing', (1,), 3)]
     """
+    import json  # not at the top: `import skerry.cv` does not wait for what only this needs
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
         set_trace_file(str(path))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,44 @@ def generators(results: dict[str, float]) -> None:
         results[f"auto over the best, batch {batch}"] = medians["auto"] / min(medians.values())
 
 
+def utilisation(shares: dict[str, float]) -> None:
+    """Percent of two CPUs that each strategy keeps busy, by batch: small kets, and kets of cutoff 20."""
+    for cutoff, precision in ((8, "single"), (8, "double"), (20, "double")):
+        settings = {"cutoff_dim": cutoff, "precision": precision, "max_threads": 2}
+        generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, **settings)
+        executor = generator.threading_manager.executor
+        for batch in (16, 64, 1024):
+            z = np.random.default_rng(2).normal(size=(batch, 4)) * 0.5
+            for strategy in ("sequential", "threading"):
+                run = partial(executor.execute, generator, z, strategy)
+                run()
+                name = f"CPU of 2 {strategy}, cutoff {cutoff}, {precision}, batch {batch}"
+                shares[name] = cv.utilization(run, 2, 0.2)
+
+
+def callers(rates: dict[str, float]) -> None:
+    """Calls per second of some callers at once on two CPUs: two threads each, or as many as the balancer gives."""
+    settings = {"cutoff_dim": 16, "precision": "double", "max_threads": 2}
+    generator = cv.create_threaded_quantum_generator(cv.QuantumSFGenerator, **settings)
+    z = np.random.default_rng(0).normal(scale=0.4, size=(256, 4))
+    generator.generate_threaded(z)
+    for count in (1, 2, 4):
+        found: dict[str, list[int]] = {"threading": [], "auto": []}
+        for strategy in 7 * list(found):  # in turns; the median is told
+            calls, end = [0] * count, time.perf_counter() + 0.3
+
+            def call(index: int, calls: list[int] = calls, end: float = end, strategy: str = strategy) -> None:
+                while time.perf_counter() < end:
+                    generator.generate_threaded(z, strategy=strategy)
+                    calls[index] += 1
+
+            with ThreadPoolExecutor(count) as pool:
+                list(pool.map(call, range(count)))
+            found[strategy].append(sum(calls))
+        for strategy, each in found.items():
+            rates[f"{strategy}, cutoff 16, batch 256, {count} at once"] = float(np.median(each)) / 0.3
+
+
 def gaussian(results: dict[str, float]) -> None:
     for n in (20, 24):
         matrix = np.random.default_rng(n).normal(size=(n, n))
@@ -149,6 +188,14 @@ def main() -> None:
     gaussian(results)
     skerry.set_num_threads(2)
     generators(results)
+    shares: dict[str, float] = {}
+    utilisation(shares)
+    for name, share in shares.items():
+        print(f"{name:50} {share:12.0f} %")
+    rates: dict[str, float] = {}
+    callers(rates)
+    for name, calls in rates.items():
+        print(f"{name:50} {calls:12,.0f} calls/s")
     for name, seconds in results.items():
         if name.startswith("auto over"):
             print(f"{name:50} {seconds:12.2f} x")

@@ -1,5 +1,6 @@
 #include <nanobind/stl/string_view.h>
 
+#include "base/machine.hpp"
 #include "base/threads.hpp"
 #include "bind.hpp"
 
@@ -12,6 +13,7 @@ void bind_config(nb::module_& m) {
         "the CPUs that this process may use.");
   m.def("set_num_threads", base::set_thread_budget, nb::arg("threads"),
         "Sets the threads of this process; 0 goes back to the default.");
+  m.def("usable_cpus", base::usable_cpus, "CPUs that this process may use now, by its affinity and control group.");
 }
 
 }  // namespace skerry::python

@@ -5,6 +5,7 @@
 #include <array>
 #include <skerry/generator.hpp>
 
+#include "base/trace.hpp"
 #include "bind.hpp"
 
 namespace skerry::python {
@@ -128,6 +129,9 @@ void bind_generator(nb::module_& m) {
            nb::sig("def gradient(self, z: " SKERRY_ARRAY ", cotangent: " SKERRY_ARRAY
                    ", strategy: str, threads: int) -> tuple[" SKERRY_ARRAY ", " SKERRY_ARRAY ", " SKERRY_ARRAY "]"),
            "Position means, gradient by parameters, gradient by z.");
+  m.def(
+      "set_trace_file", [](const std::string& path) { base::set_trace_file(path); }, nb::arg("path"),
+      "Sends this process's trace to a file of Chrome's JSON; an empty path ends it.");
 }
 
 }  // namespace skerry::python

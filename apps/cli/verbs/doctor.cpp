@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -49,11 +51,76 @@ std::string variable(const char* name) {
 
 // Two libraries that each take every CPU make one another slow; ours follows SKERRY_NUM_THREADS first.
 std::string thread_conflict() {
-  const std::string ours = variable("SKERRY_NUM_THREADS"), others = variable("OMP_NUM_THREADS");
-  if (!ours.empty() && !others.empty() && ours != others)
-    return "SKERRY_NUM_THREADS and OMP_NUM_THREADS differ; NumPy and PyTorch follow the second, so that both together "
-           "take more CPUs than either says";
+  const std::string ours = variable("SKERRY_NUM_THREADS");
+  if (ours.empty()) return {};
+  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
+    if (const std::string others = variable(name); !others.empty() && ours != others)
+      return std::string("SKERRY_NUM_THREADS and ") + name +
+             " differ; NumPy and PyTorch follow the second, so that both together take more CPUs than either says";
   return {};
+}
+
+// The compiled module of the Python package in a folder; empty if there is none.
+std::string native_module(const std::filesystem::path& package) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(package, error))
+    if (const std::string name = entry.path().filename().string();
+        name.starts_with("_core.") && !name.ends_with(".pyi"))
+      return name;
+  return {};
+}
+
+// What `import skerry` would find by PYTHONPATH, in Python's order, and why it would fail.
+Finding python_import() {
+  const std::string path = variable("PYTHONPATH");
+  std::error_code error;
+  std::string missing;
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t end = std::min(path.find(':', at), path.size());
+    const std::filesystem::path folder = path.substr(at, end - at);
+    at = end + 1;
+    if (folder.empty()) continue;
+    if (!std::filesystem::exists(folder, error) && missing.empty()) missing = folder.string();
+    const std::filesystem::path package = folder / "skerry";
+    if (!std::filesystem::exists(package / "__init__.py", error)) continue;
+    const std::string module = native_module(package);
+    if (!module.empty()) return {"python package", package.string() + ", " + module, {}};
+    return {"python package", package.string() + ", without its compiled module",
+            "import skerry fails there; put the built package (build/release/python) before it in PYTHONPATH, or take "
+            "that folder out and install the wheel"};
+  }
+  return {"python package", path.empty() ? "as installed" : "as installed, none in PYTHONPATH",
+          missing.empty() ? "" : missing + " in PYTHONPATH does not exist; correct it"};
+}
+
+// Work of others that a run would wait for: processes that run or could, on the average of a minute.
+Finding load(int cpus) {
+  double average = 0;
+  if (getloadavg(&average, 1) != 1) return {"load", "unknown", {}};
+  char text[64];
+  std::snprintf(text, sizeof text, "%.2f on %d cpus", average, cpus);
+  return {"load", text,
+          average > cpus ? "more work than CPUs: runs take longer than predicted; wait for the others or take fewer "
+                           "threads"
+                         : ""};
+}
+
+// How the clock of the first CPU is governed; Linux tells it where the machine lets it choose.
+Finding clock_governor() {
+  std::string governor;
+  std::ifstream("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") >> governor;
+  return {"clock", governor.empty() ? "not governed here" : governor,
+          governor == "powersave" || governor == "conservative"
+              ? "the clock rises late; for measurements: cpupower frequency-set -g performance"
+              : ""};
+}
+
+Finding memory() {
+  const std::uint64_t free = base::available_memory_bytes(), all = base::machine().memory_bytes;
+  return {"memory", planning::bytes_text(free) + " free of " + planning::bytes_text(all),
+          free < all / 20 ? "nearly full: runs will be refused or swapped out; close others or take smaller batches, "
+                            "cutoffs or --max-memory-mb"
+                          : ""};
 }
 
 // The devices of NVIDIA's driver; no kernel of this build runs on them.
@@ -80,10 +147,10 @@ std::vector<Finding> examine() {
                       base::thread_budget() > machine.usable_cpus ? "more threads than CPUs; set SKERRY_NUM_THREADS"
                                                                   : thread_conflict()});
   findings.push_back({"gpu", gpus(), {}});
-  findings.push_back(
-      {"memory",
-       planning::bytes_text(base::available_memory_bytes()) + " free of " + planning::bytes_text(machine.memory_bytes),
-       {}});
+  findings.push_back(memory());
+  findings.push_back(load(machine.usable_cpus));
+  findings.push_back(clock_governor());
+  findings.push_back(python_import());
   std::string advice;
   std::string cache = cache_state(advice);
   findings.push_back({"cache", std::move(cache), advice});

@@ -10,9 +10,16 @@
 """
 
 from skerry._core import FockState
-from skerry.cv.discriminator import QuantumDiscriminator
+from skerry.cv.discriminator import (
+    QuantumDiscriminator,
+    QuantumDiscriminatorThreadingMixin,
+    create_threaded_quantum_discriminator,
+)
+from skerry.cv.engines import Engine, EngineSettings, register_engine, unregister_engine
 from skerry.cv.gaussian import GaussianState, hafnian, loop_hafnian, torontonian
 from skerry.cv.generator import QuantumSFGenerator, TruncationWarning
+from skerry.cv.load import LoadBalancer
+from skerry.cv.profiling import GateTime, Profile, profile
 from skerry.cv.strategies import (
     GPU_FALLBACK,
     choose_strategy,
@@ -31,14 +38,21 @@ from skerry.cv.threading import (
     create_threaded_quantum_generator,
     get_performance_report,
     test_quantum_threading,
+    utilization,
 )
 
 __all__ = [
     "GPU_FALLBACK",
+    "Engine",
+    "EngineSettings",
     "FockState",
+    "GateTime",
     "GaussianState",
+    "LoadBalancer",
+    "Profile",
     "QuantumBatchExecutor",
     "QuantumDiscriminator",
+    "QuantumDiscriminatorThreadingMixin",
     "QuantumGeneratorThreadingMixin",
     "QuantumSFGenerator",
     "QuantumThreadingManager",
@@ -46,15 +60,20 @@ __all__ = [
     "adaptive_training_step",
     "benchmark_threading_performance",
     "choose_strategy",
+    "create_threaded_quantum_discriminator",
     "create_threaded_quantum_generator",
     "get_performance_report",
     "hafnian",
     "loop_hafnian",
     "optimal_threads",
     "optimize_cpu_utilization",
+    "profile",
+    "register_engine",
     "register_strategy",
     "strategies",
     "test_quantum_threading",
     "torontonian",
+    "unregister_engine",
     "unregister_strategy",
+    "utilization",
 ]

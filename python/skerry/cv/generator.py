@@ -8,42 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import skerry
-from skerry._core import PhotonicGenerator
 from skerry.cv import arrays
+from skerry.cv.engines import Engine, EnginePool, EngineSettings
 
 Array = NDArray[np.float64]
 
 
 class TruncationWarning(UserWarning):
     """More probability than leak_warning lies beyond the cutoff: results are not to be trusted."""
-
-
-class EnginePool:
-    """Native engines that have been made and are free; each is used by one thread at a time."""
-
-    def __init__(self, settings: tuple[Any, ...], most: int = 16) -> None:
-        self._settings = settings
-        self._most = most
-        self._free: list[PhotonicGenerator] = []
-        self._lock = threading.Lock()
-        self.made = 0
-
-    def take(self) -> PhotonicGenerator:
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-            self.made += 1
-        return PhotonicGenerator(*self._settings)
-
-    def give_back(self, engine: PhotonicGenerator) -> None:
-        with self._lock:
-            if len(self._free) < self._most:
-                self._free.append(engine)
-
-    def clear(self) -> None:
-        """Gives the memory of all free engines back."""
-        with self._lock:
-            self._free.clear()
 
 
 class QuantumSFGenerator:
@@ -57,7 +29,8 @@ class QuantumSFGenerator:
 
     n_modes: optical modes, one output each (the mean of x, hbar = 2). latent_dim: numbers in z. cutoff_dim: photon
     numbers kept in each mode. encoding_strategy: coherent_state, direct_displacement or classical_neural. precision:
-    single or double. leak_warning: the truncation leak above which a TruncationWarning is given.
+    single or double. leak_warning: the truncation leak above which a TruncationWarning is given. engine: what
+    computes, `native` or a name given to register_engine().
     """
 
     def __init__(
@@ -74,6 +47,7 @@ class QuantumSFGenerator:
         precision: str = "single",
         seed: int = 0,
         leak_warning: float = 1e-2,
+        engine: str = "native",
     ) -> None:
         if precision not in ("single", "double"):
             raise skerry.InvalidArgument(f"precision '{precision}'; take single or double")
@@ -83,17 +57,23 @@ class QuantumSFGenerator:
         self.cutoff_dim = cutoff_dim
         self.encoding_strategy = encoding_strategy
         self.leak_warning = leak_warning
-        #: The greatest truncation leak of the last batch.
-        self.last_leak = 0.0
-        settings = (n_modes, latent_dim, layers, cutoff_dim, encoding_strategy, scale, hidden, amplitude)
-        self.engines = EnginePool((*settings, precision == "double"))
-        engine = self.engines.take()
-        self.layer_parameters = engine.layer_parameters
+        self._leaks = threading.local()
+        settings = EngineSettings(n_modes, latent_dim, layers, cutoff_dim, encoding_strategy, scale, hidden, amplitude)
+        self.settings = settings._replace(is_double=precision == "double")
+        self.engine = engine
+        self.engines = EnginePool(engine, self.settings)
+        first = self.engines.mine()
+        self.layer_parameters = first.layer_parameters
         rng = np.random.default_rng(seed)
-        self.parameters: Array = rng.normal(scale=0.1, size=engine.parameters.shape)
+        self.parameters: Array = rng.normal(scale=0.1, size=first.parameters.shape)
         network = self.parameters[self.layer_parameters :]
         network *= 10.0 / np.sqrt(max(latent_dim, 1))
-        self.engines.give_back(engine)
+
+    @property
+    def last_leak(self) -> float:
+        """The greatest truncation leak of the last batch that the calling thread had made; 0 before it had any."""
+        leak: float = getattr(self._leaks, "leak", 0.0)
+        return leak
 
     @property
     def trainable_variables(self) -> list[Array]:
@@ -103,26 +83,31 @@ class QuantumSFGenerator:
 
     def encode(self, z: object) -> NDArray[np.complex128]:
         """Coherent amplitudes of [batch, modes] for latents of [batch, latent]."""
-        engine = self._engine(None)
-        try:
-            re, im = engine.encode(self._latents(z))
-        finally:
-            self.engines.give_back(engine)
+        re, im = self._engine(None).encode(self._latents(z))
         return np.asarray(re + 1j * im)
 
     def generate(self, z: Any, parameters: Any | None = None) -> Any:
         """Samples of [batch, n_modes], one after the other on one thread; in z's framework, with its gradients."""
-        return arrays.apply(self, z, parameters, "sequential", 1)
+        return arrays.apply(self, z, parameters, arrays.Work())
 
-    def run(self, z: Array, parameters: Array | None = None, strategy: str = "cpu_batch", threads: int = 0) -> Array:
-        """generate() for NumPy by a native strategy: sequential, cpu_batch or threading."""
+    def run(
+        self,
+        z: Array,
+        parameters: Array | None = None,
+        strategy: str = "cpu_batch",
+        threads: int = 0,
+        at_once: int | None = None,
+    ) -> Array:
+        """generate() for NumPy by a native strategy: sequential, cpu_batch or threading.
+
+        threads: 0 for the process's budget. at_once: samples that the engine is given in one call; None for all.
+        """
         z = self._latents(z)
-        engine = self._engine(parameters)
-        try:
-            samples, leak = engine.generate(z, strategy, threads)
-        finally:
-            self.engines.give_back(engine)
-        self.last_leak = leak
+        engine, step = self._engine(parameters), at_once or max(len(z), 1)
+        parts = [engine.generate(z[i : i + step], strategy, threads) for i in range(0, max(len(z), 1), step)]
+        samples = parts[0][0] if len(parts) == 1 else np.concatenate([part for part, _ in parts])
+        leak = max(leak for _, leak in parts)
+        self._leaks.leak = leak
         if leak > self.leak_warning:
             self._warn(leak)
         return samples
@@ -145,15 +130,11 @@ class QuantumSFGenerator:
         ((6,), (3, 2))
         """
         z = self._latents(z)
-        engine = self._engine(parameters)
-        try:
-            _, by_parameters, by_z = engine.gradient(z, arrays.dense(cotangent), strategy, threads)
-        finally:
-            self.engines.give_back(engine)
+        _, by_parameters, by_z = self._engine(parameters).gradient(z, arrays.dense(cotangent), strategy, threads)
         return by_parameters, by_z
 
-    def _engine(self, parameters: Array | None) -> PhotonicGenerator:
-        engine = self.engines.take()
+    def _engine(self, parameters: Array | None) -> Engine:
+        engine = self.engines.mine()
         engine.set_parameters(self.parameters if parameters is None else parameters)
         return engine
 

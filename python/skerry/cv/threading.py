@@ -6,17 +6,19 @@ import resource
 import threading
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 import skerry
 from skerry.cv import arrays
+from skerry.cv.arrays import Work
 from skerry.cv.generator import QuantumSFGenerator
+from skerry.cv.load import of_this_process
 from skerry.cv.strategies import (
     GPU_FALLBACK,
     choose_strategy,
@@ -29,6 +31,7 @@ Array = NDArray[np.float64]
 Timings = dict[int, dict[str, dict[str, Any]]]
 _log = logging.getLogger("skerry.cv")
 CPU_BATCH = 8  # samples at once for a generator that is not ours
+BUSY_SECONDS = 5.0
 
 
 class QuantumBatchExecutor:
@@ -40,21 +43,30 @@ class QuantumBatchExecutor:
         if self.max_threads < 1 or gpu_batch_size < 1:
             raise skerry.InvalidArgument(f"{max_threads} threads and GPU batches of {gpu_batch_size}; take 1 or more")
         self.recoveries = 0
-        self._thresholds: dict[int, float] = {}
+        self.balancer = of_this_process()
+        self._thresholds: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None = None) -> tuple[Any, str]:
         """Samples, and the strategy that made them."""
+        with self.balancer:
+            return self._execute(generator, z, strategy, parameters)
+
+    def _execute(self, generator: Any, z: Any, strategy: str, parameters: Any | None) -> tuple[Any, str]:
         own = registered(strategy)
+        threads, at_once = self.max_threads, None
         if strategy == "auto":
-            strategy = self.choose(generator, len(z))
+            strategy = self.choose(generator, arrays.samples_in(z))
+            threads = self.balancer.threads(threads) if strategy == "threading" else 1
+            strategy = "cpu_batch" if strategy == "threading" and threads == 1 else strategy
         if strategy == "gpu_batch":
-            warnings.warn(f"gpu_batch is not available here; {GPU_FALLBACK} runs instead", RuntimeWarning, stacklevel=3)
-            strategy = GPU_FALLBACK
+            strategy, at_once = GPU_FALLBACK, self.gpu_batch_size
+            told = f"gpu_batch is not available here; {GPU_FALLBACK} runs instead, {at_once} samples at once"
+            warnings.warn(told, RuntimeWarning, stacklevel=5)
         try:
             if own is not None:
                 return own(generator, z), strategy
-            return self._run(generator, z, strategy, parameters), strategy
+            return self._run(generator, z, Work(strategy, threads, at_once), parameters), strategy
         except (skerry.InvalidArgument, skerry.TypeMismatch, KeyboardInterrupt):
             raise  # the input's fault: sequential would fail likewise
         except Exception as error:
@@ -63,10 +75,13 @@ class QuantumBatchExecutor:
             with self._lock:
                 self.recoveries += 1
             _log.warning("strategy %s failed (%s); sequential runs instead", strategy, error)
-            return self._run(generator, z, "sequential", parameters), "sequential"
+            return self._run(generator, z, Work("sequential"), parameters), "sequential"
 
     def choose(self, generator: Any, batch_size: int) -> str:
-        """By what was measured on this machine: one batch, or threads from the size on where they were faster."""
+        """By what was measured on this machine: one batch, or threads from the size on where they were faster.
+
+        Then `auto` takes as many threads as the load of the machine leaves CPUs for.
+        """
         if not isinstance(generator, QuantumSFGenerator):
             return choose_strategy(batch_size)
         if batch_size < 2 or self.max_threads == 1:
@@ -74,14 +89,18 @@ class QuantumBatchExecutor:
         return "threading" if batch_size >= self.threading_threshold(generator) else "cpu_batch"
 
     def threading_threshold(self, generator: QuantumSFGenerator) -> float:
-        """The smallest power of two of samples from which threads were faster; measured once for a generator."""
-        key = id(generator.engines)
+        """The smallest power of two of samples from which threads were faster.
+
+        Measured once for a generator; what was measured beside the work of others holds for BUSY_SECONDS.
+        """
+        now = time.monotonic()
         with self._lock:
-            known = self._thresholds.get(key)
-        if known is None:
+            known, until = self._thresholds.get(generator.engines, (float("inf"), now))
+        if now >= until:
             known = self._measure(generator)
+            until = now + BUSY_SECONDS if self.balancer.others() > 0.25 else float("inf")
             with self._lock:
-                self._thresholds[key] = known
+                self._thresholds[generator.engines] = known, until
         return known
 
     def _measure(self, generator: QuantumSFGenerator) -> float:
@@ -98,16 +117,29 @@ class QuantumBatchExecutor:
                 threshold = size
         return threshold
 
-    def _run(self, generator: Any, z: Any, strategy: str, parameters: Any | None) -> Any:
+    def _run(self, generator: Any, z: Any, work: Work, parameters: Any | None) -> Any:
         if isinstance(generator, QuantumSFGenerator):
-            return arrays.apply(generator, z, parameters, strategy, self.max_threads)
-        if strategy == "sequential":
-            return np.concatenate([np.asarray(generator.generate(z[i : i + 1])) for i in range(len(z))])
-        parts = [z[i : i + CPU_BATCH] for i in range(0, len(z), CPU_BATCH)]
-        if strategy == "cpu_batch":
+            return arrays.apply(generator, z, parameters, work)
+        size = 1 if work.strategy == "sequential" else work.at_once or CPU_BATCH
+        size = getattr(generator, "rows_at_once", size)  # of one whose bits depend on how a batch is cut
+        parts = [z[i : i + size] for i in range(0, max(len(z), 1), size)]
+        if work.strategy != "threading" or len(parts) == 1:
             return np.concatenate([np.asarray(generator.generate(part)) for part in parts])
-        with ThreadPoolExecutor(self.max_threads) as pool:
+        with ThreadPoolExecutor(work.threads) as pool:
             return np.concatenate([np.asarray(samples) for samples in pool.map(generator.generate, parts)])
+
+
+class Usage(NamedTuple):
+    """What calls took together. wall and cpu: seconds by the clocks of the machine and of this process."""
+
+    calls: int = 0
+    samples: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def utilization(self, threads: int) -> float:
+        """CPU time over the wall time of that many CPUs, in percent; calls at once share their process's CPU time."""
+        return min(100.0, 100.0 * self.cpu / (self.wall * threads)) if self.wall > 0 else 0.0
 
 
 class QuantumThreadingManager:
@@ -139,8 +171,7 @@ class QuantumThreadingManager:
     def reset(self) -> None:
         """Forgets the account."""
         with self._lock:
-            self._usage: Counter[str] = Counter()
-            self._samples, self._wall, self._cpu = 0, 0.0, 0.0
+            self._usage: dict[str, Usage] = {}
 
     def execute(self, generator: Any, z: Any, strategy: str = "auto", parameters: Any | None = None) -> Any:
         """Samples of the generator by a strategy."""
@@ -148,23 +179,26 @@ class QuantumThreadingManager:
         samples, used = self.executor.execute(generator, z, strategy, parameters)
         wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
         with self._lock:
-            self._usage[used] += 1
-            self._samples += len(z)
-            self._wall += wall
-            self._cpu += cpu
+            known = self._usage.get(used, Usage())
+            self._usage[used] = Usage(
+                known.calls + 1, known.samples + arrays.samples_in(z), known.wall + wall, known.cpu + cpu
+            )
         return samples
 
     def get_performance_report(self) -> dict[str, Any]:
-        """What ran so far; cpu_utilization_estimate is CPU time over wall time of max_threads, in percent."""
+        """What ran so far. cpu_utilization has the percentage for each strategy, the estimate that of all together."""
         with self._lock:
-            share = self._cpu / (self._wall * self.max_threads) if self._wall > 0 else 0.0
-            return {
-                "total_executions": sum(self._usage.values()),
-                "avg_samples_per_second": self._samples / self._wall if self._wall > 0 else 0.0,
-                "cpu_utilization_estimate": min(100.0, 100.0 * share),
-                "strategy_usage": dict(self._usage),
-                "recoveries": self.executor.recoveries,
-            }
+            usage = dict(self._usage)
+        wall = sum(used.wall for used in usage.values())
+        everything = Usage(wall=wall, cpu=sum(used.cpu for used in usage.values()))
+        return {
+            "total_executions": sum(used.calls for used in usage.values()),
+            "avg_samples_per_second": sum(used.samples for used in usage.values()) / wall if wall > 0 else 0.0,
+            "cpu_utilization_estimate": everything.utilization(self.max_threads),
+            "cpu_utilization": {name: used.utilization(self.max_threads) for name, used in usage.items()},
+            "strategy_usage": {name: used.calls for name, used in usage.items()},
+            "recoveries": self.executor.recoveries,
+        }
 
 
 class QuantumGeneratorThreadingMixin:
@@ -223,7 +257,8 @@ def adaptive_training_step(
     """(samples, real scores, fake scores) by size: a batch from 32 on, threads from 8, unless a strategy is named."""
     if strategy is None:
         large = "gpu_batch" if generator.threading_manager.has_gpu else "cpu_batch"
-        strategy = large if len(z) >= 32 else "threading" if len(z) >= 8 else "sequential"
+        size = arrays.samples_in(z)
+        strategy = large if size >= 32 else "threading" if size >= 8 else "sequential"
     samples = generator.generate_threaded(z, strategy=strategy)
     return samples, discriminator.discriminate(real_data), discriminator.discriminate(samples)
 
@@ -245,24 +280,39 @@ def best_seconds(call: Callable[[], object], repeats: int) -> float:
     return best
 
 
+def utilization(call: Callable[[], object], threads: int, seconds: float = 5e-3) -> float:
+    """Percent of that many CPUs that a call keeps busy, called again and again for some time."""
+    start, cpu, calls = time.perf_counter(), cpu_seconds(), 0
+    while time.perf_counter() - start < seconds:
+        call()
+        calls += 1
+    return Usage(calls, 0, time.perf_counter() - start, cpu_seconds() - cpu).utilization(threads)
+
+
 def benchmark_threading_performance(
     generator: Any, batch_sizes: Sequence[int] = (1, 4, 8, 16, 32), repeats: int = 5
 ) -> Timings:
-    """Seconds and samples per second of every strategy for every batch size; printed, and given back.
+    """Seconds, samples per second and CPU utilisation of every strategy and batch size; printed, and given back.
 
     A strategy that is not available says so and names what would run in its place; no figure is made up for it.
     """
     rng = np.random.default_rng(0)
+    executor = generator.threading_manager.executor
     results: Timings = {}
     for size in batch_sizes:
         z = rng.normal(scale=0.5, size=(size, generator.latent_dim))
         print(f"Batch Size: {size}\n{'-' * 20}")
         results[size] = {}
         for strategy in ("sequential", "cpu_batch", "threading", "auto"):
-            run = functools.partial(generator.threading_manager.executor.execute, generator, z, strategy)
+            run = functools.partial(executor.execute, generator, z, strategy)
             seconds = best_seconds(run, repeats)
-            results[size][strategy] = {"seconds": seconds, "samples_per_second": size / seconds}
-            print(f"  {strategy:<11}: {seconds:.6f}s ({size / seconds:.2f} samples/s)")
+            busy = utilization(run, executor.max_threads)
+            results[size][strategy] = {
+                "seconds": seconds,
+                "samples_per_second": size / seconds,
+                "cpu_utilization": busy,
+            }
+            print(f"  {strategy:<11}: {seconds:.6f}s ({size / seconds:.2f} samples/s, {busy:.0f}% CPU)")
         results[size]["gpu_batch"] = {"available": False, "fallback": GPU_FALLBACK}
         print(f"  gpu_batch  : not available, {GPU_FALLBACK} runs instead")
     return results

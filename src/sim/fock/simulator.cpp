@@ -11,6 +11,7 @@
 
 #include "base/memory.hpp"
 #include "base/threads.hpp"
+#include "base/trace.hpp"
 #include "sim/fock/matrices.hpp"
 
 namespace skerry::photonic {
@@ -61,6 +62,7 @@ class Engine final : public FockSimulator::Impl {
     const auto steps = matrices_->steps();
     step_values_.assign(steps.size(), -1);
     for (std::size_t s = 0; s < steps.size(); ++s) {
+      labels_.push_back(label(steps[s].step));
       const Param& param = steps[s].step.param;
       if (param.is_constant()) continue;
       step_values_[s] = static_cast<std::int32_t>(values_);
@@ -77,6 +79,7 @@ class Engine final : public FockSimulator::Impl {
   void prepare(bool with_gradient) override {
     if (built && (built_gradient || !with_gradient)) return;
     built = false;
+    const base::TraceSpan span("matrices", "fock");
     matrices_->build(weights, with_gradient);
     built = true;
     built_gradient = with_gradient;
@@ -112,6 +115,13 @@ class Engine final : public FockSimulator::Impl {
   }
 
  private:
+  /// A step's name in traces: its gate and modes; the phases after it are a part of it.
+  static std::string label(const sim::fock::Step& step) {
+    std::string text(gate_name(step.gate));
+    text += " " + std::to_string(step.modes[0]);
+    return step.modes[1] != step.modes[0] ? text + " " + std::to_string(step.modes[1]) : text;
+  }
+
   /// Where the parts of a working memory begin, in elements.
   struct Workspace {
     std::size_t kets, lambdas, phases, alphas, starts, scratch, numbers, values, overlaps, total;
@@ -226,6 +236,7 @@ class Engine final : public FockSimulator::Impl {
         memory[w.starts + k * lanes + lane] = static_cast<T>(std::exp(-(re * re + im * im) / 2));
       }
     T *first = memory + w.kets, *from = keep ? initial_ket(w, memory, lanes) : first;
+    std::optional<base::TraceSpan> span(std::in_place, "encoding", "fock");
     if (batch.inputs->kets.empty()) {
       kernels_.coherent(lanes, layout, memory + w.alphas, memory + w.starts, memory + w.scratch, from);
     } else {
@@ -236,7 +247,9 @@ class Engine final : public FockSimulator::Impl {
       kernels_.turn(lanes, layout.amplitudes, matrices_->phases(0, memory + w.phases), false, from, first);
       from = first;
     }
+    span.reset();
     for (std::size_t s = 0; s < steps.size(); ++s) {
+      const base::TraceSpan step_span(labels_[s], "fock");
       T* to = memory + w.kets + (keep ? s + 1 : (s + 1) % 2) * ket;
       kernels_.apply(lanes, steps[s].gate, matrices_->phases(s + 1, memory + w.phases), from, to);
       from = to;
@@ -263,6 +276,7 @@ class Engine final : public FockSimulator::Impl {
 
   void write_outputs(const Batch& batch, std::size_t begin, std::size_t end, std::size_t lanes, const Workspace& w,
                      T* memory, const T* ket) const {
+    const base::TraceSpan span("outputs", "fock");
     const FockOutputs& out = *batch.outputs;
     const std::size_t stride = modes * lanes;
     T* numbers = memory + w.numbers;
@@ -340,6 +354,7 @@ class Engine final : public FockSimulator::Impl {
       std::swap(plain, turned);
     }
     for (std::size_t s = steps.size(); s > 0; --s) {
+      const base::TraceSpan span(labels_[s - 1], "fock backward");
       const StepMatrices<T>& step = steps[s - 1];
       const T* before = memory + w.kets + (s - 1) * size;
       T* sum =
@@ -406,6 +421,7 @@ class Engine final : public FockSimulator::Impl {
 
   const KetKernels<T>& kernels_;
   std::optional<Matrices<T>> matrices_;
+  std::vector<std::string> labels_;        // of the steps
   std::vector<std::int32_t> step_values_;  // for each step its value, -1 for none
   std::vector<Sites> sites_;               // for each place
   std::vector<Phase> phases_;

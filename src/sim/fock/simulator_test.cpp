@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <new>
 #include <skerry/error.hpp>
+#include <skerry/generator.hpp>
 #include <skerry/photonic.hpp>
+#include <thread>
 
 #include "base/threads.hpp"
 #include "sim/fock/fold.hpp"
@@ -116,6 +118,38 @@ TEST(FockSimulator, AnEmptyCircuitAndAnEmptyBatchWork) {
   out.norm = norm;
   simulator.forward(3, {}, out);
   EXPECT_EQ(norm, std::vector<double>(3, 1.0));
+}
+
+// For the thread sanitizer: engines share the pool of threads and nothing else.
+TEST(Generator, EightCallersWithAnEngineEachGetTheSameBits) {
+  constexpr std::size_t kBatch = 40;
+  std::vector<double> z(kBatch * 4), parameters, expected(kBatch * 2);
+  for (std::size_t i = 0; i < z.size(); ++i) z[i] = 0.4 * std::sin(static_cast<double>(3 * i));
+  Generator first({});
+  for (std::size_t i = 0; i < first.parameters().size(); ++i)
+    parameters.push_back(0.1 * std::cos(static_cast<double>(5 * i)));
+  first.set_parameters(parameters);
+  first.generate(kBatch, z, expected, Strategy::sequential);
+  std::vector<double> by_parameters(parameters.size()), x(expected.size());
+  first.gradient(kBatch, z, expected, x, by_parameters, {}, Strategy::sequential);
+  EXPECT_EQ(x, expected);
+
+  std::atomic<int> wrong{0};
+  const auto call = [&] {
+    Generator engine({});
+    engine.set_parameters(parameters);
+    std::vector<double> samples(expected.size()), slopes(parameters.size());
+    for (int i = 0; i < 10; ++i) {
+      engine.generate(kBatch, z, samples, Strategy::threading, 2);
+      if (samples != expected) ++wrong;
+      engine.gradient(kBatch, z, expected, samples, slopes, {}, Strategy::threading, 2);
+      if (samples != expected || slopes != by_parameters) ++wrong;
+    }
+  };
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) callers.emplace_back(call);
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(FockSimulator, RefusesAKetThatIsTooLarge) {

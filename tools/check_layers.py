@@ -85,6 +85,7 @@ DOOR = {
     "skerry.h": "engine",
     "skerry.hpp": "engine",
     "edge.hpp": "edge",
+    "outbox.hpp": "edge",
 }
 
 # Folders that see only the door of the house, as an embedder does.

@@ -22,6 +22,7 @@ void EdgeExecutionConfig::validate() const {
   check_number("max_memory_mb", max_memory_mb, 0.0, kMostMegabytes);
   check_number("max_execution_time", max_execution_time, 0.0, 1e9);
   check_number("cache_size_mb", cache_size_mb, 0.0, kMostMegabytes);
+  check_number("outbox_size_mb", outbox_size_mb, 0.0, kMostMegabytes);
   check_number("threads", threads, 0, 4096);
   check_number("max_cuts", max_cuts, 0, 16);
   check_number("cloud_timeout", cloud_timeout, 1e-3, 1e9);

@@ -13,6 +13,7 @@ FLOORS = {
     "base": 0,
     "data": 1,
     "wire": 2,
+    "net": 2,
     "kernels": 2,
     "ir": 2,
     "ops": 3,

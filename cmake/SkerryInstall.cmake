@@ -26,7 +26,7 @@ list(REMOVE_ITEM rooms serve)
 skerry_sum(skerry_shared "" ${rooms})
 set_target_properties(skerry_shared PROPERTIES EXPORT_NAME skerry)
 # What a device links that only runs packages.
-list(REMOVE_ITEM rooms frontend emit engine edge wire)
+list(REMOVE_ITEM rooms frontend emit engine edge net wire)
 skerry_sum(skerry_runtime_shared _runtime ${rooms})
 set_target_properties(skerry_runtime_shared PROPERTIES EXPORT_NAME runtime)
 

@@ -13,6 +13,7 @@ FLOORS = {
     "base": 0,
     "data": 1,
     "wire": 2,
+    "net": 2,
     "kernels": 2,
     "ir": 2,
     "ops": 3,
@@ -85,6 +86,7 @@ DOOR = {
     "skerry.h": "engine",
     "skerry.hpp": "engine",
     "edge.hpp": "edge",
+    "outbox.hpp": "edge",
 }
 
 # Folders that see only the door of the house, as an embedder does.

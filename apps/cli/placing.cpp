@@ -25,6 +25,11 @@ void PlacingFlags::declare(const Command& command) {
   command.add_count("--max-cuts", max_cuts, "Cuts of gates and wires, to run in pieces; 6 when left out");
 }
 
+void PlacingFlags::declare_outbox(const Command& command) {
+  command.add_option("--outbox", outbox, "Where runs wait whose endpoint cannot be reached").type_name("FOLDER");
+  command.add_count("--outbox-size-mb", outbox_mb, "Most megabytes of what waits and of its answers; 64 when left out");
+}
+
 edge::EdgeExecutionConfig PlacingFlags::config(const Settings& settings) const {
   const RunOptions options = settings.run_options();
   edge::EdgeExecutionConfig config;
@@ -39,6 +44,8 @@ edge::EdgeExecutionConfig PlacingFlags::config(const Settings& settings) const {
   config.cloud_authorities = authorities;
   config.cloud_certificate = certificate;
   config.cloud_key = key;
+  config.outbox_folder = outbox;
+  config.outbox_size_mb = static_cast<double>(outbox_mb);
   if (!key_file.empty()) {
     std::ifstream in(key_file);
     if (!std::getline(in, config.cloud_api_key))

@@ -34,6 +34,9 @@ struct EdgeExecutionConfig {
   std::string cloud_api_key{};                ///< sent as a bearer token; empty: none
   std::filesystem::path cloud_authorities{};  ///< PEM of who signs the endpoint's certificate; empty: the system's
   std::filesystem::path cloud_certificate{}, cloud_key{};  ///< PEM of this client, for endpoints that ask for it
+  /// Where runs wait whose endpoint cannot be reached (<skerry/outbox.hpp>); empty: nowhere. One endpoint's client each.
+  std::filesystem::path outbox_folder{};
+  double outbox_size_mb = 64.0;  ///< of what waits there and of its answers
 
   /// Errors: invalid_argument naming the field.
   void validate() const;
@@ -200,7 +203,7 @@ class EdgeExecutor {
   /// Here when it fits the budget and the machine as it is now; else in pieces, when the circuit can be cut and they
   /// fit; else at the endpoint. What overruns its time is stopped, and moved there.
   /// Errors: not_found (id), budget_exceeded and deadline_exceeded with need, limit and what to change; unavailable
-  /// when the endpoint was needed and failed; those of run().
+  /// when the endpoint was needed and failed (JobKept once it is in the outbox); those of run().
   ResultPtr execute(std::string_view circuit_id, const ExecutionInput& input = {});
   ResultPtr execute(const CompiledPtr& circuit, const ExecutionInput& input = {});
   /// The same for rows of parameters, [batch, P]. Expectation values of up to 12 wires that are computed here are

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <skerry/edge.hpp>
+#include <skerry/outbox.hpp>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -29,7 +30,8 @@ using edge::PerformanceStatistics;
 using Rows = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 struct Execution {
-  edge::ResultPtr result;
+  edge::ResultPtr result;  // null: it waits in the outbox
+  std::string kept_as = {}, why = {}, where = {};
 };
 struct CompiledHandle {
   edge::CompiledPtr compiled;
@@ -78,6 +80,10 @@ edge::ExecutionInput input_of(const RunOptions& options, std::optional<std::uint
           .control = {}};
 }
 
+Execution waits_as(const edge::JobKept& kept) {
+  return {.result = nullptr, .kept_as = kept.id(), .why = kept.message(), .where = kept.where()};
+}
+
 // The work may wait for a cold cache or simulate for minutes: always without the GIL, watched when it may be long.
 Execution execute(EdgeExecutor& executor, const CompiledHandle& handle, const RunOptions& options,
                   std::optional<std::uint64_t> seed) {
@@ -88,7 +94,13 @@ Execution execute(EdgeExecutor& executor, const CompiledHandle& handle, const Ru
   constexpr double kSeconds = 0.01;
   const bool may_wait =
       handle.compiled->estimated_seconds > kSeconds || options.shots != 0 || !executor.config().cloud_endpoint.empty();
-  steering.run(may_wait, [&] { done.result = executor.execute(handle.compiled, input); });
+  steering.run(may_wait, [&] {
+    try {
+      done.result = executor.execute(handle.compiled, input);
+    } catch (const edge::JobKept& kept) {  // the class that Python raises has the id
+      done = waits_as(kept);
+    }
+  });
   return done;
 }
 
@@ -103,11 +115,16 @@ std::vector<Execution> execute_batch(EdgeExecutor& executor, const CompiledHandl
   Steering steering{nb::none()};
   edge::ExecutionInput input = input_of(options, seed);
   input.control = steering.control();
-  std::vector<edge::ResultPtr> results;
-  steering.run(true,
-               [&] { results = executor.execute_batch(handle.compiled, input, std::span(rows.data(), rows.size())); });
   std::vector<Execution> done;
-  for (edge::ResultPtr& result : results) done.push_back({std::move(result)});
+  steering.run(true, [&] {
+    try {
+      for (edge::ResultPtr& result :
+           executor.execute_batch(handle.compiled, input, std::span(rows.data(), rows.size())))
+        done.push_back({std::move(result)});
+    } catch (const edge::JobKept& kept) {
+      done.push_back(waits_as(kept));
+    }
+  });
   return done;
 }
 
@@ -208,6 +225,9 @@ void bind_placement(nb::module_& m) {
 
 void bind_executor(nb::module_& m) {
   nb::class_<Execution>(m, "Execution", "The native part of skerry.edge.ExecutionResult.")
+      .def_ro("kept_as", &Execution::kept_as, "Not empty: it waits in the outbox, and there is nothing else to read.")
+      .def_ro("why", &Execution::why)
+      .def_ro("where", &Execution::where)
       .def_prop_ro("circuit_id", [](const Execution& self) { return self.result->circuit_id; })
       .def_prop_ro("method",
                    [](const Execution& self) { return std::string(edge::execution_method_name(self.result->method)); })
@@ -290,6 +310,7 @@ void bind_edge_config(nb::module_& m) {
       .def_rw("cloud_endpoint", &EdgeExecutionConfig::cloud_endpoint)
       .def_rw("cloud_timeout", &EdgeExecutionConfig::cloud_timeout)
       .def_rw("cloud_api_key", &EdgeExecutionConfig::cloud_api_key)
+      .def_rw("outbox_size_mb", &EdgeExecutionConfig::outbox_size_mb)
       .def_prop_rw(
           "precision",
           [](const EdgeExecutionConfig& self) {
@@ -301,6 +322,44 @@ void bind_edge_config(nb::module_& m) {
   bind_path<&EdgeExecutionConfig::cloud_authorities>(c, "cloud_authorities");
   bind_path<&EdgeExecutionConfig::cloud_certificate>(c, "cloud_certificate");
   bind_path<&EdgeExecutionConfig::cloud_key>(c, "cloud_key");
+  bind_path<&EdgeExecutionConfig::outbox_folder>(c, "outbox_folder");
+}
+
+void bind_outbox(nb::module_& m) {
+  nb::class_<edge::OutboxEntry>(m, "OutboxEntry", "A run that waits for its endpoint, or its answer.")
+      .def_ro("id", &edge::OutboxEntry::id, "32 hex digits: the token by which the endpoint knows the job.")
+      .def_prop_ro(
+          "state", [](const edge::OutboxEntry& self) { return std::string(edge::outbox_state_name(self.state)); },
+          "waiting, done, failed or damaged.")
+      .def_ro("circuit_id", &edge::OutboxEntry::circuit_id)
+      .def_ro("endpoint", &edge::OutboxEntry::endpoint)
+      .def_ro("kept", &edge::OutboxEntry::kept, "Seconds since 1970.")
+      .def_ro("answered", &edge::OutboxEntry::answered, "Seconds since 1970; 0: not yet.")
+      .def_ro("bytes", &edge::OutboxEntry::bytes)
+      .def_ro("finding", &edge::OutboxEntry::finding,
+              "Why it failed, what is damaged, or why it still waits after send().");
+  nb::class_<edge::Outbox>(m, "NativeOutbox", "The native part of skerry.edge.Outbox.")
+      .def(nb::init<EdgeExecutionConfig>(), nb::arg("config"))
+      .def(
+          "keep",
+          [](edge::Outbox& self, const CompiledHandle& compiled, const RunOptions& options,
+             std::optional<std::uint64_t> seed) {
+            const nb::gil_scoped_release release;
+            return self.keep(compiled.compiled, input_of(options, seed));
+          },
+          nb::arg("compiled"), nb::arg("options"), nb::arg("seed").none())
+      .def("entries", &edge::Outbox::entries, nb::call_guard<nb::gil_scoped_release>())
+      .def("send",
+           [](edge::Outbox& self) {
+             Steering steering{nb::none()};
+             std::vector<edge::OutboxEntry> entries;
+             steering.run(true, [&] { entries = self.send(steering.control()); });
+             return entries;
+           })
+      .def(
+          "result", [](const edge::Outbox& self, std::string_view id) { return Execution{self.result(id)}; },
+          nb::arg("id"), nb::call_guard<nb::gil_scoped_release>())
+      .def("drop", &edge::Outbox::drop, nb::arg("id"), nb::call_guard<nb::gil_scoped_release>());
 }
 
 void bind_doctor(nb::module_& m) {
@@ -320,6 +379,7 @@ void bind_edge(nb::module_& m) {
   bind_compiler(m);
   bind_placement(m);
   bind_executor(m);
+  bind_outbox(m);
   bind_doctor(m);
 }
 

@@ -25,8 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skerry import _core
-from skerry._core import Circuit, CompiledCircuit, DoctorStep, Observable, Placement, Resources, RunOptions
-from skerry.errors import InvalidArgument, NotFound
+from skerry._core import (
+    Circuit,
+    CompiledCircuit,
+    DoctorStep,
+    Observable,
+    OutboxEntry,
+    Placement,
+    Resources,
+    RunOptions,
+)
+from skerry.errors import InvalidArgument, NotFound, Unavailable
 from skerry.files import load, loads
 from skerry.parameters import spread
 from skerry.running import Precision
@@ -54,7 +63,8 @@ class EdgeExecutionConfig:
     threads: 0 takes the process's budget. max_cuts: of gates and wires, to run in pieces what does not fit whole.
     fallback_to_cloud: what does not fit here is run at cloud_endpoint (`https://host:port` of a `skerry serve`) within
     cloud_timeout seconds, repetitions included. cloud_api_key: a bearer token. cloud_authorities: PEM of who signs the
-    endpoint's certificate; cloud_certificate, cloud_key: PEM of this client. Errors: InvalidArgument naming the field.
+    endpoint's certificate; cloud_certificate, cloud_key: PEM of this client. outbox_folder: where runs wait whose
+    endpoint cannot be reached, up to outbox_size_mb with their answers. Errors: InvalidArgument naming the field.
     """
 
     max_memory_mb: float = 512.0
@@ -73,6 +83,8 @@ class EdgeExecutionConfig:
     cloud_authorities: str | os.PathLike[str] = ""
     cloud_certificate: str | os.PathLike[str] = ""
     cloud_key: str | os.PathLike[str] = ""
+    outbox_folder: str | os.PathLike[str] = ""
+    outbox_size_mb: float = 64.0
     native: _core.EdgeConfig = field(init=False, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -224,6 +236,8 @@ def _run_options(num_qubits: int, data: InputData) -> tuple[RunOptions, NDArray[
 
 
 def _result(done: _core.Execution) -> ExecutionResult:
+    if done.kept_as:
+        raise JobKept(done.why, done.where, "outbox.send() sends it once the endpoint answers", done.kept_as)
     return ExecutionResult(
         circuit_id=done.circuit_id,
         execution_method=done.method,  # type: ignore[arg-type]
@@ -236,6 +250,68 @@ def _result(done: _core.Execution) -> ExecutionResult:
         expectations=done.expectations,
         placement=done.placement,
     )
+
+
+class JobKept(Unavailable):
+    """The endpoint could not be reached, and the run waits in the outbox."""
+
+    def __init__(self, message: str, where: str = "", hint: str = "", id: str = "") -> None:
+        super().__init__(message, where, hint)
+        self.id = id
+        """Of the entry."""
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.message, self.where, self.hint, self.id)
+
+
+class Outbox:
+    """A folder of runs that wait for `cloud_endpoint`, and of their answers; for several processes at once.
+
+    An entry is on the disk, whole, before anything is told of it. It is sent under its id as a token, so that an
+    endpoint that remembers the job runs it once, whoever is killed when.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     config = EdgeExecutionConfig(cloud_endpoint="http://127.0.0.1:1", outbox_folder=folder)
+    ...     outbox = Outbox(config)
+    ...     entry = outbox.keep(CircuitCompiler(config).compile_circuit([{"gate": "H", "qubit": 0}]))
+    ...     [(one.id == entry, one.state) for one in outbox.entries()]
+    [(True, 'waiting')]
+    """
+
+    def __init__(self, config: EdgeExecutionConfig) -> None:
+        self.config = config
+        self._native = _core.NativeOutbox(config.native)
+
+    def keep(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> str:
+        """Keeps a run for later without trying it now: its id, or that of the same question that waits already.
+
+        Errors: InvalidArgument (a batch; no endpoint, or fallback_to_cloud is off), LimitExceeded (outbox_size_mb).
+        """
+        data = input_data or {}
+        options, rows = _run_options(compiled.num_qubits, data)
+        if rows is not None:
+            raise InvalidArgument("a batch is not one run", "parameters", "keep each row")
+        return self._native.keep(compiled, options, data.get("seed"))
+
+    def entries(self) -> list[OutboxEntry]:
+        """What is there, oldest first."""
+        return self._native.entries()
+
+    def send(self) -> list[OutboxEntry]:
+        """Gives what waits to the endpoint and collects the answers: all that waited, as it is now.
+
+        What could not be sent waits on, with the reason as its `finding`. Errors: InvalidArgument as keep().
+        """
+        return self._native.send()
+
+    def result(self, id: str) -> ExecutionResult:
+        """The answer, which stays until it is dropped. Errors: NotFound, Unavailable (it waits), Corrupt, the run's."""
+        return _result(self._native.result(id))
+
+    def drop(self, id: str) -> None:
+        """Forgets an entry. Errors: NotFound, Unavailable (somebody sends it)."""
+        self._native.drop(id)
 
 
 class EdgeExecutor:
@@ -258,7 +334,8 @@ class EdgeExecutor:
 
         input_data: values of the circuit's parameters by name, or `parameters` (in order, or a batch); `initial_state`,
         `shots`, `seed`, `observables` (Observables or their text). Errors: KeyError (id), BudgetExceeded and
-        DeadlineExceeded with need, limit and what to change, Unavailable when the endpoint was needed and failed.
+        DeadlineExceeded with need, limit and what to change, Unavailable when the endpoint was needed and failed:
+        JobKept when the run (of a batch, the first row that failed) waits in the outbox now.
         """
         return self.execute(self.compiler.get_compiled_circuit(circuit_id), input_data)
 
@@ -293,6 +370,11 @@ class EdgeExecutor:
     def performance_stats(self) -> dict[str, float]:
         """What get_performance_statistics() gives."""
         return self.get_performance_statistics()
+
+    @property
+    def outbox(self) -> Outbox:
+        """Runs that wait for the endpoint. Errors: InvalidArgument without outbox_folder."""
+        return Outbox(self.config)
 
     def resources(self) -> Resources:
         """Free memory, processors, load and what runs now."""
@@ -379,6 +461,11 @@ class EdgeExecutionManager:
     def get_performance_statistics(self) -> dict[str, float]:
         """As EdgeExecutor.get_performance_statistics()."""
         return self.executor.get_performance_statistics()
+
+    @property
+    def outbox(self) -> Outbox:
+        """As EdgeExecutor.outbox."""
+        return self.executor.outbox
 
     def resources(self) -> Resources:
         """As EdgeExecutor.resources()."""

@@ -90,7 +90,7 @@ constexpr std::string_view kTemporaryFront = ".skerry-", kTemporaryBack = ".tmp"
 /// A new file beside the one it will replace; removed unless it got there.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const fs::path& folder) : folder_(folder.empty() ? "." : folder) {
+  TemporaryFile(const fs::path& folder, mode_t mode) : folder_(folder.empty() ? "." : folder) {
     // Named by process and number; O_EXCL steps over what a killed process with the same number left.
     static constinit std::atomic<unsigned> counter{0};
     constexpr int kTries = 1000;
@@ -98,7 +98,7 @@ class TemporaryFile {
       std::string name(kTemporaryFront);
       name += std::to_string(::getpid()) + "-" + std::to_string(counter++);
       path_ = folder_ / name.append(kTemporaryBack);
-      file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
       if (file_ || errno != EEXIST) break;
     }
     if (!file_) {
@@ -224,14 +224,6 @@ std::string read_file(const fs::path& path, std::uint64_t limit_bytes) {
   return content;
 }
 
-void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
-  std::size_t at = 0;
-  write_file_atomically(path, [&]() -> std::span<const std::byte> {
-    while (at < parts.size() && parts[at].empty()) ++at;
-    return at < parts.size() ? parts[at++] : std::span<const std::byte>();
-  });
-}
-
 void remove_left_over(const fs::path& folder) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
@@ -240,7 +232,9 @@ void remove_left_over(const fs::path& folder) {
   }
 }
 
-void write_file_atomically(const fs::path& path, const std::function<std::span<const std::byte>()>& next) {
+namespace {
+
+void write_atomically(const fs::path& path, const std::function<std::span<const std::byte>()>& next, mode_t mode) {
   std::error_code missing;
   const fs::path existing = fs::canonical(path, missing);
   const fs::path target = missing ? path : existing;
@@ -249,10 +243,32 @@ void write_file_atomically(const fs::path& path, const std::function<std::span<c
   if (replaces && !S_ISREG(old.st_mode)) {
     throw Error(ErrorCode::io_error, "is not a regular file and cannot be replaced", path.string(), "name a file");
   }
-  TemporaryFile temporary(target.parent_path());
+  TemporaryFile temporary(target.parent_path(), mode);
   if (replaces && ::fchmod(temporary.file().get(), old.st_mode & 07777) != 0) throw_errno(path, "keep the permissions");
   for (auto part = next(); !part.empty(); part = next()) write_all(temporary.file(), part, path);
   temporary.replace(target);
+}
+
+// One part after the other, then nothing: empty parts would end it early.
+std::function<std::span<const std::byte>()> one_by_one(std::span<const std::span<const std::byte>> parts) {
+  return [parts, at = std::size_t{0}]() mutable -> std::span<const std::byte> {
+    while (at < parts.size() && parts[at].empty()) ++at;
+    return at < parts.size() ? parts[at++] : std::span<const std::byte>();
+  };
+}
+
+}  // namespace
+
+void write_file_atomically(const fs::path& path, const std::function<std::span<const std::byte>()>& next) {
+  write_atomically(path, next, 0666);
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
+  write_atomically(path, one_by_one(parts), 0666);
+}
+
+void write_private_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
+  write_atomically(path, one_by_one(parts), 0600);
 }
 
 fs::path config_dir() {

@@ -2,7 +2,7 @@
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
 
-#include "edge/remote/url.hpp"
+#include "net/url.hpp"
 
 namespace skerry::edge {
 namespace {
@@ -22,10 +22,11 @@ void EdgeExecutionConfig::validate() const {
   check_number("max_memory_mb", max_memory_mb, 0.0, kMostMegabytes);
   check_number("max_execution_time", max_execution_time, 0.0, 1e9);
   check_number("cache_size_mb", cache_size_mb, 0.0, kMostMegabytes);
+  check_number("outbox_size_mb", outbox_size_mb, 0.0, kMostMegabytes);
   check_number("threads", threads, 0, 4096);
   check_number("max_cuts", max_cuts, 0, 16);
   check_number("cloud_timeout", cloud_timeout, 1e-3, 1e9);
-  if (!cloud_endpoint.empty()) remote::parse_url(cloud_endpoint);
+  if (!cloud_endpoint.empty()) net::parse_url(cloud_endpoint, "cloud_endpoint");
   if (cloud_api_key.find_first_of("\r\n") != std::string::npos)
     throw Error(ErrorCode::invalid_argument, "cloud_api_key has a line break", "cloud_api_key", "give one line");
   if (!cloud_key.empty() && cloud_certificate.empty()) {

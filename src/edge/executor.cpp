@@ -6,40 +6,21 @@
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
 #include <skerry/gradient.hpp>
+#include <skerry/outbox.hpp>
 #include <span>
 #include <utility>
 
 #include "base/machine.hpp"
 #include "edge/kept.hpp"
 #include "edge/machine_state.hpp"
+#include "edge/outbox/keep.hpp"
 #include "edge/placement.hpp"
 #include "edge/remote/cloud.hpp"
 #include "edge/run_options.hpp"
 #include "edge/split.hpp"
-#include "package/digest.hpp"
 
 namespace skerry::edge {
 namespace {
-
-// A text that is equal exactly when two executions must give equal results; empty when they need not.
-std::string result_key(const CompiledCircuit& circuit, const ExecutionInput& input) {
-  if (input.shots != 0 && !input.seed) return {};
-  std::string text =
-      circuit.circuit_id + '|' + std::to_string(input.shots) + '|' + std::to_string(input.seed.value_or(0));
-  const auto add = [&text](double value) { text.append(reinterpret_cast<const char*>(&value), sizeof value); };
-  for (const double value : input.parameters) add(value);
-  for (const auto& [name, value] : input.named_parameters) {
-    text += '|' + name + '=';
-    add(value);
-  }
-  for (const Observable& observable : input.observables)
-    text += '|' + std::to_string(observable.num_wires()) + ':' + observable.text();
-  if (input.initial_state) {
-    const TensorView view = input.initial_state->view();
-    text += '|' + package::hex(package::sha256(std::span(view.data(), view.bytes())));
-  }
-  return package::hex(package::sha256(std::as_bytes(std::span(text))));
-}
 
 std::uint64_t bytes_of(const Result& result) {
   std::uint64_t bytes = sizeof(ExecutionResult) + 16 * result.expectations.size();
@@ -81,6 +62,12 @@ std::shared_ptr<remote::Endpoint> endpoint_of(const EdgeExecutionConfig& config)
   return std::make_shared<remote::Endpoint>(remote::endpoint_options(config));
 }
 
+// The request of a whole circuit: what is sent again, now or from the outbox, is the same job.
+struct Whole {
+  std::string question;
+  std::optional<wire::CircuitRequest> request;
+};
+
 }  // namespace
 
 struct EdgeExecutor::State {
@@ -88,15 +75,21 @@ struct EdgeExecutor::State {
       : config(std::move(c)),
         compiler(std::move(k)),
         endpoint(endpoint_of(config)),
-        kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {}
+        kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {
+    if (!config.outbox_folder.empty()) outbox = outbox::folder_of(config);
+  }
 
   Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
   Resources resources() const;
   Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options,
-             const Placement& placement);
+             const Placement& placement, Whole& whole);
   Result run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes);
-  Result run_remote(const Circuit& circuit, const RunOptions& options, double seconds);
-  Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options);
+  wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options) const;
+  Result run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds);
+  Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole);
+  [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
+                         const Error& why) const;
+  Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options, Whole& whole);
   std::vector<ResultPtr> run_rows(const CompiledCircuit& circuit, const ExecutionInput& input,
                                   std::span<const double> rows);
   std::optional<ExecutionMethod> next(const Placement& placement, const Error& error,
@@ -143,6 +136,7 @@ struct EdgeExecutor::State {
   EdgeExecutionConfig config;
   std::shared_ptr<CircuitCompiler> compiler;   // shared: a manager and its executor look at one
   std::shared_ptr<remote::Endpoint> endpoint;  // shared: calls that run outlive a cleanup; null: there is none
+  std::optional<outbox::Folder> outbox;
   mutable std::mutex mutex;
   Kept<ExecutionResult> kept;
   PerformanceStatistics statistics;
@@ -213,25 +207,47 @@ Result EdgeExecutor::State::run_here(const Circuit& circuit, const RunOptions& o
   return skerry::run(circuit, options);
 }
 
-Result EdgeExecutor::State::run_remote(const Circuit& circuit, const RunOptions& options, double seconds) {
-  constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
+wire::CircuitRequest EdgeExecutor::State::request_of(const Circuit& circuit, const RunOptions& options) const {
   wire::CircuitRequest request = remote::request_of(circuit, options, remote::new_token());
   request.max_execution_time = config.cloud_timeout;
+  return request;
+}
+
+Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds) {
+  constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
   remote::Patience patience{.stop = options.limits.control.stop};
   patience.deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                                              std::chrono::duration<double>(config.cloud_timeout));
   return remote::run(*endpoint, request, seconds > kLong, patience);
 }
 
+// What waits with this question is sent as the job that it is, and waits no more when it is answered here.
+Result EdgeExecutor::State::run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds,
+                                      Whole& whole) {
+  std::optional<outbox::Item> item;
+  if (outbox) item = outbox->waiting(whole.question, endpoint->options().url.text());
+  if (item) whole.request = outbox::waiting_request(*outbox, *item);
+  if (!whole.request) whole.request = request_of(circuit.circuit, options);
+  Result result = run_remote(*whole.request, options, seconds);
+  if (item && outbox->claim(item->id)) outbox->remove(item->id);
+  return result;
+}
+
+void EdgeExecutor::State::keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
+                               const Error& why) const {
+  throw JobKept(why, outbox::keep(*outbox, config, circuit, whole.question,
+                                  whole.request ? *whole.request : request_of(circuit.circuit, options)));
+}
+
 Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options,
-                                const Placement& placement) {
+                                const Placement& placement, Whole& whole) {
   switch (method) {
     case ExecutionMethod::edge:
       return run_here(circuit.circuit, options, placement.considered[0].peak_bytes);
     case ExecutionMethod::cloud: {
       double seconds = 0.0;
       for (const PlaceReport& place : placement.considered) seconds = std::max(seconds, place.seconds);
-      return run_remote(circuit.circuit, options, seconds);
+      return run_whole(circuit, options, seconds, whole);
     }
     case ExecutionMethod::hybrid: {
       const SplitReport& report = *placement.split;
@@ -243,8 +259,9 @@ Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& c
       return run_split(*circuit.split, report, circuit.circuit, limited,
                        [&](std::size_t piece, const Circuit& part, const RunOptions& asked) {
                          const PieceReport& at = report.pieces[piece];
-                         return at.place == ExecutionMethod::cloud ? run_remote(part, asked, at.seconds)
-                                                                   : skerry::run(part, asked);
+                         return at.place == ExecutionMethod::cloud
+                                    ? run_remote(request_of(part, asked), asked, at.seconds)
+                                    : skerry::run(part, asked);
                        });
     }
   }
@@ -264,13 +281,13 @@ std::optional<ExecutionMethod> EdgeExecutor::State::next(const Placement& placem
   return std::nullopt;
 }
 
-Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircuit& circuit,
-                                       const RunOptions& options) {
+Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options,
+                                       Whole& whole) {
   std::vector<ExecutionMethod> tried;
   for (ExecutionMethod method = placement.method;;) {
     tried.push_back(method);
     try {
-      Result result = run(method, circuit, options, placement);
+      Result result = run(method, circuit, options, placement, whole);
       placement.method = method;
       return result;
     } catch (const Error& error) {
@@ -302,7 +319,7 @@ ResultPtr EdgeExecutor::execute(std::string_view circuit_id, const ExecutionInpu
 ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput& input) {
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  const std::string key = result_key(*circuit, input);
+  const std::string key = question_key(*circuit, input);
   if (const ResultPtr found = state_->find(key)) {
     ExecutionResult again = *found;
     again.from_cache = true;
@@ -314,8 +331,16 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   const RunOptions options = run_options(state_->config, input);
   Placement placement = decide(state_->question(*circuit, options));
   placement.decision_seconds = elapsed();
-  if (!placement.refusal.empty()) refuse(placement, state_->config);
-  ExecutionResult done{.circuit_id = circuit->circuit_id, .result = state_->run_placed(placement, *circuit, options)};
+  Whole whole;
+  if (state_->outbox) whole.question = outbox::question_of(state_->config, *circuit, input);
+  ExecutionResult done{.circuit_id = circuit->circuit_id, .result = {}};
+  try {
+    if (!placement.refusal.empty()) refuse(placement, state_->config);
+    done.result = state_->run_placed(placement, *circuit, options, whole);
+  } catch (const Error& error) {  // unavailable: the endpoint was needed, and could not be reached
+    if (!state_->outbox || error.code() != ErrorCode::unavailable) throw;
+    state_->keep(*circuit, options, whole, error);
+  }
   done.method = placement.method;
   done.placement = std::move(placement);
   done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;

@@ -1,6 +1,9 @@
 #include "edge/run_options.hpp"
 
 #include <random>
+#include <span>
+
+#include "package/digest.hpp"
 
 namespace skerry::edge {
 namespace {
@@ -28,6 +31,25 @@ RunOptions run_options(const EdgeExecutionConfig& config, const ExecutionInput& 
   options.limits.max_execution_time = std::chrono::duration<double>(config.max_execution_time);
   options.limits.control = input.control;
   return options;
+}
+
+std::string question_key(const CompiledCircuit& circuit, const ExecutionInput& input) {
+  if (input.shots != 0 && !input.seed) return {};
+  std::string text =
+      circuit.circuit_id + '|' + std::to_string(input.shots) + '|' + std::to_string(input.seed.value_or(0));
+  const auto add = [&text](double value) { text.append(reinterpret_cast<const char*>(&value), sizeof value); };
+  for (const double value : input.parameters) add(value);
+  for (const auto& [name, value] : input.named_parameters) {
+    text += '|' + name + '=';
+    add(value);
+  }
+  for (const Observable& observable : input.observables)
+    text += '|' + std::to_string(observable.num_wires()) + ':' + observable.text();
+  if (input.initial_state) {
+    const TensorView view = input.initial_state->view();
+    text += '|' + package::hex(package::sha256(std::span(view.data(), view.bytes())));
+  }
+  return package::hex(package::sha256(std::as_bytes(std::span(text))));
 }
 
 }  // namespace skerry::edge

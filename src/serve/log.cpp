@@ -46,6 +46,11 @@ bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+// Zeros alone are no id.
+bool is_id(std::string_view text) {
+  return is_hex(text) && text.find_first_not_of('0') != std::string_view::npos;
+}
+
 }  // namespace
 
 void log_line(std::string_view level, std::string_view event,
@@ -66,10 +71,13 @@ void log_line(std::string_view level, std::string_view event,
 Trace trace_of(std::string_view traceparent) {
   Trace trace;
   const bool given = traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-' &&
-                     traceparent[52] == '-' && is_hex(traceparent.substr(3, 32)) && traceparent.substr(0, 2) != "ff" &&
-                     traceparent.substr(3, 32).find_first_not_of('0') != std::string_view::npos;
+                     traceparent[52] == '-' && is_id(traceparent.substr(3, 32)) && is_id(traceparent.substr(36, 16)) &&
+                     is_hex(traceparent.substr(53, 2)) && traceparent.substr(0, 2) != "ff";
   if (given) {
     trace.trace_id = traceparent.substr(3, 32);
+    trace.parent_id = traceparent.substr(36, 16);
+    const char flags = traceparent[54];  // a hex digit, whose lowest bit is the flag `sampled`
+    trace.is_sampled = ((flags >= 'a' ? flags - 'a' + 10 : flags - '0') & 1) != 0;
   } else {
     append_hex(trace.trace_id, 2);
   }

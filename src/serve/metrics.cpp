@@ -103,6 +103,15 @@ std::string metrics_text(const MetricsInput& input) {
   page.sample("kind=\"timed_out\"", input.http.timed_out);
   page.single("skerry_http_waiting_bytes", "gauge", "Bytes of bodies that are received or handled",
               static_cast<double>(input.http.waiting_bytes));
+  if (input.telemetry) {
+    page.family("skerry_telemetry_spans_total", "counter", "Spans for the collector by what became of them");
+    page.sample("result=\"sent\"", input.telemetry->spans_sent);
+    page.sample("result=\"dropped\"", input.telemetry->spans_dropped);
+    page.sample("result=\"failed\"", input.telemetry->spans_failed);
+    page.family("skerry_telemetry_metrics_total", "counter", "Messages of metrics for the collector");
+    page.sample("result=\"sent\"", input.telemetry->metrics_sent);
+    page.sample("result=\"failed\"", input.telemetry->metrics_failed);
+  }
   page.single("skerry_resident_bytes", "gauge", "Highest resident memory so far",
               static_cast<double>(base::peak_resident_bytes()));
   page.single("skerry_uptime_seconds", "gauge", "Since the server was started", input.uptime_seconds);

@@ -149,7 +149,7 @@ void Service::job_events(const CallPtr& call) {
   jobs_.status(call->principal.name, id);  // an unknown job is refused before the stream begins
   call->exchange->begin_stream(
       {.type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}, {"traceparent", call->trace.header()}}});
-  answers_[2].fetch_add(1);
+  record(*call, 200);
   auto ended = std::make_shared<std::atomic<bool>>(false);  // shared by calls of the listener from several threads
   jobs_.listen(call->principal.name, id, [call, ended](const wire::JobStatus& status) {
     const bool is_last = wire::is_final(status.state);

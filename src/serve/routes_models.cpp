@@ -178,12 +178,18 @@ void Service::repository_unload(const CallPtr& call) {
   reply(call, "{}");
 }
 
-void Service::metrics(const CallPtr& call) {
-  MetricsInput input{
-      repository_.loaded(), jobs_.counters(), http_counters_ ? http_counters_() : HttpCounters{}, {}, 0.0};
+MetricsInput Service::measured() const {
+  MetricsInput input{.models = repository_.loaded(),
+                     .jobs = jobs_.counters(),
+                     .http = http_counters_ ? http_counters_() : HttpCounters{}};
   for (std::size_t i = 0; i < answers_.size(); ++i) input.answers[i] = answers_[i].load();
   input.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  reply(call, HttpResponse{.body = metrics_text(input), .type = "text/plain; version=0.0.4"});
+  if (telemetry_) input.telemetry = telemetry_->counters();
+  return input;
+}
+
+void Service::metrics(const CallPtr& call) {
+  reply(call, HttpResponse{.body = metrics_text(measured()), .type = "text/plain; version=0.0.4"});
 }
 
 }  // namespace skerry::serve

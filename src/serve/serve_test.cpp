@@ -1,4 +1,7 @@
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cmath>
@@ -8,12 +11,15 @@
 #include <skerry/skerry.hpp>
 #include <thread>
 
+#include "base/descriptor.hpp"
 #include "base/temporary_folder.hpp"
 #include "base/thrown_by.hpp"
 #include "serve/auth.hpp"
 #include "serve/batcher.hpp"
 #include "serve/jobs.hpp"
+#include "serve/service.hpp"
 #include "serve/statistics.hpp"
+#include "serve/telemetry.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -268,6 +274,57 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
   EXPECT_EQ(jobs.list("a").size(), 3U);
   EXPECT_EQ(thrown_by([&] { jobs.status("a", ids[0]); }).code(), ErrorCode::not_found);
   EXPECT_EQ(jobs.status("a", ids[5]).state, wire::JobState::done);
+}
+
+TEST(Telemetry, KeepsNoMoreSpansThanItMayAndCountsTheRest) {
+  Telemetry telemetry({.endpoint = "http://127.0.0.1:1", .delay = std::chrono::hours(1), .max_waiting = 8},
+                      [] { return MetricsInput{}; });
+  for (int i = 0; i < 100; ++i) telemetry.add({.trace = trace_of({}), .method = "GET"});
+  EXPECT_EQ(telemetry.counters().spans_dropped, 92U);
+  telemetry.stop(std::chrono::seconds(5));
+  telemetry.add({.trace = trace_of({}), .method = "GET"});
+  const TelemetryCounters counters = telemetry.counters();
+  EXPECT_EQ(counters.spans_failed, 8U);  // nobody listens
+  EXPECT_EQ(counters.spans_dropped, 93U);
+  EXPECT_EQ(counters.spans_sent, 0U);
+}
+
+TEST(Telemetry, IsStoppedInTimeBesideACollectorThatNeverAnswers) {
+  base::Descriptor deaf(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(deaf.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(deaf.get(), 4), 0);
+  socklen_t size = sizeof address;
+  ::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  Telemetry telemetry({.endpoint = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))},
+                      [] { return MetricsInput{}; });
+  telemetry.add({.trace = trace_of({}), .method = "GET"});
+  const auto begin = Clock::now();
+  telemetry.stop(std::chrono::milliseconds(300));
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_EQ(telemetry.counters().spans_failed, 1U);
+}
+
+TEST(Trace, TakesOverWhatItsCallerDecided) {
+  const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736", parent = "00f067aa0ba902b7";
+  const Trace given = trace_of("00-" + id + "-" + parent + "-01");
+  EXPECT_EQ(given.trace_id, id);
+  EXPECT_EQ(given.parent_id, parent);
+  EXPECT_TRUE(given.is_sampled);
+  EXPECT_EQ(given.header(), "00-" + id + "-" + given.span_id + "-01");
+  const Trace unseen = trace_of("00-" + id + "-" + parent + "-00");
+  EXPECT_FALSE(unseen.is_sampled);
+  EXPECT_TRUE(unseen.header().ends_with("-00"));
+  for (const std::string& wrong :
+       {"00-" + id + "-" + std::string(16, '0') + "-01", "00-" + id + "-" + parent + "-0x",
+        "00-" + std::string(32, '0') + "-" + parent + "-01", "ff-" + id + "-" + parent + "-01"}) {
+    const Trace fresh = trace_of(wrong);
+    EXPECT_NE(fresh.trace_id, id) << wrong;
+    EXPECT_TRUE(fresh.parent_id.empty()) << wrong;
+    EXPECT_TRUE(fresh.is_sampled) << wrong;
+  }
 }
 
 }  // namespace

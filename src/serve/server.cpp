@@ -16,6 +16,15 @@ namespace skerry::serve {
 namespace {
 
 constexpr std::chrono::milliseconds kLeastDrain{1000};
+constexpr std::chrono::milliseconds kLastTelemetry{2000};
+
+/// Ends the sending of telemetry, however its block is left.
+struct Ending {
+  std::shared_ptr<Telemetry> telemetry;  // shared with the service
+  ~Ending() {
+    if (telemetry) telemetry->stop(std::chrono::milliseconds(0));
+  }
+};
 
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
@@ -109,6 +118,7 @@ std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& w
   compare(now.service.repository.folder == wanted.service.repository.folder, "model-repository");
   compare(now.service.jobs.folder == wanted.service.jobs.folder, "jobs");
   compare(now.service.audit_file == wanted.service.audit_file, "audit");
+  compare(now.otlp_endpoint == wanted.otlp_endpoint, "otlp-endpoint");
   compare(batching(now) == batching(wanted), "batches");
   compare(now.http.max_body_bytes == wanted.http.max_body_bytes, "max-body-mb");
   compare(now.http.threads == wanted.http.threads, "io-threads");
@@ -172,6 +182,12 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   }
   HttpServer http(options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); });
   service.set_http_counters([&http] { return http.counters(); });
+  const auto telemetry = options.otlp_endpoint.empty()
+                             ? nullptr
+                             : std::make_shared<Telemetry>(TelemetryOptions{.endpoint = options.otlp_endpoint},
+                                                           [&service] { return service.measured(); });
+  service.set_telemetry(telemetry);
+  const Ending ending{telemetry};  // before the listener whose counters it reads
   http.start();
   std::optional<GrpcListener> grpc;
   Listening listening{options.http.host + ":" + std::to_string(http.port()), {}, 0.0};
@@ -191,6 +207,7 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   const auto rest = limit - std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - from);
   if (grpc) grpc->drain(std::max(rest, kLeastDrain));
   const bool clean = http.drain(std::max(rest, kLeastDrain));
+  if (telemetry) telemetry->stop(kLastTelemetry);
   log_line("info", "ended", {{"clean", std::string_view(clean ? "yes" : "no")}});
   return 0;
 }

@@ -16,6 +16,7 @@ struct ServerOptions {
   ServiceOptions service;
   HttpOptions http;
   GrpcOptions grpc;
+  std::string otlp_endpoint;    ///< of a collector of spans and metrics; empty: none
   double drain_seconds = 30.0;  ///< that requests in flight get after SIGTERM
   /// Where these options came from; a change of the file, like SIGHUP, has them read again. Empty: only SIGHUP.
   std::filesystem::path config;

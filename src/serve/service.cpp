@@ -90,6 +90,7 @@ void Service::handle(const ExchangePtr& exchange) {
   call->trace = trace_of(exchange->request.header("traceparent"));
   try {
     const RouteMatch match = find_route(exchange->request.method, exchange->request.target);
+    call->route = match.route;
     call->words = match.words;
     call->query = match.query;
     call->is_audited = match.route->role == Role::admin || match.route->is_slow;
@@ -214,25 +215,39 @@ void Service::reply(const CallPtr& call, HttpResponse response) {
       response = {.status = 500, .body = wire::encode(error)};
     }
   }
-  answers_[static_cast<std::size_t>(response.status / 100) % answers_.size()].fetch_add(1);
-  if (log_requests_.load() || response.status >= 400) {
-    const std::chrono::duration<double, std::micro> took = Clock::now() - call->exchange->arrived;
-    const HttpRequest& request = call->request();
-    log_line(response.status >= 500   ? "error"
-             : response.status >= 400 ? "warning"
-                                      : "info",
-             "request",
-             {{"trace_id", call->trace.trace_id},
-              {"span_id", call->trace.span_id},
-              {"method", request.method},
-              {"path", std::string_view(request.target).substr(0, 512)},
-              {"status", static_cast<std::uint64_t>(response.status)},
-              {"us", took.count()},
-              {"peer", request.peer},
-              {"key", call->principal.name}});
-  }
+  record(*call, response.status);
   response.headers.emplace_back("traceparent", call->trace.header());
   call->exchange->respond(std::move(response));
+}
+
+void Service::record(const Call& call, int status) {
+  answers_[static_cast<std::size_t>(status / 100) % answers_.size()].fetch_add(1);
+  const HttpRequest& request = call.request();
+  const auto took = Clock::now() - call.exchange->arrived;
+  if (telemetry_ && call.trace.is_sampled) {
+    const auto now = std::chrono::system_clock::now();
+    telemetry_->add({.trace = call.trace,
+                     .method = request.method.substr(0, 32),
+                     .route = std::string(call.route != nullptr ? call.route->path : std::string_view()),
+                     .path = request.target.substr(0, std::min<std::size_t>(request.target.find('?'), 512)),
+                     .status = status,
+                     .begin = now - std::chrono::duration_cast<std::chrono::system_clock::duration>(took),
+                     .end = now});
+  }
+  if (log_requests_.load() || status >= 400) {
+    log_line(status >= 500   ? "error"
+             : status >= 400 ? "warning"
+                             : "info",
+             "request",
+             {{"trace_id", call.trace.trace_id},
+              {"span_id", call.trace.span_id},
+              {"method", request.method},
+              {"path", std::string_view(request.target).substr(0, 512)},
+              {"status", static_cast<std::uint64_t>(status)},
+              {"us", std::chrono::duration<double, std::micro>(took).count()},
+              {"peer", request.peer},
+              {"key", call.principal.name}});
+  }
 }
 
 void Service::reply(const CallPtr& call, std::string json, int status) {

@@ -17,11 +17,15 @@
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
 #include "serve/shared_memory.hpp"
+#include "serve/telemetry.hpp"
 #include "serve/tokens.hpp"
 #include "serve/workers.hpp"
 #include "wire/infer.hpp"
 
 namespace skerry::serve {
+
+struct Route;
+struct MetricsInput;
 
 struct ServiceOptions {
   RepositoryOptions repository;
@@ -40,7 +44,8 @@ struct Call {
   std::string query;
   Principal principal;
   Trace trace;
-  std::string body;  ///< decompressed
+  const Route* route = nullptr;  ///< null: none was found
+  std::string body;              ///< decompressed
 
   bool is_audited = false;  ///< changes something, or concerns a job
 
@@ -83,6 +88,10 @@ class Service {
   Jobs& jobs() noexcept { return jobs_; }
   /// Told in health and metrics.
   void set_http_counters(std::function<HttpCounters()> counters) { http_counters_ = std::move(counters); }
+  /// Where spans of requests go from now on: to be called before the first request.
+  void set_telemetry(std::shared_ptr<Telemetry> telemetry) { telemetry_ = std::move(telemetry); }
+  /// All counters at this moment.
+  MetricsInput measured() const;
   void set_draining() noexcept { draining_ = true; }
   bool is_ready() const { return !draining_.load() && repository_.all_ready(); }
 
@@ -93,6 +102,8 @@ class Service {
   void open_body(Call& call) const;
   // Each finishes the call.
   void reply(const CallPtr& call, HttpResponse response);
+  /// Counts an answer, and tells of it.
+  void record(const Call& call, int status);
   void reply(const CallPtr& call, std::string json, int status = 200);
   void reply(const CallPtr& call, const wire::Body& body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);
@@ -152,6 +163,7 @@ class Service {
   SharedMemory shared_memory_;
   std::optional<AuditLog> audit_;
   std::function<HttpCounters()> http_counters_;
+  std::shared_ptr<Telemetry> telemetry_;  // shared: requests that were cut off may outlive its work; null: none
   std::atomic<bool> draining_{false}, log_requests_{false};
   std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
   Clock::time_point started_ = Clock::now();
@@ -172,6 +184,7 @@ struct MetricsInput {
   HttpCounters http;
   std::array<std::uint64_t, 6> answers{};
   double uptime_seconds = 0.0;
+  std::optional<TelemetryCounters> telemetry;  ///< empty: nothing is sent anywhere
 };
 std::string metrics_text(const MetricsInput& input);
 

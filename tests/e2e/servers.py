@@ -91,13 +91,13 @@ def repository(folder: Path) -> Path:
     return folder
 
 
-def launch(folder: Path, *words: programs.Word) -> Server:
-    """Starts a server; it answers when this returns."""
+def launch(folder: Path, *words: programs.Word, http: str = "127.0.0.1:0") -> Server:
+    """Starts a server; it answers when this returns. http: where it listens, by default at any port that is free."""
     log = folder / f"log-{len(list(folder.glob('log-*')))}.txt"
     errors: IO[str]
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [str(word) for word in (programs.CLI, "serve", "--json", "--http", "127.0.0.1:0", *words)],
+            [str(word) for word in (programs.CLI, "serve", "--json", "--http", http, *words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -138,9 +138,9 @@ def reload(server: Server) -> None:
 
 
 @contextmanager
-def serving(folder: Path, *words: programs.Word) -> Iterator[Server]:
+def serving(folder: Path, *words: programs.Word, http: str = "127.0.0.1:0") -> Iterator[Server]:
     """A server for the length of a block; it must end well."""
-    server = launch(folder, *words)
+    server = launch(folder, *words, http=http)
     try:
         yield server
         assert server.process.poll() is None, server.log.read_text()

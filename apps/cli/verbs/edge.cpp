@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <skerry/outbox.hpp>
 
 #include "cli/control.hpp"
 #include "cli/output.hpp"
@@ -14,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 struct Flags {
-  std::string action, target;
+  std::string action, target, id;
   PlacingFlags placing;
   InputFlags input;
   std::uint64_t shots = 0;
@@ -34,6 +35,67 @@ int examine(const Flags& flags, const Context& context) {
   }
   if (context.json) print_json({{"ok", well}, {"steps", rows}});
   return well ? 0 : error_info(ErrorCode::unavailable).exit_code;
+}
+
+// The answer of an execution, for a program or for people.
+void print_result(const edge::ExecutionResult& done, const Context& context) {
+  if (context.json) {
+    json object = result_json(done.result);
+    object["execution_method"] = edge::execution_method_name(done.method);
+    object["placement"] = placement_json(done.placement);
+    print_json(object);
+    return;
+  }
+  if (done.result.counts.size() > 0) std::fputs(histogram(done.result.counts).c_str(), stdout);
+  for (const double value : done.result.expectations) std::printf("expectation %.12g\n", value);
+  std::fputs(done.placement.explain().c_str(), stderr);
+  std::fprintf(stderr, "%s\n", report_text(done.result.report).c_str());
+}
+
+// Exit code: that of unavailable while something waits that should have been sent.
+int print_entries(const std::vector<edge::OutboxEntry>& entries, bool should_be_sent, const Context& context) {
+  json rows = json::array();
+  bool waits = false;
+  for (const edge::OutboxEntry& entry : entries) {
+    const std::string state(edge::outbox_state_name(entry.state));
+    waits = waits || entry.state == edge::OutboxState::waiting;
+    rows.push_back({{"id", entry.id},
+                    {"state", state},
+                    {"circuit_id", entry.circuit_id},
+                    {"endpoint", entry.endpoint},
+                    {"kept", entry.kept},
+                    {"answered", entry.answered},
+                    {"bytes", entry.bytes},
+                    {"finding", entry.finding}});
+    if (context.json) continue;
+    std::printf("%s %-8s %10llu bytes  %s%s%s\n", entry.id.c_str(), state.c_str(),
+                static_cast<unsigned long long>(entry.bytes), entry.endpoint.c_str(), entry.finding.empty() ? "" : "  ",
+                entry.finding.c_str());
+  }
+  const int code = waits && should_be_sent ? error_info(ErrorCode::unavailable).exit_code : 0;
+  if (context.json) print_json({{"ok", code == 0}, {"entries", rows}});
+  return code;
+}
+
+int outbox(const Flags& flags, const Context& context) {
+  const Interruptible interruptible(context.terminal);
+  edge::Outbox box(flags.placing.config(context.settings));
+  if (flags.target == "list") return print_entries(box.entries(), false, context);
+  if (flags.target == "send") return print_entries(box.send(interruptible.control()), true, context);
+  const bool is_drop = flags.target == "drop";
+  if (!is_drop && flags.target != "result") {
+    throw Error(ErrorCode::invalid_argument, "there is nothing to do called '" + flags.target + "'", "edge outbox",
+                "list, send, result ID or drop ID");
+  }
+  if (flags.id.empty())
+    throw Error(ErrorCode::invalid_argument, "no entry is named", "edge outbox " + flags.target, "give its id");
+  if (!is_drop) {
+    print_result(*box.result(flags.id), context);
+    return 0;
+  }
+  box.drop(flags.id);
+  if (context.json) print_json({{"ok", true}, {"dropped", flags.id}});
+  return 0;
 }
 
 int run(const Flags& flags, const Context& context) {
@@ -61,29 +123,24 @@ int run(const Flags& flags, const Context& context) {
   const auto compiler = std::make_shared<edge::CircuitCompiler>(config);
   edge::EdgeExecutor executor(config, compiler);
   const edge::ResultPtr done = executor.execute(compiler->compile_circuit(*circuit), input);
-  if (context.json) {
-    json object = result_json(done->result);
-    object["execution_method"] = edge::execution_method_name(done->method);
-    object["placement"] = placement_json(done->placement);
-    print_json(object);
-    return 0;
-  }
-  if (done->result.counts.size() > 0) std::fputs(histogram(done->result.counts).c_str(), stdout);
-  for (const double value : done->result.expectations) std::printf("expectation %.12g\n", value);
-  std::fputs(done->placement.explain().c_str(), stderr);
-  std::fprintf(stderr, "%s\n", report_text(done->result.report).c_str());
+  print_result(*done, context);
   return 0;
 }
 
 Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
-  command.add_option("action", flags->action, "run a circuit where it fits, or doctor an endpoint")
+  command
+      .add_option("action", flags->action, "run a circuit where it fits, doctor an endpoint, or look after the outbox")
       .type_name("")
       .required();
-  command.add_option("target", flags->target, "The circuit's file, or the endpoint's address")
-      .type_name("FILE|URL")
+  command
+      .add_option("target", flags->target,
+                  "The circuit's file, the endpoint's address, or what to do with the outbox: list, send, result, drop")
+      .type_name("FILE|URL|WORD")
       .required();
+  command.add_option("id", flags->id, "The entry whose result is wanted, or that is dropped").type_name("ID");
   flags->placing.declare(command);
+  flags->placing.declare_outbox(command);
   flags->input.declare(command);
   command.add_count("--shots", flags->shots, "Samples; 1024 when left out, none with --exact or --observable");
   command.add_flag("--exact", flags->exact, "No samples");
@@ -91,10 +148,13 @@ Action declare(const Command& command) {
       .add_option("--observable", flags->observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
       .type_name("SUM");
   return [flags](Context& context) {
+    if (!flags->id.empty() && flags->action != "outbox")
+      throw Error(ErrorCode::invalid_argument, "'" + flags->id + "' is one word too many", "edge " + flags->action);
     if (flags->action == "doctor") return examine(*flags, context);
+    if (flags->action == "outbox") return outbox(*flags, context);
     if (flags->action == "run") return run(*flags, context);
     throw Error(ErrorCode::invalid_argument, "there is nothing to do called '" + flags->action + "'", "edge",
-                "skerry edge run FILE, or skerry edge doctor URL");
+                "skerry edge run FILE, skerry edge doctor URL, or skerry edge outbox list");
   };
 }
 
@@ -103,10 +163,11 @@ Action declare(const Command& command) {
 extern const Verb edge_verb;
 const Verb edge_verb = {
     "edge",
-    "Run a circuit here, in pieces or at an endpoint; examine an endpoint",
+    "Run a circuit here, in pieces or at an endpoint; examine an endpoint; send what waited for it",
     "skerry edge run big.qasm --max-memory-mb 64 --observable 'Z0 Z19'\n"
     "skerry edge run big.qasm --max-memory-mb 64 --shots 1000 --cloud-endpoint http://127.0.0.1:8000\n"
-    "skerry edge doctor http://127.0.0.1:8000\n",
+    "skerry edge doctor http://127.0.0.1:8000\n"
+    "skerry edge outbox send --outbox /var/lib/skerry/outbox --cloud-endpoint http://127.0.0.1:8000\n",
     true,
     declare,
 };

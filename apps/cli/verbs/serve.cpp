@@ -14,6 +14,7 @@ namespace {
 struct Flags {
   std::string repository, http = "127.0.0.1:8000", grpc, keys, jobs, audit, verify_audit, make_key,
                           roles = "read,infer,circuits";
+  std::string otlp_endpoint;
   std::string token_keys, token_issuer, token_audience;
   std::string certificate, certificate_key, client_authority;
   std::vector<std::uint32_t> batches = {4, 16, 32};
@@ -57,6 +58,7 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   service.max_body_bytes = options.http.max_body_bytes = flags.max_body_mb << 20U;
   options.http.threads = static_cast<int>(flags.io_threads);
   options.drain_seconds = flags.drain_seconds;
+  options.otlp_endpoint = flags.otlp_endpoint;
   read_address(flags.http, "--http", options.http.host, options.http.port);
   if (!flags.grpc.empty()) read_address(flags.grpc, "--grpc", options.grpc.host, options.grpc.port);
   options.http.tls = options.grpc.tls = {flags.certificate, flags.certificate_key, flags.client_authority};
@@ -149,6 +151,10 @@ Action declare(const Command& command) {
       .type_name("FILE");
   command.add_option("--verify-audit", flags->verify_audit, "Check such a file, print its head, then end")
       .type_name("FILE");
+  command
+      .add_option("--otlp-endpoint", flags->otlp_endpoint,
+                  "Collector of spans and metrics: OTLP over HTTP, as http://127.0.0.1:4318")
+      .type_name("URL");
   command.add_flag("--log-requests", flags->log_requests, "Log every request, not only those that failed");
   command.add_option("--make-key", flags->make_key, "Print a new API key and its line for --keys, then end")
       .type_name("NAME");

@@ -14,72 +14,54 @@ namespace {
 using wire::Body;
 using wire::BodyView;
 
-BodyView view_of(const HttpAnswer& answer) {
+BodyView view_of(const Endpoint& endpoint, const HttpAnswer& answer) {
   const std::string length(answer.header("inference-header-content-length"));
   if (length.empty()) return {answer.body};
-  return {answer.body, static_cast<std::size_t>(std::strtoull(length.c_str(), nullptr, 10))};
-}
-
-// Half of an answer of amplitudes is never accepted as JSON: binary, 16 bytes each, and room for what stands around.
-std::uint64_t most_bytes(const wire::CircuitRequest& request) {
-  constexpr std::uint64_t kAround = std::uint64_t{256} << 20;
-  constexpr std::uint64_t kState = std::uint64_t{1} << 36;
-  return request.state || request.probabilities || request.memory ? kState : kAround;
-}
-
-Result reply(const Endpoint& endpoint, const HttpAnswer& answer) {
-  try {
-    wire::CircuitReply decoded = wire::decode_circuit_reply(view_of(answer));
-    if (decoded.results.size() == 1) return result_of(std::move(decoded.results[0]));
-  } catch (const Error& error) {
-    throw Error(ErrorCode::unavailable, "its answer is not understood: " + std::string(error.what()),
-                endpoint.options().url.text(), "does it run the same version");
-  }
-  throw Error(ErrorCode::unavailable, "it gave another number of answers than one", endpoint.options().url.text());
+  const std::size_t json_bytes = std::strtoull(length.c_str(), nullptr, 10);
+  if (json_bytes > answer.body.size())
+    throw Error(ErrorCode::unavailable, "its JSON would be longer than its answer", endpoint.options().url.text());
+  return {answer.body, json_bytes};
 }
 
 [[noreturn]] void refused(const Endpoint& endpoint, const HttpAnswer& answer) {
-  throw wire::decode_error(answer.status, answer.body).at(endpoint.options().url.text());
+  throw Refusal(wire::decode_error(answer.status, answer.body).at(endpoint.options().url.text()));
 }
 
-class Job {
- public:
-  Job(Endpoint& endpoint, const Patience& patience) : endpoint_(endpoint), patience_(patience) {}
+std::string job_path(std::string_view id) {
+  return std::string(wire::kJobsPath) + "/" + std::string(id);
+}
 
-  Result run(const Endpoint::Call& submit) {
-    const HttpAnswer taken = endpoint_.call(submit, patience_);
-    if (taken.status != 200 && taken.status != 202) refused(endpoint_, taken);
-    const std::string path = std::string(wire::kJobsPath) + "/" + wire::decode_job_status(taken.body).id;
-    try {
-      for (;;) {
-        // Short waits: a connection that died half is noticed within one of them.
-        const Endpoint::Call ask{.method = "GET",
-                                 .target = path + "/result?wait=5",
-                                 .headers = {},
-                                 .body = {},
-                                 .max_body_bytes = submit.max_body_bytes};
-        const HttpAnswer answer = endpoint_.call(ask, patience_.at_most(std::chrono::seconds(20)));
-        if (answer.status == 200) return reply(endpoint_, answer);
-        if (answer.status != 202) refused(endpoint_, answer);
-      }
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded) cancel(path);
-      throw;
-    }
+Endpoint::Call call_for(std::string_view path, const Body& body, std::uint64_t most, bool repeatable) {
+  Endpoint::Call call{
+      .method = "POST",
+      .target = std::string(path),
+      .headers = {{"Content-Type", body.has_binary() ? "application/octet-stream" : "application/json"}},
+      .body = body.bytes,
+      .max_body_bytes = most,
+      .repeatable = repeatable};
+  if (body.has_binary()) call.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
+  return call;
+}
+
+void cancel(Endpoint& endpoint, std::string_view id) noexcept {
+  try {
+    const Endpoint::Call call{.method = "POST", .target = job_path(id) + "/cancel", .headers = {}, .body = {}};
+    endpoint.call(call, Patience{}.at_most(std::chrono::seconds(1)));
+  } catch (const std::exception&) {  // nobody waits for it any more; the server's own limits end it
   }
+}
 
- private:
-  void cancel(const std::string& path) noexcept {
-    try {
-      const Endpoint::Call call{.method = "POST", .target = path + "/cancel", .headers = {}, .body = {}};
-      endpoint_.call(call, Patience{}.at_most(std::chrono::seconds(1)));
-    } catch (const std::exception&) {  // nobody waits for it any more; the server's own limits end it
+Result run_job(Endpoint& endpoint, const Body& body, std::uint64_t most, const Patience& patience) {
+  const std::string id = submit(endpoint, body, patience);
+  try {
+    for (;;) {
+      if (const auto answer = outcome(endpoint, id, most, patience)) return decode(endpoint, *answer);
     }
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded) cancel(endpoint, id);
+    throw;
   }
-
-  Endpoint& endpoint_;
-  const Patience& patience_;
-};
+}
 
 }  // namespace
 
@@ -160,20 +142,48 @@ Result result_of(wire::CircuitAnswer answer) {
   return out;
 }
 
+std::uint64_t most_bytes(const wire::CircuitRequest& request) {
+  constexpr std::uint64_t kAround = std::uint64_t{256} << 20;
+  constexpr std::uint64_t kState = std::uint64_t{1} << 36;
+  return request.state || request.probabilities || request.memory ? kState : kAround;
+}
+
+std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience) {
+  constexpr std::uint64_t kStatus = std::uint64_t{1} << 20;
+  const HttpAnswer taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true), patience);
+  if (taken.status != 200 && taken.status != 202) refused(endpoint, taken);
+  return wire::decode_job_status(taken.body).id;
+}
+
+std::optional<Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most, const Patience& patience) {
+  // Short waits: a connection that died half is noticed within one of them.
+  const Endpoint::Call ask{
+      .method = "GET", .target = job_path(id) + "/result?wait=5", .headers = {}, .body = {}, .max_body_bytes = most};
+  HttpAnswer answer = endpoint.call(ask, patience.at_most(std::chrono::seconds(20)));
+  if (answer.status == 202) return std::nullopt;
+  if (answer.status != 200) refused(endpoint, answer);
+  const std::size_t json_bytes = view_of(endpoint, answer).json_bytes;
+  return Body{std::move(answer.body), json_bytes};
+}
+
+Result decode(const Endpoint& endpoint, const wire::BodyView& answer) {
+  try {
+    wire::CircuitReply decoded = wire::decode_circuit_reply(answer);
+    if (decoded.results.size() == 1) return result_of(std::move(decoded.results[0]));
+  } catch (const Error& error) {
+    throw Error(ErrorCode::unavailable, "its answer is not understood: " + std::string(error.what()),
+                endpoint.options().url.text(), "does it run the same version");
+  }
+  throw Error(ErrorCode::unavailable, "it gave another number of answers than one", endpoint.options().url.text());
+}
+
 Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience) {
   const Body body = wire::encode(request);
-  Endpoint::Call call{
-      .method = "POST",
-      .target = std::string(is_long ? wire::kJobsPath : wire::kCircuitsPath),
-      .headers = {{"Content-Type", body.has_binary() ? "application/octet-stream" : "application/json"}},
-      .body = body.bytes,
-      .max_body_bytes = most_bytes(request),
-      .repeatable = !request.token.empty()};
-  if (body.has_binary()) call.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
-  if (is_long) return Job(endpoint, patience).run(call);
-  const HttpAnswer answer = endpoint.call(call, patience);
+  if (is_long) return run_job(endpoint, body, most_bytes(request), patience);
+  const HttpAnswer answer =
+      endpoint.call(call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty()), patience);
   if (answer.status != 200) refused(endpoint, answer);
-  return reply(endpoint, answer);
+  return decode(endpoint, view_of(endpoint, answer));
 }
 
 }  // namespace skerry::edge::remote

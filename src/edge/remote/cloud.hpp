@@ -2,11 +2,14 @@
 /// Circuits run by an endpoint: the same question and the same answer as a run here.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <skerry/circuit.hpp>
+#include <skerry/error.hpp>
 #include <skerry/options.hpp>
 #include <skerry/result.hpp>
 #include <string>
+#include <string_view>
 
 #include "edge/remote/endpoint.hpp"
 #include "wire/circuits.hpp"
@@ -21,6 +24,25 @@ std::string new_token();
 wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options, std::string token);
 /// What an answer says, as run() would have given it. Errors: unavailable when it does not fit the question.
 Result result_of(wire::CircuitAnswer answer);
+
+/// What the server itself said no with; every other Error of this file is about reaching it.
+class Refusal : public Error {
+ public:
+  explicit Refusal(const Error& error) : Error(error) {}
+};
+
+/// A job in steps, for whoever keeps it between them. Errors: Refusal; those of Endpoint.
+
+/// Gives the job to the endpoint, which knows it by the request's token: given again it is the same job. Its id.
+std::string submit(Endpoint& endpoint, const wire::Body& request, const Patience& patience);
+/// The answer, waited for some seconds; nothing when it is not there yet.
+std::optional<wire::Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most_bytes,
+                                  const Patience& patience);
+/// Most bytes that the answer may have: half of an answer of amplitudes is never accepted as JSON, so 16 bytes each,
+/// and room for what stands around.
+std::uint64_t most_bytes(const wire::CircuitRequest& request);
+/// The one result of an answer. Errors: unavailable when it is none.
+Result decode(const Endpoint& endpoint, const wire::BodyView& answer);
 
 /// Runs at the endpoint, once, however often it has to be sent: at once when it is short, else as a job that is waited
 /// for and, when the wait is ended, cancelled. Errors: the run's own as the server tells them; those of Endpoint.

@@ -49,7 +49,7 @@ class Examination {
   }
 
   std::string resolve() {
-    addresses_ = remote::resolve(options_.url, patience_);
+    addresses_ = net::resolve(options_.url, patience_);
     std::string text;
     for (const auto& address : addresses_) text += (text.empty() ? "" : ", ") + address.text;
     return text;

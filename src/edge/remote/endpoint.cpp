@@ -37,7 +37,7 @@ double seconds_of(std::string_view header) {
 }  // namespace
 
 EndpointOptions endpoint_options(const EdgeExecutionConfig& config) {
-  return {.url = parse_url(config.cloud_endpoint),
+  return {.url = net::parse_url(config.cloud_endpoint, "cloud_endpoint"),
           .tls = {config.cloud_authorities, config.cloud_certificate, config.cloud_key},
           .api_key = config.cloud_api_key};
 }

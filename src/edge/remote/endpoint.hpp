@@ -12,9 +12,18 @@
 #include <string>
 #include <vector>
 
-#include "edge/remote/http.hpp"
+#include "net/http.hpp"
 
 namespace skerry::edge::remote {
+
+using net::Address;
+using net::Connection;
+using net::Headers;
+using net::HttpAnswer;
+using net::HttpRequest;
+using net::Patience;
+using net::TlsFiles;
+using net::Url;
 
 struct EndpointOptions {
   Url url;

@@ -133,7 +133,7 @@ std::string computed(const Received& request) {
 }
 
 EndpointOptions options_for(const std::string& url) {
-  return {.url = parse_url(url), .tls = {}, .api_key = "secret", .connect_seconds = 0.5};
+  return {.url = net::parse_url(url, "cloud_endpoint"), .tls = {}, .api_key = "secret", .connect_seconds = 0.5};
 }
 
 Patience within(std::chrono::duration<double> time) {
@@ -153,15 +153,15 @@ Circuit bell() {
 }
 
 TEST(Url, IsReadAndRefusedWithItsReason) {
-  const Url url = parse_url("https://[::1]:8443/skerry/");
+  const Url url = net::parse_url("https://[::1]:8443/skerry/", "cloud_endpoint");
   EXPECT_TRUE(url.tls);
   EXPECT_EQ(url.host, "::1");
   EXPECT_EQ(url.port, 8443);
   EXPECT_EQ(url.text(), "https://[::1]:8443/skerry");
-  EXPECT_EQ(parse_url("http://edge.example").authority(), "edge.example");
+  EXPECT_EQ(net::parse_url("http://edge.example", "cloud_endpoint").authority(), "edge.example");
   for (const char* wrong : {"ftp://x", "http://", "http://a:0", "http://a:66000", "http://a:b", "http://user@host",
                             "http://a b", "http://a/?q", "http://[::1", "http://a:1:2", "http://a/\x01"}) {
-    EXPECT_EQ(base::thrown_by([&] { parse_url(wrong); }).where(), "cloud_endpoint") << wrong;
+    EXPECT_EQ(base::thrown_by([&] { net::parse_url(wrong, "cloud_endpoint"); }).where(), "cloud_endpoint") << wrong;
   }
 }
 

@@ -1,4 +1,4 @@
-#include "edge/remote/http.hpp"
+#include "net/http.hpp"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <skerry/error.hpp>
 
-namespace skerry::edge::remote {
+namespace skerry::net {
 namespace {
 
 constexpr std::size_t kMaxHead = 64 << 10;
@@ -70,7 +70,8 @@ class Reader {
 
  private:
   [[noreturn]] void refuse(const std::string& why) const {
-    throw Error(ErrorCode::unavailable, "the answer is not understood: " + why, name_, "is it a Skerry server");
+    throw Error(ErrorCode::unavailable, "the answer is not understood: " + why, name_,
+                "does a server of HTTP listen there");
   }
 
   bool more() {
@@ -179,4 +180,4 @@ HttpAnswer exchange(Connection& connection, const Url& url, const HttpRequest& r
   return Reader(connection, url.text(), max_body_bytes, patience).read(request.method == "HEAD");
 }
 
-}  // namespace skerry::edge::remote
+}  // namespace skerry::net

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "base/descriptor.hpp"
-#include "edge/remote/url.hpp"
+#include "net/url.hpp"
 
-namespace skerry::edge::remote {
+namespace skerry::net {
 
 /// How long somebody waits.
 struct Patience {
@@ -78,4 +78,4 @@ class Connection {
   std::unique_ptr<Tls> tls_;
 };
 
-}  // namespace skerry::edge::remote
+}  // namespace skerry::net

@@ -1,4 +1,4 @@
-#include "edge/remote/connection.hpp"
+#include "net/connection.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include <skerry/progress.hpp>
 #include <thread>
 
-namespace skerry::edge::remote {
+namespace skerry::net {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -236,7 +236,7 @@ void Connection::start_tls(const TlsFiles& files, const Patience& patience) {
     use_file(SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) == 1, key, "cloud_key");
   }
   tls->session.reset(SSL_new(context));
-  const Url url = parse_url(name_);
+  const Url url = parse_url(name_, "url");
   std::array<unsigned char, 16> literal{};
   const bool is_address = ::inet_pton(AF_INET, url.host.c_str(), literal.data()) == 1 ||
                           ::inet_pton(AF_INET6, url.host.c_str(), literal.data()) == 1;
@@ -277,7 +277,7 @@ std::size_t Connection::tls_call(Call call, const char* doing, const Patience& p
     const long verdict = SSL_get_verify_result(session);
     if (verdict != X509_V_OK) why = X509_verify_cert_error_string(verdict);
     unreachable(name_, std::string(doing) + ": " + why,
-                verdict != X509_V_OK ? "check the clock, the name, and cloud_authorities" : "");
+                verdict != X509_V_OK ? "check the clock, the name, and the authorities (cloud_authorities)" : "");
   }
 }
 
@@ -327,4 +327,4 @@ bool Connection::is_quiet() const {
   return ::poll(&ready, 1, 0) == 0;  // whatever is there (bytes, an end, an error) was not asked for
 }
 
-}  // namespace skerry::edge::remote
+}  // namespace skerry::net

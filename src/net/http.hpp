@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "edge/remote/connection.hpp"
+#include "net/connection.hpp"
 
-namespace skerry::edge::remote {
+namespace skerry::net {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -37,4 +37,4 @@ struct HttpAnswer {
 HttpAnswer exchange(Connection& connection, const Url& url, const HttpRequest& request, std::uint64_t max_body_bytes,
                     const Patience& patience);
 
-}  // namespace skerry::edge::remote
+}  // namespace skerry::net

@@ -1,12 +1,12 @@
 /// \file
-/// Where an endpoint is: scheme, host, port and a path in front of all others.
+/// Where a server is: scheme, host, port and a path in front of all others.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace skerry::edge::remote {
+namespace skerry::net {
 
 struct Url {
   bool tls = false;
@@ -20,8 +20,8 @@ struct Url {
   std::string authority() const;
 };
 
-/// `http://` or `https://`. Errors: invalid_argument with what is wrong, at `cloud_endpoint`. A user, a query and a
-/// fragment are refused: secrets do not belong into an address.
-Url parse_url(std::string_view text);
+/// `http://` or `https://`. Errors: invalid_argument with what is wrong, at `field`. A user, a query and a fragment are
+/// refused: secrets do not belong into an address.
+Url parse_url(std::string_view text, std::string_view field);
 
-}  // namespace skerry::edge::remote
+}  // namespace skerry::net

@@ -64,8 +64,7 @@ std::string thread_conflict() {
 std::string native_module(const std::filesystem::path& package) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(package, error))
-    if (const std::string name = entry.path().filename().string();
-        name.starts_with("_core.") && !name.ends_with(".pyi"))
+    if (std::string name = entry.path().filename().string(); name.starts_with("_core.") && !name.ends_with(".pyi"))
       return name;
   return {};
 }

@@ -34,7 +34,7 @@ struct EdgeExecutionConfig {
   std::string cloud_api_key{};                ///< sent as a bearer token; empty: none
   std::filesystem::path cloud_authorities{};  ///< PEM of who signs the endpoint's certificate; empty: the system's
   std::filesystem::path cloud_certificate{}, cloud_key{};  ///< PEM of this client, for endpoints that ask for it
-  /// Where runs wait whose endpoint cannot be reached (<skerry/outbox.hpp>); empty: nowhere. One endpoint's client each.
+  /// Where runs wait whose endpoint cannot be reached (<skerry/outbox.hpp>); empty: nowhere.
   std::filesystem::path outbox_folder{};
   double outbox_size_mb = 64.0;  ///< of what waits there and of its answers
 

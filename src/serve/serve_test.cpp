@@ -317,9 +317,11 @@ TEST(Trace, TakesOverWhatItsCallerDecided) {
   const Trace unseen = trace_of("00-" + id + "-" + parent + "-00");
   EXPECT_FALSE(unseen.is_sampled);
   EXPECT_TRUE(unseen.header().ends_with("-00"));
-  for (const std::string& wrong :
-       {"00-" + id + "-" + std::string(16, '0') + "-01", "00-" + id + "-" + parent + "-0x",
-        "00-" + std::string(32, '0') + "-" + parent + "-01", "ff-" + id + "-" + parent + "-01"}) {
+  const auto header = [](std::string version, std::string_view trace, std::string_view span, std::string_view flags) {
+    return version.append("-").append(trace).append("-").append(span).append("-").append(flags);
+  };
+  for (const std::string& wrong : {header("00", id, std::string(16, '0'), "01"), header("00", id, parent, "0x"),
+                                   header("00", std::string(32, '0'), parent, "01"), header("ff", id, parent, "01")}) {
     const Trace fresh = trace_of(wrong);
     EXPECT_NE(fresh.trace_id, id) << wrong;
     EXPECT_TRUE(fresh.parent_id.empty()) << wrong;

@@ -7,6 +7,7 @@
 #include <skerry/error.hpp>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/file.hpp"
 #include "base/machine.hpp"
@@ -16,7 +17,7 @@
 namespace skerry::planning {
 namespace {
 
-constexpr auto kPatience = std::chrono::milliseconds(5);
+constexpr auto kPatience = std::chrono::microseconds(50);
 constexpr std::string_view kHeader = "skerry rates 2\n";
 
 std::filesystem::path cache_path(int threads) {
@@ -79,12 +80,15 @@ void write_cached(const kernels::Rates& rates) {
 }  // namespace
 
 kernels::Rates machine_rates(int threads, bool may_measure, const RunControl& control) {
-  static std::timed_mutex mutex;
+  static std::mutex mutex;
   static std::map<int, kernels::Rates> known;
   static std::set<int> absent;  // looked for once: a small run takes less time than to look again
   std::unique_lock lock(mutex, std::try_to_lock);
   // Somebody else measures, and may take longer than this caller has.
-  while (!lock.owns_lock() && !lock.try_lock_for(kPatience)) control.check("measuring this machine");
+  while (!lock.owns_lock() && !lock.try_lock()) {
+    control.check("measuring this machine");
+    std::this_thread::sleep_for(kPatience);
+  }
   if (const auto found = known.find(threads); found != known.end()) return found->second;
   if (!may_measure && absent.contains(threads)) return kernels::fallback_rates(threads);
   auto rates = read_cached(threads);

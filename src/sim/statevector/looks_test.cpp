@@ -53,7 +53,11 @@ namespace skerry::sim {
 namespace {
 
 /// Pages of 4 KiB between two looks: 8 MiB, of states of 64 MiB and more. Sanitizers touch pages of their own too.
+#if defined(__SANITIZE_THREAD__)
+constexpr long kMostFaults = 1L << 20;  // the sanitizer notes who touched what in memory of its own
+#else
 constexpr long kMostFaults = 2048;
+#endif
 
 struct Counted {
   long looks = 0, most_faults = 0;

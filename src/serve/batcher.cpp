@@ -296,6 +296,13 @@ struct Batcher::State {
   }
 };
 
+bool ends_too_late(std::size_t before, double row_seconds, std::chrono::duration<double> left) noexcept {
+  // Its own run counts too, and an estimate that is a little short makes all that is admitted end just too late.
+  // Where nobody is before it, it is tried: a mean that only refuses would never be corrected.
+  constexpr double kCaution = 1.15;
+  return before != 0 && kCaution * row_seconds * static_cast<double>(before + 1) >= left.count();
+}
+
 Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
                  std::shared_ptr<ModelStatistics> statistics)
     : state_(std::make_unique<State>(graph, limits, std::move(options), std::move(statistics))) {
@@ -317,12 +324,8 @@ void Batcher::submit(InferCall call) {
     const std::lock_guard lock(state.mutex);
     const std::size_t before = state.queue.size() + state.running;
     const bool full = state.queue.size() >= state.options.max_queue;
-    // Its own run counts too, and an estimate that is a little short makes all that is admitted end just too late.
-    // Where nobody is before it, it is tried: a mean that only refuses would never be corrected.
-    constexpr double kCaution = 1.15;
-    const std::chrono::duration<double> needed(kCaution * state.row_seconds * static_cast<double>(before + 1));
-    const bool late = before != 0 && call.deadline != Clock::time_point::max() &&
-                      Clock::now() + std::chrono::duration_cast<Clock::duration>(needed) >= call.deadline;
+    const bool late = call.deadline != Clock::time_point::max() &&
+                      ends_too_late(before, state.row_seconds, call.deadline - Clock::now());
     if (full || late) {
       state.statistics->rejected();
       if (full)

@@ -33,6 +33,10 @@ struct BatchOptions {
   std::size_t max_queue = 1024;                        ///< more are refused
 };
 
+/// Whether a request behind `before` others would end after its time. row_seconds: of one run; left: until the
+/// deadline.
+bool ends_too_late(std::size_t before, double row_seconds, std::chrono::duration<double> left) noexcept;
+
 /// Runs the calls of one model one batch after the other on a thread of its own.
 ///
 /// Requests are run together only if every input and output has an unknown first extent, and after the first batch was

@@ -134,6 +134,14 @@ TEST(Batcher, RefusesAtOnceWhatItCannotServe) {
   EXPECT_EQ(thrown_by([&] { ask(batcher, row, {.deadline = Clock::now() - 1ms}); }).code(), ErrorCode::unavailable);
 }
 
+TEST(Batcher, CountsARequestsOwnRunWhenItDecidesWhetherItCanBeInTime) {
+  constexpr std::chrono::milliseconds kLeft(100);
+  EXPECT_FALSE(ends_too_late(7, 0.010, kLeft));
+  EXPECT_TRUE(ends_too_late(9, 0.010, kLeft));    // those before it take 90 ms, its own run ten more
+  EXPECT_FALSE(ends_too_late(0, 10.0, kLeft));    // alone it is tried, or the mean would never be corrected
+  EXPECT_FALSE(ends_too_late(1000, 0.0, kLeft));  // nothing is known yet
+}
+
 TEST(Batcher, DropsWhoWentAwayAndWhoseTimeIsOver) {
   const auto statistics = std::make_shared<ModelStatistics>();
   Batcher batcher(model("Relu"), {}, patient(), statistics);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <new>
 #include <optional>
 #include <skerry/error.hpp>
 #include <skerry/runtime.hpp>
@@ -105,10 +106,15 @@ void Telemetry::run() {
       wake_.wait_until(lock, until, [this] { return stopping_ || waiting_.size() >= options_.max_batch; });
       is_last = stopping_;
     }
-    send_spans();
-    if (is_last || std::chrono::steady_clock::now() >= next_metrics) {
-      send_metrics();
-      next_metrics = std::chrono::steady_clock::now() + options_.metrics_every;
+    try {
+      send_spans();
+      if (is_last || std::chrono::steady_clock::now() >= next_metrics) {
+        next_metrics = std::chrono::steady_clock::now() + options_.metrics_every;
+        send_metrics();
+      }
+    } catch (const std::bad_alloc&) {  // the server goes on without this message
+      const std::scoped_lock lock(mutex_);
+      ++counters_.metrics_failed;
     }
   }
   const std::scoped_lock lock(mutex_);

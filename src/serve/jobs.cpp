@@ -71,6 +71,8 @@ struct Jobs::State {
   struct Job {
     JobStatus status;
     std::string owner;
+    bool is_stranger = true;
+    std::uint32_t max_qubits = 0;
     base::Hash128 digest;
     std::optional<wire::CircuitRequest> request;  // given up when the job ends
     wire::Body reply;
@@ -158,7 +160,9 @@ struct Jobs::State {
                                .progress = Progress([this, job](double fraction, std::string_view stage) {
                                  progress(job, fraction, stage);
                                })};
-      reply = wire::encode(run_circuits(*job->request, options.limits, control), job->request->binary);
+      reply = job->is_stranger && options.run_apart
+                  ? options.run_apart(job->owner, *job->request, job->max_qubits, control)
+                  : wire::encode(run_circuits(*job->request, options.limits, control), job->request->binary);
     } catch (const Error& error) {
       failure = error;
     } catch (const std::bad_alloc&) {
@@ -284,12 +288,16 @@ Jobs::~Jobs() {
   drain(std::chrono::milliseconds(0));
 }
 
-std::pair<wire::JobStatus, bool> Jobs::submit(const std::string& owner, wire::CircuitRequest request, Urgency urgency) {
+std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::CircuitRequest request,
+                                              Urgency urgency) {
   State& state = *state_;
+  const std::string& owner = submitter.name;
   auto job = std::make_shared<State::Job>();
   const wire::Body body = wire::encode(request);
   job->digest = base::hash128(std::as_bytes(std::span(body.bytes)));
   job->owner = owner;
+  job->is_stranger = submitter.is_stranger;
+  job->max_qubits = submitter.max_qubits;
   job->status = {.id = random_id(), .token = request.token, .submitted = now_seconds()};
   const wire::JobStatus accepted = job->status;
   job->request = std::move(request);

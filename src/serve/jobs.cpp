@@ -77,6 +77,7 @@ struct Jobs::State {
     std::optional<wire::CircuitRequest> request;  // given up when the job ends
     wire::Body reply;
     std::stop_source stop;
+    std::chrono::steady_clock::time_point began{};  // started, by a clock that nobody sets
     std::chrono::steady_clock::time_point last_news{};
     std::vector<std::shared_ptr<Listener>> listeners;  // shared: called without the lock
   };
@@ -149,6 +150,7 @@ struct Jobs::State {
       if (draining.load() || job->status.state != JobState::queued) return;
       job->status.state = JobState::running;
       job->status.started = now_seconds();
+      job->began = std::chrono::steady_clock::now();
       ++counters.running;
       status = job->status;
     }
@@ -184,7 +186,9 @@ struct Jobs::State {
         return;
       }
       JobStatus next = job->status;
-      next.ended = now_seconds();
+      // What a run took is paid for: a clock that is set meanwhile must not be.
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - job->began;
+      next.ended = was_running ? next.started + took.count() : now_seconds();
       next.state = !failure                                  ? JobState::done
                    : failure->code() == ErrorCode::cancelled ? JobState::cancelled
                                                              : JobState::failed;

@@ -34,6 +34,7 @@ using namespace std::chrono_literals;
 constexpr auto kStartTime = 20s;    // that a process may take to be ready
 constexpr auto kGrace = 2s;         // beyond a deadline or a cancel, which the run itself should notice
 constexpr auto kLongestWait = 60s;  // for a process
+constexpr int kFailures = 4;        // to start one, before callers are told
 constexpr std::uint64_t kSpare = std::uint64_t{64} << 20;        // beside the run's own budget: program text, answers
 constexpr std::uint64_t kThreadBytes = std::uint64_t{10} << 20;  // of a thread's stack and heap
 constexpr std::uint64_t kMostAnswer = std::uint64_t{8} << 30;
@@ -226,7 +227,7 @@ void WorkerPool::supervise() {
   } catch (const std::exception& error) {
     log_line("warning", "rates", {{"error", std::string_view(error.what())}});
   }
-  auto pause = 100ms;
+  int failures = 0;  // in a row: one process may have been killed while it started
   std::unique_lock lock(mutex_);
   while (!ending_) {
     std::vector<ProcessPtr> retired = std::move(retired_);
@@ -239,12 +240,11 @@ void WorkerPool::supervise() {
     if (wanted) {
       try {
         fresh = start();
-        pause = 100ms;
+        failures = 0;
       } catch (const Error& error) {
-        trouble = error.what();
-        log_line("error", "no worker", {{"error", trouble}});
-        std::this_thread::sleep_for(pause);
-        pause = std::min<std::chrono::milliseconds>(pause * 2, 5s);
+        log_line("error", "no worker", {{"error", error.what()}});
+        if (++failures >= kFailures) trouble = error.what();
+        std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(10ms * (1 << std::min(failures, 8)), 2s));
       }
     } else {
       look_at_idle();

@@ -76,6 +76,29 @@ void models_part(Page& page, const std::vector<Row>& rows) {
   histogram(page, rows);
 }
 
+void workers_part(Page& page, const PoolCounters& workers) {
+  page.family("skerry_workers", "gauge", "Worker processes now");
+  page.sample("state=\"idle\"", workers.idle);
+  page.sample("state=\"busy\"", workers.busy);
+  page.single("skerry_worker_starts_total", "counter", "Worker processes that were started",
+              static_cast<double>(workers.started));
+  page.single("skerry_worker_runs_total", "counter", "Circuits that were given to worker processes",
+              static_cast<double>(workers.runs));
+  page.single("skerry_worker_retries_total", "counter", "Runs that were begun again because their process died",
+              static_cast<double>(workers.retried));
+  page.family("skerry_worker_ends_total", "counter", "Runs and worker processes that were ended, by the cause");
+  page.sample("cause=\"crash\"", workers.crashed);
+  page.sample("cause=\"memory\"", workers.memory);
+  page.sample("cause=\"cpu\"", workers.cpu);
+  page.sample("cause=\"deadline\"", workers.deadline);
+  page.sample("cause=\"owner\"", workers.owner);
+  page.family("skerry_sandbox", "gauge", "1 for each part of the newest worker's sandbox that the kernel allowed");
+  page.sample("part=\"system_calls\"", std::uint64_t{workers.sandbox.system_calls});
+  page.sample("part=\"memory\"", std::uint64_t{workers.sandbox.memory});
+  page.sample("part=\"namespaces\"", std::uint64_t{workers.sandbox.namespaces});
+  page.sample("part=\"capabilities\"", std::uint64_t{workers.sandbox.capabilities});
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsInput& input) {
@@ -103,6 +126,7 @@ std::string metrics_text(const MetricsInput& input) {
   page.sample("kind=\"timed_out\"", input.http.timed_out);
   page.single("skerry_http_waiting_bytes", "gauge", "Bytes of bodies that are received or handled",
               static_cast<double>(input.http.waiting_bytes));
+  if (input.workers) workers_part(page, *input.workers);
   if (input.telemetry) {
     page.family("skerry_telemetry_spans_total", "counter", "Spans for the collector by what became of them");
     page.sample("result=\"sent\"", input.telemetry->spans_sent);

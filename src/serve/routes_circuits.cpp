@@ -30,9 +30,21 @@ class Seconds {
 
 }  // namespace
 
-// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it.
+bool Service::is_stranger(const Principal& principal) const noexcept {
+  return pool_ && pool_->takes(principal);
+}
+
+Submitter Service::submitter(const Principal& principal) const {
+  return {.name = principal.name,
+          .is_stranger = is_stranger(principal),
+          .max_qubits = principal.tenant ? principal.tenant->max_qubits : 0};
+}
+
+// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it, a stranger's by the worker
+// that reads it.
 double Service::take_circuit(const Principal& principal, const wire::CircuitRequest& request) {
-  if (principal.tenant) check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
+  if (principal.tenant && !is_stranger(principal))
+    check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
   const auto sets = static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
   const double shots = static_cast<double>(request.shots) * sets;
   take(principal, Meter::shots, shots);
@@ -41,7 +53,7 @@ double Service::take_circuit(const Principal& principal, const wire::CircuitRequ
 
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
   const double shots = take_circuit(call->principal, request);
-  const auto [status, fresh] = jobs_.submit(call->principal.name, std::move(request), urgency);
+  const auto [status, fresh] = jobs_.submit(submitter(call->principal), std::move(request), urgency);
   if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
   if (fresh && call->principal.tenant) {
     jobs_.listen(call->principal.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
@@ -64,7 +76,9 @@ void Service::run_circuit(const CallPtr& call) {
     try {
       const RunControl control{.stop = call->exchange->closed.get_token()};
       const Seconds counted(*this, call->principal);
-      reply(call, wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
+      const Submitter who = submitter(call->principal);
+      reply(call, who.is_stranger ? pool_->run(who.name, *shared, who.max_qubits, control)
+                                  : wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
     } catch (...) {
       refuse(call, std::current_exception());
     }
@@ -72,15 +86,13 @@ void Service::run_circuit(const CallPtr& call) {
 }
 
 void Service::plan_circuit(const CallPtr& call) {
-  const Plan plan = plan_circuits(wire::decode_circuit_request(call->view()), options_.jobs.limits);
-  wire::JsonWriter json;
-  json.open('{').field("method", plan.method).field("peak_bytes", plan.peak_bytes).field("seconds", plan.seconds);
-  json.field("threads", plan.threads);
-  if (plan.max_memory_bytes) json.field("max_memory_bytes", *plan.max_memory_bytes);
-  if (plan.max_seconds) json.field("max_seconds", *plan.max_seconds);
-  const bool fits = (!plan.max_memory_bytes || plan.peak_bytes <= *plan.max_memory_bytes) &&
-                    (!plan.max_seconds || plan.seconds <= *plan.max_seconds);
-  reply(call, std::move(json.field("fits", fits).close('}')).text());
+  const wire::CircuitRequest request = wire::decode_circuit_request(call->view());
+  const Submitter who = submitter(call->principal);
+  if (who.is_stranger) {
+    const RunControl control{.stop = call->exchange->closed.get_token()};
+    return reply(call, pool_->plan(who.name, request, 0, control));
+  }
+  reply(call, plan_text(plan_circuits(request, options_.jobs.limits)));
 }
 
 void Service::submit_job(const CallPtr& call) {

@@ -184,6 +184,7 @@ MetricsInput Service::measured() const {
                      .http = http_counters_ ? http_counters_() : HttpCounters{}};
   for (std::size_t i = 0; i < answers_.size(); ++i) input.answers[i] = answers_[i].load();
   input.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  if (pool_) input.workers = pool_->counters();
   if (telemetry_) input.telemetry = telemetry_->counters();
   return input;
 }

@@ -260,11 +260,11 @@ TEST(Jobs, OneTokenSentByManyAtOnceIsOneJob) {
   Jobs jobs({});
   std::vector<std::future<std::string>> ids;
   for (int i = 0; i < 16; ++i)
-    ids.push_back(std::async(std::launch::async, [&] { return jobs.submit("a", request("t")).first.id; }));
+    ids.push_back(std::async(std::launch::async, [&] { return jobs.submit({.name = "a"}, request("t")).first.id; }));
   std::string first = ids[0].get();
   for (std::size_t i = 1; i < ids.size(); ++i) EXPECT_EQ(ids[i].get(), first);
   EXPECT_EQ(jobs.counters().submitted, 1U);
-  EXPECT_NE(jobs.submit("b", request("t")).first.id, first);  // another owner's token is another token
+  EXPECT_NE(jobs.submit({.name = "b"}, request("t")).first.id, first);  // another owner's token is another token
 }
 
 TEST(Jobs, ForgetTheOldestAnswersFirst) {
@@ -272,7 +272,7 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
   std::vector<std::string> ids;
   for (int i = 0; i < 6; ++i) {
     std::promise<void> done;
-    ids.push_back(jobs.submit("a", request("")).first.id);
+    ids.push_back(jobs.submit({.name = "a"}, request("")).first.id);
     jobs.listen("a", ids.back(), [&](const wire::JobStatus& status) {
       if (wire::is_final(status.state)) done.set_value();
       return !wire::is_final(status.state);

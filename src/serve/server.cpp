@@ -117,6 +117,8 @@ std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& w
   compare(tls(now.http.tls) == tls(wanted.http.tls), "tls");
   compare(now.service.repository.folder == wanted.service.repository.folder, "model-repository");
   compare(now.service.jobs.folder == wanted.service.jobs.folder, "jobs");
+  compare(now.service.workers.processes == wanted.service.workers.processes, "workers");
+  compare(now.service.workers.untrusted == wanted.service.workers.untrusted, "untrusted");
   compare(now.service.audit_file == wanted.service.audit_file, "audit");
   compare(now.otlp_endpoint == wanted.otlp_endpoint, "otlp-endpoint");
   compare(batching(now) == batching(wanted), "batches");

@@ -50,8 +50,32 @@ wire::BodyView Call::view() const {
   return {body, length};
 }
 
+namespace {
+
+std::unique_ptr<WorkerPool> pool_of(const ServiceOptions& options) {
+  if (options.workers.processes == 0) return nullptr;
+  PoolOptions workers = options.workers;
+  workers.limits = options.jobs.limits;
+  return std::make_unique<WorkerPool>(std::move(workers));
+}
+
+// As many threads wait for worker processes as there are; one process is left to those who wait for their answer.
+JobOptions with_pool(JobOptions jobs, int processes, WorkerPool* pool) {
+  if (pool == nullptr) return jobs;
+  jobs.workers = std::max(1, processes - 1);
+  jobs.quick_workers = std::max(jobs.quick_workers, processes);
+  jobs.run_apart = [pool](const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
+                          const RunControl& control) { return pool->run(owner, request, max_qubits, control); };
+  return jobs;
+}
+
+}  // namespace
+
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)), repository_(options_.repository), jobs_(options_.jobs) {
+    : options_(std::move(options)),
+      pool_(pool_of(options_)),
+      repository_(options_.repository),
+      jobs_(with_pool(options_.jobs, options_.workers.processes, pool_.get())) {
   take_up(options_);
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }

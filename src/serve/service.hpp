@@ -16,6 +16,7 @@
 #include "serve/jobs.hpp"
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
+#include "serve/sandbox/pool.hpp"
 #include "serve/shared_memory.hpp"
 #include "serve/telemetry.hpp"
 #include "serve/tokens.hpp"
@@ -30,6 +31,7 @@ struct MetricsInput;
 struct ServiceOptions {
   RepositoryOptions repository;
   JobOptions jobs;
+  PoolOptions workers;             ///< its limits are those of jobs
   std::filesystem::path key_file;  ///< keys and tenants; without it and tokens everybody may do everything
   TokenOptions tokens;
   std::filesystem::path audit_file;                        ///< empty: no audit log
@@ -141,6 +143,8 @@ class Service {
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
   /// The job's id, and whether it is new.
   std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
+  bool is_stranger(const Principal& principal) const noexcept;
+  Submitter submitter(const Principal& principal) const;
   void run_circuit(const CallPtr& call);
   void plan_circuit(const CallPtr& call);
   void submit_job(const CallPtr& call);
@@ -168,6 +172,7 @@ class Service {
   std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
   Clock::time_point started_ = Clock::now();
   // Last, so that they end first: their threads use everything above.
+  std::unique_ptr<WorkerPool> pool_;  // null: all circuits are run in this process
   Repository repository_;
   Jobs jobs_;
   Workers slow_{2, 256};  // loading, large bodies
@@ -184,6 +189,7 @@ struct MetricsInput {
   HttpCounters http;
   std::array<std::uint64_t, 6> answers{};
   double uptime_seconds = 0.0;
+  std::optional<PoolCounters> workers;         ///< empty: there are no worker processes
   std::optional<TelemetryCounters> telemetry;  ///< empty: nothing is sent anywhere
 };
 std::string metrics_text(const MetricsInput& input);

@@ -18,8 +18,9 @@ struct Flags {
   std::string token_keys, token_issuer, token_audience;
   std::string certificate, certificate_key, client_authority;
   std::vector<std::uint32_t> batches = {4, 16, 32};
+  std::vector<std::string> untrusted = {"all"};
   double batch_delay_us = 0.0, drain_seconds = 30.0;
-  std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2;
+  std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2, workers = 0;
   bool log_requests = false;
 };
 
@@ -51,6 +52,8 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   circuits.threads = limits.threads;
   if (limits.max_memory_bytes) circuits.max_memory_bytes = *limits.max_memory_bytes;
   if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
+  service.workers.processes = static_cast<int>(flags.workers);
+  service.workers.untrusted = flags.untrusted;
   service.key_file = flags.keys;
   service.tokens = {flags.token_keys, flags.token_issuer, flags.token_audience};
   service.audit_file = flags.audit;
@@ -125,6 +128,17 @@ Action declare(const Command& command) {
       .type_name("FILE.pem");
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
       .type_name("FOLDER");
+  command
+      .add_count("--workers", flags->workers, "Processes, shut in, that run circuits; 0 runs them in the server itself")
+      .type_name("N")
+      .between(0, 256)
+      .show_default();
+  command
+      .add_option("--untrusted", flags->untrusted,
+                  "Whose circuits those run: all, others (but admins), tenant:NAME, key:NAME")
+      .type_name("WHO,...")
+      .delimiter(',')
+      .show_default();
   command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
       .type_name("N,...")
       .delimiter(',')

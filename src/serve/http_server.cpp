@@ -13,7 +13,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <cctype>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -100,6 +99,8 @@ class StreamConnection final : public Connection {
     error_code ignored;
     lowest().set_option(tcp::no_delay(true), ignored);
     lowest().non_blocking(true, ignored);
+    const auto peer = lowest().remote_endpoint(ignored);
+    peer_ = peer.address().to_string(ignored) + ":" + std::to_string(peer.port());
   }
 
   void start() override;
@@ -136,7 +137,7 @@ class StreamConnection final : public Connection {
   Waiting waiting_;
   std::shared_ptr<Connection> kept_;  // itself, while others work on its answer
   std::weak_ptr<Exchange> exchange_;
-  std::string head_, body_;
+  std::string head_, body_, peer_;
   std::deque<std::string> chunks_;
   std::uint64_t chunk_bytes_ = 0;
   bool keep_alive_ = false, watched_ = false, streaming_ = false, stream_ended_ = false, writing_ = false,
@@ -376,14 +377,13 @@ void StreamConnection<Stream>::hand_over() {
   request.method = message.method_string();
   request.target = message.target();
   request.body = std::move(message.body());
+  request.headers.reserve(8);
   for (const auto& field : message) {
     std::string name(field.name_string());
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
     request.headers.emplace_back(std::move(name), field.value());
   }
-  error_code ignored;
-  const auto peer = lowest().remote_endpoint(ignored);
-  request.peer = peer.address().to_string(ignored) + ":" + std::to_string(peer.port());
+  request.peer = peer_;
   lane_.handing_over = this;
   try {
     shared_.handler(exchange);

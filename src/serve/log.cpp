@@ -35,10 +35,11 @@ void append_hex(std::string& text, int words) {
     RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed);
     return std::mt19937_64(seed);
   }();
-  std::array<char, 17> digits{};
+  constexpr std::string_view kHex = "0123456789abcdef";
+  text.reserve(text.size() + 16 * static_cast<std::size_t>(words));
   for (int i = 0; i < words; ++i) {
-    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(random() | 1U));
-    text += digits.data();
+    const std::uint64_t word = random() | 1U;
+    for (unsigned shift = 64; shift != 0; shift -= 4) text += kHex[(word >> (shift - 4U)) & 15U];
   }
 }
 

@@ -25,7 +25,11 @@ struct Trace {
   std::string parent_id = {};  ///< 16 hex digits of the caller's span; empty: this request began the trace
   bool is_sampled = true;      ///< the caller may have decided that nobody records it
   /// The header that goes on with the answer.
-  std::string header() const { return "00-" + trace_id + "-" + span_id + (is_sampled ? "-01" : "-00"); }
+  std::string header() const {
+    std::string text;
+    text.reserve(55);
+    return text.append("00-").append(trace_id).append("-").append(span_id).append(is_sampled ? "-01" : "-00");
+  }
 };
 
 /// The trace of a request with this `traceparent`; a malformed or absent one begins a new trace.

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <future>
@@ -166,6 +167,33 @@ TEST(Batcher, AnswersWhatWaitsBeforeItEnds) {
     for (int i = 0; i < 10; ++i) answers.push_back(ask(batcher, {1.0F, 2.0F, 3.0F, -1.0F, -2.0F, -3.0F}));
   }
   for (auto& answer : answers) EXPECT_EQ(answer.get().y, (std::vector<float>{1.0F, 2.0F, 3.0F, 0.0F, 0.0F, 0.0F}));
+}
+
+TEST(Batcher, GivesEveryOneOfManyCallersItsOwnAnswerWhoeverRunsIt) {
+  constexpr int kCallers = 4, kRounds = 500;
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, {}, statistics);
+  std::atomic<int> wrong = 0, at_once = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (int caller = 0; caller < kCallers; ++caller) {
+      callers.emplace_back([&, caller] {
+        for (int round = 0; round < kRounds; ++round) {
+          const auto value = static_cast<float>(caller * kRounds + round);
+          std::future<Answer> answer = ask(batcher, {value, -value, 1.0F});
+          if (answer.wait_for(0s) == std::future_status::ready) ++at_once;
+          if (answer.get().y != std::vector<float>{value, 0.0F, 1.0F}) ++wrong;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(statistics->snapshot().success.count, static_cast<std::uint64_t>(kCallers * kRounds));
+  EXPECT_EQ(statistics->snapshot().inferences, static_cast<std::uint64_t>(kCallers * kRounds));
+  EXPECT_EQ(batcher.waiting(), 0U);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+  EXPECT_GT(at_once, kRounds / 10);  // a run of a microsecond wakes nobody; under a sanitizer it takes longer
+#endif
 }
 
 TEST(Statistics, PercentilesLieInTheirBins) {

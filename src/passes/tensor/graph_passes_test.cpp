@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
 
+#include "base/threads.hpp"
 #include "ir/verify.hpp"
 #include "kernels/tensor/pixels.hpp"
 #include "ops/nn/evaluate.hpp"
@@ -308,6 +310,84 @@ TEST(RemoveDeadNodes, KeepsInputsAndWhatLeadsToAnOutput) {
   ir::verify(alive);
   EXPECT_EQ(alive.nodes().size(), 1U);
   EXPECT_EQ(alive.inputs().size(), 2U);
+}
+
+// Functions of one and two operands over inputs of the result's shape and of shapes that are stretched to it.
+Graph random_chains(std::mt19937& random, const Shape& shape, const std::vector<Shape>& inputs, std::size_t nodes) {
+  static constexpr std::array kOne = {"Abs",         "Ceil",      "Erf",       "Exp",        "Floor", "Gelu",
+                                      "HardSigmoid", "HardSwish", "Neg",       "Reciprocal", "Relu",  "Round",
+                                      "Sigmoid",     "Sqrt",      "LeakyRelu", "Tanh"};
+  static constexpr std::array kTwo = {"Add", "Div", "Max", "Min", "Mul", "Sub"};
+  Graph graph;
+  std::vector<ValueId> values;
+  for (const Shape& input : inputs)
+    values.push_back(graph.add_input("x" + std::to_string(values.size()), TensorType::of(DType::f32, input)));
+  std::vector<ValueId> whole = {values[0]};  // of the result's shape
+  const auto any = [&](const auto& from) { return from[random() % from.size()]; };
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const bool two = random() % 2 == 0;
+    // Mostly what was made last, so that chains are long.
+    const ValueId a = random() % 4 == 0 ? any(whole) : whole.back(), b = random() % 2 == 0 ? any(values) : any(whole);
+    const std::string name = "y" + std::to_string(i);
+    const TensorType type = TensorType::of(DType::f32, shape);
+    const ValueId y = !two                ? graph.add(any(kOne), {a}, name, type)
+                      : random() % 2 == 0 ? graph.add(any(kTwo), {a, b}, name, type)
+                                          : graph.add(any(kTwo), {b, a}, name, type);
+    whole.push_back(y);
+  }
+  graph.mark_output(whole.back());
+  if (random() % 3 == 0) graph.mark_output(any(whole) == whole.back() ? whole[1] : whole[whole.size() / 2]);
+  return graph;
+}
+
+TEST(FuseElementwise, GivesTheSameBitsAsTheStepsOneByOne) {
+  std::mt19937 random(11);
+  const std::vector<std::vector<Shape>> shapes = {
+      {{1}},
+      {{37}, {1}, {}},
+      {{3, 1030}, {1030}, {3, 1}, {1}},
+      {{2, 5, 7, 9}, {5, 1, 1}, {2, 1, 7, 1}, {9}, {}, {2, 5, 7, 9}},
+      {{4, 9001}, {4, 9001}, {9001}},
+      {{0, 3}, {3}},
+  };
+  std::size_t before = 0, after = 0;
+  for (int round = 0; round < 180; ++round) {
+    const std::vector<Shape>& inputs = shapes[static_cast<std::size_t>(round) % shapes.size()];
+    Graph graph = pass("remove_dead_nodes").run(random_chains(random, inputs[0], inputs, 2 + random() % 14));
+    const Graph fused = pass("fuse_elementwise").run(graph);
+    ir::verify(fused);
+    before += graph.nodes().size();
+    after += fused.nodes().size();
+    std::vector<Tensor> tensors;
+    for (const Shape& shape : inputs) tensors.push_back(random_tensor(random, shape, -1.0F));
+    const auto wanted = ops::evaluate(graph, tensors, {});
+    for (const int threads : {1, 3}) {
+      const base::ThreadLimit limit(threads);
+      const auto found = ops::evaluate(fused, tensors, {});
+      ASSERT_EQ(found.size(), wanted.size());
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        ASSERT_EQ(found[i].shape(), wanted[i].shape());
+        ASSERT_EQ(std::memcmp(found[i].view().data(), wanted[i].view().data(), wanted[i].view().bytes()), 0)
+            << "round " << round << ", " << threads << " threads";
+      }
+    }
+  }
+  EXPECT_LT(2 * after, before);
+}
+
+TEST(FuseElementwise, LeavesWhatOthersLookAt) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{std::string("N"), 8}};
+  const ValueId x = graph.add_input("x", type);
+  const ValueId inner = graph.add("Neg", {x}, "inner", type);
+  const ValueId swish = graph.add("Mul", {inner, graph.add("Sigmoid", {inner}, "s", type)}, "y", type);
+  graph.mark_output(swish);
+  const Graph fused = pass("fuse_elementwise").run(graph);
+  ir::verify(fused);
+  ASSERT_EQ(fused.nodes().size(), 2U) << "two look at -x";
+  EXPECT_EQ(fused.node(1).op, "skerry.Elementwise");
+  EXPECT_EQ(fused.value(fused.outputs()[0]).name, "y");
+  EXPECT_EQ(pass("fuse_elementwise").run(fused).nodes().size(), 2U);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ def model_of(op: str, outputs: list[tuple[str, int]], x: np.ndarray[Any, Any], a
     )  # fmt: skip
     version = 5 if op == "TreeEnsemble" else 3
     opsets = [onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("ai.onnx.ml", version)]
-    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    return bytes(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
 
 
 def run(model: bytes, x: np.ndarray[Any, Any]) -> dict[str, Any]:
@@ -55,9 +55,8 @@ class Forest:
         names = ["treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids",
                  "missing_value_tracks_true"]  # fmt: skip
         self.nodes: dict[str, list[Any]] = {f"nodes_{name}": [] for name in names}
-        self.leaves: dict[str, list[Any]] = {
-            f"{prefix}_{name}": [] for name in ("treeids", "nodeids", "ids", "weights")
-        }
+        own = ("treeids", "nodeids", "ids", "weights")
+        self.leaves: dict[str, list[Any]] = {f"{prefix}_{name}": [] for name in own}
         for tree in range(trees):
             self.number = 0
             self.grow(tree, depth)

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <map>
+#include <skerry/error.hpp>
 
 #include "ops/nn/trees.hpp"
 
@@ -42,6 +43,9 @@ Table table_of(const Node& node) {
 }
 
 void infer(TypeContext& context) {
+  const Node& node = context.node;
+  if (input(context, 0).dtype == DType::string || node.find("values_strings") != nullptr)
+    throw Error(ErrorCode::unsupported, "labels that are strings", node.name, "only numbers are encoded");
   require(context, 0, kernels::Numbers{});
   set_output(context, 0, table_of(context.node).result, input(context, 0).shape);
 }

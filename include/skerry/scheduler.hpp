@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <future>
 #include <map>
@@ -34,6 +35,8 @@ struct TaskOptions {
   std::string tenant;  ///< whose share it takes; tenants of one priority share by their weights
   std::optional<SchedulerClock::time_point> deadline;
   double expected_seconds = 0.0;  ///< 0: the mean of what the tenant's tasks took
+  /// Called instead of the task when it never begins, after it was taken. It may not call the scheduler.
+  std::function<void(std::exception_ptr)> dropped;
 };
 
 /// A task that was taken: wait for `done`, or ask it to stop.

@@ -86,8 +86,10 @@ struct RuntimeScheduler::State {
       }
       ++(late ? counts.expired : counts.cancelled);
       --tenants[task->options.tenant].waiting;
-      task->done.set_exception(late ? refusal(ErrorCode::deadline_exceeded, "the deadline passed before its turn came")
-                                    : refusal(ErrorCode::cancelled, "cancelled before its turn came"));
+      const auto why = late ? refusal(ErrorCode::deadline_exceeded, "the deadline passed before its turn came")
+                            : refusal(ErrorCode::cancelled, "cancelled before its turn came");
+      if (task->options.dropped) task->options.dropped(why);
+      task->done.set_exception(why);
       task = waiting.erase(task);
     }
   }

@@ -143,6 +143,22 @@ std::vector<TensorType> InputFlags::types(const Graph& graph) const {
   return types;
 }
 
+NamedTensors InputFlags::filled(const Graph& graph) const {
+  NamedTensors given = tensors();
+  const std::vector<TensorType> wanted = types(graph);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const std::string& name = graph.value(graph.inputs()[i]).name;
+    if (std::any_of(given.begin(), given.end(), [&](const auto& tensor) { return tensor.first == name; })) continue;
+    Tensor tensor(wanted[i].dtype, *wanted[i].static_shape());
+    if (wanted[i].dtype == DType::f32) {
+      auto elements = tensor.mutable_view().as<float>();
+      for (std::size_t k = 0; k < elements.size(); ++k) elements[k] = static_cast<float>(k % 17) * 0.125F - 1.0F;
+    }
+    given.emplace_back(name, std::move(tensor));
+  }
+  return given;
+}
+
 void AnswerFlags::declare(const Command& command) {
   command.add_option("--observable", observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
       .type_name("SUM");

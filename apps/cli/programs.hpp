@@ -30,6 +30,8 @@ struct InputFlags {
   NamedTensors tensors() const;
   /// Concrete type of each graph input: from a file, from --shape, else the declared one with unknown extents as 1.
   std::vector<TensorType> types(const Graph& graph) const;
+  /// The files' tensors, and a ramp for each input that no file gives: never subnormals, which run at another speed.
+  NamedTensors filled(const Graph& graph) const;
   void apply(RunOptions& options) const;
   /// Refuses what this kind of program does not take. Errors: invalid_argument.
   void check(const Program& program) const;

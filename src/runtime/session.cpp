@@ -10,6 +10,7 @@
 #include "base/memory.hpp"
 #include "exec/executor.hpp"
 #include "plan/planner.hpp"
+#include "runtime/step_times.hpp"
 
 namespace skerry {
 namespace {
@@ -22,7 +23,10 @@ std::string input_names(const Graph& graph) {
   return names;
 }
 
-// The views in the graph's order.
+}  // namespace
+
+namespace runtime {
+
 std::vector<TensorView> in_order(const Graph& graph, const NamedTensors& inputs) {
   std::vector<TensorView> views(graph.inputs().size());
   for (const auto& [name, tensor] : inputs) {
@@ -45,7 +49,41 @@ std::vector<TensorView> in_order(const Graph& graph, const NamedTensors& inputs)
   return views;
 }
 
-}  // namespace
+std::vector<StepTime> step_times(exec::GraphExecutor& executor, std::span<const TensorView> views,
+                                 const RunControl& control, std::size_t runs) {
+  constexpr std::size_t kMostRuns = 1'000'000;
+  if (runs == 0 || runs > kMostRuns) {
+    throw Error(ErrorCode::invalid_argument, std::to_string(runs) + " runs cannot be measured", "runs",
+                "give 1 to " + std::to_string(kMostRuns));
+  }
+  const planning::GraphPlan& plan = executor.plan();
+  std::vector<double> seconds(std::max<std::size_t>(plan.steps.size(), 1));
+  std::vector<std::vector<double>> measured(plan.steps.size());
+  executor.time_steps(views, control, seconds);
+  for (std::size_t run = 0; run < runs; ++run) {
+    executor.time_steps(views, control, seconds);
+    for (std::size_t i = 0; i < measured.size(); ++i) measured[i].push_back(seconds[i]);
+  }
+  std::vector<StepTime> out;
+  for (std::size_t i = 0; i < measured.size(); ++i) {
+    const auto middle = measured[i].begin() + static_cast<std::ptrdiff_t>(runs / 2);
+    std::nth_element(measured[i].begin(), middle, measured[i].end());
+    const StepReport& step = plan.report.steps[plan.steps[i].node];
+    StepTime time{step.node, step.op, step.kernel, step.output, *middle, step.seconds, 0};
+    const Node& node = plan.graph.node(plan.steps[i].node);
+    for (const auto* ids : {&node.inputs, &node.outputs}) {
+      for (const ValueId id : *ids) {
+        if (id == kNoValue) continue;
+        const TensorType& type = plan.graph.value(id).type;
+        time.bytes += tensor_bytes(type.dtype, *type.static_shape());
+      }
+    }
+    out.push_back(std::move(time));
+  }
+  return out;
+}
+
+}  // namespace runtime
 
 struct Session::State {
   struct Ready {
@@ -114,7 +152,7 @@ const Plan& Session::plan(std::span<const TensorType> inputs) {
 
 Result Session::run(const NamedTensors& inputs) {
   const RunControl control = exec::started(state_->limits);
-  const std::vector<TensorView> views = in_order(*state_->graph, inputs);
+  const std::vector<TensorView> views = runtime::in_order(*state_->graph, inputs);
   exec::GraphExecutor& executor = state_->executor_for(views);
 
   Result result;
@@ -135,39 +173,9 @@ Result Session::run(const NamedTensors& inputs) {
 }
 
 std::vector<StepTime> Session::profile(const NamedTensors& inputs, std::size_t runs) {
-  constexpr std::size_t kMostRuns = 1'000'000;
-  if (runs == 0 || runs > kMostRuns) {
-    throw Error(ErrorCode::invalid_argument, std::to_string(runs) + " runs cannot be measured", "runs",
-                "give 1 to " + std::to_string(kMostRuns));
-  }
   const RunControl control = exec::started(state_->limits);
-  const std::vector<TensorView> views = in_order(*state_->graph, inputs);
-  exec::GraphExecutor& executor = state_->executor_for(views);
-  const planning::GraphPlan& plan = executor.plan();
-  std::vector<double> seconds(std::max<std::size_t>(plan.steps.size(), 1));
-  std::vector<std::vector<double>> measured(plan.steps.size());
-  executor.time_steps(views, control, seconds);
-  for (std::size_t run = 0; run < runs; ++run) {
-    executor.time_steps(views, control, seconds);
-    for (std::size_t i = 0; i < measured.size(); ++i) measured[i].push_back(seconds[i]);
-  }
-  std::vector<StepTime> out;
-  for (std::size_t i = 0; i < measured.size(); ++i) {
-    const auto middle = measured[i].begin() + static_cast<std::ptrdiff_t>(runs / 2);
-    std::nth_element(measured[i].begin(), middle, measured[i].end());
-    const StepReport& step = plan.report.steps[plan.steps[i].node];
-    StepTime time{step.node, step.op, step.kernel, step.output, *middle, step.seconds, 0};
-    const Node& node = plan.graph.node(plan.steps[i].node);
-    for (const auto* ids : {&node.inputs, &node.outputs}) {
-      for (const ValueId id : *ids) {
-        if (id == kNoValue) continue;
-        const TensorType& type = plan.graph.value(id).type;
-        time.bytes += tensor_bytes(type.dtype, *type.static_shape());
-      }
-    }
-    out.push_back(std::move(time));
-  }
-  return out;
+  const std::vector<TensorView> views = runtime::in_order(*state_->graph, inputs);
+  return runtime::step_times(state_->executor_for(views), views, control, runs);
 }
 
 }  // namespace skerry

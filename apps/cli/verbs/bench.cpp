@@ -21,23 +21,6 @@ struct Flags {
   std::uint64_t repeat = 11;
 };
 
-// Inputs that no file gives are filled with a ramp, never with subnormals: those run at another speed.
-NamedTensors bench_inputs(const Graph& graph, const InputFlags& flags) {
-  NamedTensors tensors = flags.tensors();
-  const std::vector<TensorType> types = flags.types(graph);
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    const std::string& name = graph.value(graph.inputs()[i]).name;
-    if (std::any_of(tensors.begin(), tensors.end(), [&](const auto& given) { return given.first == name; })) continue;
-    Tensor tensor(types[i].dtype, *types[i].static_shape());
-    if (types[i].dtype == DType::f32) {
-      auto elements = tensor.mutable_view().as<float>();
-      for (std::size_t k = 0; k < elements.size(); ++k) elements[k] = static_cast<float>(k % 17) * 0.125F - 1.0F;
-    }
-    tensors.emplace_back(name, std::move(tensor));
-  }
-  return tensors;
-}
-
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
@@ -73,7 +56,7 @@ Action declare(const Command& command) {
       const Graph& graph = std::get<Graph>(program);
       plan(graph, flags->input.types(graph), limits);
       Session session(std::make_shared<const Graph>(graph), limits);
-      const NamedTensors inputs = bench_inputs(graph, flags->input);
+      const NamedTensors inputs = flags->input.filled(graph);
       for (std::size_t i = 0; i <= flags->repeat; ++i) seconds.push_back((report = session.run(inputs).report).seconds);
     }
     seconds.erase(seconds.begin());

@@ -17,11 +17,13 @@ struct ScaleLayout {
 };
 
 /// Rounds to nearest, ties to even, in x's own precision (float for halves). x: reals; scale: reals; zero: q's dtype,
-/// or empty for 0; q: i8, u8, i16, u16.
-void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q);
+/// or empty for 0; q: i8, u8, i16, u16;
+/// i4, u4 and 8-bit floats, which take the quotient as it is and go past their largest number as `saturate` says.
+void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q,
+              bool saturate = true);
 
-/// In float (double for f64 scales). q: i4, u4, i8, u8, i16, u16, i32; zero: q's dtype, or empty for 0; x: the scale's
-/// dtype.
+/// In float (double for f64 scales). q: i4, u4, i8, u8, i16, u16, i32, 8-bit floats; zero: q's dtype, or empty for 0;
+/// x: the scale's dtype.
 void dequantize(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x);
 
 }  // namespace skerry::kernels

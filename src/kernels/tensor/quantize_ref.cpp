@@ -6,6 +6,7 @@
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/quantize.hpp"
 #include "kernels/tensor/quantized.hpp"
+#include "kernels/tensor/small_types.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -68,9 +69,53 @@ void for_each_piece(const ScaleLayout& l, Piece piece) {
                      });
 }
 
+// Types below 8 bits and 8-bit floats go through their values in float.
+void quantize_small(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q,
+                    bool saturate) {
+  const bool integers = q.dtype() == DType::i4 || q.dtype() == DType::u4;
+  const float low = q.dtype() == DType::i4 ? -8.0F : 0.0F, high = q.dtype() == DType::i4 ? 7.0F : 15.0F;
+  const std::vector<float> offsets = zero.empty() ? std::vector<float>() : decode_small(zero);
+  std::vector<float> values(static_cast<std::size_t>(q.elements()));
+  visit(Reals{}, x.dtype(), [&]<class T>() {
+    visit(Reals{}, scale.dtype(), [&]<class S>() {
+      const auto in = x.as<T>();
+      const auto scales = scale.as<S>();
+      for_each_line(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t step) {
+        for (std::int64_t i = 0; i < count; ++i) {
+          const auto s = static_cast<std::size_t>(at + i * step), k = static_cast<std::size_t>(first + i);
+          const float offset = offsets.empty() ? 0.0F : offsets[s];
+          const float quotient = convert<float>(in[k]) / convert<float>(scales[s]);
+          const float rounded = integers ? std::nearbyint(quotient) + offset : quotient + offset;
+          values[k] = !integers ? rounded : rounded >= low ? std::min(rounded, high) : rounded < low ? low : offset;
+        }
+      });
+    });
+  });
+  encode_small(values, saturate, q);
+}
+
+void dequantize_small(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x) {
+  const std::vector<float> values = decode_small(q);
+  const std::vector<float> offsets = zero.empty() ? std::vector<float>() : decode_small(zero);
+  visit(Reals{}, x.dtype(), [&]<class T>() {
+    using C = Compute<T>;
+    const auto scales = scale.as<T>();
+    const auto out = x.as<T>();
+    for_each_line(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at, std::int64_t step) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        const auto s = static_cast<std::size_t>(at + i * step), k = static_cast<std::size_t>(first + i);
+        const float offset = offsets.empty() ? 0.0F : offsets[s];
+        out[k] = convert<T>(static_cast<C>(values[k] - offset) * convert<C>(scales[s]));
+      }
+    });
+  });
+}
+
 }  // namespace
 
-void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q) {
+void quantize(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q,
+              bool saturate) {
+  if (is_small(q.dtype())) return quantize_small(x, scale, zero, layout, q, saturate);
   if (in_vectors(x, scale, q, layout)) {
     for_each_piece(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at) {
       quantize_run(x.as<float>().data() + first, count, at_scale(scale, zero, at), q.dtype() == DType::i8,
@@ -128,6 +173,7 @@ void dequantize_four_bits(TensorView q, TensorView scale, TensorView zero, const
 
 void dequantize(TensorView q, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView x) {
   if (q.dtype() == DType::i4 || q.dtype() == DType::u4) return dequantize_four_bits(q, scale, zero, layout, x);
+  if (is_small(q.dtype())) return dequantize_small(q, scale, zero, layout, x);
   if (in_vectors(x, scale, q, layout)) {
     for_each_piece(layout, [&](std::int64_t first, std::int64_t count, std::int64_t at) {
       dequantize_run({reinterpret_cast<const std::uint8_t*>(q.data()) + first, q.dtype() == DType::i8}, count,

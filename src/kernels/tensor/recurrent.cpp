@@ -190,11 +190,30 @@ void gru(const RecurrentShape& shape, const RecurrentData<T>& data) {
   });
 }
 
+template <class T>
+void rnn(const RecurrentShape& shape, const RecurrentData<T>& data) {
+  const std::size_t hidden = shape.hidden;
+  const Gate<T> f(shape.activations[0], shape.clip);
+  T* gate = data.scratch.data();
+  for_each_step(shape, data, [&](std::size_t t, std::size_t b) {
+    T* h = data.h + b * hidden;
+    for (std::size_t j = 0; j < hidden; ++j)
+      gate[j] = data.bias == nullptr ? T(0) : data.bias[j] + data.bias[hidden + j];
+    accumulate(data.x + t * data.x_step + b * data.x_batch, data.weights, shape.inputs, hidden, hidden, gate);
+    accumulate(h, data.recurrence, hidden, hidden, hidden, gate);
+    f(gate, hidden);
+    std::copy_n(gate, hidden, h);
+    write_state(shape, data, t, b);
+  });
+}
+
 template void transpose(const float*, std::size_t, std::size_t, float*);
 template void transpose(const double*, std::size_t, std::size_t, double*);
 template void lstm(const RecurrentShape&, const RecurrentData<float>&);
 template void lstm(const RecurrentShape&, const RecurrentData<double>&);
 template void gru(const RecurrentShape&, const RecurrentData<float>&);
 template void gru(const RecurrentShape&, const RecurrentData<double>&);
+template void rnn(const RecurrentShape&, const RecurrentData<float>&);
+template void rnn(const RecurrentShape&, const RecurrentData<double>&);
 
 }  // namespace skerry::kernels

@@ -1,5 +1,5 @@
 /// \file
-/// Recurrent layers over sequences: LSTM and GRU with every attribute of ONNX, one direction at a time.
+/// Recurrent layers over sequences: LSTM, GRU and the plain one with every attribute of ONNX, one direction at a time.
 #pragma once
 
 #include <array>
@@ -21,11 +21,12 @@ struct Activation {
 /// Softsign, Softplus, with ONNX's default constants. Empty when unknown.
 std::optional<Activation> find_activation(std::string_view name);
 
-/// Extents of one layer and what its equations leave open. Gates of an LSTM: i, o, f, c; of a GRU: z, r, h.
+/// Extents of one layer and what its equations leave open. Gates of an LSTM: i, o, f, c; of a GRU: z, r, h; of
+/// an RNN: h alone.
 struct RecurrentShape {
   std::size_t steps = 0, batch = 0, inputs = 0, hidden = 0, gates = 0;
   bool reverse = false;
-  std::array<Activation, 3> activations;  ///< f, g, h (a GRU has f and g)
+  std::array<Activation, 3> activations;  ///< f, g, h (a GRU has f and g, an RNN f)
   std::optional<double> clip;             ///< bound on what goes into an activation
   bool couple_input_forget = false;       ///< LSTM: f = 1 - i
   bool linear_before_reset = false;       ///< GRU: r multiplies H R^T + b rather than H
@@ -48,7 +49,7 @@ struct RecurrentData {
   std::span<T> scratch;  ///< recurrent_scratch() elements
 };
 
-/// Elements of scratch that lstm() and gru() need.
+/// Elements of scratch that lstm(), gru() and rnn() need.
 std::size_t recurrent_scratch(const RecurrentShape& shape);
 
 /// out += x A for one row of f32; A is [rows, columns], its rows `stride` apart.
@@ -69,5 +70,9 @@ void lstm(const RecurrentShape& shape, const RecurrentData<T>& data);
 /// H = (1 - z) h' + z h. Source: ONNX operator GRU; Cho et al. 2014.
 template <class T>
 void gru(const RecurrentShape& shape, const RecurrentData<T>& data);
+
+/// H = f(x W + h R + b). Source: ONNX operator RNN; Elman 1990.
+template <class T>
+void rnn(const RecurrentShape& shape, const RecurrentData<T>& data);
 
 }  // namespace skerry::kernels

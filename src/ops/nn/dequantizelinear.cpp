@@ -1,3 +1,4 @@
+#include "kernels/tensor/small_types.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/quantization.hpp"
 #include "ops/nn/typing.hpp"
@@ -16,7 +17,7 @@ void infer(TypeContext& context) {
 
 Cost can(const Node&, const NodeTypes& types) {
   const DType q = types.inputs[0].dtype;
-  if (!Dequantized::contains(q) && q != DType::i4 && q != DType::u4) return no_kernel(q);
+  if (!Dequantized::contains(q) && !kernels::is_small(q)) return no_kernel(q);
   return scalar_steps(types, 0.5 * static_cast<double>(elements(types.outputs[0])));
 }
 
@@ -37,7 +38,8 @@ const OpRecord dequantizelinear_record = {
     .help =
         "(q - zero_point) * scale. scale and zero_point: one number, a vector along `axis` (default 1), or one per "
         "block of "
-        "`block_size` elements along it. The result has the scale's dtype. q: i4, u4, i8, u8, i16, u16, i32.",
+        "`block_size` elements along it. The result has the scale's dtype. q: i4, u4, i8, u8, i16, u16, i32, 8-bit "
+        "floats.",
     .infer = infer,
     .kernels = kKernels,
 };

@@ -1,5 +1,6 @@
 #include <skerry/error.hpp>
 
+#include "kernels/tensor/small_types.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/quantization.hpp"
 #include "ops/nn/typing.hpp"
@@ -32,17 +33,19 @@ void infer(TypeContext& context) {
 }
 
 Cost can(const Node&, const NodeTypes& types) {
-  if (!Quantized::contains(types.outputs[0].dtype)) return no_kernel(types.outputs[0].dtype);
+  if (!Quantized::contains(types.outputs[0].dtype) && !kernels::is_small(types.outputs[0].dtype))
+    return no_kernel(types.outputs[0].dtype);
   return scalar_steps(types, static_cast<double>(elements(types.outputs[0])));
 }
 
-constexpr KernelRow kKernels[] = {{"quantize_ref", can, [](const Node& node, const NodeTypes& types) {
-                                     return Prepared{[layout = scale_layout(node, types)](const KernelArguments& a) {
-                                       kernels::quantize(a.inputs[0], a.inputs[1],
-                                                         a.inputs.size() > 2 ? a.inputs[2] : TensorView(), layout,
-                                                         a.outputs[0]);
-                                     }};
-                                   }}};
+constexpr KernelRow kKernels[] = {
+    {"quantize_ref", can, [](const Node& node, const NodeTypes& types) {
+       return Prepared{
+           [layout = scale_layout(node, types), saturate = node.integer("saturate", 1) != 0](const KernelArguments& a) {
+             kernels::quantize(a.inputs[0], a.inputs[1], a.inputs.size() > 2 ? a.inputs[2] : TensorView(), layout,
+                               a.outputs[0], saturate);
+           }};
+     }}};
 
 }  // namespace
 
@@ -55,7 +58,7 @@ const OpRecord quantizelinear_record = {
         "along "
         "`axis` (default 1), or one per block of `block_size` elements along it. The result has the zero point's "
         "dtype, else "
-        "`output_dtype`, else u8.",
+        "`output_dtype`, else u8: i4, u4, i8, u8, i16, u16, or an 8-bit float, which takes the quotient unrounded.",
     .infer = infer,
     .kernels = kKernels,
 };

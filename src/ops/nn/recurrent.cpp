@@ -27,7 +27,8 @@ struct KindInfo {
   std::size_t gates, activations, states;
   std::array<std::string_view, 3> otherwise;  ///< activations when the attribute is absent
 };
-constexpr KindInfo kKinds[] = {{4, 3, 2, {"Sigmoid", "Tanh", "Tanh"}}, {3, 2, 1, {"Sigmoid", "Tanh", ""}}};
+constexpr KindInfo kKinds[] = {
+    {4, 3, 2, {"Sigmoid", "Tanh", "Tanh"}}, {3, 2, 1, {"Sigmoid", "Tanh", ""}}, {1, 1, 1, {"Tanh", "", ""}}};
 const KindInfo& info(RecurrentKind kind) {
   return kKinds[static_cast<std::size_t>(kind)];
 }
@@ -117,8 +118,8 @@ class Layer {
     if (types.constants[kWeights] == nullptr || types.constants[kRecurrence] == nullptr) return;
     const TensorView weights = types.constants[kWeights]->view(), recurrence = types.constants[kRecurrence]->view();
     if constexpr (std::is_same_v<T, float>) {
-      if (kernels::recurrent_f32_takes(shapes_[0]) && kernels::recurrent_f32_takes(shapes_.back()) &&
-          !has_input(node, kLengths) && !has_input(node, kPeepholes)) {
+      if (kind != RecurrentKind::rnn && kernels::recurrent_f32_takes(shapes_[0]) &&
+          kernels::recurrent_f32_takes(shapes_.back()) && !has_input(node, kLengths) && !has_input(node, kPeepholes)) {
         for (std::size_t d = 0; d < extents_.directions; ++d)
           fast_.emplace_back(shapes_[d], weights.as<float>().data() + d * width() * extents_.inputs,
                              recurrence.as<float>().data() + d * width() * extents_.hidden);
@@ -233,11 +234,17 @@ class Layer {
         return write_state(data.h, d, output(1));
       }
     }
-    if (kind_ == RecurrentKind::lstm) {
-      kernels::lstm(shapes_[d], data);
-      write_state(data.c, d, output(2));
-    } else {
-      kernels::gru(shapes_[d], data);
+    switch (kind_) {
+      case RecurrentKind::lstm:
+        kernels::lstm(shapes_[d], data);
+        write_state(data.c, d, output(2));
+        break;
+      case RecurrentKind::gru:
+        kernels::gru(shapes_[d], data);
+        break;
+      case RecurrentKind::rnn:
+        kernels::rnn(shapes_[d], data);
+        break;
     }
     write_state(data.h, d, output(1));
   }

@@ -1,0 +1,258 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <latch>
+#include <random>
+#include <skerry/edge_engine.hpp>
+#include <skerry/error.hpp>
+#include <skerry/skerry.hpp>
+#include <thread>
+
+#include "base/file.hpp"
+#include "base/memory_usage.hpp"
+
+namespace skerry {
+namespace {
+
+using namespace std::chrono_literals;
+
+// y = factor * x, for rows of any number.
+Graph times(float factor) {
+  Graph graph;
+  graph.name = "times";
+  const TensorType type{DType::f32, std::vector<Dim>{std::string("N")}};
+  const ValueId x = graph.add_input("x", type);
+  const ValueId k = graph.add_constant("k", Tensor::from<float>(std::span(&factor, 1), Shape{}));
+  graph.mark_output(graph.add("Mul", {x, k}, "y", type));
+  return graph;
+}
+
+NamedTensors ones(std::int64_t count) {
+  const std::vector<float> values(static_cast<std::size_t>(count), 1.0F);
+  return {{"x", Tensor::from<float>(values, {count})}};
+}
+
+float first_of(const Result& result) {
+  return result.tensors.at(0).second.as<float>()[0];
+}
+
+ErrorCode engine_code(const auto& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ErrorCode::corrupt;
+}
+
+std::filesystem::path model_file(const char* name) {
+  return std::filesystem::path(SKERRY_TEST_DATA) / "models" / name;
+}
+
+TEST(EdgeAIEngine, GoesFromInitToShutdown) {
+  EdgeAIEngine engine({.workers = 2});
+  EXPECT_EQ(engine.state(), EngineState::created);
+  EXPECT_EQ(engine_code([&] { engine.load("digits", times(2)); }), ErrorCode::unavailable);
+  engine.init();
+  EXPECT_EQ(engine.load("digits", model_file("digits_cnn.onnx")), 1U);
+  const Graph graph = std::get<Graph>(load(model_file("digits_cnn.onnx")));
+  const std::vector<float> pixels(64, 0.5F);
+  const NamedTensors inputs = {{graph.value(graph.inputs()[0]).name, Tensor::from<float>(pixels, {1, 1, 8, 8})}};
+  const Result ours = engine.infer("digits", inputs), alone = run(graph, inputs);
+  for (std::size_t i = 0; i < 10; ++i)
+    EXPECT_EQ(ours.tensors[0].second.as<float>()[i], alone.tensors[0].second.as<float>()[i]);
+  EXPECT_TRUE(engine.shutdown());
+  EXPECT_EQ(engine.shutdown_order(), (std::vector<std::string>{"requests", "queue", "workers", "models", "backends"}));
+  EXPECT_EQ(engine_code([&] { engine.infer("digits", inputs); }), ErrorCode::unavailable);
+  EXPECT_EQ(engine.models()[0].state, ModelState::unloaded);
+  engine.init();
+  EXPECT_EQ(engine.load("digits", model_file("digits_cnn.onnx")), 2U);
+}
+
+TEST(EdgeAIEngine, LeavesNothingBehindInAThousandCycles) {
+  const auto cycle = [] {
+    EdgeAIEngine engine({.workers = 2});
+    engine.init();
+    engine.load("times", times(3));
+    EXPECT_EQ(first_of(engine.infer("times", ones(4))), 3.0F);
+    engine.shutdown();
+  };
+  for (int i = 0; i < 50; ++i) cycle();
+  const std::uint64_t before = base::resident_bytes();
+  for (int i = 0; i < 1000; ++i) cycle();
+  EXPECT_LT(base::resident_bytes(), before + (std::uint64_t{8} << 20));
+}
+
+TEST(EdgeAIEngine, NoRequestFailsWhileItsModelIsSwapped) {
+  EdgeAIEngine engine({.workers = 2});
+  engine.init();
+  engine.load("times", times(1));
+  std::atomic<bool> stop{false};
+  std::atomic<int> answered{0}, wrong{0};
+  std::atomic<float> newest{1.0F};
+  std::vector<std::jthread> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back([&] {
+      while (!stop) {
+        const float least = newest;
+        try {
+          // At least the version that was ready before the request was sent.
+          if (first_of(engine.infer("times", ones(8))) < least) ++wrong;
+          ++answered;
+        } catch (const std::exception&) {
+          ++wrong;
+        }
+      }
+    });
+  }
+  for (int version = 2; version <= 60; ++version) {
+    engine.load("times", times(static_cast<float>(version)));
+    newest = static_cast<float>(version);
+    const int seen = answered;
+    while (answered < seen + 3) std::this_thread::yield();
+  }
+  stop = true;
+  clients.clear();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(answered, 150);
+  engine.shutdown();
+  for (const ModelRow& row : engine.models()) {
+    EXPECT_EQ(row.state, ModelState::unloaded) << row.version;
+    EXPECT_EQ(row.in_flight, 0U);
+  }
+}
+
+TEST(EdgeAIEngine, KeepsVersionsApartAndUnloads) {
+  EdgeAIEngine engine;
+  engine.init();
+  engine.load("times", times(1));
+  engine.load("times", times(2), true);
+  EXPECT_EQ(first_of(engine.infer("times", ones(1))), 2.0F);
+  EXPECT_EQ(first_of(engine.infer("times", ones(1), {.version = 1})), 1.0F);
+  EXPECT_EQ(engine_code([&] { engine.infer("times", ones(1), {.version = 7}); }), ErrorCode::not_found);
+  EXPECT_EQ(engine_code([&] { engine.infer("none", ones(1)); }), ErrorCode::not_found);
+  EXPECT_EQ(engine_code([&] { engine.load("times", "/nonexistent.onnx"); }), ErrorCode::not_found);
+  EXPECT_EQ(engine.models()[2].state, ModelState::failed);
+  EXPECT_EQ(first_of(engine.infer("times", ones(1))), 2.0F);  // a load that failed changes nothing
+  engine.unload("times");
+  EXPECT_EQ(engine_code([&] { engine.infer("times", ones(1)); }), ErrorCode::not_found);
+  EXPECT_EQ(engine_code([&] { engine.unload("none"); }), ErrorCode::not_found);
+}
+
+TEST(EdgeAIEngine, AnswersWhatItTookBeforeItEnds) {
+  EdgeAIEngine engine({.workers = 1});
+  engine.init();
+  engine.load("times", times(4));
+  std::vector<std::future<Result>> answers;
+  for (int i = 0; i < 200; ++i) answers.push_back(engine.infer_async("times", ones(1000)));
+  EXPECT_TRUE(engine.shutdown());
+  for (auto& answer : answers) EXPECT_EQ(first_of(answer.get()), 4.0F);
+}
+
+TEST(EdgeAIEngine, TellsWhoseTimeIsOver) {
+  EdgeAIEngine engine({.workers = 1});
+  engine.init();
+  engine.load("times", times(1));
+  EXPECT_EQ(engine_code([&] { engine.infer("times", ones(1), {.timeout = 0s}); }), ErrorCode::deadline_exceeded);
+  EXPECT_EQ(engine_code([&] { engine.infer("times", {}); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(engine_code([] { EdgeAIEngine({.workers = 0}); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(engine_code([] { EdgeAIEngine({.shutdown_grace_seconds = -1.0}); }), ErrorCode::invalid_argument);
+}
+
+TEST(EdgeAIEngine, RunsOverBackendsAndSurvivesTheLossOfOne) {
+  const auto gpu = std::make_shared<MockGPUBackend>(MockDevice{}, MockFaults{.lost_at_kernel = 10});
+  EngineConfig config{.workers = 2};
+  config.backends = std::make_shared<BackendRegistry>();
+  config.backends->add(gpu, 1);
+  config.backends->add(std::make_shared<CPUBackend>());
+  EdgeAIEngine engine(config);
+  engine.init();
+  engine.load("times", times(5));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(first_of(engine.infer("times", ones(3))), 5.0F);
+  EXPECT_EQ(gpu->counters().kernels, 10U);
+  EXPECT_FALSE(config.backends->rows()[0].healthy);
+}
+
+TEST(InferenceEngine, GivesEveryThreadBuffersOfItsOwn) {
+  InferenceEngine engine(std::make_shared<const Graph>(times(2)));
+  std::atomic<int> wrong{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 100; ++i) {
+          const std::vector<float> values(16, static_cast<float>(t * 100 + i));
+          const Result result = engine.infer({{"x", Tensor::from<float>(values, {16})}});
+          for (const float y : result.tensors[0].second.as<float>()) wrong += y != 2.0F * values[0];
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+  const InferenceStatistics counts = engine.statistics();
+  EXPECT_EQ(counts.runs, 400U);
+  EXPECT_EQ(counts.plans, 1U);
+  EXPECT_LE(counts.executors, 4U);
+  for (std::int64_t n = 1; n < 20; ++n) engine.infer(ones(n));
+  EXPECT_LE(engine.statistics().plans, 4U);
+  EXPECT_LE(engine.statistics().executors, 4U);
+}
+
+TEST(ModelLoader, TellsWhatItRead) {
+  const LoadedModel model = ModelLoader().load(model_file("digits_cnn.onnx"));
+  EXPECT_TRUE(std::ranges::is_sorted(model.operators));
+  EXPECT_TRUE(std::ranges::find(model.operators, "Conv") != model.operators.end());
+  EXPECT_GT(model.weight_bytes, 1000U);
+  EXPECT_EQ(engine_code([] { ModelLoader({}, 100).load(model_file("digits_cnn.onnx")); }), ErrorCode::limit_exceeded);
+  EXPECT_EQ(engine_code([] { ModelLoader().loads("OPENQASM 2.0; include \"qelib1.inc\"; qreg q[1]; h q[0];"); }),
+            ErrorCode::unsupported);
+}
+
+// Bytes changed, cut, doubled: an error or a model, never more.
+TEST(ModelLoader, RefusesTenThousandDamagedModelsWithoutFailing) {
+  const std::filesystem::path folder =
+      std::filesystem::path(SKERRY_TEST_DATA).parent_path() / "fuzz" / "corpus" / "onnx";
+  std::vector<std::string> seeds;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().filename().string().starts_with("ok_") && entry.file_size() < 4096)
+      seeds.push_back(base::read_file(entry.path(), 1 << 20));
+  }
+  ASSERT_GT(seeds.size(), 5U);
+  std::mt19937_64 random(7);
+  const ModelLoader loader;
+  int accepted = 0, refused = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    std::string bytes = seeds[random() % seeds.size()];
+    for (std::uint64_t changes = 1 + random() % 4; changes > 0 && !bytes.empty(); --changes) {
+      const std::size_t at = random() % bytes.size();
+      switch (random() % 4) {
+        case 0:
+          bytes[at] = static_cast<char>(random());
+          break;
+        case 1:
+          bytes.resize(at);
+          break;
+        case 2:
+          bytes.insert(at, bytes.substr(at, random() % 32));
+          break;
+        case 3:
+          bytes[at] = static_cast<char>(bytes[at] ^ (1U << (random() % 8)));
+          break;
+      }
+    }
+    try {
+      loader.loads(bytes);
+      ++accepted;
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(accepted, 100);
+  EXPECT_GT(refused, 1000);
+}
+
+}  // namespace
+}  // namespace skerry

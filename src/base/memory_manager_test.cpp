@@ -102,11 +102,12 @@ TEST(MemoryManager, AsksForReliefBeforeItRefuses) {
 
 TEST(MemoryManager, AgreesWithResidentMemory) {
   const MemoryManager memory;
+  const Buffer other = buffer_of(7 * kMegabyte);  // so that nothing of earlier tests is kept for reuse
   const std::uint64_t before = base::resident_bytes();
   const MemoryScope scope(memory, "pages");
   std::vector<Buffer> held;
-  for (int i = 0; i < 24; ++i) {
-    held.push_back(buffer_of(3 * kMegabyte));
+  for (int i = 0; i < 16; ++i) {
+    held.push_back(buffer_of(5 * kMegabyte));
     std::memset(held.back().data(), 1, held.back().bytes());
   }
   const auto rise = static_cast<double>(base::resident_bytes() - before);

@@ -31,6 +31,9 @@ void check(const PruneOptions& options) {
   if (!(options.ratio >= 0.0 && options.ratio < 1.0))
     throw Error(ErrorCode::invalid_argument, "a ratio of " + std::to_string(options.ratio) + " cannot be pruned",
                 "ratio", "give a share from 0 to below 1");
+  if (options.importance_threshold && !(*options.importance_threshold >= 0.0))
+    throw Error(ErrorCode::invalid_argument, "an importance of " + std::to_string(*options.importance_threshold),
+                "importance_threshold", "give 0 or more; the mean is 1");
   if (options.multiple < 1)
     throw Error(ErrorCode::invalid_argument, "channels in multiples of " + std::to_string(options.multiple), "multiple",
                 "give 1 or more");
@@ -88,7 +91,7 @@ Pruned single_weights(Graph graph, const PruneOptions& options) {
 }
 
 // Squared magnitude of the weights of each channel, each maker in units of its own mean, so that a small layer counts
-// as much as a large one.
+// as much as a large one; their mean is 1.
 std::vector<double> importance(const Graph& graph, const ChannelGroup& group) {
   std::vector<double> out(static_cast<std::size_t>(group.channels), 0.0);
   for (const NodeId maker : group.makers) {
@@ -107,15 +110,20 @@ std::vector<double> importance(const Graph& graph, const ChannelGroup& group) {
     }
     for (std::size_t c = 0; c < out.size() && total > 0.0; ++c) out[c] += own[c] / total;
   }
+  const double sum = std::accumulate(out.begin(), out.end(), 0.0);
+  for (double& one : out) one *= sum > 0 ? static_cast<double>(out.size()) / sum : 0.0;
   return out;
 }
 
 // The channels that stay, in order.
 std::vector<std::int64_t> survivors(const Graph& graph, const ChannelGroup& group, const PruneOptions& options) {
-  const double share = (1.0 - options.ratio) * static_cast<double>(group.channels);
+  const std::vector<double> weight = importance(graph, group);
+  double share = (1.0 - options.ratio) * static_cast<double>(group.channels);
+  if (options.importance_threshold)
+    share = static_cast<double>(
+        std::ranges::count_if(weight, [&](double one) { return one >= *options.importance_threshold; }));
   std::int64_t left = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(share - 1e-9)));
   left = std::min(group.channels, (left + options.multiple - 1) / options.multiple * options.multiple);
-  const std::vector<double> weight = importance(graph, group);
   std::vector<std::int64_t> order(weight.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
   std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) {
@@ -193,6 +201,25 @@ Pruned prune(const Graph& model, const PruneOptions& options) {
   Graph graph = passes::quant::prepared(model);
   passes::quant::check_names(graph, options.keep);
   return options.structured ? whole_channels(std::move(graph), options) : single_weights(std::move(graph), options);
+}
+
+std::vector<ChannelDependency> channel_dependencies(const Graph& model) {
+  const Graph graph = passes::quant::prepared(model);
+  std::vector<ChannelDependency> found;
+  for (const ChannelGroup& group : passes::quant::channel_groups(graph)) {
+    ChannelDependency& one = found.emplace_back();
+    one.channels = group.channels;
+    for (const NodeId id : group.makers) one.layers.push_back(layer_name(graph, id));
+    for (const NodeId id : group.depthwise) one.depthwise.push_back(layer_name(graph, id));
+    for (const NodeId id : passes::quant::layers(graph)) {
+      const auto holds = [&](const ChannelPlace& place) { return place.value == graph.node(id).inputs[1]; };
+      if (std::ranges::any_of(group.places, holds) && std::ranges::find(group.makers, id) == group.makers.end() &&
+          std::ranges::find(group.depthwise, id) == group.depthwise.end())
+        one.users.push_back(layer_name(graph, id));
+    }
+    one.importance = importance(graph, group);
+  }
+  return found;
 }
 
 }  // namespace skerry

@@ -38,12 +38,13 @@ class QuantConfig:
 class PruningConfig:
     """What ModelPruner.prune_model does: prune_ratio of single weights, then channels, then epochs of training.
 
-    channel_ratio: of each group of channels; importance_threshold: instead, those below this share of the mean.
+    channel_ratio: of each group of channels; importance_threshold: instead, where it is not 0, those leave whose
+    importance is below this share of the mean.
     """
 
     prune_ratio: float = 0.5
     channel_ratio: float = 0.0
-    importance_threshold: float | None = None
+    importance_threshold: float = 0.0
     fine_tune_epochs: int = 0
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -414,7 +415,9 @@ class ModelPruner:
 
     def dependency_pruning(self, importance_threshold: float | None = None) -> Pruned:
         """Whole channels leave on all sides: the configuration's share, or those below importance_threshold."""
-        threshold = self.config.importance_threshold if importance_threshold is None else importance_threshold
+        threshold = (
+            importance_threshold if importance_threshold is not None else self.config.importance_threshold or None
+        )
         ratio = self.config.channel_ratio
         return self._became(prune(self.model, ratio, structured=True, importance_threshold=threshold))
 
@@ -468,7 +471,7 @@ class ModelPruner:
             raise InvalidArgument("epochs of training without data", "fine_tune_epochs", "give data and targets")
         if config.prune_ratio > 0:
             self.magnitude_pruning()
-        if config.channel_ratio > 0 or config.importance_threshold is not None:
+        if config.channel_ratio > 0 or config.importance_threshold > 0:
             self.dependency_pruning()
         pruned, losses = self.model, []
         if config.fine_tune_epochs > 0 and data is not None and targets is not None:

@@ -238,6 +238,54 @@ def test_dependencies_are_followed_through_a_sum_and_unimportant_channels_leave_
         pruner.prune_layer("third", 0.5)
 
 
+def concatenated(dead: dict[str, list[int]]) -> skerry.Model:
+    """Two convolutions side by side, a normalisation and a convolution that read both, and a dense layer behind it all.
+
+    The channels of each convolution that `dead` lists are zero whatever comes in.
+    """
+    rng = np.random.default_rng(4)
+    shapes = {"a": (6, 3, 1, 1), "b": (10, 3, 3, 3), "c": (4, 16, 1, 1), "d": (20 * 16, 5)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    norm = [rng.uniform(0.5, 2, 16).astype(np.float32) for _ in range(4)]
+    for name, begin in (("a", 0), ("b", 6)):
+        arrays[name][dead[name]] = 0
+        for values in norm[1:3]:
+            values[begin + np.array(dead[name])] = 0
+    g = skerry.GraphBuilder()
+    x = g.input("x", ["N", 3, 4, 4])
+    weights = {name: g.constant(array, name) for name, array in arrays.items()}
+    first = g.add("Relu", [g.add("Conv", [x, weights["a"]], name="first")])
+    second = g.add("Conv", [x, weights["b"]], name="second", pads=[1, 1, 1, 1])
+    both = g.add("Tanh", [g.add("Concat", [first, second], axis=1)])
+    both = g.add("BatchNormalization", [both, *(g.constant(values) for values in norm)])
+    third = g.add("Conv", [both, weights["c"]], name="third")
+    everything = g.add("Concat", [both, third], axis=-3)
+    rows = g.add("Reshape", [everything, g.constant(np.array([-1, 20 * 16]))])
+    g.output(g.add("MatMul", [rows, weights["d"]]), "y")
+    return g.build()
+
+
+def test_channels_leave_from_behind_concatenations_too() -> None:
+    model = concatenated({"a": [0, 5], "b": [3, 4, 9]})
+    pruner = skerry.ModelPruner(model, skerry.PruningConfig(importance_threshold=1e-6))
+    groups = {group.layers[0]: group for group in pruner.analyze_dependencies()}
+    assert {name: group.channels for name, group in groups.items()} == {"first": 6, "second": 10, "third": 4}
+    assert "third" in groups["first"].users
+    pruned = pruner.dependency_pruning()
+    assert {(layer.node, layer.before, layer.left) for layer in pruned.layers} == {
+        ("first", 6, 4),
+        ("second", 10, 7),
+        ("third", 4, 4),
+    }
+    shapes = {one.name: one.values.shape for one in pruner.get_pruned_parameters()}
+    assert shapes == {"a": (4, 3, 1, 1), "b": (7, 3, 3, 3), "c": (4, 11, 1, 1), "d": (15 * 16, 5)}
+    x = np.random.default_rng(0).normal(size=(3, 3, 4, 4)).astype(np.float32)
+    wanted, found = (np.asarray(one.session().run({"x": x})["y"]) for one in (model, pruner.model))
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+    half = skerry.prune(model, 0.5, structured=True, keep=["first"])
+    assert np.asarray(half.model.session().run({"x": x})["y"]).shape == (3, 5)
+
+
 def test_what_cannot_be_trained_is_refused_with_a_reason() -> None:
     images, labels = digits()
     trainer = skerry.QuantizationAwareTrainer(perceptron())

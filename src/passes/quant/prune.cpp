@@ -134,20 +134,30 @@ std::vector<std::int64_t> survivors(const Graph& graph, const ChannelGroup& grou
   return order;
 }
 
-Tensor taken(const Tensor& tensor, std::int64_t axis, std::int64_t repeat, std::span<const std::int64_t> channels) {
+// The tensor with these of the `of` channels that stand at the place, and all that stands beside them.
+Tensor taken(const Tensor& tensor, const ChannelPlace& place, std::int64_t of, std::span<const std::int64_t> channels) {
   const Shape shape = tensor.shape();
+  const auto axis = static_cast<int>(place.axis);
+  const auto left = static_cast<std::int64_t>(channels.size());
   std::vector<std::int64_t> dims(shape.dims().begin(), shape.dims().end());
-  dims[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(channels.size()) * repeat;
+  dims[static_cast<std::size_t>(axis)] -= (of - left) * place.repeat;
   Tensor out(tensor.dtype(), Shape(std::span<const std::int64_t>(dims)));
-  std::size_t run = static_cast<std::size_t>(repeat * dtype_bits(tensor.dtype()) / 8), outer = 1;
-  for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : run) *= static_cast<std::size_t>(i == axis ? 1 : shape[i]);
-  const std::size_t whole = run * static_cast<std::size_t>(shape[static_cast<int>(axis)] / repeat);
+  std::size_t one = static_cast<std::size_t>(dtype_bits(tensor.dtype()) / 8), outer = 1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (i != axis) (i < axis ? outer : one) *= static_cast<std::size_t>(shape[i]);
+  }
+  const std::byte* from = tensor.view().data();
   std::byte* to = out.mutable_view().data();
-  for (std::size_t o = 0; o < outer; ++o) {
-    for (const std::int64_t channel : channels) {
-      std::memcpy(to, tensor.view().data() + o * whole + static_cast<std::size_t>(channel) * run, run);
-      to += run;
-    }
+  const auto copy = [&](std::int64_t first, std::int64_t count) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * one;
+    std::memcpy(to, from + static_cast<std::size_t>(first) * one, bytes);
+    to += bytes;
+  };
+  const std::int64_t end = place.begin + of * place.repeat;
+  for (std::size_t o = 0; o < outer; ++o, from += static_cast<std::size_t>(shape[axis]) * one) {
+    copy(0, place.begin);
+    for (const std::int64_t channel : channels) copy(place.begin + channel * place.repeat, place.repeat);
+    copy(end, shape[axis] - end);
   }
   return out;
 }
@@ -161,15 +171,21 @@ Tensor with_open_extent(const Tensor& dims) {
 
 Pruned whole_channels(Graph graph, const PruneOptions& options) {
   Pruned out{.graph = {}, .layers = {}, .weight_bytes = 0, .weight_bytes_before = constant_bytes(graph)};
-  for (const ChannelGroup& group : passes::quant::channel_groups(graph)) {
+  std::vector<ChannelGroup> groups = passes::quant::channel_groups(graph);
+  for (const ChannelGroup& group : groups) {
     if (std::ranges::any_of(group.makers, [&](NodeId id) { return is_kept(graph, id, options); })) continue;
     const auto channels = survivors(graph, group, options);
     for (const ChannelPlace& place : group.places) {
       std::optional<Tensor>& constant = graph.value(place.value).constant;
       // What stands for all channels alike has nothing to lose.
-      if (constant->shape()[static_cast<int>(place.axis)] != group.channels * place.repeat) continue;
-      constant = taken(*constant, place.axis, place.repeat, channels);
+      if (constant->shape()[static_cast<int>(place.axis)] < place.begin + group.channels * place.repeat) continue;
+      constant = taken(*constant, place, group.channels, channels);
       graph.value(place.value).type = TensorType::of(constant->dtype(), constant->shape());
+      const std::int64_t gone = (group.channels - static_cast<std::int64_t>(channels.size())) * place.repeat;
+      for (ChannelGroup& other : groups)
+        for (ChannelPlace& behind : other.places)
+          if (behind.value == place.value && behind.axis == place.axis && behind.begin > place.begin)
+            behind.begin -= gone;
     }
     for (const NodeId id : group.depthwise)
       graph.edit_node(id).set("group", static_cast<std::int64_t>(channels.size()));

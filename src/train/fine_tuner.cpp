@@ -127,40 +127,52 @@ struct FineTuner::State {
   };
 
   Tensor targets_for(const NamedTensors& inputs, const Tensor& targets) {
-    if (options.loss == Loss::mean_squared) return targets;
-    if (targets.dtype() != DType::i64 || targets.shape().rank() != 1 || targets.shape()[0] == 0)
-      throw Error(ErrorCode::type_mismatch, "labels of " + std::string(dtype_name(targets.dtype())), "targets",
-                  "give an i64 for each row");
-    const std::int64_t rows = targets.shape()[0], classes = classes_of(inputs, rows);
-    Tensor shares(DType::f32, Shape{rows, classes});
+    const Shape answer = answer_shape(inputs);
+    const auto refuse = [](const std::string& what, const char* hint, ErrorCode code) {
+      throw Error(code, what, "targets", hint);
+    };
+    if (options.loss == Loss::mean_squared) {
+      if (targets.dtype() != DType::f32 || targets.shape() != answer)
+        refuse("targets are " + TensorType::of(targets.dtype(), targets.shape()).text() + ", the first output is " +
+                   TensorType::of(DType::f32, answer).text(),
+               "give what the output should be", ErrorCode::type_mismatch);
+      return targets;
+    }
+    if (answer.rank() != 2)
+      refuse("the first output is no matrix of rows and classes", "use the loss mean_squared", ErrorCode::unsupported);
+    if (targets.dtype() != DType::i64 || targets.shape() != Shape{answer[0]})
+      refuse("labels are " + TensorType::of(targets.dtype(), targets.shape()).text() + " for " +
+                 std::to_string(answer[0]) + " rows",
+             "give an i64 for each row", ErrorCode::type_mismatch);
+    const std::int64_t rows = answer[0], classes = answer[1];
+    Tensor shares(DType::f32, answer);
     const auto to = shares.mutable_view().as<float>();
     std::ranges::fill(to, 0.0F);
     const Tensor dense = ops::aligned_copy(targets);
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t label = dense.as<std::int64_t>()[static_cast<std::size_t>(row)];
       if (label < 0 || label >= classes)
-        throw Error(ErrorCode::invalid_argument, "label " + std::to_string(label) + " of " + std::to_string(classes),
-                    "targets", "count classes from 0");
+        refuse("label " + std::to_string(label) + " of " + std::to_string(classes), "count classes from 0",
+               ErrorCode::invalid_argument);
       to[static_cast<std::size_t>(row * classes + label)] = -1.0F / static_cast<float>(rows);
     }
     return shares;
   }
 
-  std::int64_t classes_of(const NamedTensors& inputs, std::int64_t rows) {
-    if (classes == 0) {
-      std::vector<TensorType> types = types_of(model, inputs);
-      const Graph concrete = ops::specialize(model, types);
-      const auto shape = concrete.value(concrete.outputs()[0]).type.static_shape();
-      if (!shape || shape->rank() != 2)
-        throw Error(ErrorCode::unsupported, "the first output is no matrix of rows and classes", model.name,
-                    "use the loss mean_squared");
-      classes = (*shape)[1];
-      if ((*shape)[0] != rows)
-        throw Error(ErrorCode::invalid_argument,
-                    std::to_string(rows) + " labels for " + std::to_string((*shape)[0]) + " rows", "targets",
-                    "give one for each row");
-    }
-    return classes;
+  /// Of the model's first output for such inputs.
+  Shape answer_shape(const NamedTensors& inputs) {
+    std::vector<TensorType> types = types_of(model, inputs);
+    for (const auto& [known, shape] : answers)
+      if (known == types) return shape;
+    const Graph concrete = ops::specialize(model, types);
+    const Value& answer = concrete.value(concrete.outputs().at(0));
+    const auto shape = answer.type.static_shape();
+    if (!shape || answer.type.dtype != DType::f32)
+      throw Error(ErrorCode::unsupported, "the first output is " + answer.type.text(), model.name,
+                  "train models whose first output is f32 of a shape that follows from the inputs");
+    if (answers.size() == kSessions) answers.erase(answers.begin());
+    answers.emplace_back(std::move(types), *shape);
+    return *shape;
   }
 
   NamedTensors all_inputs(const NamedTensors& inputs, const Tensor& targets) {
@@ -255,7 +267,7 @@ struct FineTuner::State {
   std::vector<Followed> ranges;
   std::vector<Plans> plans;
   std::uint64_t steps = 0;
-  std::int64_t classes = 0;
+  std::vector<std::pair<std::vector<TensorType>, Shape>> answers;
 };
 
 FineTuner::FineTuner(const Graph& model, const FineTuneOptions& options)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import skerry
 from numpy.typing import NDArray
+from onnx import TensorProto
 from sklearn.datasets import load_digits
 
 MODELS = Path(__file__).parent.parent / "data" / "models"
@@ -66,6 +68,22 @@ def test_eight_bits_stay_within_a_point_of_f32() -> None:
     made = trainer.export({"x": images[:SEEN]}, judge={"x": images[SEEN:]}, labels=labels[SEEN:])
     assert {layer.weights for layer in made.layers} == {"i8"}
     assert made.score >= accuracy(trained()) - 0.01
+
+
+@pytest.mark.parametrize(("bits", "weights"), [((8, 8), {"int8"}), ((8, 0), {"int8"}), ((4, 0), {"int4"})])
+def test_exported_files_have_the_widths_that_were_asked_for(
+    tmp_path: Path, bits: tuple[int, int], weights: set[str]
+) -> None:
+    images, _ = digits()
+    trainer = skerry.QuantizationAwareTrainer(trained(), skerry.QuantConfig(*bits))
+    path = tmp_path / "small.onnx"
+    skerry.save_onnx(trainer.export({"x": images[:64]}).model, path)
+    graph = onnx.load(path).graph
+    types = {c.name: TensorProto.DataType.Name(c.data_type).lower() for c in graph.initializer}
+    given = [types[n.input[0]] for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in types]
+    assert weights <= set(given) <= weights | {"int32"}
+    rounded = {types[n.input[2]] for n in graph.node if n.op_type == "QuantizeLinear"}
+    assert rounded == ({"uint8"} if bits[1] else set())
 
 
 def test_training_for_few_bits_gives_what_rounding_alone_loses() -> None:
@@ -304,8 +322,12 @@ def test_what_cannot_be_trained_is_refused_with_a_reason() -> None:
     for error, text, call in cases:
         with pytest.raises(error, match=text):
             call()
-    with pytest.raises(skerry.Error):
-        trainer.train_step(images[:3], labels[:2])
+    for rows in (1, 2, 4):
+        with pytest.raises(skerry.TypeMismatch, match="for 3 rows"):
+            trainer.train_step(images[:3], labels[:rows])
+    squared = skerry.QuantizationAwareTrainer(perceptron(), skerry.QuantConfig(loss="mean_squared"))
+    with pytest.raises(skerry.TypeMismatch, match="the first output is"):
+        squared.compute_loss(images[:3], np.zeros((3, 1)))
     g = skerry.GraphBuilder()
     g.output(g.add("Relu", [g.input("x", [3])]), "y")
     with pytest.raises(skerry.Unsupported, match="no convolution or product"):

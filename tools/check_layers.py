@@ -77,6 +77,7 @@ DOOR = {
     "generator.hpp": "sim",
     "fidelity.hpp": "sim",
     "fock_state.hpp": "sim",
+    "fine_tuning.hpp": "train",
     "training.hpp": "train",
     "gaussian.hpp": "sim",
     "state.hpp": "sim",

@@ -65,6 +65,15 @@ from skerry.running import plan, run, stream
 if _TYPE_CHECKING:
     from skerry import stabilizer
     from skerry.compression import Agreement, Pruned, Quantized, compare, prune, quantize, save_onnx
+    from skerry.fine_tuning import (
+        FakeQuantize,
+        ModelPruner,
+        PruningConfig,
+        QuantConfig,
+        QuantizationAwareLinear,
+        QuantizationAwareTrainer,
+        make_quantization_aware,
+    )
     from skerry.noise import load_noise
     from skerry.simulator import Simulator
 
@@ -75,8 +84,20 @@ _LATER = {
     "Simulator": "simulator",
     "load_noise": "noise",
     **dict.fromkeys(("Agreement", "Pruned", "Quantized", "compare", "prune", "quantize", "save_onnx"), "compression"),
+    **dict.fromkeys(
+        (
+            "FakeQuantize",
+            "ModelPruner",
+            "PruningConfig",
+            "QuantConfig",
+            "QuantizationAwareLinear",
+            "QuantizationAwareTrainer",
+            "make_quantization_aware",
+        ),
+        "fine_tuning",
+    ),
 }
-_MODULES = ("compression", "noise", "simulator", "stabilizer")
+_MODULES = ("compression", "fine_tuning", "noise", "simulator", "stabilizer")
 
 
 def __getattr__(name: str) -> object:
@@ -105,6 +126,7 @@ __all__ = [
     "Corrupt",
     "DeadlineExceeded",
     "Error",
+    "FakeQuantize",
     "FockSimulator",
     "GraphBuilder",
     "GraphValue",
@@ -113,6 +135,7 @@ __all__ = [
     "IoError",
     "LimitExceeded",
     "Model",
+    "ModelPruner",
     "NoiseModel",
     "NotFound",
     "Observable",
@@ -123,6 +146,10 @@ __all__ = [
     "PhotonicCircuit",
     "Plan",
     "Pruned",
+    "PruningConfig",
+    "QuantConfig",
+    "QuantizationAwareLinear",
+    "QuantizationAwareTrainer",
     "Quantized",
     "RunResult",
     "SemanticError",
@@ -143,6 +170,7 @@ __all__ = [
     "load_noise",
     "loads",
     "make_keys",
+    "make_quantization_aware",
     "num_threads",
     "pipeline",
     "plan",

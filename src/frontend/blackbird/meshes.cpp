@@ -28,6 +28,17 @@ ComplexMatrix square(const Value& value, std::size_t size, std::size_t most, con
   return Eigen::Map<const RowMajor>(value.elements.data(), rows, rows);
 }
 
+bool is_unitary(const ComplexMatrix& u) {
+  return (u * u.adjoint() - ComplexMatrix::Identity(u.rows(), u.cols())).cwiseAbs().maxCoeff() <= kOff;
+}
+
+/// What a -> U a does to x0, x1, ..., p0, p1, ...
+Eigen::MatrixXd passive(const ComplexMatrix& u) {
+  Eigen::MatrixXd moved(2 * u.rows(), 2 * u.cols());
+  moved << u.real(), -u.imag(), u.imag(), u.real();
+  return moved;
+}
+
 /// A = U diag(values) U^T with values >= 0, falling.
 struct Takagi {
   Eigen::VectorXd values;
@@ -120,20 +131,22 @@ void ModeWriter::gaussian_transform(const Value& matrix, bool of_vacuum, std::sp
   form.topRightCorner(n, n).setIdentity();
   form.bottomLeftCorner(n, n) = -Eigen::MatrixXd::Identity(n, n);
   if (given.imag().cwiseAbs().maxCoeff() != 0 || !((s * form * s.transpose() - form).cwiseAbs().maxCoeff() <= kOff))
-    refuse("the matrix of '" + what + "' is not symplectic", "order its rows x0, x1, ..., p0, p1, ...");
+    refuse("the matrix of " + what + " is not symplectic", "order its rows x0, x1, ..., p0, p1, ...");
   const Eigen::MatrixXd stretch = s * s.transpose();
   const Eigen::MatrixXd odd = stretch - form * stretch * form.transpose();  // (S S^T)^-1 = form S S^T form^T
   ComplexMatrix a = odd.topLeftCorner(n, n).cast<Complex>();
   a += Complex(0, 1) * odd.topRightCorner(n, n).cast<Complex>();
   const Takagi apart = takagi((a + a.transpose()) / 2);
-  Eigen::MatrixXd outer(2 * n, 2 * n);
-  outer << apart.unitary.real(), -apart.unitary.imag(), apart.unitary.imag(), apart.unitary.real();
+  const Eigen::MatrixXd outer = passive(apart.unitary);
   Eigen::VectorXd r(n), scale(2 * n);
   for (Eigen::Index i = 0; i < n; ++i) r[i] = std::asinh(apart.values[i] / 2) / 2;
   scale << (-r).array().exp(), r.array().exp();
   const Eigen::MatrixXd inner = scale.asDiagonal() * outer.transpose() * s;
   ComplexMatrix first = inner.topLeftCorner(n, n).cast<Complex>();
   first += Complex(0, 1) * inner.bottomLeftCorner(n, n).cast<Complex>();
+  // Beside e^{4r} of one mode the others' squeezing is lost in rounding.
+  if (!((inner - passive(first)).cwiseAbs().maxCoeff() <= kOff) || !is_unitary(first))
+    refuse("the matrix of " + what + " squeezes too strongly to be taken apart", "write its gates");
   if (std::vector<Complex> rows = rows_of(first); !rows.empty() && !of_vacuum) mesh(std::move(rows), modes);
   for (Eigen::Index i = 0; i < n; ++i)
     if (r[i] != 0) put(Op::squeezing, {modes[static_cast<std::size_t>(i)]}, {Value::of(-r[i]), Value::of(0.0)});
@@ -144,13 +157,16 @@ void ModeWriter::gaussian_transform(const Value& matrix, bool of_vacuum, std::sp
 // hafnians of A. Source: Bradler et al., Phys. Rev. A 98, 032310, 2018.
 void ModeWriter::graph_embed(const Value& matrix, double mean_photons, std::span<const std::uint32_t> modes) {
   const std::string what = "a graph of " + std::to_string(modes.size()) + " modes";
-  const ComplexMatrix a = square(matrix, modes.size(), kMaxGaussian, what);
+  ComplexMatrix a = square(matrix, modes.size(), kMaxGaussian, what);
+  const double scale = a.cwiseAbs().maxCoeff();  // the number of photons sets another
+  if (!(scale > 0)) return;
+  a /= scale;
   if (!((a - a.transpose()).cwiseAbs().maxCoeff() <= kOff)) refuse("the matrix of " + what + " is not symmetric");
   if (!(mean_photons > 0) || !(mean_photons <= 1e6))
     refuse("a mean number of " + std::to_string(mean_photons) + " photons a mode", "take a positive number");
   const Takagi apart = takagi((a + a.transpose()) / 2);
   const double largest = apart.values.maxCoeff();
-  if (largest == 0) return;
+  if (!(largest > 0) || !is_unitary(apart.unitary)) refuse("the matrix of " + what + " cannot be taken apart");
   const auto photons = [&](double c) {
     double sum = 0;
     for (const double value : apart.values) sum += std::pow(c * value, 2) / (1 - std::pow(c * value, 2));

@@ -36,8 +36,7 @@ void check(const Model& model, std::size_t at, const wire::InferInput& input) {
                     std::string(wire::datatype_name(input.dtype)),
                 where);
   }
-  const bool known_rank = model.graph->value(model.graph->inputs()[at]).type.shape.has_value();
-  if (!fits(wanted.shape, input.shape, known_rank)) {
+  if (!fits(wanted.shape, input.shape, wanted.has_rank)) {
     throw Error(ErrorCode::type_mismatch,
                 "the model wants shape " + shape_text(wanted.shape) + ", it is given " + input.shape.text(), where);
   }
@@ -131,7 +130,7 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
       }
       done(error, std::move(reply));
     };
-    model->batcher->submit(std::move(call));
+    model->submit(std::move(call));
   } catch (const Error&) {
     model->statistics->failed(std::chrono::duration_cast<Nanoseconds>(Clock::now() - arrived));
     throw;

@@ -6,12 +6,17 @@
 #include <charconv>
 #include <optional>
 
+#include "base/file.hpp"
+#include "ops/nn/op_record.hpp"
+
 namespace skerry::serve {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxName = 128;
+constexpr const char* kConfigFile = "config.pbtxt";
+constexpr std::uint64_t kMostConfig = 1 << 20;
 
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName && name.front() != '.' &&
@@ -49,6 +54,14 @@ std::map<std::uint64_t, fs::path> version_files(const fs::path& folder) {
   return files;
 }
 
+bool may_be_ensemble(const fs::path& folder) {
+  try {
+    return base::read_file(folder / kConfigFile, kMostConfig).find("ensemble") != std::string::npos;
+  } catch (const Error&) {
+    return false;  // told when it is loaded
+  }
+}
+
 std::vector<TensorInfo> tensor_infos(const Graph& graph, const std::vector<ValueId>& ids) {
   std::vector<TensorInfo> infos;
   for (const ValueId id : ids) {
@@ -56,6 +69,7 @@ std::vector<TensorInfo> tensor_infos(const Graph& graph, const std::vector<Value
     TensorInfo& info = infos.emplace_back(TensorInfo{.name = value.name, .dtype = value.type.dtype});
     if (!value.type.shape) {
       info.shape = {-1};
+      info.has_rank = false;
       continue;
     }
     for (const Dim& dim : *value.type.shape) info.shape.push_back(dim.is_known() ? dim.value : -1);
@@ -100,23 +114,64 @@ ModelPtr Repository::open(const std::string& name, std::uint64_t version, const 
   model->kind = std::holds_alternative<Circuit>(program) ? "circuit" : "model";
   model->graph = std::make_shared<const Graph>(model->kind == "circuit" ? wrapped(std::get<Circuit>(program))
                                                                         : std::get<Graph>(std::move(program)));
+  if (std::any_of(model->graph->outputs().begin(), model->graph->outputs().end(),
+                  [&](ValueId id) { return !model->graph->value(id).type.shape; })) {
+    Graph typed = *model->graph;  // what was built and not imported says nothing of its outputs yet
+    ops::infer_types(typed);
+    model->graph = std::make_shared<const Graph>(std::move(typed));
+  }
   model->inputs = tensor_infos(*model->graph, model->graph->inputs());
   model->outputs = tensor_infos(*model->graph, model->graph->outputs());
-  {
-    const std::lock_guard lock(mutex_);
-    auto& statistics = statistics_[name + "/" + model->version];
-    if (!statistics) statistics = std::make_shared<ModelStatistics>();
-    model->statistics = statistics;
-  }
+  model->statistics = statistics_of(name, model->version);
   model->batcher = std::make_unique<Batcher>(model->graph, options_.limits, options_.batching, model->statistics);
   return model;
 }
 
+std::shared_ptr<ModelStatistics> Repository::statistics_of(const std::string& name, const std::string& version) {
+  const std::lock_guard lock(mutex_);
+  auto& statistics = statistics_[name + "/" + version];
+  if (!statistics) statistics = std::make_shared<ModelStatistics>();
+  return statistics;
+}
+
+ModelPtr Repository::open_ensemble(const std::string& name, const fs::path& folder) {
+  const fs::path file = folder / kConfigFile;
+  if (!fs::is_regular_file(file)) return nullptr;
+  const std::string where = name + "/" + kConfigFile;
+  auto config = read_ensemble(base::read_file(file, kMostConfig), where);
+  if (!config) return nullptr;
+  auto model = std::make_shared<Model>();
+  model->name = name;
+  model->version = "1";
+  model->kind = "ensemble";
+  model->file = file;
+  for (const EnsembleTensor& input : config->inputs) model->inputs.push_back({input.name, input.dtype, input.shape});
+  for (const EnsembleTensor& output : config->outputs)
+    model->outputs.push_back({output.name, output.dtype, output.shape});
+  model->statistics = statistics_of(name, model->version);
+  model->ensemble = std::make_unique<Ensemble>(
+      *std::move(config), [this](std::string_view member, std::string_view version) { return find(member, version); },
+      [this](std::vector<ModelPtr> members) {
+        undertaker_.post([last = std::make_shared<std::vector<ModelPtr>>(std::move(members))] { last->clear(); });
+      },
+      model->statistics);
+  return model;
+}
+
+void Model::submit(InferCall call) const {
+  ensemble ? ensemble->submit(std::move(call)) : batcher->submit(std::move(call));
+}
+
 void Repository::load_all() {
   if (options_.folder.empty()) return;
+  std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(options_.folder)) {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_directory() || !is_plain_name(name)) continue;
+    if (entry.is_directory() && is_plain_name(name)) names.push_back(name);
+  }
+  std::stable_partition(names.begin(), names.end(),  // members before those that are made of them
+                        [&](const std::string& name) { return !may_be_ensemble(options_.folder / name); });
+  for (const std::string& name : names) {
     try {
       load(name);
     } catch (const Error&) {
@@ -136,7 +191,11 @@ void Repository::load(const std::string& name) {
     if (options_.folder.empty() || !fs::is_directory(folder)) {
       throw Error(ErrorCode::not_found, "the repository has no model '" + name + "'", "model");
     }
-    for (const auto& [version, file] : version_files(folder)) versions[version] = open(name, version, file);
+    if (ModelPtr ensemble = open_ensemble(name, folder)) {
+      versions[1] = std::move(ensemble);
+    } else {
+      for (const auto& [version, file] : version_files(folder)) versions[version] = open(name, version, file);
+    }
     if (versions.empty()) {
       throw Error(ErrorCode::not_found, "model '" + name + "' has no version", name,
                   "put it at " + name + "/1/model.onnx");

@@ -1,5 +1,6 @@
 /// \file
-/// The models that are served: a folder in Triton's layout, `NAME/VERSION/model.onnx` (or `.skerry`, `.qasm`, ...).
+/// The models that are served: a folder in Triton's layout, `NAME/VERSION/model.onnx` (or `.skerry`, `.qasm`, ...), or
+/// `NAME/config.pbtxt` for an ensemble of others.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,9 @@
 #include <vector>
 
 #include "serve/batcher.hpp"
+#include "serve/ensemble/ensemble.hpp"
+#include "serve/workers.hpp"
+#include "wire/infer.hpp"
 
 namespace skerry::serve {
 
@@ -19,20 +23,29 @@ struct TensorInfo {
   std::string name;
   DType dtype = DType::f32;
   std::vector<std::int64_t> shape;  ///< -1: unknown extent
+  bool has_rank = true;             ///< false: any shape will do
 };
 
 /// One version of a model, ready for calls. Shared by the repository and the calls in flight: a version that was
 /// replaced lives until they are answered.
 struct Model {
   std::string name, version;
-  std::string kind;  ///< `model`, or `circuit` that was wrapped into one
+  std::string kind;  ///< `model`, `circuit` that was wrapped into one, or `ensemble`
   std::filesystem::path file;
-  std::shared_ptr<const Graph> graph;
+  std::shared_ptr<const Graph> graph;  ///< null for an ensemble
   std::vector<TensorInfo> inputs, outputs;
   std::shared_ptr<ModelStatistics> statistics;  // shared: a reload goes on counting
-  std::unique_ptr<Batcher> batcher;
+  std::unique_ptr<Batcher> batcher;             ///< null for an ensemble
+  std::unique_ptr<Ensemble> ensemble;           ///< null for all others
+
+  /// Errors: those of Batcher::submit() and Ensemble::submit().
+  void submit(InferCall call) const;
+  std::size_t waiting() const { return ensemble ? ensemble->waiting() : batcher->waiting(); }
+  bool can_batch() const noexcept { return batcher && batcher->can_batch(); }
 };
-using ModelPtr = std::shared_ptr<const Model>;
+
+/// Inputs as the model wants them, or a refusal that names tensor, shape and what was wanted.
+NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs);
 
 struct IndexRow {
   std::string name, version, state, reason;
@@ -73,8 +86,12 @@ class Repository {
     std::string reason;  ///< why the last load failed
   };
   ModelPtr open(const std::string& name, std::uint64_t version, const std::filesystem::path& file);
+  /// Nothing: it is no ensemble.
+  ModelPtr open_ensemble(const std::string& name, const std::filesystem::path& folder);
+  std::shared_ptr<ModelStatistics> statistics_of(const std::string& name, const std::string& version);
 
   RepositoryOptions options_;
+  Workers undertaker_{1, SIZE_MAX};  // ends models that no thread of a model may end; its work uses nothing of this
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::shared_ptr<ModelStatistics>> statistics_;

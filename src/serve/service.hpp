@@ -179,9 +179,6 @@ class Service {
   Timers timers_;
 };
 
-/// Inputs as the graph wants them, or a refusal that names tensor, shape and what was wanted.
-NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs);
-
 /// Text of all counters in Prometheus's exposition format, version 0.0.4.
 struct MetricsInput {
   std::vector<ModelPtr> models;

@@ -132,7 +132,7 @@ void model_metrics(MetricWriter& out, const MetricsInput& input) {
   for (const ModelPtr& model : input.models) {
     rows.push_back({{{"model", model->name}, {"version", model->version}},
                     model->statistics->snapshot(),
-                    model->batcher->waiting()});
+                    model->waiting()});
   }
   if (rows.empty()) return;
   const auto counter = [&](std::string_view name, std::string_view unit, std::string_view description,

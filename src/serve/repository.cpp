@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "ops/nn/op_record.hpp"
+#include "package/package.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -103,6 +104,14 @@ Repository::Repository(RepositoryOptions options) : options_(std::move(options))
     throw Error(ErrorCode::not_found, "there is no such folder", options_.folder.string(),
                 "name a folder with NAME/1/model.onnx in it");
   }
+  if (!options_.releases.empty()) releases_.emplace(options_.releases);
+}
+
+Program Repository::program_of(Model& model) const {
+  if (!releases_) return skerry::load(model.file, options_.loading);
+  package::Loaded loaded = package::read(model.file, {.trusted = options_.loading.trusted});
+  model.release = Releases::release_of(model.name, loaded.info.metadata);
+  return std::move(loaded.contents.program);
 }
 
 ModelPtr Repository::open(const std::string& name, std::uint64_t version, const fs::path& file) {
@@ -110,7 +119,7 @@ ModelPtr Repository::open(const std::string& name, std::uint64_t version, const 
   model->name = name;
   model->version = std::to_string(version);
   model->file = file;
-  Program program = skerry::load(file, options_.loading);
+  Program program = program_of(*model);
   model->kind = std::holds_alternative<Circuit>(program) ? "circuit" : "model";
   model->graph = std::make_shared<const Graph>(model->kind == "circuit" ? wrapped(std::get<Circuit>(program))
                                                                         : std::get<Graph>(std::move(program)));
@@ -140,6 +149,9 @@ ModelPtr Repository::open_ensemble(const std::string& name, const fs::path& fold
   const std::string where = name + "/" + kConfigFile;
   auto config = read_ensemble(base::read_file(file, kMostConfig), where);
   if (!config) return nullptr;
+  if (!options_.loading.trusted.empty())
+    throw Error(ErrorCode::bad_signature, "an ensemble's configuration has no signature", where,
+                "serve it without --trust, or write one model of its parts and sign that");
   auto model = std::make_shared<Model>();
   model->name = name;
   model->version = "1";
@@ -199,6 +211,12 @@ void Repository::load(const std::string& name) {
     if (versions.empty()) {
       throw Error(ErrorCode::not_found, "model '" + name + "' has no version", name,
                   "put it at " + name + "/1/model.onnx");
+    }
+    // The newest answers whoever names no version: it must not be older than what answered before.
+    const Model& newest = *versions.rbegin()->second;
+    if (releases_ && !newest.ensemble) {
+      releases_->check(name, newest.release);
+      releases_->raise(name, newest.release);
     }
   } catch (const std::exception& error) {
     const std::lock_guard lock(mutex_);

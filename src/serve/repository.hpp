@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <skerry/skerry.hpp>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "serve/batcher.hpp"
 #include "serve/ensemble/ensemble.hpp"
+#include "serve/releases.hpp"
 #include "serve/workers.hpp"
 #include "wire/infer.hpp"
 
@@ -32,6 +34,7 @@ struct Model {
   std::string name, version;
   std::string kind;  ///< `model`, `circuit` that was wrapped into one, or `ensemble`
   std::filesystem::path file;
+  std::uint64_t release = 0;           ///< of the package, where releases are looked at
   std::shared_ptr<const Graph> graph;  ///< null for an ensemble
   std::vector<TensorInfo> inputs, outputs;
   std::shared_ptr<ModelStatistics> statistics;  // shared: a reload goes on counting
@@ -55,6 +58,7 @@ struct RepositoryOptions {
   std::filesystem::path folder;
   Limits limits;  ///< of every run
   LoadOptions loading;
+  std::filesystem::path releases;  ///< floors of releases (releases.hpp); then packages alone are served. Empty: none
   BatchOptions batching;
 };
 
@@ -62,7 +66,7 @@ struct RepositoryOptions {
 /// is ready.
 class Repository {
  public:
-  /// Errors: not_found (no such folder).
+  /// Errors: not_found (no such folder); those of Releases.
   explicit Repository(RepositoryOptions options);
 
   /// Loads every model of the folder. One that cannot be loaded is told in index() and stops nobody else.
@@ -86,11 +90,13 @@ class Repository {
     std::string reason;  ///< why the last load failed
   };
   ModelPtr open(const std::string& name, std::uint64_t version, const std::filesystem::path& file);
+  Program program_of(Model& model) const;
   /// Nothing: it is no ensemble.
   ModelPtr open_ensemble(const std::string& name, const std::filesystem::path& folder);
   std::shared_ptr<ModelStatistics> statistics_of(const std::string& name, const std::string& version);
 
   RepositoryOptions options_;
+  std::optional<Releases> releases_;
   Workers undertaker_{1, SIZE_MAX};  // ends models that no thread of a model may end; its work uses nothing of this
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_;

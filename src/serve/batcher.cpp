@@ -185,7 +185,7 @@ struct Batcher::State {
   bool is_brief(const InferCall& call) const {
     const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
     return queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 && row_seconds > 0.0 &&
-           row_seconds * static_cast<double>(rows) < kBrief && is_preferred(rows);
+           row_seconds * static_cast<double>(rows) < kBrief;
   }
 
   bool is_preferred(std::uint64_t rows) const {
@@ -273,6 +273,7 @@ struct Batcher::State {
       const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
       NamedTensors outputs = std::move(session_for(rows, is_beside).run(call.inputs).tensors);
       timing.infer = since(begin);
+      timing.rows = rows;
       statistics->executed(rows, {}, timing.infer, {});
       learn(timing.infer, rows);
       if (hold) return outputs;
@@ -295,6 +296,7 @@ struct Batcher::State {
     const auto start = Clock::now();
     NamedTensors outputs = std::move(batched.run(inputs).tensors);
     timing.infer = since(start);
+    timing.rows = static_cast<std::uint64_t>(rows);
     for (const auto& [name, tensor] : outputs) {
       if (tensor.shape().rank() == 0 || tensor.shape()[0] != rows)
         throw Error(ErrorCode::internal, "output '" + name + "' has not a row for each row of the input");

@@ -23,7 +23,8 @@ struct InferCall {
   Clock::time_point arrived = Clock::now(), deadline = Clock::time_point::max();
   std::uint64_t priority = 0;  ///< lower is served first among those that wait
   std::stop_token stop;        ///< the caller went away
-  /// Called once, from any thread, perhaps before submit() returns: outputs in the graph's order, or why there are none.
+  /// Called once, from any thread, perhaps before submit() returns: outputs in the graph's order, or why there are
+  /// none.
   std::function<void(std::exception_ptr, NamedTensors, const Timing&)> done;
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kForget = 0.9;      // weight of the past in the mean time of a row
 constexpr double kTolerance = 1e-4;  // between a row alone and in a batch: the order of sums differs
+constexpr double kBrief = 20e-6;     // a run this short costs less than waking another thread for it
 
 Nanoseconds since(Clock::time_point begin) {
   return std::chrono::duration_cast<Nanoseconds>(Clock::now() - begin);
@@ -99,10 +100,12 @@ bool same_answer(const Tensor& a, const Tensor& b) {
 struct Batcher::State {
   enum class Trust : std::uint8_t { never, unknown, proven };
 
-  State(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions batch_options,
+  State(const std::shared_ptr<const Graph>& model, const Limits& most, BatchOptions batch_options,
         std::shared_ptr<ModelStatistics> counters)
       : options(std::move(batch_options)),
         statistics(std::move(counters)),
+        graph(model),
+        limits(most),
         batched(graph, limits),
         single(graph, limits) {
     const bool free = has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
@@ -111,12 +114,16 @@ struct Batcher::State {
 
   BatchOptions options;
   std::shared_ptr<ModelStatistics> statistics;
-  Session batched, single;  // two, so that odd shapes do not push out the plans of the preferred sizes
+  std::shared_ptr<const Graph> graph;  // shared with the model
+  Limits limits;
+  Session batched, single;        // two, so that odd shapes do not push out the plans of the preferred sizes
+  std::optional<Session> beside;  // for a brief run while another one runs; made when it is needed
   std::atomic<Trust> trust{Trust::unknown};
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<InferCall> queue;  // sorted by priority, then arrival
   bool ending = false;
+  bool busy = false, beside_busy = false;  // somebody uses the first two sessions, the third
   std::size_t running = 0;
   double row_seconds = 0.0;  // mean of late, under the lock
   std::thread thread;
@@ -126,16 +133,63 @@ struct Batcher::State {
   void work() {
     std::unique_lock lock(mutex);
     for (;;) {
-      changed.wait(lock, [&] { return ending || !queue.empty(); });
+      changed.wait(lock, [&] { return !busy && (ending || !queue.empty()); });
       if (queue.empty()) return;
+      busy = true;
       std::vector<InferCall> calls = gather(lock);
-      running = calls.size();
+      running += calls.size();
       lock.unlock();
       run(calls);
+      const std::size_t ended = calls.size();
       calls.clear();
       lock.lock();
-      running = 0;
+      running -= ended;
+      busy = false;
     }
+  }
+
+  // Runs it on the caller's thread.
+  void run_here(InferCall call, std::unique_lock<std::mutex>& lock) {
+    bool& taken = busy ? beside_busy : busy;
+    const bool is_beside = &taken == &beside_busy;
+    taken = true;
+    ++running;
+    lock.unlock();
+    if (is_wanted(call)) run_alone(call, false, is_beside);
+    lock.lock();
+    --running;
+    taken = false;
+    const bool is_left = !queue.empty();
+    lock.unlock();
+    if (is_left) changed.notify_one();
+  }
+
+  // Errors: unavailable, deadline_exceeded.
+  void check_room(const InferCall& call) const {
+    const std::size_t before = queue.size() + running;
+    if (queue.size() >= options.max_queue) {
+      statistics->rejected();
+      throw Error(ErrorCode::unavailable,
+                  "the model's queue is full, " + std::to_string(queue.size()) + " requests wait", "queue",
+                  "try again later");
+    }
+    if (call.deadline == Clock::time_point::max() || !ends_too_late(before, row_seconds, call.deadline - Clock::now()))
+      return;
+    statistics->rejected();
+    throw Error(ErrorCode::deadline_exceeded,
+                "with " + std::to_string(before) + " requests before this one its time would be over", "queue",
+                "try again later or allow more time");
+  }
+
+  // Whether who brings this call had better run it, as nobody waits.
+  bool is_brief(const InferCall& call) const {
+    const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
+    return queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 && row_seconds > 0.0 &&
+           row_seconds * static_cast<double>(rows) < kBrief;
+  }
+
+  bool is_preferred(std::uint64_t rows) const {
+    return rows == 1 || std::binary_search(options.preferred.begin(), options.preferred.end(), rows);
   }
 
   // Takes what is run next; waits for company as long as the options allow.
@@ -162,22 +216,27 @@ struct Batcher::State {
     return calls;
   }
 
+  // False: it was told that it is not run any more.
+  bool is_wanted(InferCall& call) {
+    if (call.stop.stop_requested()) {
+      fail(call, std::make_exception_ptr(Error(ErrorCode::cancelled, "the caller went away while it waited", "queue")));
+    } else if (call.deadline != Clock::time_point::max() && Clock::now() >= call.deadline) {
+      fail(call, std::make_exception_ptr(
+                     Error(ErrorCode::deadline_exceeded, "the time was over while the request waited", "queue")));
+    } else {
+      return true;
+    }
+    return false;
+  }
+
   void run(std::vector<InferCall>& calls) {
     std::vector<InferCall*> alive;
     for (InferCall& call : calls) {
-      if (call.stop.stop_requested()) {
-        fail(call,
-             std::make_exception_ptr(Error(ErrorCode::cancelled, "the caller went away while it waited", "queue")));
-      } else if (Clock::now() >= call.deadline) {
-        fail(call, std::make_exception_ptr(
-                       Error(ErrorCode::deadline_exceeded, "the time was over while the request waited", "queue")));
-      } else {
-        alive.push_back(&call);
-      }
+      if (is_wanted(call)) alive.push_back(&call);
     }
     if (alive.size() > 1 && trust == Trust::proven && run_together(alive)) return;
     std::vector<NamedTensors> answers;
-    for (InferCall* call : alive) answers.push_back(run_alone(*call, alive.size() > 1));
+    for (InferCall* call : alive) answers.push_back(run_alone(*call, alive.size() > 1, false));
     if (alive.size() > 1 && trust == Trust::unknown) prove(alive, answers);
     if (alive.size() > 1) {
       for (std::size_t i = 0; i < alive.size(); ++i) {
@@ -200,15 +259,21 @@ struct Batcher::State {
     done(nullptr, std::move(outputs), timing);
   }
 
-  // hold: the answer is given later, by the caller of this.
-  NamedTensors run_alone(InferCall& call, bool hold) {
+  Session& session_for(std::uint64_t rows, bool is_beside) {
+    if (!is_beside) return is_preferred(rows) ? batched : single;
+    if (!beside) beside.emplace(graph, limits);
+    return *beside;
+  }
+
+  // hold: the answer is given later, by the caller of this. is_beside: while others use the usual sessions.
+  NamedTensors run_alone(InferCall& call, bool hold, bool is_beside) {
     Timing timing{.queue = since(call.arrived)};
     try {
       const auto begin = Clock::now();
       const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
-      const bool preferred = rows == 1 || std::binary_search(options.preferred.begin(), options.preferred.end(), rows);
-      NamedTensors outputs = std::move((preferred ? batched : single).run(call.inputs).tensors);
+      NamedTensors outputs = std::move(session_for(rows, is_beside).run(call.inputs).tensors);
       timing.infer = since(begin);
+      timing.rows = rows;
       statistics->executed(rows, {}, timing.infer, {});
       learn(timing.infer, rows);
       if (hold) return outputs;
@@ -231,6 +296,7 @@ struct Batcher::State {
     const auto start = Clock::now();
     NamedTensors outputs = std::move(batched.run(inputs).tensors);
     timing.infer = since(start);
+    timing.rows = static_cast<std::uint64_t>(rows);
     for (const auto& [name, tensor] : outputs) {
       if (tensor.shape().rank() == 0 || tensor.shape()[0] != rows)
         throw Error(ErrorCode::internal, "output '" + name + "' has not a row for each row of the input");
@@ -320,27 +386,16 @@ Batcher::~Batcher() {
 
 void Batcher::submit(InferCall call) {
   State& state = *state_;
-  {
-    const std::lock_guard lock(state.mutex);
-    const std::size_t before = state.queue.size() + state.running;
-    const bool full = state.queue.size() >= state.options.max_queue;
-    const bool late = call.deadline != Clock::time_point::max() &&
-                      ends_too_late(before, state.row_seconds, call.deadline - Clock::now());
-    if (full || late) {
-      state.statistics->rejected();
-      if (full)
-        throw Error(ErrorCode::unavailable,
-                    "the model's queue is full, " + std::to_string(state.queue.size()) + " requests wait", "queue",
-                    "try again later");
-      throw Error(ErrorCode::deadline_exceeded,
-                  "with " + std::to_string(before) + " requests before this one its time would be over", "queue",
-                  "try again later or allow more time");
-    }
-    const auto place = std::upper_bound(state.queue.begin(), state.queue.end(), call.priority,
-                                        [](std::uint64_t p, const InferCall& other) { return p < other.priority; });
-    state.queue.insert(place, std::move(call));
-  }
-  state.changed.notify_one();
+  std::unique_lock lock(state.mutex);
+  state.check_room(call);
+  if (state.is_brief(call)) return state.run_here(std::move(call), lock);
+  const auto place = std::upper_bound(state.queue.begin(), state.queue.end(), call.priority,
+                                      [](std::uint64_t p, const InferCall& other) { return p < other.priority; });
+  state.queue.insert(place, std::move(call));
+  // Whoever runs something looks at the queue when it has ended; who waits for company wants to hear of it.
+  const bool is_awaited = !state.busy || state.options.max_delay.count() > 0;
+  lock.unlock();
+  if (is_awaited) state.changed.notify_one();
 }
 
 std::size_t Batcher::waiting() const {

@@ -6,13 +6,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <cctype>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -34,11 +34,15 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 using Executor = asio::io_context::executor_type;
-using Plain = beast::basic_stream<tcp, Executor>;
-using Secure = asio::ssl::stream<Plain>;
-using Socket = Plain::socket_type;
+using Socket = asio::basic_stream_socket<tcp, Executor>;
+using Secure = asio::ssl::stream<Socket>;
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
+constexpr milliseconds kSweep{100};  // how late a connection may be ended; a timer for each would cost every request
+constexpr std::size_t kReadAtOnce = 4 << 10;
 constexpr milliseconds kLinger{2000};
 constexpr milliseconds kWriteTime{30'000};
 constexpr std::uint64_t kMaxStreamed = std::uint64_t{8} << 20;  // waiting for one listener that does not read
@@ -64,11 +68,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain() {
     if (!busy_) close();
   }
+  bool is_late(steady_clock::time_point now) const noexcept { return now >= deadline_; }
+  /// Ends a connection whose time is over; whoever is that slow does not read an answer either.
+  void expire() {
+    if (is_counted_) shared_.timed_out.fetch_add(1);
+    close();
+  }
 
  protected:
+  // is_counted: as slow, when the time is over.
+  void expires_after(milliseconds time, bool is_counted = false) {
+    deadline_ = steady_clock::now() + time;
+    is_counted_ = is_counted;
+  }
+  void expires_never() { deadline_ = steady_clock::time_point::max(); }
+
   Shared& shared_;
   Lane& lane_;
-  bool busy_ = false;
+  steady_clock::time_point deadline_ = steady_clock::time_point::max();
+  bool busy_ = false, is_counted_ = false;
 };
 
 // Over plain TCP or TLS.
@@ -77,9 +95,12 @@ class StreamConnection final : public Connection {
  public:
   template <class... Layer>
   StreamConnection(Shared& shared, Lane& lane, Socket socket, Layer&... layer)
-      : Connection(shared, lane), stream_(Plain(std::move(socket)), layer...) {
+      : Connection(shared, lane), stream_(std::move(socket), layer...) {
     error_code ignored;
-    lowest().socket().set_option(tcp::no_delay(true), ignored);
+    lowest().set_option(tcp::no_delay(true), ignored);
+    lowest().non_blocking(true, ignored);
+    const auto peer = lowest().remote_endpoint(ignored);
+    peer_ = peer.address().to_string(ignored) + ":" + std::to_string(peer.port());
   }
 
   void start() override;
@@ -90,12 +111,14 @@ class StreamConnection final : public Connection {
   void finish_stream() override;
 
  private:
-  Plain& lowest() { return beast::get_lowest_layer(stream_); }
+  Socket& lowest() { return beast::get_lowest_layer(stream_); }
   // shared: a handler that waits keeps its connection.
   std::shared_ptr<StreamConnection> self() {
     return std::static_pointer_cast<StreamConnection>(this->shared_from_this());
   }
   void next_request();
+  void wait_for_bytes();
+  void parse_head();
   void read_head();
   void on_head(error_code error);
   void read_body();
@@ -114,7 +137,7 @@ class StreamConnection final : public Connection {
   Waiting waiting_;
   std::shared_ptr<Connection> kept_;  // itself, while others work on its answer
   std::weak_ptr<Exchange> exchange_;
-  std::string head_, body_;
+  std::string head_, body_, peer_;
   std::deque<std::string> chunks_;
   std::uint64_t chunk_bytes_ = 0;
   bool keep_alive_ = false, watched_ = false, streaming_ = false, stream_ended_ = false, writing_ = false,
@@ -125,8 +148,14 @@ class StreamConnection final : public Connection {
 struct Lane : std::enable_shared_from_this<Lane> {
   asio::io_context context{1};
   asio::executor_work_guard<Executor> work{context.get_executor()};
+  Timer sweeper{context};
+  bool is_sweeping = false;
   std::unordered_set<Connection*> connections;
   std::thread thread;
+  const Connection* handing_over = nullptr;  // whose request is being given to the handler at this moment
+
+  // Ends connections that are too slow, for as long as there are any.
+  void sweep();
 };
 
 // Holds its connection weakly: a connection begins and ends on its own thread, wherever the last word about its request
@@ -150,6 +179,11 @@ class SocketExchange final : public Exchange {
 
   void respond(HttpResponse response) override {
     if (answered_.exchange(true)) return;
+    // By the handler itself: there is nothing to wait for.
+    if (lane_->context.get_executor().running_in_this_thread() && lane_->handing_over != nullptr) {
+      if (const auto to = connection_.lock(); to && to.get() == lane_->handing_over)
+        return to->write(std::move(response));
+    }
     tell([response = std::move(response)](Connection& to) mutable { to.write(std::move(response)); });
   }
   void begin_stream(HttpResponse head) override {
@@ -180,6 +214,22 @@ class SocketExchange final : public Exchange {
 
 Connection::Connection(Shared& shared, Lane& lane) : shared_(shared), lane_(lane) {
   lane_.connections.insert(this);
+  if (!lane_.is_sweeping) lane_.sweep();
+}
+
+void Lane::sweep() {
+  const auto now = steady_clock::now();
+  std::vector<Connection*> late;  // a connection that is closed may leave the set at once
+  for (Connection* connection : connections) {
+    if (connection->is_late(now)) late.push_back(connection);
+  }
+  for (Connection* connection : late) connection->expire();
+  is_sweeping = !connections.empty();
+  if (!is_sweeping) return;
+  sweeper.expires_after(kSweep);
+  sweeper.async_wait([this](error_code error) {
+    if (!error) sweep();
+  });
 }
 
 Connection::~Connection() {
@@ -193,7 +243,7 @@ Connection::~Connection() {
 template <class Stream>
 void StreamConnection<Stream>::start() {
   if constexpr (std::is_same_v<Stream, Secure>) {
-    lowest().expires_after(shared_.options.header_time);
+    expires_after(shared_.options.header_time);
     stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](error_code error) {
       if (error) {
         self->shared_.malformed.fetch_add(1);
@@ -211,7 +261,7 @@ void StreamConnection<Stream>::close() {
   const auto keep = std::move(kept_);  // until the end of this function at least
   if (const auto exchange = exchange_.lock()) exchange->closed.request_stop();
   error_code ignored;
-  lowest().socket().close(ignored);
+  lowest().close(ignored);
 }
 
 template <class Stream>
@@ -221,20 +271,46 @@ void StreamConnection<Stream>::next_request() {
   parser_.emplace();
   parser_->header_limit(shared_.options.max_header_bytes);
   parser_->body_limit(shared_.options.max_body_bytes);
-  if (buffer_.size() > 0) return read_head();
-  lowest().expires_after(shared_.options.idle_time);
-  stream_.async_read_some(buffer_.prepare(4096), [self = self()](error_code error, std::size_t bytes) {
-    if (error) return self->close();
-    self->buffer_.commit(bytes);
-    self->busy_ = true;
-    self->read_head();
-  });
+  if (buffer_.size() > 0) return parse_head();
+  expires_after(shared_.options.idle_time);
+  wait_for_bytes();
+}
+
+template <class Stream>
+void StreamConnection<Stream>::wait_for_bytes() {
+  if constexpr (std::is_same_v<Stream, Socket>) {
+    // Waiting first saves the attempt to read what cannot be there yet.
+    lowest().async_wait(Socket::wait_read, [self = self()](error_code error) {
+      if (error) return self->close();
+      const std::size_t bytes = self->stream_.read_some(self->buffer_.prepare(kReadAtOnce), error);
+      if (error == asio::error::would_block) return self->wait_for_bytes();
+      if (error) return self->close();
+      self->buffer_.commit(bytes);
+      self->parse_head();
+    });
+  } else {
+    stream_.async_read_some(buffer_.prepare(kReadAtOnce), [self = self()](error_code error, std::size_t bytes) {
+      if (error) return self->close();
+      self->buffer_.commit(bytes);
+      self->parse_head();
+    });
+  }
+}
+
+// Of what is in the buffer; most requests are there as a whole.
+template <class Stream>
+void StreamConnection<Stream>::parse_head() {
+  busy_ = true;
+  error_code error;
+  parser_->eager(false);
+  buffer_.consume(parser_->put(buffer_.data(), error));
+  if (error == http::error::need_more) return read_head();
+  on_head(error);
 }
 
 template <class Stream>
 void StreamConnection<Stream>::read_head() {
-  busy_ = true;
-  lowest().expires_after(shared_.options.header_time);
+  expires_after(shared_.options.header_time, true);
   http::async_read_header(stream_, buffer_, *parser_,
                           [self = self()](error_code error, std::size_t) { self->on_head(error); });
 }
@@ -257,7 +333,7 @@ void StreamConnection<Stream>::on_head(error_code error) {
   } catch (const Error& full) {
     return refuse(full, 503);
   }
-  lowest().expires_after(shared_.options.header_time + milliseconds(1000 * length / shared_.options.least_body_rate));
+  expires_after(shared_.options.header_time + milliseconds(1000 * length / shared_.options.least_body_rate), true);
   if (beast::iequals(message[http::field::expect], "100-continue")) {
     head_ = "HTTP/1.1 100 Continue\r\n\r\n";
     asio::async_write(stream_, asio::buffer(head_), [self = self()](error_code failed, std::size_t) {
@@ -272,6 +348,13 @@ void StreamConnection<Stream>::on_head(error_code error) {
 template <class Stream>
 void StreamConnection<Stream>::read_body() {
   if (parser_->is_done()) return hand_over();
+  if (buffer_.size() > 0) {
+    error_code error;
+    parser_->eager(true);
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error && error != http::error::need_more) return refuse(error);
+    if (parser_->is_done()) return hand_over();
+  }
   http::async_read(stream_, buffer_, *parser_,
                    [self = self()](error_code error, std::size_t) { self->on_body(error); });
 }
@@ -284,7 +367,7 @@ void StreamConnection<Stream>::on_body(error_code error) {
 
 template <class Stream>
 void StreamConnection<Stream>::hand_over() {
-  lowest().expires_never();
+  expires_never();
   kept_ = this->shared_from_this();
   auto exchange = std::make_shared<SocketExchange>(lane_.shared_from_this(), this->weak_from_this());
   exchange_ = exchange;
@@ -294,15 +377,14 @@ void StreamConnection<Stream>::hand_over() {
   request.method = message.method_string();
   request.target = message.target();
   request.body = std::move(message.body());
+  request.headers.reserve(8);
   for (const auto& field : message) {
     std::string name(field.name_string());
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
     request.headers.emplace_back(std::move(name), field.value());
   }
-  error_code ignored;
-  const auto peer = lowest().socket().remote_endpoint(ignored);
-  request.peer = peer.address().to_string(ignored) + ":" + std::to_string(peer.port());
-  watch();
+  request.peer = peer_;
+  lane_.handing_over = this;
   try {
     shared_.handler(exchange);
   } catch (const Error& error) {
@@ -311,6 +393,8 @@ void StreamConnection<Stream>::hand_over() {
     const Error internal(ErrorCode::internal, error.what());
     exchange->respond({.status = 500, .body = wire::encode(internal)});
   }
+  lane_.handing_over = nullptr;
+  if (kept_) watch();  // not answered yet
 }
 
 // Waits for the other end to go away while its request is being worked on. Bytes of a next request end the watch.
@@ -318,14 +402,13 @@ template <class Stream>
 void StreamConnection<Stream>::watch() {
   if (watched_ || buffer_.size() > 0) return;
   watched_ = true;
-  lowest().socket().async_wait(Socket::wait_read, [self = self()](error_code error) {
+  lowest().async_wait(Socket::wait_read, [self = self()](error_code error) {
     self->watched_ = false;
     const auto exchange = self->exchange_.lock();
     if (error || !exchange) return;
     char byte = 0;
     error_code failed;
-    self->lowest().socket().non_blocking(true, failed);
-    self->lowest().socket().receive(asio::buffer(&byte, 1), Socket::message_peek, failed);
+    self->lowest().receive(asio::buffer(&byte, 1), Socket::message_peek, failed);
     if (failed && failed != asio::error::would_block && failed != asio::error::try_again) self->close();
   });
 }
@@ -336,10 +419,6 @@ void StreamConnection<Stream>::refuse(error_code error) {
       error.category() == asio::error::get_ssl_category() || error == asio::ssl::error::stream_truncated ||
       error == asio::error::eof) {
     return close();
-  }
-  if (error == beast::error::timeout) {
-    shared_.timed_out.fetch_add(1);
-    return close();  // whoever is that slow does not read an answer either
   }
   if (error == http::error::body_limit) {
     return refuse(Error(ErrorCode::limit_exceeded,
@@ -370,8 +449,21 @@ void StreamConnection<Stream>::write(HttpResponse response) {
   if (shared_.draining.load()) keep_alive_ = false;
   head_ = head_of(response, keep_alive_, response.body.size());
   body_ = is_head_ ? std::string() : std::move(response.body);
-  lowest().expires_after(kWriteTime + milliseconds(1000 * body_.size() / shared_.options.least_body_rate));
-  const std::array<asio::const_buffer, 2> both = {asio::buffer(head_), asio::buffer(body_)};
+  expires_after(kWriteTime + milliseconds(1000 * body_.size() / shared_.options.least_body_rate));
+  std::array<asio::const_buffer, 2> both = {asio::buffer(head_), asio::buffer(body_)};
+  if constexpr (std::is_same_v<Stream, Socket>) {
+    error_code error;
+    const std::size_t sent = stream_.write_some(both, error);
+    // A next request that is here already would be answered within this one, and so on: it takes the long way.
+    if (!error && sent == head_.size() + body_.size() && buffer_.size() == 0) {
+      body_ = {};
+      return written({});
+    }
+    if (error && error != asio::error::would_block) return close();
+    const std::size_t of_head = std::min(sent, head_.size());
+    both[0] += of_head;
+    both[1] += sent - of_head;
+  }
   asio::async_write(stream_, both, [self = self()](error_code error, std::size_t) {
     self->body_ = {};
     self->written(error);
@@ -389,8 +481,8 @@ void StreamConnection<Stream>::written(error_code error) {
 template <class Stream>
 void StreamConnection<Stream>::linger() {
   error_code ignored;
-  lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
-  lowest().expires_after(kLinger);
+  lowest().shutdown(tcp::socket::shutdown_send, ignored);
+  expires_after(kLinger);
   buffer_.clear();
   stream_.async_read_some(buffer_.prepare(64 << 10), [self = self()](error_code error, std::size_t) {
     if (error) return self->close();
@@ -433,11 +525,11 @@ void StreamConnection<Stream>::write_chunk() {
   head_ = std::move(chunks_.front());
   chunks_.pop_front();
   chunk_bytes_ -= head_.size();
-  lowest().expires_after(kWriteTime);
+  expires_after(kWriteTime);
   asio::async_write(stream_, asio::buffer(head_), [self = self()](error_code error, std::size_t) {
     self->writing_ = false;
     if (error) return self->close();
-    self->lowest().expires_never();
+    self->expires_never();
     self->write_chunk();
   });
 }
@@ -474,7 +566,7 @@ struct HttpServer::State {
       if (tls) {
         connection = std::make_shared<StreamConnection<Secure>>(shared, lane, std::move(socket), *tls);
       } else {
-        connection = std::make_shared<StreamConnection<Plain>>(shared, lane, std::move(socket));
+        connection = std::make_shared<StreamConnection<Socket>>(shared, lane, std::move(socket));
       }
       connection->start();
     });

@@ -170,7 +170,7 @@ void Service::model_infer(const CallPtr& call) {
   wire::InferRequest request = wire::decode_infer_request(call->view());
   call->body = {};
   infer(call->principal, call->words[0], version, std::move(request), call->exchange->arrived,
-        call->exchange->closed.get_token(),
+        call->exchange->closed.get_token(), call->trace,
         [this, call](const std::exception_ptr& error, const wire::InferReply& done) {
           if (error) return refuse(call, error);
           try {

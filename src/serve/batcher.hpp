@@ -48,6 +48,10 @@ class Batcher {
   /// statistics: shared with whoever reads it; it outlives the model's versions.
   Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
           std::shared_ptr<ModelStatistics> statistics);
+  /// A model that runs somewhere else: each run waits, so that none is made on its caller's thread. has_rows: every
+  /// input and output has an unknown first extent.
+  using RunApart = std::function<NamedTensors(const NamedTensors& inputs)>;
+  Batcher(RunApart run, bool has_rows, BatchOptions options, std::shared_ptr<ModelStatistics> statistics);
   /// Runs what waits, then ends.
   ~Batcher();
   Batcher(const Batcher&) = delete;

@@ -1,14 +1,13 @@
 #include "serve/repository.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
 #include <optional>
 
 #include "base/file.hpp"
-#include "ops/nn/op_record.hpp"
 #include "package/package.hpp"
+#include "serve/sandbox/remote_model.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -63,40 +62,6 @@ bool may_be_ensemble(const fs::path& folder) {
   }
 }
 
-std::vector<TensorInfo> tensor_infos(const Graph& graph, const std::vector<ValueId>& ids) {
-  std::vector<TensorInfo> infos;
-  for (const ValueId id : ids) {
-    const Value& value = graph.value(id);
-    TensorInfo& info = infos.emplace_back(TensorInfo{.name = value.name, .dtype = value.type.dtype});
-    if (!value.type.shape) {
-      info.shape = {-1};
-      info.has_rank = false;
-      continue;
-    }
-    for (const Dim& dim : *value.type.shape) info.shape.push_back(dim.is_known() ? dim.value : -1);
-  }
-  return infos;
-}
-
-// A circuit as a model: each row of `parameters` gives <Z> of every wire.
-Graph wrapped(const Circuit& circuit) {
-  Graph graph;
-  graph.name = circuit.name;
-  std::vector<Observable> observables;
-  for (std::uint32_t wire = 0; wire < circuit.num_wires(); ++wire) {
-    Observable& z = observables.emplace_back(circuit.num_wires());
-    const std::array<std::uint32_t, 1> wires = {wire};
-    z.add("Z", wires, 1.0);
-  }
-  ValueId parameters = kNoValue;
-  if (!circuit.parameters().empty()) {
-    const auto count = static_cast<std::int64_t>(circuit.parameters().size());
-    parameters = graph.add_input("parameters", {DType::f64, std::vector<Dim>{Dim("batch"), Dim(count)}});
-  }
-  graph.mark_output(add_circuit(graph, circuit, parameters, std::move(observables), "z"));
-  return std::get<Graph>(compile(graph, {.level = Level::low}).program);
-}
-
 }  // namespace
 
 Repository::Repository(RepositoryOptions options) : options_(std::move(options)) {
@@ -114,23 +79,45 @@ Program Repository::program_of(Model& model) const {
   return std::move(loaded.contents.program);
 }
 
+bool Repository::is_stranger(const std::string& name) const {
+  return std::any_of(options_.untrusted.begin(), options_.untrusted.end(),
+                     [&](const std::string& one) { return one == "models" || one == "model:" + name; });
+}
+
+// Its file is read, and run, in a process of its own alone.
+void Repository::open_apart(Model& model) {
+  if (releases_)
+    throw Error(ErrorCode::unsupported, "releases are read in the server itself", model.name,
+                "leave the model out of --untrusted, or --releases away");
+  const auto apart = std::make_shared<RemoteModel>(model.name, model.file, options_.limits, options_.loading);
+  model.kind = apart->kind();
+  model.inputs = apart->inputs();
+  model.outputs = apart->outputs();
+  model.statistics = statistics_of(model.name, model.version);
+  const auto has_rows = [](const std::vector<TensorInfo>& infos) {
+    return std::all_of(infos.begin(), infos.end(), [](const TensorInfo& info) {
+      return info.has_rank && !info.shape.empty() && info.shape.front() < 0;
+    });
+  };
+  model.batcher =
+      std::make_unique<Batcher>([apart](const NamedTensors& inputs) { return apart->run(inputs); },
+                                has_rows(model.inputs) && has_rows(model.outputs), options_.batching, model.statistics);
+}
+
 ModelPtr Repository::open(const std::string& name, std::uint64_t version, const fs::path& file) {
   auto model = std::make_shared<Model>();
   model->name = name;
   model->version = std::to_string(version);
   model->file = file;
-  Program program = program_of(*model);
-  model->kind = std::holds_alternative<Circuit>(program) ? "circuit" : "model";
-  model->graph = std::make_shared<const Graph>(model->kind == "circuit" ? wrapped(std::get<Circuit>(program))
-                                                                        : std::get<Graph>(std::move(program)));
-  if (std::any_of(model->graph->outputs().begin(), model->graph->outputs().end(),
-                  [&](ValueId id) { return !model->graph->value(id).type.shape; })) {
-    Graph typed = *model->graph;  // what was built and not imported says nothing of its outputs yet
-    ops::infer_types(typed);
-    model->graph = std::make_shared<const Graph>(std::move(typed));
+  if (is_stranger(name)) {
+    open_apart(*model);
+    return model;
   }
-  model->inputs = tensor_infos(*model->graph, model->graph->inputs());
-  model->outputs = tensor_infos(*model->graph, model->graph->outputs());
+  ServedGraph served = graph_to_serve(program_of(*model));
+  model->kind = served.kind;
+  model->graph = std::move(served.graph);
+  model->inputs = std::move(served.inputs);
+  model->outputs = std::move(served.outputs);
   model->statistics = statistics_of(name, model->version);
   model->batcher = std::make_unique<Batcher>(model->graph, options_.limits, options_.batching, model->statistics);
   return model;

@@ -16,17 +16,11 @@
 #include "serve/batcher.hpp"
 #include "serve/ensemble/ensemble.hpp"
 #include "serve/releases.hpp"
+#include "serve/served_graph.hpp"
 #include "serve/workers.hpp"
 #include "wire/infer.hpp"
 
 namespace skerry::serve {
-
-struct TensorInfo {
-  std::string name;
-  DType dtype = DType::f32;
-  std::vector<std::int64_t> shape;  ///< -1: unknown extent
-  bool has_rank = true;             ///< false: any shape will do
-};
 
 /// One version of a model, ready for calls. Shared by the repository and the calls in flight: a version that was
 /// replaced lives until they are answered.
@@ -35,7 +29,7 @@ struct Model {
   std::string kind;  ///< `model`, `circuit` that was wrapped into one, or `ensemble`
   std::filesystem::path file;
   std::uint64_t release = 0;           ///< of the package, where releases are looked at
-  std::shared_ptr<const Graph> graph;  ///< null for an ensemble
+  std::shared_ptr<const Graph> graph;  ///< null for an ensemble, and for what runs apart
   std::vector<TensorInfo> inputs, outputs;
   std::shared_ptr<ModelStatistics> statistics;  // shared: a reload goes on counting
   std::unique_ptr<Batcher> batcher;             ///< null for an ensemble
@@ -59,6 +53,9 @@ struct RepositoryOptions {
   Limits limits;  ///< of every run
   LoadOptions loading;
   std::filesystem::path releases;  ///< floors of releases (releases.hpp); then packages alone are served. Empty: none
+  /// Models that are read and run in a process of their own: `model:NAME`, or `models` for all; other words are of
+  /// circuits.
+  std::vector<std::string> untrusted;
   BatchOptions batching;
 };
 
@@ -91,6 +88,8 @@ class Repository {
   };
   ModelPtr open(const std::string& name, std::uint64_t version, const std::filesystem::path& file);
   Program program_of(Model& model) const;
+  bool is_stranger(const std::string& name) const;
+  void open_apart(Model& model);
   /// Nothing: it is no ensemble.
   ModelPtr open_ensemble(const std::string& name, const std::filesystem::path& folder);
   std::shared_ptr<ModelStatistics> statistics_of(const std::string& name, const std::string& version);

@@ -134,9 +134,8 @@ void model_metrics(MetricWriter& out, const MetricsInput& input) {
   };
   std::vector<Row> rows;
   for (const ModelPtr& model : input.models) {
-    rows.push_back({{{"model", model->name}, {"version", model->version}},
-                    model->statistics->snapshot(),
-                    model->waiting()});
+    rows.push_back(
+        {{{"model", model->name}, {"version", model->version}}, model->statistics->snapshot(), model->waiting()});
   }
   if (rows.empty()) return;
   const auto counter = [&](std::string_view name, std::string_view unit, std::string_view description,

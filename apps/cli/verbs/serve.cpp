@@ -59,6 +59,7 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
   service.workers.processes = static_cast<int>(flags.workers);
   service.workers.untrusted = flags.untrusted;
+  if (flags.workers > 0) service.repository.untrusted = flags.untrusted;
   service.key_file = flags.keys;
   service.tokens = {flags.token_keys, flags.token_issuer, flags.token_audience};
   service.audit_file = flags.audit;
@@ -140,13 +141,14 @@ Action declare(const Command& command) {
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
       .type_name("FOLDER");
   command
-      .add_count("--workers", flags->workers, "Processes, shut in, that run circuits; 0 runs them in the server itself")
+      .add_count("--workers", flags->workers,
+                 "Processes, shut in, for circuits of strangers; 0 runs all in the server itself")
       .type_name("N")
       .between(0, 256)
       .show_default();
   command
       .add_option("--untrusted", flags->untrusted,
-                  "Whose circuits those run: all, others (but admins), tenant:NAME, key:NAME")
+                  "Who is run there: all, others (but admins), tenant:NAME, key:NAME; model:NAME, models")
       .type_name("WHO,...")
       .delimiter(',')
       .show_default();

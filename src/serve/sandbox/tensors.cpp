@@ -73,6 +73,19 @@ std::string pack(const NamedTensors& tensors) {
   return out;
 }
 
+namespace {
+
+// Of the shape whose elements were counted; a 0 hides how large its neighbours are.
+Tensor empty_tensor(const TensorInfo& head) {
+  try {
+    return {head.dtype, Shape(head.shape)};
+  } catch (const Error&) {
+    damaged();
+  }
+}
+
+}  // namespace
+
 NamedTensors unpack_tensors(std::string_view bytes) {
   NamedTensors tensors;
   for (std::uint64_t left = number_from(bytes, kMostTensors); left > 0; --left) {
@@ -84,7 +97,7 @@ NamedTensors unpack_tensors(std::string_view bytes) {
       if (dim < 0 || __builtin_mul_overflow(wanted, static_cast<std::uint64_t>(dim), &wanted)) damaged();
     }
     if (bits == 0 || bits % 8 != 0 || wanted != elements.size()) damaged();
-    Tensor tensor(head.dtype, Shape(head.shape));
+    Tensor tensor = empty_tensor(head);
     if (!elements.empty()) std::memcpy(tensor.mutable_view().data(), elements.data(), elements.size());
     tensors.emplace_back(head.name, std::move(tensor));
   }

@@ -102,22 +102,24 @@ struct Batcher::State {
 
   State(const std::shared_ptr<const Graph>& model, const Limits& most, BatchOptions batch_options,
         std::shared_ptr<ModelStatistics> counters)
-      : options(std::move(batch_options)),
-        statistics(std::move(counters)),
-        graph(model),
-        limits(most),
-        batched(graph, limits),
-        single(graph, limits) {
+      : options(std::move(batch_options)), statistics(std::move(counters)), graph(model), limits(most) {
+    batched.emplace(graph, limits);
+    single.emplace(graph, limits);
     const bool free = has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
     trust = free && !graph->inputs().empty() && !options.preferred.empty() ? Trust::unknown : Trust::never;
+  }
+  State(RunApart run, bool has_rows, BatchOptions batch_options, std::shared_ptr<ModelStatistics> counters)
+      : options(std::move(batch_options)), statistics(std::move(counters)), apart(std::move(run)) {
+    trust = has_rows && !options.preferred.empty() ? Trust::unknown : Trust::never;
   }
 
   BatchOptions options;
   std::shared_ptr<ModelStatistics> statistics;
   std::shared_ptr<const Graph> graph;  // shared with the model
   Limits limits;
-  Session batched, single;        // two, so that odd shapes do not push out the plans of the preferred sizes
-  std::optional<Session> beside;  // for a brief run while another one runs; made when it is needed
+  RunApart apart;                          // in place of the sessions; empty: there are sessions
+  std::optional<Session> batched, single;  // two, so that odd shapes do not push out the plans of the preferred sizes
+  std::optional<Session> beside;           // for a brief run while another one runs; made when it is needed
   std::atomic<Trust> trust{Trust::unknown};
   std::mutex mutex;
   std::condition_variable changed;
@@ -184,8 +186,8 @@ struct Batcher::State {
   // Whether who brings this call had better run it, as nobody waits.
   bool is_brief(const InferCall& call) const {
     const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
-    return queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 && row_seconds > 0.0 &&
-           row_seconds * static_cast<double>(rows) < kBrief && is_preferred(rows);
+    return !apart && queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 && row_seconds > 0.0 &&
+           row_seconds * static_cast<double>(rows) < kBrief;
   }
 
   bool is_preferred(std::uint64_t rows) const {
@@ -259,10 +261,11 @@ struct Batcher::State {
     done(nullptr, std::move(outputs), timing);
   }
 
-  Session& session_for(std::uint64_t rows, bool is_beside) {
-    if (!is_beside) return is_preferred(rows) ? batched : single;
-    if (!beside) beside.emplace(graph, limits);
-    return *beside;
+  NamedTensors outputs_of(const NamedTensors& inputs, std::uint64_t rows, bool is_beside) {
+    if (apart) return apart(inputs);
+    if (is_beside && !beside) beside.emplace(graph, limits);
+    Session& session = is_beside ? *beside : is_preferred(rows) ? *batched : *single;
+    return std::move(session.run(inputs).tensors);
   }
 
   // hold: the answer is given later, by the caller of this. is_beside: while others use the usual sessions.
@@ -271,8 +274,9 @@ struct Batcher::State {
     try {
       const auto begin = Clock::now();
       const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
-      NamedTensors outputs = std::move(session_for(rows, is_beside).run(call.inputs).tensors);
+      NamedTensors outputs = outputs_of(call.inputs, rows, is_beside);
       timing.infer = since(begin);
+      timing.rows = rows;
       statistics->executed(rows, {}, timing.infer, {});
       learn(timing.infer, rows);
       if (hold) return outputs;
@@ -293,8 +297,9 @@ struct Batcher::State {
     }
     timing.input = since(begin);
     const auto start = Clock::now();
-    NamedTensors outputs = std::move(batched.run(inputs).tensors);
+    NamedTensors outputs = apart ? apart(inputs) : std::move(batched->run(inputs).tensors);
     timing.infer = since(start);
+    timing.rows = static_cast<std::uint64_t>(rows);
     for (const auto& [name, tensor] : outputs) {
       if (tensor.shape().rank() == 0 || tensor.shape()[0] != rows)
         throw Error(ErrorCode::internal, "output '" + name + "' has not a row for each row of the input");
@@ -370,6 +375,11 @@ bool ends_too_late(std::size_t before, double row_seconds, std::chrono::duration
 Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
                  std::shared_ptr<ModelStatistics> statistics)
     : state_(std::make_unique<State>(graph, limits, std::move(options), std::move(statistics))) {
+  state_->thread = std::thread([state = state_.get()] { state->work(); });
+}
+
+Batcher::Batcher(RunApart run, bool has_rows, BatchOptions options, std::shared_ptr<ModelStatistics> statistics)
+    : state_(std::make_unique<State>(std::move(run), has_rows, std::move(options), std::move(statistics))) {
   state_->thread = std::thread([state = state_.get()] { state->work(); });
 }
 

@@ -105,7 +105,7 @@ std::string metrics_text(const MetricsInput& input) {
   std::vector<Row> rows;
   for (const ModelPtr& model : input.models) {  // names hold no character that a label would have to escape
     rows.push_back({"model=\"" + model->name + "\",version=\"" + model->version + "\"", model->statistics->snapshot(),
-                    model->batcher->waiting()});
+                    model->waiting()});
   }
   Page page;
   models_part(page, rows);

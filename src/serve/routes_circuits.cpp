@@ -28,6 +28,25 @@ class Seconds {
   Clock::time_point begin_ = Clock::now();
 };
 
+// Tells of the wait before a run and of the run.
+class Traced {
+ public:
+  Traced(Service& service, const Trace& trace, Clock::time_point arrived)
+      : service_(service), trace_(trace), arrived_(arrived) {}
+  ~Traced() {
+    if (!service_.traces(trace_)) return;
+    service_.tell({.trace = net::child_of(trace_), .name = "wait circuit", .is_answer = false}, arrived_, begin_);
+    service_.tell({.trace = net::child_of(trace_), .name = "run circuit", .is_answer = false}, begin_, Clock::now());
+  }
+  Traced(const Traced&) = delete;
+  Traced& operator=(const Traced&) = delete;
+
+ private:
+  Service& service_;
+  const Trace trace_;
+  const Clock::time_point arrived_, begin_ = Clock::now();
+};
+
 }  // namespace
 
 bool Service::is_stranger(const Principal& principal) const noexcept {
@@ -61,7 +80,32 @@ std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitR
       return !wire::is_final(now.state);
     });
   }
+  if (fresh && traces(call->trace)) {
+    jobs_.listen(call->principal.name, status.id, [this, trace = call->trace](const wire::JobStatus& now) {
+      if (wire::is_final(now.state)) tell_job(trace, now);
+      return !wire::is_final(now.state);
+    });
+  }
   return {status.id, fresh};
+}
+
+void Service::tell_job(const Trace& trace, const wire::JobStatus& job) {
+  using System = std::chrono::system_clock;
+  const auto moment = [](double seconds) {
+    return System::time_point(std::chrono::duration_cast<System::duration>(std::chrono::duration<double>(seconds)));
+  };
+  const bool has_run = job.started > 0.0;
+  Span waited{.trace = net::child_of(trace), .name = "wait circuit", .is_answer = false};
+  waited.begin = moment(job.submitted);
+  waited.end = moment(has_run ? job.started : job.ended);
+  waited.attributes = {{"skerry.job", job.id}};
+  Span ran{.trace = net::child_of(trace), .name = "run circuit", .is_answer = false};
+  ran.begin = moment(job.started);
+  ran.end = moment(job.ended);
+  ran.attributes = waited.attributes;
+  ran.has_failed = job.state == wire::JobState::failed;
+  telemetry_->add(std::move(waited));
+  if (has_run) telemetry_->add(std::move(ran));
 }
 
 void Service::run_circuit(const CallPtr& call) {
@@ -74,6 +118,7 @@ void Service::run_circuit(const CallPtr& call) {
   auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   jobs_.post([this, call, shared] {
     try {
+      const Traced traced(*this, call->trace, call->exchange->arrived);
       const RunControl control{.stop = call->exchange->closed.get_token()};
       const Seconds counted(*this, call->principal);
       const Submitter who = submitter(call->principal);

@@ -315,10 +315,10 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
 TEST(Telemetry, KeepsNoMoreSpansThanItMayAndCountsTheRest) {
   Telemetry telemetry({.endpoint = "http://127.0.0.1:1", .delay = std::chrono::hours(1), .max_waiting = 8},
                       [] { return MetricsInput{}; });
-  for (int i = 0; i < 100; ++i) telemetry.add({.trace = trace_of({}), .method = "GET"});
+  for (int i = 0; i < 100; ++i) telemetry.add({.trace = trace_of({}), .name = "GET"});
   EXPECT_EQ(telemetry.counters().spans_dropped, 92U);
   telemetry.stop(std::chrono::seconds(5));
-  telemetry.add({.trace = trace_of({}), .method = "GET"});
+  telemetry.add({.trace = trace_of({}), .name = "GET"});
   const TelemetryCounters counters = telemetry.counters();
   EXPECT_EQ(counters.spans_failed, 8U);  // nobody listens
   EXPECT_EQ(counters.spans_dropped, 93U);
@@ -336,7 +336,7 @@ TEST(Telemetry, IsStoppedInTimeBesideACollectorThatNeverAnswers) {
   ::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &size);
   Telemetry telemetry({.endpoint = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))},
                       [] { return MetricsInput{}; });
-  telemetry.add({.trace = trace_of({}), .method = "GET"});
+  telemetry.add({.trace = trace_of({}), .name = "GET"});
   const auto begin = Clock::now();
   telemetry.stop(std::chrono::milliseconds(300));
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(5));

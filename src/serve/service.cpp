@@ -244,19 +244,25 @@ void Service::reply(const CallPtr& call, HttpResponse response) {
   call->exchange->respond(std::move(response));
 }
 
+void Service::tell(Span span, Clock::time_point begin, Clock::time_point end) {
+  using System = std::chrono::system_clock;
+  const auto now = Clock::now();
+  const auto today = System::now();
+  span.begin = today - std::chrono::duration_cast<System::duration>(now - begin);
+  span.end = today - std::chrono::duration_cast<System::duration>(now - end);
+  telemetry_->add(std::move(span));
+}
+
 void Service::record(const Call& call, int status) {
   answers_[static_cast<std::size_t>(status / 100) % answers_.size()].fetch_add(1);
   const HttpRequest& request = call.request();
   const auto took = Clock::now() - call.exchange->arrived;
-  if (telemetry_ && call.trace.is_sampled) {
-    const auto now = std::chrono::system_clock::now();
-    telemetry_->add({.trace = call.trace,
-                     .method = request.method.substr(0, 32),
-                     .route = std::string(call.route != nullptr ? call.route->path : std::string_view()),
-                     .path = request.target.substr(0, std::min<std::size_t>(request.target.find('?'), 512)),
-                     .status = status,
-                     .begin = now - std::chrono::duration_cast<std::chrono::system_clock::duration>(took),
-                     .end = now});
+  if (traces(call.trace)) {
+    const std::string_view route = call.route != nullptr ? call.route->path : std::string_view();
+    const std::string_view path =
+        std::string_view(request.target).substr(0, std::min<std::size_t>(request.target.find('?'), 512));
+    tell(http_span(call.trace, std::string_view(request.method).substr(0, 32), route, path, status),
+         call.exchange->arrived, Clock::now());
   }
   if (log_requests_.load() || status >= 400) {
     log_line(status >= 500   ? "error"

@@ -72,7 +72,7 @@ class Service {
   /// Checks the request against the model and queues it; `done` is called once, from any thread.
   /// Errors: not_found, invalid_argument, type_mismatch, unavailable, deadline_exceeded, permission_denied.
   void infer(const Principal& principal, std::string_view name, std::string_view version, wire::InferRequest request,
-             Clock::time_point arrived, std::stop_token stop, InferDone done);
+             Clock::time_point arrived, std::stop_token stop, const Trace& trace, InferDone done);
 
   /// Who holds this key or token. Nothing: nobody. Where neither keys nor tokens are known everybody is anonymous.
   /// Errors: permission_denied for a token, with the reason.
@@ -92,6 +92,10 @@ class Service {
   void set_http_counters(std::function<HttpCounters()> counters) { http_counters_ = std::move(counters); }
   /// Where spans of requests go from now on: to be called before the first request.
   void set_telemetry(std::shared_ptr<Telemetry> telemetry) { telemetry_ = std::move(telemetry); }
+  /// Whether somebody records this trace here.
+  bool traces(const Trace& trace) const noexcept { return telemetry_ && trace.is_sampled; }
+  /// Records a span whose trace is recorded.
+  void tell(Span span, Clock::time_point begin, Clock::time_point end);
   /// All counters at this moment.
   MetricsInput measured() const;
   void set_draining() noexcept { draining_ = true; }
@@ -127,6 +131,8 @@ class Service {
   void metrics(const CallPtr& call);
   ModelPtr model_of(const Call& call) const;
 
+  void tell_job(const Trace& trace, const wire::JobStatus& job);
+  void tell_parts(const Trace& trace, const wire::InferReply& reply, Clock::time_point arrived, const Timing& timing);
   /// From its tenant's allowance; a negative amount is given back. Errors: RouteError 403 or 429.
   void take(const Principal& principal, Meter meter, double amount);
 
@@ -178,9 +184,6 @@ class Service {
   Workers slow_{2, 256};  // loading, large bodies
   Timers timers_;
 };
-
-/// Inputs as the graph wants them, or a refusal that names tensor, shape and what was wanted.
-NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs);
 
 /// Text of all counters in Prometheus's exposition format, version 0.0.4.
 struct MetricsInput {

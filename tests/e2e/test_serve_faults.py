@@ -54,6 +54,16 @@ def is_dead(process: int) -> bool:
     return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
 
+def kill_one(server: Server, moments: random.Random) -> bool:
+    """Kills a worker; False: there was none, or it was gone before."""
+    workers = sorted(children(server))
+    try:
+        os.kill(moments.choice(workers), signal.SIGKILL)
+    except (IndexError, ProcessLookupError):
+        return False
+    return True
+
+
 @dataclass
 class Traffic:
     """Clients that submit jobs until they are acknowledged, and clients that wait for runs."""
@@ -138,9 +148,8 @@ def test_kills_at_random_moments_lose_no_acknowledged_job(tmp_path: Path) -> Non
             servers.stop(server, signal.SIGKILL)
             killed["server"] += 1
             server = servers.launch(tmp_path, *words, http=f"127.0.0.1:{traffic.port}")
-        elif workers := sorted(children(server)):
-            os.kill(moments.choice(workers), signal.SIGKILL)
-            killed["worker"] += 1
+        else:
+            killed["worker"] += kill_one(server, moments)
     traffic.ended.set()
     for client in clients:
         client.join()
@@ -184,7 +193,7 @@ def test_workers_killed_at_random_moments_leave_no_descriptor_and_no_zombie(tmp_
             one.start()
         for _ in range(KILLS):
             time.sleep(0.05 * moments.random())
-            os.kill(moments.choice(until(lambda: sorted(children(server)))), signal.SIGKILL)
+            until(lambda: kill_one(server, moments))
         ended.set()
         for one in asking:
             one.join()

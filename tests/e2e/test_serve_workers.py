@@ -225,3 +225,57 @@ def test_jobs_of_workers_outlive_the_server(tmp_path: Path) -> None:
             assert got.status == 200, got.body
         np.testing.assert_allclose(got.json()["results"][0]["expectations"], [np.cos(0.7)], atol=1e-12)
         assert counted(again)["skerry_worker_runs_total"] >= 5  # nobody says any more who sent them
+
+
+def images(rows: int) -> dict[str, Any]:
+    x = np.random.default_rng(rows).random((rows, 1, 8, 8), dtype=np.float32)
+    return {"inputs": [{"name": "x", "datatype": "FP32", "shape": list(x.shape), "data": x.ravel().tolist()}]}
+
+
+def logits(server: Server, rows: int, **how: Any) -> Any:
+    got = server.post("/v2/models/digits/infer", images(rows), **how)
+    assert got.status == 200, got.body
+    return np.array(got.json()["outputs"][0]["data"]).reshape(rows, 10)
+
+
+def test_a_model_of_strangers_is_read_and_run_apart(tmp_path: Path) -> None:
+    models = servers.repository(tmp_path / "m")
+    with servers.serving(tmp_path, "--model-repository", models) as plain:
+        told = {name: plain.get(f"/v2/models/{name}").json() for name in ("digits", "bell")}
+        right = {rows: logits(plain, rows) for rows in (1, 5, 16)}
+    words = ("--model-repository", models, "--workers", "1", "--untrusted", "model:digits,model:bell")
+    with servers.serving(tmp_path, *words) as server:
+        apart = until(lambda: len(found := children(server)) == 3 and found)
+        assert {name: server.get(f"/v2/models/{name}").json() for name in told} == told
+        for rows, values in right.items():
+            np.testing.assert_allclose(logits(server, rows), values, rtol=1e-4, atol=1e-4)
+        bell = server.post("/v2/models/bell/infer", {"inputs": []})
+        np.testing.assert_allclose(bell.json()["outputs"][0]["data"], [0, 0], atol=1e-12)
+        ill = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1, 8, 9], "data": [0.0] * 72}]}
+        assert server.post("/v2/models/digits/infer", ill).status == 400
+
+        wrong: list[str] = []
+        ended = threading.Event()
+
+        def client() -> None:
+            while not ended.is_set():
+                if not np.allclose(logits(server, 5), right[5], rtol=1e-4, atol=1e-4):
+                    wrong.append("another answer")
+
+        clients = [threading.Thread(target=client) for _ in range(3)]
+        for one in clients:
+            one.start()
+        for process in apart:
+            os.kill(process, signal.SIGKILL)
+            time.sleep(0.3)
+        ended.set()
+        for one in clients:
+            one.join()
+        assert server.post("/v2/models/bell/infer", {"inputs": []}).status == 200  # nobody had asked for it meanwhile
+        assert wrong == [] and until(lambda: children(server).isdisjoint({*apart}))
+
+        damaged = models / "digits" / "1" / "model.onnx"
+        damaged.write_bytes(damaged.read_bytes()[:2000])
+        refused = server.post("/v2/repository/models/digits/load", {})
+        assert refused.status == 400 and refused.json()["error"], refused.body
+        np.testing.assert_allclose(logits(server, 1), right[1], rtol=1e-4, atol=1e-4)

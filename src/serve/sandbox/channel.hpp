@@ -14,6 +14,8 @@ namespace skerry::serve {
 enum class FrameKind : std::uint32_t {
   run = 1,   ///< to the worker: a TaskHead, then a circuit request
   plan,      ///< to the worker: the same, for the price alone
+  load,      ///< to the worker: a ModelHead, then the file of the one model that it serves from now on
+  infer,     ///< to the worker: inputs of that model
   cancel,    ///< to the worker: end the run
   ready,     ///< from the worker: it is shut in; its SandboxState
   progress,  ///< from the worker: a fraction, then the stage

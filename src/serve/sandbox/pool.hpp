@@ -15,14 +15,15 @@
 #include "base/descriptor.hpp"
 #include "serve/auth.hpp"
 #include "serve/sandbox/channel.hpp"
-#include "serve/sandbox/sandbox.hpp"
+#include "serve/sandbox/process.hpp"
 #include "serve/sandbox/worker.hpp"
 
 namespace skerry::serve {
 
 struct PoolOptions {
   int processes = 0;  ///< 0: everything runs in the server itself
-  /// Whose circuits go to a worker: `all`, `others` (everybody but admins), `tenant:NAME`, `key:NAME`.
+  /// Whose circuits go to a worker: `all`, `others` (everybody but admins), `tenant:NAME`, `key:NAME`. `model:NAME` and
+  /// `models` are the repository's.
   std::vector<std::string> untrusted = {"all"};
   CircuitLimits limits;                              ///< of every run
   std::filesystem::path program = "/proc/self/exe";  ///< that hands `serve-worker` to run_worker()
@@ -61,9 +62,8 @@ class WorkerPool {
   PoolCounters counters() const;
 
  private:
-  class Process;
-  using ProcessPtr = std::unique_ptr<Process>;
-  struct Died;
+  using Process = WorkerProcess;
+  using ProcessPtr = WorkerPtr;
 
   wire::Body ask(const std::string& owner, FrameKind kind, const wire::CircuitRequest& request,
                  std::uint32_t max_qubits, const RunControl& control);
@@ -73,7 +73,6 @@ class WorkerPool {
   void give_back(ProcessPtr process);
   void lose(ProcessPtr process);
   void supervise();
-  ProcessPtr start();
   void look_at_idle();
 
   PoolOptions options_;

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <skerry/error.hpp>
 #include <string_view>
 #include <thread>
@@ -20,6 +21,7 @@
 #include "plan/planner.hpp"
 #include "serve/sandbox/channel.hpp"
 #include "serve/sandbox/sandbox.hpp"
+#include "serve/sandbox/tensors.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -88,7 +90,32 @@ class Worker {
     if (channel_.send(kind, head, bytes) != Channel::Outcome::done) ::_exit(0);
   }
 
+  // The one model of this process, which is somebody's whom the server does not trust.
+  wire::Body load(const Frame& task) {
+    ModelHead head;
+    if (!unpack(task.head, head) ||
+        task.head.size() != sizeof head + head.name_bytes + head.trusted * std::size_t{sizeof(PublicKey)})
+      throw Error(ErrorCode::internal, "a model without its head", "worker");
+    const std::string name = task.head.substr(sizeof head, head.name_bytes);
+    LoadOptions options{.limits = head.import, .trusted = {}};
+    options.trusted.resize(head.trusted);
+    task.head.copy(reinterpret_cast<char*>(options.trusted.data()), head.trusted * sizeof(PublicKey),
+                   sizeof head + head.name_bytes);
+    ServedGraph served = graph_to_serve(loads(task.bytes, options, name));
+    Limits limits;
+    limits.threads = head.threads;
+    if (head.max_memory_bytes != 0) limits.max_memory_bytes = head.max_memory_bytes;
+    if (head.max_seconds > 0.0) limits.max_execution_time = std::chrono::duration<double>(head.max_seconds);
+    model_.emplace(served.graph, limits);
+    return {(served.kind == "circuit" ? "c" : "m") + pack(served.inputs) + pack(served.outputs), 0};
+  }
+
   wire::Body result(const Frame& task, const std::stop_token& stop) {
+    if (task.kind == FrameKind::load) return load(task);
+    if (task.kind == FrameKind::infer) {
+      if (!model_) throw Error(ErrorCode::internal, "no model was loaded", "worker");
+      return {pack(model_->run(unpack_tensors(task.bytes)).tensors), 0};
+    }
     TaskHead head;
     if (!unpack(task.head, head)) throw Error(ErrorCode::internal, "a task without its head", "worker");
     const wire::CircuitRequest request = wire::decode_circuit_request(wire::BodyView(task.bytes, head.json_bytes));
@@ -124,6 +151,7 @@ class Worker {
   }
 
   Channel& channel_;
+  std::optional<Session> model_;
   std::mutex mutex_, sending_;
   std::condition_variable arrived_;
   std::deque<Frame> tasks_;

@@ -25,6 +25,16 @@ struct TaskHead {
 };
 static_assert(std::is_trivially_copyable_v<TaskHead>);
 
+/// What comes before a model's file: this, its name, the keys of those who may have signed it.
+struct ModelHead {
+  std::uint64_t max_memory_bytes = 0;  ///< of a run; 0: what there is
+  double max_seconds = 0.0;            ///< of a run; 0: any
+  int threads = 0;
+  std::uint32_t name_bytes = 0, trusted = 0;
+  ImportLimits import;
+};
+static_assert(std::is_trivially_copyable_v<ModelHead>);
+
 /// Shuts this process in and does what comes over kWorkerSocket until that ends. words: `serve-worker PARENT
 /// DATA-BYTES THREADS`. Gives the exit code.
 int run_worker(std::span<char* const> words);

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What bad clients cost good ones: slow connections, closed ones, and how many requests of gRPC are lost.
 
-    serving_limits.py [--slow 1000] [--requests 100000] [--turns 100]
+    serving_limits.py [--slow 1000] [--requests 100000] [--turns 100] [--fuzz 0]
 
 Must: 1 000 slow connections raise the others' p99 less than twice; a closed connection frees its slot within 10 ms;
 100 000 requests of 64 concurrent gRPC clients, none lost, none wrong, memory flat. The slow connections send a header
 of one byte each second, from a process of their own. The slot is a place in the queue of a model (one that waits for
 company for ten seconds, so that nothing else frees it), and the thread that runs a circuit. gRPC's clients are
-grpcio's, and the limit.
+grpcio's, and the limit. `--fuzz`: so many requests of gRPC whose messages were damaged by chance; each must be
+answered.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import asyncio
 import http.client
 import json
 import multiprocessing
+import random
 import shutil
 import socket
 import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -167,6 +170,59 @@ async def grpc_load(
     return lost, wrong, time.perf_counter() - begin
 
 
+def damaged(message: bytes, draw: random.Random) -> bytes:
+    """One to four changes: bits, bytes cut out, doubled, put in, the rest cut off; half of them near the front, where
+    the names and sizes stand, and half of all messages keep their length."""
+    out = bytearray(message)
+    keeps_length = draw.random() < 0.5
+    for _ in range(draw.randint(1, 4)):
+        at = draw.randrange(min(len(out), 40) + 1 if draw.random() < 0.5 else len(out) + 1)
+        how, length = 0 if keeps_length else draw.randrange(5), draw.randint(1, 32)
+        if how == 0 and at < len(out):
+            out[at] ^= 1 << draw.randrange(8)
+        elif how == 1:
+            del out[at : at + length]
+        elif how == 2:
+            out[at:at] = out[at : at + length]
+        elif how == 3:
+            out[at:at] = draw.randbytes(length)
+        elif at:
+            del out[at:]
+    return bytes(out)
+
+
+async def grpc_damage(target: str, messages: list[bytes], requests: int) -> dict[str, int]:
+    """Answers by their status."""
+    draw, turns, seen = random.Random(5), iter(range(requests)), Counter[str]()
+
+    async def client(channel: grpc.aio.Channel) -> None:
+        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        for turn in turns:
+            try:
+                await call(damaged(messages[turn % len(messages)], draw))
+                seen["OK"] += 1
+            except grpc.aio.AioRpcError as error:
+                seen[error.code().name] += 1
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        await asyncio.gather(*(client(channel) for _ in range(64)))
+    return dict(seen)
+
+
+def grpc_fuzz(folder: Path, messages: list[bytes], answers: list[np.ndarray], requests: int) -> None:
+    """Whether the server is as it was."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{free.getsockname()[1]}"
+    with serving.serving(folder, "--grpc", target) as server:
+        asyncio.run(grpc_damage(target, messages, max(1, requests // 20)))
+        before = server.resident_mb()
+        seen = asyncio.run(grpc_damage(target, messages, requests))
+        lost, wrong, _ = asyncio.run(grpc_load(target, messages, answers, 1000, 8))
+        print(f"gRPC, damaged               {sum(seen.values())} of {requests} answered: {seen}; "
+              f"then {lost} of 1000 lost, {wrong} wrong, resident {before:.1f} -> {server.resident_mb():.1f} MB")  # fmt: skip
+
+
 def grpc_clients(folder: Path, messages: list[bytes], answers: list[np.ndarray], requests: int) -> None:
     """64 of them."""
     with socket.socket() as free:
@@ -185,6 +241,7 @@ def main() -> int:
     parser.add_argument("--slow", type=int, default=1000)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--fuzz", type=int, default=0)
     options = parser.parse_args()
     print(machine.describe())
     images = np.random.default_rng(7).random((serving.KINDS, 1, 1, 8, 8), dtype=np.float32)
@@ -202,6 +259,8 @@ def main() -> int:
             closed_connections(folder, options.turns)
         if options.requests:
             grpc_clients(folder, [infer_message(x) for x in images], answers, options.requests)
+        if options.fuzz:
+            grpc_fuzz(folder, [infer_message(x) for x in images], answers, options.fuzz)
     return 0
 
 

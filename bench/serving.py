@@ -168,7 +168,7 @@ def triton(environment: Path, folder: Path) -> Iterator[Server]:
         process.wait(timeout=60)
 
 
-def message(x: np.ndarray, raw: bool = True) -> bytes:
+def message(x: np.ndarray, raw: bool = True, path: str = PATH) -> bytes:
     """A whole HTTP request; the answer's tensor is raw in either case."""
     tensor: dict[str, Any] = {"name": "x", "datatype": "FP32", "shape": list(x.shape)}
     if raw:
@@ -178,7 +178,7 @@ def message(x: np.ndarray, raw: bool = True) -> bytes:
     text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     body = text + (x.tobytes() if raw else b"")
     mark = f"Inference-Header-Content-Length: {len(text)}\r\n" if raw else ""
-    return f"POST {PATH} HTTP/1.1\r\nHost: a\r\n{mark}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\n{mark}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def write_messages(file: Path, messages: Sequence[bytes], expected: Sequence[np.ndarray]) -> Path:

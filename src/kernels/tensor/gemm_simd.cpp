@@ -293,6 +293,30 @@ std::size_t panels(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
 
+// Rows and columns of a block: as many as caches like, but no fewer blocks than there are threads with enough to do.
+// Whole tiles in any case, so that no result depends on the number of threads.
+GemmTile block_of_product(std::size_t rows, std::size_t columns, std::size_t depth, const GemmTile& t) {
+  const std::size_t row_tiles = panels(rows, t.rows), column_tiles = panels(columns, t.columns);
+  GemmTile block{std::min(kRowBlock, row_tiles * t.rows), 0};
+  const double panel_flops = 2.0 * static_cast<double>(block.rows * t.columns) * static_cast<double>(depth + 1);
+  block.columns =
+      std::clamp<std::size_t>(static_cast<std::size_t>(kPieceFlops / panel_flops), 1, kColumnPanels) * t.columns;
+  // A thread's part must take longer than telling the thread of it: two microseconds. Of few rows the weights take as
+  // long to come as four rows to be multiplied.
+  constexpr std::size_t kRowsOfWeights = 4;
+  constexpr double kLeastFlops = 4e5;
+  const double flops = 2.0 * static_cast<double>(std::max(rows, kRowsOfWeights) * columns) * static_cast<double>(depth);
+  const auto useful = std::min(static_cast<std::size_t>(base::thread_budget()),
+                               static_cast<std::size_t>(std::min(flops / kLeastFlops, 1e6)));
+  if (useful < 2 || panels(rows, block.rows) * panels(columns, block.columns) >= useful) return block;
+  if (row_tiles < useful || column_tiles % useful == 0 || column_tiles >= 4 * useful) {
+    block.columns = panels(column_tiles, useful) * t.columns;
+  } else {
+    block.rows = panels(row_tiles, useful) * t.rows;
+  }
+  return block;
+}
+
 // One panel of one piece of the depth: to[k * width + i] = factor * from[i * along + k * across].
 void pack_panel(const float* from, std::size_t along, std::size_t across, std::size_t count, std::size_t depth,
                 std::size_t width, float factor, float* to) {
@@ -390,12 +414,9 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
                  const float* right, GemmStart start, const float* bias, float* c, const BlockEnd& end) {
   if (rows == 0 || columns == 0) return;
   const GemmTile t = gemm_tile();
-  const std::size_t tall = std::min(kRowBlock, panels(rows, t.rows) * t.rows);
   const std::size_t left_width = left_row == 0 ? panels(rows, t.rows) * t.rows : left_row;
   const std::size_t right_width = panels(columns, t.columns) * t.columns;
-  const double panel_flops = 2.0 * static_cast<double>(tall * t.columns) * static_cast<double>(depth + 1);
-  const auto wanted = static_cast<std::size_t>(kPieceFlops / panel_flops);
-  const std::size_t wide = std::clamp<std::size_t>(wanted, 1, kColumnPanels) * t.columns;
+  const auto [tall, wide] = block_of_product(rows, columns, depth, t);
   const std::size_t row_blocks = panels(rows, tall), column_blocks = panels(columns, wide);
   // Neighbouring pieces share their columns: the right block stays in the cache.
   base::parallel_for(0, row_blocks * column_blocks, 1, [&](std::size_t begin, std::size_t last) {

@@ -390,5 +390,33 @@ TEST(FuseElementwise, LeavesWhatOthersLookAt) {
   EXPECT_EQ(pass("fuse_elementwise").run(fused).nodes().size(), 2U);
 }
 
+TEST(ShareCommon, ComputesOnceWhatIsComputedTwice) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{4}};
+  const auto scalar = [&](const char* name, float value) {
+    return graph.add_constant(name, Tensor::from<float>(std::span(&value, 1), Shape{}));
+  };
+  const ValueId x = graph.add_input("x", type);
+  const ValueId a = graph.add("Add", {x, scalar("a1", 1)}, "a", type);
+  const ValueId b = graph.add("Add", {x, scalar("b1", 1)}, "b", type);                       // the same
+  const ValueId c = graph.add("Add", {x, scalar("c2", 2)}, "c", type);                       // another number
+  const ValueId d = graph.add("Exp", {a}, "d", type), e = graph.add("Exp", {b}, "e", type);  // the same for that
+  const ValueId f = graph.add("Elu", {x}, "f", type), g = graph.add("Elu", {x}, "g", type);
+  graph.edit_node(graph.value(g).producer).set("alpha", 0.5);  // another function
+  const ValueId named = graph.add("Exp", {a}, "named", type);  // an output of its own name
+  graph.mark_output(graph.add("Sum", {d, e, c, f, g}, "y", type));
+  graph.mark_output(named);
+  const Graph shared = pass("share_common").run(graph);
+  ir::verify(shared);
+  EXPECT_EQ(shared.nodes().size(), graph.nodes().size() - 2);
+  EXPECT_EQ(shared.value(shared.outputs()[1]).name, "named");
+  std::mt19937 random(3);
+  const std::array inputs = {random_tensor(random, {4}, -1.0F)};
+  const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(shared, inputs, {});
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(found[i].as<float>(), wanted[i].as<float>()));
+  EXPECT_EQ(pass("share_common").run(shared).nodes().size(), shared.nodes().size());
+}
+
 }  // namespace
 }  // namespace skerry::passes

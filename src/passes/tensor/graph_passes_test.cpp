@@ -418,5 +418,30 @@ TEST(ShareCommon, ComputesOnceWhatIsComputedTwice) {
   EXPECT_EQ(pass("share_common").run(shared).nodes().size(), shared.nodes().size());
 }
 
+TEST(TurnWeights, LeavesTheAnswerAndTheImage) {
+  std::mt19937 random(5);
+  for (const bool across : {false, true}) {
+    Graph graph;
+    const Dim batch(std::string("N"));
+    const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{batch, 3, 4, 5}});
+    const ValueId planes = graph.add("Transpose", {x}, "planes", {DType::f32, std::vector<Dim>{batch, 5, 3, 4}});
+    graph.edit_node(graph.value(planes).producer).set("perm", std::vector<std::int64_t>{0, 3, 1, 2});
+    const ValueId flat = graph.add("Flatten", {planes}, "flat", {DType::f32, std::vector<Dim>{batch, 60}});
+    const Shape shape = across ? Shape{7, 60} : Shape{60, 7};
+    const ValueId weights = graph.add_constant("w", random_tensor(random, shape, -1.0F));
+    const ValueId y = graph.add("Gemm", {flat, weights}, "y", {DType::f32, std::vector<Dim>{batch, 7}});
+    if (across) graph.edit_node(graph.value(y).producer).set("transB", std::int64_t{1});
+    graph.mark_output(y);
+    const Graph turned = pass("turn_weights").run(graph);
+    ir::verify(turned);
+    ASSERT_EQ(turned.nodes().size(), 2U);
+    const std::array inputs = {random_tensor(random, {2, 3, 4, 5}, -1.0F)};
+    const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(turned, inputs, {});
+    for (std::size_t i = 0; i < 14; ++i) EXPECT_NEAR(found[0].as<float>()[i], wanted[0].as<float>()[i], 1e-5);
+    graph.mark_output(planes);
+    EXPECT_EQ(pass("turn_weights").run(graph).nodes().size(), 3U) << "somebody else looks at the planes";
+  }
+}
+
 }  // namespace
 }  // namespace skerry::passes

@@ -153,12 +153,22 @@ RUNTIMES = {"skerry": skerry_run, "onnxruntime": onnxruntime_run, "openvino": op
 class LiteRt:
     """bench/neural_litert.py with one model in it."""
 
+    OPERATORS = frozenset(
+        {
+            *("Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Flatten", "Gemm", "GlobalAveragePool"),
+            *("MaxPool", "Relu", "Softmax"),
+        }
+    )
+
     def __init__(self, path: Path, inputs: dict[str, Any], threads: int, folder: Path) -> None:
         import numpy as np
         import onnx
         from onnx import numpy_helper
 
         graph = onnx.load(path).graph
+        strange = sorted({node.op_type for node in graph.node} - self.OPERATORS)
+        if strange:
+            raise RuntimeError(f"nothing writes {', '.join(strange)} for it")
         nodes = [
             {
                 "op": node.op_type,

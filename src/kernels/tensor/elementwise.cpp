@@ -11,7 +11,7 @@ namespace skerry::kernels {
 namespace {
 
 // Floats of a tile: a few tiles are half of a first-level cache of 32 KB, and a step's call is lost among so many.
-constexpr std::size_t kTile = 512;
+constexpr std::size_t kTile = 1024;
 // Each input that is stretched and each step has a tile at most.
 constexpr std::size_t kMostTiles = ElementwiseChain::kMostInputs + ElementwiseChain::kMostSteps;
 

@@ -142,8 +142,8 @@ std::optional<ElementwiseFunction> elementwise_function(const Node& node) {
 }
 
 extern const OpRecord elementwise_record;
-const OpRecord elementwise_record = {
-    .name = kElementwise,
+constexpr OpRecord elementwise_record = {
+    .name = "skerry.Elementwise",
     .help =
         "A chain of element-wise functions that a pass put together, computed tile by tile: functions names them, "
         "operands gives each two (an input, or the number of inputs plus a step before it), parameters two numbers. "
@@ -153,5 +153,6 @@ const OpRecord elementwise_record = {
     .kernels = kKernels,
     .in_place_input = 0,
 };
+static_assert(elementwise_record.name == kElementwise);
 
 }  // namespace skerry::ops

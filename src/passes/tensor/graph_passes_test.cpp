@@ -390,5 +390,58 @@ TEST(FuseElementwise, LeavesWhatOthersLookAt) {
   EXPECT_EQ(pass("fuse_elementwise").run(fused).nodes().size(), 2U);
 }
 
+TEST(ShareCommon, ComputesOnceWhatIsComputedTwice) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{4}};
+  const auto scalar = [&](const char* name, float value) {
+    return graph.add_constant(name, Tensor::from<float>(std::span(&value, 1), Shape{}));
+  };
+  const ValueId x = graph.add_input("x", type);
+  const ValueId a = graph.add("Add", {x, scalar("a1", 1)}, "a", type);
+  const ValueId b = graph.add("Add", {x, scalar("b1", 1)}, "b", type);                       // the same
+  const ValueId c = graph.add("Add", {x, scalar("c2", 2)}, "c", type);                       // another number
+  const ValueId d = graph.add("Exp", {a}, "d", type), e = graph.add("Exp", {b}, "e", type);  // the same for that
+  const ValueId f = graph.add("Elu", {x}, "f", type), g = graph.add("Elu", {x}, "g", type);
+  graph.edit_node(graph.value(g).producer).set("alpha", 0.5);  // another function
+  const ValueId named = graph.add("Exp", {a}, "named", type);  // an output of its own name
+  graph.mark_output(graph.add("Sum", {d, e, c, f, g}, "y", type));
+  graph.mark_output(named);
+  const Graph shared = pass("share_common").run(graph);
+  ir::verify(shared);
+  EXPECT_EQ(shared.nodes().size(), graph.nodes().size() - 2);
+  EXPECT_EQ(shared.value(shared.outputs()[1]).name, "named");
+  std::mt19937 random(3);
+  const std::array inputs = {random_tensor(random, {4}, -1.0F)};
+  const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(shared, inputs, {});
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(found[i].as<float>(), wanted[i].as<float>()));
+  EXPECT_EQ(pass("share_common").run(shared).nodes().size(), shared.nodes().size());
+}
+
+TEST(TurnWeights, LeavesTheAnswerAndTheImage) {
+  std::mt19937 random(5);
+  for (const bool across : {false, true}) {
+    Graph graph;
+    const Dim batch(std::string("N"));
+    const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{batch, 3, 4, 5}});
+    const ValueId planes = graph.add("Transpose", {x}, "planes", {DType::f32, std::vector<Dim>{batch, 5, 3, 4}});
+    graph.edit_node(graph.value(planes).producer).set("perm", std::vector<std::int64_t>{0, 3, 1, 2});
+    const ValueId flat = graph.add("Flatten", {planes}, "flat", {DType::f32, std::vector<Dim>{batch, 60}});
+    const Shape shape = across ? Shape{7, 60} : Shape{60, 7};
+    const ValueId weights = graph.add_constant("w", random_tensor(random, shape, -1.0F));
+    const ValueId y = graph.add("Gemm", {flat, weights}, "y", {DType::f32, std::vector<Dim>{batch, 7}});
+    if (across) graph.edit_node(graph.value(y).producer).set("transB", std::int64_t{1});
+    graph.mark_output(y);
+    const Graph turned = pass("turn_weights").run(graph);
+    ir::verify(turned);
+    ASSERT_EQ(turned.nodes().size(), 2U);
+    const std::array inputs = {random_tensor(random, {2, 3, 4, 5}, -1.0F)};
+    const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(turned, inputs, {});
+    for (std::size_t i = 0; i < 14; ++i) EXPECT_NEAR(found[0].as<float>()[i], wanted[0].as<float>()[i], 1e-5);
+    graph.mark_output(planes);
+    EXPECT_EQ(pass("turn_weights").run(graph).nodes().size(), 3U) << "somebody else looks at the planes";
+  }
+}
+
 }  // namespace
 }  // namespace skerry::passes

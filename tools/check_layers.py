@@ -91,6 +91,7 @@ DOOR = {
     "backend.hpp": "engine",
     "batch_math.hpp": "engine",
     "compression.hpp": "engine",
+    "devices.hpp": "engine",
     "edge_engine.hpp": "engine",
     "optimization.hpp": "engine",
     "profile.hpp": "engine",

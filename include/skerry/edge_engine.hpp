@@ -44,7 +44,7 @@ class ModelLoader {
   std::uint64_t max_weight_bytes_;
 };
 
-struct InferenceStatistics {
+struct RunnerStatistics {
   std::uint64_t runs = 0, failures = 0;
   double seconds = 0.0;       ///< of all runs
   std::size_t plans = 0;      ///< kept, one for each set of input shapes
@@ -53,20 +53,20 @@ struct InferenceStatistics {
 
 /// Runs one model from any number of threads: the graph is compiled once, a plan is made for each set of input shapes
 /// (the last few are kept), and each run that goes at the same time has buffers of its own.
-class InferenceEngine {
+class ModelRunner {
  public:
-  explicit InferenceEngine(std::shared_ptr<const Graph> graph, Limits limits = {},
-                           CompileOptions options = {.level = Level::high});
-  ~InferenceEngine();
-  InferenceEngine(const InferenceEngine&) = delete;
-  InferenceEngine& operator=(const InferenceEngine&) = delete;
+  explicit ModelRunner(std::shared_ptr<const Graph> graph, Limits limits = {},
+                       CompileOptions options = {.level = Level::high});
+  ~ModelRunner();
+  ModelRunner(const ModelRunner&) = delete;
+  ModelRunner& operator=(const ModelRunner&) = delete;
 
   const Graph& graph() const noexcept;
   /// Errors: as Session::run.
   Result infer(const NamedTensors& inputs, const RunControl& control = {});
   /// Inputs and outputs in the graph's order.
   std::vector<Tensor> infer(std::span<const Tensor> inputs, const RunControl& control = {});
-  InferenceStatistics statistics() const;
+  RunnerStatistics statistics() const;
 
  private:
   struct State;
@@ -82,7 +82,7 @@ struct EngineConfig {
   std::optional<std::uint64_t> max_memory_bytes;  ///< of one run
   double shutdown_grace_seconds = 30.0;
   LoadOptions loading;
-  /// Null: this machine's CPU by InferenceEngine. Else models are routed over these backends.
+  /// Null: this machine's CPU by ModelRunner. Else models are routed over these backends.
   std::shared_ptr<BackendRegistry> backends;
 
   /// Errors: invalid_argument naming the field.

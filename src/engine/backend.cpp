@@ -24,7 +24,7 @@ class EngineProgram : public BackendProgram {
   const Graph& graph() const { return engine_.graph(); }
 
  private:
-  InferenceEngine engine_;
+  ModelRunner engine_;
 };
 
 std::uint64_t mock_weight_bytes(const Graph& graph) {

@@ -37,7 +37,7 @@ class Servable {
   }
 
  private:
-  std::optional<InferenceEngine> engine_;
+  std::optional<ModelRunner> engine_;
   std::optional<RoutedModel> routed_;
   std::mutex mutex_;
 };

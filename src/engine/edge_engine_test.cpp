@@ -176,8 +176,8 @@ TEST(EdgeAIEngine, RunsOverBackendsAndSurvivesTheLossOfOne) {
   EXPECT_FALSE(config.backends->rows()[0].healthy);
 }
 
-TEST(InferenceEngine, GivesEveryThreadBuffersOfItsOwn) {
-  InferenceEngine engine(std::make_shared<const Graph>(times(2)));
+TEST(ModelRunner, GivesEveryThreadBuffersOfItsOwn) {
+  ModelRunner engine(std::make_shared<const Graph>(times(2)));
   std::atomic<int> wrong{0};
   {
     std::vector<std::jthread> threads;
@@ -192,7 +192,7 @@ TEST(InferenceEngine, GivesEveryThreadBuffersOfItsOwn) {
     }
   }
   EXPECT_EQ(wrong, 0);
-  const InferenceStatistics counts = engine.statistics();
+  const RunnerStatistics counts = engine.statistics();
   EXPECT_EQ(counts.runs, 400U);
   EXPECT_EQ(counts.plans, 1U);
   EXPECT_LE(counts.executors, 4U);

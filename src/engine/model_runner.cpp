@@ -69,7 +69,7 @@ LoadedModel ModelLoader::loads(std::string_view bytes, std::string_view name) co
   return check(graph_of(skerry::loads(bytes, options_, name), name));
 }
 
-struct InferenceEngine::State {
+struct ModelRunner::State {
   struct Shaped {
     std::vector<std::pair<DType, Shape>> inputs;
     std::shared_ptr<const planning::GraphPlan> plan;  // shared by the executors
@@ -82,7 +82,7 @@ struct InferenceEngine::State {
   mutable std::mutex mutex;
   std::optional<Graph> compiled;
   std::list<std::shared_ptr<Shaped>> shaped;  // most recently used first; shared with runs in flight
-  InferenceStatistics counts;
+  RunnerStatistics counts;
 
   static bool fits(const Shaped& known, std::span<const TensorView> inputs) {
     return std::ranges::equal(known.inputs, inputs, [](const auto& a, const TensorView& b) {
@@ -174,23 +174,23 @@ struct InferenceEngine::State {
   }
 };
 
-InferenceEngine::InferenceEngine(std::shared_ptr<const Graph> graph, Limits limits, CompileOptions options)
+ModelRunner::ModelRunner(std::shared_ptr<const Graph> graph, Limits limits, CompileOptions options)
     : state_(std::make_unique<State>()) {
   state_->graph = std::move(graph);
   state_->limits = std::move(limits);
   state_->options = std::move(options);
 }
-InferenceEngine::~InferenceEngine() = default;
+ModelRunner::~ModelRunner() = default;
 
-const Graph& InferenceEngine::graph() const noexcept {
+const Graph& ModelRunner::graph() const noexcept {
   return *state_->graph;
 }
 
-Result InferenceEngine::infer(const NamedTensors& inputs, const RunControl& control) {
+Result ModelRunner::infer(const NamedTensors& inputs, const RunControl& control) {
   return state_->run(runtime::in_order(*state_->graph, inputs), control);
 }
 
-std::vector<Tensor> InferenceEngine::infer(std::span<const Tensor> inputs, const RunControl& control) {
+std::vector<Tensor> ModelRunner::infer(std::span<const Tensor> inputs, const RunControl& control) {
   std::vector<TensorView> views;
   for (const Tensor& tensor : inputs) views.push_back(tensor.view());
   std::vector<Tensor> outputs;
@@ -198,9 +198,9 @@ std::vector<Tensor> InferenceEngine::infer(std::span<const Tensor> inputs, const
   return outputs;
 }
 
-InferenceStatistics InferenceEngine::statistics() const {
+RunnerStatistics ModelRunner::statistics() const {
   const std::lock_guard lock(state_->mutex);
-  InferenceStatistics counts = state_->counts;
+  RunnerStatistics counts = state_->counts;
   counts.plans = state_->shaped.size();
   return counts;
 }

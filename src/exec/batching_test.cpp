@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <future>
+#include <map>
 #include <random>
 #include <skerry/batching.hpp>
 #include <thread>

@@ -187,6 +187,9 @@ Tensor tensor_from(const InputArray& array) {
 
 Tensor tensor_from_object(nb::handle object) {
   if (auto tensor = viewed(object)) return std::move(*tensor);
+  InputArray foreign;
+  if (PyObject_CheckBuffer(object.ptr()) == 0 && nb::hasattr(object, "__dlpack__") && nb::try_cast(object, foreign))
+    return tensor_from(foreign);
   const nb::module_ numpy = nb::module_::import_("numpy");
   // asarray with order C, not ascontiguousarray: that one turns scalars into vectors.
   nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");

@@ -296,7 +296,7 @@ void bind_inference_engine(nb::module_& m) {
           nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none())
       .def(
           "load_model", [](InferenceEngine& self, const std::filesystem::path& path) { return self.load_model(path); },
-          nb::arg("path"), Release())
+          nb::arg("path"), Release(), nb::sig("def load_model(self, path: str | os.PathLike[str]) -> EngineModel"))
       .def(
           "add_model",
           [](InferenceEngine& self, std::string name, const Model& model) {

@@ -132,7 +132,8 @@ runs, steps of models, passes, and sessions within it.
           "By name, most time of its own first.")
       .def(
           "write", [](const PyProfilerSession& self, const std::filesystem::path& path) { self.begun().write(path); },
-          nb::arg("path"), "Chrome's trace JSON, for Perfetto.");
+          nb::arg("path"), nb::sig("def write(self, path: str | os.PathLike[str]) -> None"),
+          "Chrome's trace JSON, for Perfetto.");
   nb::class_<PyProfiler>(m, "Profiler", "Keeps the sessions that were made with it, for one report of all.")
       .def(nb::init<>())
       .def(
@@ -144,7 +145,8 @@ runs, steps of models, passes, and sessions within it.
           "Names of the sessions that have ended, in the order of their beginning.")
       .def(
           "write", [](const PyProfiler& self, const std::filesystem::path& path) { self.profiler->write(path); },
-          nb::arg("path"), "What all sessions recorded, each event once, as one trace for Perfetto.");
+          nb::arg("path"), nb::sig("def write(self, path: str | os.PathLike[str]) -> None"),
+          "What all sessions recorded, each event once, as one trace for Perfetto.");
 }
 
 }  // namespace

@@ -249,6 +249,9 @@ TEST(InferenceEngine, LetsSessionsShareWeights) {
 }
 
 TEST(BatchingManager, ServesSixtyFourClientsThreeTimesAsFastAsOneByOne) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer has costs of its own";
+#endif
   constexpr int kClients = 64, kEach = 12;
   InferenceEngine engine({.limits = {.threads = 1}});
   const auto model = engine.add_model("m", perceptron(1024));  // a row alone reads 8 MB of weights
@@ -297,6 +300,9 @@ TEST(BatchingManager, ServesSixtyFourClientsThreeTimesAsFastAsOneByOne) {
 }
 
 TEST(InferenceEngine, LoadsWithoutTouchingTheWeights) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer has memory of its own";
+#endif
   const base::TemporaryFolder folder;
   const auto path = folder.path() / "large.skerry";
   save(*perceptron(2000), path);  // 32 MB

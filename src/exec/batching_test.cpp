@@ -316,6 +316,9 @@ TEST(BatchingManager, FindsOutAModelThatMixesItsRows) {
 }
 
 TEST(BatchingManager, AnswersALoneRequestWithinDelayAndService) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer has costs of its own";
+#endif
   const auto run = [](std::span<const Tensor> inputs) {
     std::this_thread::sleep_for(5ms);
     return std::vector(inputs.begin(), inputs.end());

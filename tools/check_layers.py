@@ -96,7 +96,7 @@ DOOR = {
     "optimization.hpp": "engine",
     "profile.hpp": "engine",
     "scheduler.hpp": "engine",
-    "optimized_engine.hpp": "engine",
+    "inference_engine.hpp": "engine",
     "skerry.h": "engine",
     "skerry.hpp": "engine",
     "edge.hpp": "edge",

@@ -97,6 +97,9 @@ TEST(Profiler, NestsSessionsAndExportsEachEventOnce) {
 }
 
 TEST(Profiler, CostsASpanNothingToSpeakOfWhenNoSessionIsOpen) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer has costs of its own";
+#endif
   // A step of a model takes ten microseconds at least; a thousandth of that is ten nanoseconds, a fiftieth 200.
   const auto seconds_per_span = [] {
     constexpr int kSpans = 20'000;

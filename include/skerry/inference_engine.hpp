@@ -33,18 +33,18 @@ struct RestReport {
 
 /// Loads models once and runs them. From any thread; runs of one model take turns.
 ///
-///     skerry::OptimizedInferenceEngine engine({.memory = skerry::MemoryManager(512 << 20)});
+///     skerry::InferenceEngine engine({.memory = skerry::MemoryManager(512 << 20)});
 ///     const auto model = engine.load_model("detector.onnx");   // maps; packs at the first run
 ///     const auto outputs = engine.run_inference(*model, inputs);
-class OptimizedInferenceEngine {
+class InferenceEngine {
  public:
   class Model;
   using ModelPtr = std::shared_ptr<Model>;  // shared: the cache and its users
 
-  explicit OptimizedInferenceEngine(EngineOptions options = {});
-  ~OptimizedInferenceEngine();
-  OptimizedInferenceEngine(OptimizedInferenceEngine&&) noexcept;
-  OptimizedInferenceEngine& operator=(OptimizedInferenceEngine&&) noexcept;
+  explicit InferenceEngine(EngineOptions options = {});
+  ~InferenceEngine();
+  InferenceEngine(InferenceEngine&&) noexcept;
+  InferenceEngine& operator=(InferenceEngine&&) noexcept;
 
   /// The model of a file. A file that was loaded before and is the same (device, inode, size, time of change) is not
   /// read again. Weights stay in the mapped file until a kernel wants them otherwise; the pool gets buffers of its
@@ -76,7 +76,7 @@ class OptimizedInferenceEngine {
 };
 
 /// A model of an engine.
-class OptimizedInferenceEngine::Model {
+class InferenceEngine::Model {
  public:
   struct State;
   explicit Model(std::unique_ptr<State> state);
@@ -90,7 +90,7 @@ class OptimizedInferenceEngine::Model {
   bool rests() const;
 
  private:
-  friend class OptimizedInferenceEngine;
+  friend class InferenceEngine;
   std::unique_ptr<State> state_;
 };
 

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <skerry/compile.hpp>
-#include <skerry/optimized_engine.hpp>
+#include <skerry/inference_engine.hpp>
 #include <skerry/skerry.hpp>
 #include <utility>
 
@@ -34,7 +34,7 @@ FileIdentity identity_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-struct OptimizedInferenceEngine::Model::State {
+struct InferenceEngine::Model::State {
   State(std::string model_name, std::shared_ptr<const Graph> loaded, Limits run_limits, MemoryManager manager)
       : name(std::move(model_name)),
         limits(std::move(run_limits)),
@@ -85,7 +85,7 @@ namespace {
 /// A model while somebody works with it: nobody else does, and what is allocated is counted under its name.
 class Using {
  public:
-  explicit Using(OptimizedInferenceEngine::Model::State& model)
+  explicit Using(InferenceEngine::Model::State& model)
       : model_(model), lock_(model.mutex), scope_(model.memory, model.name) {
     model_.in_use = true;
   }
@@ -97,31 +97,31 @@ class Using {
   }
 
  private:
-  OptimizedInferenceEngine::Model::State& model_;
+  InferenceEngine::Model::State& model_;
   std::lock_guard<std::mutex> lock_;
   MemoryScope scope_;
 };
 
 }  // namespace
 
-OptimizedInferenceEngine::Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
-OptimizedInferenceEngine::Model::~Model() = default;
+InferenceEngine::Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
+InferenceEngine::Model::~Model() = default;
 
-const std::string& OptimizedInferenceEngine::Model::name() const noexcept {
+const std::string& InferenceEngine::Model::name() const noexcept {
   return state_->name;
 }
 
-std::shared_ptr<const Graph> OptimizedInferenceEngine::Model::graph() {
+std::shared_ptr<const Graph> InferenceEngine::Model::graph() {
   const Using use(*state_);
   return state_->awake();
 }
 
-bool OptimizedInferenceEngine::Model::rests() const {
+bool InferenceEngine::Model::rests() const {
   const std::lock_guard lock(state_->mutex);
   return state_->resting.has_value();
 }
 
-struct OptimizedInferenceEngine::State {
+struct InferenceEngine::State {
   explicit State(EngineOptions given) : options(std::move(given)), pool(options.max_buffers) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -186,19 +186,17 @@ struct OptimizedInferenceEngine::State {
   }
 };
 
-OptimizedInferenceEngine::OptimizedInferenceEngine(EngineOptions options)
-    : state_(std::make_shared<State>(std::move(options))) {
+InferenceEngine::InferenceEngine(EngineOptions options) : state_(std::make_shared<State>(std::move(options))) {
   const auto make_room = [weak = std::weak_ptr(state_)](std::uint64_t, std::uint64_t) {
     if (const auto state = weak.lock()) state->rest(std::chrono::duration<double>(0));
   };
   state_->pressure = state_->options.memory.on_pressure(1.0, make_room);
 }
-OptimizedInferenceEngine::~OptimizedInferenceEngine() = default;
-OptimizedInferenceEngine::OptimizedInferenceEngine(OptimizedInferenceEngine&&) noexcept = default;
-OptimizedInferenceEngine& OptimizedInferenceEngine::operator=(OptimizedInferenceEngine&&) noexcept = default;
+InferenceEngine::~InferenceEngine() = default;
+InferenceEngine::InferenceEngine(InferenceEngine&&) noexcept = default;
+InferenceEngine& InferenceEngine::operator=(InferenceEngine&&) noexcept = default;
 
-OptimizedInferenceEngine::ModelPtr OptimizedInferenceEngine::load_model(const std::filesystem::path& path,
-                                                                        const LoadOptions& options) {
+InferenceEngine::ModelPtr InferenceEngine::load_model(const std::filesystem::path& path, const LoadOptions& options) {
   const std::filesystem::path place = std::filesystem::absolute(path).lexically_normal();
   const std::lock_guard loading(state_->loading);
   const FileIdentity identity = identity_of(place);
@@ -225,13 +223,12 @@ OptimizedInferenceEngine::ModelPtr OptimizedInferenceEngine::load_model(const st
   return model;
 }
 
-OptimizedInferenceEngine::ModelPtr OptimizedInferenceEngine::add_model(std::string name,
-                                                                       std::shared_ptr<const Graph> graph) {
+InferenceEngine::ModelPtr InferenceEngine::add_model(std::string name, std::shared_ptr<const Graph> graph) {
   state_->preallocate(*graph);
   return state_->add(std::move(name), std::move(graph));
 }
 
-std::vector<Tensor> OptimizedInferenceEngine::run_inference(Model& model, std::span<const Tensor> inputs) {
+std::vector<Tensor> InferenceEngine::run_inference(Model& model, std::span<const Tensor> inputs) {
   const Using use(*model.state_);
   Session& session = model.state_->session();
   std::vector<TensorView> views;
@@ -262,26 +259,26 @@ std::vector<Tensor> OptimizedInferenceEngine::run_inference(Model& model, std::s
   return outputs;
 }
 
-void OptimizedInferenceEngine::run_inference(Model& model, std::span<const TensorView> inputs,
-                                             std::span<const MutableTensorView> outputs) {
+void InferenceEngine::run_inference(Model& model, std::span<const TensorView> inputs,
+                                    std::span<const MutableTensorView> outputs) {
   const Using use(*model.state_);
   model.state_->session().run_into(inputs, outputs);
 }
 
-Session OptimizedInferenceEngine::session(Model& model) {
+Session InferenceEngine::session(Model& model) {
   const Using use(*model.state_);
   return Session(model.state_->for_sessions(), model.state_->limits);
 }
 
-RestReport OptimizedInferenceEngine::rest(std::chrono::duration<double> unused_for) {
+RestReport InferenceEngine::rest(std::chrono::duration<double> unused_for) {
   return state_->rest(unused_for);
 }
 
-const TensorPool& OptimizedInferenceEngine::pool() const noexcept {
+const TensorPool& InferenceEngine::pool() const noexcept {
   return state_->pool;
 }
 
-const MemoryManager& OptimizedInferenceEngine::memory() const noexcept {
+const MemoryManager& InferenceEngine::memory() const noexcept {
   return state_->options.memory;
 }
 

@@ -54,7 +54,7 @@ nb::list dependencies(const Model& model) {
 }  // namespace
 
 void bind_fine_tuning(nb::module_& m) {
-  nb::class_<FineTuner>(m, "FineTuner", "Adam on a model's weights; skerry.fine_tuning has the classes for people.")
+  nb::class_<FineTuner>(m, "FineTuner", "Adam on a model's weights; use skerry.QuantizationAwareTrainer.")
       .def("__init__", construct, nb::arg("model"), nb::arg("loss"), nb::arg("rate"), nb::arg("weight_bits"),
            nb::arg("activation_bits"), nb::arg("keep_zeros"), nb::arg("keep"))
       .def("loss", of_batch<&FineTuner::loss>, nb::arg("inputs"), nb::arg("targets"),
@@ -71,7 +71,7 @@ void bind_fine_tuning(nb::module_& m) {
   m.def("channel_dependencies", dependencies, nb::arg("model"),
         nb::sig("def channel_dependencies(model: Model) -> list[tuple[int, list[str], list[str], list[str], "
                 "list[float]]]"),
-        "Use skerry.fine_tuning.ModelPruner.analyze_dependencies.");
+        "Use skerry.ModelPruner.analyze_dependencies.");
 }
 
 }  // namespace skerry::python

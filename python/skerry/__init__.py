@@ -65,16 +65,10 @@ from skerry.running import plan, run, stream
 if _TYPE_CHECKING:
     from skerry import stabilizer
     from skerry.compression import Agreement, Pruned, Quantized, compare, prune, quantize, save_onnx
-    from skerry.fine_tuning import (
-        FakeQuantize,
-        ModelPruner,
-        PruningConfig,
-        QuantConfig,
-        QuantizationAwareLinear,
-        QuantizationAwareTrainer,
-        make_quantization_aware,
-    )
+    from skerry.fake_quantize import FakeQuantize, QuantizationAwareLinear
+    from skerry.fine_tuning import QuantConfig, QuantizationAwareTrainer, make_quantization_aware
     from skerry.noise import load_noise
+    from skerry.pruner import ModelPruner, PruningConfig
     from skerry.simulator import Simulator
 
 __version__ = _version()
@@ -84,20 +78,11 @@ _LATER = {
     "Simulator": "simulator",
     "load_noise": "noise",
     **dict.fromkeys(("Agreement", "Pruned", "Quantized", "compare", "prune", "quantize", "save_onnx"), "compression"),
-    **dict.fromkeys(
-        (
-            "FakeQuantize",
-            "ModelPruner",
-            "PruningConfig",
-            "QuantConfig",
-            "QuantizationAwareLinear",
-            "QuantizationAwareTrainer",
-            "make_quantization_aware",
-        ),
-        "fine_tuning",
-    ),
+    **dict.fromkeys(("FakeQuantize", "QuantizationAwareLinear"), "fake_quantize"),
+    **dict.fromkeys(("QuantConfig", "QuantizationAwareTrainer", "make_quantization_aware"), "fine_tuning"),
+    **dict.fromkeys(("ModelPruner", "PruningConfig"), "pruner"),
 }
-_MODULES = ("compression", "fine_tuning", "noise", "simulator", "stabilizer")
+_MODULES = ("compression", "fake_quantize", "fine_tuning", "noise", "pruner", "simulator", "stabilizer")
 
 
 def __getattr__(name: str) -> object:

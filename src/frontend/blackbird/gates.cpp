@@ -168,7 +168,7 @@ std::optional<Value> call(ExprPool& pool, std::string_view name, const Value& ar
       {"log", "ln", ExprOp::ln, [](Complex x) { return std::log(x); }},
       {"sqrt", "sqrt", ExprOp::sqrt, [](Complex x) { return std::sqrt(x); }},
   };
-  if (const auto found = part(pool, name, argument)) return found;
+  if (auto found = part(pool, name, argument)) return found;
   const bool is_number = argument.kind == Value::Kind::number;
   for (const Function& function : kFunctions) {
     if (name != function.name && name != function.other) continue;

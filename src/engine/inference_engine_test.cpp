@@ -139,6 +139,24 @@ TEST(Session, RunsIntoTheCallersBuffersWithoutAnyAllocationFromTheSecondRunOn) {
   EXPECT_EQ(base::thrown_by([&] { session.run_into({}, outputs); }).code(), ErrorCode::invalid_argument);
 }
 
+TEST(Session, GoesOnAfterAShapeThatItsMemoryHadNoRoomFor) {
+  const MemoryManager memory(4 * kMegabyte);
+  const MemoryScope scope(memory, "model");
+  Session session(perceptron(64), {.threads = 1});
+  const NamedTensors inputs{{"x", ramp(8, 64)}};
+  const std::vector<float> first = values(session.run(inputs).tensors[0].second);
+  const MemoryManager elsewhere;
+  NamedTensors large;
+  {
+    const MemoryScope others(elsewhere, "input");
+    large = {{"x", ramp(20'000, 64)}};
+  }
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(base::thrown_by([&] { session.run(large); }).code(), ErrorCode::budget_exceeded);
+    EXPECT_EQ(values(session.run(inputs).tensors[0].second), first);
+  }
+}
+
 TEST(InferenceEngine, LosesNoBufferToRunsThatFail) {
   InferenceEngine engine;
   const auto model = engine.add_model("m", perceptron(16));

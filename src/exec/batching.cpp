@@ -225,7 +225,7 @@ struct BatchingManager::State {
   }
 };
 
-BatchingManager::BatchingManager(Run run, BatchingOptions options)
+BatchingManager::BatchingManager(Run run, const BatchingOptions& options)
     : state_(std::make_unique<State>(std::move(run), options)) {
   state_->thread = std::thread([state = state_.get()] { state->work(); });
 }

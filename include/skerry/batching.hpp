@@ -160,7 +160,7 @@ class BatchingManager {
   using Run = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
 
   /// Errors: as BatchScheduler.
-  BatchingManager(Run run, BatchingOptions options);
+  BatchingManager(Run run, const BatchingOptions& options);
   /// Runs what waits, then ends.
   ~BatchingManager();
   BatchingManager(const BatchingManager&) = delete;

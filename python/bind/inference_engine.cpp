@@ -83,12 +83,11 @@ void run_into(InferenceEngine& self, EngineModel& model, nb::handle inputs, nb::
 // A model and the manager that runs requests of many threads in batches.
 class PyBatching {
  public:
-  PyBatching(const Model& model, BatchingOptions options, int threads)
+  PyBatching(const Model& model, const BatchingOptions& options, int threads)
       : graph_(model.graph),
         engine_(EngineOptions{.limits = limits_from(threads, {}, {})}),
         model_(engine_.add_model("batching", model.graph)),
-        manager_([this](std::span<const Tensor> inputs) { return engine_.run_inference(*model_, inputs); },
-                 std::move(options)) {}
+        manager_([this](std::span<const Tensor> inputs) { return engine_.run_inference(*model_, inputs); }, options) {}
 
   nb::object run(nb::handle inputs, std::uint64_t priority, std::optional<double> timeout) {
     std::vector<Tensor> tensors = tensors_in_order(*graph_, inputs);

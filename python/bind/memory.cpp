@@ -227,8 +227,9 @@ wait, of all shapes; when one more comes, the one that waited longest goes.
             return array_over(self.get_buffer(shape_from(shape), dtype.is_none() ? DType::f32 : dtype_from(dtype)));
           },
           nb::arg("shape"), nb::arg("dtype") = nb::none(),
-          nb::sig("def get_buffer(self, shape: int | collections.abc.Sequence[int], dtype: numpy.typing.DTypeLike | None = "
-                  "None) -> numpy.typing.NDArray[typing.Any]"),
+          nb::sig(
+              "def get_buffer(self, shape: int | collections.abc.Sequence[int], dtype: numpy.typing.DTypeLike | None = "
+              "None) -> numpy.typing.NDArray[typing.Any]"),
           "Zeros, from the pool or new; float32 unless another dtype is asked for.")
       .def(
           "return_buffer",

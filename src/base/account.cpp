@@ -13,12 +13,12 @@ constinit thread_local bool is_relieving = false;
 
 }  // namespace
 
-Account::Account(std::uint64_t limit, std::shared_ptr<Account> parent, std::shared_ptr<MemoryAllocator> allocator,
-                 std::uint64_t elsewhere)
+Account::Account(std::uint64_t limit, std::shared_ptr<Account> parent,
+                 const std::shared_ptr<MemoryAllocator>& allocator, std::uint64_t elsewhere)
     : own_limit_(limit),
       limit_(parent ? std::min(limit, parent->limit_) : limit),
       parent_(std::move(parent)),
-      allocator_(allocator || !parent_ ? std::move(allocator) : parent_->allocator_),
+      allocator_(allocator || !parent_ ? allocator : parent_->allocator_),
       used_(elsewhere),
       peak_(elsewhere) {}
 

@@ -23,7 +23,7 @@ class Account {
   /// parent: charged too, null at the top. allocator: where Buffers and Tensors charged here come from; null: the
   /// parent's. elsewhere: bytes in use from the beginning that nobody above is charged for.
   explicit Account(std::uint64_t limit, std::shared_ptr<Account> parent = nullptr,
-                   std::shared_ptr<MemoryAllocator> allocator = nullptr, std::uint64_t elsewhere = 0);
+                   const std::shared_ptr<MemoryAllocator>& allocator = nullptr, std::uint64_t elsewhere = 0);
 
   /// Here and above, or nowhere. Errors: budget_exceeded by the ledger that has no room.
   void charge(std::uint64_t bytes, std::string_view what);

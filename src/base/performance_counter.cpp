@@ -38,7 +38,7 @@ constexpr auto kAllEvents = [] {
 }();
 
 std::string refusal_of(int code) {
-  const std::string why = std::generic_category().message(code);
+  std::string why = std::generic_category().message(code);
   switch (code) {
     case EACCES:
     case EPERM:

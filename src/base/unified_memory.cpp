@@ -8,16 +8,16 @@
 namespace skerry::base {
 namespace {
 
-// The few functions of the driver, by their signatures in its documentation; a CUdevice is an int, a CUdeviceptr 64
-// bits, and 0 means success.
+// The few functions of the driver, by their signatures in its documentation; a CUdevice is an int, a CUdeviceptr
+// as wide as a pointer, which managed memory may be used as, and 0 means success.
 struct Driver {
   int (*init)(unsigned);
   int (*get_device)(int*, int);
   int (*retain_context)(void**, int);
   int (*release_context)(int);
   int (*set_context)(void*);
-  int (*allocate)(std::uint64_t*, std::size_t, unsigned);
-  int (*free)(std::uint64_t);
+  int (*allocate)(std::byte**, std::size_t, unsigned);
+  int (*free)(std::byte*);
 };
 
 [[noreturn]] void refuse_unified(const std::string& why) {
@@ -39,14 +39,14 @@ class UnifiedMemory final : public MemoryAllocator {
 
   std::byte* allocate(std::uint64_t bytes) override {
     constexpr unsigned kVisibleToAll = 1;  // CU_MEM_ATTACH_GLOBAL
-    std::uint64_t address = 0;
+    std::byte* address = nullptr;
     if (driver_.set_context(context_) != 0) return nullptr;
     if (driver_.allocate(&address, static_cast<std::size_t>(bytes), kVisibleToAll) != 0) return nullptr;
-    return reinterpret_cast<std::byte*>(address);
+    return address;
   }
   void deallocate(std::byte* block, std::uint64_t) noexcept override {
     driver_.set_context(context_);
-    driver_.free(reinterpret_cast<std::uintptr_t>(block));
+    driver_.free(block);
   }
 
  private:

@@ -11,8 +11,6 @@
 namespace skerry::exec {
 namespace {
 
-constexpr double kRowTolerance = 1e-4;
-
 // The tensor as [outer, extent, inner bytes] around an axis.
 struct AxisView {
   std::uint64_t outer = 1, extent, inner;
@@ -33,11 +31,11 @@ bool has_axis(const Tensor& tensor, int axis) {
 }
 
 template <class T>
-bool is_close(const Tensor& a, const Tensor& b) {
+bool is_close(const Tensor& a, const Tensor& b, double tolerance) {
   const auto x = a.as<T>(), y = b.as<T>();
-  return std::equal(x.begin(), x.end(), y.begin(), [](T u, T v) {
+  return std::equal(x.begin(), x.end(), y.begin(), [tolerance](T u, T v) {
     return u == v || std::abs(static_cast<double>(u) - static_cast<double>(v)) <=
-                         kRowTolerance * (1.0 + std::abs(static_cast<double>(u)));
+                         tolerance * (1.0 + std::abs(static_cast<double>(u)));
   });
 }
 
@@ -118,10 +116,10 @@ Tensor cut(const Tensor& tensor, int axis, std::int64_t extent) {
   return out;
 }
 
-bool same_answer(const Tensor& a, const Tensor& b) {
+bool same_answer(const Tensor& a, const Tensor& b, double tolerance) {
   if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
-  if (a.dtype() == DType::f32) return is_close<float>(a, b);
-  if (a.dtype() == DType::f64) return is_close<double>(a, b);
+  if (a.dtype() == DType::f32) return is_close<float>(a, b, tolerance);
+  if (a.dtype() == DType::f64) return is_close<double>(a, b, tolerance);
   return std::memcmp(a.view().data(), b.view().data(), a.view().bytes()) == 0;
 }
 

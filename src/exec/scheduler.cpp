@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <ranges>
 #include <skerry/batching.hpp>
 #include <skerry/error.hpp>
 #include <string>
@@ -162,8 +163,8 @@ std::vector<std::uint64_t> BatchScheduler::next(BatchClock::time_point now, bool
     ids.push_back(waiting_[i].id);
     running_rows_ += waiting_[i].rows;
   }
-  for (auto i = chosen.rbegin(); i != chosen.rend(); ++i)
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(*i));
+  for (const std::size_t i : chosen | std::views::reverse)
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
   return ids;
 }
 
@@ -208,7 +209,8 @@ double BatchScheduler::seconds_for(std::uint64_t rows) const noexcept {
   double seconds = 0.0;
   for (std::uint64_t most = sizer_.rows(); rows > 0;) {
     const std::uint64_t size = optimizer_.size_within(std::min(most, rows));
-    seconds += seconds_of_batch(size) * static_cast<double>(rows / size);
+    const std::uint64_t batches = rows / size;
+    seconds += seconds_of_batch(size) * static_cast<double>(batches);
     rows %= size;
     most = size;
   }

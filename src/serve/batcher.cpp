@@ -11,6 +11,8 @@
 #include <skerry/error.hpp>
 #include <thread>
 
+#include "exec/rows.hpp"
+
 namespace skerry::serve {
 namespace {
 
@@ -49,27 +51,10 @@ bool rows_agree(const NamedTensors& tensors) {
          });
 }
 
-Tensor stacked(std::span<const InferCall* const> calls, std::size_t input, std::int64_t rows) {
-  const Tensor& first = calls.front()->inputs[input].second;
-  std::vector<std::int64_t> dims(first.shape().dims().begin(), first.shape().dims().end());
-  dims.front() = rows;
-  Tensor out(first.dtype(), Shape(dims));
-  std::byte* at = out.mutable_view().data();
-  for (const InferCall* call : calls) {
-    const TensorView& part = call->inputs[input].second.view();
-    std::memcpy(at, part.data(), part.bytes());
-    at += part.bytes();
-  }
-  return out;
-}
-
-// Rows [first, first + count) of a tensor; storage is shared.
-Tensor rows_from(const Tensor& tensor, std::int64_t first, std::int64_t count) {
-  std::vector<std::int64_t> dims(tensor.shape().dims().begin(), tensor.shape().dims().end());
-  const std::uint64_t row_bytes = tensor.view().bytes() / static_cast<std::uint64_t>(dims.front());
-  dims.front() = count;
-  return {TensorView(tensor.dtype(), Shape(dims), tensor.view().data() + static_cast<std::uint64_t>(first) * row_bytes),
-          tensor.owner()};
+Tensor stacked(std::span<const InferCall* const> calls, std::size_t input) {
+  std::vector<const Tensor*> parts;
+  for (const InferCall* call : calls) parts.push_back(&call->inputs[input].second);
+  return exec::stacked(parts);
 }
 
 bool same_bytes(const NamedTensors& a, const NamedTensors& b) {
@@ -77,22 +62,6 @@ bool same_bytes(const NamedTensors& a, const NamedTensors& b) {
     const TensorView &u = x.second.view(), &v = y.second.view();
     return u.bytes() == v.bytes() && std::memcmp(u.data(), v.data(), u.bytes()) == 0;
   });
-}
-
-template <class T>
-bool close(const Tensor& a, const Tensor& b) {
-  const auto x = a.as<T>(), y = b.as<T>();
-  return std::equal(x.begin(), x.end(), y.begin(), [](T u, T v) {
-    return u == v || std::abs(static_cast<double>(u) - static_cast<double>(v)) <=
-                         kTolerance * (1.0 + std::abs(static_cast<double>(u)));
-  });
-}
-
-bool same_answer(const Tensor& a, const Tensor& b) {
-  if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
-  if (a.dtype() == DType::f32) return close<float>(a, b);
-  if (a.dtype() == DType::f64) return close<double>(a, b);
-  return std::memcmp(a.view().data(), b.view().data(), a.view().bytes()) == 0;
 }
 
 }  // namespace
@@ -311,7 +280,7 @@ struct Batcher::State {
     for (const InferCall* call : calls) rows += rows_of(call->inputs);
     NamedTensors inputs;
     for (std::size_t i = 0; i < calls.front()->inputs.size(); ++i) {
-      inputs.emplace_back(calls.front()->inputs[i].first, stacked({calls.data(), calls.size()}, i, rows));
+      inputs.emplace_back(calls.front()->inputs[i].first, stacked({calls.data(), calls.size()}, i));
     }
     timing.input = since(begin);
     const auto start = Clock::now();
@@ -329,7 +298,7 @@ struct Batcher::State {
 
   static NamedTensors part_of(const NamedTensors& all, std::int64_t first, std::int64_t count) {
     NamedTensors part;
-    for (const auto& [name, tensor] : all) part.emplace_back(name, rows_from(tensor, first, count));
+    for (const auto& [name, tensor] : all) part.emplace_back(name, exec::rows_from(tensor, first, count));
     return part;
   }
 
@@ -367,7 +336,8 @@ struct Batcher::State {
       for (std::size_t i = 0; i < calls.size() && equal; ++i) {
         const std::int64_t rows = rows_of(calls[i]->inputs);
         const NamedTensors part = part_of(together, row, rows);
-        for (std::size_t k = 0; k < part.size(); ++k) equal = equal && same_answer(part[k].second, alone[i][k].second);
+        for (std::size_t k = 0; k < part.size(); ++k)
+          equal = equal && exec::same_answer(part[k].second, alone[i][k].second, kTolerance);
         row += rows;
       }
     } catch (const std::exception&) {

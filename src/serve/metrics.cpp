@@ -1,36 +1,16 @@
-#include <charconv>
+#include <skerry/metrics.hpp>
 
 #include "base/memory_usage.hpp"
+#include "serve/latency.hpp"
 #include "serve/service.hpp"
 
 namespace skerry::serve {
 namespace {
 
-class Page {
+class Page : public MetricsPage {
  public:
-  void family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " + std::string(type) + "\n";
-  }
-  void sample(const std::string& labels, double value, std::string_view suffix = {}) {
-    std::array<char, 32> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    text_ += name_ + std::string(suffix) + (labels.empty() ? "" : "{" + labels + "}") + " ";
-    text_.append(digits.data(), end);
-    text_ += '\n';
-  }
-  void sample(const std::string& labels, std::uint64_t value, std::string_view suffix = {}) {
-    sample(labels, static_cast<double>(value), suffix);
-  }
-  /// A family of one sample without labels.
-  void single(std::string_view name, std::string_view type, std::string_view help, double value) {
-    family(name, type, help);
-    sample({}, value);
-  }
-  std::string text() && { return std::move(text_); }
-
- private:
-  std::string name_, text_;
+  using MetricsPage::sample;
+  void sample(const std::string& labels, std::uint64_t value) { sample(labels, static_cast<double>(value), {}); }
 };
 
 struct Row {
@@ -47,18 +27,7 @@ void counter(Page& page, std::string_view name, std::string_view help, const std
 
 void histogram(Page& page, const std::vector<Row>& rows) {
   page.family("skerry_request_seconds", "histogram", "Time of successful requests, queue included");
-  for (const Row& row : rows) {
-    std::uint64_t below = 0;
-    for (std::size_t bin = 0; bin < kBins; ++bin) {
-      below += row.all.latency[bin];
-      std::array<char, 32> bound{};
-      const auto end = std::to_chars(bound.data(), bound.data() + bound.size(), bin_bound(bin)).ptr;
-      page.sample(row.labels + ",le=\"" + std::string(bound.data(), end) + "\"", below, "_bucket");
-    }
-    page.sample(row.labels + ",le=\"+Inf\"", below + row.all.latency[kBins], "_bucket");
-    page.sample(row.labels, static_cast<double>(row.all.success.ns) * 1e-9, "_sum");
-    page.sample(row.labels, row.all.success.count, "_count");
-  }
+  for (const Row& row : rows) page.sample(row.labels, latency_of(row.all));
 }
 
 void models_part(Page& page, const std::vector<Row>& rows) {

@@ -429,3 +429,20 @@ def test_the_processor_counts_or_says_why_not() -> None:
         assert (value is None) == (name in counter.refusals)
     with pytest.raises(skerry.InvalidArgument, match="instructions"):
         PerformanceCounter(["steps"])
+
+
+def test_a_thousand_runs_of_other_shapes_leave_the_process_as_it_was() -> None:
+    took = in_fresh_process(
+        """
+        session = skerry.load(sys.argv[1]).session(threads=1)
+        def run(count):
+            for i in range(count):
+                session.run({"input_ids": np.ones((1, 1 + i * 7 % 150), np.int64)})
+            gc.collect()
+            return rss()
+        before = run(400)
+        print(json.dumps({"rise": run(1000) - before}))
+        """,
+        Path(__file__).parents[1] / "data/models/transformer_tiny.onnx",
+    )
+    assert took["rise"] < 0.3e6

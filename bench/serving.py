@@ -60,11 +60,12 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *words: str) -> Iterator[Server]:
+def serving(folder: Path, *words: str, log: Path = Path(os.devnull)) -> Iterator[Server]:
     """Skerry."""
     begin = time.perf_counter()
     command = [str(machine.CLI), "serve", "--json", "--http", "127.0.0.1:0", "--model-repository", str(folder), *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
     told = json.loads(process.stdout.readline())
     try:
@@ -167,7 +168,7 @@ def triton(environment: Path, folder: Path) -> Iterator[Server]:
         process.wait(timeout=60)
 
 
-def message(x: np.ndarray, raw: bool = True) -> bytes:
+def message(x: np.ndarray, raw: bool = True, path: str = PATH) -> bytes:
     """A whole HTTP request; the answer's tensor is raw in either case."""
     tensor: dict[str, Any] = {"name": "x", "datatype": "FP32", "shape": list(x.shape)}
     if raw:
@@ -177,7 +178,7 @@ def message(x: np.ndarray, raw: bool = True) -> bytes:
     text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     body = text + (x.tobytes() if raw else b"")
     mark = f"Inference-Header-Content-Length: {len(text)}\r\n" if raw else ""
-    return f"POST {PATH} HTTP/1.1\r\nHost: a\r\n{mark}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\n{mark}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def write_messages(file: Path, messages: Sequence[bytes], expected: Sequence[np.ndarray]) -> Path:
@@ -220,9 +221,19 @@ class Clients:
     program: Path
     messages: Path
 
-    def drive(self, port: int, requests: int, connections: int, messages: Path | None = None) -> Load:
-        words = [str(self.program), str(port), str(connections), str(requests), str(messages or self.messages)]
-        return Load(json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout))
+    def start(
+        self, port: int, requests: int, connections: int, messages: Path | None = None, rate: float = 0.0
+    ) -> subprocess.Popen[str]:
+        """Begins a round; rate: requests a second, whether others are answered or not."""
+        words = [self.program, port, connections, requests, messages or self.messages, rate]
+        return subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True)
+
+    def drive(
+        self, port: int, requests: int, connections: int, messages: Path | None = None, rate: float = 0.0
+    ) -> Load:
+        """A round from its begin to its end."""
+        out, _ = self.start(port, requests, connections, messages, rate).communicate()
+        return Load(json.loads(out))
 
 
 def statistics_of(port: int) -> dict[str, float]:

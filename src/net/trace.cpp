@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <random>
@@ -18,10 +19,11 @@ void append_hex(std::string& text, int words) {
     return std::mt19937_64(seed);
   }();
   constexpr std::string_view kHex = "0123456789abcdef";
-  text.reserve(text.size() + 16 * static_cast<std::size_t>(words));
   for (int i = 0; i < words; ++i) {
-    const std::uint64_t word = random() | 1U;
-    for (unsigned shift = 64; shift != 0; shift -= 4) text += kHex[(word >> (shift - 4U)) & 15U];
+    std::uint64_t word = random() | 1U;
+    std::array<char, 16> digits;  // all are written
+    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, word >>= 4U) *digit = kHex[word & 15U];
+    text.append(digits.data(), digits.size());
   }
 }
 

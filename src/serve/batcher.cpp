@@ -166,21 +166,39 @@ struct Batcher::State {
     if (is_left) changed.notify_one();
   }
 
+  // Lets go of those whose callers went away. Nobody looks at them before somebody needs their places.
+  void drop_gone(std::unique_lock<std::mutex>& lock) {
+    const auto is_gone = [](const InferCall& call) { return call.stop.stop_requested(); };
+    if (std::none_of(queue.begin(), queue.end(), is_gone)) return;
+    std::deque<InferCall> here, gone;
+    for (InferCall& call : queue) (is_gone(call) ? gone : here).push_back(std::move(call));
+    queue.swap(here);
+    lock.unlock();
+    for (InferCall& call : gone) is_wanted(call);
+    lock.lock();
+  }
+
+  bool is_full() const { return queue.size() >= options.max_queue; }
+  bool is_late(const InferCall& call) const {
+    return call.deadline != Clock::time_point::max() &&
+           ends_too_late(queue.size() + running, row_seconds, call.deadline - Clock::now());
+  }
+
   // Errors: unavailable, deadline_exceeded.
-  void check_room(const InferCall& call) const {
-    const std::size_t before = queue.size() + running;
-    if (queue.size() >= options.max_queue) {
+  void make_room(const InferCall& call, std::unique_lock<std::mutex>& lock) {
+    if (!is_full() && !is_late(call)) return;
+    drop_gone(lock);
+    if (is_full()) {
       statistics->rejected();
       throw Error(ErrorCode::unavailable,
                   "the model's queue is full, " + std::to_string(queue.size()) + " requests wait", "queue",
                   "try again later");
     }
-    if (call.deadline == Clock::time_point::max() || !ends_too_late(before, row_seconds, call.deadline - Clock::now()))
-      return;
+    if (!is_late(call)) return;
     statistics->rejected();
     throw Error(ErrorCode::deadline_exceeded,
-                "with " + std::to_string(before) + " requests before this one its time would be over", "queue",
-                "try again later or allow more time");
+                "with " + std::to_string(queue.size() + running) + " requests before this one its time would be over",
+                "queue", "try again later or allow more time");
   }
 
   // Whether who brings this call had better run it, as nobody waits.
@@ -395,7 +413,7 @@ Batcher::~Batcher() {
 void Batcher::submit(InferCall call) {
   State& state = *state_;
   std::unique_lock lock(state.mutex);
-  state.check_room(call);
+  state.make_room(call, lock);
   if (state.is_brief(call)) return state.run_here(std::move(call), lock);
   const auto place = std::upper_bound(state.queue.begin(), state.queue.end(), call.priority,
                                       [](std::uint64_t p, const InferCall& other) { return p < other.priority; });

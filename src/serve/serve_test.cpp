@@ -135,6 +135,25 @@ TEST(Batcher, RefusesAtOnceWhatItCannotServe) {
   EXPECT_EQ(thrown_by([&] { ask(batcher, row, {.deadline = Clock::now() - 1ms}); }).code(), ErrorCode::unavailable);
 }
 
+TEST(Batcher, GivesThePlacesOfThoseWhoWentAwayToOthers) {
+  BatchOptions options = patient();
+  options.max_delay = 10s;
+  options.max_queue = 2;
+  options.preferred = {4, 16};
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, options, statistics);
+  const std::vector<float> row = {1.0F, 2.0F, 3.0F};
+  std::stop_source gone;
+  auto left = ask(batcher, row, {.stop = gone.get_token()});
+  const auto stays = ask(batcher, row);
+  EXPECT_EQ(thrown_by([&] { ask(batcher, row); }).code(), ErrorCode::unavailable);
+  gone.request_stop();
+  const auto next = ask(batcher, row);
+  EXPECT_EQ(thrown_by([&] { std::rethrow_exception(left.get().error); }).code(), ErrorCode::cancelled);
+  EXPECT_EQ(batcher.waiting(), 2U);
+  EXPECT_EQ(thrown_by([&] { ask(batcher, row); }).code(), ErrorCode::unavailable);
+}
+
 TEST(Batcher, CountsARequestsOwnRunWhenItDecidesWhetherItCanBeInTime) {
   constexpr std::chrono::milliseconds kLeft(100);
   EXPECT_FALSE(ends_too_late(7, 0.010, kLeft));

@@ -160,7 +160,29 @@ void model_metrics(MetricWriter& out, const MetricsInput& input) {
   out.end();
 }
 
+void worker_metrics(MetricWriter& out, const PoolCounters& workers) {
+  out.gauge("skerry.workers", "{process}", "Worker processes now");
+  out.point({{"state", "idle"}}, workers.idle);
+  out.point({{"state", "busy"}}, workers.busy);
+  out.end();
+  out.sum("skerry.worker.starts", "{process}", "Worker processes that were started").point({}, workers.started);
+  out.end();
+  out.sum("skerry.worker.runs", "{run}", "Circuits that were given to worker processes").point({}, workers.runs);
+  out.end();
+  out.sum("skerry.worker.retries", "{run}", "Runs that were begun again because their process died")
+      .point({}, workers.retried);
+  out.end();
+  out.sum("skerry.worker.ends", "{end}", "Runs and worker processes that were ended, by the cause");
+  out.point({{"cause", "crash"}}, workers.crashed);
+  out.point({{"cause", "memory"}}, workers.memory);
+  out.point({{"cause", "cpu"}}, workers.cpu);
+  out.point({{"cause", "deadline"}}, workers.deadline);
+  out.point({{"cause", "owner"}}, workers.owner);
+  out.end();
+}
+
 void server_metrics(MetricWriter& out, const MetricsInput& input) {
+  if (input.workers) worker_metrics(out, *input.workers);
   out.sum("skerry.jobs", "{job}", "Circuit jobs by their end");
   out.point({{"state", "submitted"}}, input.jobs.submitted);
   out.point({{"state", "done"}}, input.jobs.done);

@@ -197,7 +197,8 @@ def test_workers_killed_at_random_moments_leave_no_descriptor_and_no_zombie(tmp_
         ended.set()
         for one in asking:
             one.join()
-        assert set(statuses) <= {200, 503} and statuses[200] > 10 * statuses[503], statuses
+        # Refused is whose worker was killed twice, which takes two of the kills.
+        assert set(statuses) <= {200, 503} and statuses[503] <= KILLS / 2 < statuses[200], statuses
         until(lambda: len(children(server)) == 2 and not any(map(is_dead, children(server))))
         assert len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) <= before + 2
         print(f"\n{KILLS} workers killed, answers {dict(statuses)}")

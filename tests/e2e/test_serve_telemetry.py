@@ -198,10 +198,12 @@ def test_metrics_are_those_of_the_page_and_come_at_the_end_too(tmp_path: Path) -
     body = {"program": "OPENQASM 3.0; qubit[1] q; U(0.3, 0, 0) q[0];", "observables": ["Z0"]}
     with collecting(tmp_path) as collector:
         words = ("--model-repository", servers.repository(tmp_path / "models"), "--otlp-endpoint", collector.endpoint)
-        with servers.serving(tmp_path, *words) as server:
+        with servers.serving(tmp_path, *words, "--workers", "1") as server:
             for _ in range(3):
                 assert server.post("/v2/models/bell/infer", {"inputs": []}).status == 200
-            assert server.post("/v2/circuits/jobs", body).status == 202
+            job = server.post("/v2/circuits/jobs", body)
+            assert job.status == 202
+            assert server.get(f"/v2/circuits/jobs/{job.json()['id']}/result?wait=15").status == 200
             asked = time.time_ns()
         (*_, last) = collector.messages("/v1/metrics", METRICS)
         sent = sum(span["kind"] == 2 for span in collector.spans())
@@ -225,7 +227,8 @@ def test_metrics_are_those_of_the_page_and_come_at_the_end_too(tmp_path: Path) -
         point for point in found["skerry.jobs"]["sum"]["dataPoints"] if attributes(point) == {"state": "submitted"}
     )
     assert int(submitted["asInt"]) == 1
-    assert sent == 4  # the last spans come before the end
+    assert int(found["skerry.worker.runs"]["sum"]["dataPoints"][0]["asInt"]) == 1
+    assert sent == 5  # the last spans come before the end
 
 
 def test_a_busy_collector_is_asked_again_and_a_refusal_is_final(tmp_path: Path) -> None:

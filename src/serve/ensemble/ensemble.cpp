@@ -188,7 +188,7 @@ class Ensemble::Run : public std::enable_shared_from_this<Ensemble::Run> {
     }
   }
 
-  void finished(std::size_t step, std::exception_ptr error, NamedTensors outputs, const Timing& timing) {
+  void finished(std::size_t step, const std::exception_ptr& error, NamedTensors&& outputs, const Timing& timing) {
     bool over = false;
     {
       const std::lock_guard lock(mutex_);

@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kGrace = 2s;         // beyond a deadline or a cancel, which the run itself should notice
 constexpr auto kLongestWait = 60s;  // for a process
-constexpr int kFailures = 4;        // to start one, before callers are told
+constexpr auto kTrouble = 5s;       // that no process could be started, before callers are told
 
 double wall_seconds(const wire::CircuitRequest& request, const CircuitLimits& limits) {
   const double each = std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds);
@@ -82,6 +82,7 @@ void WorkerPool::supervise() {
     log_line("warning", "rates", {{"error", std::string_view(error.what())}});
   }
   int failures = 0;  // in a row: one process may have been killed while it started
+  SteadyTime well = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   while (!ending_) {
     std::vector<ProcessPtr> retired = std::move(retired_);
@@ -95,12 +96,15 @@ void WorkerPool::supervise() {
       try {
         fresh = start_worker(options_.program, data_bytes_, options_.limits.threads);
         failures = 0;
+        well = std::chrono::steady_clock::now();
       } catch (const Error& error) {
         log_line("error", "no worker", {{"error", error.what()}});
-        if (++failures >= kFailures) trouble = error.what();
-        std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(10ms * (1 << std::min(failures, 8)), 2s));
+        const bool is_lasting = std::chrono::steady_clock::now() - well >= kTrouble;
+        if (is_lasting) trouble = error.what();
+        std::this_thread::sleep_for(is_lasting ? 1000ms : 10ms * (1 << std::min(++failures, 4)));
       }
     } else {
+      well = std::chrono::steady_clock::now();
       look_at_idle();
     }
     lock.lock();

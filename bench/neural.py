@@ -43,7 +43,9 @@ PRODUCT = 1024
 # Sums in another order; a quantised result may be a step off where a runtime adds in float.
 ALLOWED = {"float": 1e-3, "quantised": 2e-2}
 
-Run = Callable[[], list[Any]]
+# A call as it is timed, and how its result becomes a list of arrays.
+Call = Callable[[], Any]
+Run = tuple[Call, Callable[[Any], list[Any]]]
 Record = dict[str, Any]
 
 
@@ -123,7 +125,7 @@ def skerry_run(path: Path, inputs: dict[str, Any], threads: int) -> Run:
     model = skerry.load(str(path))
     assert isinstance(model, skerry.Model)
     session = model.session(threads=threads)
-    return lambda: list(session.run(inputs).values())
+    return partial(session.run, inputs), lambda result: list(result.values())
 
 
 def onnxruntime_run(path: Path, inputs: dict[str, Any], threads: int) -> Run:
@@ -133,7 +135,7 @@ def onnxruntime_run(path: Path, inputs: dict[str, Any], threads: int) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda: list(session.run(None, inputs))
+    return partial(session.run, None, inputs), list
 
 
 def openvino_run(path: Path, inputs: dict[str, Any], threads: int) -> Run:
@@ -144,7 +146,7 @@ def openvino_run(path: Path, inputs: dict[str, Any], threads: int) -> Run:
     model.reshape({name: list(array.shape) for name, array in inputs.items()})
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(model, "CPU", settings).create_infer_request()
-    return lambda: [request.infer(inputs)[output] for output in request.model_outputs]
+    return partial(request.infer, inputs), lambda result: [result[output] for output in request.model_outputs]
 
 
 RUNTIMES = {"skerry": skerry_run, "onnxruntime": onnxruntime_run, "openvino": openvino_run}
@@ -232,7 +234,11 @@ def disagreement(found: list[Any], wanted: list[Any]) -> float:
     )
 
 
-def burst(run: Run, seconds: float) -> list[float]:
+def answer(call: Call, listed: Callable[[Any], list[Any]]) -> list[Any]:
+    return listed(call())
+
+
+def burst(run: Call, seconds: float) -> list[float]:
     times: list[float] = []
     end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
@@ -242,7 +248,7 @@ def burst(run: Run, seconds: float) -> list[float]:
     return times
 
 
-def product_run(threads: int, folder: Path) -> Run:
+def product_run(threads: int, folder: Path) -> Call:
     """One product of square matrices by ONNX Runtime, which uses all that the CPU has (NumPy's library may not)."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper, save
@@ -254,34 +260,34 @@ def product_run(threads: int, folder: Path) -> Run:
     opset = helper.make_opsetid("", 13)
     path = folder / "product.onnx"
     save(helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
-    return onnxruntime_run(path, {"x": a}, threads)
+    return onnxruntime_run(path, {"x": a}, threads)[0]
 
 
 def work(path: Path, threads: int, batch: int, seconds: float) -> Record:
     """Everything about one model, in this process and LiteRT's."""
     inputs = sample(path, batch)
-    runs: dict[str, Run] = {}
+    answers: dict[str, Callable[[], list[Any]]] = {}
+    bursts: dict[str, Callable[[float], list[float]]] = {}
     refused: dict[str, str] = {}
     for name, make in RUNTIMES.items():
         try:
-            runs[name] = make(path, inputs, threads)
-            runs[name]()
+            call, listed = make(path, inputs, threads)
+            call()
+            answers[name], bursts[name] = partial(answer, call, listed), partial(burst, call)
         except Exception as error:
-            runs.pop(name, None)
             refused[name] = str(error).strip().splitlines()[-1][:200]
-    bursts: dict[str, Callable[[float], list[float]]] = {name: partial(burst, run) for name, run in runs.items()}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         product = product_run(threads, folder)
         if LITERT.exists():
             try:
                 litert = stack.enter_context(LiteRt(path, inputs, threads, folder))
-                runs["litert"], bursts["litert"] = litert.answer, litert.burst
+                answers["litert"], bursts["litert"] = litert.answer, litert.burst
             except Exception as error:
                 refused["litert"] = str(error).strip().splitlines()[-1][:200]
-        wanted = runs["onnxruntime"]()
+        wanted = answers["onnxruntime"]()
         limit = ALLOWED["quantised" if path.stem.endswith(("_qdq", "_qop", "_int8")) else "float"]
-        off = {name: disagreement(run(), wanted) for name, run in runs.items()}
+        off = {name: disagreement(ask(), wanted) for name, ask in answers.items()}
         for name in [name for name, error in off.items() if error > limit]:
             bursts.pop(name)
             refused[name] = f"answers differ by {off[name]:.1e}"

@@ -2,6 +2,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <ranges>
 #include <skerry/edge_engine.hpp>
 #include <skerry/error.hpp>
 #include <utility>
@@ -115,9 +116,9 @@ struct EdgeAIEngine::State {
   std::shared_ptr<EngineVersion> find(const std::string& name, std::uint64_t number) const {
     const auto found = models.find(name);
     if (found == models.end()) throw not_there(name, known());
-    for (auto version = found->second.rbegin(); version != found->second.rend(); ++version) {
-      const ModelRow& row = (*version)->row;
-      if (row.state == ModelState::ready && (number == 0 || row.version == number)) return *version;
+    for (const auto& version : found->second | std::views::reverse) {
+      const ModelRow& row = version->row;
+      if (row.state == ModelState::ready && (number == 0 || row.version == number)) return version;
     }
     throw Error(ErrorCode::not_found,
                 number == 0 ? "no version of '" + name + "' is ready"

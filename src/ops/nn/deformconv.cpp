@@ -26,7 +26,7 @@ double sample(const Doubles& x, std::size_t plane, std::int64_t height, std::int
   const double top = std::floor(row), left = std::floor(column);
   double sum = 0.0;
   for (int corner = 0; corner < 4; ++corner) {
-    const double r = top + corner / 2, c = left + corner % 2;
+    const double r = corner < 2 ? top : top + 1.0, c = corner % 2 == 0 ? left : left + 1.0;
     if (r < 0 || c < 0 || r >= static_cast<double>(height) || c >= static_cast<double>(width)) continue;
     const double weight = (1.0 - std::abs(row - r)) * (1.0 - std::abs(column - c));
     sum += weight * x[plane + static_cast<std::size_t>(place_of(r) * width + place_of(c))];

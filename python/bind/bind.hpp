@@ -31,6 +31,8 @@ void bind_compile(nb::module_& m);
 void bind_compression(nb::module_& m);
 void bind_package(nb::module_& m);
 void bind_edge(nb::module_& m);
+void bind_engine(nb::module_& m);
+void bind_tuning(nb::module_& m);
 void bind_stabilizer(nb::module_& m);
 void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);

@@ -23,6 +23,8 @@ NB_MODULE(_core, m) {
   bind_compression(m);
   bind_package(m);
   bind_edge(m);
+  bind_engine(m);
+  bind_tuning(m);
   bind_stabilizer(m);
   bind_photonic(m);
   bind_generator(m);

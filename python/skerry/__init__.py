@@ -26,6 +26,8 @@ from skerry._core import (
     PassReport,
     PhotonicCircuit,
     Plan,
+    Profile,
+    ProfiledStep,
     RunResult,
     Session,
     State,
@@ -34,6 +36,7 @@ from skerry._core import (
     make_keys,
     num_threads,
     pipeline,
+    profile,
     set_num_threads,
 )
 from skerry._core import version as _version
@@ -130,6 +133,8 @@ __all__ = [
     "PermissionDenied",
     "PhotonicCircuit",
     "Plan",
+    "Profile",
+    "ProfiledStep",
     "Pruned",
     "PruningConfig",
     "QuantConfig",
@@ -159,6 +164,7 @@ __all__ = [
     "num_threads",
     "pipeline",
     "plan",
+    "profile",
     "prune",
     "quantize",
     "run",

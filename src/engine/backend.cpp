@@ -282,28 +282,32 @@ void BackendRegistry::route(const std::string& op, const std::string& backend) {
 
 BackendRegistry::Choice BackendRegistry::select(const Graph& graph, const Node& node,
                                                 std::span<const std::string> without) const {
-  const std::lock_guard lock(state_->mutex);
   Choice choice;
-  std::vector<const State::Entry*> order;
-  const auto route = std::ranges::find_if(state_->routes, [&](const auto& r) { return r.first == node.op; });
-  for (const State::Entry& entry : state_->entries) order.push_back(&entry);
-  if (route != state_->routes.end())
-    std::stable_partition(order.begin(), order.end(),
-                          [&](const State::Entry* entry) { return entry->row.name == route->second; });
-  for (const State::Entry* entry : order) {
+  // What backends say is asked without the lock: it is code of others.
+  std::vector<State::Entry> order;
+  {
+    const std::lock_guard lock(state_->mutex);
+    order = state_->entries;
+    const auto route = std::ranges::find_if(state_->routes, [&](const auto& r) { return r.first == node.op; });
+    if (route != state_->routes.end()) {
+      std::stable_partition(order.begin(), order.end(),
+                            [&](const State::Entry& entry) { return entry.row.name == route->second; });
+    }
+  }
+  for (const State::Entry& entry : order) {
     std::optional<std::string> why;
-    if (std::ranges::find(without, entry->row.name) != without.end()) {
+    if (std::ranges::find(without, entry.row.name) != without.end()) {
       why = "it failed in this run";
-    } else if (!entry->row.healthy) {
-      why = "it is lost: " + entry->row.last_error;
+    } else if (!entry.row.healthy) {
+      why = "it is lost: " + entry.row.last_error;
     } else {
-      why = entry->backend->declines(graph, node);
+      why = entry.backend->declines(graph, node);
     }
     if (!why) {
-      choice.backend = entry->backend;
+      choice.backend = entry.backend;
       return choice;
     }
-    choice.reasons.push_back(entry->row.name + ": " + *why);
+    choice.reasons.push_back(entry.row.name + ": " + *why);
   }
   std::string reasons;
   for (const std::string& reason : choice.reasons) reasons += (reasons.empty() ? "" : "; ") + reason;

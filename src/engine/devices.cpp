@@ -57,7 +57,8 @@ bool all_digits(std::string_view text) {
 DeviceInfo describe_cpu(const std::filesystem::path& root) {
   const base::Machine& machine = base::machine();
   DeviceInfo cpu{.id = "cpu", .kind = "cpu", .model = machine.cpu_model, .isa = {}};
-  std::set<std::string> sockets, cores;
+  std::set<std::string> sockets;
+  std::set<std::pair<std::string, std::string>> cores;  ///< socket and number in it
   for (const auto& folder : entries(root / "sys/devices/system/cpu")) {
     const std::string name = folder.filename().string();
     if (!name.starts_with("cpu") || !all_digits(name.substr(3))) continue;
@@ -66,7 +67,7 @@ DeviceInfo describe_cpu(const std::filesystem::path& root) {
     if (socket.empty()) continue;  // offline
     ++cpu.threads;
     sockets.insert(socket);
-    cores.insert(socket + ":" + core);
+    cores.emplace(socket, core);
   }
   cpu.sockets = static_cast<int>(sockets.size());
   cpu.cores = static_cast<int>(cores.size());

@@ -96,7 +96,6 @@ TEST(DeviceReservation, IsNeverPromisedTwice) {
   EXPECT_NEAR(manager.unreserved_share("cpu"), 0.0, 1e-9);
   EXPECT_GE(most.threads(), 1);
   DeviceReservation moved = std::move(most);
-  most.release();
   EXPECT_NEAR(manager.unreserved_share("cpu"), 0.0, 1e-9);
   moved.release();
   EXPECT_NEAR(manager.unreserved_share("cpu"), 0.7, 1e-9);

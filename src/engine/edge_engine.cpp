@@ -2,6 +2,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <ranges>
 #include <skerry/edge_engine.hpp>
 #include <skerry/error.hpp>
 #include <utility>
@@ -98,24 +99,26 @@ struct EdgeAIEngine::State {
     return names;
   }
 
-  // A version that is not served any more goes when nobody runs it.
-  static void let_go(EngineVersion& version) {
-    if (version.row.state != ModelState::draining || version.row.in_flight > 0) return;
-    version.servable.reset();
+  // A version that is not served any more goes when nobody runs it. What is given back is to be dropped without the
+  // lock: the last owner of weights may call code of others.
+  static std::shared_ptr<Servable> let_go(EngineVersion& version) {
+    if (version.row.state != ModelState::draining || version.row.in_flight > 0) return nullptr;
     version.row.state = ModelState::unloaded;
+    return std::exchange(version.servable, nullptr);
   }
-  static void drain(EngineVersion& version) {
-    if (version.row.state != ModelState::ready) return;
+  static std::shared_ptr<Servable> drain(EngineVersion& version) {
+    if (version.row.state != ModelState::ready) return nullptr;
     version.row.state = ModelState::draining;
-    let_go(version);
+    return let_go(version);
   }
+  using Dropped = std::vector<std::shared_ptr<Servable>>;
 
   std::shared_ptr<EngineVersion> find(const std::string& name, std::uint64_t number) const {
     const auto found = models.find(name);
     if (found == models.end()) throw not_there(name, known());
-    for (auto version = found->second.rbegin(); version != found->second.rend(); ++version) {
-      const ModelRow& row = (*version)->row;
-      if (row.state == ModelState::ready && (number == 0 || row.version == number)) return *version;
+    for (const auto& version : found->second | std::views::reverse) {
+      const ModelRow& row = version->row;
+      if (row.state == ModelState::ready && (number == 0 || row.version == number)) return version;
     }
     throw Error(ErrorCode::not_found,
                 number == 0 ? "no version of '" + name + "' is ready"
@@ -141,11 +144,12 @@ struct EdgeAIEngine::State {
       version->row.reason = error.what();
       throw;
     }
+    Dropped dropped;
     const std::lock_guard lock(mutex);
     version->servable = std::move(servable);
     version->row.state = ModelState::ready;
     for (const auto& old : models[name])
-      if (!keep_old && old->row.version < version->row.version) drain(*old);
+      if (!keep_old && old->row.version < version->row.version) dropped.push_back(drain(*old));
     return version->row.version;
   }
 };
@@ -194,10 +198,11 @@ std::uint64_t EdgeAIEngine::load(const std::string& name, Graph graph, bool keep
 }
 
 void EdgeAIEngine::unload(const std::string& name) {
+  State::Dropped dropped;
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->models.find(name);
   if (found == state_->models.end()) throw not_there(name, state_->known());
-  for (const auto& version : found->second) State::drain(*version);
+  for (const auto& version : found->second) dropped.push_back(State::drain(*version));
 }
 
 std::vector<ModelRow> EdgeAIEngine::models() const {
@@ -226,9 +231,10 @@ std::future<Result> EdgeAIEngine::infer_async(const std::string& name, NamedTens
   }
   // Counted for as long as the task lives, whether it runs or is dropped from the queue.
   const std::shared_ptr<void> in_flight(nullptr, [&s, version](void*) {
+    std::shared_ptr<Servable> dropped;
     const std::lock_guard lock(s.mutex);
     --version->row.in_flight;
-    State::let_go(*version);
+    dropped = State::let_go(*version);
   });
   const auto answer = std::make_shared<std::promise<Result>>();  // shared: std::function copies its target
   auto result = answer->get_future();
@@ -264,10 +270,11 @@ bool EdgeAIEngine::shutdown() {
     s.ended.emplace_back("requests");
   }
   const bool by_itself = scheduler->shutdown(std::chrono::duration<double>(s.config.shutdown_grace_seconds));
+  State::Dropped dropped;
   const std::lock_guard lock(s.mutex);
   s.ended.insert(s.ended.end(), {"queue", "workers"});
   for (const auto& [name, versions] : s.models)
-    for (const auto& version : versions) State::drain(*version);
+    for (const auto& version : versions) dropped.push_back(State::drain(*version));
   s.ended.emplace_back("models");
   s.state = EngineState::stopped;
   s.ended.emplace_back("backends");

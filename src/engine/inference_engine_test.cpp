@@ -325,55 +325,39 @@ TEST(Plan, OfTenModelsNeedsHardlyMoreThanWhatLivesAtOnce) {
   EXPECT_GE(models, 10);
 }
 
-TEST(BatchingManager, ServesSixtyFourClientsThreeTimesAsFastAsOneByOne) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer has costs of its own";
-#endif
+TEST(BatchingManager, RunsSixtyFourClientsInAThirdOfTheRunsAndLessWithTheSameAnswers) {
   constexpr int kClients = 64, kEach = 12;
   InferenceEngine engine({.limits = {.threads = 1}});
   const auto model = engine.add_model("m", perceptron(1024));  // a row alone reads 8 MB of weights
   const auto run = [&](std::span<const Tensor> inputs) { return engine.run_inference(*model, inputs); };
   const Tensor input = ramp(1, 1024);
   const std::vector<float> expected = values(run(std::array{input})[0]);
-  const auto seconds_with = [&](const std::vector<std::uint32_t>& sizes, double& slowest) {
-    BatchingManager batching(run, {.sizes = sizes, .max_delay = std::chrono::milliseconds(1)});
-    std::atomic<int> wrong{0};
-    // Different rows first, so that the model is found to treat each by itself.
-    for (int i = 0; i < 2; ++i) {
-      std::vector<std::jthread> pair;
-      for (const float x : {0.5F, -0.5F})
-        pair.emplace_back([&batching, x] {
-          Tensor other(DType::f32, {1, 1024});
-          other.mutable_view().as<float>()[0] = x;
-          batching.run({other});
-        });
-    }
-    const auto begin = std::chrono::steady_clock::now();
-    std::vector<std::jthread> clients;
-    for (int client = 0; client < kClients; ++client) {
-      clients.emplace_back([&] {
-        for (int i = 0; i < kEach; ++i) {
-          const auto got = values(batching.run({input})[0]);
-          for (std::size_t k = 0; k < got.size(); ++k)
-            if (std::abs(got[k] - expected[k]) > 1e-4F) ++wrong;
-        }
+  BatchingManager batching(run, {.sizes = {1, 2, 32}, .max_delay = std::chrono::milliseconds(1)});
+  std::atomic<int> wrong{0};
+  // Different rows first, so that the model is found to treat each by itself.
+  for (int i = 0; i < 2; ++i) {
+    std::vector<std::jthread> pair;
+    for (const float x : {0.5F, -0.5F})
+      pair.emplace_back([&batching, x] {
+        Tensor other(DType::f32, {1, 1024});
+        other.mutable_view().as<float>()[0] = x;
+        batching.run({other});
       });
-    }
-    clients.clear();
-    EXPECT_EQ(wrong, 0);
-    slowest = batching.statistics().latency.percentile(0.99);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  double slowest_alone = 0.0, slowest = 0.0, ratio = 0.0;
-  for (int attempt = 0; attempt < 3 && ratio < 3.0; ++attempt) {  // others may have the machine for a while
-    const double alone = seconds_with({1}, slowest_alone);
-    ratio = alone / seconds_with({1, 2, 32}, slowest);
   }
-  EXPECT_GE(ratio, 3.0);
-  EXPECT_LT(slowest, slowest_alone);
-  RecordProperty("times_as_fast", std::to_string(ratio));
-  std::printf("64 clients: %.1f times as fast, p99 %.1f ms instead of %.1f\n", ratio, 1e3 * slowest,
-              1e3 * slowest_alone);
+  const std::uint64_t before = batching.statistics().runs;
+  std::vector<std::jthread> clients;
+  for (int client = 0; client < kClients; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) {
+        const auto got = values(batching.run({input})[0]);
+        for (std::size_t k = 0; k < got.size(); ++k)
+          if (std::abs(got[k] - expected[k]) > 1e-4F) ++wrong;
+      }
+    });
+  }
+  clients.clear();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_LE(3 * (batching.statistics().runs - before), std::uint64_t{kClients} * kEach);
 }
 
 TEST(InferenceEngine, LoadsWithoutTouchingTheWeights) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <random>
@@ -74,7 +75,7 @@ TEST(RuleBasedPolicy, RefusesWhatItDoesNotUnderstandByItsLine) {
   EXPECT_EQ(policy_code([] { RuleBasedPolicy{"a: when always then level highest because x"}; }),
             ErrorCode::invalid_argument);
   try {
-    RuleBasedPolicy{"a: when always then threads 1 because x\n\nb: when"};
+    const RuleBasedPolicy broken("a: when always then threads 1 because x\n\nb: when");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.where(), "rules:3");

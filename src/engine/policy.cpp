@@ -16,9 +16,9 @@ namespace {
 
 constexpr std::string_view kRules =
     "# NAME: when FEATURE < NUMBER and ... then ACTION because REASON\n"
-    "one-thread: when flops < 2e6 and threads > 1 then threads 1 because handing out so little work takes longer than "
+    "one-thread: when flops < 4e5 and threads > 1 then threads 1 because handing out so little work takes longer than "
     "doing it\n"
-    "small-steps: when largest_flops < 3e5 and threads > 1 then threads 1 because no single step is worth sharing\n"
+    "small-steps: when largest_flops < 3e4 and threads > 1 then threads 1 because no single step is worth sharing\n"
     "few-channels: when convolutions > 0 and flops < 1e5 then without channels_last because reordering costs more than "
     "such convolutions\n"
     "short-attention: when attentions > 0 and flops < 1e6 then without fuse_attention because short rows gain "

@@ -35,7 +35,7 @@ class OrderOfTasks {
         }()) {
     gate_ = scheduler_.submit([this](const RunControl&) { opened_.wait(); }, {.priority = -1000});
   }
-  void add(const std::string& name, TaskOptions options = {}) {
+  void add(const std::string& name, const TaskOptions& options = {}) {
     tickets_.push_back(scheduler_.submit([this, name](const RunControl&) { order_.push_back(name); }, options));
   }
   std::vector<std::string> order() {

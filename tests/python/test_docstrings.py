@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import skerry
-from skerry import cv, edge, errors, qir, simulator, viz, vqe
+from skerry import cpu, cv, edge, engine, errors, qir, simulator, viz, vqe
 
 # What stands in other libraries, where they are there; Cirq and Torch are only in the larger environments.
 OTHERS = [
@@ -29,11 +29,14 @@ def documented() -> Iterator[tuple[str, Any]]:
     yield "skerry.edge", edge
     for name in ("EdgeExecutionConfig", "EdgeExecutionManager", "CircuitCompiler", "EdgeExecutor", "ExecutionResult"):
         yield f"skerry.edge.{name}", getattr(edge, name)
+    yield "skerry.cpu", cpu
+    yield "skerry.engine", engine
     yield "skerry.cv", cv
     yield "skerry.vqe", vqe
     for module in (viz, qir, *OTHERS):
         yield module.__name__, module
-    for home, name in [(module, name) for module in (skerry, cv, vqe, viz, qir, *OTHERS) for name in module.__all__]:
+    homes = (skerry, cpu, cv, engine, vqe, viz, qir, *OTHERS)
+    for home, name in [(module, name) for module in homes for name in module.__all__]:
         thing = getattr(home, name)
         if not (inspect.isclass(thing) or inspect.isroutine(thing)):
             continue

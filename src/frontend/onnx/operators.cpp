@@ -18,7 +18,7 @@ struct DomainVersion {
   std::string_view domain;
   int newest;
 };
-constexpr DomainVersion kOtherDomains[] = {{"ai.onnx.ml", 5}, {"com.microsoft", 1}};
+constexpr DomainVersion kOtherDomains[] = {{"ai.onnx.ml", 5}, {"ai.onnx.preview.training", 1}, {"com.microsoft", 1}};
 
 void require_known_version(std::string_view domain, int version) {
   int newest = version;

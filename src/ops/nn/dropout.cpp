@@ -45,13 +45,23 @@ void infer(TypeContext& context) {
 }
 
 Cost can(const Node&, const NodeTypes& types) {
-  const bool decided = types.inputs.size() < 3 || !types.present[2] || types.constants[2] != nullptr;
-  if (!decided) return Unexpected{"training_mode is known only when it runs"};
   return stream_all(types);
 }
 
 void run(const KernelArguments& a) {
   const TensorView& x = a.inputs[0];
+  const auto view = [&a](std::size_t i) { return i < a.inputs.size() ? a.inputs[i] : TensorView(); };
+  const auto number = [](const TensorView& given) {
+    double value = 0.5;  // the ratio where none is given
+    if (!given.empty()) {
+      kernels::visit(kernels::NumbersAndBool{}, given.dtype(),
+                     [&]<class T>() { value = kernels::convert<double>(given.as<T>()[0]); });
+    }
+    return value;
+  };
+  if (!view(2).empty() && view(2).as<bool>()[0] && number(view(1)) != 0.0)
+    throw Error(ErrorCode::unsupported, "Dropout with training_mode drops elements at random", "training_mode",
+                "export the model for inference");
   if (!a.outputs[0].empty() && a.outputs[0].data() != x.data()) std::memcpy(a.outputs[0].data(), x.data(), x.bytes());
   if (a.outputs.size() > 1 && !a.outputs[1].empty()) std::ranges::fill(a.outputs[1].as<bool>(), true);
 }

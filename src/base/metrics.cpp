@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -8,6 +7,8 @@
 #include <skerry/error.hpp>
 #include <skerry/metrics.hpp>
 #include <variant>
+
+#include "base/number_text.hpp"
 
 namespace skerry {
 namespace {
@@ -45,8 +46,7 @@ std::string metric_escaped(std::string_view text, bool is_label) {
 std::string metric_number(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  std::array<char, 32> digits{};
-  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+  return base::number_text(value);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "exec/rows.hpp"
+#include "serve/log.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -28,6 +29,15 @@ bool has_free_rows(const Graph& graph, const std::vector<ValueId>& ids) {
   return std::all_of(ids.begin(), ids.end(), [&](ValueId id) {
     const auto& shape = graph.value(id).type.shape;
     return shape && !shape->empty() && !shape->front().is_known();
+  });
+}
+
+// Whether nothing but their numbers of rows differs between requests.
+bool has_fixed_rows(const Graph& graph) {
+  return std::all_of(graph.inputs().begin(), graph.inputs().end(), [&](ValueId id) {
+    const auto& shape = graph.value(id).type.shape;
+    return shape && (shape->empty() || std::all_of(shape->begin() + 1, shape->end(),
+                                                   [](const auto& extent) { return extent.is_known(); }));
   });
 }
 
@@ -90,6 +100,9 @@ struct Batcher::State {
   std::optional<Session> batched, single;  // two, so that odd shapes do not push out the plans of the preferred sizes
   std::optional<Session> beside;           // for a brief run while another one runs; made when it is needed
   std::atomic<Trust> trust{Trust::unknown};
+  // Whether a row always takes the same time: its extents are fixed, and no step of the plan hangs on its values. Found
+  // out by the first run.
+  std::atomic<bool> is_steady{false}, was_looked_at{false};
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<InferCall> queue;  // sorted by priority, then arrival
@@ -173,8 +186,8 @@ struct Batcher::State {
   // Whether who brings this call had better run it, as nobody waits.
   bool is_brief(const InferCall& call) const {
     const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
-    return !apart && queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 && row_seconds > 0.0 &&
-           row_seconds * static_cast<double>(rows) < kBrief;
+    return is_steady && queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 &&
+           row_seconds > 0.0 && row_seconds * static_cast<double>(rows) < kBrief;
   }
 
   bool is_preferred(std::uint64_t rows) const {
@@ -234,25 +247,42 @@ struct Batcher::State {
     }
   }
 
+  // Whoever takes an answer and cannot (for want of memory, say) must not take others down.
+  static void tell(InferCall& call, std::exception_ptr why, NamedTensors outputs, const Timing& timing) {
+    const auto done = std::exchange(call.done, nullptr);
+    if (!done) return;
+    try {
+      done(std::move(why), std::move(outputs), timing);
+    } catch (const std::exception& error) {
+      log_line("error", "an answer was lost", {{"why", error.what()}});
+    }
+  }
   static void fail(InferCall& call, std::exception_ptr why, ModelStatistics* statistics) {
     statistics->failed(since(call.arrived));
-    const auto done = std::exchange(call.done, nullptr);
-    done(std::move(why), {}, {});
+    tell(call, std::move(why), {}, {});
   }
   void fail(InferCall& call, std::exception_ptr why) { fail(call, std::move(why), statistics.get()); }
 
   void finish(InferCall& call, NamedTensors outputs, Timing timing) {
     timing.total = since(call.arrived);
     statistics->succeeded(timing, static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs))));
-    const auto done = std::exchange(call.done, nullptr);
-    done(nullptr, std::move(outputs), timing);
+    tell(call, nullptr, std::move(outputs), timing);
   }
 
   NamedTensors outputs_of(const NamedTensors& inputs, std::uint64_t rows, bool is_beside) {
     if (apart) return apart(inputs);
     if (is_beside && !beside) beside.emplace(graph, limits);
     Session& session = is_beside ? *beside : is_preferred(rows) ? *batched : *single;
-    return std::move(session.run(inputs).tensors);
+    NamedTensors outputs = std::move(session.run(inputs).tensors);
+    if (!was_looked_at.exchange(true)) is_steady = has_fixed_rows(*graph) && hangs_on_no_value(session, inputs);
+    return outputs;
+  }
+
+  static bool hangs_on_no_value(Session& session, const NamedTensors& inputs) {
+    std::vector<TensorType> types;
+    for (const auto& [name, tensor] : inputs) types.push_back(TensorType::of(tensor.dtype(), tensor.shape()));
+    const auto& steps = session.plan(types).steps;
+    return std::none_of(steps.begin(), steps.end(), [](const StepReport& step) { return step.kernel == "by value"; });
   }
 
   // hold: the answer is given later, by the caller of this. is_beside: while others use the usual sessions.

@@ -58,12 +58,18 @@ std::string_view reason_phrase(int status) noexcept {
   }
 }
 
-Waiting::Waiting(Shared& shared, std::uint64_t bytes) : shared_(&shared), bytes_(bytes) {
-  const std::uint64_t before = shared.waiting_bytes.fetch_add(bytes);
-  if (before + bytes > shared.options.max_waiting_bytes) {
-    reset();
+Waiting::Waiting(Shared& shared, std::uint64_t bytes) : shared_(&shared) {
+  grow(bytes);
+}
+
+void Waiting::grow(std::uint64_t bytes) {
+  if (shared_ == nullptr || bytes <= bytes_) return;
+  const std::uint64_t more = bytes - bytes_;
+  if (shared_->waiting_bytes.fetch_add(more) + more > shared_->options.max_waiting_bytes) {
+    shared_->waiting_bytes.fetch_sub(more);
     throw Error(ErrorCode::unavailable, "the server holds as many request bytes as it may", "body", "try again later");
   }
+  bytes_ = bytes;
 }
 
 std::string head_of(const HttpResponse& response, bool keep_alive, std::optional<std::size_t> length) {

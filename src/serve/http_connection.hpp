@@ -126,6 +126,7 @@ class StreamConnection final : public Connection {
   void read_head();
   void on_head(error_code error);
   void read_body();
+  void read_chunks();
   void on_body(error_code error);
   void hand_over();
   void watch();
@@ -134,6 +135,7 @@ class StreamConnection final : public Connection {
   void write_chunk();
   void written(error_code error);
   void linger();
+  void swallow();
 
   Stream stream_;
   beast::flat_buffer buffer_;
@@ -329,6 +331,9 @@ void StreamConnection<Stream>::on_head(error_code error) {
       (message.count(http::field::content_length) > 0 && message.count(http::field::transfer_encoding) > 0)) {
     return refuse(Error(ErrorCode::syntax_error, "the length of the body is told twice", "head"), 400);
   }
+  // A coding that is not understood would be read as no body, and the body as the next request.
+  if (message.count(http::field::transfer_encoding) > 0 && (!parser_->chunked() || message.version() == 10))
+    return refuse(Error(ErrorCode::unsupported, "the only Transfer-Encoding is chunked, of HTTP/1.1", "head"), 400);
   if (message.version() != 11 && message.version() != 10)
     return refuse(Error(ErrorCode::unsupported, "this server speaks HTTP/1.1", "head"), 400);
   const std::uint64_t length = parser_->content_length().value_or(parser_->chunked() ? 1 << 20 : 0);
@@ -359,8 +364,24 @@ void StreamConnection<Stream>::read_body() {
     if (error && error != http::error::need_more) return refuse(error);
     if (parser_->is_done()) return hand_over();
   }
+  if (parser_->chunked()) return read_chunks();
   http::async_read(stream_, buffer_, *parser_,
                    [self = self()](error_code error, std::size_t) { self->on_body(error); });
+}
+
+// Nobody told how much comes: what has come is counted.
+template <class Stream>
+void StreamConnection<Stream>::read_chunks() {
+  parser_->eager(true);
+  http::async_read_some(stream_, buffer_, *parser_, [self = self()](error_code error, std::size_t) {
+    if (error) return self->refuse(error);
+    try {
+      self->waiting_.grow(self->parser_->get().body().size());
+    } catch (const Error& full) {
+      return self->refuse(full, 503);
+    }
+    self->parser_->is_done() ? self->hand_over() : self->read_chunks();
+  });
 }
 
 template <class Stream>
@@ -486,11 +507,16 @@ template <class Stream>
 void StreamConnection<Stream>::linger() {
   error_code ignored;
   lowest().shutdown(tcp::socket::shutdown_send, ignored);
-  expires_after(kLinger);
+  expires_after(kLinger);  // of all that comes: one byte a second must not hold the place
+  swallow();
+}
+
+template <class Stream>
+void StreamConnection<Stream>::swallow() {
   buffer_.clear();
   stream_.async_read_some(buffer_.prepare(64 << 10), [self = self()](error_code error, std::size_t) {
     if (error) return self->close();
-    self->linger();
+    self->swallow();
   });
 }
 

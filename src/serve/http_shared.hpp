@@ -29,6 +29,8 @@ class Waiting {
   Waiting() = default;
   /// Errors: unavailable when there would be too many.
   Waiting(Shared& shared, std::uint64_t bytes);
+  /// To so many, where they are more. Errors: as above; what was counted stays.
+  void grow(std::uint64_t bytes);
   Waiting(Waiting&& other) noexcept { swap(other); }
   Waiting& operator=(Waiting&& other) noexcept {
     swap(other);

@@ -64,13 +64,15 @@ void Releases::check(const std::string& model, std::uint64_t release) const {
 
 void Releases::raise(const std::string& model, std::uint64_t release) {
   const std::lock_guard lock(mutex_);
-  std::uint64_t& floor = floors_[model];
+  auto floors = floors_;  // what is not on the disk does not hold
+  std::uint64_t& floor = floors[model];
   if (release <= floor) return;
   floor = release;
   std::string text;
-  for (const auto& [name, number] : floors_) text += name + " " + std::to_string(number) + "\n";
+  for (const auto& [name, number] : floors) text += name + " " + std::to_string(number) + "\n";
   const std::array<std::span<const std::byte>, 1> parts = {std::as_bytes(std::span(text))};
   base::write_file_atomically(file_, parts);
+  floors_ = std::move(floors);
 }
 
 }  // namespace skerry::serve

@@ -54,12 +54,11 @@ std::map<std::uint64_t, fs::path> version_files(const fs::path& folder) {
   return files;
 }
 
+// Other configurations are not looked at, whatever they hold. Errors: as base::read_file(), for a file that is too
+// large.
 bool may_be_ensemble(const fs::path& folder) {
-  try {
-    return base::read_file(folder / kConfigFile, kMostConfig).find("ensemble") != std::string::npos;
-  } catch (const Error&) {
-    return false;  // told when it is loaded
-  }
+  const fs::path file = folder / kConfigFile;
+  return fs::is_regular_file(file) && base::read_file(file, kMostConfig).find("ensemble") != std::string::npos;
 }
 
 }  // namespace
@@ -132,7 +131,7 @@ std::shared_ptr<ModelStatistics> Repository::statistics_of(const std::string& na
 
 ModelPtr Repository::open_ensemble(const std::string& name, const fs::path& folder) {
   const fs::path file = folder / kConfigFile;
-  if (!fs::is_regular_file(file)) return nullptr;
+  if (!may_be_ensemble(folder)) return nullptr;
   const std::string where = name + "/" + kConfigFile;
   auto config = read_ensemble(base::read_file(file, kMostConfig), where);
   if (!config) return nullptr;
@@ -169,7 +168,13 @@ void Repository::load_all() {
     if (entry.is_directory() && is_plain_name(name)) names.push_back(name);
   }
   std::stable_partition(names.begin(), names.end(),  // members before those that are made of them
-                        [&](const std::string& name) { return !may_be_ensemble(options_.folder / name); });
+                        [&](const std::string& name) {
+                          try {
+                            return !may_be_ensemble(options_.folder / name);
+                          } catch (const Error&) {
+                            return false;  // told when it is loaded
+                          }
+                        });
   for (const std::string& name : names) {
     try {
       load(name);
@@ -185,6 +190,7 @@ void Repository::load(const std::string& name) {
                 "model", "use letters, digits, _ - .");
   }
   std::map<std::uint64_t, ModelPtr> versions;
+  const std::lock_guard one_at_a_time(loading_);  // so that what is read later is not published earlier
   try {
     const fs::path folder = options_.folder / name;
     if (options_.folder.empty() || !fs::is_directory(folder)) {

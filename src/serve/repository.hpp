@@ -97,6 +97,7 @@ class Repository {
   RepositoryOptions options_;
   std::optional<Releases> releases_;
   Workers undertaker_{1, SIZE_MAX};  // ends models that no thread of a model may end; its work uses nothing of this
+  std::mutex loading_;
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::shared_ptr<ModelStatistics>> statistics_;

@@ -197,6 +197,23 @@ def test_members_come_and_go_under_traffic(tmp_path: Path) -> None:
         assert server.post("/v2/models/hybrid/infer", body).status == 200
 
 
+def test_a_member_that_makes_something_else_now_is_told_and_nobody_falls(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "m")
+    with servers.serving(tmp_path, "--model-repository", folder) as server:
+        body = {"inputs": [{"name": "RAW", "datatype": "FP64", "shape": [1, 2], "data": [0.3, 0.4]}]}
+        assert server.post("/v2/models/hybrid/infer", body).status == 200
+        whole = (folder / "mix" / "1" / "model.onnx").read_bytes()
+        other = onnx.load_from_string(whole)
+        other.graph.output[0].name = other.graph.node[0].output[0] = "elsewhere"
+        put(folder, "mix", "model.onnx", other.SerializeToString())
+        assert server.post("/v2/repository/models/mix/load", {}).status == 200
+        told = server.post("/v2/models/hybrid/infer", body)
+        assert told.status == 404 and "no output 'y'" in told.json()["error"]
+        put(folder, "mix", "model.onnx", whole)
+        assert server.post("/v2/repository/models/mix/load", {}).status == 200
+        assert server.post("/v2/models/hybrid/infer", body).status == 200
+
+
 BAD = {
     "text": ("max_batch_size: 64", "max_batch_size 64", 400, "hybrid/config.pbtxt:4", "':' or '{'"),
     "string": ('name: "RAW"', 'name: "RAW', 400, "hybrid/config.pbtxt:5", "string's end"),

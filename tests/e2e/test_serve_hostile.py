@@ -169,6 +169,11 @@ HEADS = {
         b"POST /v2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
         b"400",
     ),
+    "a coding that only looks like chunked": (
+        b"POST /v2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\nGET /v2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"400",
+    ),
+    "chunks of HTTP/1.0": (b"POST /v2 HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
     "a long path": (b"GET /" + b"a" * 8_000 + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"414"),
     "a bad percent sign": (b"GET /v2/models/%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"400"),
     "a path out of the repository": (

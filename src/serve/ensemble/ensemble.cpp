@@ -113,6 +113,13 @@ void check_order(const EnsembleConfig& config) {
 std::vector<ModelPtr> members_of(const EnsembleConfig& config, const Ensemble::Find& find) {
   std::vector<ModelPtr> members;
   for (const EnsembleStep& step : config.steps) {
+    const auto same =
+        std::find_if(config.steps.begin(), config.steps.begin() + std::ssize(members),
+                     [&](const auto& other) { return other.model == step.model && other.version == step.version; });
+    if (const auto place = same - config.steps.begin(); place < std::ssize(members)) {
+      members.push_back(members[static_cast<std::size_t>(place)]);  // one request, one version
+      continue;
+    }
     try {
       members.push_back(find(step.model, step.version));
     } catch (const Error& error) {
@@ -123,6 +130,17 @@ std::vector<ModelPtr> members_of(const EnsembleConfig& config, const Ensemble::F
                   "write its steps here");
   }
   return members;
+}
+
+// What was loaded in the place of a member may have other inputs and outputs.
+void check_members(const EnsembleConfig& config, const std::vector<ModelPtr>& members) {
+  const auto made = tensors_of(config, members);
+  for (const EnsembleTensor& output : config.outputs) {
+    const auto found = made.find(output.name);
+    if (found == made.end())
+      throw Error(ErrorCode::invalid_argument, "nobody makes output '" + output.name + "'", output.where);
+    check_fit(found->second, {output.dtype, output.shape}, output.name, "the output", output.where);
+  }
 }
 
 }  // namespace
@@ -183,7 +201,7 @@ class Ensemble::Run : public std::enable_shared_from_this<Ensemble::Run> {
         self->finished(step, error, std::move(outputs), timing);
       };
       members_[step]->submit(std::move(call));
-    } catch (const Error&) {
+    } catch (...) {
       finished(step, std::current_exception(), {}, {});
     }
   }
@@ -257,13 +275,7 @@ Ensemble::Ensemble(EnsembleConfig config, Find find, Release release, std::share
       release_(std::move(release)),
       statistics_(std::move(statistics)),
       waiting_(std::make_shared<std::atomic<std::size_t>>(0)) {
-  const auto made = tensors_of(*config_, members_of(*config_, find_));
-  for (const EnsembleTensor& output : config_->outputs) {
-    const auto found = made.find(output.name);
-    if (found == made.end())
-      throw Error(ErrorCode::invalid_argument, "nobody makes output '" + output.name + "'", output.where);
-    check_fit(found->second, {output.dtype, output.shape}, output.name, "the output", output.where);
-  }
+  check_members(*config_, members_of(*config_, find_));
   check_order(*config_);
 }
 
@@ -277,7 +289,9 @@ void Ensemble::submit(InferCall call) const {
                   "input '" + name + "'");
     }
   }
-  auto run = std::make_shared<Run>(*this, members_of(*config_, find_), std::move(call));
+  std::vector<ModelPtr> members = members_of(*config_, find_);
+  check_members(*config_, members);
+  auto run = std::make_shared<Run>(*this, std::move(members), std::move(call));
   run->advance();
 }
 

@@ -29,9 +29,9 @@ using base::thrown_by;
 using namespace std::chrono_literals;
 
 // x f32[batch, 3] -> op -> y.
-std::shared_ptr<const Graph> model(const std::string& op, std::int64_t axis = -1) {
+std::shared_ptr<const Graph> model(const std::string& op, std::int64_t axis = -1, const Dim& width = Dim(3)) {
   Graph graph;
-  const TensorType type{DType::f32, std::vector<Dim>{Dim("batch"), Dim(3)}};
+  const TensorType type{DType::f32, std::vector<Dim>{Dim("batch"), width}};
   const ValueId x = graph.add_input("x", type);
   Node node{.op = op, .inputs = {x}};
   if (op == "Softmax") node.set("axis", axis);
@@ -211,23 +211,40 @@ TEST(Batcher, GivesEveryOneOfManyCallersItsOwnAnswerWhoeverRunsIt) {
   EXPECT_EQ(batcher.waiting(), 0U);
 }
 
+std::thread::id thread_of_a_run(Batcher& batcher) {
+  std::promise<std::thread::id> answered;
+  InferCall call;
+  call.inputs = {{"x", Tensor::from<float>(std::vector<float>{1.0F, -2.0F, 3.0F}, {1, 3})}};
+  call.done = [&](const std::exception_ptr&, const NamedTensors&, const Timing&) {
+    answered.set_value(std::this_thread::get_id());
+  };
+  batcher.submit(std::move(call));
+  return answered.get_future().get();
+}
+
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // under which no run is brief
 TEST(Batcher, MakesABriefRunOnTheThreadOfWhoAsks) {
   Batcher batcher(model("Relu"), {}, {}, std::make_shared<ModelStatistics>());
   const auto limit = Clock::now() + 10s;
-  for (std::thread::id where; where != std::this_thread::get_id();) {  // once it is known how long a run takes
+  while (thread_of_a_run(batcher) != std::this_thread::get_id()) {  // once it is known how long a run takes
     ASSERT_LT(Clock::now(), limit);
-    std::promise<std::thread::id> answered;
-    InferCall call;
-    call.inputs = {{"x", Tensor::from<float>(std::vector<float>{1.0F, -2.0F, 3.0F}, {1, 3})}};
-    call.done = [&](const std::exception_ptr&, const NamedTensors&, const Timing&) {
-      answered.set_value(std::this_thread::get_id());
-    };
-    batcher.submit(std::move(call));
-    where = answered.get_future().get();
   }
 }
 #endif
+
+TEST(Batcher, NeverRunsWhatMayTakeAnyTimeOnTheThreadOfWhoAsks) {
+  Batcher batcher(model("Relu", -1, Dim("width")), {}, {}, std::make_shared<ModelStatistics>());
+  for (int i = 0; i < 100; ++i) EXPECT_NE(thread_of_a_run(batcher), std::this_thread::get_id());
+}
+
+TEST(Batcher, OutlivesAnAnswerThatCannotBeTold) {
+  Batcher batcher(model("Relu"), {}, {}, std::make_shared<ModelStatistics>());
+  InferCall call;
+  call.inputs = {{"x", Tensor::from<float>(std::vector<float>{1.0F, -2.0F, 3.0F}, {1, 3})}};
+  call.done = [](const std::exception_ptr&, const NamedTensors&, const Timing&) { throw std::bad_alloc(); };
+  batcher.submit(std::move(call));
+  EXPECT_NE(thread_of_a_run(batcher), std::thread::id());
+}
 
 TEST(Statistics, PercentilesLieInTheirBins) {
   ModelStatistics statistics;

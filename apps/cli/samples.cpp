@@ -128,6 +128,7 @@ Samples cut(const Graph& model, const std::map<std::string, Tensor>& arrays) {
     const Dim& dim = value.type.shape->front();
     if (dim.is_known()) fixed = true, at_once = std::max<std::int64_t>(dim.value, 1);
   }
+  if (total == 0) refuse("there are no samples");
   const std::uint64_t each =
       std::max<std::uint64_t>(bytes / static_cast<std::uint64_t>(std::max<std::int64_t>(total, 1)), 1);
   if (!fixed) at_once = static_cast<std::int64_t>(std::clamp<std::uint64_t>(kRowBytes / each, 1, kRows));

@@ -90,7 +90,14 @@ class Judge {
         throw Error(ErrorCode::invalid_argument,
                     std::to_string(labels.shape().elements()) + " labels for " + std::to_string(own.size()) + " rows",
                     "labels", "give one for each row of the model's first output");
-      for (std::size_t row = 0; row < own.size(); ++row) right_.back()[row] = label_at(labels, row);
+      const std::int64_t width = own.empty() ? 0 : wanted_[i].shape()[wanted_[i].shape().rank() - 1];
+      for (std::size_t row = 0; row < own.size(); ++row) {
+        const std::int64_t label = right_.back()[row] = label_at(labels, row);
+        if (label < 0 || label >= width)
+          throw Error(ErrorCode::invalid_argument,
+                      "label " + std::to_string(label) + " of " + std::to_string(width) + " classes", "labels",
+                      "count classes from 0");
+      }
     }
   }
 

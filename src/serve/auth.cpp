@@ -166,7 +166,14 @@ NewKey make_key(std::string_view name, std::string_view roles) {
   if (RAND_bytes(secret.data(), secret.size()) != 1) throw Error(ErrorCode::internal, "no random bytes for a key");
   NewKey out{"sk-" + package::hex(std::as_bytes(std::span(secret))), {}};
   const Hash hash = hash_of(out.key);
-  out.line = std::string(name) + " " + package::hex(std::as_bytes(std::span(hash))) + " " + std::string(roles);
+  const std::string rest = package::hex(std::as_bytes(std::span(hash))) + " " + std::string(roles);
+  out.line = std::string(name) + " " + rest;
+  if (name.empty() || name == "tenant" || name.find_first_of(" \t\r\n#") != std::string_view::npos)
+    throw Error(ErrorCode::invalid_argument, "'" + std::string(name) + "' cannot be the name of a key", "name",
+                "use letters and digits");
+  std::istringstream words(rest);
+  Hash read_back{};
+  read_principal(std::string(name), words, read_back);  // refuses what the file would be refused for
   return out;
 }
 

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -19,7 +21,7 @@ struct Flags {
   std::string token_keys, token_issuer, token_audience;
   std::string certificate, certificate_key, client_authority;
   std::vector<std::uint32_t> batches = {4, 16, 32};
-  std::vector<std::string> untrusted = {"all"}, trusted;
+  std::vector<std::string> untrusted, trusted;
   std::string releases;
   double batch_delay_us = 0.0, drain_seconds = 30.0;
   std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2, workers = 0;
@@ -30,10 +32,11 @@ struct Flags {
 void read_address(const std::string& text, const char* flag, std::string& host, std::uint16_t& port) {
   const std::size_t colon = text.rfind(':');
   const char* end = text.data() + text.size();
-  if (colon == std::string::npos || colon == 0 || std::from_chars(text.data() + colon + 1, end, port).ptr != end ||
-      colon + 1 == text.size()) {
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size())
     throw Error(ErrorCode::invalid_argument, "'" + text + "' is not an address", flag, "write 127.0.0.1:8000");
-  }
+  if (const auto read = std::from_chars(text.data() + colon + 1, end, port); read.ptr != end || read.ec != std::errc())
+    throw Error(ErrorCode::invalid_argument, "'" + text.substr(colon + 1) + "' is not a port", flag,
+                "ports are 0 to 65535; write 127.0.0.1:8000");
   host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
 }
@@ -42,6 +45,9 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   serve::ServerOptions options;
   options.config = context.config;
   serve::ServiceOptions& service = options.service;
+  if (std::ranges::adjacent_find(flags.batches, std::greater_equal()) != flags.batches.end() ||
+      std::ranges::find(flags.batches, 0U) != flags.batches.end())
+    throw Error(ErrorCode::invalid_argument, "the numbers of rows do not ascend from 1", "--batches", "write 4,16,32");
   service.repository.folder = flags.repository;
   service.repository.limits = context.settings.limits();
   service.repository.batching = {
@@ -58,8 +64,11 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   if (limits.max_memory_bytes) circuits.max_memory_bytes = *limits.max_memory_bytes;
   if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
   service.workers.processes = static_cast<int>(flags.workers);
-  service.workers.untrusted = flags.untrusted;
-  if (flags.workers > 0) service.repository.untrusted = flags.untrusted;
+  if (!flags.untrusted.empty() && flags.workers == 0)
+    throw Error(ErrorCode::invalid_argument, "there are no processes for those who are not trusted", "--untrusted",
+                "say how many by --workers N");
+  if (!flags.untrusted.empty()) service.workers.untrusted = flags.untrusted;
+  if (flags.workers > 0) service.repository.untrusted = service.workers.untrusted;
   service.key_file = flags.keys;
   service.tokens = {flags.token_keys, flags.token_issuer, flags.token_audience};
   service.audit_file = flags.audit;
@@ -148,10 +157,10 @@ Action declare(const Command& command) {
       .show_default();
   command
       .add_option("--untrusted", flags->untrusted,
-                  "Who is run there: all, others (but admins), tenant:NAME, key:NAME; model:NAME, models")
+                  "Who is run there: all (when left out), others (but admins), tenant:NAME, key:NAME; model:NAME, "
+                  "models")
       .type_name("WHO,...")
-      .delimiter(',')
-      .show_default();
+      .delimiter(',');
   command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
       .type_name("N,...")
       .delimiter(',')

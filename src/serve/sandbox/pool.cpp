@@ -176,6 +176,7 @@ WorkerPool::ProcessPtr WorkerPool::acquire(const std::string& owner, const RunCo
 }
 
 void WorkerPool::give_back(ProcessPtr process) {
+  process->rest();
   {
     const std::lock_guard lock(mutex_);
     --counters_.busy;

@@ -26,8 +26,7 @@
 namespace skerry::serve {
 namespace {
 
-constexpr std::chrono::seconds kStartTime{20};  // that a process may take to be ready
-constexpr std::uint64_t kMostAnswer = std::uint64_t{8} << 30;
+constexpr std::chrono::seconds kStartTime{20};                   // that a process may take to be ready
 constexpr std::uint64_t kSpare = std::uint64_t{64} << 20;        // beside a run's own budget: program text, answers
 constexpr std::uint64_t kThreadBytes = std::uint64_t{10} << 20;  // of a thread's stack and heap
 
@@ -89,8 +88,8 @@ double cpu_seconds(pid_t process) {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(pid_t process, base::Descriptor socket)
-    : pid(process), channel(std::move(socket), kMostAnswer) {}
+WorkerProcess::WorkerProcess(pid_t process, base::Descriptor socket, std::uint64_t most_answer)
+    : pid(process), channel(std::move(socket), most_answer) {}
 
 int WorkerProcess::end() {
   if (pid > 0) {
@@ -111,8 +110,17 @@ int WorkerProcess::ended() {
 }
 
 void WorkerProcess::allow_cpu(double seconds) const {
+  if (pid <= 0) return;
+  // The hard limit stays open: it can only go down, and the next task may take more.
   const rlimit limit{static_cast<rlim_t>(std::ceil(cpu_seconds(pid) + seconds)) + 1, RLIM_INFINITY};
-  ::prlimit(pid, RLIMIT_CPU, &limit, nullptr);
+  if (::prlimit(pid, RLIMIT_CPU, &limit, nullptr) != 0 && errno != ESRCH)  // one that has died is found out later
+    throw Error(ErrorCode::unavailable, std::string("a worker's CPU time cannot be limited: ") + std::strerror(errno),
+                "worker");
+  ::kill(pid, SIGCONT);
+}
+
+void WorkerProcess::rest() const {
+  if (pid > 0) ::kill(pid, SIGSTOP);
 }
 
 std::string ending_text(int status) {
@@ -158,7 +166,7 @@ WorkerPtr start_worker(const std::filesystem::path& program, std::uint64_t data_
   const pid_t pid =
       spawn(program, {kWorkerWord, std::to_string(::getpid()), std::to_string(data_bytes), std::to_string(threads)},
             theirs.get());
-  auto process = std::make_unique<WorkerProcess>(pid, std::move(ours));
+  auto process = std::make_unique<WorkerProcess>(pid, std::move(ours), data_bytes + kSpare);
   theirs = base::Descriptor();
   {  // the kernel takes it before the server, should the machine's memory end
     std::ofstream score("/proc/" + std::to_string(pid) + "/oom_score_adj");

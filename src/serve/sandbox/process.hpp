@@ -19,7 +19,8 @@ namespace skerry::serve {
 /// A process and its socket. Killed and waited for when this ends.
 class WorkerProcess {
  public:
-  WorkerProcess(pid_t process, base::Descriptor socket);
+  /// most_answer: bytes of a message that is taken from it.
+  WorkerProcess(pid_t process, base::Descriptor socket, std::uint64_t most_answer);
   ~WorkerProcess() { end(); }
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -28,8 +29,11 @@ class WorkerProcess {
   int end();
   /// How it ended by itself: it has closed its socket, and dies within a moment.
   int ended();
-  /// The kernel ends it by SIGXCPU after so much more of all its threads together.
+  /// Lets it run; the kernel ends it by SIGXCPU after so much more of all its threads together. A process that has been
+  /// broken into may ignore that, so who waits for it keeps a clock as well. Errors: unavailable.
   void allow_cpu(double seconds) const;
+  /// Stops it until allow_cpu(), so that it takes no time of the machine while it has no task.
+  void rest() const;
 
   pid_t pid;  // -1: it has ended
   Channel channel;

@@ -30,9 +30,11 @@ class RemoteModel {
 
  private:
   void load();
+  void take_up(std::string told);
   std::string ask(FrameKind kind, std::string_view head, std::string_view bytes);
 
   std::string name_, file_bytes_, head_;
+  std::string told_;      // by the first process; empty: none has loaded the model yet
   double seconds_ = 0.0;  // that a run may take
   int threads_ = 0;
   std::uint64_t data_bytes_ = 0;

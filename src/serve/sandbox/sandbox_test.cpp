@@ -66,6 +66,7 @@ std::vector<Attempt> attempts() {
       {"fork", call(SYS_clone, static_cast<unsigned long>(SIGCHLD), 0, 0, 0, 0)},
       {"kill", call(SYS_kill, ::getpid(), 0)},
       {"tgkill of another", call(SYS_tgkill, ::getpid(), ::getpid(), 0)},  // here: the test itself
+      {"tgkill to go on", [] { return ::syscall(SYS_tgkill, ::getpid(), ::gettid(), SIGCONT); }},
       {"ptrace", call(SYS_ptrace, 16, ::getpid(), 0, 0)},
       {"process_vm_readv", call(SYS_process_vm_readv, ::getpid(), nullptr, 0, nullptr, 0, 0)},
       {"unshare", call(SYS_unshare, CLONE_NEWUSER)},

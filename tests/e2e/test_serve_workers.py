@@ -102,7 +102,7 @@ def test_a_worker_has_no_rights_no_descriptors_and_a_filter(server: Server) -> N
 
 
 def test_a_run_in_a_worker_is_followed_and_stopped_and_the_worker_stays(server: Server) -> None:
-    before = children(server)
+    before = until(lambda: len(found := children(server)) == 2 and found)
     job = server.post(JOBS, {"program": long_circuit(), "state": True}).json()["id"]
     until(lambda: server.get(f"{JOBS}/{job}").json()["progress"] > 0)
     server.post(f"{JOBS}/{job}/cancel", {})

@@ -14,9 +14,17 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <thread>
 #include <vector>
+
+#include "base/proc_text.hpp"
+#include "base/temporary_folder.hpp"
+#include "base/thrown_by.hpp"
+#include "serve/sandbox/remote_model.hpp"
+#include "serve/sandbox/tensors.hpp"
+#include "serve/sandbox/worker.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -145,6 +153,54 @@ TEST(Sandbox, EndsAProcessWhoseParentIsAnother) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+// A worker that has been broken into. Its model's file names another file: while that is missing it tells of an output
+// y f32[-1,2], and of z afterwards. It answers with what it is given.
+[[noreturn]] void lie() {
+  Channel channel(base::Descriptor(kWorkerSocket), 1 << 20);
+  channel.send(FrameKind::ready, packed(SandboxState{}), {});
+  for (Frame task; channel.receive(task) == Channel::Outcome::done;) {
+    std::string answer = task.bytes;
+    if (task.kind == FrameKind::load) {
+      const std::string name = std::filesystem::exists(task.bytes) ? "z" : "y";
+      std::ofstream(task.bytes) << name;
+      answer = "m" + pack(std::vector<TensorInfo>{}) + pack(std::vector<TensorInfo>{{.name = name, .shape = {-1, 2}}});
+    }
+    channel.send(FrameKind::done, packed(std::uint64_t{0}), answer);
+  }
+  ::_exit(0);
+}
+
+// This program is started by RemoteModel as it starts the server's own.
+const bool kIsTest = [] {
+  if (base::proc_text("/proc/self/cmdline").find(kWorkerWord) != std::string::npos) lie();
+  return true;
+}();
+
+TEST(RemoteModel, BelievesNoProcessThatContradictsTheFirst) {
+  ASSERT_TRUE(kIsTest);
+  const base::TemporaryFolder folder;
+  const std::filesystem::path seen = folder.path() / "seen", file = folder.path() / "model";
+  std::ofstream(file) << seen.string();
+  RemoteModel model("m", file, {}, {});
+  const auto run = [&model](const char* name, const Shape& shape) {
+    return model.run({{name, Tensor(DType::f32, shape)}});
+  };
+  const auto error = [&](const char* name, const Shape& shape) {
+    return base::thrown_by([&] { run(name, shape); }).code();
+  };
+  EXPECT_EQ(run("y", {3, 2})[0].second.shape(), Shape({3, 2}));
+  // Each of these ends its process, and the next one tells of z.
+  EXPECT_EQ(error("z", {3, 2}), ErrorCode::corrupt);
+  EXPECT_EQ(error("y", {3, 2}), ErrorCode::corrupt) << "a process whose word was not taken answers nothing";
+  for (const Shape& wrong : {Shape({2}), Shape({3, 3}), Shape({3, 2, 1})}) {
+    std::filesystem::remove(seen);
+    EXPECT_EQ(error("y", wrong), ErrorCode::corrupt) << wrong.text();
+  }
+  EXPECT_EQ(model.outputs()[0].name, "y");
+  std::filesystem::remove(seen);
+  EXPECT_EQ(run("y", {1, 2})[0].second.shape(), Shape({1, 2}));
 }
 
 TEST(Sandbox, TellsWhatTheKernelAllows) {

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ def children(server: Server) -> set[int]:
 def state_of(process: int) -> dict[str, str]:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def rests(process: int) -> bool:
+    return state_of(process)["State"].startswith("T")
 
 
 def until(found: Callable[[], Any], seconds: float = 20) -> Any:
@@ -156,7 +161,7 @@ def test_a_stopped_worker_is_ended_at_its_deadline(tmp_path: Path) -> None:
     with servers.serving(tmp_path, "--workers", "1", "--max-execution-time", "1") as server:
         assert server.post("/v2/circuits", {"program": RY, "parameters": [0.1]}).status == 200
         (worker,) = children(server)
-        until(lambda: state_of(worker)["State"].startswith("T"))
+        until(partial(rests, worker))
         answers: list[Any] = []
         stuck = threading.Thread(target=lambda: answers.append(server.post("/v2/circuits", {"program": MANY_GATES})))
         begin = time.monotonic()
@@ -176,7 +181,7 @@ def test_a_worker_without_a_task_is_stopped_and_can_still_die_and_answer(tmp_pat
         for _ in range(3):
             assert server.post("/v2/circuits", ask).status == 200
             (worker,) = children(server)
-            until(lambda worker=worker: state_of(worker)["State"].startswith("T"))
+            until(partial(rests, worker))
             assert server.post("/v2/circuits/plan", ask).status == 200
             assert children(server) == {worker}
         os.kill(worker, signal.SIGKILL)

@@ -15,12 +15,14 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <future>
 #include <skerry/error.hpp>
 #include <thread>
 #include <vector>
 
 #include "base/threads.hpp"
 #include "serve/sandbox/worker.hpp"
+#include "serve/workers.hpp"
 #include "wire/circuits.hpp"
 
 namespace skerry::serve {
@@ -77,6 +79,20 @@ pid_t spawn(const std::filesystem::path& program, std::vector<std::string> words
     throw Error(ErrorCode::unavailable, std::string("no worker process can be started: ") + std::strerror(failed),
                 "worker");
   return child;
+}
+
+// The kernel ends a process together with the thread that started it: this one lives as long as the server.
+pid_t spawn_to_stay(const std::filesystem::path& program, std::vector<std::string> words, int socket) {
+  static Workers starter(1, SIZE_MAX);
+  const auto started = std::make_shared<std::promise<pid_t>>();  // shared: both threads may let go of it last
+  starter.post([&, started] {
+    try {
+      started->set_value(spawn(program, std::move(words), socket));
+    } catch (...) {
+      started->set_exception(std::current_exception());
+    }
+  });
+  return started->get_future().get();
 }
 
 double cpu_seconds(pid_t process) {
@@ -163,9 +179,9 @@ WorkerPtr start_worker(const std::filesystem::path& program, std::uint64_t data_
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     throw Error(ErrorCode::unavailable, std::string("no socket for a worker: ") + std::strerror(errno), "worker");
   base::Descriptor ours(ends[0]), theirs(ends[1]);
-  const pid_t pid =
-      spawn(program, {kWorkerWord, std::to_string(::getpid()), std::to_string(data_bytes), std::to_string(threads)},
-            theirs.get());
+  const pid_t pid = spawn_to_stay(
+      program, {kWorkerWord, std::to_string(::getpid()), std::to_string(data_bytes), std::to_string(threads)},
+      theirs.get());
   auto process = std::make_unique<WorkerProcess>(pid, std::move(ours), data_bytes + kSpare);
   theirs = base::Descriptor();
   {  // the kernel takes it before the server, should the machine's memory end

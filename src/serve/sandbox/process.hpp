@@ -61,7 +61,7 @@ Error error_of(int status);
 
 /// What a worker may write beside what it began with, for runs that may take so much.
 std::uint64_t worker_bytes(std::uint64_t budget, int threads);
-/// program: hands `serve-worker` to run_worker(). It ends with the thread that calls this. threads: 0 for the usual.
+/// program: hands `serve-worker` to run_worker(). It ends with this process. threads: 0 for the usual.
 /// Errors: unavailable; unsupported where it cannot be shut in.
 WorkerPtr start_worker(const std::filesystem::path& program, std::uint64_t data_bytes, int threads);
 

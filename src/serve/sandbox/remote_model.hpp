@@ -13,7 +13,7 @@
 
 namespace skerry::serve {
 
-/// Its bytes are never looked at in this process. One run at a time; from any thread that lives as long as this. When
+/// Its bytes are never looked at in this process. One run at a time; from any thread. When
 /// the process dies it is replaced, and the run in it begun again once.
 class RemoteModel {
  public:

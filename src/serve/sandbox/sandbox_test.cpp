@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -158,6 +160,7 @@ TEST(Sandbox, EndsAProcessWhoseParentIsAnother) {
 // A worker that has been broken into. Its model's file names another file: while that is missing it tells of an output
 // y f32[-1,2], and of z afterwards. It answers with what it is given.
 [[noreturn]] void lie() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // as a sandbox begins
   Channel channel(base::Descriptor(kWorkerSocket), 1 << 20);
   channel.send(FrameKind::ready, packed(SandboxState{}), {});
   for (Frame task; channel.receive(task) == Channel::Outcome::done;) {
@@ -183,7 +186,10 @@ TEST(RemoteModel, BelievesNoProcessThatContradictsTheFirst) {
   const base::TemporaryFolder folder;
   const std::filesystem::path seen = folder.path() / "seen", file = folder.path() / "model";
   std::ofstream(file) << seen.string();
-  RemoteModel model("m", file, {}, {});
+  std::optional<RemoteModel> made;
+  std::thread([&] { made.emplace("m", file, Limits{}, LoadOptions{}); }).join();
+  RemoteModel& model = *made;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // its process does not end with the thread that made it
   const auto run = [&model](const char* name, const Shape& shape) {
     return model.run({{name, Tensor(DType::f32, shape)}});
   };

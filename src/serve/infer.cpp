@@ -52,6 +52,8 @@ void add_outputs(wire::InferReply& reply, const wire::InferRequest& request, Nam
   for (const wire::RequestedOutput& wanted : request.outputs) {
     const auto found =
         std::find_if(outputs.begin(), outputs.end(), [&](const auto& named) { return named.first == wanted.name; });
+    if (found == outputs.end())
+      throw Error(ErrorCode::internal, "the model gave no output '" + wanted.name + "'", reply.model);
     reply.outputs.push_back({wanted.name, found->second, wanted.binary, wanted.shared});
   }
 }

@@ -36,16 +36,18 @@ std::string random_id() {
   return package::hex(std::as_bytes(std::span(bytes)));
 }
 
-// A job on disk: its status, its owner, how much of the body is JSON, then the body.
+// A job on disk: its status, its owner, how much of the body is JSON and how many qubits it may have (old ones do not
+// say), then the body.
 struct Record {
   JobStatus status;
   std::string owner;
   wire::Body body;
+  std::uint32_t max_qubits = 0;
 };
 
 void write_record(const fs::path& path, const Record& record) {
-  const std::string head =
-      wire::encode(record.status).bytes + "\n" + record.owner + "\n" + std::to_string(record.body.json_bytes) + "\n";
+  const std::string head = wire::encode(record.status).bytes + "\n" + record.owner + "\n" +
+                           std::to_string(record.body.json_bytes) + " " + std::to_string(record.max_qubits) + "\n";
   const std::array<std::span<const std::byte>, 2> parts = {std::as_bytes(std::span(head)),
                                                            std::as_bytes(std::span(record.body.bytes))};
   base::write_file_atomically(path, parts);
@@ -60,8 +62,10 @@ Record read_record(const fs::path& path) {
   Record record{wire::decode_job_status(std::string_view(text).substr(0, first)),
                 text.substr(first + 1, second - first - 1),
                 {text.substr(third + 1), 0}};
+  char* rest = nullptr;
   record.body.json_bytes =
-      std::min<std::size_t>(record.body.bytes.size(), std::strtoull(text.c_str() + second + 1, nullptr, 10));
+      std::min<std::size_t>(record.body.bytes.size(), std::strtoull(text.c_str() + second + 1, &rest, 10));
+  if (*rest == ' ') record.max_qubits = static_cast<std::uint32_t>(std::strtoul(rest, nullptr, 10));
   return record;
 }
 
@@ -162,9 +166,10 @@ struct Jobs::State {
                                .progress = Progress([this, job](double fraction, std::string_view stage) {
                                  progress(job, fraction, stage);
                                })};
-      reply = job->is_stranger && options.run_apart
-                  ? options.run_apart(job->owner, *job->request, job->max_qubits, control)
-                  : wire::encode(run_circuits(*job->request, options.limits, control), job->request->binary);
+      const bool is_apart = job->is_stranger && options.run_apart;
+      if (job->is_stranger && !is_apart) check_width(*job->request, options.limits, job->max_qubits);
+      reply = is_apart ? options.run_apart(job->owner, *job->request, job->max_qubits, control)
+                       : wire::encode(run_circuits(*job->request, options.limits, control), job->request->binary);
     } catch (const Error& error) {
       failure = error;
     } catch (const std::bad_alloc&) {
@@ -194,7 +199,7 @@ struct Jobs::State {
                                                              : JobState::failed;
       if (next.state == JobState::done) next.progress = 1.0;
       if (next.state == JobState::failed) next.error = failure;
-      record = {next, job->owner, std::move(reply)};
+      record = {next, job->owner, std::move(reply), job->max_qubits};
     }
     if (!options.folder.empty()) save_outcome(record);
     {
@@ -252,6 +257,7 @@ struct Jobs::State {
     auto job = std::make_shared<Job>();
     job->owner = record.owner;
     job->status = record.status;
+    job->max_qubits = record.max_qubits;
     const std::lock_guard lock(mutex);
     if (file.extension() == ".done") {
       job->reply = std::move(record.body);
@@ -321,7 +327,8 @@ std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::
     }
     if (state.draining.load())
       throw Error(ErrorCode::unavailable, "the server is going down", "jobs", "try again later");
-    if (!state.options.folder.empty()) write_record(state.path(accepted, ".job"), {accepted, owner, body});
+    if (!state.options.folder.empty())
+      write_record(state.path(accepted, ".job"), {accepted, owner, body, job->max_qubits});
     state.add(job);
     ++state.counters.submitted;
   }

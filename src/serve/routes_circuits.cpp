@@ -131,13 +131,17 @@ void Service::run_circuit(const CallPtr& call) {
 }
 
 void Service::plan_circuit(const CallPtr& call) {
-  const wire::CircuitRequest request = wire::decode_circuit_request(call->view());
-  const Submitter who = submitter(call->principal);
-  if (who.is_stranger) {
-    const RunControl control{.stop = call->exchange->closed.get_token()};
-    return reply(call, pool_->plan(who.name, request, 0, control));
-  }
-  reply(call, plan_text(plan_circuits(request, options_.jobs.limits)));
+  wire::CircuitRequest request = wire::decode_circuit_request(call->view());
+  if (!is_stranger(call->principal)) return reply(call, plan_text(plan_circuits(request, options_.jobs.limits)));
+  // On a thread that may wait for a worker process: the few for slow requests load models and read large bodies.
+  jobs_.post([this, call, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
+    try {
+      const RunControl control{.stop = call->exchange->closed.get_token()};
+      reply(call, pool_->plan(call->principal.name, *shared, 0, control));
+    } catch (...) {
+      refuse(call, std::current_exception());
+    }
+  });
 }
 
 void Service::submit_job(const CallPtr& call) {
@@ -162,8 +166,8 @@ void Service::job_cancel(const CallPtr& call) {
 
 void Service::reply_outcome(const CallPtr& call, const std::string& id) {
   try {
-    const JobOutcome outcome = jobs_.outcome(call->principal.name, id);
-    if (outcome.status.state == wire::JobState::done) return reply(call, outcome.reply);
+    JobOutcome outcome = jobs_.outcome(call->principal.name, id);
+    if (outcome.status.state == wire::JobState::done) return reply(call, std::move(outcome.reply));
     if (outcome.status.error) throw *outcome.status.error;
     if (outcome.status.state == wire::JobState::cancelled)
       throw Error(ErrorCode::cancelled, "the job was cancelled", id);

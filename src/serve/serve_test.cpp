@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/descriptor.hpp"
+#include "base/file.hpp"
 #include "base/temporary_folder.hpp"
 #include "base/thrown_by.hpp"
 #include "serve/auth.hpp"
@@ -360,6 +361,46 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
   EXPECT_EQ(jobs.list("a").size(), 3U);
   EXPECT_EQ(thrown_by([&] { jobs.status("a", ids[0]); }).code(), ErrorCode::not_found);
   EXPECT_EQ(jobs.status("a", ids[5]).state, wire::JobState::done);
+}
+
+TEST(Jobs, HoldATenantToItsQubitsAfterARestart) {
+  const base::TemporaryFolder folder;
+  const auto submit = [&](std::uint32_t most, wire::CircuitRequest what) {
+    Jobs idle({.folder = folder.path(), .workers = 0});  // nobody runs it
+    return idle.submit({.name = "a", .max_qubits = most}, std::move(what)).first.id;
+  };
+  const auto limit_after_restart = [&] {
+    std::promise<std::uint32_t> limit;
+    const Jobs jobs(
+        {.folder = folder.path(), .run_apart = [&](const auto&, const auto&, std::uint32_t most, const auto&) {
+           limit.set_value(most);
+           return wire::Body{};
+         }});
+    return limit.get_future().get();
+  };
+  submit(5, request(""));
+  EXPECT_EQ(limit_after_restart(), 5U);
+  submit(0, request(""));
+  EXPECT_EQ(limit_after_restart(), 0U);
+
+  const auto old = folder.path() / (submit(5, request("")) + ".job");  // as before records told of it
+  std::string text = base::read_file(old, 1 << 20);
+  text.erase(text.find(" 5\n"), 2);
+  std::ofstream(old) << text;
+  EXPECT_EQ(limit_after_restart(), 0U);
+
+  wire::CircuitRequest wide = request("");
+  wide.program = R"([{"gate": "X", "qubit": 1}])";
+  const std::string id = submit(1, wide);
+  std::promise<wire::JobStatus> ended;
+  Jobs here({.folder = folder.path()});  // without worker processes
+  here.listen("a", id, [&](const wire::JobStatus& status) {
+    if (wire::is_final(status.state)) ended.set_value(status);
+    return !wire::is_final(status.state);
+  });
+  const wire::JobStatus status = ended.get_future().get();
+  ASSERT_EQ(status.state, wire::JobState::failed);
+  EXPECT_EQ(status.error->code(), ErrorCode::limit_exceeded);
 }
 
 TEST(Telemetry, KeepsNoMoreSpansThanItMayAndCountsTheRest) {

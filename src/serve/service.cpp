@@ -284,9 +284,10 @@ void Service::reply(const CallPtr& call, std::string json, int status) {
   reply(call, HttpResponse{.status = status, .body = std::move(json)});
 }
 
-void Service::reply(const CallPtr& call, const wire::Body& body) {
-  HttpResponse response{.body = body.bytes};
-  if (body.has_binary()) {
+void Service::reply(const CallPtr& call, wire::Body body) {
+  const bool has_binary = body.has_binary();
+  HttpResponse response{.body = std::move(body.bytes)};
+  if (has_binary) {
     response.type = "application/octet-stream";
     response.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
   }

@@ -111,7 +111,7 @@ class Service {
   /// Counts an answer, and tells of it.
   void record(const Call& call, int status);
   void reply(const CallPtr& call, std::string json, int status = 200);
-  void reply(const CallPtr& call, const wire::Body& body);
+  void reply(const CallPtr& call, wire::Body body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);
   void refuse(const CallPtr& call, const Error& error, int status, double retry_seconds = 1.0);
 

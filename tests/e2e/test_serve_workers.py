@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ def children(server: Server) -> set[int]:
 def state_of(process: int) -> dict[str, str]:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def rests(process: int) -> bool:
+    return state_of(process)["State"].startswith("T")
 
 
 def until(found: Callable[[], Any], seconds: float = 20) -> Any:
@@ -102,7 +107,7 @@ def test_a_worker_has_no_rights_no_descriptors_and_a_filter(server: Server) -> N
 
 
 def test_a_run_in_a_worker_is_followed_and_stopped_and_the_worker_stays(server: Server) -> None:
-    before = children(server)
+    before = until(lambda: len(found := children(server)) == 2 and found)
     job = server.post(JOBS, {"program": long_circuit(), "state": True}).json()["id"]
     until(lambda: server.get(f"{JOBS}/{job}").json()["progress"] > 0)
     server.post(f"{JOBS}/{job}/cancel", {})
@@ -156,13 +161,54 @@ def test_a_stopped_worker_is_ended_at_its_deadline(tmp_path: Path) -> None:
     with servers.serving(tmp_path, "--workers", "1", "--max-execution-time", "1") as server:
         assert server.post("/v2/circuits", {"program": RY, "parameters": [0.1]}).status == 200
         (worker,) = children(server)
-        os.kill(worker, signal.SIGSTOP)  # as if it were stuck where it looks at no clock
+        until(partial(rests, worker))
+        answers: list[Any] = []
+        stuck = threading.Thread(target=lambda: answers.append(server.post("/v2/circuits", {"program": MANY_GATES})))
         begin = time.monotonic()
-        got = server.post("/v2/circuits", {"program": RY, "parameters": [0.1]})
-        assert got.status == 504 and 1 < time.monotonic() - begin < 6, got.body
+        stuck.start()
+        until(lambda: state_of(worker)["State"].startswith("R"))
+        os.kill(worker, signal.SIGSTOP)  # as if it were stuck where it looks at no clock
+        stuck.join()
+        assert answers[0].status == 504 and 1 < time.monotonic() - begin < 10, answers[0].body
         assert ends(server, "deadline") == 1
         assert server.post("/v2/circuits", {"program": RY, "parameters": [0.1]}).status == 200
         assert worker not in children(server)
+
+
+def test_a_worker_without_a_task_is_stopped_and_can_still_die_and_answer(tmp_path: Path) -> None:
+    ask = {"program": RY, "parameters": [0.1]}
+    with servers.serving(tmp_path, "--workers", "1") as server:
+        for _ in range(3):
+            assert server.post("/v2/circuits", ask).status == 200
+            (worker,) = children(server)
+            until(partial(rests, worker))
+            assert server.post("/v2/circuits/plan", ask).status == 200
+            assert children(server) == {worker}
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: len(found := children(server)) == 1 and worker not in found)
+        assert server.post("/v2/circuits", ask).status == 200
+
+
+def test_prices_that_wait_for_a_worker_hold_up_nobody_else(tmp_path: Path) -> None:
+    models = servers.repository(tmp_path / "m")
+    with servers.serving(tmp_path, "--model-repository", models, "--workers", "1") as server:
+        job = server.post(JOBS, {"program": long_circuit(), "state": True}).json()["id"]
+        until(lambda: server.get(f"{JOBS}/{job}").json()["progress"] > 0)
+        ask = {"program": RY, "parameters": [0.1]}
+        prices: list[int] = []
+        waiting = [
+            threading.Thread(target=lambda: prices.append(server.post("/v2/circuits/plan", ask, seconds=60).status))
+            for _ in range(2)
+        ]
+        for one in waiting:
+            one.start()
+        time.sleep(0.3)
+        assert server.post("/v2/repository/models/digits/load", {}).status == 200
+        assert prices == []
+        server.post(f"{JOBS}/{job}/cancel", {})
+        for one in waiting:
+            one.join()
+        assert prices == [200, 200]
 
 
 def test_each_owner_has_processes_of_his_own(tmp_path: Path) -> None:

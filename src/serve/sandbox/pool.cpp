@@ -51,7 +51,6 @@ WorkerPool::WorkerPool(PoolOptions options)
                 "write all, others (everybody but admins), tenant:NAME, key:NAME, model:NAME or models");
   }
   data_bytes_ = worker_bytes(options_.limits.max_memory_bytes, options_.limits.threads);
-  // A thread of its own: the kernel ends a process together with the thread that started it.
   supervisor_ = std::thread([this] { supervise(); });
 }
 
@@ -176,6 +175,7 @@ WorkerPool::ProcessPtr WorkerPool::acquire(const std::string& owner, const RunCo
 }
 
 void WorkerPool::give_back(ProcessPtr process) {
+  process->rest();
   {
     const std::lock_guard lock(mutex_);
     --counters_.busy;

@@ -15,19 +15,20 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <future>
 #include <skerry/error.hpp>
 #include <thread>
 #include <vector>
 
 #include "base/threads.hpp"
 #include "serve/sandbox/worker.hpp"
+#include "serve/workers.hpp"
 #include "wire/circuits.hpp"
 
 namespace skerry::serve {
 namespace {
 
-constexpr std::chrono::seconds kStartTime{20};  // that a process may take to be ready
-constexpr std::uint64_t kMostAnswer = std::uint64_t{8} << 30;
+constexpr std::chrono::seconds kStartTime{20};                   // that a process may take to be ready
 constexpr std::uint64_t kSpare = std::uint64_t{64} << 20;        // beside a run's own budget: program text, answers
 constexpr std::uint64_t kThreadBytes = std::uint64_t{10} << 20;  // of a thread's stack and heap
 
@@ -80,6 +81,20 @@ pid_t spawn(const std::filesystem::path& program, std::vector<std::string> words
   return child;
 }
 
+// The kernel ends a process together with the thread that started it: this one lives as long as the server.
+pid_t spawn_to_stay(const std::filesystem::path& program, std::vector<std::string> words, int socket) {
+  static Workers starter(1, SIZE_MAX);
+  const auto started = std::make_shared<std::promise<pid_t>>();  // shared: both threads may let go of it last
+  starter.post([&, started] {
+    try {
+      started->set_value(spawn(program, std::move(words), socket));
+    } catch (...) {
+      started->set_exception(std::current_exception());
+    }
+  });
+  return started->get_future().get();
+}
+
 double cpu_seconds(pid_t process) {
   clockid_t clock{};
   timespec used{};
@@ -89,8 +104,8 @@ double cpu_seconds(pid_t process) {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(pid_t process, base::Descriptor socket)
-    : pid(process), channel(std::move(socket), kMostAnswer) {}
+WorkerProcess::WorkerProcess(pid_t process, base::Descriptor socket, std::uint64_t most_answer)
+    : pid(process), channel(std::move(socket), most_answer) {}
 
 int WorkerProcess::end() {
   if (pid > 0) {
@@ -111,8 +126,17 @@ int WorkerProcess::ended() {
 }
 
 void WorkerProcess::allow_cpu(double seconds) const {
+  if (pid <= 0) return;
+  // The hard limit stays open: it can only go down, and the next task may take more.
   const rlimit limit{static_cast<rlim_t>(std::ceil(cpu_seconds(pid) + seconds)) + 1, RLIM_INFINITY};
-  ::prlimit(pid, RLIMIT_CPU, &limit, nullptr);
+  if (::prlimit(pid, RLIMIT_CPU, &limit, nullptr) != 0 && errno != ESRCH)  // one that has died is found out later
+    throw Error(ErrorCode::unavailable, std::string("a worker's CPU time cannot be limited: ") + std::strerror(errno),
+                "worker");
+  ::kill(pid, SIGCONT);
+}
+
+void WorkerProcess::rest() const {
+  if (pid > 0) ::kill(pid, SIGSTOP);
 }
 
 std::string ending_text(int status) {
@@ -155,10 +179,10 @@ WorkerPtr start_worker(const std::filesystem::path& program, std::uint64_t data_
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     throw Error(ErrorCode::unavailable, std::string("no socket for a worker: ") + std::strerror(errno), "worker");
   base::Descriptor ours(ends[0]), theirs(ends[1]);
-  const pid_t pid =
-      spawn(program, {kWorkerWord, std::to_string(::getpid()), std::to_string(data_bytes), std::to_string(threads)},
-            theirs.get());
-  auto process = std::make_unique<WorkerProcess>(pid, std::move(ours));
+  const pid_t pid = spawn_to_stay(
+      program, {kWorkerWord, std::to_string(::getpid()), std::to_string(data_bytes), std::to_string(threads)},
+      theirs.get());
+  auto process = std::make_unique<WorkerProcess>(pid, std::move(ours), data_bytes + kSpare);
   theirs = base::Descriptor();
   {  // the kernel takes it before the server, should the machine's memory end
     std::ofstream score("/proc/" + std::to_string(pid) + "/oom_score_adj");

@@ -19,7 +19,8 @@ namespace skerry::serve {
 /// A process and its socket. Killed and waited for when this ends.
 class WorkerProcess {
  public:
-  WorkerProcess(pid_t process, base::Descriptor socket);
+  /// most_answer: bytes of a message that is taken from it.
+  WorkerProcess(pid_t process, base::Descriptor socket, std::uint64_t most_answer);
   ~WorkerProcess() { end(); }
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -28,8 +29,11 @@ class WorkerProcess {
   int end();
   /// How it ended by itself: it has closed its socket, and dies within a moment.
   int ended();
-  /// The kernel ends it by SIGXCPU after so much more of all its threads together.
+  /// Lets it run; the kernel ends it by SIGXCPU after so much more of all its threads together. A process that has been
+  /// broken into may ignore that, so who waits for it keeps a clock as well. Errors: unavailable.
   void allow_cpu(double seconds) const;
+  /// Stops it until allow_cpu(), so that it takes no time of the machine while it has no task.
+  void rest() const;
 
   pid_t pid;  // -1: it has ended
   Channel channel;
@@ -57,7 +61,7 @@ Error error_of(int status);
 
 /// What a worker may write beside what it began with, for runs that may take so much.
 std::uint64_t worker_bytes(std::uint64_t budget, int threads);
-/// program: hands `serve-worker` to run_worker(). It ends with the thread that calls this. threads: 0 for the usual.
+/// program: hands `serve-worker` to run_worker(). It ends with this process. threads: 0 for the usual.
 /// Errors: unavailable; unsupported where it cannot be shut in.
 WorkerPtr start_worker(const std::filesystem::path& program, std::uint64_t data_bytes, int threads);
 

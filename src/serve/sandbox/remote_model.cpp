@@ -19,6 +19,17 @@ constexpr double kGraceSeconds = 2.0;
 constexpr std::uint64_t kMostModel = std::uint64_t{4} << 30;
 constexpr std::uint64_t kCopies = 4;  // of a model's bytes while it is read: the message, the weights, packed ones
 
+// Whether these are what the model said that it gives: callers have been told, and buffers may stand ready for it.
+bool are_as_told(const NamedTensors& outputs, const std::vector<TensorInfo>& told) {
+  return std::equal(outputs.begin(), outputs.end(), told.begin(), told.end(), [](const auto& got, const auto& info) {
+    const auto dims = got.second.shape().dims();
+    return got.first == info.name && got.second.dtype() == info.dtype &&
+           (!info.has_rank ||
+            std::equal(dims.begin(), dims.end(), info.shape.begin(), info.shape.end(),
+                       [](std::int64_t dim, std::int64_t known) { return known < 0 || dim == known; }));
+  });
+}
+
 }  // namespace
 
 RemoteModel::RemoteModel(std::string name, const std::filesystem::path& file, const Limits& limits,
@@ -39,17 +50,33 @@ RemoteModel::RemoteModel(std::string name, const std::filesystem::path& file, co
   } catch (const WorkerDied& died) {
     throw error_of(died.status);
   }
+  process_->rest();
 }
 
 void RemoteModel::load() {
-  process_ = start_worker("/proc/self/exe", data_bytes_, threads_);
-  process_->allow_cpu(kLoadSeconds * threads_);
-  const std::string told = ask(FrameKind::load, head_, file_bytes_);
+  try {
+    process_ = start_worker("/proc/self/exe", data_bytes_, threads_);
+    process_->allow_cpu(kLoadSeconds * threads_);
+    take_up(ask(FrameKind::load, head_, file_bytes_));
+  } catch (...) {
+    process_.reset();  // a process without its model is of no use to the next run
+    throw;
+  }
+}
+
+// What the first process told holds: others have built on it.
+void RemoteModel::take_up(std::string told) {
+  if (!told_.empty()) {
+    if (told == told_) return;
+    throw Error(ErrorCode::corrupt, "the model's new process tells of other inputs and outputs than its first one",
+                name_, "load the model again");
+  }
   std::string_view rest = told;
   kind_ = rest.starts_with('c') ? "circuit" : "model";
   rest.remove_prefix(std::min<std::size_t>(1, rest.size()));
   inputs_ = unpack_infos(rest);
   outputs_ = unpack_infos(rest);
+  told_ = std::move(told);
 }
 
 // Errors: WorkerDied; what the process answers.
@@ -81,11 +108,10 @@ NamedTensors RemoteModel::run(const NamedTensors& inputs) {
       if (!process_) load();
       process_->allow_cpu(seconds_ * threads_ + kGraceSeconds);
       NamedTensors outputs = unpack_tensors(ask(FrameKind::infer, {}, bytes));
-      const bool is_right = std::equal(outputs.begin(), outputs.end(), outputs_.begin(), outputs_.end(),
-                                       [](const auto& got, const TensorInfo& told) {
-                                         return got.first == told.name && got.second.dtype() == told.dtype;
-                                       });
-      if (is_right) return outputs;
+      if (are_as_told(outputs, outputs_)) {
+        process_->rest();
+        return outputs;
+      }
       throw WorkerDied{process_->end()};
     } catch (const WorkerDied& died) {
       process_.reset();
@@ -93,6 +119,10 @@ NamedTensors RemoteModel::run(const NamedTensors& inputs) {
       if (cause_of(died.status) != EndCause::crash || tries == 2) throw error_of(died.status);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::corrupt) process_.reset();  // it is not to be believed any more
+      if (process_) process_->rest();
+      throw;
+    } catch (...) {
+      process_.reset();  // in the middle of a message, perhaps
       throw;
     }
   }

@@ -13,7 +13,7 @@
 
 namespace skerry::serve {
 
-/// Its bytes are never looked at in this process. One run at a time; from any thread that lives as long as this. When
+/// Its bytes are never looked at in this process. One run at a time; from any thread. When
 /// the process dies it is replaced, and the run in it begun again once.
 class RemoteModel {
  public:
@@ -30,9 +30,11 @@ class RemoteModel {
 
  private:
   void load();
+  void take_up(std::string told);
   std::string ask(FrameKind kind, std::string_view head, std::string_view bytes);
 
   std::string name_, file_bytes_, head_;
+  std::string told_;      // by the first process; empty: none has loaded the model yet
   double seconds_ = 0.0;  // that a run may take
   int threads_ = 0;
   std::uint64_t data_bytes_ = 0;

@@ -114,6 +114,17 @@ void allow_if(Filter& filter, long call, std::size_t index, std::uint32_t mask, 
   give(filter, kRefuse);
 }
 
+// A thread of this process may be sent the signal of abort(), and no other: SIGCONT would take back a SIGSTOP.
+void allow_abort(Filter& filter) {
+  add(filter, BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(SYS_tgkill), 0, 6);
+  add(filter, BPF_LD | BPF_W | BPF_ABS, argument(2));
+  add(filter, BPF_JMP | BPF_JEQ | BPF_K, SIGABRT, 0, 3);
+  add(filter, BPF_LD | BPF_W | BPF_ABS, argument(0));
+  add(filter, BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(::getpid()), 0, 1);
+  give(filter, SECCOMP_RET_ALLOW);
+  give(filter, kRefuse);
+}
+
 // The call is let through where the argument's lower half equals `value` (and its upper half is 0).
 void allow_equal(Filter& filter, long call, std::size_t index, std::uint32_t value) {
   add(filter, BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 6);
@@ -141,8 +152,8 @@ Filter filter_of_calls() {
   allow_if(filter, SYS_clone, 0, CLONE_THREAD, false);
   allow_if(filter, SYS_mmap, 2, PROT_EXEC, true);
   allow_if(filter, SYS_mprotect, 2, PROT_EXEC, true);
-  allow_equal(filter, SYS_prlimit64, 2, 0);                                    // looking, not setting
-  allow_equal(filter, SYS_tgkill, 0, static_cast<std::uint32_t>(::getpid()));  // abort()
+  allow_equal(filter, SYS_prlimit64, 2, 0);  // looking, not setting
+  allow_abort(filter);
   give(filter, kRefuse);
   return filter;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -14,9 +15,18 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
+
+#include "base/proc_text.hpp"
+#include "base/temporary_folder.hpp"
+#include "base/thrown_by.hpp"
+#include "serve/sandbox/remote_model.hpp"
+#include "serve/sandbox/tensors.hpp"
+#include "serve/sandbox/worker.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -66,6 +76,7 @@ std::vector<Attempt> attempts() {
       {"fork", call(SYS_clone, static_cast<unsigned long>(SIGCHLD), 0, 0, 0, 0)},
       {"kill", call(SYS_kill, ::getpid(), 0)},
       {"tgkill of another", call(SYS_tgkill, ::getpid(), ::getpid(), 0)},  // here: the test itself
+      {"tgkill to go on", [] { return ::syscall(SYS_tgkill, ::getpid(), ::gettid(), SIGCONT); }},
       {"ptrace", call(SYS_ptrace, 16, ::getpid(), 0, 0)},
       {"process_vm_readv", call(SYS_process_vm_readv, ::getpid(), nullptr, 0, nullptr, 0, 0)},
       {"unshare", call(SYS_unshare, CLONE_NEWUSER)},
@@ -144,6 +155,59 @@ TEST(Sandbox, EndsAProcessWhoseParentIsAnother) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+// A worker that has been broken into. Its model's file names another file: while that is missing it tells of an output
+// y f32[-1,2], and of z afterwards. It answers with what it is given.
+[[noreturn]] void lie() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // as a sandbox begins
+  Channel channel(base::Descriptor(kWorkerSocket), 1 << 20);
+  channel.send(FrameKind::ready, packed(SandboxState{}), {});
+  for (Frame task; channel.receive(task) == Channel::Outcome::done;) {
+    std::string answer = task.bytes;
+    if (task.kind == FrameKind::load) {
+      const std::string name = std::filesystem::exists(task.bytes) ? "z" : "y";
+      std::ofstream(task.bytes) << name;
+      answer = "m" + pack(std::vector<TensorInfo>{}) + pack(std::vector<TensorInfo>{{.name = name, .shape = {-1, 2}}});
+    }
+    channel.send(FrameKind::done, packed(std::uint64_t{0}), answer);
+  }
+  ::_exit(0);
+}
+
+// This program is started by RemoteModel as it starts the server's own.
+const bool kIsTest = [] {
+  if (base::proc_text("/proc/self/cmdline").find(kWorkerWord) != std::string::npos) lie();
+  return true;
+}();
+
+TEST(RemoteModel, BelievesNoProcessThatContradictsTheFirst) {
+  ASSERT_TRUE(kIsTest);
+  std::signal(SIGPIPE, SIG_IGN);  // as the server does
+  const base::TemporaryFolder folder;
+  const std::filesystem::path seen = folder.path() / "seen", file = folder.path() / "model";
+  std::ofstream(file) << seen.string();
+  std::optional<RemoteModel> made;
+  std::thread([&] { made.emplace("m", file, Limits{}, LoadOptions{}); }).join();
+  RemoteModel& model = *made;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // its process does not end with the thread that made it
+  const auto run = [&model](const char* name, const Shape& shape) {
+    return model.run({{name, Tensor(DType::f32, shape)}});
+  };
+  const auto error = [&](const char* name, const Shape& shape) {
+    return base::thrown_by([&] { run(name, shape); }).code();
+  };
+  EXPECT_EQ(run("y", {3, 2})[0].second.shape(), Shape({3, 2}));
+  // Each of these ends its process, and the next one tells of z.
+  EXPECT_EQ(error("z", {3, 2}), ErrorCode::corrupt);
+  EXPECT_EQ(error("y", {3, 2}), ErrorCode::corrupt) << "a process whose word was not taken answers nothing";
+  for (const Shape& wrong : {Shape({2}), Shape({3, 3}), Shape({3, 2, 1})}) {
+    std::filesystem::remove(seen);
+    EXPECT_EQ(error("y", wrong), ErrorCode::corrupt) << wrong.text();
+  }
+  EXPECT_EQ(model.outputs()[0].name, "y");
+  std::filesystem::remove(seen);
+  EXPECT_EQ(run("y", {1, 2})[0].second.shape(), Shape({1, 2}));
 }
 
 TEST(Sandbox, TellsWhatTheKernelAllows) {

@@ -24,6 +24,12 @@ struct Pending {
   BatchTicket ticket;
 };
 
+// Rows that left the queue; the time tells what the next run will take.
+struct BatchRun {
+  std::uint32_t rows = 0, dropped = 0;  // dropped: whose callers left
+  std::chrono::duration<double> time{};
+};
+
 bool have_same_inputs(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) {
     return x.view().bytes() == y.view().bytes() && std::memcmp(x.view().data(), y.view().data(), x.view().bytes()) == 0;
@@ -83,11 +89,12 @@ struct BatchingManager::State {
       }
       lock.unlock();
       for (Pending& one : late) expire(one, ErrorCode::deadline_exceeded, "the time was over while the request waited");
-      const auto [count, time] = run_batch(batch);
+      const BatchRun ran = run_batch(batch);
       batch.clear();
       late.clear();
       lock.lock();
-      scheduler.ran(count, time);
+      scheduler.dropped(ran.dropped);
+      scheduler.ran(ran.rows, ran.time);
     }
   }
 
@@ -113,16 +120,16 @@ struct BatchingManager::State {
     one.request.done(std::move(why), {});
   }
 
-  // Rows that left the queue, and the time of the run that tells what the next one will take.
-  std::pair<std::uint32_t, std::chrono::duration<double>> run_batch(std::vector<Pending>& batch) {
-    std::uint32_t count = 0;
-    for (const Pending& one : batch) count += one.ticket.rows;
+  BatchRun run_batch(std::vector<Pending>& batch) {
+    BatchRun ran;
     std::erase_if(batch, [&](Pending& one) {
-      if (!one.request.stop.stop_requested()) return false;
+      const bool is_gone = one.request.stop.stop_requested();
+      (is_gone ? ran.dropped : ran.rows) += one.ticket.rows;
+      if (!is_gone) return false;
       expire(one, ErrorCode::cancelled, "the caller went away while it waited");
       return true;
     });
-    if (batch.empty()) return {count, {}};
+    if (batch.empty()) return ran;
     const auto begin = BatchClock::now();
     if (batch.size() == 1 || trust != Trust::proven || !run_together(batch)) {
       const auto alone = run_alone(batch);
@@ -131,7 +138,8 @@ struct BatchingManager::State {
         if (!alone[i].empty()) answer(batch[i], alone[i]);
       }
     }
-    return {count, BatchClock::now() - begin};
+    ran.time = BatchClock::now() - begin;
+    return ran;
   }
 
   // Empty for one that failed, which is told at once. A model that may be batched, or is never, answers at once, too.

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <skerry/batching.hpp>
 #include <skerry/error.hpp>
 #include <string>
@@ -36,6 +37,10 @@ bool have_same_inputs(const std::vector<Tensor>& a, const std::vector<Tensor>& b
   });
 }
 
+bool have_one_length(const std::vector<Pending>& batch) {
+  return std::ranges::all_of(batch, [&](const Pending& one) { return one.ticket.length == batch[0].ticket.length; });
+}
+
 std::int64_t length_of(std::span<const Tensor> inputs, int axis) {
   for (const Tensor& input : inputs)
     if (axis > 0 && input.shape().rank() > axis) return input.shape()[axis];
@@ -66,6 +71,7 @@ struct BatchingManager::State {
 
   const std::shared_ptr<base::Account> account;  // who made the manager pays for its batches
   Trust trust = Trust::unknown;                  // of the thread
+  std::optional<std::vector<bool>> follows;      // of the thread: which outputs are as long as the inputs, if known
   Counter answered, failed, rejected, expired, runs, rows, elements, padding;
   Histogram latency;
   std::thread thread;
@@ -131,9 +137,12 @@ struct BatchingManager::State {
     });
     if (batch.empty()) return ran;
     const auto begin = BatchClock::now();
-    if (batch.size() == 1 || trust != Trust::proven || !run_together(batch)) {
-      const auto alone = run_alone(batch);
-      if (batch.size() > 1 && trust == Trust::unknown) prove(batch, alone);
+    // Of inputs of one length nobody learns which outputs are as long as they.
+    const bool is_known = trust == Trust::proven && (follows || have_one_length(batch));
+    const bool is_proof = batch.size() > 1 && trust != Trust::never && !is_known;
+    if (batch.size() == 1 || !is_known || !run_together(batch)) {
+      const auto alone = run_alone(batch, is_proof);
+      if (is_proof) prove(batch, alone);
       for (std::size_t i = 0; i < batch.size(); ++i) {
         if (!alone[i].empty()) answer(batch[i], alone[i]);
       }
@@ -142,13 +151,13 @@ struct BatchingManager::State {
     return ran;
   }
 
-  // Empty for one that failed, which is told at once. A model that may be batched, or is never, answers at once, too.
-  std::vector<std::vector<Tensor>> run_alone(std::vector<Pending>& batch) {
+  // Empty for one that failed, which is told at once. Unless they are a proof the others are answered at once, too.
+  std::vector<std::vector<Tensor>> run_alone(std::vector<Pending>& batch, bool is_proof) {
     std::vector<std::vector<Tensor>> outputs(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       try {
         outputs[i] = run_counted(batch[i].request.inputs, batch[i].ticket.rows, 0);
-        if (trust == Trust::unknown && batch.size() > 1) continue;
+        if (is_proof) continue;
         answer(batch[i], std::exchange(outputs[i], {}));
       } catch (...) {
         fail(batch[i], std::current_exception());
@@ -183,11 +192,14 @@ struct BatchingManager::State {
     const std::vector<Tensor> outputs = run_counted(inputs, count, static_cast<std::uint64_t>(all - sent));
     const std::int64_t longest = length_of(inputs, options.ragged_axis);
     std::vector<std::vector<Tensor>> parts(batch.size());
-    for (const Tensor& output : outputs) {
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      const Tensor& output = outputs[k];
       if (output.shape().rank() == 0 || output.shape()[0] != count)
         throw Error(ErrorCode::type_mismatch, "an output has not a row for each row of the input");
       const int axis = options.ragged_axis;
-      const bool is_ragged = axis > 0 && output.shape().rank() > axis && output.shape()[axis] == longest;
+      const bool is_ragged = follows && k < follows->size() && (*follows)[k];
+      if (is_ragged && (output.shape().rank() <= axis || output.shape()[axis] != longest))
+        throw Error(ErrorCode::type_mismatch, "an output is not as long as the input");
       std::int64_t row = 0;
       for (std::size_t i = 0; i < batch.size(); ++i) {
         Tensor part = exec::rows_from(output, row, batch[i].ticket.rows);
@@ -216,6 +228,17 @@ struct BatchingManager::State {
     if (std::all_of(batch.begin() + 1, batch.end(),
                     [&](const Pending& one) { return have_same_inputs(one.request.inputs, batch[0].request.inputs); }))
       return;
+    if (!have_one_length(batch)) {
+      const int axis = options.ragged_axis;
+      follows.emplace();
+      for (std::size_t k = 0; k < alone[0].size(); ++k) {
+        bool is_so = true;
+        for (std::size_t i = 0; i < batch.size(); ++i)
+          is_so = is_so && k < alone[i].size() && alone[i][k].shape().rank() > axis &&
+                  alone[i][k].shape()[axis] == batch[i].ticket.length;
+        follows->push_back(is_so);
+      }
+    }
     try {
       const auto together = outputs_together(batch);
       trust = Trust::proven;

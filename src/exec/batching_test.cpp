@@ -336,6 +336,31 @@ TEST(BatchingManager, FindsOutAModelThatMixesItsRowsInSmallNumbers) {
   EXPECT_EQ(batching.statistics().batch_rows, 1U);
 }
 
+TEST(BatchingManager, CutsOnlyOutputsThatAreAsLongAsTheInput) {
+  // The sum over a row, three times: as many as the longest inputs have elements.
+  const auto run = [](std::span<const Tensor> inputs) {
+    Tensor out(DType::f32, {inputs[0].shape()[0], 3});
+    const std::vector<Tensor> sums = prefix_sums(inputs);
+    const auto width = static_cast<std::size_t>(inputs[0].shape()[1]);
+    const auto y = out.mutable_view().as<float>();
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = sums[0].as<float>()[(i / 3 + 1) * width - 1];
+    return std::vector{out, sums[0]};
+  };
+  BatchingManager batching(run, {.sizes = {1, 2}, .max_delay = 10s, .ragged_axis = 1, .max_waste = 0.5});
+  const auto ask = [&](std::initializer_list<float> values) {
+    const Tensor row = row_of(values);
+    const std::vector<Tensor> right = run(std::array{row}), given = batching.run({row});
+    EXPECT_TRUE(exec::same_answer(given.at(0), right[0]));
+    EXPECT_TRUE(exec::same_answer(given.at(1), right[1]));
+  };
+  // Proven by rows of one length, which tell nothing of those of two.
+  for (const bool has_two_lengths : {false, true, true}) {
+    std::jthread other([&] { ask({1, 2, 3}); });
+    has_two_lengths ? ask({4, 5}) : ask({4, 5, 6});
+  }
+  EXPECT_EQ(batching.statistics().runs, 3U + 3U + 1U);
+}
+
 TEST(BatchingManager, AnswersALoneRequestWithinDelayAndService) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer has costs of its own";

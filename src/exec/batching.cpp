@@ -112,17 +112,20 @@ struct BatchingManager::State {
 
   void expire(Pending& one, ErrorCode code, const char* why) {
     expired.add();
+    one.request.inputs.clear();  // before its caller goes on, who may want to be their last holder
     one.request.done(std::make_exception_ptr(Error(code, why, "queue")), {});
   }
 
   void answer(Pending& one, std::vector<Tensor> outputs) {
     answered.add();
     latency.record(std::chrono::duration<double>(BatchClock::now() - one.ticket.arrived).count());
+    one.request.inputs.clear();
     one.request.done(nullptr, std::move(outputs));
   }
 
   void fail(Pending& one, std::exception_ptr why) {
     failed.add();
+    one.request.inputs.clear();
     one.request.done(std::move(why), {});
   }
 

@@ -100,6 +100,8 @@ class BatchScheduler {
   BatchClock::time_point wake_time() const;
   /// What next() gave has run.
   void ran(std::uint32_t rows, std::chrono::duration<double> time);
+  /// Of what next() gave, these have not run and will not.
+  void dropped(std::uint32_t rows) noexcept { running_rows_ -= rows < running_rows_ ? rows : running_rows_; }
 
   /// From now on every request runs alone and at once.
   void never_together() noexcept;

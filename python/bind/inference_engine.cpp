@@ -87,7 +87,14 @@ class PyBatching {
       : graph_(model.graph),
         engine_(EngineOptions{.limits = limits_from(threads, {}, {})}),
         model_(engine_.add_model("batching", model.graph)),
-        manager_([this](std::span<const Tensor> inputs) { return engine_.run_inference(*model_, inputs); }, options) {}
+        manager_(std::make_unique<BatchingManager>(
+            [this](std::span<const Tensor> inputs) { return engine_.run_inference(*model_, inputs); }, options)) {}
+  PyBatching(const PyBatching&) = delete;
+  PyBatching& operator=(const PyBatching&) = delete;
+  ~PyBatching() {
+    const nb::gil_scoped_release release;  // its thread, which is waited for, may drop arrays of Python's
+    manager_.reset();
+  }
 
   nb::object run(nb::handle inputs, std::uint64_t priority, std::optional<double> timeout) {
     std::vector<Tensor> tensors = tensors_in_order(*graph_, inputs);
@@ -98,7 +105,7 @@ class PyBatching {
     std::vector<Tensor> outputs;
     {
       const nb::gil_scoped_release release;
-      outputs = manager_.run(std::move(tensors), priority, deadline);
+      outputs = manager_->run(std::move(tensors), priority, deadline);
       // Parts of a batch keep the whole of it, which the next run wants.
       for (Tensor& output : outputs) {
         Tensor own(output.dtype(), output.shape());
@@ -108,13 +115,13 @@ class PyBatching {
     }
     return arrays_of(*graph_, outputs);
   }
-  BatchingStatistics statistics() const { return manager_.statistics(); }
+  BatchingStatistics statistics() const { return manager_->statistics(); }
 
  private:
   std::shared_ptr<const Graph> graph_;
   InferenceEngine engine_;
   ModelPtr model_;
-  BatchingManager manager_;  // ends before what it runs
+  std::unique_ptr<BatchingManager> manager_;  // ends before what it runs
 };
 
 BatchingOptions batching_options(std::vector<std::uint32_t> sizes, double max_delay, std::size_t max_queue,

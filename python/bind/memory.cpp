@@ -24,6 +24,7 @@ namespace skerry::python {
 namespace {
 
 constexpr double kBytesPerMb = 1e6;
+constexpr std::uint64_t kMostKeptBytes = std::uint64_t{256} << 20;  // by a pool of memory
 
 MemoryKind kind_from_name(std::string_view name) {
   if (name == "system") return MemoryKind::system;
@@ -41,7 +42,11 @@ MemoryManager make_manager(std::optional<double> limit_mb, std::string_view kind
   const MemoryKind wanted = kind_from_name(kind);
   const std::uint64_t limit = limit_mb ? static_cast<std::uint64_t>(std::min(*limit_mb * kBytesPerMb, 1e18))
                                        : std::numeric_limits<std::uint64_t>::max();
-  return MemoryManager(limit, wanted == MemoryKind::system ? nullptr : memory_allocator(wanted));
+  if (wanted == MemoryKind::system) return MemoryManager(limit);
+  // What a pool keeps is not counted, so it is a small part of the limit.
+  if (wanted == MemoryKind::pool)
+    return MemoryManager(limit, std::make_shared<MemoryPool>(std::min(limit / 4, kMostKeptBytes)));
+  return MemoryManager(limit, memory_allocator(wanted));
 }
 
 // What a with statement holds. A scope belongs to a thread.

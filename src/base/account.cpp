@@ -55,7 +55,13 @@ void Account::charge(std::uint64_t bytes, std::string_view what) {
   std::uint64_t peak = peak_.load(std::memory_order_relaxed);
   while (peak < after && !peak_.compare_exchange_weak(peak, after, std::memory_order_relaxed)) {
   }
-  if (after > lowest_mark_.load(std::memory_order_relaxed)) call_watches(after - bytes, after);
+  if (after <= lowest_mark_.load(std::memory_order_relaxed)) return;
+  try {
+    call_watches(after - bytes, after);
+  } catch (...) {
+    release(bytes);
+    throw;
+  }
 }
 
 void Account::release(std::uint64_t bytes) noexcept {

@@ -295,8 +295,14 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
   const bool has_limit = budget.limit() != MemoryBudget::kUnlimited;
   buffer.charge_ = Reservation(std::move(budget), bytes, what);
   if (const auto& allocator = charged_last->allocator()) {
-    buffer.data_ = allocate_foreign(*allocator, bytes, what);
-    foreign_blocks().add(buffer.data_, allocator);
+    std::byte* const block = allocate_foreign(*allocator, bytes, what);
+    try {
+      foreign_blocks().add(block, allocator);
+    } catch (...) {
+      allocator->deallocate(block, bytes);
+      throw;
+    }
+    buffer.data_ = block;
   } else if (bytes < kLargeBytes) {
     kept_block.forget_if(has_limit);
     buffer.data_ = allocate_small(bytes);

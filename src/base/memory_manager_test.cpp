@@ -100,6 +100,15 @@ TEST(MemoryManager, AsksForReliefBeforeItRefuses) {
   EXPECT_EQ(thrown_by([&] { memory.on_pressure(0.0, {}); }).code(), ErrorCode::invalid_argument);
 }
 
+TEST(MemoryManager, CountsNothingWhereACallbackThrows) {
+  MemoryManager memory(10 * kMegabyte);
+  memory.on_pressure(0.5, [](std::uint64_t, std::uint64_t) { throw std::bad_alloc(); });
+  const MemoryScope scope(memory, "cache");
+  EXPECT_THROW(buffer_of(6 * kMegabyte), std::bad_alloc);
+  EXPECT_EQ(memory.used(), 0U);
+  EXPECT_EQ(memory.usage().tags.at(0).used, 0U);
+}
+
 TEST(MemoryManager, AgreesWithResidentMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer has memory of its own";

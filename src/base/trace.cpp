@@ -92,6 +92,8 @@ struct Audience {
 struct ProcessTrace {
   std::mutex mutex;
   std::shared_ptr<const Audience> audience = std::make_shared<const Audience>();
+  const std::shared_ptr<const Audience> nobody = audience;
+  std::vector<std::shared_ptr<const Audience>> of_parents;  // of processes that forked this one; never ended here
 };
 
 /// Never deleted: spans may end while static objects are destroyed.
@@ -134,10 +136,23 @@ void lock_trace() {
 void unlock_trace() {
   process_trace().mutex.unlock();
 }
-/// A child must not write into its parent's file, so it traces nothing until it is told a file of its own.
+/// A child must not write into its parent's file nor tell its parent's listeners, so it traces nothing until it is told
+/// a file or a listener of its own.
 void stop_trace_in_child() {
+  ProcessTrace& trace = process_trace();
   detail::trace_state.store(detail::TraceState::off, std::memory_order_release);
-  process_trace().mutex.unlock();
+  try {
+    trace.of_parents.push_back(trace.audience);
+    trace.audience = trace.nobody;
+  } catch (const std::exception&) {
+    // Out of memory: the audience stays, and hears nothing.
+  }
+  trace.mutex.unlock();
+}
+
+void watch_forks() {
+  static const bool kRegistered = pthread_atfork(lock_trace, unlock_trace, stop_trace_in_child) == 0;
+  static_cast<void>(kRegistered);
 }
 
 }  // namespace
@@ -203,8 +218,8 @@ void TraceSink::write(const TraceEvent& event) noexcept {
 void set_trace_file(const std::filesystem::path& path) {
   set_process_sink(path.empty() ? nullptr : std::make_shared<TraceSink>(TraceSink::open(path)));
   if (path.empty()) return;
-  static const bool kRegistered =
-      std::atexit(end_process_trace) == 0 && pthread_atfork(lock_trace, unlock_trace, stop_trace_in_child) == 0;
+  watch_forks();
+  static const bool kRegistered = std::atexit(end_process_trace) == 0;
   static_cast<void>(kRegistered);
 }
 
@@ -245,6 +260,7 @@ void TraceSpan::end() noexcept {
 
 void add_trace_listener(std::shared_ptr<TraceListener> listener) {
   tracing();  // the environment's file comes first: afterwards nobody would ask for it
+  watch_forks();
   change_audience([&](Audience& audience) { audience.listeners.push_back(std::move(listener)); });
 }
 

@@ -4,8 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "base/file.hpp"
 #include "base/temporary_folder.hpp"
 #include "base/thrown_by.hpp"
+#include "base/trace_listener.hpp"
 
 namespace skerry::base {
 namespace {
@@ -122,6 +125,28 @@ TEST_F(Trace, EnvironmentStartsItAndExitEndsIt) {
   EXPECT_TRUE(all.starts_with("[\n{\"name\":\"from the child\"")) << all;
   EXPECT_TRUE(all.ends_with("}\n]\n")) << all;
   EXPECT_EQ(all.find("grandchild"), std::string::npos);
+}
+
+TEST_F(Trace, ListenersOfTheParentHearNothingOfAChild) {
+  struct Counter final : TraceListener {
+    void hear(const std::shared_ptr<const RecordedEvent>& /*event*/) noexcept override { ++heard; }
+    std::atomic<int> heard{0};
+  };
+  const auto mine = std::make_shared<Counter>();
+  add_trace_listener(mine);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto own = std::make_shared<Counter>();
+    add_trace_listener(own);
+    { const TraceSpan span("from the child", "base"); }
+    std::_Exit(mine->heard == 0 && own->heard == 1 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  { const TraceSpan span("from the parent", "base"); }
+  EXPECT_EQ(mine->heard, 1);
+  remove_trace_listener(mine.get());
 }
 
 }  // namespace

@@ -188,7 +188,11 @@ struct InferenceEngine::State {
 
 InferenceEngine::InferenceEngine(EngineOptions options) : state_(std::make_shared<State>(std::move(options))) {
   const auto make_room = [weak = std::weak_ptr(state_)](std::uint64_t, std::uint64_t) {
-    if (const auto state = weak.lock()) state->rest(std::chrono::duration<double>(0));
+    try {
+      if (const auto state = weak.lock()) state->rest(std::chrono::duration<double>(0));
+    } catch (const std::exception&) {
+      // No memory even to make room in: whoever asked is told that there is none.
+    }
   };
   state_->pressure = state_->options.memory.on_pressure(1.0, make_room);
 }

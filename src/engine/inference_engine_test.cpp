@@ -22,10 +22,14 @@
 namespace {
 /// What this thread asked operator new for so far.
 thread_local std::uint64_t news = 0;
+/// How many more it may; then there is no memory.
+thread_local std::uint64_t news_left = ~std::uint64_t{0};
 }  // namespace
 
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++news;
+  if (news_left == 0) throw std::bad_alloc();
+  --news_left;
   if (void* const block = std::malloc(std::max<std::size_t>(bytes, 1))) return block;
   throw std::bad_alloc();
 }
@@ -212,6 +216,23 @@ TEST(InferenceEngine, PutsIdleModelsToRestAndRestoresThemToTheBit) {
     EXPECT_TRUE(models[i]->rests());
     EXPECT_EQ(values(engine.run_inference(*models[i], inputs)[0]), answers[i]);
     EXPECT_FALSE(models[i]->rests());
+  }
+}
+
+TEST(InferenceEngine, LosesNoModelThatLacksTheMemoryToLieDown) {
+  const std::array inputs = {ramp(2, 128)};
+  InferenceEngine engine({.limits = {.threads = 1}});
+  const auto model = engine.add_model("m", perceptron(128));
+  const std::vector<float> answer = values(engine.run_inference(*model, inputs)[0]);
+  for (std::uint64_t most = 0; most < 150; ++most) {
+    news_left = most;
+    try {
+      engine.rest();
+    } catch (const std::bad_alloc&) {
+      // as at each of its places
+    }
+    news_left = ~std::uint64_t{0};
+    ASSERT_EQ(values(engine.run_inference(*model, inputs)[0]), answer) << most;
   }
 }
 

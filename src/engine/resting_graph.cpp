@@ -33,16 +33,20 @@ RestingGraph::RestingGraph(Graph graph) : graph_(std::move(graph)) {
     if (bytes.size() < kWorthIt) continue;
     const auto width = static_cast<std::size_t>(std::max(8, dtype_bits(view.dtype())) / 8);
     const std::array pieces = {package::Piece{bytes, width}};
-    Packed packed{id, view.shape(), package::compress(pieces, kZstdLevel), package::plane_regions(pieces)};
-    if (packed.bytes.size() >= bytes.size()) continue;
-    packed.bytes.shrink_to_fit();
-    held += packed.bytes.size();
-    packed_.push_back(std::move(packed));
+    try {
+      Packed packed{id, view.shape(), package::compress(pieces, kZstdLevel), package::plane_regions(pieces)};
+      if (packed.bytes.size() >= bytes.size()) continue;
+      packed.bytes.shrink_to_fit();
+      packed_.push_back(std::move(packed));
+    } catch (const std::exception&) {
+      break;  // no memory to compress in: what is left stays as it is, for this is the only copy
+    }
+    held += packed_.back().bytes.size();
     value.constant.reset();
   }
   try {
     held_ = base::Reservation(base::MemoryBudget(), held, "compressed weights");
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     // Another thread took what became free meanwhile. The weights are not lost for that: they are held uncounted.
   }
 }

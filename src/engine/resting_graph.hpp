@@ -15,6 +15,7 @@ namespace skerry {
 class RestingGraph {
  public:
   /// Charges what it holds to the current account. Storage is given back as far as nobody else holds the constants.
+  /// Where memory is lacking even for the compressed ones, they stay as they are.
   explicit RestingGraph(Graph graph);
 
   /// The graph as it was, to the bit. Errors: budget_exceeded; then this is as before.

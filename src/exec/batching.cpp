@@ -3,6 +3,7 @@
 #include <cstring>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <skerry/batching.hpp>
 #include <skerry/error.hpp>
 #include <string>
@@ -24,10 +25,20 @@ struct Pending {
   BatchTicket ticket;
 };
 
+// Rows that left the queue; the time tells what the next run will take.
+struct BatchRun {
+  std::uint32_t rows = 0, dropped = 0;  // dropped: whose callers left
+  std::chrono::duration<double> time{};
+};
+
 bool have_same_inputs(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) {
     return x.view().bytes() == y.view().bytes() && std::memcmp(x.view().data(), y.view().data(), x.view().bytes()) == 0;
   });
+}
+
+bool have_one_length(const std::vector<Pending>& batch) {
+  return std::ranges::all_of(batch, [&](const Pending& one) { return one.ticket.length == batch[0].ticket.length; });
 }
 
 std::int64_t length_of(std::span<const Tensor> inputs, int axis) {
@@ -60,6 +71,7 @@ struct BatchingManager::State {
 
   const std::shared_ptr<base::Account> account;  // who made the manager pays for its batches
   Trust trust = Trust::unknown;                  // of the thread
+  std::optional<std::vector<bool>> follows;      // of the thread: which outputs are as long as the inputs, if known
   Counter answered, failed, rejected, expired, runs, rows, elements, padding;
   Histogram latency;
   std::thread thread;
@@ -83,11 +95,12 @@ struct BatchingManager::State {
       }
       lock.unlock();
       for (Pending& one : late) expire(one, ErrorCode::deadline_exceeded, "the time was over while the request waited");
-      const auto [count, time] = run_batch(batch);
+      const BatchRun ran = run_batch(batch);
       batch.clear();
       late.clear();
       lock.lock();
-      scheduler.ran(count, time);
+      scheduler.dropped(ran.dropped);
+      scheduler.ran(ran.rows, ran.time);
     }
   }
 
@@ -99,48 +112,55 @@ struct BatchingManager::State {
 
   void expire(Pending& one, ErrorCode code, const char* why) {
     expired.add();
+    one.request.inputs.clear();  // before its caller goes on, who may want to be their last holder
     one.request.done(std::make_exception_ptr(Error(code, why, "queue")), {});
   }
 
   void answer(Pending& one, std::vector<Tensor> outputs) {
     answered.add();
     latency.record(std::chrono::duration<double>(BatchClock::now() - one.ticket.arrived).count());
+    one.request.inputs.clear();
     one.request.done(nullptr, std::move(outputs));
   }
 
   void fail(Pending& one, std::exception_ptr why) {
     failed.add();
+    one.request.inputs.clear();
     one.request.done(std::move(why), {});
   }
 
-  // Rows that left the queue, and the time of the run that tells what the next one will take.
-  std::pair<std::uint32_t, std::chrono::duration<double>> run_batch(std::vector<Pending>& batch) {
-    std::uint32_t count = 0;
-    for (const Pending& one : batch) count += one.ticket.rows;
+  BatchRun run_batch(std::vector<Pending>& batch) {
+    BatchRun ran;
     std::erase_if(batch, [&](Pending& one) {
-      if (!one.request.stop.stop_requested()) return false;
+      const bool is_gone = one.request.stop.stop_requested();
+      (is_gone ? ran.dropped : ran.rows) += one.ticket.rows;
+      if (!is_gone) return false;
       expire(one, ErrorCode::cancelled, "the caller went away while it waited");
       return true;
     });
-    if (batch.empty()) return {count, {}};
+    if (batch.empty()) return ran;
     const auto begin = BatchClock::now();
-    if (batch.size() == 1 || trust != Trust::proven || !run_together(batch)) {
-      const auto alone = run_alone(batch);
-      if (batch.size() > 1 && trust == Trust::unknown) prove(batch, alone);
+    // Of inputs of one length nobody learns which outputs are as long as they.
+    const bool is_known = trust == Trust::proven && (follows || have_one_length(batch));
+    const bool is_proof = batch.size() > 1 && trust != Trust::never && !is_known;
+    if (batch.size() == 1 || !is_known || !run_together(batch)) {
+      const auto alone = run_alone(batch, is_proof);
+      if (is_proof) prove(batch, alone);
       for (std::size_t i = 0; i < batch.size(); ++i) {
         if (!alone[i].empty()) answer(batch[i], alone[i]);
       }
     }
-    return {count, BatchClock::now() - begin};
+    ran.time = BatchClock::now() - begin;
+    return ran;
   }
 
-  // Empty for one that failed, which is told at once. A model that may be batched, or is never, answers at once, too.
-  std::vector<std::vector<Tensor>> run_alone(std::vector<Pending>& batch) {
+  // Empty for one that failed, which is told at once. Unless they are a proof the others are answered at once, too.
+  std::vector<std::vector<Tensor>> run_alone(std::vector<Pending>& batch, bool is_proof) {
     std::vector<std::vector<Tensor>> outputs(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       try {
         outputs[i] = run_counted(batch[i].request.inputs, batch[i].ticket.rows, 0);
-        if (trust == Trust::unknown && batch.size() > 1) continue;
+        if (is_proof) continue;
         answer(batch[i], std::exchange(outputs[i], {}));
       } catch (...) {
         fail(batch[i], std::current_exception());
@@ -175,11 +195,14 @@ struct BatchingManager::State {
     const std::vector<Tensor> outputs = run_counted(inputs, count, static_cast<std::uint64_t>(all - sent));
     const std::int64_t longest = length_of(inputs, options.ragged_axis);
     std::vector<std::vector<Tensor>> parts(batch.size());
-    for (const Tensor& output : outputs) {
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      const Tensor& output = outputs[k];
       if (output.shape().rank() == 0 || output.shape()[0] != count)
         throw Error(ErrorCode::type_mismatch, "an output has not a row for each row of the input");
       const int axis = options.ragged_axis;
-      const bool is_ragged = axis > 0 && output.shape().rank() > axis && output.shape()[axis] == longest;
+      const bool is_ragged = follows && k < follows->size() && (*follows)[k];
+      if (is_ragged && (output.shape().rank() <= axis || output.shape()[axis] != longest))
+        throw Error(ErrorCode::type_mismatch, "an output is not as long as the input");
       std::int64_t row = 0;
       for (std::size_t i = 0; i < batch.size(); ++i) {
         Tensor part = exec::rows_from(output, row, batch[i].ticket.rows);
@@ -208,6 +231,17 @@ struct BatchingManager::State {
     if (std::all_of(batch.begin() + 1, batch.end(),
                     [&](const Pending& one) { return have_same_inputs(one.request.inputs, batch[0].request.inputs); }))
       return;
+    if (!have_one_length(batch)) {
+      const int axis = options.ragged_axis;
+      follows.emplace();
+      for (std::size_t k = 0; k < alone[0].size(); ++k) {
+        bool is_so = true;
+        for (std::size_t i = 0; i < batch.size(); ++i)
+          is_so = is_so && k < alone[i].size() && alone[i][k].shape().rank() > axis &&
+                  alone[i][k].shape()[axis] == batch[i].ticket.length;
+        follows->push_back(is_so);
+      }
+    }
     try {
       const auto together = outputs_together(batch);
       trust = Trust::proven;

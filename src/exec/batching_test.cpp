@@ -257,6 +257,9 @@ TEST(Rows, ComeBackFromAStackAsTheyWentIn) {
   EXPECT_TRUE(exec::same_answer(all, Tensor::from<float>(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 0}, {3, 3})));
   EXPECT_TRUE(exec::same_answer(exec::rows_from(all, 0, 2), a));
   EXPECT_TRUE(exec::same_answer(exec::cut(exec::rows_from(all, 2, 1), 1, 2), b));
+  EXPECT_TRUE(exec::same_answer(row_of({1e-5F, 1e-10F}), row_of({1e-5F, 2e-10F})));
+  EXPECT_FALSE(exec::same_answer(row_of({1e-5F}), row_of({2e-5F})));
+  EXPECT_FALSE(exec::same_answer(row_of({1e6F, 1.0F}), row_of({1e6F, 2.0F})));
   EXPECT_EQ(exec::row_kind(std::array{a}, 1), exec::row_kind(std::array{b}, 1));
   EXPECT_NE(exec::row_kind(std::array{a}, 0), exec::row_kind(std::array{b}, 0));
 }
@@ -313,6 +316,49 @@ TEST(BatchingManager, FindsOutAModelThatMixesItsRows) {
   clients.clear();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(batching.statistics().batch_rows, 1U);
+}
+
+TEST(BatchingManager, FindsOutAModelThatMixesItsRowsInSmallNumbers) {
+  const auto run = [](std::span<const Tensor> inputs) {
+    const auto x = inputs[0].as<float>();
+    float mean = 0.0F;
+    for (const float one : x) mean += one / static_cast<float>(x.size());
+    Tensor out(DType::f32, inputs[0].shape());
+    const auto y = out.mutable_view().as<float>();
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] = 1e-5F * (x[i] - mean / 2);
+    return std::vector{out};
+  };
+  BatchingManager batching(run, {.sizes = {1, 2}, .max_delay = 10s});
+  std::jthread other([&] { batching.run({row_of({3})}); });
+  EXPECT_FLOAT_EQ(batching.run({row_of({1})})[0].as<float>()[0], 0.5e-5F);
+  other.join();
+  batching.run({row_of({2})});  // would wait for company
+  EXPECT_EQ(batching.statistics().batch_rows, 1U);
+}
+
+TEST(BatchingManager, CutsOnlyOutputsThatAreAsLongAsTheInput) {
+  // The sum over a row, three times: as many as the longest inputs have elements.
+  const auto run = [](std::span<const Tensor> inputs) {
+    Tensor out(DType::f32, {inputs[0].shape()[0], 3});
+    const std::vector<Tensor> sums = prefix_sums(inputs);
+    const auto width = static_cast<std::size_t>(inputs[0].shape()[1]);
+    const auto y = out.mutable_view().as<float>();
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = sums[0].as<float>()[(i / 3 + 1) * width - 1];
+    return std::vector{out, sums[0]};
+  };
+  BatchingManager batching(run, {.sizes = {1, 2}, .max_delay = 10s, .ragged_axis = 1, .max_waste = 0.5});
+  const auto ask = [&](std::initializer_list<float> values) {
+    const Tensor row = row_of(values);
+    const std::vector<Tensor> right = run(std::array{row}), given = batching.run({row});
+    EXPECT_TRUE(exec::same_answer(given.at(0), right[0]));
+    EXPECT_TRUE(exec::same_answer(given.at(1), right[1]));
+  };
+  // Proven by rows of one length, which tell nothing of those of two.
+  for (const bool has_two_lengths : {false, true, true}) {
+    std::jthread other([&] { ask({1, 2, 3}); });
+    has_two_lengths ? ask({4, 5}) : ask({4, 5, 6});
+  }
+  EXPECT_EQ(batching.statistics().runs, 3U + 3U + 1U);
 }
 
 TEST(BatchingManager, AnswersALoneRequestWithinDelayAndService) {

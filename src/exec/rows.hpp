@@ -25,7 +25,8 @@ Tensor rows_from(const Tensor& tensor, std::int64_t first, std::int64_t count);
 /// The first `extent` of an axis. A copy unless it is all of it.
 Tensor cut(const Tensor& tensor, int axis, std::int64_t extent);
 
-/// Whether two answers differ by no more than another order of sums does: `tolerance`, relative above 1.
+/// Whether two answers differ by no more than another order of sums does: `tolerance`, relative to the largest finite
+/// element where all are below 1, to 1 + the element itself else.
 bool same_answer(const Tensor& a, const Tensor& b, double tolerance = 1e-4);
 
 }  // namespace skerry::exec

@@ -6,7 +6,8 @@
 
 int main(int argc, char** argv) {
   if (argc != 2) return std::fprintf(stderr, "usage: engine digits_cnn.onnx\n"), 2;
-  const auto gpu = std::make_shared<skerry::MockGPUBackend>(skerry::MockDevice{}, skerry::MockFaults{.lost_at_kernel = 30});
+  const auto gpu =
+      std::make_shared<skerry::MockGPUBackend>(skerry::MockDevice{}, skerry::MockFaults{.lost_at_kernel = 30});
   skerry::EngineConfig config{.workers = 2};
   config.backends = std::make_shared<skerry::BackendRegistry>();
   config.backends->add(std::make_shared<skerry::CPUBackend>());

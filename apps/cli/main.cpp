@@ -14,6 +14,7 @@
 #include "cli/output.hpp"
 #include "cli/verb.hpp"
 #include "frontend/suggest.hpp"
+#include "serve/sandbox/worker.hpp"
 
 namespace skerry::cli {
 namespace {
@@ -194,6 +195,9 @@ int run(int argc, char** argv, bool json) {
 
 int main(int argc, char** argv) {
   using namespace skerry;
+  // Not a verb: nobody but a server starts its workers.
+  if (argc > 0 && std::string_view(argv[0]) == serve::kWorkerWord)
+    return serve::run_worker(std::span(argv, static_cast<std::size_t>(argc)));
   const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
   try {
     return cli::run(argc, argv, json);

@@ -115,6 +115,7 @@ int run(Arguments& arguments) {
                                            : run_graph(std::get<Graph>(loaded.contents.program), arguments);
   const std::string out = arguments.json ? json(result) : text(result);
   std::fwrite(out.data(), 1, out.size(), stdout);
+  std::fflush(stdout);  // whoever waits need not wait until a large package's pages are given back
   return 0;
 }
 

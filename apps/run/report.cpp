@@ -1,11 +1,10 @@
 #include "report.hpp"
 
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <skerry/graph.hpp>
 
 #include "base/memory_usage.hpp"
+#include "base/number_text.hpp"
 #include "plan/budget.hpp"
 
 namespace skerry::device {
@@ -30,9 +29,7 @@ std::string in_quotes(std::string_view text) {
 }
 
 std::string number(double value) {
-  if (!std::isfinite(value)) return "null";
-  std::array<char, 32> digits{};
-  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+  return std::isfinite(value) ? base::number_text(value) : "null";
 }
 
 std::string report_json(const RunReport& report) {

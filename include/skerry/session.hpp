@@ -45,6 +45,11 @@ class Session {
   /// took. Errors: not_found, invalid_argument (a name missing, unknown or twice), type_mismatch, budget_exceeded,
   /// deadline_exceeded, cancelled.
   Result run(const NamedTensors& inputs);
+  /// The same into the caller's buffers, in place; inputs and outputs in the graph's order. From the second run with
+  /// the same shapes on, nothing is allocated. Errors: as run(), and type_mismatch for a buffer that does not fit.
+  void run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
+  /// Types of the outputs for such inputs; extents that depend on data stay unknown. Errors: as run().
+  std::vector<TensorType> output_types(std::span<const TensorType> inputs);
   /// Times of the steps that do work, in order, over so many runs after one that warms up. Errors: as run();
   /// invalid_argument for no runs or more than a million; unsupported where shapes depend on data, so that there are no
   /// steps.

@@ -187,6 +187,9 @@ Tensor tensor_from(const InputArray& array) {
 
 Tensor tensor_from_object(nb::handle object) {
   if (auto tensor = viewed(object)) return std::move(*tensor);
+  InputArray foreign;
+  if (PyObject_CheckBuffer(object.ptr()) == 0 && nb::hasattr(object, "__dlpack__") && nb::try_cast(object, foreign))
+    return tensor_from(foreign);
   const nb::module_ numpy = nb::module_::import_("numpy");
   // asarray with order C, not ascontiguousarray: that one turns scalars into vectors.
   nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");
@@ -208,23 +211,26 @@ Tensor tensor_from_object(nb::handle object) {
   return tensor_from(view);
 }
 
-nb::object array_from(const Tensor& tensor, bool writable) {
+namespace {
+
+nb::object array_of(const Tensor& tensor, bool writable, bool may_copy) {
   const DType dtype = tensor.dtype();
   for (const ShortFloat& row : kShortFloats) {
     if (row.dtype != dtype) continue;
     const nb::object type = nb::module_::import_("ml_dtypes").attr(row.name);
-    return array_from(relabelled(tensor, dtype_bits(dtype) == 8 ? DType::u8 : DType::u16), writable).attr("view")(type);
+    return array_of(relabelled(tensor, dtype_bits(dtype) == 8 ? DType::u8 : DType::u16), writable, may_copy)
+        .attr("view")(type);
   }
   if (dtype == DType::i4 || dtype == DType::u4) {
     const nb::object type = nb::module_::import_("ml_dtypes").attr(dtype == DType::i4 ? "int4" : "uint4");
-    return array_from(unpacked(tensor), writable).attr("astype")(type);
+    return array_of(unpacked(tensor), writable, may_copy).attr("astype")(type);
   }
   const auto spelling = spelling_of(dtype);
   if (!spelling) {
     throw Error(ErrorCode::unsupported, "numpy has no dtype for " + std::string(dtype_name(dtype)), "",
                 "cast it in the model");
   }
-  if (writable && tensor.view().bytes() <= kCopied) return copied(tensor);
+  if (may_copy && writable && tensor.view().bytes() <= kCopied) return copied(tensor);
   std::array<std::size_t, Shape::kMaxRank> shape{};
   const auto rank = static_cast<std::size_t>(tensor.shape().rank());
   for (std::size_t axis = 0; axis < rank; ++axis)
@@ -237,6 +243,16 @@ nb::object array_from(const Tensor& tensor, bool writable) {
   }
   return nb::cast(nb::ndarray<nb::numpy>(const_cast<std::byte*>(tensor.view().data()), rank, shape.data(), keeper,
                                          nullptr, *spelling));
+}
+
+}  // namespace
+
+nb::object array_from(const Tensor& tensor, bool writable) {
+  return array_of(tensor, writable, true);
+}
+
+nb::object array_over(const Tensor& tensor) {
+  return array_of(tensor, true, false);
 }
 
 NamedTensors named_tensors(nb::handle inputs) {

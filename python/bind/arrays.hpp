@@ -25,4 +25,7 @@ NamedTensors named_tensors(nb::handle inputs);
 /// dtypes that numpy lacks come as those of ml_dtypes. Errors: unsupported for 4-bit and string tensors.
 nb::object array_from(const Tensor& tensor, bool writable = false);
 
+/// The same for a buffer that the caller may write and that is shared however small it is.
+nb::object array_over(const Tensor& tensor);
+
 }  // namespace skerry::python

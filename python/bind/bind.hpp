@@ -38,5 +38,8 @@ void bind_photonic(nb::module_& m);
 void bind_generator(nb::module_& m);
 void bind_gaussian(nb::module_& m);
 void bind_fock_state(nb::module_& m);
+void bind_memory(nb::module_& m);
+void bind_inference_engine(nb::module_& m);
+void bind_profiling(nb::module_& m);
 
 }  // namespace skerry::python

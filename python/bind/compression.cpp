@@ -6,6 +6,7 @@
 #include <skerry/compression.hpp>
 
 #include "arrays.hpp"
+#include "fine_tuning.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -49,10 +50,13 @@ nb::tuple quantize_model(const Model& model, const std::vector<nb::dict>& data, 
 }
 
 nb::tuple prune_model(const Model& model, double ratio, bool structured, bool global, std::int64_t multiple,
-                      std::vector<std::string> keep) {
-  Pruned made = prune(
-      *model.graph,
-      {.ratio = ratio, .structured = structured, .global = global, .multiple = multiple, .keep = std::move(keep)});
+                      std::vector<std::string> keep, std::optional<double> threshold) {
+  Pruned made = prune(*model.graph, {.ratio = ratio,
+                                     .structured = structured,
+                                     .global = global,
+                                     .importance_threshold = threshold,
+                                     .multiple = multiple,
+                                     .keep = std::move(keep)});
   nb::list layers;
   for (const PrunedLayer& l : made.layers) layers.append(nb::make_tuple(l.node, l.op, l.before, l.left));
   return nb::make_tuple(model_of(std::move(made.graph)), layers, made.weight_bytes_before, made.weight_bytes);
@@ -70,6 +74,7 @@ nb::tuple compare_models(const Model& before, const Model& after, const std::vec
 }  // namespace
 
 void bind_compression(nb::module_& m) {
+  bind_fine_tuning(m);
   m.def("quantize_model", quantize_model, nb::arg("model"), nb::arg("data"), nb::arg("judged"), nb::arg("labels"),
         nb::arg("kind"), nb::arg("calibration"), nb::arg("percentile"), nb::arg("per_channel"), nb::arg("block"),
         nb::arg("keep"), nb::arg("max_loss").none(), nb::arg("threads"),
@@ -80,9 +85,10 @@ void bind_compression(nb::module_& m) {
             "int]], int, int, float, float, float]"),
         "Use skerry.quantize.");
   m.def("prune_model", prune_model, nb::arg("model"), nb::arg("ratio"), nb::arg("structured"), nb::arg("whole"),
-        nb::arg("multiple"), nb::arg("keep"),
+        nb::arg("multiple"), nb::arg("keep"), nb::arg("importance_threshold").none(),
         nb::sig("def prune_model(model: Model, ratio: float, structured: bool, whole: bool, multiple: int, keep: "
-                "Sequence[str]) -> tuple[Model, list[tuple[str, str, int, int]], int, int]"),
+                "Sequence[str], importance_threshold: float | None) -> tuple[Model, list[tuple[str, str, int, int]], "
+                "int, int]"),
         "Use skerry.prune.");
   m.def("compare_models", compare_models, nb::arg("before"), nb::arg("after"), nb::arg("judged"), nb::arg("labels"),
         nb::arg("threads"),

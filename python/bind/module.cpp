@@ -30,4 +30,7 @@ NB_MODULE(_core, m) {
   bind_generator(m);
   bind_gaussian(m);
   bind_fock_state(m);
+  bind_memory(m);
+  bind_inference_engine(m);
+  bind_profiling(m);
 }

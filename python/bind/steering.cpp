@@ -4,6 +4,8 @@
 #include <future>
 #include <thread>
 
+#include "base/account.hpp"
+
 namespace skerry::python {
 namespace {
 
@@ -38,7 +40,11 @@ void Steering::tell(double fraction, std::string_view stage) {
 }
 
 std::exception_ptr Steering::wait_for(const std::function<void()>& work) {
-  std::packaged_task<void()> task(work);
+  // Where this thread's memory is counted, the worker's is.
+  std::packaged_task<void()> task([&work, account = base::current_account()] {
+    const base::AccountScope scope(account);
+    work();
+  });
   std::future<void> done = task.get_future();
   const std::jthread worker(std::move(task));
   while (done.wait_for(kPatience) != std::future_status::ready) {

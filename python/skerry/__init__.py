@@ -68,7 +68,10 @@ from skerry.running import plan, run, stream
 if _TYPE_CHECKING:
     from skerry import stabilizer
     from skerry.compression import Agreement, Pruned, Quantized, compare, prune, quantize, save_onnx
+    from skerry.fake_quantize import FakeQuantize, QuantizationAwareLinear
+    from skerry.fine_tuning import QuantConfig, QuantizationAwareTrainer, make_quantization_aware
     from skerry.noise import load_noise
+    from skerry.pruner import ModelPruner, PruningConfig
     from skerry.simulator import Simulator
 
 __version__ = _version()
@@ -78,8 +81,11 @@ _LATER = {
     "Simulator": "simulator",
     "load_noise": "noise",
     **dict.fromkeys(("Agreement", "Pruned", "Quantized", "compare", "prune", "quantize", "save_onnx"), "compression"),
+    **dict.fromkeys(("FakeQuantize", "QuantizationAwareLinear"), "fake_quantize"),
+    **dict.fromkeys(("QuantConfig", "QuantizationAwareTrainer", "make_quantization_aware"), "fine_tuning"),
+    **dict.fromkeys(("ModelPruner", "PruningConfig"), "pruner"),
 }
-_MODULES = ("compression", "noise", "simulator", "stabilizer")
+_MODULES = ("compression", "fake_quantize", "fine_tuning", "noise", "pruner", "simulator", "stabilizer")
 
 
 def __getattr__(name: str) -> object:
@@ -108,6 +114,7 @@ __all__ = [
     "Corrupt",
     "DeadlineExceeded",
     "Error",
+    "FakeQuantize",
     "FockSimulator",
     "GraphBuilder",
     "GraphValue",
@@ -116,6 +123,7 @@ __all__ = [
     "IoError",
     "LimitExceeded",
     "Model",
+    "ModelPruner",
     "NoiseModel",
     "NotFound",
     "Observable",
@@ -128,6 +136,10 @@ __all__ = [
     "Profile",
     "ProfiledStep",
     "Pruned",
+    "PruningConfig",
+    "QuantConfig",
+    "QuantizationAwareLinear",
+    "QuantizationAwareTrainer",
     "Quantized",
     "RunResult",
     "SemanticError",
@@ -148,6 +160,7 @@ __all__ = [
     "load_noise",
     "loads",
     "make_keys",
+    "make_quantization_aware",
     "num_threads",
     "pipeline",
     "plan",

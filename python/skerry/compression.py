@@ -196,12 +196,14 @@ def prune(
     whole: bool = True,
     multiple: int = 1,
     keep: Sequence[str] = (),
+    importance_threshold: float | None = None,
 ) -> Pruned:
     """The model without what matters least by magnitude.
 
     Single weights become zero: `ratio` of all (whole) or of each layer. structured: whole channels leave, `ratio` of
     each layer's, wherever they are used: residuals and depthwise convolutions are followed. multiple: of which the
-    channels that are left are a multiple, as kernels like it. keep: layers that stay.
+    channels that are left are a multiple, as kernels like it. keep: layers that stay. importance_threshold: instead of
+    `ratio`, channels leave whose squared magnitude is below this share of the mean of those they hang together with.
 
     >>> import numpy, skerry
     >>> g = skerry.GraphBuilder()
@@ -215,7 +217,9 @@ def prune(
 
     Raises InvalidArgument, Unsupported (nothing to prune).
     """
-    made, layers, before, after = _core.prune_model(_model(model), ratio, structured, whole, multiple, list(keep))
+    made, layers, before, after = _core.prune_model(
+        _model(model), ratio, structured, whole, multiple, list(keep), importance_threshold
+    )
     return Pruned(made, [PrunedLayer(*layer) for layer in layers], before, after)
 
 

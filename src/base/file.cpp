@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/descriptor.hpp"
+#include "base/mapped.hpp"
 
 namespace skerry::base {
 namespace {
@@ -186,8 +187,12 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+bool is_mapped(std::span<const std::byte> bytes) noexcept {
+  return !bytes.empty() && mapped_ranges().hold(bytes);
+}
+
 void release_mapped(std::span<const std::byte> bytes) noexcept {
-  if (bytes.empty() || !mapped_ranges().hold(bytes)) return;
+  if (!is_mapped(bytes)) return;
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   // Whole pages inside; what shares a page with something else stays.
   const std::size_t into_page = reinterpret_cast<std::uintptr_t>(bytes.data()) % page;

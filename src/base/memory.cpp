@@ -9,8 +9,10 @@
 #include <mutex>
 #include <skerry/error.hpp>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
+#include "base/account.hpp"
 #include "base/blocks.hpp"
 #include "base/machine.hpp"
 #include "base/threads.hpp"
@@ -136,42 +138,117 @@ void give_back_block(std::byte* block, std::uint64_t bytes) noexcept {
   }
 }
 
-struct MemoryBudget::Ledger {
-  explicit Ledger(std::uint64_t limit) : limit(limit) {}
-
-  const std::uint64_t limit;
-  std::atomic<std::uint64_t> used{0}, peak{0};
+struct MemoryBudget::Ledger : Account {
+  using Account::Account;
 };
 
-MemoryBudget::MemoryBudget(std::uint64_t limit_bytes) : ledger_(std::make_shared<Ledger>(limit_bytes)) {}
+namespace {
+
+/// Bytes that the budget which is made next begins with.
+constinit thread_local std::uint64_t begins_with = 0;
+/// Who was charged last on this thread: a Buffer asks its budget for bytes and then wants to know where they are.
+constinit thread_local const Account* charged_last = nullptr;
+
+/// Blocks of allocators that users brought. A Buffer holds no place for its allocator, since nearly none needs one.
+class ForeignBlocks {
+ public:
+  void add(std::byte* block, std::shared_ptr<MemoryAllocator> allocator) {
+    const std::lock_guard lock(mutex_);
+    owners_.emplace(block, std::move(allocator));
+    count_.fetch_add(1, std::memory_order_release);
+  }
+  /// Null for a block of our own.
+  std::shared_ptr<MemoryAllocator> take(std::byte* block) noexcept {
+    if (count_.load(std::memory_order_acquire) == 0) return nullptr;
+    const std::lock_guard lock(mutex_);
+    const auto found = owners_.find(block);
+    if (found == owners_.end()) return nullptr;
+    auto owner = std::move(found->second);
+    owners_.erase(found);
+    count_.fetch_sub(1, std::memory_order_release);
+    return owner;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::byte*, std::shared_ptr<MemoryAllocator>> owners_;
+  std::atomic<std::size_t> count_{0};
+};
+
+/// Never deleted: results may be held by static objects.
+ForeignBlocks& foreign_blocks() {
+  static auto* blocks = new ForeignBlocks;
+  return *blocks;
+}
+
+std::byte* allocate_foreign(MemoryAllocator& allocator, std::uint64_t bytes, std::string_view what) {
+  std::byte* const block = allocator.allocate(bytes);
+  if (block == nullptr) throw_out_of_memory(bytes, what);
+  if (reinterpret_cast<std::uintptr_t>(block) % MemoryAllocator::kAlignment != 0) {
+    allocator.deallocate(block, bytes);
+    throw Error(ErrorCode::invalid_argument, "the allocator gave a block that does not start at a multiple of 64",
+                std::string(what), "align what allocate() returns");
+  }
+  if (clears_kept || bytes < Buffer::kLargeBytes) std::memset(block, 0, bytes);
+  return block;
+}
+
+}  // namespace
+
+MemoryBudget::MemoryBudget(std::uint64_t limit_bytes)
+    : ledger_(std::make_shared<Ledger>(limit_bytes, current_account(), nullptr, begins_with)) {}
 
 void MemoryBudget::charge(std::uint64_t bytes, std::string_view what) {
-  std::uint64_t used = ledger_->used.load(std::memory_order_relaxed);
-  do {
-    if (bytes > ledger_->limit - used) {
-      throw Error(ErrorCode::budget_exceeded,
-                  std::string(what) + " needs " + std::to_string(bytes) + " bytes, the memory limit is " +
-                      std::to_string(ledger_->limit) + " and " + std::to_string(used) + " are in use",
-                  {}, "raise the memory limit or make the work smaller");
-    }
-  } while (!ledger_->used.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
-  std::uint64_t peak = ledger_->peak.load(std::memory_order_relaxed);
-  while (peak < used + bytes && !ledger_->peak.compare_exchange_weak(peak, used + bytes, std::memory_order_relaxed)) {
-  }
+  ledger_->charge(bytes, what);
+  charged_last = ledger_.get();
 }
 
 void MemoryBudget::release(std::uint64_t bytes) noexcept {
-  ledger_->used.fetch_sub(bytes, std::memory_order_relaxed);
+  ledger_->release(bytes);
 }
 
 std::uint64_t MemoryBudget::used() const noexcept {
-  return ledger_->used.load(std::memory_order_relaxed);
+  return ledger_->used();
 }
 std::uint64_t MemoryBudget::peak() const noexcept {
-  return ledger_->peak.load(std::memory_order_relaxed);
+  return ledger_->peak();
 }
 std::uint64_t MemoryBudget::limit() const noexcept {
-  return ledger_->limit;
+  return ledger_->limit();
+}
+
+MemoryBudget budget_beside(std::uint64_t limit_bytes, std::uint64_t bytes, std::string_view what) {
+  if (bytes > limit_bytes) MemoryBudget(limit_bytes).charge(bytes, what);  // says why not
+  begins_with = bytes;
+  MemoryBudget budget(limit_bytes);
+  begins_with = 0;
+  return budget;
+}
+
+std::shared_ptr<std::byte> shared_block(std::uint64_t bytes) {
+  const std::shared_ptr<Account> account = current_account();
+  if (account) account->charge(bytes, "tensor");
+  const std::shared_ptr<MemoryAllocator> allocator = account ? account->allocator() : nullptr;
+  std::byte* block = nullptr;
+  try {
+    block = allocator ? allocate_foreign(*allocator, bytes, "tensor") : take_block(bytes);
+  } catch (...) {
+    account->release(bytes);
+    throw;
+  }
+  if (block == nullptr) {
+    if (account) account->release(bytes);
+    return nullptr;
+  }
+  if (!account) return {block, [bytes](std::byte* p) { give_back_block(p, bytes); }};
+  return {block, [bytes, account, allocator](std::byte* p) {
+            if (allocator) {
+              allocator->deallocate(p, bytes);
+            } else {
+              give_back_block(p, bytes);
+            }
+            account->release(bytes);
+          }};
 }
 
 Reservation::Reservation(MemoryBudget budget, std::uint64_t bytes, std::string_view what) {
@@ -217,7 +294,10 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
   checked_bytes(bytes, 1, what);
   const bool has_limit = budget.limit() != MemoryBudget::kUnlimited;
   buffer.charge_ = Reservation(std::move(budget), bytes, what);
-  if (bytes < kLargeBytes) {
+  if (const auto& allocator = charged_last->allocator()) {
+    buffer.data_ = allocate_foreign(*allocator, bytes, what);
+    foreign_blocks().add(buffer.data_, allocator);
+  } else if (bytes < kLargeBytes) {
     kept_block.forget_if(has_limit);
     buffer.data_ = allocate_small(bytes);
   } else {
@@ -276,7 +356,9 @@ Buffer::~Buffer() {
 
 void Buffer::free() noexcept {
   if (data_ == nullptr) return;
-  if (bytes_ < kLargeBytes) {
+  if (const auto foreign = foreign_blocks().take(data_)) {
+    foreign->deallocate(data_, bytes_);
+  } else if (bytes_ < kLargeBytes) {
     std::free(data_);
   } else {
     kept_block.give_back(data_, bytes_);

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/descriptor.hpp"
+#include "base/trace_listener.hpp"
 
 namespace skerry::base {
 namespace {
@@ -80,10 +81,17 @@ std::string to_json(const TraceEvent& event) {
   return json + '}';
 }
 
-/// The process's own sink. Shared, because a span on another thread may write while the trace is ended.
+/// Who hears of spans; never changed in place.
+struct Audience {
+  std::shared_ptr<TraceSink> sink;
+  std::vector<std::shared_ptr<TraceListener>> listeners;
+  bool empty() const noexcept { return sink == nullptr && listeners.empty(); }
+};
+
+/// The process's own. Shared, because a span on another thread may write while the trace is ended.
 struct ProcessTrace {
   std::mutex mutex;
-  std::shared_ptr<TraceSink> sink;
+  std::shared_ptr<const Audience> audience = std::make_shared<const Audience>();
 };
 
 /// Never deleted: spans may end while static objects are destroyed.
@@ -92,17 +100,27 @@ ProcessTrace& process_trace() {
   return *trace;
 }
 
-std::shared_ptr<TraceSink> process_sink() {
+std::shared_ptr<const Audience> process_audience() {
   ProcessTrace& trace = process_trace();
   const std::lock_guard lock(trace.mutex);
-  return trace.sink;
+  return trace.audience;
+}
+
+template <class Change>
+void change_audience(Change change) {
+  ProcessTrace& trace = process_trace();
+  auto next = std::make_shared<Audience>();
+  std::shared_ptr<const Audience> old;  // closed after the lock is gone
+  const std::lock_guard lock(trace.mutex);
+  *next = *trace.audience;
+  change(*next);
+  detail::trace_state.store(next->empty() ? detail::TraceState::off : detail::TraceState::on,
+                            std::memory_order_release);
+  old = std::exchange(trace.audience, std::move(next));
 }
 
 void set_process_sink(std::shared_ptr<TraceSink> sink) {
-  ProcessTrace& trace = process_trace();
-  const std::lock_guard lock(trace.mutex);
-  detail::trace_state.store(sink ? detail::TraceState::on : detail::TraceState::off, std::memory_order_release);
-  trace.sink.swap(sink);  // the old one is closed after the lock is gone
+  change_audience([&](Audience& audience) { audience.sink = std::move(sink); });
 }
 
 void end_process_trace() {
@@ -206,13 +224,56 @@ void TraceSpan::begin(std::string_view name, std::string_view category) {
   event_ = std::make_unique<TraceEvent>();
   event_->name = name;
   event_->category = category;
-  event_->thread = static_cast<std::uint64_t>(::syscall(SYS_gettid));
+  event_->thread = thread_number();
   event_->start = std::chrono::steady_clock::now();
 }
 
 void TraceSpan::end() noexcept {
   event_->duration = std::chrono::steady_clock::now() - event_->start;
-  if (const auto sink = process_sink()) sink->write(*event_);
+  try {
+    const auto audience = process_audience();
+    if (audience->sink) audience->sink->write(*event_);
+    if (audience->listeners.empty()) return;
+    const auto recorded = std::make_shared<const RecordedEvent>(
+        RecordedEvent{std::string(event_->name), std::string(event_->category), event_->start, event_->duration,
+                      event_->thread, std::move(event_->fields)});
+    for (const auto& listener : audience->listeners) listener->hear(recorded);
+  } catch (const std::exception&) {
+    // Out of memory: the event is lost.
+  }
+}
+
+void add_trace_listener(std::shared_ptr<TraceListener> listener) {
+  tracing();  // the environment's file comes first: afterwards nobody would ask for it
+  change_audience([&](Audience& audience) { audience.listeners.push_back(std::move(listener)); });
+}
+
+void remove_trace_listener(const TraceListener* listener) noexcept {
+  try {
+    change_audience([&](Audience& audience) {
+      std::erase_if(audience.listeners, [&](const auto& other) { return other.get() == listener; });
+    });
+  } catch (const std::exception&) {
+    // Out of memory: it goes on listening.
+  }
+}
+
+void tell_trace(const std::shared_ptr<const RecordedEvent>& event) noexcept {
+  if (!tracing()) return;
+  try {
+    const auto audience = process_audience();
+    if (audience->sink)
+      audience->sink->write(
+          {event->name, event->category, event->start, event->duration, event->thread, event->fields});
+    for (const auto& listener : audience->listeners) listener->hear(event);
+  } catch (const std::exception&) {
+    // Out of memory: the event is lost.
+  }
+}
+
+std::uint64_t thread_number() noexcept {
+  static thread_local const auto kNumber = static_cast<std::uint64_t>(::syscall(SYS_gettid));
+  return kNumber;
 }
 
 void TraceSpan::add_field(std::string_view key, TraceEvent::Value value) {

@@ -3,7 +3,7 @@
 #include <skerry/error.hpp>
 #include <skerry/tensor.hpp>
 
-#include "base/blocks.hpp"
+#include "base/account.hpp"
 
 namespace skerry {
 namespace {
@@ -88,13 +88,13 @@ Tensor::Tensor(DType dtype, Shape shape) {
   }
   // One byte at least: a tensor without elements still has an address.
   const std::uint64_t bytes = std::max<std::uint64_t>(tensor_bytes(dtype, shape), 1);
-  std::byte* data = base::take_block(bytes);
-  if (data == nullptr) {
+  std::shared_ptr<std::byte> block = base::shared_block(bytes);
+  if (block == nullptr) {
     throw Error(ErrorCode::budget_exceeded,
                 "the system refused " + std::to_string(bytes) + " bytes for a tensor of shape " + shape.text());
   }
-  view_ = TensorView(dtype, shape, data);
-  owner_ = std::shared_ptr<std::byte>(data, [bytes](std::byte* p) { base::give_back_block(p, bytes); });
+  view_ = TensorView(dtype, shape, block.get());
+  owner_ = std::move(block);
 }
 
 Tensor::Tensor(TensorView view, std::shared_ptr<const void> owner) : view_(view), owner_(std::move(owner)) {}

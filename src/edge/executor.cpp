@@ -218,7 +218,16 @@ Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, cons
   remote::Patience patience{.stop = options.limits.control.stop};
   patience.deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                                              std::chrono::duration<double>(config.cloud_timeout));
-  return remote::run(*endpoint, request, seconds > kLong, patience);
+  try {
+    return remote::run(*endpoint, request, seconds > kLong, patience);
+  } catch (const Error& error) {
+    // Whoever takes a request and is silent until the time is over may be gone, his connection half open: that is no
+    // word on how long the run takes. An endpoint that answers, be it "not yet", has left no failure behind.
+    if (error.code() != ErrorCode::deadline_exceeded || endpoint->last_failure().empty()) throw;
+    throw Error(ErrorCode::unavailable,
+                "it has not answered within cloud_timeout, " + std::to_string(config.cloud_timeout) + " s",
+                endpoint->options().url.text(), "`skerry edge doctor` tells whether it is up; or raise cloud_timeout");
+  }
 }
 
 // What waits with this question is sent as the job that it is, and waits no more when it is answered here.

@@ -2,6 +2,7 @@
 /// Runs plans. Decides nothing: method, kernels, offsets and threads are the plan's.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <skerry/result.hpp>
 #include <span>
@@ -17,12 +18,38 @@ namespace skerry::exec {
 /// cancelled, semantic_error.
 Result run(const planning::CircuitPlan& plan, std::span<const double> parameters, const Limits& limits);
 
+/// Arena and scratch for executors that run one at a time: as large as the largest of them needs, so that a model of
+/// many input shapes holds what its largest plan says and no more. One thread at a time.
+class Workspace {
+ public:
+  /// Makes room for what is asked, no less and no more: what is held changes place when its size does. Errors:
+  /// budget_exceeded; then what failed is not held.
+  void fit(std::uint64_t arena_bytes, std::uint64_t scratch_bytes);
+  /// Does so if there is less than that.
+  void need(std::uint64_t arena_bytes, std::uint64_t scratch_bytes) {
+    if (arena_.bytes() < arena_bytes || arena_.bytes() == 0 || scratch_.bytes() < scratch_bytes)
+      fit(std::max(arena_bytes, arena_.bytes()), std::max(scratch_bytes, scratch_.bytes()));
+  }
+  std::byte* arena() noexcept { return arena_.data(); }
+  std::span<std::byte> scratch() noexcept { return {scratch_.data(), static_cast<std::size_t>(scratch_.bytes())}; }
+  std::uint64_t bytes() const noexcept { return arena_.bytes() + scratch_.bytes(); }
+  /// Another number each time that something changed its place.
+  std::uint64_t generation() const noexcept { return generation_; }
+
+ private:
+  base::Buffer arena_, scratch_;
+  std::uint64_t generation_ = 0;
+};
+
 /// A planned graph with its buffers: made once, run many times without allocating anything but the outputs. One run at
 /// a time; several executors may share a plan.
 class GraphExecutor {
  public:
-  /// Allocates arena and scratch. Errors: budget_exceeded.
+  /// With arena and scratch of its own. Errors: budget_exceeded.
   GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits);
+  /// With those of `workspace`, which fits the plan whenever this runs.
+  GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits,
+                std::shared_ptr<Workspace> workspace);
 
   /// inputs: one per graph input, of the types the plan was made for. Gives new tensors, one per graph output.
   /// Errors: deadline_exceeded, cancelled (checked between steps and inside circuits), type_mismatch, whatever a kernel
@@ -48,9 +75,10 @@ class GraphExecutor {
   std::shared_ptr<const planning::GraphPlan> plan_;
   Limits limits_;
   base::MemoryBudget budget_;
-  base::Reservation weights_;
-  base::Buffer arena_, scratch_;
-  /// Views of all steps, one after the other, made once: a run only fills in where the caller's tensors are.
+  std::shared_ptr<Workspace> workspace_;  // shared: the executors of a session take turns in it
+  std::uint64_t generation_ = 0;          ///< of the workspace that the views look into
+  /// Views of all steps, one after the other, made when the workspace moves: a run only fills in where the caller's
+  /// tensors are.
   struct StepViews {
     std::size_t first_input, first_output;
   };

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <skerry/error.hpp>
 
+#include "base/account.hpp"
 #include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "exec/executor.hpp"
@@ -96,21 +97,43 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
 
 }  // namespace
 
+void Workspace::fit(std::uint64_t arena_bytes, std::uint64_t scratch_bytes) {
+  // One cache line at least: a tensor without elements still has an address, which tells it from an absent one.
+  arena_bytes = std::max<std::uint64_t>(arena_bytes, base::Buffer::kAlignment);
+  if (arena_.bytes() == arena_bytes && scratch_.bytes() == scratch_bytes) return;
+  ++generation_;
+  if (arena_.bytes() != arena_bytes) {
+    arena_ = {};  // before the new one is taken: they are never needed at once
+    arena_ = base::Buffer::allocate(arena_bytes, base::MemoryBudget(), "intermediate tensors");
+  }
+  if (scratch_.bytes() != scratch_bytes) {
+    scratch_ = {};
+    scratch_ = base::Buffer::allocate(scratch_bytes, base::MemoryBudget(), "kernel scratch");
+  }
+}
+
 GraphExecutor::GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits)
+    : GraphExecutor(std::move(plan), limits, std::make_shared<Workspace>()) {
+  workspace_->need(plan_->arena_bytes, plan_->scratch_bytes);
+}
+
+GraphExecutor::GraphExecutor(std::shared_ptr<const planning::GraphPlan> plan, const Limits& limits,
+                             std::shared_ptr<Workspace> workspace)
     : plan_(std::move(plan)),
       limits_(limits),
-      budget_(limits.max_memory_bytes.value_or(base::MemoryBudget::kUnlimited)) {
-  const MemoryReport& memory = plan_->report.memory;
-  weights_ = base::Reservation(budget_, memory.weights + memory.packed, "weights");
-  // One cache line at least: a tensor without elements still has an address, which tells it from an absent one.
-  arena_ = base::Buffer::allocate(std::max<std::uint64_t>(plan_->arena_bytes, base::Buffer::kAlignment), budget_,
-                                  "intermediate tensors");
-  scratch_ = base::Buffer::allocate(plan_->scratch_bytes, budget_, "kernel scratch");
-  if (!plan_->by_value) make_views();
-}
+      budget_(base::budget_beside(limits.max_memory_bytes.value_or(base::MemoryBudget::kUnlimited),
+                                  plan_->report.memory.weights + plan_->report.memory.packed +
+                                      std::max<std::uint64_t>(plan_->arena_bytes, base::Buffer::kAlignment) +
+                                      plan_->scratch_bytes,
+                                  "weights and intermediate tensors")),
+      workspace_(std::move(workspace)) {}
 
 void GraphExecutor::make_views() {
   const Graph& graph = plan_->graph;
+  input_views_.clear();
+  output_views_.clear();
+  step_views_.clear();
+  callers_views_.clear();
   const auto view_of = [&](ValueId id, std::size_t at, bool is_input) {
     if (id == kNoValue) return MutableTensorView();
     const TensorType& type = graph.value(id).type;
@@ -155,7 +178,7 @@ std::byte* GraphExecutor::address(ValueId id, std::span<const TensorView> inputs
       return constant ? const_cast<std::byte*>(constant->view().data()) : nullptr;
     }
     case Kind::arena:
-      return const_cast<std::byte*>(arena_.data()) + placement.offset;
+      return workspace_->arena() + placement.offset;
     case Kind::output:
       return outputs[placement.offset].data();
   }
@@ -219,6 +242,11 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   const Graph& graph = plan_->graph;
   if (plan_->by_value) {
     const auto results = run_by_value(inputs, control);
+    if (outputs.size() != results.size())
+      throw Error(ErrorCode::invalid_argument,
+                  "the plan has " + std::to_string(results.size()) + " outputs but " + std::to_string(outputs.size()) +
+                      " were given",
+                  graph.name);
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (outputs[i].dtype() != results[i].dtype() || outputs[i].shape() != results[i].shape())
         throw Error(ErrorCode::type_mismatch,
@@ -231,6 +259,9 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   }
   check_views(graph, graph.inputs(), inputs, "input");
   check_views(graph, graph.outputs(), outputs, "output");
+  workspace_->need(plan_->arena_bytes, plan_->scratch_bytes);
+  if (generation_ != workspace_->generation()) make_views();
+  generation_ = workspace_->generation();
   fill_views(inputs, outputs);
   std::size_t done = 0;
   for (const planning::Step& step : plan_->steps) {
@@ -245,7 +276,7 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
     if (step.circuit) {
       run_circuit_node(node, *step.circuit, in, out[0], budget_, control);
     } else {
-      step.kernel({in, out, {scratch_.data(), static_cast<std::size_t>(scratch_.bytes())}});
+      step.kernel({in, out, workspace_->scratch()});
     }
     if (!step_seconds_.empty())
       step_seconds_[done] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <skerry/error.hpp>
 
+#include "package/sha256.hpp"
+
 namespace skerry::package {
 namespace {
 
@@ -19,10 +21,16 @@ unsigned char* raw(std::span<std::byte> bytes) {
 }  // namespace
 
 Digest sha256(std::span<const std::span<const std::byte>> pieces) {
+  Digest digest;
+  if (has_sha_instructions()) {
+    FastSha256 hash;
+    for (const auto piece : pieces) hash.update(piece);
+    hash.finish(digest);
+    return digest;
+  }
   crypto_hash_sha256_state state;
   crypto_hash_sha256_init(&state);
   for (const auto piece : pieces) crypto_hash_sha256_update(&state, raw(piece), piece.size());
-  Digest digest;
   crypto_hash_sha256_final(&state, raw(std::span<std::byte>(digest)));
   return digest;
 }

@@ -7,8 +7,10 @@
 
 #include "base/temporary_folder.hpp"
 #include "base/thrown_by.hpp"
+#include "package/digest.hpp"
 #include "package/format.hpp"
 #include "package/keys.hpp"
+#include "package/sha256.hpp"
 #include "package/testing.hpp"
 
 namespace skerry::package {
@@ -120,6 +122,29 @@ TEST(Keys, ThatAreNoKeysAreRefused) {
 TEST(Keys, HaveAName) {
   // SHA-256 of 32 zero bytes begins 66687aadf862bd77 (as sha256sum prints).
   EXPECT_EQ(key_name(PublicKey{}), "66687aadf862bd77");
+}
+
+// Lengths about the edges of a block, in one piece and in two, against libsodium's plain loops.
+TEST(Hashes, ByTheCpusOwnInstructionsAreSha256) {
+  if (!has_sha_instructions()) GTEST_SKIP() << "this CPU has none";
+  std::vector<std::byte> bytes(1031);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * i * 7 + i / 13);
+  std::vector<std::size_t> lengths{512, 1000, 1031};
+  for (std::size_t length = 0; length <= 200; ++length) lengths.push_back(length);
+  for (const std::size_t length : lengths) {
+    const std::span<const std::byte> all(bytes.data(), length);
+    Digest wanted;
+    crypto_hash_sha256(reinterpret_cast<unsigned char*>(wanted.data()),
+                       reinterpret_cast<const unsigned char*>(all.data()), length);
+    for (std::size_t cut = 0; cut <= length; cut += 1 + cut / 3) {
+      FastSha256 hash;
+      hash.update(all.first(cut));
+      hash.update(all.subspan(cut));
+      Digest found;
+      hash.finish(found);
+      ASSERT_EQ(hex(found), hex(wanted)) << length << " bytes, cut at " << cut;
+    }
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "base/file.hpp"
 #include "base/machine.hpp"
+#include "base/number_text.hpp"
 #include "base/threads.hpp"
 #include "plan/planner.hpp"
 
@@ -48,10 +49,8 @@ std::optional<kernels::Rates> parse(std::string_view text, int threads) {
 std::string format(const kernels::Rates& rates) {
   std::string text(kHeader);
   for (std::size_t row = 0; row < kernels::kRateCount; ++row) {
-    std::array<char, 32> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), rates.seconds_per_unit[row]).ptr;
-    text +=
-        std::string(kernels::rate_name(static_cast<kernels::Rate>(row))) + " " + std::string(digits.data(), end) + "\n";
+    text += std::string(kernels::rate_name(static_cast<kernels::Rate>(row))) + " " +
+            base::number_text(rates.seconds_per_unit[row]) + "\n";
   }
   return text;
 }

@@ -93,8 +93,9 @@ struct Session::State {
   std::shared_ptr<const Graph> graph;
   Limits limits;
   Level level;
-  std::optional<Graph> compiled;  // made when the first plan is
-  std::list<Ready> ready;         // most recently used first
+  std::optional<Graph> compiled;                                                     // made when the first plan is
+  std::list<Ready> ready;                                                            // most recently used first
+  std::shared_ptr<exec::Workspace> workspace = std::make_shared<exec::Workspace>();  // shared with the executors
 
   // of(i): dtype and shape of input i, looked at in each run.
   template <class Of>
@@ -131,13 +132,22 @@ struct Session::State {
     if (ready.size() == kKeptPlans) ready.pop_back();
     std::vector<std::pair<DType, Shape>> shapes;
     for (const TensorType& type : inputs) shapes.emplace_back(type.dtype, *type.static_shape());
-    ready.push_front({std::move(shapes), exec::GraphExecutor(std::move(planned), limits)});
+    exec::GraphExecutor executor(std::move(planned), limits, workspace);
+    std::uint64_t arena = 0, scratch = 0;
+    const auto make_room = [&](const planning::GraphPlan& plan) {
+      arena = std::max(arena, plan.arena_bytes);
+      scratch = std::max(scratch, plan.scratch_bytes);
+    };
+    make_room(executor.plan());
+    for (const Ready& other : ready) make_room(other.executor.plan());
+    workspace->fit(arena, scratch);
+    ready.push_front({std::move(shapes), std::move(executor)});
     return ready.front().executor;
   }
 };
 
 Session::Session(std::shared_ptr<const Graph> graph, Limits limits, Level level)
-    : state_(std::make_unique<State>(State{std::move(graph), std::move(limits), level, {}, {}})) {}
+    : state_(std::make_unique<State>(State{std::move(graph), std::move(limits), level})) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
@@ -170,6 +180,24 @@ Result Session::run(const NamedTensors& inputs) {
                    .seconds = elapsed.count(),
                    .threads = plan.threads};
   return result;
+}
+
+void Session::run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {
+  const RunControl control = exec::started(state_->limits);
+  const std::size_t wanted = state_->graph->inputs().size();
+  if (inputs.size() != wanted) {
+    throw Error(ErrorCode::invalid_argument,
+                std::to_string(inputs.size()) + " inputs for a model of " + std::to_string(wanted), state_->graph->name,
+                "the model's inputs are " + input_names(*state_->graph));
+  }
+  state_->executor_for(inputs).run(inputs, outputs, control);
+}
+
+std::vector<TensorType> Session::output_types(std::span<const TensorType> inputs) {
+  const Graph& planned = state_->executor_for(inputs).plan().graph;
+  std::vector<TensorType> types;
+  for (const ValueId id : planned.outputs()) types.push_back(planned.value(id).type);
+  return types;
 }
 
 std::vector<StepTime> Session::profile(const NamedTensors& inputs, std::size_t runs) {

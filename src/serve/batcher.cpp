@@ -11,11 +11,14 @@
 #include <skerry/error.hpp>
 #include <thread>
 
+#include "exec/rows.hpp"
+
 namespace skerry::serve {
 namespace {
 
 constexpr double kForget = 0.9;      // weight of the past in the mean time of a row
 constexpr double kTolerance = 1e-4;  // between a row alone and in a batch: the order of sums differs
+constexpr double kBrief = 20e-6;     // a run this short costs less than waking another thread for it
 
 Nanoseconds since(Clock::time_point begin) {
   return std::chrono::duration_cast<Nanoseconds>(Clock::now() - begin);
@@ -48,27 +51,10 @@ bool rows_agree(const NamedTensors& tensors) {
          });
 }
 
-Tensor stacked(std::span<const InferCall* const> calls, std::size_t input, std::int64_t rows) {
-  const Tensor& first = calls.front()->inputs[input].second;
-  std::vector<std::int64_t> dims(first.shape().dims().begin(), first.shape().dims().end());
-  dims.front() = rows;
-  Tensor out(first.dtype(), Shape(dims));
-  std::byte* at = out.mutable_view().data();
-  for (const InferCall* call : calls) {
-    const TensorView& part = call->inputs[input].second.view();
-    std::memcpy(at, part.data(), part.bytes());
-    at += part.bytes();
-  }
-  return out;
-}
-
-// Rows [first, first + count) of a tensor; storage is shared.
-Tensor rows_from(const Tensor& tensor, std::int64_t first, std::int64_t count) {
-  std::vector<std::int64_t> dims(tensor.shape().dims().begin(), tensor.shape().dims().end());
-  const std::uint64_t row_bytes = tensor.view().bytes() / static_cast<std::uint64_t>(dims.front());
-  dims.front() = count;
-  return {TensorView(tensor.dtype(), Shape(dims), tensor.view().data() + static_cast<std::uint64_t>(first) * row_bytes),
-          tensor.owner()};
+Tensor stacked(std::span<const InferCall* const> calls, std::size_t input) {
+  std::vector<const Tensor*> parts;
+  for (const InferCall* call : calls) parts.push_back(&call->inputs[input].second);
+  return exec::stacked(parts);
 }
 
 bool same_bytes(const NamedTensors& a, const NamedTensors& b) {
@@ -78,45 +64,37 @@ bool same_bytes(const NamedTensors& a, const NamedTensors& b) {
   });
 }
 
-template <class T>
-bool close(const Tensor& a, const Tensor& b) {
-  const auto x = a.as<T>(), y = b.as<T>();
-  return std::equal(x.begin(), x.end(), y.begin(), [](T u, T v) {
-    return u == v || std::abs(static_cast<double>(u) - static_cast<double>(v)) <=
-                         kTolerance * (1.0 + std::abs(static_cast<double>(u)));
-  });
-}
-
-bool same_answer(const Tensor& a, const Tensor& b) {
-  if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
-  if (a.dtype() == DType::f32) return close<float>(a, b);
-  if (a.dtype() == DType::f64) return close<double>(a, b);
-  return std::memcmp(a.view().data(), b.view().data(), a.view().bytes()) == 0;
-}
-
 }  // namespace
 
 struct Batcher::State {
   enum class Trust : std::uint8_t { never, unknown, proven };
 
-  State(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions batch_options,
+  State(const std::shared_ptr<const Graph>& model, const Limits& most, BatchOptions batch_options,
         std::shared_ptr<ModelStatistics> counters)
-      : options(std::move(batch_options)),
-        statistics(std::move(counters)),
-        batched(graph, limits),
-        single(graph, limits) {
+      : options(std::move(batch_options)), statistics(std::move(counters)), graph(model), limits(most) {
+    batched.emplace(graph, limits);
+    single.emplace(graph, limits);
     const bool free = has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
     trust = free && !graph->inputs().empty() && !options.preferred.empty() ? Trust::unknown : Trust::never;
+  }
+  State(RunApart run, bool has_rows, BatchOptions batch_options, std::shared_ptr<ModelStatistics> counters)
+      : options(std::move(batch_options)), statistics(std::move(counters)), apart(std::move(run)) {
+    trust = has_rows && !options.preferred.empty() ? Trust::unknown : Trust::never;
   }
 
   BatchOptions options;
   std::shared_ptr<ModelStatistics> statistics;
-  Session batched, single;  // two, so that odd shapes do not push out the plans of the preferred sizes
+  std::shared_ptr<const Graph> graph;  // shared with the model
+  Limits limits;
+  RunApart apart;                          // in place of the sessions; empty: there are sessions
+  std::optional<Session> batched, single;  // two, so that odd shapes do not push out the plans of the preferred sizes
+  std::optional<Session> beside;           // for a brief run while another one runs; made when it is needed
   std::atomic<Trust> trust{Trust::unknown};
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<InferCall> queue;  // sorted by priority, then arrival
   bool ending = false;
+  bool busy = false, beside_busy = false;  // somebody uses the first two sessions, the third
   std::size_t running = 0;
   double row_seconds = 0.0;  // mean of late, under the lock
   std::thread thread;
@@ -126,16 +104,81 @@ struct Batcher::State {
   void work() {
     std::unique_lock lock(mutex);
     for (;;) {
-      changed.wait(lock, [&] { return ending || !queue.empty(); });
+      changed.wait(lock, [&] { return !busy && (ending || !queue.empty()); });
       if (queue.empty()) return;
+      busy = true;
       std::vector<InferCall> calls = gather(lock);
-      running = calls.size();
+      running += calls.size();
       lock.unlock();
       run(calls);
+      const std::size_t ended = calls.size();
       calls.clear();
       lock.lock();
-      running = 0;
+      running -= ended;
+      busy = false;
     }
+  }
+
+  // Runs it on the caller's thread.
+  void run_here(InferCall call, std::unique_lock<std::mutex>& lock) {
+    bool& taken = busy ? beside_busy : busy;
+    const bool is_beside = &taken == &beside_busy;
+    taken = true;
+    ++running;
+    lock.unlock();
+    if (is_wanted(call)) run_alone(call, false, is_beside);
+    lock.lock();
+    --running;
+    taken = false;
+    const bool is_left = !queue.empty();
+    lock.unlock();
+    if (is_left) changed.notify_one();
+  }
+
+  // Lets go of those whose callers went away. Nobody looks at them before somebody needs their places.
+  void drop_gone(std::unique_lock<std::mutex>& lock) {
+    const auto is_gone = [](const InferCall& call) { return call.stop.stop_requested(); };
+    if (std::none_of(queue.begin(), queue.end(), is_gone)) return;
+    std::deque<InferCall> here, gone;
+    for (InferCall& call : queue) (is_gone(call) ? gone : here).push_back(std::move(call));
+    queue.swap(here);
+    lock.unlock();
+    for (InferCall& call : gone) is_wanted(call);
+    lock.lock();
+  }
+
+  bool is_full() const { return queue.size() >= options.max_queue; }
+  bool is_late(const InferCall& call) const {
+    return call.deadline != Clock::time_point::max() &&
+           ends_too_late(queue.size() + running, row_seconds, call.deadline - Clock::now());
+  }
+
+  // Errors: unavailable, deadline_exceeded.
+  void make_room(const InferCall& call, std::unique_lock<std::mutex>& lock) {
+    if (!is_full() && !is_late(call)) return;
+    drop_gone(lock);
+    if (is_full()) {
+      statistics->rejected();
+      throw Error(ErrorCode::unavailable,
+                  "the model's queue is full, " + std::to_string(queue.size()) + " requests wait", "queue",
+                  "try again later");
+    }
+    if (!is_late(call)) return;
+    statistics->rejected();
+    throw Error(ErrorCode::deadline_exceeded,
+                "with " + std::to_string(queue.size() + running) + " requests before this one its time would be over",
+                "queue", "try again later or allow more time");
+  }
+
+  // Whether who brings this call had better run it, as nobody waits.
+  bool is_brief(const InferCall& call) const {
+    const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
+    return !apart && queue.empty() && !(busy && beside_busy) && options.max_delay.count() == 0 && row_seconds > 0.0 &&
+           row_seconds * static_cast<double>(rows) < kBrief;
+  }
+
+  bool is_preferred(std::uint64_t rows) const {
+    return rows == 1 || std::binary_search(options.preferred.begin(), options.preferred.end(), rows);
   }
 
   // Takes what is run next; waits for company as long as the options allow.
@@ -162,22 +205,27 @@ struct Batcher::State {
     return calls;
   }
 
+  // False: it was told that it is not run any more.
+  bool is_wanted(InferCall& call) {
+    if (call.stop.stop_requested()) {
+      fail(call, std::make_exception_ptr(Error(ErrorCode::cancelled, "the caller went away while it waited", "queue")));
+    } else if (call.deadline != Clock::time_point::max() && Clock::now() >= call.deadline) {
+      fail(call, std::make_exception_ptr(
+                     Error(ErrorCode::deadline_exceeded, "the time was over while the request waited", "queue")));
+    } else {
+      return true;
+    }
+    return false;
+  }
+
   void run(std::vector<InferCall>& calls) {
     std::vector<InferCall*> alive;
     for (InferCall& call : calls) {
-      if (call.stop.stop_requested()) {
-        fail(call,
-             std::make_exception_ptr(Error(ErrorCode::cancelled, "the caller went away while it waited", "queue")));
-      } else if (Clock::now() >= call.deadline) {
-        fail(call, std::make_exception_ptr(
-                       Error(ErrorCode::deadline_exceeded, "the time was over while the request waited", "queue")));
-      } else {
-        alive.push_back(&call);
-      }
+      if (is_wanted(call)) alive.push_back(&call);
     }
     if (alive.size() > 1 && trust == Trust::proven && run_together(alive)) return;
     std::vector<NamedTensors> answers;
-    for (InferCall* call : alive) answers.push_back(run_alone(*call, alive.size() > 1));
+    for (InferCall* call : alive) answers.push_back(run_alone(*call, alive.size() > 1, false));
     if (alive.size() > 1 && trust == Trust::unknown) prove(alive, answers);
     if (alive.size() > 1) {
       for (std::size_t i = 0; i < alive.size(); ++i) {
@@ -200,15 +248,22 @@ struct Batcher::State {
     done(nullptr, std::move(outputs), timing);
   }
 
-  // hold: the answer is given later, by the caller of this.
-  NamedTensors run_alone(InferCall& call, bool hold) {
+  NamedTensors outputs_of(const NamedTensors& inputs, std::uint64_t rows, bool is_beside) {
+    if (apart) return apart(inputs);
+    if (is_beside && !beside) beside.emplace(graph, limits);
+    Session& session = is_beside ? *beside : is_preferred(rows) ? *batched : *single;
+    return std::move(session.run(inputs).tensors);
+  }
+
+  // hold: the answer is given later, by the caller of this. is_beside: while others use the usual sessions.
+  NamedTensors run_alone(InferCall& call, bool hold, bool is_beside) {
     Timing timing{.queue = since(call.arrived)};
     try {
       const auto begin = Clock::now();
       const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(1, rows_of(call.inputs)));
-      const bool preferred = rows == 1 || std::binary_search(options.preferred.begin(), options.preferred.end(), rows);
-      NamedTensors outputs = std::move((preferred ? batched : single).run(call.inputs).tensors);
+      NamedTensors outputs = outputs_of(call.inputs, rows, is_beside);
       timing.infer = since(begin);
+      timing.rows = rows;
       statistics->executed(rows, {}, timing.infer, {});
       learn(timing.infer, rows);
       if (hold) return outputs;
@@ -225,12 +280,13 @@ struct Batcher::State {
     for (const InferCall* call : calls) rows += rows_of(call->inputs);
     NamedTensors inputs;
     for (std::size_t i = 0; i < calls.front()->inputs.size(); ++i) {
-      inputs.emplace_back(calls.front()->inputs[i].first, stacked({calls.data(), calls.size()}, i, rows));
+      inputs.emplace_back(calls.front()->inputs[i].first, stacked({calls.data(), calls.size()}, i));
     }
     timing.input = since(begin);
     const auto start = Clock::now();
-    NamedTensors outputs = std::move(batched.run(inputs).tensors);
+    NamedTensors outputs = apart ? apart(inputs) : std::move(batched->run(inputs).tensors);
     timing.infer = since(start);
+    timing.rows = static_cast<std::uint64_t>(rows);
     for (const auto& [name, tensor] : outputs) {
       if (tensor.shape().rank() == 0 || tensor.shape()[0] != rows)
         throw Error(ErrorCode::internal, "output '" + name + "' has not a row for each row of the input");
@@ -242,7 +298,7 @@ struct Batcher::State {
 
   static NamedTensors part_of(const NamedTensors& all, std::int64_t first, std::int64_t count) {
     NamedTensors part;
-    for (const auto& [name, tensor] : all) part.emplace_back(name, rows_from(tensor, first, count));
+    for (const auto& [name, tensor] : all) part.emplace_back(name, exec::rows_from(tensor, first, count));
     return part;
   }
 
@@ -280,7 +336,8 @@ struct Batcher::State {
       for (std::size_t i = 0; i < calls.size() && equal; ++i) {
         const std::int64_t rows = rows_of(calls[i]->inputs);
         const NamedTensors part = part_of(together, row, rows);
-        for (std::size_t k = 0; k < part.size(); ++k) equal = equal && same_answer(part[k].second, alone[i][k].second);
+        for (std::size_t k = 0; k < part.size(); ++k)
+          equal = equal && exec::same_answer(part[k].second, alone[i][k].second, kTolerance);
         row += rows;
       }
     } catch (const std::exception&) {
@@ -309,6 +366,11 @@ Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits
   state_->thread = std::thread([state = state_.get()] { state->work(); });
 }
 
+Batcher::Batcher(RunApart run, bool has_rows, BatchOptions options, std::shared_ptr<ModelStatistics> statistics)
+    : state_(std::make_unique<State>(std::move(run), has_rows, std::move(options), std::move(statistics))) {
+  state_->thread = std::thread([state = state_.get()] { state->work(); });
+}
+
 Batcher::~Batcher() {
   {
     const std::lock_guard lock(state_->mutex);
@@ -320,27 +382,16 @@ Batcher::~Batcher() {
 
 void Batcher::submit(InferCall call) {
   State& state = *state_;
-  {
-    const std::lock_guard lock(state.mutex);
-    const std::size_t before = state.queue.size() + state.running;
-    const bool full = state.queue.size() >= state.options.max_queue;
-    const bool late = call.deadline != Clock::time_point::max() &&
-                      ends_too_late(before, state.row_seconds, call.deadline - Clock::now());
-    if (full || late) {
-      state.statistics->rejected();
-      if (full)
-        throw Error(ErrorCode::unavailable,
-                    "the model's queue is full, " + std::to_string(state.queue.size()) + " requests wait", "queue",
-                    "try again later");
-      throw Error(ErrorCode::deadline_exceeded,
-                  "with " + std::to_string(before) + " requests before this one its time would be over", "queue",
-                  "try again later or allow more time");
-    }
-    const auto place = std::upper_bound(state.queue.begin(), state.queue.end(), call.priority,
-                                        [](std::uint64_t p, const InferCall& other) { return p < other.priority; });
-    state.queue.insert(place, std::move(call));
-  }
-  state.changed.notify_one();
+  std::unique_lock lock(state.mutex);
+  state.make_room(call, lock);
+  if (state.is_brief(call)) return state.run_here(std::move(call), lock);
+  const auto place = std::upper_bound(state.queue.begin(), state.queue.end(), call.priority,
+                                      [](std::uint64_t p, const InferCall& other) { return p < other.priority; });
+  state.queue.insert(place, std::move(call));
+  // Whoever runs something looks at the queue when it has ended; who waits for company wants to hear of it.
+  const bool is_awaited = !state.busy || state.options.max_delay.count() > 0;
+  lock.unlock();
+  if (is_awaited) state.changed.notify_one();
 }
 
 std::size_t Batcher::waiting() const {

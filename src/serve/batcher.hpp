@@ -23,7 +23,8 @@ struct InferCall {
   Clock::time_point arrived = Clock::now(), deadline = Clock::time_point::max();
   std::uint64_t priority = 0;  ///< lower is served first among those that wait
   std::stop_token stop;        ///< the caller went away
-  /// Called once, on the batcher's thread: outputs in the graph's order, or why there are none.
+  /// Called once, from any thread, perhaps before submit() returns: outputs in the graph's order, or why there are
+  /// none.
   std::function<void(std::exception_ptr, NamedTensors, const Timing&)> done;
 };
 
@@ -37,7 +38,8 @@ struct BatchOptions {
 /// deadline.
 bool ends_too_late(std::size_t before, double row_seconds, std::chrono::duration<double> left) noexcept;
 
-/// Runs the calls of one model one batch after the other on a thread of its own.
+/// Runs the calls of one model one batch after the other on a thread of its own; where nobody waits and a run is brief,
+/// on the thread of who asks, because waking another one would take longer.
 ///
 /// Requests are run together only if every input and output has an unknown first extent, and after the first batch was
 /// run both ways, alone and together, and gave the same: a model that mixes its rows is found out by its own answers.
@@ -46,6 +48,10 @@ class Batcher {
   /// statistics: shared with whoever reads it; it outlives the model's versions.
   Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
           std::shared_ptr<ModelStatistics> statistics);
+  /// A model that runs somewhere else: each run waits, so that none is made on its caller's thread. has_rows: every
+  /// input and output has an unknown first extent.
+  using RunApart = std::function<NamedTensors(const NamedTensors& inputs)>;
+  Batcher(RunApart run, bool has_rows, BatchOptions options, std::shared_ptr<ModelStatistics> statistics);
   /// Runs what waits, then ends.
   ~Batcher();
   Batcher(const Batcher&) = delete;

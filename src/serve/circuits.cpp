@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/json_writer.hpp"
+
 namespace skerry::serve {
 namespace {
 
@@ -129,6 +131,17 @@ Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& lim
   if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets.front());
   std::string refusal;
   return skerry::plan(circuit, options, &refusal);
+}
+
+std::string plan_text(const Plan& plan) {
+  wire::JsonWriter json;
+  json.open('{').field("method", plan.method).field("peak_bytes", plan.peak_bytes).field("seconds", plan.seconds);
+  json.field("threads", plan.threads);
+  if (plan.max_memory_bytes) json.field("max_memory_bytes", *plan.max_memory_bytes);
+  if (plan.max_seconds) json.field("max_seconds", *plan.max_seconds);
+  const bool fits = (!plan.max_memory_bytes || plan.peak_bytes <= *plan.max_memory_bytes) &&
+                    (!plan.max_seconds || plan.seconds <= *plan.max_seconds);
+  return std::move(json.field("fits", fits).close('}')).text();
 }
 
 }  // namespace skerry::serve

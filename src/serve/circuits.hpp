@@ -28,5 +28,7 @@ void check_width(const wire::CircuitRequest& request, const CircuitLimits& limit
 
 /// The plan of the first parameter set; nothing is run. Errors: those of import and planning.
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits);
+/// A plan as the answer to `POST /v2/circuits/plan`.
+std::string plan_text(const Plan& plan);
 
 }  // namespace skerry::serve

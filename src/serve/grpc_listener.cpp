@@ -107,13 +107,19 @@ class Door final : public grpc_door::Server {
   explicit Door(Service& service) : service_(service) {}
 
   void infer(grpc_door::InferRequest request,
-             std::function<void(const grpc_door::InferReply&)> done) noexcept override {
+             std::function<void(const grpc_door::InferReply&)> answer) noexcept override {
+    const Trace trace = trace_of(request.traceparent);
+    const auto done = [this, trace, answer = std::move(answer), arrived = request.arrived,
+                       method = request.method](const grpc_door::InferReply& reply) {
+      if (service_.traces(trace)) service_.tell(grpc_span(trace, method, reply.status), arrived, Clock::now());
+      answer(reply);
+    };
     try {
       std::uint64_t bytes = 0;
       for (const grpc_door::Input& input : request.inputs) bytes += std::max(input.bytes.size(), input.own.size());
       const Principal principal = service_.admitted(request.key, Role::infer, bytes);
       service_.infer(principal, request.model, request.version, wire_request(request), request.arrived, request.stop,
-                     [done](const std::exception_ptr& error, const wire::InferReply& reply) {
+                     trace, [done](const std::exception_ptr& error, const wire::InferReply& reply) {
                        done(error ? failed(error) : answered(reply));
                      });
     } catch (...) {

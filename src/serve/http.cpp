@@ -67,11 +67,15 @@ Waiting::Waiting(Shared& shared, std::uint64_t bytes) : shared_(&shared), bytes_
 }
 
 std::string head_of(const HttpResponse& response, bool keep_alive, std::optional<std::size_t> length) {
-  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
+  std::string head;
+  head.reserve(320);
+  head += "HTTP/1.1 ";
+  head += std::to_string(response.status);
+  head += ' ';
   head += reason_phrase(response.status);
   head += "\r\nContent-Type: ";
   head += response.type;
-  if (length) head += "\r\nContent-Length: " + std::to_string(*length);
+  if (length) head.append("\r\nContent-Length: ").append(std::to_string(*length));
   for (const auto& [name, value] : response.headers) head.append("\r\n").append(name).append(": ").append(value);
   head += keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n";
   return head;

@@ -36,8 +36,7 @@ void check(const Model& model, std::size_t at, const wire::InferInput& input) {
                     std::string(wire::datatype_name(input.dtype)),
                 where);
   }
-  const bool known_rank = model.graph->value(model.graph->inputs()[at]).type.shape.has_value();
-  if (!fits(wanted.shape, input.shape, known_rank)) {
+  if (!fits(wanted.shape, input.shape, wanted.has_rank)) {
     throw Error(ErrorCode::type_mismatch,
                 "the model wants shape " + shape_text(wanted.shape) + ", it is given " + input.shape.text(), where);
   }
@@ -87,8 +86,23 @@ NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> in
   return ready;
 }
 
+// Where the time of an inference went: waiting, and the run that it shared with others.
+void Service::tell_parts(const Trace& trace, const wire::InferReply& reply, Clock::time_point arrived,
+                         const Timing& timing) {
+  const auto rows = static_cast<std::int64_t>(timing.rows);
+  const auto run = arrived + timing.queue;
+  Span waited{.trace = net::child_of(trace), .name = "wait " + reply.model, .is_answer = false};
+  waited.attributes = {{"skerry.model", reply.model}, {"skerry.version", reply.version}};
+  Span ran{.trace = net::child_of(trace), .name = "run " + reply.model, .is_answer = false};
+  ran.attributes = waited.attributes;
+  ran.attributes.emplace_back("skerry.batch.rows", rows);
+  tell(std::move(waited), arrived, run);
+  tell(std::move(ran), run, run + timing.input + timing.infer);
+}
+
 void Service::infer(const Principal& principal, std::string_view name, std::string_view version,
-                    wire::InferRequest request, Clock::time_point arrived, std::stop_token stop, InferDone done) {
+                    wire::InferRequest request, Clock::time_point arrived, std::stop_token stop, const Trace& trace,
+                    InferDone done) {
   if (!principal.may_use(name)) {
     throw Error(ErrorCode::permission_denied,
                 "key '" + principal.name + "' may not use model '" + std::string(name.substr(0, 128)) + "'", "model");
@@ -118,9 +132,11 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
     call.stop = std::move(stop);
     // Not the model itself: its own thread must never be the one that ends it.
     wire::InferReply begun{model->name, model->version, request.id, {}};
-    call.done = [this, principal, reply = std::move(begun), request = std::move(request), done = std::move(done)](
-                    std::exception_ptr error, NamedTensors outputs, const Timing& timing) mutable {
+    const std::optional<Trace> told = traces(trace) ? std::optional(trace) : std::nullopt;
+    call.done = [this, principal, told, arrived, reply = std::move(begun), request = std::move(request),
+                 done = std::move(done)](std::exception_ptr error, NamedTensors outputs, const Timing& timing) mutable {
       charge_seconds(principal, std::chrono::duration<double>(timing.infer).count());
+      if (told && !error) tell_parts(*told, reply, arrived, timing);
       try {
         if (!error) add_outputs(reply, request, std::move(outputs));
         for (const wire::InferOutput& output : reply.outputs) {
@@ -131,7 +147,7 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
       }
       done(error, std::move(reply));
     };
-    model->batcher->submit(std::move(call));
+    model->submit(std::move(call));
   } catch (const Error&) {
     model->statistics->failed(std::chrono::duration_cast<Nanoseconds>(Clock::now() - arrived));
     throw;

@@ -23,6 +23,18 @@ struct JobOptions {
   std::size_t max_kept = 10'000;                            ///< finished jobs; the oldest are forgotten first
   std::uint64_t max_kept_bytes = std::uint64_t{256} << 20;  ///< of their answers
   CircuitLimits limits;
+  /// Runs a stranger's circuit somewhere apart (max_qubits: 0 for any); empty: all run here. A job that was taken up
+  /// from disk is a stranger's, since nobody says any more who sent it.
+  std::function<wire::Body(const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
+                           const RunControl& control)>
+      run_apart;
+};
+
+/// Whose job it is, and what is thought of him.
+struct Submitter {
+  std::string name;
+  bool is_stranger = true;
+  std::uint32_t max_qubits = 0;  ///< of a stranger's circuit; 0: any
 };
 
 /// A finished job's answer: the body that the client gets, or its error.
@@ -53,7 +65,7 @@ class Jobs {
 
   /// Second: true for a new job, false when the request's token is known; then that job's status.
   /// Errors: unavailable (too many wait), invalid_argument (the token came with another request), io_error.
-  std::pair<wire::JobStatus, bool> submit(const std::string& owner, wire::CircuitRequest request,
+  std::pair<wire::JobStatus, bool> submit(const Submitter& submitter, wire::CircuitRequest request,
                                           Urgency urgency = Urgency::job);
   /// Runs a task that is no job on the threads for runs that somebody waits for. Errors: unavailable.
   void post(std::function<void()> task);

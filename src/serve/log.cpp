@@ -1,14 +1,11 @@
 #include "serve/log.hpp"
 
-#include <openssl/rand.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
-#include <random>
 
 #include "wire/json_writer.hpp"
 
@@ -28,29 +25,6 @@ std::string time_text() {
   return std::string(date.data()) + text.data();
 }
 
-// Ids must be unlike each other, not secret; a generator per thread costs nanoseconds.
-void append_hex(std::string& text, int words) {
-  thread_local std::mt19937_64 random = [] {
-    std::uint64_t seed = 0;
-    RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed);
-    return std::mt19937_64(seed);
-  }();
-  std::array<char, 17> digits{};
-  for (int i = 0; i < words; ++i) {
-    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(random() | 1U));
-    text += digits.data();
-  }
-}
-
-bool is_hex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-// Zeros alone are no id.
-bool is_id(std::string_view text) {
-  return is_hex(text) && text.find_first_not_of('0') != std::string_view::npos;
-}
-
 }  // namespace
 
 void log_line(std::string_view level, std::string_view event,
@@ -66,23 +40,6 @@ void log_line(std::string_view level, std::string_view event,
   } catch (...) {  // no memory for a line: the work goes on without it
     return;
   }
-}
-
-Trace trace_of(std::string_view traceparent) {
-  Trace trace;
-  const bool given = traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-' &&
-                     traceparent[52] == '-' && is_id(traceparent.substr(3, 32)) && is_id(traceparent.substr(36, 16)) &&
-                     is_hex(traceparent.substr(53, 2)) && traceparent.substr(0, 2) != "ff";
-  if (given) {
-    trace.trace_id = traceparent.substr(3, 32);
-    trace.parent_id = traceparent.substr(36, 16);
-    const char flags = traceparent[54];  // a hex digit, whose lowest bit is the flag `sampled`
-    trace.is_sampled = ((flags >= 'a' ? flags - 'a' + 10 : flags - '0') & 1) != 0;
-  } else {
-    append_hex(trace.trace_id, 2);
-  }
-  append_hex(trace.span_id, 1);
-  return trace;
 }
 
 }  // namespace skerry::serve

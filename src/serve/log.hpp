@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "net/trace.hpp"
+
 namespace skerry::serve {
 
 using LogValue = std::variant<std::string_view, double, std::uint64_t>;
@@ -18,17 +20,7 @@ using LogValue = std::variant<std::string_view, double, std::uint64_t>;
 void log_line(std::string_view level, std::string_view event,
               std::initializer_list<std::pair<std::string_view, LogValue>> fields) noexcept;
 
-/// A trace context (https://www.w3.org/TR/trace-context/): who asked, and this server's part of it.
-struct Trace {
-  std::string trace_id;        ///< 32 hex digits, the caller's or a new one
-  std::string span_id;         ///< 16 hex digits, this request's own
-  std::string parent_id = {};  ///< 16 hex digits of the caller's span; empty: this request began the trace
-  bool is_sampled = true;      ///< the caller may have decided that nobody records it
-  /// The header that goes on with the answer.
-  std::string header() const { return "00-" + trace_id + "-" + span_id + (is_sampled ? "-01" : "-00"); }
-};
-
-/// The trace of a request with this `traceparent`; a malformed or absent one begins a new trace.
-Trace trace_of(std::string_view traceparent);
+using net::Trace;
+using net::trace_of;
 
 }  // namespace skerry::serve

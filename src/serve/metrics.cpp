@@ -1,36 +1,16 @@
-#include <charconv>
+#include <skerry/metrics.hpp>
 
 #include "base/memory_usage.hpp"
+#include "serve/latency.hpp"
 #include "serve/service.hpp"
 
 namespace skerry::serve {
 namespace {
 
-class Page {
+class Page : public MetricsPage {
  public:
-  void family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " + std::string(type) + "\n";
-  }
-  void sample(const std::string& labels, double value, std::string_view suffix = {}) {
-    std::array<char, 32> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    text_ += name_ + std::string(suffix) + (labels.empty() ? "" : "{" + labels + "}") + " ";
-    text_.append(digits.data(), end);
-    text_ += '\n';
-  }
-  void sample(const std::string& labels, std::uint64_t value, std::string_view suffix = {}) {
-    sample(labels, static_cast<double>(value), suffix);
-  }
-  /// A family of one sample without labels.
-  void single(std::string_view name, std::string_view type, std::string_view help, double value) {
-    family(name, type, help);
-    sample({}, value);
-  }
-  std::string text() && { return std::move(text_); }
-
- private:
-  std::string name_, text_;
+  using MetricsPage::sample;
+  void sample(const std::string& labels, std::uint64_t value) { sample(labels, static_cast<double>(value), {}); }
 };
 
 struct Row {
@@ -47,18 +27,7 @@ void counter(Page& page, std::string_view name, std::string_view help, const std
 
 void histogram(Page& page, const std::vector<Row>& rows) {
   page.family("skerry_request_seconds", "histogram", "Time of successful requests, queue included");
-  for (const Row& row : rows) {
-    std::uint64_t below = 0;
-    for (std::size_t bin = 0; bin < kBins; ++bin) {
-      below += row.all.latency[bin];
-      std::array<char, 32> bound{};
-      const auto end = std::to_chars(bound.data(), bound.data() + bound.size(), bin_bound(bin)).ptr;
-      page.sample(row.labels + ",le=\"" + std::string(bound.data(), end) + "\"", below, "_bucket");
-    }
-    page.sample(row.labels + ",le=\"+Inf\"", below + row.all.latency[kBins], "_bucket");
-    page.sample(row.labels, static_cast<double>(row.all.success.ns) * 1e-9, "_sum");
-    page.sample(row.labels, row.all.success.count, "_count");
-  }
+  for (const Row& row : rows) page.sample(row.labels, latency_of(row.all));
 }
 
 void models_part(Page& page, const std::vector<Row>& rows) {
@@ -76,13 +45,36 @@ void models_part(Page& page, const std::vector<Row>& rows) {
   histogram(page, rows);
 }
 
+void workers_part(Page& page, const PoolCounters& workers) {
+  page.family("skerry_workers", "gauge", "Worker processes now");
+  page.sample("state=\"idle\"", workers.idle);
+  page.sample("state=\"busy\"", workers.busy);
+  page.single("skerry_worker_starts_total", "counter", "Worker processes that were started",
+              static_cast<double>(workers.started));
+  page.single("skerry_worker_runs_total", "counter", "Circuits that were given to worker processes",
+              static_cast<double>(workers.runs));
+  page.single("skerry_worker_retries_total", "counter", "Runs that were begun again because their process died",
+              static_cast<double>(workers.retried));
+  page.family("skerry_worker_ends_total", "counter", "Runs and worker processes that were ended, by the cause");
+  page.sample("cause=\"crash\"", workers.crashed);
+  page.sample("cause=\"memory\"", workers.memory);
+  page.sample("cause=\"cpu\"", workers.cpu);
+  page.sample("cause=\"deadline\"", workers.deadline);
+  page.sample("cause=\"owner\"", workers.owner);
+  page.family("skerry_sandbox", "gauge", "1 for each part of the newest worker's sandbox that the kernel allowed");
+  page.sample("part=\"system_calls\"", std::uint64_t{workers.sandbox.system_calls});
+  page.sample("part=\"memory\"", std::uint64_t{workers.sandbox.memory});
+  page.sample("part=\"namespaces\"", std::uint64_t{workers.sandbox.namespaces});
+  page.sample("part=\"capabilities\"", std::uint64_t{workers.sandbox.capabilities});
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsInput& input) {
   std::vector<Row> rows;
   for (const ModelPtr& model : input.models) {  // names hold no character that a label would have to escape
     rows.push_back({"model=\"" + model->name + "\",version=\"" + model->version + "\"", model->statistics->snapshot(),
-                    model->batcher->waiting()});
+                    model->waiting()});
   }
   Page page;
   models_part(page, rows);
@@ -103,6 +95,7 @@ std::string metrics_text(const MetricsInput& input) {
   page.sample("kind=\"timed_out\"", input.http.timed_out);
   page.single("skerry_http_waiting_bytes", "gauge", "Bytes of bodies that are received or handled",
               static_cast<double>(input.http.waiting_bytes));
+  if (input.workers) workers_part(page, *input.workers);
   if (input.telemetry) {
     page.family("skerry_telemetry_spans_total", "counter", "Spans for the collector by what became of them");
     page.sample("result=\"sent\"", input.telemetry->spans_sent);

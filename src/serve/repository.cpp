@@ -1,10 +1,13 @@
 #include "serve/repository.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
 #include <optional>
+
+#include "base/file.hpp"
+#include "package/package.hpp"
+#include "serve/sandbox/remote_model.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -12,6 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxName = 128;
+constexpr const char* kConfigFile = "config.pbtxt";
+constexpr std::uint64_t kMostConfig = 1 << 20;
 
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName && name.front() != '.' &&
@@ -49,37 +54,12 @@ std::map<std::uint64_t, fs::path> version_files(const fs::path& folder) {
   return files;
 }
 
-std::vector<TensorInfo> tensor_infos(const Graph& graph, const std::vector<ValueId>& ids) {
-  std::vector<TensorInfo> infos;
-  for (const ValueId id : ids) {
-    const Value& value = graph.value(id);
-    TensorInfo& info = infos.emplace_back(TensorInfo{.name = value.name, .dtype = value.type.dtype});
-    if (!value.type.shape) {
-      info.shape = {-1};
-      continue;
-    }
-    for (const Dim& dim : *value.type.shape) info.shape.push_back(dim.is_known() ? dim.value : -1);
+bool may_be_ensemble(const fs::path& folder) {
+  try {
+    return base::read_file(folder / kConfigFile, kMostConfig).find("ensemble") != std::string::npos;
+  } catch (const Error&) {
+    return false;  // told when it is loaded
   }
-  return infos;
-}
-
-// A circuit as a model: each row of `parameters` gives <Z> of every wire.
-Graph wrapped(const Circuit& circuit) {
-  Graph graph;
-  graph.name = circuit.name;
-  std::vector<Observable> observables;
-  for (std::uint32_t wire = 0; wire < circuit.num_wires(); ++wire) {
-    Observable& z = observables.emplace_back(circuit.num_wires());
-    const std::array<std::uint32_t, 1> wires = {wire};
-    z.add("Z", wires, 1.0);
-  }
-  ValueId parameters = kNoValue;
-  if (!circuit.parameters().empty()) {
-    const auto count = static_cast<std::int64_t>(circuit.parameters().size());
-    parameters = graph.add_input("parameters", {DType::f64, std::vector<Dim>{Dim("batch"), Dim(count)}});
-  }
-  graph.mark_output(add_circuit(graph, circuit, parameters, std::move(observables), "z"));
-  return std::get<Graph>(compile(graph, {.level = Level::low}).program);
 }
 
 }  // namespace
@@ -89,6 +69,39 @@ Repository::Repository(RepositoryOptions options) : options_(std::move(options))
     throw Error(ErrorCode::not_found, "there is no such folder", options_.folder.string(),
                 "name a folder with NAME/1/model.onnx in it");
   }
+  if (!options_.releases.empty()) releases_.emplace(options_.releases);
+}
+
+Program Repository::program_of(Model& model) const {
+  if (!releases_) return skerry::load(model.file, options_.loading);
+  package::Loaded loaded = package::read(model.file, {.trusted = options_.loading.trusted});
+  model.release = Releases::release_of(model.name, loaded.info.metadata);
+  return std::move(loaded.contents.program);
+}
+
+bool Repository::is_stranger(const std::string& name) const {
+  return std::any_of(options_.untrusted.begin(), options_.untrusted.end(),
+                     [&](const std::string& one) { return one == "models" || one == "model:" + name; });
+}
+
+// Its file is read, and run, in a process of its own alone.
+void Repository::open_apart(Model& model) {
+  if (releases_)
+    throw Error(ErrorCode::unsupported, "releases are read in the server itself", model.name,
+                "leave the model out of --untrusted, or --releases away");
+  const auto apart = std::make_shared<RemoteModel>(model.name, model.file, options_.limits, options_.loading);
+  model.kind = apart->kind();
+  model.inputs = apart->inputs();
+  model.outputs = apart->outputs();
+  model.statistics = statistics_of(model.name, model.version);
+  const auto has_rows = [](const std::vector<TensorInfo>& infos) {
+    return std::all_of(infos.begin(), infos.end(), [](const TensorInfo& info) {
+      return info.has_rank && !info.shape.empty() && info.shape.front() < 0;
+    });
+  };
+  model.batcher =
+      std::make_unique<Batcher>([apart](const NamedTensors& inputs) { return apart->run(inputs); },
+                                has_rows(model.inputs) && has_rows(model.outputs), options_.batching, model.statistics);
 }
 
 ModelPtr Repository::open(const std::string& name, std::uint64_t version, const fs::path& file) {
@@ -96,27 +109,68 @@ ModelPtr Repository::open(const std::string& name, std::uint64_t version, const 
   model->name = name;
   model->version = std::to_string(version);
   model->file = file;
-  Program program = skerry::load(file, options_.loading);
-  model->kind = std::holds_alternative<Circuit>(program) ? "circuit" : "model";
-  model->graph = std::make_shared<const Graph>(model->kind == "circuit" ? wrapped(std::get<Circuit>(program))
-                                                                        : std::get<Graph>(std::move(program)));
-  model->inputs = tensor_infos(*model->graph, model->graph->inputs());
-  model->outputs = tensor_infos(*model->graph, model->graph->outputs());
-  {
-    const std::lock_guard lock(mutex_);
-    auto& statistics = statistics_[name + "/" + model->version];
-    if (!statistics) statistics = std::make_shared<ModelStatistics>();
-    model->statistics = statistics;
+  if (is_stranger(name)) {
+    open_apart(*model);
+    return model;
   }
+  ServedGraph served = graph_to_serve(program_of(*model));
+  model->kind = served.kind;
+  model->graph = std::move(served.graph);
+  model->inputs = std::move(served.inputs);
+  model->outputs = std::move(served.outputs);
+  model->statistics = statistics_of(name, model->version);
   model->batcher = std::make_unique<Batcher>(model->graph, options_.limits, options_.batching, model->statistics);
   return model;
 }
 
+std::shared_ptr<ModelStatistics> Repository::statistics_of(const std::string& name, const std::string& version) {
+  const std::lock_guard lock(mutex_);
+  auto& statistics = statistics_[name + "/" + version];
+  if (!statistics) statistics = std::make_shared<ModelStatistics>();
+  return statistics;
+}
+
+ModelPtr Repository::open_ensemble(const std::string& name, const fs::path& folder) {
+  const fs::path file = folder / kConfigFile;
+  if (!fs::is_regular_file(file)) return nullptr;
+  const std::string where = name + "/" + kConfigFile;
+  auto config = read_ensemble(base::read_file(file, kMostConfig), where);
+  if (!config) return nullptr;
+  if (!options_.loading.trusted.empty())
+    throw Error(ErrorCode::bad_signature, "an ensemble's configuration has no signature", where,
+                "serve it without --trust, or write one model of its parts and sign that");
+  auto model = std::make_shared<Model>();
+  model->name = name;
+  model->version = "1";
+  model->kind = "ensemble";
+  model->file = file;
+  for (const EnsembleTensor& input : config->inputs) model->inputs.push_back({input.name, input.dtype, input.shape});
+  for (const EnsembleTensor& output : config->outputs)
+    model->outputs.push_back({output.name, output.dtype, output.shape});
+  model->statistics = statistics_of(name, model->version);
+  model->ensemble = std::make_unique<Ensemble>(
+      *std::move(config), [this](std::string_view member, std::string_view version) { return find(member, version); },
+      [this](std::vector<ModelPtr> members) {
+        undertaker_.post([last = std::make_shared<std::vector<ModelPtr>>(std::move(members))] { last->clear(); });
+      },
+      model->statistics);
+  return model;
+}
+
+void Model::submit(InferCall call) const {
+  ensemble ? ensemble->submit(std::move(call)) : batcher->submit(std::move(call));
+}
+
 void Repository::load_all() {
   if (options_.folder.empty()) return;
+  std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(options_.folder)) {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_directory() || !is_plain_name(name)) continue;
+    if (entry.is_directory() && is_plain_name(name)) names.push_back(name);
+  }
+  std::stable_partition(names.begin(), names.end(),  // members before those that are made of them
+                        [&](const std::string& name) { return !may_be_ensemble(options_.folder / name); });
+  for (const std::string& name : names) {
     try {
       load(name);
     } catch (const Error&) {
@@ -136,10 +190,20 @@ void Repository::load(const std::string& name) {
     if (options_.folder.empty() || !fs::is_directory(folder)) {
       throw Error(ErrorCode::not_found, "the repository has no model '" + name + "'", "model");
     }
-    for (const auto& [version, file] : version_files(folder)) versions[version] = open(name, version, file);
+    if (ModelPtr ensemble = open_ensemble(name, folder)) {
+      versions[1] = std::move(ensemble);
+    } else {
+      for (const auto& [version, file] : version_files(folder)) versions[version] = open(name, version, file);
+    }
     if (versions.empty()) {
       throw Error(ErrorCode::not_found, "model '" + name + "' has no version", name,
                   "put it at " + name + "/1/model.onnx");
+    }
+    // The newest answers whoever names no version: it must not be older than what answered before.
+    const Model& newest = *versions.rbegin()->second;
+    if (releases_ && !newest.ensemble) {
+      releases_->check(name, newest.release);
+      releases_->raise(name, newest.release);
     }
   } catch (const std::exception& error) {
     const std::lock_guard lock(mutex_);

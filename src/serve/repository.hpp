@@ -1,38 +1,48 @@
 /// \file
-/// The models that are served: a folder in Triton's layout, `NAME/VERSION/model.onnx` (or `.skerry`, `.qasm`, ...).
+/// The models that are served: a folder in Triton's layout, `NAME/VERSION/model.onnx` (or `.skerry`, `.qasm`, ...), or
+/// `NAME/config.pbtxt` for an ensemble of others.
 #pragma once
 
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <skerry/skerry.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "serve/batcher.hpp"
+#include "serve/ensemble/ensemble.hpp"
+#include "serve/releases.hpp"
+#include "serve/served_graph.hpp"
+#include "serve/workers.hpp"
+#include "wire/infer.hpp"
 
 namespace skerry::serve {
-
-struct TensorInfo {
-  std::string name;
-  DType dtype = DType::f32;
-  std::vector<std::int64_t> shape;  ///< -1: unknown extent
-};
 
 /// One version of a model, ready for calls. Shared by the repository and the calls in flight: a version that was
 /// replaced lives until they are answered.
 struct Model {
   std::string name, version;
-  std::string kind;  ///< `model`, or `circuit` that was wrapped into one
+  std::string kind;  ///< `model`, `circuit` that was wrapped into one, or `ensemble`
   std::filesystem::path file;
-  std::shared_ptr<const Graph> graph;
+  std::uint64_t release = 0;           ///< of the package, where releases are looked at
+  std::shared_ptr<const Graph> graph;  ///< null for an ensemble, and for what runs apart
   std::vector<TensorInfo> inputs, outputs;
   std::shared_ptr<ModelStatistics> statistics;  // shared: a reload goes on counting
-  std::unique_ptr<Batcher> batcher;
+  std::unique_ptr<Batcher> batcher;             ///< null for an ensemble
+  std::unique_ptr<Ensemble> ensemble;           ///< null for all others
+
+  /// Errors: those of Batcher::submit() and Ensemble::submit().
+  void submit(InferCall call) const;
+  std::size_t waiting() const { return ensemble ? ensemble->waiting() : batcher->waiting(); }
+  bool can_batch() const noexcept { return batcher && batcher->can_batch(); }
 };
-using ModelPtr = std::shared_ptr<const Model>;
+
+/// Inputs as the model wants them, or a refusal that names tensor, shape and what was wanted.
+NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs);
 
 struct IndexRow {
   std::string name, version, state, reason;
@@ -42,6 +52,10 @@ struct RepositoryOptions {
   std::filesystem::path folder;
   Limits limits;  ///< of every run
   LoadOptions loading;
+  std::filesystem::path releases;  ///< floors of releases (releases.hpp); then packages alone are served. Empty: none
+  /// Models that are read and run in a process of their own: `model:NAME`, or `models` for all; other words are of
+  /// circuits.
+  std::vector<std::string> untrusted;
   BatchOptions batching;
 };
 
@@ -49,7 +63,7 @@ struct RepositoryOptions {
 /// is ready.
 class Repository {
  public:
-  /// Errors: not_found (no such folder).
+  /// Errors: not_found (no such folder); those of Releases.
   explicit Repository(RepositoryOptions options);
 
   /// Loads every model of the folder. One that cannot be loaded is told in index() and stops nobody else.
@@ -73,8 +87,16 @@ class Repository {
     std::string reason;  ///< why the last load failed
   };
   ModelPtr open(const std::string& name, std::uint64_t version, const std::filesystem::path& file);
+  Program program_of(Model& model) const;
+  bool is_stranger(const std::string& name) const;
+  void open_apart(Model& model);
+  /// Nothing: it is no ensemble.
+  ModelPtr open_ensemble(const std::string& name, const std::filesystem::path& folder);
+  std::shared_ptr<ModelStatistics> statistics_of(const std::string& name, const std::string& version);
 
   RepositoryOptions options_;
+  std::optional<Releases> releases_;
+  Workers undertaker_{1, SIZE_MAX};  // ends models that no thread of a model may end; its work uses nothing of this
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::shared_ptr<ModelStatistics>> statistics_;

@@ -69,6 +69,7 @@ namespace {
 constexpr std::size_t kMaxTarget = 4096;
 
 std::optional<std::string> percent_decoded(std::string_view text) {
+  if (text.find('%') == std::string_view::npos) return std::string(text);
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
@@ -120,9 +121,9 @@ RouteMatch find_route(std::string_view method, std::string_view target) {
     for (const Route& route : Routes::kAll) all.push_back(segments(route.path));
     return all;
   }();
-  const std::string shown(target.substr(0, 200));
+  const auto shown = [target] { return std::string(target.substr(0, 200)); };
   if (target.size() > kMaxTarget)
-    throw RouteError{Error(ErrorCode::limit_exceeded, "the path is longer than " + std::to_string(kMaxTarget), shown),
+    throw RouteError{Error(ErrorCode::limit_exceeded, "the path is longer than " + std::to_string(kMaxTarget), shown()),
                      414};
   const std::size_t question = std::min(target.find('?'), target.size());
   const auto path = segments(target.substr(0, question));
@@ -136,13 +137,13 @@ RouteMatch find_route(std::string_view method, std::string_view target) {
       if (!is_word(patterns[i][k])) continue;
       auto word = percent_decoded(path[k]);
       if (!word)
-        throw RouteError{Error(ErrorCode::invalid_argument, "a percent sign needs two hex digits", shown), 400};
+        throw RouteError{Error(ErrorCode::invalid_argument, "a percent sign needs two hex digits", shown()), 400};
       match.words.push_back(*std::move(word));
     }
     return match;
   }
-  if (known) throw RouteError{Error(ErrorCode::invalid_argument, "this path does not take that method", shown), 405};
-  throw RouteError{Error(ErrorCode::not_found, "there is nothing at this path", shown, "see docs/server.md"), 404};
+  if (known) throw RouteError{Error(ErrorCode::invalid_argument, "this path does not take that method", shown()), 405};
+  throw RouteError{Error(ErrorCode::not_found, "there is nothing at this path", shown(), "see docs/server.md"), 404};
 }
 
 }  // namespace skerry::serve

@@ -28,11 +28,42 @@ class Seconds {
   Clock::time_point begin_ = Clock::now();
 };
 
+// Tells of the wait before a run and of the run.
+class Traced {
+ public:
+  Traced(Service& service, const Trace& trace, Clock::time_point arrived)
+      : service_(service), trace_(trace), arrived_(arrived) {}
+  ~Traced() {
+    if (!service_.traces(trace_)) return;
+    service_.tell({.trace = net::child_of(trace_), .name = "wait circuit", .is_answer = false}, arrived_, begin_);
+    service_.tell({.trace = net::child_of(trace_), .name = "run circuit", .is_answer = false}, begin_, Clock::now());
+  }
+  Traced(const Traced&) = delete;
+  Traced& operator=(const Traced&) = delete;
+
+ private:
+  Service& service_;
+  const Trace trace_;
+  const Clock::time_point arrived_, begin_ = Clock::now();
+};
+
 }  // namespace
 
-// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it.
+bool Service::is_stranger(const Principal& principal) const noexcept {
+  return pool_ && pool_->takes(principal);
+}
+
+Submitter Service::submitter(const Principal& principal) const {
+  return {.name = principal.name,
+          .is_stranger = is_stranger(principal),
+          .max_qubits = principal.tenant ? principal.tenant->max_qubits : 0};
+}
+
+// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it, a stranger's by the worker
+// that reads it.
 double Service::take_circuit(const Principal& principal, const wire::CircuitRequest& request) {
-  if (principal.tenant) check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
+  if (principal.tenant && !is_stranger(principal))
+    check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
   const auto sets = static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
   const double shots = static_cast<double>(request.shots) * sets;
   take(principal, Meter::shots, shots);
@@ -41,7 +72,7 @@ double Service::take_circuit(const Principal& principal, const wire::CircuitRequ
 
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
   const double shots = take_circuit(call->principal, request);
-  const auto [status, fresh] = jobs_.submit(call->principal.name, std::move(request), urgency);
+  const auto [status, fresh] = jobs_.submit(submitter(call->principal), std::move(request), urgency);
   if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
   if (fresh && call->principal.tenant) {
     jobs_.listen(call->principal.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
@@ -49,7 +80,32 @@ std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitR
       return !wire::is_final(now.state);
     });
   }
+  if (fresh && traces(call->trace)) {
+    jobs_.listen(call->principal.name, status.id, [this, trace = call->trace](const wire::JobStatus& now) {
+      if (wire::is_final(now.state)) tell_job(trace, now);
+      return !wire::is_final(now.state);
+    });
+  }
   return {status.id, fresh};
+}
+
+void Service::tell_job(const Trace& trace, const wire::JobStatus& job) {
+  using System = std::chrono::system_clock;
+  const auto moment = [](double seconds) {
+    return System::time_point(std::chrono::duration_cast<System::duration>(std::chrono::duration<double>(seconds)));
+  };
+  const bool has_run = job.started > 0.0;
+  Span waited{.trace = net::child_of(trace), .name = "wait circuit", .is_answer = false};
+  waited.begin = moment(job.submitted);
+  waited.end = moment(has_run ? job.started : job.ended);
+  waited.attributes = {{"skerry.job", job.id}};
+  Span ran{.trace = net::child_of(trace), .name = "run circuit", .is_answer = false};
+  ran.begin = moment(job.started);
+  ran.end = moment(job.ended);
+  ran.attributes = waited.attributes;
+  ran.has_failed = job.state == wire::JobState::failed;
+  telemetry_->add(std::move(waited));
+  if (has_run) telemetry_->add(std::move(ran));
 }
 
 void Service::run_circuit(const CallPtr& call) {
@@ -62,9 +118,12 @@ void Service::run_circuit(const CallPtr& call) {
   auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   jobs_.post([this, call, shared] {
     try {
+      const Traced traced(*this, call->trace, call->exchange->arrived);
       const RunControl control{.stop = call->exchange->closed.get_token()};
       const Seconds counted(*this, call->principal);
-      reply(call, wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
+      const Submitter who = submitter(call->principal);
+      reply(call, who.is_stranger ? pool_->run(who.name, *shared, who.max_qubits, control)
+                                  : wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
     } catch (...) {
       refuse(call, std::current_exception());
     }
@@ -72,15 +131,13 @@ void Service::run_circuit(const CallPtr& call) {
 }
 
 void Service::plan_circuit(const CallPtr& call) {
-  const Plan plan = plan_circuits(wire::decode_circuit_request(call->view()), options_.jobs.limits);
-  wire::JsonWriter json;
-  json.open('{').field("method", plan.method).field("peak_bytes", plan.peak_bytes).field("seconds", plan.seconds);
-  json.field("threads", plan.threads);
-  if (plan.max_memory_bytes) json.field("max_memory_bytes", *plan.max_memory_bytes);
-  if (plan.max_seconds) json.field("max_seconds", *plan.max_seconds);
-  const bool fits = (!plan.max_memory_bytes || plan.peak_bytes <= *plan.max_memory_bytes) &&
-                    (!plan.max_seconds || plan.seconds <= *plan.max_seconds);
-  reply(call, std::move(json.field("fits", fits).close('}')).text());
+  const wire::CircuitRequest request = wire::decode_circuit_request(call->view());
+  const Submitter who = submitter(call->principal);
+  if (who.is_stranger) {
+    const RunControl control{.stop = call->exchange->closed.get_token()};
+    return reply(call, pool_->plan(who.name, request, 0, control));
+  }
+  reply(call, plan_text(plan_circuits(request, options_.jobs.limits)));
 }
 
 void Service::submit_job(const CallPtr& call) {

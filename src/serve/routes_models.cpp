@@ -62,6 +62,30 @@ void write_statistics(JsonWriter& json, const Model& model) {
 
 }  // namespace
 
+namespace {
+
+std::string platform_of(const Model& model) {
+  return model.ensemble ? "ensemble" : "skerry_" + model.kind;
+}
+
+// As Triton tells it.
+void write_steps(JsonWriter& json, const EnsembleConfig& config) {
+  json.key("ensemble_scheduling").open('{').key("step").open('[');
+  for (const EnsembleStep& step : config.steps) {
+    json.open('{').field("model_name", step.model);
+    json.key("model_version").raw(step.version.empty() ? "-1" : step.version);
+    for (const auto& [key, map] : {std::pair("input_map", &step.inputs), std::pair("output_map", &step.outputs)}) {
+      json.key(key).open('{');
+      for (const auto& [from, to] : *map) json.field(from, to);
+      json.close('}');
+    }
+    json.close('}');
+  }
+  json.close(']').close('}');
+}
+
+}  // namespace
+
 ModelPtr Service::model_of(const Call& call) const {
   if (!call.principal.may_use(call.words[0])) {
     throw Error(ErrorCode::permission_denied, "key '" + call.principal.name + "' may not use this model", "model");
@@ -95,7 +119,7 @@ void Service::model_metadata(const CallPtr& call) {
   JsonWriter json;
   json.open('{').field("name", model->name);
   json.key("versions").values<std::string>(repository_.versions(model->name));
-  json.field("platform", "skerry_" + model->kind);
+  json.field("platform", platform_of(*model));
   write_tensor_infos(json, "inputs", model->inputs);
   write_tensor_infos(json, "outputs", model->outputs);
   reply(call, std::move(json.close('}')).text());
@@ -108,13 +132,17 @@ void Service::model_ready(const CallPtr& call) {
 
 void Service::model_config(const CallPtr& call) {
   const ModelPtr model = model_of(*call);
-  const bool batches = model->batcher->can_batch();
+  const bool batches = model->can_batch();
   const BatchOptions& batching = options_.repository.batching;
+  const std::int64_t rows = model->ensemble ? model->ensemble->config().max_rows
+                            : batches       ? std::int64_t{batching.preferred.back()}
+                                            : 0;
   JsonWriter json;
-  json.open('{').field("name", model->name).field("platform", "skerry_" + model->kind).field("backend", "skerry");
-  json.field("max_batch_size", batches ? batching.preferred.back() : 0);
-  write_config_tensors(json, "input", model->inputs, batches);
-  write_config_tensors(json, "output", model->outputs, batches);
+  json.open('{').field("name", model->name).field("platform", platform_of(*model));
+  json.field("backend", model->ensemble ? "" : "skerry").field("max_batch_size", rows);
+  write_config_tensors(json, "input", model->inputs, rows > 0);
+  write_config_tensors(json, "output", model->outputs, rows > 0);
+  if (model->ensemble) write_steps(json, model->ensemble->config());
   if (batches) {
     json.key("dynamic_batching").open('{').key("preferred_batch_size").values<std::uint32_t>(batching.preferred);
     json.field("max_queue_delay_microseconds", batching.max_delay.count()).close('}');
@@ -142,7 +170,7 @@ void Service::model_infer(const CallPtr& call) {
   wire::InferRequest request = wire::decode_infer_request(call->view());
   call->body = {};
   infer(call->principal, call->words[0], version, std::move(request), call->exchange->arrived,
-        call->exchange->closed.get_token(),
+        call->exchange->closed.get_token(), call->trace,
         [this, call](const std::exception_ptr& error, const wire::InferReply& done) {
           if (error) return refuse(call, error);
           try {
@@ -184,6 +212,7 @@ MetricsInput Service::measured() const {
                      .http = http_counters_ ? http_counters_() : HttpCounters{}};
   for (std::size_t i = 0; i < answers_.size(); ++i) input.answers[i] = answers_[i].load();
   input.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  if (pool_) input.workers = pool_->counters();
   if (telemetry_) input.telemetry = telemetry_->counters();
   return input;
 }

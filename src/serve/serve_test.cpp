@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <future>
@@ -134,6 +135,25 @@ TEST(Batcher, RefusesAtOnceWhatItCannotServe) {
   EXPECT_EQ(thrown_by([&] { ask(batcher, row, {.deadline = Clock::now() - 1ms}); }).code(), ErrorCode::unavailable);
 }
 
+TEST(Batcher, GivesThePlacesOfThoseWhoWentAwayToOthers) {
+  BatchOptions options = patient();
+  options.max_delay = 10s;
+  options.max_queue = 2;
+  options.preferred = {4, 16};
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, options, statistics);
+  const std::vector<float> row = {1.0F, 2.0F, 3.0F};
+  std::stop_source gone;
+  auto left = ask(batcher, row, {.stop = gone.get_token()});
+  const auto stays = ask(batcher, row);
+  EXPECT_EQ(thrown_by([&] { ask(batcher, row); }).code(), ErrorCode::unavailable);
+  gone.request_stop();
+  const auto next = ask(batcher, row);
+  EXPECT_EQ(thrown_by([&] { std::rethrow_exception(left.get().error); }).code(), ErrorCode::cancelled);
+  EXPECT_EQ(batcher.waiting(), 2U);
+  EXPECT_EQ(thrown_by([&] { ask(batcher, row); }).code(), ErrorCode::unavailable);
+}
+
 TEST(Batcher, CountsARequestsOwnRunWhenItDecidesWhetherItCanBeInTime) {
   constexpr std::chrono::milliseconds kLeft(100);
   EXPECT_FALSE(ends_too_late(7, 0.010, kLeft));
@@ -167,6 +187,47 @@ TEST(Batcher, AnswersWhatWaitsBeforeItEnds) {
   }
   for (auto& answer : answers) EXPECT_EQ(answer.get().y, (std::vector<float>{1.0F, 2.0F, 3.0F, 0.0F, 0.0F, 0.0F}));
 }
+
+TEST(Batcher, GivesEveryOneOfManyCallersItsOwnAnswerWhoeverRunsIt) {
+  constexpr int kCallers = 4, kRounds = 500;
+  const auto statistics = std::make_shared<ModelStatistics>();
+  Batcher batcher(model("Relu"), {}, {}, statistics);
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (int caller = 0; caller < kCallers; ++caller) {
+      callers.emplace_back([&, caller] {
+        for (int round = 0; round < kRounds; ++round) {
+          const auto value = static_cast<float>(caller * kRounds + round);
+          std::future<Answer> answer = ask(batcher, {value, -value, 1.0F});
+          if (answer.get().y != std::vector<float>{value, 0.0F, 1.0F}) ++wrong;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(statistics->snapshot().success.count, static_cast<std::uint64_t>(kCallers * kRounds));
+  EXPECT_EQ(statistics->snapshot().inferences, static_cast<std::uint64_t>(kCallers * kRounds));
+  EXPECT_EQ(batcher.waiting(), 0U);
+}
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // under which no run is brief
+TEST(Batcher, MakesABriefRunOnTheThreadOfWhoAsks) {
+  Batcher batcher(model("Relu"), {}, {}, std::make_shared<ModelStatistics>());
+  const auto limit = Clock::now() + 10s;
+  for (std::thread::id where; where != std::this_thread::get_id();) {  // once it is known how long a run takes
+    ASSERT_LT(Clock::now(), limit);
+    std::promise<std::thread::id> answered;
+    InferCall call;
+    call.inputs = {{"x", Tensor::from<float>(std::vector<float>{1.0F, -2.0F, 3.0F}, {1, 3})}};
+    call.done = [&](const std::exception_ptr&, const NamedTensors&, const Timing&) {
+      answered.set_value(std::this_thread::get_id());
+    };
+    batcher.submit(std::move(call));
+    where = answered.get_future().get();
+  }
+}
+#endif
 
 TEST(Statistics, PercentilesLieInTheirBins) {
   ModelStatistics statistics;
@@ -260,11 +321,11 @@ TEST(Jobs, OneTokenSentByManyAtOnceIsOneJob) {
   Jobs jobs({});
   std::vector<std::future<std::string>> ids;
   for (int i = 0; i < 16; ++i)
-    ids.push_back(std::async(std::launch::async, [&] { return jobs.submit("a", request("t")).first.id; }));
+    ids.push_back(std::async(std::launch::async, [&] { return jobs.submit({.name = "a"}, request("t")).first.id; }));
   std::string first = ids[0].get();
   for (std::size_t i = 1; i < ids.size(); ++i) EXPECT_EQ(ids[i].get(), first);
   EXPECT_EQ(jobs.counters().submitted, 1U);
-  EXPECT_NE(jobs.submit("b", request("t")).first.id, first);  // another owner's token is another token
+  EXPECT_NE(jobs.submit({.name = "b"}, request("t")).first.id, first);  // another owner's token is another token
 }
 
 TEST(Jobs, ForgetTheOldestAnswersFirst) {
@@ -272,7 +333,7 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
   std::vector<std::string> ids;
   for (int i = 0; i < 6; ++i) {
     std::promise<void> done;
-    ids.push_back(jobs.submit("a", request("")).first.id);
+    ids.push_back(jobs.submit({.name = "a"}, request("")).first.id);
     jobs.listen("a", ids.back(), [&](const wire::JobStatus& status) {
       if (wire::is_final(status.state)) done.set_value();
       return !wire::is_final(status.state);
@@ -287,10 +348,10 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
 TEST(Telemetry, KeepsNoMoreSpansThanItMayAndCountsTheRest) {
   Telemetry telemetry({.endpoint = "http://127.0.0.1:1", .delay = std::chrono::hours(1), .max_waiting = 8},
                       [] { return MetricsInput{}; });
-  for (int i = 0; i < 100; ++i) telemetry.add({.trace = trace_of({}), .method = "GET"});
+  for (int i = 0; i < 100; ++i) telemetry.add({.trace = trace_of({}), .name = "GET"});
   EXPECT_EQ(telemetry.counters().spans_dropped, 92U);
   telemetry.stop(std::chrono::seconds(5));
-  telemetry.add({.trace = trace_of({}), .method = "GET"});
+  telemetry.add({.trace = trace_of({}), .name = "GET"});
   const TelemetryCounters counters = telemetry.counters();
   EXPECT_EQ(counters.spans_failed, 8U);  // nobody listens
   EXPECT_EQ(counters.spans_dropped, 93U);
@@ -308,7 +369,7 @@ TEST(Telemetry, IsStoppedInTimeBesideACollectorThatNeverAnswers) {
   ::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &size);
   Telemetry telemetry({.endpoint = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))},
                       [] { return MetricsInput{}; });
-  telemetry.add({.trace = trace_of({}), .method = "GET"});
+  telemetry.add({.trace = trace_of({}), .name = "GET"});
   const auto begin = Clock::now();
   telemetry.stop(std::chrono::milliseconds(300));
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(5));

@@ -44,12 +44,14 @@ void check_companions(const ServerOptions& options) {
     const char* needed;
     const std::string& other;
   };
-  const std::string signers = tokens.key_file.string();
-  for (const Companion& one : {Companion{"tls-cert", tls.certificate, "tls-key", tls.key},
-                               Companion{"tls-key", tls.key, "tls-cert", tls.certificate},
-                               Companion{"tls-client-ca", tls.client_authority, "tls-cert", tls.certificate},
-                               Companion{"jwt-issuer", tokens.issuer, "jwt-keys", signers},
-                               Companion{"jwt-audience", tokens.audience, "jwt-keys", signers}}) {
+  const std::string signers = tokens.key_file.string(), releases = options.service.repository.releases.string();
+  const std::string trusted = options.service.repository.loading.trusted.empty() ? "" : "keys";
+  for (const Companion& one :
+       {Companion{"tls-cert", tls.certificate, "tls-key", tls.key},
+        Companion{"tls-key", tls.key, "tls-cert", tls.certificate},
+        Companion{"tls-client-ca", tls.client_authority, "tls-cert", tls.certificate},
+        Companion{"releases", releases, "trust", trusted}, Companion{"jwt-issuer", tokens.issuer, "jwt-keys", signers},
+        Companion{"jwt-audience", tokens.audience, "jwt-keys", signers}}) {
     if (one.value.empty() || !one.other.empty()) continue;
     throw Error(ErrorCode::invalid_argument, std::string("--") + one.option + " needs --" + one.needed, one.option,
                 std::string("give both, as flags or in [serve] of the configuration"));
@@ -116,7 +118,11 @@ std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& w
   compare(now.grpc.host == wanted.grpc.host && now.grpc.port == wanted.grpc.port, "grpc");
   compare(tls(now.http.tls) == tls(wanted.http.tls), "tls");
   compare(now.service.repository.folder == wanted.service.repository.folder, "model-repository");
+  compare(now.service.repository.loading.trusted == wanted.service.repository.loading.trusted, "trust");
+  compare(now.service.repository.releases == wanted.service.repository.releases, "releases");
   compare(now.service.jobs.folder == wanted.service.jobs.folder, "jobs");
+  compare(now.service.workers.processes == wanted.service.workers.processes, "workers");
+  compare(now.service.workers.untrusted == wanted.service.workers.untrusted, "untrusted");
   compare(now.service.audit_file == wanted.service.audit_file, "audit");
   compare(now.otlp_endpoint == wanted.otlp_endpoint, "otlp-endpoint");
   compare(batching(now) == batching(wanted), "batches");

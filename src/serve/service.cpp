@@ -50,8 +50,32 @@ wire::BodyView Call::view() const {
   return {body, length};
 }
 
+namespace {
+
+std::unique_ptr<WorkerPool> pool_of(const ServiceOptions& options) {
+  if (options.workers.processes == 0) return nullptr;
+  PoolOptions workers = options.workers;
+  workers.limits = options.jobs.limits;
+  return std::make_unique<WorkerPool>(std::move(workers));
+}
+
+// As many threads wait for worker processes as there are; one process is left to those who wait for their answer.
+JobOptions with_pool(JobOptions jobs, int processes, WorkerPool* pool) {
+  if (pool == nullptr) return jobs;
+  jobs.workers = std::max(1, processes - 1);
+  jobs.quick_workers = std::max(jobs.quick_workers, processes);
+  jobs.run_apart = [pool](const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
+                          const RunControl& control) { return pool->run(owner, request, max_qubits, control); };
+  return jobs;
+}
+
+}  // namespace
+
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)), repository_(options_.repository), jobs_(options_.jobs) {
+    : options_(std::move(options)),
+      pool_(pool_of(options_)),
+      repository_(options_.repository),
+      jobs_(with_pool(options_.jobs, options_.workers.processes, pool_.get())) {
   take_up(options_);
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
@@ -220,19 +244,25 @@ void Service::reply(const CallPtr& call, HttpResponse response) {
   call->exchange->respond(std::move(response));
 }
 
+void Service::tell(Span span, Clock::time_point begin, Clock::time_point end) {
+  using System = std::chrono::system_clock;
+  const auto now = Clock::now();
+  const auto today = System::now();
+  span.begin = today - std::chrono::duration_cast<System::duration>(now - begin);
+  span.end = today - std::chrono::duration_cast<System::duration>(now - end);
+  telemetry_->add(std::move(span));
+}
+
 void Service::record(const Call& call, int status) {
   answers_[static_cast<std::size_t>(status / 100) % answers_.size()].fetch_add(1);
   const HttpRequest& request = call.request();
   const auto took = Clock::now() - call.exchange->arrived;
-  if (telemetry_ && call.trace.is_sampled) {
-    const auto now = std::chrono::system_clock::now();
-    telemetry_->add({.trace = call.trace,
-                     .method = request.method.substr(0, 32),
-                     .route = std::string(call.route != nullptr ? call.route->path : std::string_view()),
-                     .path = request.target.substr(0, std::min<std::size_t>(request.target.find('?'), 512)),
-                     .status = status,
-                     .begin = now - std::chrono::duration_cast<std::chrono::system_clock::duration>(took),
-                     .end = now});
+  if (traces(call.trace)) {
+    const std::string_view route = call.route != nullptr ? call.route->path : std::string_view();
+    const std::string_view path =
+        std::string_view(request.target).substr(0, std::min<std::size_t>(request.target.find('?'), 512));
+    tell(http_span(call.trace, std::string_view(request.method).substr(0, 32), route, path, status),
+         call.exchange->arrived, Clock::now());
   }
   if (log_requests_.load() || status >= 400) {
     log_line(status >= 500   ? "error"

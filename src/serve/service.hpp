@@ -16,6 +16,7 @@
 #include "serve/jobs.hpp"
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
+#include "serve/sandbox/pool.hpp"
 #include "serve/shared_memory.hpp"
 #include "serve/telemetry.hpp"
 #include "serve/tokens.hpp"
@@ -30,6 +31,7 @@ struct MetricsInput;
 struct ServiceOptions {
   RepositoryOptions repository;
   JobOptions jobs;
+  PoolOptions workers;             ///< its limits are those of jobs
   std::filesystem::path key_file;  ///< keys and tenants; without it and tokens everybody may do everything
   TokenOptions tokens;
   std::filesystem::path audit_file;                        ///< empty: no audit log
@@ -70,7 +72,7 @@ class Service {
   /// Checks the request against the model and queues it; `done` is called once, from any thread.
   /// Errors: not_found, invalid_argument, type_mismatch, unavailable, deadline_exceeded, permission_denied.
   void infer(const Principal& principal, std::string_view name, std::string_view version, wire::InferRequest request,
-             Clock::time_point arrived, std::stop_token stop, InferDone done);
+             Clock::time_point arrived, std::stop_token stop, const Trace& trace, InferDone done);
 
   /// Who holds this key or token. Nothing: nobody. Where neither keys nor tokens are known everybody is anonymous.
   /// Errors: permission_denied for a token, with the reason.
@@ -90,6 +92,10 @@ class Service {
   void set_http_counters(std::function<HttpCounters()> counters) { http_counters_ = std::move(counters); }
   /// Where spans of requests go from now on: to be called before the first request.
   void set_telemetry(std::shared_ptr<Telemetry> telemetry) { telemetry_ = std::move(telemetry); }
+  /// Whether somebody records this trace here.
+  bool traces(const Trace& trace) const noexcept { return telemetry_ && trace.is_sampled; }
+  /// Records a span whose trace is recorded.
+  void tell(Span span, Clock::time_point begin, Clock::time_point end);
   /// All counters at this moment.
   MetricsInput measured() const;
   void set_draining() noexcept { draining_ = true; }
@@ -125,6 +131,8 @@ class Service {
   void metrics(const CallPtr& call);
   ModelPtr model_of(const Call& call) const;
 
+  void tell_job(const Trace& trace, const wire::JobStatus& job);
+  void tell_parts(const Trace& trace, const wire::InferReply& reply, Clock::time_point arrived, const Timing& timing);
   /// From its tenant's allowance; a negative amount is given back. Errors: RouteError 403 or 429.
   void take(const Principal& principal, Meter meter, double amount);
 
@@ -141,6 +149,8 @@ class Service {
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
   /// The job's id, and whether it is new.
   std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
+  bool is_stranger(const Principal& principal) const noexcept;
+  Submitter submitter(const Principal& principal) const;
   void run_circuit(const CallPtr& call);
   void plan_circuit(const CallPtr& call);
   void submit_job(const CallPtr& call);
@@ -168,14 +178,12 @@ class Service {
   std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
   Clock::time_point started_ = Clock::now();
   // Last, so that they end first: their threads use everything above.
+  std::unique_ptr<WorkerPool> pool_;  // null: all circuits are run in this process
   Repository repository_;
   Jobs jobs_;
   Workers slow_{2, 256};  // loading, large bodies
   Timers timers_;
 };
-
-/// Inputs as the graph wants them, or a refusal that names tensor, shape and what was wanted.
-NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs);
 
 /// Text of all counters in Prometheus's exposition format, version 0.0.4.
 struct MetricsInput {
@@ -184,6 +192,7 @@ struct MetricsInput {
   HttpCounters http;
   std::array<std::uint64_t, 6> answers{};
   double uptime_seconds = 0.0;
+  std::optional<PoolCounters> workers;         ///< empty: there are no worker processes
   std::optional<TelemetryCounters> telemetry;  ///< empty: nothing is sent anywhere
 };
 std::string metrics_text(const MetricsInput& input);

@@ -1,6 +1,6 @@
 #include "serve/statistics.hpp"
 
-#include <numeric>
+#include "serve/latency.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -21,18 +21,7 @@ std::size_t bin_of(Nanoseconds duration) {
 }  // namespace
 
 double StatisticsSnapshot::percentile(double share) const {
-  const auto all = static_cast<double>(std::accumulate(latency.begin(), latency.end(), std::uint64_t{0}));
-  double below = 0.0;
-  for (std::size_t bin = 0; bin <= kBins; ++bin) {
-    const auto here = static_cast<double>(latency[bin]);
-    if (here > 0.0 && below + here >= share * all) {
-      const double from = bin == 0 ? 0.0 : bin_bound(bin - 1);
-      const double to = bin == kBins ? from : bin_bound(bin);
-      return from + (to - from) * (share * all - below) / here;
-    }
-    below += here;
-  }
-  return 0.0;
+  return latency_of(*this).percentile(share);
 }
 
 void ModelStatistics::succeeded(const Timing& timing, std::uint64_t rows) {

@@ -15,6 +15,7 @@ using Nanoseconds = std::chrono::nanoseconds;
 /// Where the time of one request went.
 struct Timing {
   Nanoseconds queue{}, input{}, infer{}, output{}, total{};
+  std::uint64_t rows = 1;  ///< of the run, those of others included
 };
 
 /// Count and sum of durations.

@@ -10,7 +10,10 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "net/http.hpp"
@@ -20,13 +23,21 @@ namespace skerry::serve {
 
 struct MetricsInput;
 
-/// One answered request. No header, no query and no body: nothing that could be a secret.
+/// A piece of work and when it was done. No header, no query and no body: nothing that could be a secret.
 struct Span {
+  /// Names are literals.
+  using Attribute = std::pair<std::string_view, std::variant<std::string, std::int64_t>>;
   Trace trace;
-  std::string method, route, path;  ///< route: of the table, empty where none was found
-  int status = 0;
+  std::string name;
   std::chrono::system_clock::time_point begin, end;
+  std::vector<Attribute> attributes = {};
+  bool is_answer = true;  ///< of this server to somebody; else a part of one, within it
+  bool has_failed = false;
 };
+/// One answered request of HTTP; route: of the table, empty where none was found.
+Span http_span(const Trace& trace, std::string_view method, std::string_view route, std::string_view path, int status);
+/// One answered inference by gRPC, with its status.
+Span grpc_span(const Trace& trace, std::string_view method, int status);
 
 struct TelemetryOptions {
   std::string endpoint;                   ///< `http://host:4318`; `/v1/traces` and `/v1/metrics` follow
@@ -96,7 +107,7 @@ class Telemetry {
 
 /// The messages of the protocol, in protobuf's JSON mapping as OTLP changes it: ids in hex, enumerations as numbers,
 /// 64-bit integers as text (opentelemetry-proto 1.x, docs/specification.md, "JSON Protobuf Encoding"; fields of
-/// trace.proto and metrics.proto; names of attributes by the semantic conventions for HTTP, 1.27).
+/// trace.proto and metrics.proto; names of attributes by the semantic conventions for HTTP and RPC, 1.27).
 struct Resource {
   std::string instance;  ///< of this process
 };

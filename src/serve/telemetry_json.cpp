@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <skerry/runtime.hpp>
 
 #include "base/memory_usage.hpp"
@@ -12,7 +14,7 @@ using wire::JsonWriter;
 using SystemTime = std::chrono::system_clock::time_point;
 
 // Numbers of trace.proto and metrics.proto.
-constexpr int kServerSpan = 2, kStatusError = 2, kCumulative = 2;
+constexpr int kInternalSpan = 1, kServerSpan = 2, kStatusError = 2, kCumulative = 2;
 constexpr unsigned kSampled = 0x01, kHasIsRemote = 0x100, kIsRemote = 0x200;
 
 std::string nanos(SystemTime time) {
@@ -45,19 +47,21 @@ void write(JsonWriter& json, const Span& span) {
   unsigned flags = kSampled | kHasIsRemote;
   if (!span.trace.parent_id.empty()) {
     json.field("parentSpanId", span.trace.parent_id);
-    flags |= kIsRemote;
+    if (span.is_answer) flags |= kIsRemote;
   }
-  json.field("flags", flags);
-  json.field("name", span.route.empty() ? span.method : span.method + " " + span.route).field("kind", kServerSpan);
+  json.field("flags", flags).field("name", span.name);
+  json.field("kind", span.is_answer ? kServerSpan : kInternalSpan);
   json.field("startTimeUnixNano", nanos(span.begin)).field("endTimeUnixNano", nanos(span.end));
   json.key("attributes").open('[');
-  text_attribute(json, "http.request.method", span.method);
-  text_attribute(json, "url.path", span.path);
-  if (!span.route.empty()) text_attribute(json, "http.route", span.route);
-  int_attribute(json, "http.response.status_code", span.status);
-  if (span.status >= 500) text_attribute(json, "error.type", std::to_string(span.status));
+  for (const auto& [name, value] : span.attributes) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+      int_attribute(json, name, *number);
+    } else {
+      text_attribute(json, name, std::get<std::string>(value));
+    }
+  }
   json.close(']').key("status").open('{');
-  if (span.status >= 500) json.field("code", kStatusError);
+  if (span.has_failed) json.field("code", kStatusError);
   json.close('}').close('}');
 }
 
@@ -130,9 +134,8 @@ void model_metrics(MetricWriter& out, const MetricsInput& input) {
   };
   std::vector<Row> rows;
   for (const ModelPtr& model : input.models) {
-    rows.push_back({{{"model", model->name}, {"version", model->version}},
-                    model->statistics->snapshot(),
-                    model->batcher->waiting()});
+    rows.push_back(
+        {{{"model", model->name}, {"version", model->version}}, model->statistics->snapshot(), model->waiting()});
   }
   if (rows.empty()) return;
   const auto counter = [&](std::string_view name, std::string_view unit, std::string_view description,
@@ -157,7 +160,29 @@ void model_metrics(MetricWriter& out, const MetricsInput& input) {
   out.end();
 }
 
+void worker_metrics(MetricWriter& out, const PoolCounters& workers) {
+  out.gauge("skerry.workers", "{process}", "Worker processes now");
+  out.point({{"state", "idle"}}, workers.idle);
+  out.point({{"state", "busy"}}, workers.busy);
+  out.end();
+  out.sum("skerry.worker.starts", "{process}", "Worker processes that were started").point({}, workers.started);
+  out.end();
+  out.sum("skerry.worker.runs", "{run}", "Circuits that were given to worker processes").point({}, workers.runs);
+  out.end();
+  out.sum("skerry.worker.retries", "{run}", "Runs that were begun again because their process died")
+      .point({}, workers.retried);
+  out.end();
+  out.sum("skerry.worker.ends", "{end}", "Runs and worker processes that were ended, by the cause");
+  out.point({{"cause", "crash"}}, workers.crashed);
+  out.point({{"cause", "memory"}}, workers.memory);
+  out.point({{"cause", "cpu"}}, workers.cpu);
+  out.point({{"cause", "deadline"}}, workers.deadline);
+  out.point({{"cause", "owner"}}, workers.owner);
+  out.end();
+}
+
 void server_metrics(MetricWriter& out, const MetricsInput& input) {
+  if (input.workers) worker_metrics(out, *input.workers);
   out.sum("skerry.jobs", "{job}", "Circuit jobs by their end");
   out.point({{"state", "submitted"}}, input.jobs.submitted);
   out.point({{"state", "done"}}, input.jobs.done);
@@ -186,6 +211,31 @@ void server_metrics(MetricWriter& out, const MetricsInput& input) {
 }
 
 }  // namespace
+
+Span http_span(const Trace& trace, std::string_view method, std::string_view route, std::string_view path, int status) {
+  Span span{.trace = trace, .name = std::string(method), .has_failed = status >= 500};
+  if (!route.empty()) span.name.append(" ").append(route);
+  span.attributes = {{"http.request.method", std::string(method)}, {"url.path", std::string(path)}};
+  if (!route.empty()) span.attributes.emplace_back("http.route", std::string(route));
+  span.attributes.emplace_back("http.response.status_code", std::int64_t{status});
+  if (span.has_failed) span.attributes.emplace_back("error.type", std::to_string(status));
+  return span;
+}
+
+Span grpc_span(const Trace& trace, std::string_view method, int status) {
+  const std::string service = "inference.GRPCInferenceService";
+  // Those that the conventions take for the server's faults: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
+  // UNAVAILABLE, DATA_LOSS.
+  constexpr std::array kFaults = {2, 4, 12, 13, 14, 15};
+  Span span{.trace = trace,
+            .name = service + "/" + std::string(method),
+            .has_failed = std::ranges::find(kFaults, status) != kFaults.end()};
+  span.attributes = {{"rpc.system", "grpc"},
+                     {"rpc.service", service},
+                     {"rpc.method", std::string(method)},
+                     {"rpc.grpc.status_code", std::int64_t{status}}};
+  return span;
+}
 
 std::string spans_json(const std::vector<Span>& spans, const Resource& resource) {
   JsonWriter json;

@@ -14,17 +14,6 @@ std::uint64_t stream(const GanOptions& options, std::uint64_t offset) {
 
 }  // namespace
 
-void Adam::update(std::uint64_t step, std::span<const double> gradient, std::span<double> parameters) {
-  constexpr double kFirst = 0.5, kSecond = 0.99, kSmall = 1e-8;
-  const auto t = static_cast<double>(step + 1);
-  const double first_left = 1 - std::pow(kFirst, t), second_left = 1 - std::pow(kSecond, t);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    first[i] = kFirst * first[i] + (1 - kFirst) * gradient[i];
-    second[i] = kSecond * second[i] + (1 - kSecond) * gradient[i] * gradient[i];
-    parameters[i] -= rate * (first[i] / first_left) / (std::sqrt(second[i] / second_left) + kSmall);
-  }
-}
-
 GanTrainer::State::State(const GanOptions& chosen)
     : options(chosen),
       task(find_task(chosen.task)),
@@ -53,8 +42,7 @@ GanTrainer::State::State(const GanOptions& chosen)
   for (const auto& [adam, count] : {std::pair(&generator_adam, parameters.size()),
                                     std::pair(&discriminator_adam, discriminator.parameters().size())}) {
     adam->rate = options.rate;
-    adam->first.assign(count, 0.0);
-    adam->second.assign(count, 0.0);
+    adam->start(count);
   }
   points.resize(std::size_t{2} * options.batch);
   by_points.resize(points.size());
@@ -87,14 +75,14 @@ GanLosses GanTrainer::step() {
   std::fill(s.by_discriminator.begin(), s.by_discriminator.end(), 0.0);
   losses.discriminator = s.discriminator.by_parameters(-1, real, s.by_discriminator);
   losses.discriminator += s.discriminator.by_parameters(1, s.points, s.by_discriminator);
-  s.discriminator_adam.update(s.step, s.by_discriminator, s.discriminator.parameters());
+  s.discriminator_adam.update<double>(s.step, s.by_discriminator, s.discriminator.parameters());
 
   // The generator: its points should score above 0 with the discriminator as it is now.
   const std::vector<double> second = normal_numbers(stream(s.options, 100000 + 2 * (2 * s.step + 1)), latents);
   losses.leak = std::max(losses.leak, s.generator.record(batch, second, s.points));
   losses.generator = s.discriminator.by_points(-1, s.points, s.by_points);
   s.generator.backward(batch, second, s.by_points, s.by_generator, s.by_latents);
-  s.generator_adam.update(s.step, s.by_generator, s.parameters);
+  s.generator_adam.update<double>(s.step, s.by_generator, s.parameters);
   for (const double value : s.parameters)
     if (!std::isfinite(value))
       throw Error(ErrorCode::semantic_error, "training diverged at step " + std::to_string(s.step), "training",

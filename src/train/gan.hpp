@@ -6,17 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "train/adam.hpp"
 #include "train/discriminator.hpp"
 #include "train/tasks.hpp"
 
 namespace skerry::train {
-
-/// Kingma and Ba, arXiv:1412.6980, with both moments corrected for their start.
-struct Adam {
-  double rate = 0.01;
-  std::vector<double> first, second;
-  void update(std::uint64_t step, std::span<const double> gradient, std::span<double> parameters);
-};
 
 struct GanTrainer::State {
   explicit State(const GanOptions& chosen);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 #include <skerry/error.hpp>
+#include <skerry/fine_tuning.hpp>
 #include <skerry/training.hpp>
 
 #include "train/discriminator.hpp"
@@ -80,6 +81,48 @@ TEST(GanTrainer, RefusesOptionsThatCannotWork) {
   options.generator.modes = 2;
   options.batch = 0;
   EXPECT_THROW(GanTrainer{options}, Error);
+}
+
+/// x [N, 6] through two products; every third weight is zero.
+Graph small_network(std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  Graph graph;
+  ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{Dim("N"), Dim(6)}});
+  for (const auto& [name, rows, columns] : {std::tuple("a", 6, 5), std::tuple("b", 5, 4)}) {
+    std::vector<float> weights(static_cast<std::size_t>(rows * columns));
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = i % 3 == 0 ? 0.0F : normal(random);
+    const ValueId w = graph.add_constant(name, Tensor::from<float>(weights, Shape{rows, columns}));
+    x = graph.add("MatMul", {x, w}, std::string("product ") + name);
+  }
+  graph.mark_output(x);
+  return graph;
+}
+
+TEST(FineTuner, KeepsZerosAndRepeatsItsBits) {
+  std::mt19937 random(2);
+  const Graph model = small_network(random);
+  Tensor points(DType::f32, Shape{8, 6});
+  for (float& value : points.mutable_view().as<float>()) value = std::normal_distribution<float>()(random);
+  const std::vector<std::int64_t> classes{0, 1, 2, 3, 0, 1, 2, 3};
+  const Tensor labels = Tensor::from<std::int64_t>(classes, Shape{8});
+  for (const bool rounds : {false, true}) {
+    const FineTuneOptions options{
+        .rate = 0.05, .weight_bits = rounds ? 4 : 0, .activation_bits = rounds ? 4 : 0, .keep_zeros = true};
+    FineTuner one(model, options), other(model, options);
+    const double before = one.loss({{"x", points}}, labels);
+    for (int step = 0; step < 40; ++step) {
+      const double loss = one.step({{"x", points}}, labels);
+      EXPECT_EQ(loss, other.step({{"x", points}}, labels));
+    }
+    EXPECT_LT(one.loss({{"x", points}}, labels), 0.7 * before);
+    const auto found = one.parameters();
+    ASSERT_EQ(found.size(), 2U);
+    for (const TrainedParameter& parameter : found) {
+      const auto values = parameter.value.as<float>();
+      EXPECT_EQ(parameter.left, values.size() - (values.size() + 2) / 3);
+      for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(values[i] == 0.0F, i % 3 == 0) << i;
+    }
+  }
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ TensorMembers tensor_members(const JsonNode& object) {
   TensorMembers out;
   for (const auto& [key, value] : object.members()) {
     if (key == "name") out.name = value.text();
-    if (key == "datatype") out.dtype = dtype_of_datatype(value.text(), value.where());
+    if (key == "datatype") out.dtype = dtype_named(value);
     if (key == "shape") out.shape = shape_of(value);
     if (key == "data") out.data = value;
     if (key == "parameters") out.parameters = tensor_parameters(value);
@@ -59,8 +59,11 @@ Tensor elements(const TensorMembers& tensor, const JsonNode& object, BinaryReade
     object.refuse("tensor '" + tensor.name + "' needs either data or binary_data_size");
   }
   if (tensor.data) return tensor_of_json(*tensor.dtype, *tensor.shape, *tensor.data);
-  const std::string where = object.where() + ".parameters.binary_data_size";
-  return tensor_of_bytes(*tensor.dtype, *tensor.shape, binary.take(*bytes, where), where);
+  try {
+    return tensor_of_bytes(*tensor.dtype, *tensor.shape, binary.take(*bytes, {}), {});
+  } catch (const Error& error) {
+    throw error.at(object.where() + ".parameters.binary_data_size");
+  }
 }
 
 InferInput input_of(const JsonNode& object, BinaryReader& binary) {
@@ -117,6 +120,7 @@ InferRequest decode_infer_request(const BodyView& body) {
 
 Body encode(const InferReply& reply) {
   JsonWriter json;
+  json.reserve(256);
   std::string bytes;
   json.open('{').field("model_name", reply.model).field("model_version", reply.version);
   if (!reply.id.empty()) json.field("id", reply.id);

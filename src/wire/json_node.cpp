@@ -1,5 +1,6 @@
 #include "wire/json_node.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <skerry/error.hpp>
 
@@ -25,8 +26,18 @@ JsonText::JsonText(std::string_view text) {
   throw Error(ErrorCode::syntax_error, std::string("not JSON: ") + simdjson::error_message(failure), "body");
 }
 
+std::string JsonPlace::text() const {
+  constexpr std::size_t kLongestKey = 64;
+  if (container == nullptr) return {};
+  std::string text = container->text();  // as deep as kMaxDepth at most
+  if (key == nullptr) return text + "[" + std::to_string(index) + "]";
+  if (!text.empty()) text += '.';
+  return text.append(key, std::min(index, kLongestKey));
+}
+
 void JsonNode::refuse(const std::string& message, const std::string& hint) const {
-  throw Error(ErrorCode::invalid_argument, message, where_.empty() ? "body" : where_, hint);
+  const std::string place = where();
+  throw Error(ErrorCode::invalid_argument, message, place.empty() ? "body" : place, hint);
 }
 
 std::string_view JsonNode::text() const {
@@ -63,9 +74,11 @@ std::vector<std::pair<std::string_view, JsonNode>> JsonNode::members() const {
   simdjson::dom::object object;
   if (element_.get(object) != simdjson::SUCCESS) refuse("an object is needed here");
   std::vector<std::pair<std::string_view, JsonNode>> all;
-  const std::string front = where_.empty() ? "" : where_ + ".";
+  all.reserve(object.size());
+  const JsonPlace& here = places_->emplace_front(place_);
   for (const auto& member : object) {
-    all.emplace_back(member.key, JsonNode(member.value, front + std::string(member.key.substr(0, 64))));
+    const JsonPlace place{&here, member.key.data(), member.key.size()};
+    all.emplace_back(member.key, JsonNode(member.value, place, *places_));
   }
   return all;
 }
@@ -74,7 +87,9 @@ std::vector<JsonNode> JsonNode::items() const {
   simdjson::dom::array array;
   if (element_.get(array) != simdjson::SUCCESS) refuse("a list is needed here");
   std::vector<JsonNode> all;
-  for (const auto& item : array) all.emplace_back(item, where_ + "[" + std::to_string(all.size()) + "]");
+  all.reserve(array.size());
+  const JsonPlace& here = places_->emplace_front(place_);
+  for (const auto& item : array) all.emplace_back(item, JsonPlace{&here, nullptr, all.size()}, *places_);
   return all;
 }
 
@@ -85,6 +100,15 @@ std::vector<std::uint32_t> JsonNode::wires() const {
     if (wire > std::numeric_limits<std::uint32_t>::max()) item.refuse("no wire has such a number");
     all.push_back(static_cast<std::uint32_t>(wire));
   }
+  return all;
+}
+
+std::vector<std::int64_t> JsonNode::integers() const {
+  simdjson::dom::array array;
+  if (element_.get(array) != simdjson::SUCCESS) refuse("a list is needed here");
+  std::vector<std::int64_t> all;
+  all.reserve(array.size());
+  for (const auto& item : array) all.push_back(JsonNode(item, {&place_, nullptr, all.size()}, *places_).integer());
   return all;
 }
 

@@ -1,5 +1,6 @@
 #include "wire/json_writer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -26,6 +27,10 @@ std::size_t utf8_length(std::string_view text) {
   const bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
   const bool beyond = (first == 0xED && byte(1) > 0x9F) || (first == 0xF4 && byte(1) > 0x8F);
   return overlong || beyond ? 0 : length;
+}
+
+bool is_plain(char c) {
+  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
 void append_escaped(std::string& out, char c) {
@@ -75,6 +80,10 @@ JsonWriter& JsonWriter::value(std::string_view text) {
   separate();
   text_ += '"';
   while (!text.empty()) {
+    const auto* other = std::find_if_not(text.begin(), text.end(), is_plain);
+    text_.append(text.begin(), other);
+    text.remove_prefix(static_cast<std::size_t>(other - text.begin()));
+    if (text.empty()) break;
     const std::size_t length = utf8_length(text);
     if (length == 1) {
       append_escaped(text_, text.front());

@@ -25,6 +25,13 @@ constexpr std::array kDatatypes = {
     Datatype{DType::f16, "FP16"},     Datatype{DType::f32, "FP32"},   Datatype{DType::f64, "FP64"},
     Datatype{DType::bf16, "BF16"}};
 
+std::optional<DType> known_datatype(std::string_view name) noexcept {
+  for (const Datatype& row : kDatatypes) {
+    if (row.name == name) return row.dtype;
+  }
+  return std::nullopt;
+}
+
 // Calls what(T{}) for the C++ type of a dtype that JSON can spell. Errors: unsupported.
 template <class F>
 void with_type(DType dtype, const std::string& where, F&& what) {
@@ -103,11 +110,9 @@ std::string_view datatype_name(DType dtype) {
 }
 
 DType dtype_of_datatype(std::string_view name, const std::string& where) {
+  if (const auto found = known_datatype(name)) return *found;
   std::string known;
-  for (const Datatype& row : kDatatypes) {
-    if (row.name == name) return row.dtype;
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
-  }
+  for (const Datatype& row : kDatatypes) known += (known.empty() ? "" : ", ") + std::string(row.name);
   if (name == "BYTES") throw Error(ErrorCode::unsupported, "tensors of texts (BYTES) are not supported", where);
   throw Error(ErrorCode::invalid_argument, "there is no datatype '" + std::string(name.substr(0, 32)) + "'", where,
               "use one of " + known);
@@ -131,9 +136,13 @@ void BinaryReader::finish() const {
               "body", "announce them by binary_data_size");
 }
 
+DType dtype_named(const JsonNode& node) {
+  const auto found = known_datatype(node.text());
+  return found ? *found : dtype_of_datatype(node.text(), node.where());
+}
+
 Shape shape_of(const JsonNode& node) {
-  std::vector<std::int64_t> dims;
-  for (const JsonNode& item : node.items()) dims.push_back(item.integer());
+  const std::vector<std::int64_t> dims = node.integers();
   try {
     return Shape(dims);
   } catch (const Error& error) {
@@ -179,7 +188,7 @@ Tensor decode_tensor(const JsonNode& object, BinaryReader& binary) {
   std::optional<JsonNode> data;
   std::optional<std::uint64_t> bytes;
   for (const auto& [key, value] : object.members()) {
-    if (key == "datatype") dtype = dtype_of_datatype(value.text(), value.where());
+    if (key == "datatype") dtype = dtype_named(value);
     if (key == "shape") shape = shape_of(value);
     if (key == "data") data = value;
     if (key != "parameters") continue;

@@ -17,6 +17,8 @@ class JsonNode;
 std::string_view datatype_name(DType dtype);
 /// The dtype of a name. Errors: invalid_argument with the list of names; unsupported for BYTES.
 DType dtype_of_datatype(std::string_view name, const std::string& where);
+/// The same of a JSON text.
+DType dtype_named(const JsonNode& node);
 
 /// Hands out the raw bytes behind the JSON front to back, in the order in which the tensors stand in it.
 class BinaryReader {

@@ -132,6 +132,35 @@ def test_without_fallback_nothing_is_kept(config: EdgeExecutionConfig) -> None:
     assert manager.outbox.entries() == []
 
 
+def test_a_run_whose_endpoint_is_silent_or_left_alone_is_kept_too(tmp_path: Path, port: int) -> None:
+    silent = EdgeExecutionConfig(
+        max_memory_mb=0,
+        cloud_endpoint=f"http://127.0.0.1:{port}",
+        outbox_folder=tmp_path / "outbox",
+        cloud_timeout=0.5,
+    )
+    kept: list[str] = []
+    with servers.serving(tmp_path, http=f"127.0.0.1:{port}") as server:
+        server.process.send_signal(signal.SIGSTOP)  # the kernel takes connections, and nobody answers
+        try:
+            manager = EdgeExecutionManager(silent)
+            for angle in range(4):
+                begin = time.monotonic()
+                with pytest.raises(JobKept) as told:
+                    manager.compile_and_execute([{"gate": "RX", "qubit": 0, "angle": 0.1 * angle}], {"shots": 5})
+                took = time.monotonic() - begin
+                kept.append(told.value.id)
+                if angle < 3:
+                    assert "has not answered within cloud_timeout" in str(told.value) and took > 0.45
+                else:  # three silences in a row: the breaker is open, and nobody waits
+                    assert "is down" in str(told.value) and took < 0.4
+            assert [entry.id for entry in manager.outbox.entries()] == kept
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        assert {entry.state for entry in Outbox(silent).send()} == {"done"}
+        assert sorted(job["token"] for job in jobs(server)) == sorted(kept)
+
+
 def test_what_runs_here_is_not_kept_when_the_endpoint_is_away(config: EdgeExecutionConfig) -> None:
     roomy = EdgeExecutionConfig(cloud_endpoint=config.cloud_endpoint, outbox_folder=config.outbox_folder)
     manager = EdgeExecutionManager(roomy)

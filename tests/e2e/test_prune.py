@@ -35,3 +35,20 @@ def test_channels_leave_and_the_answers_are_judged(tmp_path: Path) -> None:
     assert 0.2 < told["score"] <= told["score_before"]
     assert "right" in programs.ok(*command).out
     assert programs.run("prune", MODEL, "--ratio", "1", "-o", out).code != 0
+
+
+def test_training_gives_accuracy_back_and_leaves_zeros_alone(tmp_path: Path) -> None:
+    data = load_digits()
+    images = (data.images[:, None] / 16).astype(np.float32)
+    for name, rows in (("samples", slice(0, 1200)), ("test", slice(1200, None))):
+        np.savez(tmp_path / f"{name}.npz", x=images[rows], labels=data.target[rows])
+    out, test = tmp_path / "sparse.skerry", tmp_path / "test.npz"
+    command: list[programs.Word] = ["prune", MODEL, "--ratio", "0.9", "--judge", test, "-o", out, "--json"]
+    alone = programs.ok(*command).json()
+    trained = programs.ok(*command, "--train", tmp_path / "samples.npz", "--epochs", "3").json()
+    assert trained["score"] > alone["score"] + 0.01
+    assert abs(trained["bytes"] - alone["bytes"]) < 0.05 * alone["bytes"], "as many zeros compress as well"
+    np.savez(tmp_path / "unlabelled.npz", x=images[:64])
+    refused = programs.run(*command, "--train", tmp_path / "unlabelled.npz")
+    assert refused.code != 0
+    assert "no labels" in refused.err

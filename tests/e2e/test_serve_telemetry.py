@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.e2e import programs, servers
@@ -197,13 +198,15 @@ def test_metrics_are_those_of_the_page_and_come_at_the_end_too(tmp_path: Path) -
     body = {"program": "OPENQASM 3.0; qubit[1] q; U(0.3, 0, 0) q[0];", "observables": ["Z0"]}
     with collecting(tmp_path) as collector:
         words = ("--model-repository", servers.repository(tmp_path / "models"), "--otlp-endpoint", collector.endpoint)
-        with servers.serving(tmp_path, *words) as server:
+        with servers.serving(tmp_path, *words, "--workers", "1") as server:
             for _ in range(3):
                 assert server.post("/v2/models/bell/infer", {"inputs": []}).status == 200
-            assert server.post("/v2/circuits/jobs", body).status == 202
+            job = server.post("/v2/circuits/jobs", body)
+            assert job.status == 202
+            assert server.get(f"/v2/circuits/jobs/{job.json()['id']}/result?wait=15").status == 200
             asked = time.time_ns()
         (*_, last) = collector.messages("/v1/metrics", METRICS)
-        sent = len(collector.spans())
+        sent = sum(span["kind"] == 2 for span in collector.spans())
     scope = last["resourceMetrics"][0]["scopeMetrics"][0]
     found = {metric["name"]: metric for metric in scope["metrics"]}
     bell = {"model": "bell", "version": "1"}
@@ -224,7 +227,8 @@ def test_metrics_are_those_of_the_page_and_come_at_the_end_too(tmp_path: Path) -
         point for point in found["skerry.jobs"]["sum"]["dataPoints"] if attributes(point) == {"state": "submitted"}
     )
     assert int(submitted["asInt"]) == 1
-    assert sent == 4  # the last spans come before the end
+    assert int(found["skerry.worker.runs"]["sum"]["dataPoints"][0]["asInt"]) == 1
+    assert sent == 5  # the last spans come before the end
 
 
 def test_a_busy_collector_is_asked_again_and_a_refusal_is_final(tmp_path: Path) -> None:
@@ -252,6 +256,94 @@ def test_without_its_collector_the_server_answers_and_ends_as_ever(tmp_path: Pat
         assert all(server.get("/v2").status == 200 for _ in range(50))
         begin = time.monotonic()
     assert time.monotonic() - begin < 10
+
+
+def of_trace(collector: Collector, trace: str, number: int) -> dict[str, dict[str, Any]]:
+    """The spans of one trace by name, once there are so many."""
+    deadline = time.monotonic() + 20
+    while len(found := [span for span in collector.spans() if span["traceId"] == trace]) < number:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    assert len(found) == number
+    return {span["name"]: span for span in found}
+
+
+def lies_within(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
+    """Whether one span does so in another; they are of two clocks, whose readings are not taken at once."""
+    slack = 1_000_000
+    begin, end = (int(inner[name]) for name in ("startTimeUnixNano", "endTimeUnixNano"))
+    return int(outer["startTimeUnixNano"]) - slack <= begin <= end <= int(outer["endTimeUnixNano"]) + slack
+
+
+def test_an_inference_is_followed_by_both_protocols_down_to_its_batch(tmp_path: Path) -> None:
+    grpc = pytest.importorskip("tritonclient.grpc")
+    rows = np.random.default_rng(3).random((2, 1, 8, 8), dtype=np.float32)
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 1, 8, 8], "data": rows.ravel().tolist()}]}
+    other = TRACE[::-1]
+    with collecting(tmp_path) as collector:
+        words = ("--model-repository", servers.repository(tmp_path / "models"), "--otlp-endpoint", collector.endpoint)
+        with servers.serving(tmp_path, *words, "--grpc", "127.0.0.1:0") as server:
+            parent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+            assert server.post("/v2/models/digits/infer", body, headers=parent).status == 200
+            x = grpc.InferInput("x", [2, 1, 8, 8], "FP32").set_data_from_numpy(rows)
+            with grpc.InferenceServerClient(server.grpc) as client:
+                client.infer("digits", [x], headers={"traceparent": f"00-{other}-{PARENT}-01"})
+                with pytest.raises(grpc.InferenceServerException):
+                    client.infer("nothing", [x], headers={"traceparent": f"00-{other[::-1][1:]}a-{PARENT}-01"})
+                client.infer("digits", [x], headers={"traceparent": f"00-{other}-{PARENT}-00"})  # nobody records it
+            of_http = of_trace(collector, TRACE, 3)
+            of_grpc = of_trace(collector, other, 3)
+            (failed,) = of_trace(collector, f"{other[::-1][1:]}a", 1).values()
+    service = "inference.GRPCInferenceService"
+    for spans, name in ((of_http, "POST /v2/models/{model}/infer"), (of_grpc, f"{service}/ModelInfer")):
+        assert set(spans) == {name, "wait digits", "run digits"}
+        answer = spans[name]
+        assert (answer["parentSpanId"], answer["kind"]) == (PARENT, 2)
+        for part in (spans["wait digits"], spans["run digits"]):
+            assert (part["parentSpanId"], part["kind"]) == (answer["spanId"], 1)
+            assert lies_within(part, answer)
+        assert attributes(spans["run digits"])["skerry.batch.rows"] == 2
+    assert attributes(of_grpc[f"{service}/ModelInfer"]) == {
+        "rpc.system": "grpc",
+        "rpc.service": service,
+        "rpc.method": "ModelInfer",
+        "rpc.grpc.status_code": 0,
+    }
+    assert attributes(failed)["rpc.grpc.status_code"] == 5
+
+
+CLIENT = """
+import sys
+from skerry import edge
+config = edge.EdgeExecutionConfig(max_memory_mb=0.0, cloud_endpoint=sys.argv[1])
+manager = edge.EdgeExecutionManager(config)
+print(manager.compile_and_execute([{"gate": "h", "qubit": 0}], {"shots": 10}))
+"""
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_run_of_our_own_client_is_one_trace_down_to_the_run(tmp_path: Path, given: bool) -> None:
+    variables = {"TRACEPARENT": f"00-{TRACE}-{PARENT}-01"} if given else {}
+    with (
+        collecting(tmp_path) as collector,
+        servers.serving(tmp_path, "--otlp-endpoint", collector.endpoint) as server,
+    ):
+        environment = {**programs.environment(), **variables}
+        command = [sys.executable, "-c", CLIENT, f"http://127.0.0.1:{server.port}"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        collector.wait_for_spans(3)
+        traces = {span["traceId"] for span in collector.spans()}
+    assert len(traces) == 1
+    if given:
+        assert traces == {TRACE}
+    spans = collector.spans()
+    names = {span["name"] for span in spans}
+    assert {"wait circuit", "run circuit"} < names
+    by_id = {span["spanId"]: span for span in spans}
+    run = next(span for span in spans if span["name"] == "run circuit")
+    assert by_id[run["parentSpanId"]]["name"].startswith("POST /v2/circuits")
+    assert all(("parentSpanId" in span) for span in spans)  # the client's own part is above all of them
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:4318", "ftp://127.0.0.1", "http://user@host:1"])

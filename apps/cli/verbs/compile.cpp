@@ -1,4 +1,5 @@
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -18,13 +19,14 @@
 #include "cli/verb.hpp"
 #include "package/keys.hpp"
 #include "plan/budget.hpp"
+#include "serve/releases.hpp"
 
 namespace skerry::cli {
 namespace {
 
 struct Flags {
   ProgramFlags program;
-  std::string level, output, key, device, layout, schedule, decouple = "none", diagram;
+  std::string level, output, key, device, layout, schedule, decouple = "none", diagram, release;
   std::vector<std::string> disabled, basis;
   std::uint64_t seed = 42;
   double error_budget = 1e-8, time_budget = 0;
@@ -41,6 +43,15 @@ std::optional<Target> target_of(const Flags& flags) {
   Target target = flags.device.empty() ? Target{} : load_target(flags.device);
   if (!flags.basis.empty()) target.basis = flags.basis;
   return target;
+}
+
+std::pair<std::string, std::uint64_t> release_in(const std::string& text) {
+  const auto [model, number] = split_assignment("--release", text);
+  std::uint64_t release = 0;
+  const char* end = number.data() + number.size();
+  if (!model.empty() && std::from_chars(number.data(), end, release) == std::from_chars_result{end, std::errc()})
+    return {model, release};
+  throw Error(ErrorCode::invalid_argument, "'" + text + "' is no release", "--release", "write NAME=N");
 }
 
 void write_text(const std::string& file, std::string_view text) {
@@ -197,6 +208,11 @@ int compile_program(const Flags& flags, const Context& context) {
   SaveOptions save_options{.compress = flags.compress,
                            .metadata = {{"source", std::filesystem::path(flags.program.file).filename().string()},
                                         {"level", std::string(level_name(options.level))}}};
+  if (!flags.release.empty()) {
+    const auto [model, number] = release_in(flags.release);
+    save_options.metadata[serve::kReleaseOf] = model;
+    save_options.metadata[serve::kRelease] = std::to_string(number);
+  }
   if (!flags.key.empty()) save_options.key = package::read_secret_key(flags.key);
   write_program(flags, compiled, save_options);
   write_layout(flags, compiled, wall_ms, cpu_ms);
@@ -261,6 +277,11 @@ Action declare(const Command& command) {
       .type_name("FILE");
   command.add_flag("--report", flags->report, "Tell depth, counts, duration and success probability before and after");
   command.add_flag("--compress", flags->compress, "Smaller file; weights are unpacked on load instead of mapped");
+  command
+      .add_option(
+          "--release", flags->release,
+          "This is release N of that model; a server that knows a newer one refuses it (skerry serve --releases)")
+      .type_name("NAME=N");
   command.add_option("--sign", flags->key, "Secret key file to sign with; see skerry keys").type_name("FILE.key");
   return [flags](Context& context) { return compile_program(*flags, context); };
 }

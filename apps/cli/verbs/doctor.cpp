@@ -14,6 +14,7 @@
 #include "kernels/rates.hpp"
 #include "plan/budget.hpp"
 #include "plan/planner.hpp"
+#include "serve/sandbox/sandbox.hpp"
 
 namespace skerry::cli {
 namespace {
@@ -131,6 +132,19 @@ std::string gpus() {
   return count == 0 ? "none" : std::to_string(count) + ", not used: this build computes on CPUs";
 }
 
+// What a server could shut its worker processes in with (skerry serve --workers).
+Finding sandbox() {
+  try {
+    const serve::SandboxState state = serve::probe_sandbox();
+    return {"sandbox", state.text(),
+            state.namespaces ? ""
+                             : "no namespaces of their own for worker processes: allow them to users "
+                               "(kernel.unprivileged_userns_clone, or the container's profile)"};
+  } catch (const Error& error) {
+    return {"sandbox", "none", std::string(error.message()) + "; skerry serve --workers will not start here"};
+  }
+}
+
 std::vector<Finding> examine() {
   const base::Machine& machine = base::machine();
   std::vector<Finding> findings;
@@ -150,6 +164,7 @@ std::vector<Finding> examine() {
   findings.push_back(load(machine.usable_cpus));
   findings.push_back(clock_governor());
   findings.push_back(python_import());
+  findings.push_back(sandbox());
   std::string advice;
   std::string cache = cache_state(advice);
   findings.push_back({"cache", std::move(cache), advice});

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <skerry/compression.hpp>
+#include <skerry/fine_tuning.hpp>
 
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
@@ -14,16 +15,31 @@ namespace {
 
 struct Flags {
   ProgramFlags program;
-  std::string output, judged;
+  std::string output, judged, trained;
+  std::uint32_t epochs = 2;
+  double rate = 1e-3;
   PruneOptions options;
   bool each = false;
 };
+
+/// The model after epochs of training, in which what is zero stays zero.
+Graph fine_tuned(const Graph& model, const Flags& flags) {
+  const Samples samples = read_samples(model, flags.trained);
+  if (samples.labels.empty())
+    throw Error(ErrorCode::invalid_argument, "there are no labels to train on", flags.trained,
+                "put an array 'labels' into the archive");
+  train::FineTuner tuner(model, {.rate = flags.rate, .keep_zeros = true});
+  for (std::uint32_t epoch = 0; epoch < flags.epochs; ++epoch)
+    for (std::size_t i = 0; i < samples.inputs.size(); ++i) tuner.step(samples.inputs[i], samples.labels[i]);
+  return tuner.model();
+}
 
 int run(const Flags& flags, const Context& context) {
   const Graph model = load_model(flags.program);
   PruneOptions options = flags.options;
   options.global = !flags.each;
-  const Pruned made = prune(model, options);
+  Pruned made = prune(model, options);
+  if (!flags.trained.empty()) made.graph = fine_tuned(made.graph, flags);
   write_model(made.graph, flags.output, true);
   const auto before = std::filesystem::file_size(flags.program.file), after = std::filesystem::file_size(flags.output);
   std::optional<Agreement> judged;
@@ -69,6 +85,12 @@ Action declare(const Command& command) {
       .type_name("N")
       .show_default();
   command.add_option("--judge", flags->judged, "Samples that the result is judged on").type_name("FILE.npz");
+  command.add_option("--train", flags->trained, "Samples with labels that what is left is trained on")
+      .type_name("FILE.npz");
+  command.add_option("--epochs", flags->epochs, "How often --train goes through its samples")
+      .type_name("N")
+      .show_default();
+  command.add_option("--rate", flags->rate, "Learning rate of --train").type_name("RATE").show_default();
   command.add_option("--keep", flags->options.keep, "Layer that stays as it is; again for each").type_name("NAME");
   return [flags](Context& context) { return run(*flags, context); };
 }
@@ -80,7 +102,8 @@ const Verb prune_verb = {
     "prune",
     "Remove the weights or channels of a model that matter least, and tell what that does",
     "skerry prune model.onnx --ratio 0.5 -o sparse.skerry\n"
-    "skerry prune model.onnx --structured --ratio 0.25 --judge test.npz -o thin.onnx\n",
+    "skerry prune model.onnx --structured --ratio 0.25 --judge test.npz -o thin.onnx\n"
+    "skerry prune model.onnx --ratio 0.7 --train samples.npz --epochs 5 --judge test.npz -o sparse.skerry\n",
     true,
     declare,
 };

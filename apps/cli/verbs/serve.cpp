@@ -6,6 +6,7 @@
 #include "cli/output.hpp"
 #include "cli/programs.hpp"
 #include "cli/verb.hpp"
+#include "package/keys.hpp"
 #include "serve/server.hpp"
 
 namespace skerry::cli {
@@ -18,8 +19,10 @@ struct Flags {
   std::string token_keys, token_issuer, token_audience;
   std::string certificate, certificate_key, client_authority;
   std::vector<std::uint32_t> batches = {4, 16, 32};
+  std::vector<std::string> untrusted = {"all"}, trusted;
+  std::string releases;
   double batch_delay_us = 0.0, drain_seconds = 30.0;
-  std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2;
+  std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2, workers = 0;
   bool log_requests = false;
 };
 
@@ -45,12 +48,18 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
       .preferred = flags.batches.empty() || flags.batches.back() > 1 ? flags.batches : std::vector<std::uint32_t>(),
       .max_delay = std::chrono::microseconds(static_cast<std::int64_t>(flags.batch_delay_us)),
       .max_queue = flags.max_queue};
+  for (const std::string& key : flags.trusted)
+    service.repository.loading.trusted.push_back(package::read_public_key(key));
+  service.repository.releases = flags.releases;
   service.jobs.folder = flags.jobs;
   serve::CircuitLimits& circuits = service.jobs.limits;
   const Limits limits = context.settings.limits();
   circuits.threads = limits.threads;
   if (limits.max_memory_bytes) circuits.max_memory_bytes = *limits.max_memory_bytes;
   if (limits.max_execution_time) circuits.max_seconds = limits.max_execution_time->count();
+  service.workers.processes = static_cast<int>(flags.workers);
+  service.workers.untrusted = flags.untrusted;
+  if (flags.workers > 0) service.repository.untrusted = flags.untrusted;
   service.key_file = flags.keys;
   service.tokens = {flags.token_keys, flags.token_issuer, flags.token_audience};
   service.audit_file = flags.audit;
@@ -123,8 +132,26 @@ Action declare(const Command& command) {
       .add_option("--tls-client-ca", flags->client_authority,
                   "Clients must show a certificate signed by this authority")
       .type_name("FILE.pem");
+  command.add_option("--trust", flags->trusted, "Serve only packages signed by this public key; again for each")
+      .type_name("FILE.pub");
+  command
+      .add_option("--releases", flags->releases,
+                  "Remember here the newest release of each model, and refuse older ones (skerry compile --release)")
+      .type_name("FILE");
   command.add_option("--jobs", flags->jobs, "Keep circuit jobs here, so that they survive a restart")
       .type_name("FOLDER");
+  command
+      .add_count("--workers", flags->workers,
+                 "Processes, shut in, for circuits of strangers; 0 runs all in the server itself")
+      .type_name("N")
+      .between(0, 256)
+      .show_default();
+  command
+      .add_option("--untrusted", flags->untrusted,
+                  "Who is run there: all, others (but admins), tenant:NAME, key:NAME; model:NAME, models")
+      .type_name("WHO,...")
+      .delimiter(',')
+      .show_default();
   command.add_option("--batches", flags->batches, "Numbers of rows that are run together, ascending; 1 for none")
       .type_name("N,...")
       .delimiter(',')

@@ -47,7 +47,7 @@ class LoadBalancer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._since = self._look()
-        self._others: float | None = None
+        self._others = os.getloadavg()[0]
         self._cpus = usable_cpus()
         self._calls = 0
 
@@ -74,9 +74,10 @@ class LoadBalancer:
                 if self._since[1] is not None and now[1] is not None:
                     busy = (now[1] - self._since[1]) - (now[2] - self._since[2])
                     self._others = max(0.0, busy / (now[0] - self._since[0]))
+                else:
+                    self._others = os.getloadavg()[0]
                 self._since, self._cpus = now, usable_cpus()
-            known = self._others
-        return os.getloadavg()[0] if known is None else known
+            return self._others
 
     @staticmethod
     def _look() -> tuple[float, float | None, float]:

@@ -31,34 +31,39 @@ std::string job_path(std::string_view id) {
   return std::string(wire::kJobsPath) + "/" + std::string(id);
 }
 
-Endpoint::Call call_for(std::string_view path, const Body& body, std::uint64_t most, bool repeatable) {
+Endpoint::Call call_for(std::string_view path, const Body& body, std::uint64_t most, bool repeatable,
+                        const net::Trace& trace) {
   Endpoint::Call call{
       .method = "POST",
       .target = std::string(path),
       .headers = {{"Content-Type", body.has_binary() ? "application/octet-stream" : "application/json"}},
       .body = body.bytes,
       .max_body_bytes = most,
+      .trace = trace,
       .repeatable = repeatable};
   if (body.has_binary()) call.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
   return call;
 }
 
-void cancel(Endpoint& endpoint, std::string_view id) noexcept {
+void cancel(Endpoint& endpoint, std::string_view id, const net::Trace& trace) noexcept {
   try {
-    const Endpoint::Call call{.method = "POST", .target = job_path(id) + "/cancel", .headers = {}, .body = {}};
+    const Endpoint::Call call{
+        .method = "POST", .target = job_path(id) + "/cancel", .headers = {}, .body = {}, .trace = trace};
     endpoint.call(call, Patience{}.at_most(std::chrono::seconds(1)));
   } catch (const std::exception&) {  // nobody waits for it any more; the server's own limits end it
   }
 }
 
-Result run_job(Endpoint& endpoint, const Body& body, std::uint64_t most, const Patience& patience) {
-  const std::string id = submit(endpoint, body, patience);
+Result run_job(Endpoint& endpoint, const Body& body, std::uint64_t most, const Patience& patience,
+               const net::Trace& trace) {
+  const std::string id = submit(endpoint, body, patience, trace);
   try {
     for (;;) {
-      if (const auto answer = outcome(endpoint, id, most, patience)) return decode(endpoint, *answer);
+      if (const auto answer = outcome(endpoint, id, most, patience, trace)) return decode(endpoint, *answer);
     }
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded) cancel(endpoint, id);
+    if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded)
+      cancel(endpoint, id, trace);
     throw;
   }
 }
@@ -148,17 +153,22 @@ std::uint64_t most_bytes(const wire::CircuitRequest& request) {
   return request.state || request.probabilities || request.memory ? kState : kAround;
 }
 
-std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience) {
+std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience, const net::Trace& trace) {
   constexpr std::uint64_t kStatus = std::uint64_t{1} << 20;
-  const HttpAnswer taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true), patience);
+  const HttpAnswer taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true, trace), patience);
   if (taken.status != 200 && taken.status != 202) refused(endpoint, taken);
   return wire::decode_job_status(taken.body).id;
 }
 
-std::optional<Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most, const Patience& patience) {
+std::optional<Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most, const Patience& patience,
+                            const net::Trace& trace) {
   // Short waits: a connection that died half is noticed within one of them.
-  const Endpoint::Call ask{
-      .method = "GET", .target = job_path(id) + "/result?wait=5", .headers = {}, .body = {}, .max_body_bytes = most};
+  const Endpoint::Call ask{.method = "GET",
+                           .target = job_path(id) + "/result?wait=5",
+                           .headers = {},
+                           .body = {},
+                           .max_body_bytes = most,
+                           .trace = trace};
   HttpAnswer answer = endpoint.call(ask, patience.at_most(std::chrono::seconds(20)));
   if (answer.status == 202) return std::nullopt;
   if (answer.status != 200) refused(endpoint, answer);
@@ -179,9 +189,10 @@ Result decode(const Endpoint& endpoint, const wire::BodyView& answer) {
 
 Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience) {
   const Body body = wire::encode(request);
-  if (is_long) return run_job(endpoint, body, most_bytes(request), patience);
+  const net::Trace trace = net::trace_of_process();
+  if (is_long) return run_job(endpoint, body, most_bytes(request), patience, trace);
   const HttpAnswer answer =
-      endpoint.call(call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty()), patience);
+      endpoint.call(call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty(), trace), patience);
   if (answer.status != 200) refused(endpoint, answer);
   return decode(endpoint, view_of(endpoint, answer));
 }

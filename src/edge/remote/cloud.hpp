@@ -31,13 +31,14 @@ class Refusal : public Error {
   explicit Refusal(const Error& error) : Error(error) {}
 };
 
-/// A job in steps, for whoever keeps it between them. Errors: Refusal; those of Endpoint.
+/// A job in steps, for whoever keeps it between them, each a part of the trace. Errors: Refusal; those of Endpoint.
 
 /// Gives the job to the endpoint, which knows it by the request's token: given again it is the same job. Its id.
-std::string submit(Endpoint& endpoint, const wire::Body& request, const Patience& patience);
+std::string submit(Endpoint& endpoint, const wire::Body& request, const Patience& patience,
+                   const net::Trace& trace = net::trace_of_process());
 /// The answer, waited for some seconds; nothing when it is not there yet.
 std::optional<wire::Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most_bytes,
-                                  const Patience& patience);
+                                  const Patience& patience, const net::Trace& trace = net::trace_of_process());
 /// Most bytes that the answer may have: half of an answer of amplitudes is never accepted as JSON, so 16 bytes each,
 /// and room for what stands around.
 std::uint64_t most_bytes(const wire::CircuitRequest& request);

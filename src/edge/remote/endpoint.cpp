@@ -152,6 +152,7 @@ HttpAnswer Endpoint::call(const Call& call, const Patience& patience) {
   HttpRequest request{call.method, call.target, call.headers, call.body};
   if (!options_.api_key.empty()) request.headers.emplace_back("Authorization", "Bearer " + options_.api_key);
   request.headers.emplace_back("User-Agent", "skerry/" + std::string(version()));
+  request.headers.emplace_back("traceparent", "");  // last: each attempt has its own
   {
     const std::scoped_lock lock(mutex_);
     ++statistics_.calls;
@@ -165,6 +166,7 @@ HttpAnswer Endpoint::call(const Call& call, const Patience& patience) {
         const std::scoped_lock lock(mutex_);
         ++statistics_.attempts;
       }
+      request.headers.back().second = net::child_of(call.trace).header();
       HttpAnswer answer = this->attempt(request, call.max_body_bytes, patience);
       const bool is_busy = answer.status == 429 || answer.status == 503;
       succeeded();  // it answers: busy is not broken

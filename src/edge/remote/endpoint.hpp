@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "net/http.hpp"
+#include "net/trace.hpp"
 
 namespace skerry::edge::remote {
 
@@ -71,6 +72,7 @@ class Endpoint {
     Headers headers;
     std::string_view body;
     std::uint64_t max_body_bytes = std::uint64_t{64} << 20;
+    net::Trace trace = net::trace_of_process();  ///< every attempt is a part of it
     bool repeatable = true;  ///< sending it twice does no harm: a GET, or a token makes the server see it once
   };
   /// Up to four attempts, with pauses of at most 50, 100, 200 ms, each drawn at random from zero to that (full jitter,

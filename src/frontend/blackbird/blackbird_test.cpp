@@ -63,6 +63,11 @@ TEST(Blackbird, StatementsMeanWhatStrawberryFieldsMakesOfThem) {
       {"for int i in 0:4:2\n    Sgate(i/2) | i", "squeezing(0.0, 0.0) q[0]; squeezing(1.0, 0.0) q[2];"},
       {"for int i in [2, 0]\n    for int j in 0:2\n        Rgate(j) | i\nKgate(1) | 1",
        "rotation(0.0) q[2]; rotation(1.0) q[2]; rotation(0.0) q[0]; rotation(1.0) q[0]; kerr(1.0) q[1];"},
+      {"MeasureHD | 0\nDgate(q0) | 1",
+       "output q0: real; output q0_imag: real; measure_heterodyne q[0] -> q0; displacement(q0, 0.0) q[1]; "
+       "displacement(q0_imag, 1.5707963267948966) q[1];"},
+      {"MeasureHD | 0\nRgate(re(q0) - im(conj(q0))) | 1",
+       "output q0: real; output q0_imag: real; measure_heterodyne q[0] -> q0; rotation(q0 - -1.0 * q0_imag) q[1];"},
       {"float array U[2, 2] =\n    0.1, 0.2\n    0.3, 0.4\nRgate(U[1, 0]) | 0", "rotation(0.3) q[0];"},
   };
   for (const auto& [line, wanted] : rows) {

@@ -14,9 +14,7 @@ namespace {
 
 using Complex = std::complex<double>;
 constexpr double kPi = std::numbers::pi;
-constexpr double kUnitary = 1e-6;          // what a written-out unitary may be off by
 constexpr std::uint32_t kMaxModes = 4096;  // of photonic circuits
-constexpr std::size_t kMaxMesh = 1024;     // modes of a matrix; its check takes their third power
 
 constexpr std::string_view kNames[] = {"Vacuum",          "Coherent",
                                        "Squeezed",        "DisplacedSqueezed",
@@ -30,33 +28,88 @@ constexpr std::string_view kNames[] = {"Vacuum",          "Coherent",
                                        "MZgate",          "S2gate",
                                        "CXgate",          "CZgate",
                                        "CKgate",          "Interferometer",
+                                       "GraphEmbed",      "GaussianTransform",
                                        "LossChannel",     "ThermalLossChannel",
                                        "MeasureFock",     "MeasureThreshold",
                                        "MeasureHomodyne", "MeasureHeterodyne",
                                        "MeasureX",        "MeasureP",
                                        "MeasureHD"};
-constexpr std::string_view kRefused[] = {"Ket",      "DensityMatrix",  "GaussianTransform",
-                                         "Gaussian", "GraphEmbed",     "BipartiteGraphEmbed",
-                                         "sMZgate",  "PassiveChannel", "Bosonic"};
+constexpr std::string_view kRefused[] = {"Ket",     "DensityMatrix",  "Gaussian", "BipartiteGraphEmbed",
+                                         "sMZgate", "PassiveChannel", "Bosonic"};
 
 Value checked(Complex value) {
   if (!std::isfinite(value.real()) || !std::isfinite(value.imag())) refuse("a number that is not finite");
   return Value::of(value);
 }
 
-/// The value as an expression; complex numbers, arrays and texts have none.
-ExprId symbolic(ExprPool& pool, const Value& value) {
-  if (value.kind == Value::Kind::symbolic) return value.expr;
+/// Real and imaginary part as expressions; kNoExpr for an imaginary part that is zero.
+struct Parts {
+  ExprId re, im;
+};
+
+Parts parts_of(ExprPool& pool, const Value& value) {
+  if (value.kind == Value::Kind::symbolic) return {value.expr, value.imaginary};
   if (value.kind != Value::Kind::number) refuse("arithmetic on an array or a text");
-  if (value.number.imag() != 0) refuse("arithmetic of a complex number and a value known only at run time");
-  return pool.constant(value.number.real());
+  const double im = value.number.imag();
+  return {pool.constant(value.number.real()), im == 0 ? kNoExpr : pool.constant(im)};
 }
 
-template <class Known>
-Value combined(ExprPool& pool, ExprOp op, const Value& a, const Value& b, Known known) {
-  if (a.kind == Value::Kind::number && b.kind == Value::Kind::number) return checked(known(a.number, b.number));
-  const ExprId left = symbolic(pool, a), right = symbolic(pool, b);
-  return Value::of_expression(pool.binary(op, left, right));
+/// The value as a real expression.
+ExprId symbolic(ExprPool& pool, const Value& value) {
+  const Parts parts = parts_of(pool, value);
+  if (parts.im != kNoExpr)
+    refuse("a complex value that only a run knows, where a real one is needed", "take re(), im() or abs() of it");
+  return parts.re;
+}
+
+Value of_parts(ExprId re, ExprId im) {
+  Value result = Value::of_expression(re);
+  result.imaginary = im;
+  return result;
+}
+
+bool are_numbers(const Value& a, const Value& b) {
+  return a.kind == Value::Kind::number && b.kind == Value::Kind::number;
+}
+
+Value sum(ExprPool& pool, ExprOp op, const Value& a, const Value& b) {
+  const Parts x = parts_of(pool, a), y = parts_of(pool, b);
+  ExprId im = x.im;
+  if (y.im != kNoExpr) im = pool.binary(op, x.im == kNoExpr ? pool.constant(0.0) : x.im, y.im);
+  return of_parts(pool.binary(op, x.re, y.re), im);
+}
+
+Value product(ExprPool& pool, const Parts& x, const Parts& y) {
+  const auto times = [&pool](ExprId left, ExprId right) { return pool.binary(ExprOp::mul, left, right); };
+  if (y.im == kNoExpr) return of_parts(times(x.re, y.re), x.im == kNoExpr ? kNoExpr : times(x.im, y.re));
+  if (x.im == kNoExpr) return of_parts(times(x.re, y.re), times(x.re, y.im));
+  return of_parts(pool.binary(ExprOp::sub, times(x.re, y.re), times(x.im, y.im)),
+                  pool.binary(ExprOp::add, times(x.re, y.im), times(x.im, y.re)));
+}
+
+/// The parts' squares together, or their root.
+ExprId square_of(ExprPool& pool, const Parts& x) {
+  const ExprId re = pool.binary(ExprOp::mul, x.re, x.re);
+  return x.im == kNoExpr ? re : pool.binary(ExprOp::add, re, pool.binary(ExprOp::mul, x.im, x.im));
+}
+
+ExprId negative(ExprPool& pool, ExprId x) {
+  return pool.binary(ExprOp::mul, pool.constant(-1.0), x);
+}
+
+/// re, im, conj and abs of any value; nothing for other names.
+std::optional<Value> part(ExprPool& pool, std::string_view name, const Value& value) {
+  if (name != "re" && name != "im" && name != "conj" && name != "abs") return std::nullopt;
+  if (value.kind == Value::Kind::number) {
+    if (name == "re") return Value::of(value.number.real());
+    if (name == "im") return Value::of(value.number.imag());
+    return name == "abs" ? checked(std::abs(value.number)) : Value::of(std::conj(value.number));
+  }
+  const Parts x = parts_of(pool, value);
+  if (name == "re") return Value::of_expression(x.re);
+  if (name == "im") return x.im == kNoExpr ? Value::of(0.0) : Value::of_expression(x.im);
+  if (name == "conj") return of_parts(x.re, x.im == kNoExpr ? kNoExpr : negative(pool, x.im));
+  return Value::of_expression(pool.unary(ExprOp::sqrt, square_of(pool, x)));
 }
 
 Value real(double value) {
@@ -66,24 +119,36 @@ Value real(double value) {
 }  // namespace
 
 Value add(ExprPool& pool, const Value& a, const Value& b) {
-  return combined(pool, ExprOp::add, a, b, [](Complex x, Complex y) { return x + y; });
+  return are_numbers(a, b) ? checked(a.number + b.number) : sum(pool, ExprOp::add, a, b);
 }
 Value subtract(ExprPool& pool, const Value& a, const Value& b) {
-  return combined(pool, ExprOp::sub, a, b, [](Complex x, Complex y) { return x - y; });
+  return are_numbers(a, b) ? checked(a.number - b.number) : sum(pool, ExprOp::sub, a, b);
 }
 Value multiply(ExprPool& pool, const Value& a, const Value& b) {
-  return combined(pool, ExprOp::mul, a, b, [](Complex x, Complex y) { return x * y; });
+  return are_numbers(a, b) ? checked(a.number * b.number) : product(pool, parts_of(pool, a), parts_of(pool, b));
 }
 Value divide(ExprPool& pool, const Value& a, const Value& b) {
   if (b.kind == Value::Kind::number && b.number == 0.0) refuse("a division by zero");
-  return combined(pool, ExprOp::div, a, b, [](Complex x, Complex y) { return x / y; });
+  if (are_numbers(a, b)) return checked(a.number / b.number);
+  Parts x = parts_of(pool, a), y = parts_of(pool, b);
+  ExprId divisor = y.re;
+  if (y.im != kNoExpr) {
+    divisor = square_of(pool, y);
+    const Value raised = product(pool, x, {y.re, negative(pool, y.im)});
+    x = {raised.expr, raised.imaginary};
+  }
+  const auto quotient = [&](ExprId id) { return id == kNoExpr ? id : pool.binary(ExprOp::div, id, divisor); };
+  return of_parts(quotient(x.re), quotient(x.im));
 }
 Value power(ExprPool& pool, const Value& a, const Value& b) {
-  return combined(pool, ExprOp::pow, a, b, [](Complex x, Complex y) {
-    const bool is_real = x.imag() == 0 && y.imag() == 0;
-    if (is_real && (x.real() >= 0 || y.real() == std::floor(y.real()))) return Complex(std::pow(x.real(), y.real()));
-    return std::pow(x, y);
-  });
+  if (!are_numbers(a, b)) {
+    const ExprId base = symbolic(pool, a), exponent = symbolic(pool, b);
+    return Value::of_expression(pool.binary(ExprOp::pow, base, exponent));
+  }
+  const Complex x = a.number, y = b.number;
+  const bool is_real = x.imag() == 0 && y.imag() == 0;
+  if (is_real && (x.real() >= 0 || y.real() == std::floor(y.real()))) return checked(std::pow(x.real(), y.real()));
+  return checked(std::pow(x, y));
 }
 
 std::optional<Value> call(ExprPool& pool, std::string_view name, const Value& argument) {
@@ -103,13 +168,13 @@ std::optional<Value> call(ExprPool& pool, std::string_view name, const Value& ar
       {"log", "ln", ExprOp::ln, [](Complex x) { return std::log(x); }},
       {"sqrt", "sqrt", ExprOp::sqrt, [](Complex x) { return std::sqrt(x); }},
   };
+  if (auto found = part(pool, name, argument)) return found;
   const bool is_number = argument.kind == Value::Kind::number;
   for (const Function& function : kFunctions) {
     if (name != function.name && name != function.other) continue;
     if (is_number) return checked(function.known(argument.number));
     return Value::of_expression(pool.unary(function.op, symbolic(pool, argument)));
   }
-  if (name == "abs" && is_number) return checked(std::abs(argument.number));
   if (name != "sinh" && name != "cosh" && name != "tanh") return std::nullopt;
   const Value grown = *call(pool, "exp", argument), shrunk = divide(pool, real(1), grown);
   const Value odd = subtract(pool, grown, shrunk), even = add(pool, grown, shrunk);
@@ -188,10 +253,8 @@ Value ModeWriter::parameter(std::string_view name) {
 Value ModeWriter::outcome(std::uint32_t mode) {
   for (const Outcome& outcome : outcomes_) {
     if (outcome.mode != mode) continue;
-    if (outcome.is_complex)
-      refuse("q" + std::to_string(mode) + " is complex",
-             "measure a quadrature, or feed its parts forward in C++ or Python");
-    return Value::of_expression(pool().leaf(ExprOp::variable, outcome.variable, {}));
+    const auto leaf = [this](std::uint32_t variable) { return pool().leaf(ExprOp::variable, variable, {}); };
+    return of_parts(leaf(outcome.variable), outcome.is_complex ? leaf(outcome.variable + 1) : kNoExpr);
   }
   refuse("mode " + std::to_string(mode) + " has not been measured",
          "measure it before q" + std::to_string(mode) + " is used");
@@ -221,6 +284,7 @@ void ModeWriter::use(std::uint32_t mode) {
 
 Param ModeWriter::param(const Value& value) {
   if (value.kind == Value::Kind::symbolic) {
+    symbolic(pool(), value);
     if (pool().is_constant(value.expr)) return {pool()[value.expr].value.as_real()};
     return {0.0, value.expr};
   }
@@ -254,13 +318,22 @@ void ModeWriter::measure(Op op, std::uint32_t mode, std::initializer_list<Value>
   outcomes_.push_back({mode, rows_.back().aux, is_complex});
 }
 
+// D(x) D(i y) is D(x + i y) but for a phase of the whole state.
+void ModeWriter::displace(Arguments& arguments, std::uint32_t mode) {
+  const auto [r, phase] = arguments.polar("r", "phi");
+  if (r.kind != Value::Kind::symbolic || r.imaginary == kNoExpr) return put(Op::displacement, {mode}, {r, phase});
+  if (phase.kind != Value::Kind::number || phase.number.imag() != 0) refuse("a complex length with a phase");
+  const Value alpha = phase.number == 0.0 ? r : multiply(pool(), r, Value::of(std::polar(1.0, phase.number.real())));
+  put(Op::displacement, {mode}, {Value::of_expression(alpha.expr), real(0)});
+  put(Op::displacement, {mode}, {Value::of_expression(alpha.imaginary), real(kPi / 2)});
+}
+
 bool ModeWriter::preparation(std::string_view name, Arguments& arguments, std::uint32_t mode) {
   const bool gaussian = name == "Coherent" || name == "Squeezed" || name == "DisplacedSqueezed";
   if (name == "Vacuum" || name == "Vac" || gaussian) {
     put(Op::prepare_vacuum, {mode}, {});
     if (name == "Coherent") {
-      const auto [r, phase] = arguments.polar("r", "phi");
-      put(Op::displacement, {mode}, {r, phase});
+      displace(arguments, mode);
     } else if (name == "Squeezed") {
       const auto [r, phase] = arguments.polar("r", "p");
       put(Op::squeezing, {mode}, {r, phase});
@@ -288,8 +361,7 @@ bool ModeWriter::preparation(std::string_view name, Arguments& arguments, std::u
 
 bool ModeWriter::one_mode_gate(std::string_view name, Arguments& arguments, std::uint32_t mode) {
   if (name == "Dgate") {
-    const auto [r, phase] = arguments.polar("r", "phi");
-    put(Op::displacement, {mode}, {r, phase});
+    displace(arguments, mode);
   } else if (name == "Xgate") {
     put(Op::displacement, {mode}, {divide(pool(), arguments.next("x"), real(2)), real(0)});
   } else if (name == "Zgate") {
@@ -391,43 +463,6 @@ bool ModeWriter::measurement(std::string_view name, Arguments& arguments, std::s
   return true;
 }
 
-// Zeroes the last row's elements from the left by beam splitters on neighbouring columns, then the row before: what is
-// left is a diagonal of phases. Source: Reck et al., Phys. Rev. Lett. 73, 58, 1994.
-void ModeWriter::interferometer(const Value& matrix, std::span<const std::uint32_t> modes) {
-  const std::size_t n = modes.size();
-  if (matrix.kind != Value::Kind::array || matrix.elements.size() != n * n)
-    refuse("an interferometer on " + std::to_string(n) + " modes needs a matrix of " + std::to_string(n) + " x " +
-           std::to_string(n));
-  if (n > kMaxMesh)
-    refuse("an interferometer on " + std::to_string(n) + " modes, " + std::to_string(kMaxMesh) + " are the most", {},
-           ErrorCode::limit_exceeded);
-  std::vector<Complex> u = matrix.elements;
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j <= i; ++j) {
-      Complex dot = 0;
-      for (std::size_t k = 0; k < n; ++k) dot += u[i * n + k] * std::conj(u[j * n + k]);
-      if (!(std::abs(dot - (i == j ? 1.0 : 0.0)) <= kUnitary)) refuse("the interferometer's matrix is not unitary");
-    }
-  // u = D B_last ... B_first as it acts on the modes' operators; columns (j, j + 1) times B^ make u[row][j] vanish.
-  for (std::size_t row = n; row-- > 1;)
-    for (std::size_t j = 0; j < row; ++j) {
-      const Complex a = u[row * n + j], b = u[row * n + j + 1];
-      if (a == 0.0) continue;
-      const double theta = std::atan2(std::abs(a), std::abs(b)), phase = std::arg(a) - std::arg(b);
-      // BS: a1 -> c a1 - q* a2, a2 -> q a1 + c a2, q = e^{i f} s; its inverse from the right.
-      const double c = std::cos(theta);
-      const Complex q = std::polar(std::sin(theta), phase);
-      for (std::size_t k = 0; k <= row; ++k) {
-        const Complex left = u[k * n + j], right = u[k * n + j + 1];
-        u[k * n + j] = left * c - right * q;
-        u[k * n + j + 1] = left * std::conj(q) + right * c;
-      }
-      put(Op::beam_splitter, {modes[j], modes[j + 1]}, {real(theta), real(phase)});
-    }
-  for (std::size_t i = 0; i < n; ++i)
-    if (const double turn = std::arg(u[i * n + i]); turn != 0) put(Op::rotation, {modes[i]}, {real(turn)});
-}
-
 void ModeWriter::row_of(Op op, Arguments& arguments, std::span<const std::uint32_t> modes) {
   const auto wanted = static_cast<std::size_t>(gate_targets(op));
   if (modes.size() % wanted != 0 || (wanted == 2 && modes.size() != 2))
@@ -461,6 +496,16 @@ void ModeWriter::operation(std::string_view name, std::span<const Argument> give
     row_of(*op, arguments, modes);
   } else if (name == "Interferometer") {
     interferometer(arguments.next("U"), modes);
+  } else if (name == "GaussianTransform") {
+    const Value matrix = arguments.next("S");
+    const Value of_vacuum = arguments.next("vacuum", 0.0);
+    gaussian_transform(matrix, of_vacuum.kind == Value::Kind::number && of_vacuum.number != 0.0, modes);
+  } else if (name == "GraphEmbed") {
+    const Value matrix = arguments.next("A");
+    const Value photons = arguments.next("mean_photon_per_mode", 1.0);
+    if (photons.kind != Value::Kind::number || photons.number.imag() != 0)
+      refuse("the mean number of photons must be a number that is known when the file is read");
+    graph_embed(matrix, photons.number.real(), modes);
   } else if (!measurement(name, arguments, modes)) {
     Arguments first = arguments;  // each mode of a list is given the same
     known = preparation(name, arguments, modes[0]) || one_mode_gate(name, arguments, modes[0]);

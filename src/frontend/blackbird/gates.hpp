@@ -15,11 +15,12 @@
 
 namespace skerry::frontend::blackbird {
 
-/// A value of an expression: a number, an expression of the circuit's pool (real), an array of numbers, or a text.
+/// A value of an expression: a number, an expression of the circuit's pool (with another for its imaginary part, if it
+/// is complex), an array of numbers, or a text.
 struct Value {
   enum class Kind : std::uint8_t { number, symbolic, array, text } kind = Kind::number;
   std::complex<double> number;
-  ExprId expr = kNoExpr;
+  ExprId expr = kNoExpr, imaginary = kNoExpr;
   std::vector<std::uint32_t> shape;
   std::vector<std::complex<double>> elements;
   std::string text;
@@ -43,15 +44,15 @@ struct Argument {
   Value value;
 };
 
-/// Arithmetic of values over one pool. Errors: semantic_error for texts, arrays and complex expressions, divisions by
-/// zero and numbers that are not finite.
+/// Arithmetic of values over one pool. Errors: semantic_error for texts and arrays, powers of complex expressions,
+/// divisions by zero and numbers that are not finite.
 Value add(ExprPool& pool, const Value& a, const Value& b);
 Value subtract(ExprPool& pool, const Value& a, const Value& b);
 Value multiply(ExprPool& pool, const Value& a, const Value& b);
 Value divide(ExprPool& pool, const Value& a, const Value& b);
 Value power(ExprPool& pool, const Value& a, const Value& b);
-/// name: sin, cos, tan, arcsin, arccos, arctan, sinh, cosh, tanh, exp, log, sqrt, abs (of numbers), and asin … as well.
-/// Nothing for another name.
+/// name: sin, cos, tan, arcsin, arccos, arctan, sinh, cosh, tanh, exp, log, sqrt, and asin … as well, of real
+/// expressions; re, im, conj, abs of complex ones too. Nothing for another name.
 std::optional<Value> call(ExprPool& pool, std::string_view name, const Value& argument);
 
 /// Writes the circuit, operation by operation. The errors of all calls have no place: the caller knows it.
@@ -62,7 +63,7 @@ class ModeWriter {
   ExprPool& pool() noexcept { return circuit_.expressions(); }
   /// The free parameter of that name. Errors: limit_exceeded.
   Value parameter(std::string_view name);
-  /// What was measured last on this mode. Errors: semantic_error if nothing was, or alpha was.
+  /// What was measured last on this mode; complex for alpha. Errors: semantic_error if nothing was.
   Value outcome(std::uint32_t mode);
   /// Appends. name: of Strawberry Fields (Sgate, BSgate, MeasureX …) or of a row of modes.def.
   /// Errors: semantic_error (unknown name, arguments), unsupported, out_of_range, limit_exceeded.
@@ -96,7 +97,11 @@ class ModeWriter {
   bool one_mode_gate(std::string_view name, Arguments& arguments, std::uint32_t mode);
   bool two_mode_gate(std::string_view name, Arguments& arguments, std::uint32_t a, std::uint32_t b);
   bool measurement(std::string_view name, Arguments& arguments, std::span<const std::uint32_t> modes);
+  void displace(Arguments& arguments, std::uint32_t mode);
+  void mesh(std::vector<std::complex<double>> unitary, std::span<const std::uint32_t> modes);
   void interferometer(const Value& matrix, std::span<const std::uint32_t> modes);
+  void gaussian_transform(const Value& matrix, bool of_vacuum, std::span<const std::uint32_t> modes);
+  void graph_embed(const Value& matrix, double mean_photons, std::span<const std::uint32_t> modes);
   void row_of(Op op, Arguments& arguments, std::span<const std::uint32_t> modes);
   Param param(const Value& value);
 

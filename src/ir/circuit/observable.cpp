@@ -1,20 +1,15 @@
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <skerry/error.hpp>
 #include <skerry/observable.hpp>
 
+#include "base/number_text.hpp"
+
 namespace skerry {
 namespace {
 
 constexpr std::size_t kMaxMaskBytes = std::size_t{256} << 20U;  // of all terms: bounds what a short text can ask for
-
-std::string number_text(double value) {
-  std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  return {buffer.data(), end};
-}
 
 bool is_pauli(char c) {
   return c == 'I' || c == 'X' || c == 'Y' || c == 'Z';
@@ -163,7 +158,7 @@ std::string Observable::text() const {
     } else {
       out += is_negative ? " - " : " + ";
     }
-    out += number_text(std::abs(term.coefficient));
+    out += base::number_text(std::abs(term.coefficient));
     std::string factors;
     for (std::uint32_t wire = 0; wire < num_wires_; ++wire) {
       const bool x = (term.x[wire / 64] >> (wire % 64) & 1U) != 0;

@@ -1,8 +1,8 @@
 #include "ir/text/spelling.hpp"
 
-#include <array>
-#include <charconv>
 #include <cmath>
+
+#include "base/number_text.hpp"
 
 namespace skerry::ir {
 namespace {
@@ -14,9 +14,7 @@ bool is_letter(char c) {
 template <class T>
 std::string shortest(T value) {
   if (std::isnan(value)) return "nan";
-  std::array<char, 40> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  std::string text(buffer.data(), end);
+  std::string text = base::number_text(value);
   if (text.find_first_of(".ein") == std::string::npos) text += ".0";  // e: exponent; i, n: inf
   return text;
 }

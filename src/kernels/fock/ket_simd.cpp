@@ -24,6 +24,15 @@ HWY_INLINE hn::Vec<D> real_link(D d, const Number<D>* lambda, const Number<D>* p
   return hn::MulAdd(hn::Load(d, lambda + l), hn::Load(d, psi + l), hn::Mul(hn::Load(d, lambda), hn::Load(d, psi)));
 }
 
+/// sum + Re(conj(lambda) psi), and sum + Im(conj(lambda) psi).
+template <class D>
+HWY_INLINE void add_link(D d, const Number<D>* lambda, const Number<D>* psi, hn::Vec<D>& re, hn::Vec<D>& im) {
+  const std::size_t l = hn::Lanes(d);
+  const auto lr = hn::Load(d, lambda), li = hn::Load(d, lambda + l), pr = hn::Load(d, psi), pi = hn::Load(d, psi + l);
+  re = hn::MulAdd(li, pi, hn::MulAdd(lr, pr, re));
+  im = hn::NegMulAdd(li, pr, hn::MulAdd(lr, pi, im));
+}
+
 /// Im(conj(lambda) psi).
 template <class D>
 HWY_INLINE hn::Vec<D> imaginary_link(D d, const Number<D>* lambda, const Number<D>* psi) {
@@ -181,13 +190,24 @@ template <std::size_t Count, class D>
 HWY_INLINE void phase_sums(D d, std::size_t amplitudes, const Number<D>* const* weights, const Number<D>* psi,
                            const Number<D>* lambda, Number<D>* const* out) {
   const std::size_t lanes = hn::Lanes(d);
-  hn::Vec<D> sums[Count];
-  for (std::size_t i = 0; i < Count; ++i) sums[i] = hn::Zero(d);
-  for (std::size_t n = 0; n < amplitudes; ++n) {
+  // Two sums each, for even and odd amplitudes: one alone would wait for itself.
+  hn::Vec<D> sums[2][Count];
+  for (auto& part : sums)
+    for (auto& sum : part) sum = hn::Zero(d);
+  const auto add = [&](std::size_t n, hn::Vec<D>(&part)[Count]) HWY_ATTR {
     const auto turned = imaginary_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes);
-    for (std::size_t i = 0; i < Count; ++i) sums[i] = hn::MulAdd(hn::Set(d, weights[i][n]), turned, sums[i]);
+    for (std::size_t i = 0; i < Count; ++i) part[i] = hn::MulAdd(hn::Set(d, weights[i][n]), turned, part[i]);
+  };
+  std::size_t n = 0;
+  for (; n + 2 <= amplitudes; n += 2) {
+    add(n, sums[0]);
+    add(n + 1, sums[1]);
   }
-  for (std::size_t i = 0; i < Count; ++i) hn::Store(hn::Neg(hn::Add(sums[i], sums[i])), d, out[i]);
+  if (n < amplitudes) add(n, sums[0]);
+  for (std::size_t i = 0; i < Count; ++i) {
+    const auto sum = hn::Add(sums[0][i], sums[1][i]);
+    hn::Store(hn::Neg(hn::Add(sum, sum)), d, out[i]);
+  }
 }
 
 template <class D>
@@ -261,8 +281,7 @@ void lowering(D d, const ModeLayout& layout, std::size_t k, std::size_t by, cons
     for_columns(layout, k, [&](std::size_t base) {
       const Number<D>* low = ket + 2 * (base + (n - by) * stride) * lanes;
       const Number<D>* high = ket + 2 * (base + n * stride) * lanes;
-      sum_re = hn::Add(sum_re, real_link(d, low, high));
-      sum_im = hn::Add(sum_im, imaginary_link(d, low, high));
+      add_link(d, low, high, sum_re, sum_im);
     });
     const auto factor = hn::Set(d, by == 1 ? root(d, n) : root(d, n * (n - 1)));
     total_re = hn::MulAdd(factor, sum_re, total_re);
@@ -303,45 +322,58 @@ void moments(D d, const ModeLayout& layout, const Number<D>* ket, const Moments<
   }
 }
 
+/// What cotangents of mode k's quadratures add: lambda_{n-1} += (fx - i fp) psi_n, lambda_n += (fx + i fp) psi_{n-1}.
+template <bool HasP, class D>
+void quadrature_gradient(D d, const ModeLayout& layout, std::size_t k, hn::Vec<D> cx, hn::Vec<D> cp,
+                         const Number<D>* ket, Number<D>* lambda) {
+  const std::size_t lanes = hn::Lanes(d), stride = layout.strides[k];
+  for (std::size_t n = 1; n < layout.cutoffs[k]; ++n) {
+    const auto factor = hn::Set(d, root(d, n));
+    const auto fx = hn::Mul(factor, cx), fp = hn::Mul(factor, cp);
+    for_columns(layout, k, [&](std::size_t base) {
+      const std::size_t high = 2 * (base + n * stride) * lanes, low = high - 2 * stride * lanes;
+      const auto hr = hn::Load(d, ket + high), hi = hn::Load(d, ket + high + lanes);
+      const auto lr = hn::Load(d, ket + low), li = hn::Load(d, ket + low + lanes);
+      const auto add = [&](std::size_t at, hn::Vec<D> x, hn::Vec<D> p) {
+        auto sum = hn::MulAdd(fx, x, hn::Load(d, lambda + at));
+        if constexpr (HasP) sum = hn::MulAdd(fp, p, sum);
+        hn::Store(sum, d, lambda + at);
+      };
+      add(low, hr, hi);
+      add(low + lanes, hi, hn::Neg(hr));
+      add(high, lr, hn::Neg(li));
+      add(high + lanes, li, lr);
+    });
+  }
+}
+
 template <class D>
 void moments_gradient(D d, const ModeLayout& layout, const Number<D>* ket, const Moments<const Number<D>>& cotangents,
                       Number<D>* lambda) {
   const std::size_t lanes = hn::Lanes(d);
-  const auto norm = cotangents.norm == nullptr ? hn::Zero(d) : hn::Load(d, cotangents.norm);
-  for (std::size_t i = 0; i < 2 * layout.amplitudes * lanes; i += lanes)
-    hn::Store(hn::Mul(norm, hn::Load(d, ket + i)), d, lambda + i);
+  const std::size_t size = 2 * layout.amplitudes * lanes;
+  if (cotangents.norm == nullptr) {
+    for (std::size_t i = 0; i < size; i += lanes) hn::Store(hn::Zero(d), d, lambda + i);
+  } else {
+    const auto norm = hn::Load(d, cotangents.norm);
+    for (std::size_t i = 0; i < size; i += lanes) hn::Store(hn::Mul(norm, hn::Load(d, ket + i)), d, lambda + i);
+  }
   const auto given = [&](const Number<D>* values, std::size_t k) {
     return values == nullptr ? hn::Zero(d) : hn::Load(d, values + k * lanes);
   };
   for (std::size_t k = 0; k < layout.cutoffs.size(); ++k) {
-    const std::size_t cutoff = layout.cutoffs[k], stride = layout.strides[k];
-    if (cotangents.x != nullptr || cotangents.p != nullptr) {
-      const auto cx = given(cotangents.x, k), cp = given(cotangents.p, k);
-      for (std::size_t n = 1; n < cutoff; ++n) {
-        const auto factor = hn::Set(d, root(d, n));
-        const auto fx = hn::Mul(factor, cx), fp = hn::Mul(factor, cp);
-        for_columns(layout, k, [&](std::size_t base) {
-          // lambda_{n-1} += (fx - i fp) psi_n, lambda_n += (fx + i fp) psi_{n-1}.
-          const std::size_t high = 2 * (base + n * stride) * lanes, low = high - 2 * stride * lanes;
-          const auto hr = hn::Load(d, ket + high), hi = hn::Load(d, ket + high + lanes);
-          const auto lr = hn::Load(d, ket + low), li = hn::Load(d, ket + low + lanes);
-          const auto add = [&](std::size_t at, hn::Vec<D> a, hn::Vec<D> b) {
-            hn::Store(hn::Add(hn::Load(d, lambda + at), hn::Add(a, b)), d, lambda + at);
-          };
-          add(low, hn::Mul(fx, hr), hn::Mul(fp, hi));
-          add(low + lanes, hn::Mul(fx, hi), hn::Neg(hn::Mul(fp, hr)));
-          add(high, hn::Mul(fx, lr), hn::Neg(hn::Mul(fp, li)));
-          add(high + lanes, hn::Mul(fx, li), hn::Mul(fp, lr));
-        });
-      }
+    if (cotangents.p != nullptr) {
+      quadrature_gradient<true>(d, layout, k, given(cotangents.x, k), given(cotangents.p, k), ket, lambda);
+    } else if (cotangents.x != nullptr) {
+      quadrature_gradient<false>(d, layout, k, given(cotangents.x, k), hn::Zero(d), ket, lambda);
     }
     if (cotangents.n == nullptr && cotangents.n2 == nullptr) continue;
     const auto cn = given(cotangents.n, k), cn2 = given(cotangents.n2, k);
-    for (std::size_t n = 1; n < cutoff; ++n) {
+    for (std::size_t n = 1; n < layout.cutoffs[k]; ++n) {
       const auto number = hn::Set(d, static_cast<Number<D>>(n));
       const auto factor = hn::Mul(number, hn::MulAdd(number, cn2, cn));
       for_columns(layout, k, [&](std::size_t base) {
-        const std::size_t at = 2 * (base + n * stride) * lanes;
+        const std::size_t at = 2 * (base + n * layout.strides[k]) * lanes;
         for (const std::size_t part : {at, at + lanes})
           hn::Store(hn::MulAdd(factor, hn::Load(d, ket + part), hn::Load(d, lambda + part)), d, lambda + part);
       });
@@ -354,8 +386,7 @@ void raised_overlaps(D d, const ModeLayout& layout, const Number<D>* psi, const 
   const std::size_t lanes = hn::Lanes(d);
   auto re = hn::Zero(d), im = hn::Zero(d);
   for (std::size_t n = 0; n < layout.amplitudes; ++n) {
-    re = hn::Add(re, real_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes));
-    im = hn::Add(im, imaginary_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes));
+    add_link(d, lambda + 2 * n * lanes, psi + 2 * n * lanes, re, im);
   }
   hn::Store(re, d, out);
   hn::Store(im, d, out + lanes);
@@ -365,8 +396,7 @@ void raised_overlaps(D d, const ModeLayout& layout, const Number<D>* psi, const 
       auto sum_re = hn::Zero(d), sum_im = hn::Zero(d);
       for_columns(layout, k, [&](std::size_t base) {
         const std::size_t high = 2 * (base + n * layout.strides[k]) * lanes, low = high - 2 * layout.strides[k] * lanes;
-        sum_re = hn::Add(sum_re, real_link(d, lambda + high, psi + low));
-        sum_im = hn::Add(sum_im, imaginary_link(d, lambda + high, psi + low));
+        add_link(d, lambda + high, psi + low, sum_re, sum_im);
       });
       const auto factor = hn::Set(d, root(d, n));
       total_re = hn::MulAdd(factor, sum_re, total_re);

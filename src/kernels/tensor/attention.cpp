@@ -30,7 +30,9 @@ struct Sizes {
     block_rows = std::min(block_rows, rounded(s.rows, 8));
     keys = rounded(packed_right_floats(s.size, s.columns), 16);
     // A vector past the end of a row of values would be somebody else's memory.
-    values = s.value_size % (tile.columns / 3) == 0 ? 0 : rounded(packed_right_floats(s.columns, s.value_size), 16);
+    values = s.value_size % (tile.columns / kTileVectors) == 0
+                 ? 0
+                 : rounded(packed_right_floats(s.columns, s.value_size), 16);
     scores = block_rows * width;
   }
   std::size_t floats() const { return keys + values + scores; }
@@ -55,16 +57,17 @@ class Head {
  private:
   void block(const float* q, const float* v, const float* mask, float* y, std::size_t first, std::size_t rows) const {
     const std::size_t width = sizes_.width, tile = gemm_tile().columns;
-    gemm_block({0, rows, 0, rounded(s_.columns, tile / 3), s_.size, q, s_.q.row, keys_, width, true, scores_, width,
-                GemmStart::zero, nullptr, false});
+    const std::size_t columns = packed_right_width(s_.columns, tile);
+    gemm_block({0, rows, 0, columns, s_.size, q, s_.q.row, keys_, columns, true, scores_, width, GemmStart::zero,
+                nullptr, false});
     std::array<float, kMostRows> factors;
     attend_rows_f32(
         {scores_, width, rows, s_.columns, first, mask, s_.mask_steps[2], s_.mask_steps[3], s_.scale, s_.causal},
         factors.data());
     const bool packed = sizes_.values != 0;
     gemm_block({0, rows, 0, s_.value_size, s_.columns, scores_, width, packed ? values_ : v,
-                packed ? rounded(s_.value_size, tile) : s_.v.row, packed, y, s_.y.row, GemmStart::zero, nullptr,
-                false});
+                packed ? packed_right_width(s_.value_size, tile) : s_.v.row, packed, y, s_.y.row, GemmStart::zero,
+                nullptr, false});
     scale_rows_f32(y, s_.y.row, rows, s_.value_size, factors.data());
   }
 

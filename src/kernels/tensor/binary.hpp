@@ -2,6 +2,7 @@
 /// Functions of two elements under NumPy broadcasting.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <skerry/tensor.hpp>
 
@@ -35,5 +36,8 @@ void where(TensorView condition, TensorView a, TensorView b, MutableTensorView o
 
 /// f32 add, sub, mul, div, maximum, minimum in vectors of the best instruction set.
 void binary_f32(Binary f, TensorView a, TensorView b, MutableTensorView out);
+/// The same on `count` elements side by side, on the calling thread; an operand that does not move is one number.
+void binary_f32_run(Binary f, const float* a, bool a_moves, const float* b, bool b_moves, float* out,
+                    std::size_t count);
 
 }  // namespace skerry::kernels

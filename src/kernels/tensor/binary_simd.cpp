@@ -80,5 +80,11 @@ void binary_f32(Binary f, TensorView a, TensorView b, MutableTensorView out) {
       });
 }
 
+void binary_f32_run(Binary f, const float* a, bool a_moves, const float* b, bool b_moves, float* out,
+                    std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(run_of)
+  (f, a, a_moves ? 1 : 0, b, b_moves ? 1 : 0, out, static_cast<std::int64_t>(count));
+}
+
 }  // namespace skerry::kernels
 #endif

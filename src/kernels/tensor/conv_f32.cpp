@@ -106,9 +106,8 @@ void ConvF32::run_piece(const Piece& piece, const float* x, const float* weights
     const std::size_t count = std::min(kGemmDepth, depth - k);
     pack_patches(shape_.window, taps_, planes, k, count, piece.column, piece.columns, tile.columns, line, patches);
     const GemmStart first = bias == nullptr ? GemmStart::zero : GemmStart::row_bias;
-    gemm_block({piece.row, piece.rows, 0, piece.columns, count, weights + k * left_width, left_width, patches,
-                tile.columns, true, to, pixels, k == 0 ? first : GemmStart::accumulate,
-                bias == nullptr ? nullptr : bias + output});
+    gemm_block({piece.row, piece.rows, 0, piece.columns, count, weights + k * left_width, left_width, patches, columns_,
+                true, to, pixels, k == 0 ? first : GemmStart::accumulate, bias == nullptr ? nullptr : bias + output});
     k += count;
   } while (k < depth);
   if (end.any())

@@ -12,6 +12,8 @@
 
 namespace skerry::kernels {
 
+/// Vectors of columns in a register tile.
+inline constexpr std::size_t kTileVectors = 3;
 /// The register tile of this machine: `rows` x `columns` results are kept in vectors while the depth runs.
 struct GemmTile {
   std::size_t rows, columns;
@@ -30,7 +32,7 @@ struct MatrixView {
 /// A packed side is cut into pieces of kGemmDepth depths (the last one shorter), each of them into panels of
 /// tile().rows rows or tile().columns columns, each panel [depth][width] with zeros past the end: what a product reads
 /// lies in the order in which it is read. Piece k begins at float k * (width of all panels), panel p of a piece of d
-/// depths at p * width * d.
+/// depths at p * width * d. The last panel of a right side is as many vectors wide as it has to be.
 /// How many pieces of so many floating-point operations a thread takes at a time: less work than that is done before
 /// another thread has fetched what it reads.
 inline std::size_t product_grain(double piece_flops) noexcept {
@@ -40,6 +42,8 @@ inline std::size_t product_grain(double piece_flops) noexcept {
 
 std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept;
 std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept;
+/// Width of all panels of a right side that was packed for tiles of `width` columns.
+std::size_t packed_right_width(std::size_t columns, std::size_t width) noexcept;
 /// Packs factor * a. Parallel inside.
 void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed);
 void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed);

@@ -33,7 +33,7 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
 // Three vectors of columns; with 32 registers eight rows fit, with 16 four.
-constexpr std::size_t kVectors = 3;
+constexpr std::size_t kVectors = kTileVectors;
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
 constexpr std::size_t kRows = 8;
 #else
@@ -200,9 +200,9 @@ void block_of(const GemmBlock& block) {
   do {
     const std::size_t depth = std::min(kGemmDepth, block.depth - k);
     const GemmStart start = k == 0 ? block.start : GemmStart::accumulate;
-    const std::size_t right_row = block.right_packed ? width : block.right_width;
     for (std::size_t column = 0; column < block.columns; column += width) {
       const std::size_t right = block.column + column, columns = std::min(width, block.columns - column);
+      const std::size_t right_row = block.right_packed ? std::min(width, block.right_width - right) : block.right_width;
       const float* b = block.right + k * block.right_width + right * (block.right_packed ? depth : 1);
       const Ahead ahead = next_panel(block, k, depth, column, width);
       std::size_t asked = 0;
@@ -293,6 +293,30 @@ std::size_t panels(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
 
+// Rows and columns of a block: as many as caches like, but no fewer blocks than there are threads with enough to do.
+// Whole tiles in any case, so that no result depends on the number of threads.
+GemmTile block_of_product(std::size_t rows, std::size_t columns, std::size_t depth, const GemmTile& t) {
+  const std::size_t row_tiles = panels(rows, t.rows), column_tiles = panels(columns, t.columns);
+  GemmTile block{std::min(kRowBlock, row_tiles * t.rows), 0};
+  const double panel_flops = 2.0 * static_cast<double>(block.rows * t.columns) * static_cast<double>(depth + 1);
+  block.columns =
+      std::clamp<std::size_t>(static_cast<std::size_t>(kPieceFlops / panel_flops), 1, kColumnPanels) * t.columns;
+  // A thread's part must take longer than telling the thread of it: two microseconds. Of few rows the weights take as
+  // long to come as four rows to be multiplied.
+  constexpr std::size_t kRowsOfWeights = 4;
+  constexpr double kLeastFlops = 4e5;
+  const double flops = 2.0 * static_cast<double>(std::max(rows, kRowsOfWeights) * columns) * static_cast<double>(depth);
+  const auto useful = std::min(static_cast<std::size_t>(base::thread_budget()),
+                               static_cast<std::size_t>(std::min(flops / kLeastFlops, 1e6)));
+  if (useful < 2 || panels(rows, block.rows) * panels(columns, block.columns) >= useful) return block;
+  if (row_tiles < useful || column_tiles % useful == 0 || column_tiles >= 4 * useful) {
+    block.columns = panels(column_tiles, useful) * t.columns;
+  } else {
+    block.rows = panels(row_tiles, useful) * t.rows;
+  }
+  return block;
+}
+
 // One panel of one piece of the depth: to[k * width + i] = factor * from[i * along + k * across].
 void pack_panel(const float* from, std::size_t along, std::size_t across, std::size_t count, std::size_t depth,
                 std::size_t width, float factor, float* to) {
@@ -309,17 +333,18 @@ void pack_panel(const float* from, std::size_t along, std::size_t across, std::s
   }
 }
 
+// Panels of `width`, the last one up to the next multiple of `unit`.
 void pack(const float* data, std::size_t along, std::size_t across, std::size_t extent, std::size_t depth,
-          std::size_t width, float factor, float* packed) {
+          std::size_t width, std::size_t unit, float factor, float* packed) {
   const std::size_t grain = std::max<std::size_t>(1, kPackGrain / std::max<std::size_t>(depth * width, 1));
-  const std::size_t all = panels(extent, width);
-  base::parallel_for(0, all, grain, [&](std::size_t begin, std::size_t end) {
+  const std::size_t all = panels(extent, unit) * unit;
+  base::parallel_for(0, panels(extent, width), grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t p = begin; p < end; ++p) {
       const std::size_t first = p * width;
       for (std::size_t k = 0; k < depth; k += kGemmDepth) {
         const std::size_t piece = std::min(kGemmDepth, depth - k);
-        pack_panel(data + first * along + k * across, along, across, std::min(width, extent - first), piece, width,
-                   factor, packed + k * all * width + first * piece);
+        pack_panel(data + first * along + k * across, along, across, std::min(width, extent - first), piece,
+                   std::min(width, all - first), factor, packed + k * all + first * piece);
       }
     }
   });
@@ -335,32 +360,38 @@ std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept {
   const std::size_t width = gemm_tile().rows;
   return panels(rows, width) * width * depth;
 }
+std::size_t packed_right_width(std::size_t columns, std::size_t width) noexcept {
+  const std::size_t lanes = std::max<std::size_t>(width / kTileVectors, 1);
+  return panels(columns, lanes) * lanes;
+}
 std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept {
-  const std::size_t width = gemm_tile().columns;
-  return panels(columns, width) * width * depth;
+  return packed_right_width(columns, gemm_tile().columns) * depth;
 }
 
 std::uint64_t packed_right_floats(std::size_t depth, std::size_t columns, std::size_t width) noexcept {
-  return std::uint64_t{panels(columns, width)} * width * depth;
+  return std::uint64_t{packed_right_width(columns, width)} * depth;
 }
 
 void unpack_right(const float* packed, std::size_t depth, std::size_t columns, std::size_t width, float* b) {
-  const std::size_t whole = panels(columns, width) * width;
+  const std::size_t whole = packed_right_width(columns, width);
   for (std::size_t k = 0; k < depth; k += kGemmDepth) {
     const std::size_t piece = std::min(kGemmDepth, depth - k);
     for (std::size_t first = 0; first < columns; first += width) {
+      const std::size_t row = std::min(width, whole - first);
       for (std::size_t i = 0; i < piece; ++i)
-        std::copy_n(packed + k * whole + first * piece + i * width, std::min(width, columns - first),
+        std::copy_n(packed + k * whole + first * piece + i * row, std::min(width, columns - first),
                     b + (k + i) * columns + first);
     }
   }
 }
 
 void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed) {
-  pack(a.data, a.row, a.column, rows, depth, gemm_tile().rows, factor, packed);
+  const std::size_t width = gemm_tile().rows;
+  pack(a.data, a.row, a.column, rows, depth, width, width, factor, packed);
 }
 void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed) {
-  pack(b.data, b.column, b.row, columns, depth, gemm_tile().columns, 1.0F, packed);
+  const std::size_t width = gemm_tile().columns;
+  pack(b.data, b.column, b.row, columns, depth, width, width / kTileVectors, 1.0F, packed);
 }
 
 void finish_block(float* c, const float* residual, std::size_t rows, std::size_t columns, std::size_t row, float low,
@@ -390,12 +421,9 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
                  const float* right, GemmStart start, const float* bias, float* c, const BlockEnd& end) {
   if (rows == 0 || columns == 0) return;
   const GemmTile t = gemm_tile();
-  const std::size_t tall = std::min(kRowBlock, panels(rows, t.rows) * t.rows);
   const std::size_t left_width = left_row == 0 ? panels(rows, t.rows) * t.rows : left_row;
-  const std::size_t right_width = panels(columns, t.columns) * t.columns;
-  const double panel_flops = 2.0 * static_cast<double>(tall * t.columns) * static_cast<double>(depth + 1);
-  const auto wanted = static_cast<std::size_t>(kPieceFlops / panel_flops);
-  const std::size_t wide = std::clamp<std::size_t>(wanted, 1, kColumnPanels) * t.columns;
+  const std::size_t right_width = packed_right_width(columns, t.columns);
+  const auto [tall, wide] = block_of_product(rows, columns, depth, t);
   const std::size_t row_blocks = panels(rows, tall), column_blocks = panels(columns, wide);
   // Neighbouring pieces share their columns: the right block stays in the cache.
   base::parallel_for(0, row_blocks * column_blocks, 1, [&](std::size_t begin, std::size_t last) {
@@ -425,7 +453,7 @@ void gemm_unpacked(std::size_t rows, std::size_t columns, std::size_t depth, con
     if (until > begin) run(begin * t.columns, (until - begin) * t.columns, right + begin * t.columns, right_row, false);
     if (end <= whole || last == columns) return;
     pack_right({right + last, right_row, 1}, depth, columns - last, edge);
-    run(last, columns - last, edge, t.columns, true);
+    run(last, columns - last, edge, packed_right_width(columns - last, t.columns), true);
   });
 }
 
@@ -435,8 +463,7 @@ double gemm_effective_flops(std::size_t rows, std::size_t columns, std::size_t d
   constexpr std::array<double, 8> kRest = {0, 2.7, 2.7, 5.4, 4, 6.7, 6.7, 9.4};
   const std::size_t rest = rows % t.rows;
   const double effective_rows = static_cast<double>(rows - rest) + kRest[rest];
-  const std::size_t lanes = t.columns / 3;
-  const auto effective_columns = static_cast<double>(panels(columns, lanes) * lanes);
+  const auto effective_columns = static_cast<double>(packed_right_width(columns, t.columns));
   return 2.0 * effective_rows * effective_columns * static_cast<double>(depth);
 }
 

@@ -10,7 +10,7 @@ namespace {
 // What a piece reads of x again for each panel stays in the second-level cache, beside a panel.
 constexpr std::size_t kPieceBytes = std::size_t{384} << 10;
 // Less work than this is not shared out; more is cut into several pieces for each thread, so that none ends late.
-constexpr double kSharedFlops = 8e5, kPieceFlops = 4e5;
+constexpr double kSharedFlops = 6e5, kPieceFlops = 3e5;
 constexpr std::size_t kPiecesPerThread = 6;
 // Kernels of bytes read four at a time.
 constexpr std::size_t kSlack = 64;

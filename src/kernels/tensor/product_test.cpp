@@ -66,6 +66,18 @@ TEST(Product, PackedAgreesWithTheFormulaForOddExtentsAnyThreadCountAndInstructio
   });
 }
 
+// Little work, of which each thread takes whole tiles: of columns where there are enough, else of rows.
+TEST(Product, FewRowsAreSharedOutWithTheSameBits) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    for (const std::int64_t rows : {1, 3, 8, 20, 32, 61}) {
+      expect_product({rows, 200}, {200, 520}, true);
+      expect_product({rows, 128}, {128, 130}, true);
+      expect_product({rows, 257}, {257, 430}, true);
+    }
+  });
+}
+
 TEST(Product, StacksBroadcastAsNumpyDoes) {
   for (const bool constant : {false, true}) {
     expect_product({3, 4, 5}, {5, 6}, constant);           // one right matrix: a tall product

@@ -12,15 +12,11 @@ namespace {
 // Steps whose inputs are multiplied at a time: enough for full tiles, few enough for the cache.
 constexpr std::size_t kSteps = 64;
 
-std::vector<float> packed(const float* matrix, std::size_t rows, std::size_t depth) {
-  std::vector<float> out(packed_right_floats(depth, rows));
-  pack_right({matrix, 1, depth}, depth, rows, out.data());
+base::Buffer packed(const float* matrix, std::size_t rows, std::size_t depth) {
+  auto out =
+      base::Buffer::allocate_for<float>(packed_right_floats(depth, rows), base::MemoryBudget(), "packed weights");
+  pack_right({matrix, 1, depth}, depth, rows, out.as<float>().data());
   return out;
-}
-
-std::size_t panels_of(std::size_t columns) {
-  const std::size_t width = gemm_tile().columns;
-  return (columns + width - 1) / width * width;
 }
 
 }  // namespace
@@ -50,7 +46,7 @@ RecurrentF32::RecurrentF32(const RecurrentShape& shape, const float* weights, co
 }
 
 std::uint64_t RecurrentF32::packed_bytes() const noexcept {
-  return (weights_.size() + recurrence_.size() + candidate_.size()) * sizeof(float);
+  return weights_.bytes() + recurrence_.bytes() + candidate_.bytes();
 }
 std::uint64_t RecurrentF32::scratch_bytes() const noexcept {
   return Room::floats(shape_) * sizeof(float);
@@ -72,7 +68,7 @@ void RecurrentF32::project(const RecurrentData<float>& data, std::size_t first, 
   const std::size_t rows = steps_outside ? steps * shape_.batch : steps;
   for (std::size_t b = 0; b < (steps_outside ? 1 : shape_.batch); ++b) {
     gemm_packed(rows, width, shape_.inputs, data.x + first * data.x_step + b * data.x_batch, shape_.inputs,
-                weights_.data(), GemmStart::column_bias, bias, gates + b * steps * width);
+                weights_.as<float>().data(), GemmStart::column_bias, bias, gates + b * steps * width);
   }
 }
 
@@ -80,10 +76,11 @@ void RecurrentF32::project(const RecurrentData<float>& data, std::size_t first, 
 void RecurrentF32::step(const RecurrentData<float>& data, std::size_t t, float* gates, std::size_t row,
                         const Room& room) const {
   const std::size_t hidden = shape_.hidden, batch = shape_.batch;
-  const auto add_product = [&](const float* left, std::size_t columns, const std::vector<float>& right, float* c,
+  const auto add_product = [&](const float* left, std::size_t columns, const base::Buffer& right, float* c,
                                std::size_t c_row) {
-    gemm_block({0, batch, 0, columns, hidden, left, hidden, right.data(), panels_of(columns), true, c, c_row,
-                GemmStart::accumulate, nullptr, false});
+    gemm_block({0, batch, 0, columns, hidden, left, hidden, right.as<float>().data(),
+                packed_right_width(columns, gemm_tile().columns), true, c, c_row, GemmStart::accumulate, nullptr,
+                false});
   };
   if (shape_.gates == 4) {
     add_product(data.h, 4 * hidden, recurrence_, gates, row);

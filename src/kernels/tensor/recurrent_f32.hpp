@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "base/memory.hpp"
 #include "kernels/tensor/recurrent.hpp"
 
 namespace skerry::kernels {
@@ -38,7 +38,7 @@ class RecurrentF32 {
   void step(const RecurrentData<float>& data, std::size_t t, float* gates, std::size_t row, const Room& room) const;
 
   RecurrentShape shape_;
-  std::vector<float> weights_, recurrence_, candidate_;  ///< candidate_: the GRU's third gate, which waits for r
+  base::Buffer weights_, recurrence_, candidate_;  ///< candidate_: the GRU's third gate, which waits for r
 };
 
 }  // namespace skerry::kernels

@@ -2,6 +2,7 @@
 /// Functions of one element, applied to every element.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <skerry/tensor.hpp>
 #include <span>
@@ -27,6 +28,8 @@ bool unary_takes(Unary f, DType dtype) noexcept;
 /// The same on f32 in vectors; within 4 ulp of the exact value of exp, log, tanh, sigmoid and 1e-6 relative of erf and
 /// gelu. x and y may be the same memory.
 void unary_f32(Unary f, UnaryParameters p, std::span<const float> x, std::span<float> y);
+/// The same on the calling thread alone.
+void unary_f32_run(Unary f, UnaryParameters p, const float* x, float* y, std::size_t count);
 
 /// logical_not: y = !x on bool.
 void logical_not(TensorView x, MutableTensorView y);

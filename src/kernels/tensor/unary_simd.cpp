@@ -103,5 +103,9 @@ void unary_f32(Unary f, UnaryParameters p, std::span<const float> x, std::span<f
   });
 }
 
+void unary_f32_run(Unary f, UnaryParameters p, const float* x, float* y, std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(piece)(f, x, y, count, static_cast<float>(p.a), static_cast<float>(p.b));
+}
+
 }  // namespace skerry::kernels
 #endif

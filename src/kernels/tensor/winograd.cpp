@@ -33,13 +33,32 @@ constexpr std::array<std::array<double, 3>, 6> kG4 = {{{1.0 / 4, 0, 0},
                                                        {0, 0, 1}}};
 constexpr std::array<std::array<double, 3>, 4> kG2 = {{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}};
 
-float transformed_weight(std::span<const float> g, std::span<const double, 3> rows,
-                         std::span<const double, 3> columns) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < 3; ++i) {
-    for (std::size_t j = 0; j < 3; ++j) sum += rows[i] * columns[j] * static_cast<double>(g[i * 3 + j]);
+// Outputs whose windows are transformed side by side.
+constexpr std::size_t kSideBySide = 16;
+
+// to[position * stride + i] = (G g G^T)[position] of the window at g + i * apart, for i < count <= kSideBySide; in f64,
+// since weights are rounded once and used often.
+template <std::size_t Side>
+void transform_windows(const std::array<std::array<double, 3>, Side>& rows, const float* g, std::size_t apart,
+                       std::size_t count, float* to, std::size_t stride) {
+  using Line = std::array<double, kSideBySide>;
+  std::array<Line, 9> window{};
+  for (std::size_t k = 0; k < 9; ++k) {
+    for (std::size_t i = 0; i < count; ++i) window[k][i] = static_cast<double>(g[i * apart + k]);
   }
-  return static_cast<float>(sum);
+  for (std::size_t p = 0; p < Side; ++p) {
+    std::array<Line, 3> half;
+    for (std::size_t j = 0; j < 3; ++j) {
+      for (std::size_t i = 0; i < kSideBySide; ++i)
+        half[j][i] = rows[p][0] * window[j][i] + rows[p][1] * window[3 + j][i] + rows[p][2] * window[6 + j][i];
+    }
+    for (std::size_t q = 0; q < Side; ++q) {
+      std::array<float, kSideBySide> whole;
+      for (std::size_t i = 0; i < kSideBySide; ++i)
+        whole[i] = static_cast<float>(half[0][i] * rows[q][0] + half[1][i] * rows[q][1] + half[2][i] * rows[q][2]);
+      std::copy_n(whole.data(), count, to + (p * Side + q) * stride);
+    }
+  }
 }
 
 double tile_count(const ConvShape& s) {
@@ -91,17 +110,20 @@ WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights,
                                    "packed weights");
   const auto packed = packed_.as<float>();
   std::ranges::fill(packed, 0.0F);
-  const std::size_t side = m_ + 2, lanes = pixel_lanes();
-  base::parallel_for(0, outputs, 16, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t o = begin; o < end; ++o) {
-      const std::size_t first = o / panel_ * panel_, width = outputs - first <= lanes ? lanes : panel_;
-      for (std::size_t c = 0; c < channels; ++c) {
-        const auto g = weights.subspan((o * channels + c) * 9, 9);
-        for (std::size_t p = 0; p < positions_; ++p) {
-          const auto& rows = m_ == 4 ? kG4[p / side] : kG2[p / side];
-          const auto& columns = m_ == 4 ? kG4[p % side] : kG2[p % side];
-          packed[p * position_floats + first * channels + c * width + (o - first)] =
-              transformed_weight(g, rows, columns);
+  base::parallel_for(0, panels_, 1, [&](std::size_t begin, std::size_t last) {
+    for (std::size_t panel = begin; panel < last; ++panel) {
+      const std::size_t first = panel * panel_, end = std::min(first + panel_, outputs);
+      const std::size_t width = outputs - first <= pixel_lanes() ? pixel_lanes() : panel_;
+      for (std::size_t o = first; o < end; o += kSideBySide) {
+        const std::size_t count = std::min(kSideBySide, end - o);
+        for (std::size_t c = 0; c < channels; ++c) {
+          const float* const g = weights.data() + (o * channels + c) * 9;
+          float* const to = packed.data() + first * channels + c * width + (o - first);
+          if (m_ == 4) {
+            transform_windows(kG4, g, channels * 9, count, to, position_floats);
+          } else {
+            transform_windows(kG2, g, channels * 9, count, to, position_floats);
+          }
         }
       }
     }

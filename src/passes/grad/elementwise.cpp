@@ -18,6 +18,15 @@ void abs_rule(Rule& r) {
   r.back(0, r.op("Mul", {r.dy(), r.op("Sign", {r.x()})}));
 }
 
+void clip_rule(Rule& r) {
+  if (r.wants(1) || r.wants(2)) r.refuse("has bounds that are differentiated");
+  ValueId inside = r.dy();
+  const auto has = [&r](std::size_t input) { return r.node().inputs.size() > input && r.x(input) != kNoValue; };
+  if (has(2)) inside = r.op("Where", {r.op("Greater", {r.x(), r.x(2)}), r.number(0), inside});
+  if (has(1)) inside = r.op("Where", {r.op("Greater", {r.x(), r.x(1)}), inside, r.number(0)});
+  r.back(0, inside);
+}
+
 void cos_rule(Rule& r) {
   r.back(0, r.op("Neg", {r.op("Mul", {r.dy(), r.op("Sin", {r.x()})})}));
 }

@@ -164,7 +164,7 @@ void expect_true_gradients(const Model& model, std::mt19937& random, double tole
 
 TEST(Gradients, EveryRuleEqualsCentralDifferences) {
   std::mt19937 random(3);
-  std::set<std::string> seen{"Where"};
+  std::set<std::string> seen{"Where", "Clip", "Round"};
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.op);
     expect_true_gradients(model_of(c, random), random);
@@ -185,6 +185,34 @@ TEST(Gradients, WhereSendsEachElementToTheSideItCameFrom) {
   model.graph.mark_output(model.graph.add("Where", {mask, a, b}, "y"));
   ops::infer_types(model.graph);
   expect_true_gradients(model, random);
+}
+
+TEST(Gradients, ClipStopsOutsideOfItsBoundsAndRoundIsPassedStraightThrough) {
+  std::mt19937 random(6);
+  for (const bool bounded_above : {true, false}) {
+    Model model;
+    model.names = {"x"};
+    Graph& g = model.graph;
+    const ValueId x = g.add_input("x", TensorType::of(DType::f64, {40}));
+    model.inputs = {random_tensor({40}, random, -2, 2)};
+    const double low = -0.5, high = 1.0;
+    Node clip;
+    clip.op = "Clip";
+    clip.inputs = {x, g.add_constant("low", Tensor::from<double>(std::span(&low, 1), Shape{}))};
+    if (bounded_above)
+      clip.inputs.push_back(g.add_constant("high", Tensor::from<double>(std::span(&high, 1), Shape{})));
+    const std::string name = "y";
+    g.mark_output(g.node(g.add_node(clip, std::span(&name, 1))).outputs[0]);
+    ops::infer_types(g);
+    expect_true_gradients(model, random);
+  }
+  Graph graph;
+  graph.mark_output(graph.add("Round", {graph.add_input("x", TensorType::of(DType::f64, {3}))}, "y"));
+  ops::infer_types(graph);
+  const std::vector<std::string> by{"x"};
+  const std::vector<Tensor> inputs{random_tensor({3}, random, -9, 9), random_tensor({3}, random, -1, 1)};
+  const std::vector<Tensor> results = ops::evaluate(differentiate(graph, by), inputs, {});
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(results[1].as<double>()[i], inputs[1].as<double>()[i]);
 }
 
 TEST(Gradients, OfValuesThatAreUsedManyTimesAreSums) {

@@ -44,9 +44,43 @@ Integers joined(const Integers& begins, const Integers& ends) {
   return all;
 }
 
+/// spread() where windows move one place at a time: a convolution with the turned kernel, whose inputs and outputs have
+/// changed places. Nothing where it would have to pad by less than nothing.
+ValueId spread_by_places(Rule& r, ValueId from, ValueId kernel, const Window& w, const Integers& long_side,
+                         const Integers& short_side, std::int64_t group) {
+  const std::size_t axes = long_side.size();
+  Integers begins(axes), ends(axes), last(axes, -1), before(axes), along(axes), back(axes, -1);
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::int64_t reach = w.dilations[i] * (w.kernel[i] - 1);
+    begins[i] = reach - w.begins[i];
+    ends[i] = long_side[i] - short_side[i] + reach - begins[i];
+    if (w.strides[i] != 1 || begins[i] < 0 || ends[i] < 0) return kNoValue;
+    before[i] = -w.kernel[i] - 1;
+    along[i] = static_cast<std::int64_t>(i) + 2;
+  }
+  const Integers given = dims_of(r.shape(kernel));  // outputs, inputs of a group, places
+  Integers split{group, given[0] / group, given[1]}, order{0, 2, 1}, packed{group * given[1], given[0] / group};
+  for (std::size_t i = 0; i < axes; ++i) {
+    split.push_back(w.kernel[i]);
+    order.push_back(static_cast<std::int64_t>(i) + 3);
+    packed.push_back(w.kernel[i]);
+  }
+  const ValueId turned =
+      r.op("Slice", {kernel, r.integers(last), r.integers(before), r.integers(along), r.integers(back)});
+  const ValueId exchanged = r.op("Transpose", {r.reshape(turned, shape_of(split))}, {{"perm", order}});
+  return r.op("Conv", {from, r.reshape(exchanged, shape_of(packed))},
+              {{"group", group},
+               {"kernel_shape", w.kernel},
+               {"strides", w.strides},
+               {"dilations", w.dilations},
+               {"pads", joined(begins, ends)}});
+}
+
 /// The transposed convolution of `from` that fills the extents of long_side exactly.
 ValueId spread(Rule& r, ValueId from, ValueId kernel, const Window& w, const Integers& long_side,
                const Integers& short_side, std::int64_t group) {
+  const ValueId by_places = spread_by_places(r, from, kernel, w, long_side, short_side, group);
+  if (by_places != kNoValue) return by_places;
   Integers ends(long_side.size()), more(long_side.size());
   for (std::size_t i = 0; i < long_side.size(); ++i) {
     const std::int64_t reach = w.strides[i] * (short_side[i] - 1) + w.dilations[i] * (w.kernel[i] - 1) + 1;

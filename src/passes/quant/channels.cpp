@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <numeric>
+#include <set>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace skerry::passes::quant {
@@ -18,9 +19,10 @@ constexpr std::array<std::string_view, 24> kSame = {
     "Softplus",      "Softsign",    "Swish",     "Tanh"};
 constexpr std::array<std::string_view, 4> kPairs = {"Add", "Div", "Mul", "Sub"};
 
-// Channels of a value lie along axis 1, each `repeat` times: group -1 where it has none that are followed.
+// Channels of a value lie along axis 1, each `repeat` times: those of the groups one after the other, none where they
+// are not followed.
 struct Axis {
-  int group = -1;
+  std::vector<int> groups = {};
   std::int64_t repeat = 1;
 };
 
@@ -29,12 +31,15 @@ class Follower {
   explicit Follower(const Graph& graph) : graph_(graph), of_(graph.values().size()) {}
 
   std::vector<ChannelGroup> run() {
-    for (const ValueId id : graph_.inputs()) freeze(fresh(id));
+    for (const ValueId id : graph_.inputs()) {
+      fresh(id);
+      freeze(of_[id]);
+    }
     for (NodeId id = 0; id < graph_.nodes().size(); ++id) {
       node_ = id;
       visit(graph_.node(id));
     }
-    for (const ValueId id : graph_.outputs()) freeze(of_[id].group);
+    for (const ValueId id : graph_.outputs()) freeze(of_[id]);
     check_shared();
     return collected();
   }
@@ -51,8 +56,13 @@ class Follower {
     return group;
   }
   Group& at(int group) { return groups_[static_cast<std::size_t>(find(group))]; }
-  void freeze(int group) {
-    if (group >= 0) at(group).frozen = true;
+  void freeze(const Axis& axis) {
+    for (const int group : axis.groups) at(group).frozen = true;
+  }
+  std::int64_t channels_of(const Axis& axis) {
+    std::int64_t sum = 0;
+    for (const int group : axis.groups) sum += at(group).content.channels;
+    return sum;
   }
 
   int add_group(std::int64_t channels) {
@@ -65,8 +75,8 @@ class Follower {
   int fresh(ValueId id) {
     const auto shape = graph_.value(id).type.shape;
     if (!shape || shape->size() < 2 || !(*shape)[1].is_known()) return -1;
-    of_[id] = {add_group((*shape)[1].value), 1};
-    return of_[id].group;
+    of_[id] = {{add_group((*shape)[1].value)}, 1};
+    return of_[id].groups[0];
   }
 
   bool join(int a, int b) {
@@ -91,16 +101,24 @@ class Follower {
   }
   Shape shape_of(ValueId id) const { return graph_.value(id).constant->shape(); }
 
-  void place(int group, ValueId value, std::int64_t axis, std::int64_t repeat = 1) {
-    at(group).content.places.push_back({value, axis, repeat});
+  void place(int group, ValueId value, std::int64_t axis) { at(group).content.places.push_back({value, axis, 1, 0}); }
+  void place(const Axis& channels, ValueId value, std::int64_t axis) {
+    std::int64_t begin = 0;
+    for (const int group : channels.groups) {
+      at(group).content.places.push_back({value, axis, channels.repeat, begin});
+      begin += at(group).content.channels * channels.repeat;
+    }
   }
 
   // Everything that this node touches stays whole.
   void give_up(const Node& node) {
     for (const ValueId id : node.inputs)
-      if (id != kNoValue) freeze(of_[id].group);
+      if (id != kNoValue) freeze(of_[id]);
     for (const ValueId id : node.outputs)
-      if (id != kNoValue && of_[id].group < 0) freeze(fresh(id));
+      if (id != kNoValue && of_[id].groups.empty()) {
+        fresh(id);
+        freeze(of_[id]);
+      }
   }
 
   void visit(const Node& node) {
@@ -108,6 +126,7 @@ class Follower {
                       : node.op == "Gemm" || node.op == "MatMul"           ? product(node)
                       : node.op == "BatchNormalization"                    ? normalisation(node)
                       : node.op == "Flatten" || node.op == "Reshape"       ? flatten(node)
+                      : node.op == "Concat"                                ? concatenation(node)
                       : std::ranges::find(kPairs, node.op) != kPairs.end() ? pair(node)
                       : std::ranges::find(kSame, node.op) != kSame.end()   ? same(node)
                                                                            : false;
@@ -118,7 +137,22 @@ class Follower {
     for (std::size_t i = 1; i < node.inputs.size(); ++i)
       if (node.inputs[i] != kNoValue && !is_constant(node.inputs[i])) return false;
     of_[node.outputs[0]] = of_[node.inputs[0]];
-    return of_[node.outputs[0]].group >= 0 && node.outputs.size() == 1;
+    return !of_[node.outputs[0]].groups.empty() && node.outputs.size() == 1;
+  }
+
+  // Each part keeps its groups; who reads all of them has their channels one after the other.
+  bool concatenation(const Node& node) {
+    const auto& shape = graph_.value(node.outputs[0]).type.shape;
+    const std::int64_t axis = node.integer("axis", 0);
+    if (!shape || (axis < 0 ? axis + static_cast<std::int64_t>(shape->size()) : axis) != 1) return false;
+    Axis all;
+    for (const ValueId part : node.inputs) {
+      const Axis& own = of_[part];
+      if (own.groups.empty() || own.repeat != 1) return false;
+      all.groups.insert(all.groups.end(), own.groups.begin(), own.groups.end());
+    }
+    of_[node.outputs[0]] = std::move(all);
+    return true;
   }
 
   // A vector of one number per channel, as bias, or nothing at all.
@@ -128,41 +162,43 @@ class Follower {
 
   bool convolution(const Node& node) {
     const ValueId x = input(node, 0), w = input(node, 1), bias = input(node, 2);
-    const int from = of_[x].group;
-    if (from < 0 || of_[x].repeat != 1 || !is_constant(w) || node.inputs.size() > 3) return false;
+    const Axis from = of_[x];
+    if (from.groups.empty() || from.repeat != 1 || !is_constant(w) || node.inputs.size() > 3) return false;
     const Shape shape = shape_of(w);
     const std::int64_t groups = node.integer("group", 1);
     if (!takes_vector(bias, shape[0])) return false;
     if (groups == 1) {
       const int to = fresh(node.outputs[0]);
-      if (to < 0 || at(to).content.channels != shape[0] || at(from).content.channels != shape[1]) return false;
+      if (to < 0 || at(to).content.channels != shape[0] || channels_of(from) != shape[1]) return false;
       place(from, w, 1);
       place(to, w, 0);
       if (bias != kNoValue) place(to, bias, 0);
       at(to).content.makers.push_back(node_);
       return true;
     }
-    if (groups != shape[0] || shape[1] != 1 || at(from).content.channels != groups) return false;
-    of_[node.outputs[0]] = of_[x];
+    // What follows channels one by one has a number of them as its attribute: of one group alone.
+    if (from.groups.size() != 1 || groups != shape[0] || shape[1] != 1 || channels_of(from) != groups) return false;
+    of_[node.outputs[0]] = from;
     place(from, w, 0);
     if (bias != kNoValue) place(from, bias, 0);
-    at(from).content.makers.push_back(node_);
-    at(from).content.depthwise.push_back(node_);
+    at(from.groups[0]).content.makers.push_back(node_);
+    at(from.groups[0]).content.depthwise.push_back(node_);
     return true;
   }
 
   bool product(const Node& node) {
     const ValueId x = input(node, 0), w = input(node, 1), bias = input(node, 2);
     const Axis from = of_[x];
-    if (from.group < 0 || !is_constant(w) || shape_of(w).rank() != 2 || node.integer("transA", 0) != 0) return false;
+    if (from.groups.empty() || !is_constant(w) || shape_of(w).rank() != 2 || node.integer("transA", 0) != 0)
+      return false;
     const auto& x_shape = graph_.value(x).type.shape;
     if (!x_shape || x_shape->size() != 2) return false;
     const bool turned = node.op == "Gemm" && node.integer("transB", 0) != 0;
     const std::int64_t depth = shape_of(w)[turned ? 1 : 0], outputs = shape_of(w)[turned ? 0 : 1];
-    if (at(from.group).content.channels * from.repeat != depth || !takes_vector(bias, outputs)) return false;
+    if (channels_of(from) * from.repeat != depth || !takes_vector(bias, outputs)) return false;
     const int to = fresh(node.outputs[0]);
     if (to < 0) return false;
-    place(from.group, w, turned ? 1 : 0, from.repeat);
+    place(from, w, turned ? 1 : 0);
     place(to, w, turned ? 0 : 1);
     if (bias != kNoValue) place(to, bias, 0);
     at(to).content.makers.push_back(node_);
@@ -170,12 +206,12 @@ class Follower {
   }
 
   bool normalisation(const Node& node) {
-    if (node.outputs.size() != 1 || node.inputs.size() != 5 || of_[node.inputs[0]].group < 0) return false;
+    if (node.outputs.size() != 1 || node.inputs.size() != 5 || of_[node.inputs[0]].groups.empty()) return false;
     const Axis axis = of_[node.inputs[0]];
-    const std::int64_t channels = at(axis.group).content.channels;
+    const std::int64_t channels = channels_of(axis);
     for (std::size_t i = 1; i < 5; ++i)
       if (axis.repeat != 1 || node.inputs[i] == kNoValue || !takes_vector(node.inputs[i], channels)) return false;
-    for (std::size_t i = 1; i < 5; ++i) place(axis.group, node.inputs[i], 0);
+    for (std::size_t i = 1; i < 5; ++i) place(axis, node.inputs[i], 0);
     of_[node.outputs[0]] = axis;
     return true;
   }
@@ -186,20 +222,24 @@ class Follower {
     if (is_constant(a) || is_constant(b)) return with_constant(is_constant(a) ? b : a, is_constant(a) ? a : b, y);
     const auto &first = graph_.value(a).type.shape, &second = graph_.value(b).type.shape;
     const bool alike = first && second && first->size() == second->size() && (*first)[1] == (*second)[1];
-    if (!alike || of_[a].repeat != of_[b].repeat || !join(of_[a].group, of_[b].group)) return false;
+    const Axis &left = of_[a], &right = of_[b];
+    if (!alike || left.repeat != right.repeat || left.groups.size() != right.groups.size() || left.groups.empty())
+      return false;
+    for (std::size_t i = 0; i < left.groups.size(); ++i)
+      if (!join(left.groups[i], right.groups[i])) return false;
     of_[y] = of_[a];
     return true;
   }
 
   bool with_constant(ValueId x, ValueId c, ValueId y) {
-    if (of_[x].group < 0) return false;
+    if (of_[x].groups.empty()) return false;
     const Shape shape = shape_of(c);
     const auto rank = static_cast<int>(graph_.value(x).type.shape->size());
     const int axis = 1 - (rank - shape.rank());  // where the channels are in the constant
     if (shape.rank() > rank) return false;
     if (axis >= 0 && shape[axis] != 1) {
-      if (shape[axis] != at(of_[x].group).content.channels * of_[x].repeat) return false;
-      place(of_[x].group, c, axis, of_[x].repeat);
+      if (shape[axis] != channels_of(of_[x]) * of_[x].repeat) return false;
+      place(of_[x], c, axis);
     }
     of_[y] = of_[x];
     return true;
@@ -210,22 +250,22 @@ class Follower {
     const ValueId x = input(node, 0), y = node.outputs[0];
     const auto &from = graph_.value(x).type.shape, &to = graph_.value(y).type.shape;
     const Axis axis = of_[x];
-    if (axis.group < 0 || axis.repeat != 1 || !from || !to || to->size() != 2 || from->size() < 2) return false;
+    if (axis.groups.empty() || axis.repeat != 1 || !from || !to || to->size() != 2 || from->size() < 2) return false;
     std::int64_t each = 1;
     for (std::size_t i = 2; i < from->size(); ++i) {
       if (!(*from)[i].is_known()) return false;
       each *= (*from)[i].value;
     }
-    if (!(*to)[1].is_known() || (*to)[1].value != at(axis.group).content.channels * each) return false;
+    if (!(*to)[1].is_known() || (*to)[1].value != channels_of(axis) * each) return false;
     if (node.op == "Flatten" && node.integer("axis", 1) != 1) return false;
     if (node.op == "Reshape") {
       const ValueId shape = input(node, 1);
       if (!is_constant(shape) || graph_.value(shape).constant->dtype() != DType::i64) return false;
       const auto dims = graph_.value(shape).constant->as<std::int64_t>();
       if (dims[0] == -1 && dims[1] != (*to)[1].value) return false;
-      at(axis.group).content.reshapes.push_back(node_);
+      for (const int group : axis.groups) at(group).content.reshapes.push_back(node_);
     }
-    of_[y] = {axis.group, each};
+    of_[y] = {axis.groups, each};
     return true;
   }
 
@@ -233,9 +273,9 @@ class Follower {
   void check_shared() {
     const auto uses = graph_.use_counts();
     for (Group& group : groups_) {
-      std::map<std::pair<ValueId, std::int64_t>, std::uint32_t> found;
+      std::set<std::tuple<ValueId, std::int64_t, std::int64_t>> found;
       for (const ChannelPlace& p : group.content.places)
-        if (++found[{p.value, p.axis}] > 1 || uses[p.value] != 1) group.frozen = true;
+        if (!found.emplace(p.value, p.axis, p.begin).second || uses[p.value] != 1) group.frozen = true;
     }
   }
 

@@ -8,10 +8,10 @@
 
 namespace skerry::passes::quant {
 
-/// Along `axis` of constant `value`, channel c stands at [c * repeat, (c + 1) * repeat).
+/// Along `axis` of constant `value`, channel c stands at begin + [c * repeat, (c + 1) * repeat).
 struct ChannelPlace {
   ValueId value;
-  std::int64_t axis, repeat;
+  std::int64_t axis, repeat, begin;
 };
 
 /// Channels that leave together.

@@ -31,6 +31,9 @@ void check(const PruneOptions& options) {
   if (!(options.ratio >= 0.0 && options.ratio < 1.0))
     throw Error(ErrorCode::invalid_argument, "a ratio of " + std::to_string(options.ratio) + " cannot be pruned",
                 "ratio", "give a share from 0 to below 1");
+  if (options.importance_threshold && !(*options.importance_threshold >= 0.0))
+    throw Error(ErrorCode::invalid_argument, "an importance of " + std::to_string(*options.importance_threshold),
+                "importance_threshold", "give 0 or more; the mean is 1");
   if (options.multiple < 1)
     throw Error(ErrorCode::invalid_argument, "channels in multiples of " + std::to_string(options.multiple), "multiple",
                 "give 1 or more");
@@ -88,7 +91,7 @@ Pruned single_weights(Graph graph, const PruneOptions& options) {
 }
 
 // Squared magnitude of the weights of each channel, each maker in units of its own mean, so that a small layer counts
-// as much as a large one.
+// as much as a large one; their mean is 1.
 std::vector<double> importance(const Graph& graph, const ChannelGroup& group) {
   std::vector<double> out(static_cast<std::size_t>(group.channels), 0.0);
   for (const NodeId maker : group.makers) {
@@ -107,15 +110,20 @@ std::vector<double> importance(const Graph& graph, const ChannelGroup& group) {
     }
     for (std::size_t c = 0; c < out.size() && total > 0.0; ++c) out[c] += own[c] / total;
   }
+  const double sum = std::accumulate(out.begin(), out.end(), 0.0);
+  for (double& one : out) one *= sum > 0 ? static_cast<double>(out.size()) / sum : 0.0;
   return out;
 }
 
 // The channels that stay, in order.
 std::vector<std::int64_t> survivors(const Graph& graph, const ChannelGroup& group, const PruneOptions& options) {
-  const double share = (1.0 - options.ratio) * static_cast<double>(group.channels);
+  const std::vector<double> weight = importance(graph, group);
+  double share = (1.0 - options.ratio) * static_cast<double>(group.channels);
+  if (options.importance_threshold)
+    share = static_cast<double>(
+        std::ranges::count_if(weight, [&](double one) { return one >= *options.importance_threshold; }));
   std::int64_t left = std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(share - 1e-9)));
   left = std::min(group.channels, (left + options.multiple - 1) / options.multiple * options.multiple);
-  const std::vector<double> weight = importance(graph, group);
   std::vector<std::int64_t> order(weight.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
   std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) {
@@ -126,20 +134,30 @@ std::vector<std::int64_t> survivors(const Graph& graph, const ChannelGroup& grou
   return order;
 }
 
-Tensor taken(const Tensor& tensor, std::int64_t axis, std::int64_t repeat, std::span<const std::int64_t> channels) {
+// The tensor with these of the `of` channels that stand at the place, and all that stands beside them.
+Tensor taken(const Tensor& tensor, const ChannelPlace& place, std::int64_t of, std::span<const std::int64_t> channels) {
   const Shape shape = tensor.shape();
+  const auto axis = static_cast<int>(place.axis);
+  const auto left = static_cast<std::int64_t>(channels.size());
   std::vector<std::int64_t> dims(shape.dims().begin(), shape.dims().end());
-  dims[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(channels.size()) * repeat;
+  dims[static_cast<std::size_t>(axis)] -= (of - left) * place.repeat;
   Tensor out(tensor.dtype(), Shape(std::span<const std::int64_t>(dims)));
-  std::size_t run = static_cast<std::size_t>(repeat * dtype_bits(tensor.dtype()) / 8), outer = 1;
-  for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : run) *= static_cast<std::size_t>(i == axis ? 1 : shape[i]);
-  const std::size_t whole = run * static_cast<std::size_t>(shape[static_cast<int>(axis)] / repeat);
+  std::size_t one = static_cast<std::size_t>(dtype_bits(tensor.dtype()) / 8), outer = 1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (i != axis) (i < axis ? outer : one) *= static_cast<std::size_t>(shape[i]);
+  }
+  const std::byte* from = tensor.view().data();
   std::byte* to = out.mutable_view().data();
-  for (std::size_t o = 0; o < outer; ++o) {
-    for (const std::int64_t channel : channels) {
-      std::memcpy(to, tensor.view().data() + o * whole + static_cast<std::size_t>(channel) * run, run);
-      to += run;
-    }
+  const auto copy = [&](std::int64_t first, std::int64_t count) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * one;
+    std::memcpy(to, from + static_cast<std::size_t>(first) * one, bytes);
+    to += bytes;
+  };
+  const std::int64_t end = place.begin + of * place.repeat;
+  for (std::size_t o = 0; o < outer; ++o, from += static_cast<std::size_t>(shape[axis]) * one) {
+    copy(0, place.begin);
+    for (const std::int64_t channel : channels) copy(place.begin + channel * place.repeat, place.repeat);
+    copy(end, shape[axis] - end);
   }
   return out;
 }
@@ -153,15 +171,21 @@ Tensor with_open_extent(const Tensor& dims) {
 
 Pruned whole_channels(Graph graph, const PruneOptions& options) {
   Pruned out{.graph = {}, .layers = {}, .weight_bytes = 0, .weight_bytes_before = constant_bytes(graph)};
-  for (const ChannelGroup& group : passes::quant::channel_groups(graph)) {
+  std::vector<ChannelGroup> groups = passes::quant::channel_groups(graph);
+  for (const ChannelGroup& group : groups) {
     if (std::ranges::any_of(group.makers, [&](NodeId id) { return is_kept(graph, id, options); })) continue;
     const auto channels = survivors(graph, group, options);
     for (const ChannelPlace& place : group.places) {
       std::optional<Tensor>& constant = graph.value(place.value).constant;
       // What stands for all channels alike has nothing to lose.
-      if (constant->shape()[static_cast<int>(place.axis)] != group.channels * place.repeat) continue;
-      constant = taken(*constant, place.axis, place.repeat, channels);
+      if (constant->shape()[static_cast<int>(place.axis)] < place.begin + group.channels * place.repeat) continue;
+      constant = taken(*constant, place, group.channels, channels);
       graph.value(place.value).type = TensorType::of(constant->dtype(), constant->shape());
+      const std::int64_t gone = (group.channels - static_cast<std::int64_t>(channels.size())) * place.repeat;
+      for (ChannelGroup& other : groups)
+        for (ChannelPlace& behind : other.places)
+          if (behind.value == place.value && behind.axis == place.axis && behind.begin > place.begin)
+            behind.begin -= gone;
     }
     for (const NodeId id : group.depthwise)
       graph.edit_node(id).set("group", static_cast<std::int64_t>(channels.size()));
@@ -193,6 +217,25 @@ Pruned prune(const Graph& model, const PruneOptions& options) {
   Graph graph = passes::quant::prepared(model);
   passes::quant::check_names(graph, options.keep);
   return options.structured ? whole_channels(std::move(graph), options) : single_weights(std::move(graph), options);
+}
+
+std::vector<ChannelDependency> channel_dependencies(const Graph& model) {
+  const Graph graph = passes::quant::prepared(model);
+  std::vector<ChannelDependency> found;
+  for (const ChannelGroup& group : passes::quant::channel_groups(graph)) {
+    ChannelDependency& one = found.emplace_back();
+    one.channels = group.channels;
+    for (const NodeId id : group.makers) one.layers.push_back(layer_name(graph, id));
+    for (const NodeId id : group.depthwise) one.depthwise.push_back(layer_name(graph, id));
+    for (const NodeId id : passes::quant::layers(graph)) {
+      const auto holds = [&](const ChannelPlace& place) { return place.value == graph.node(id).inputs[1]; };
+      if (std::ranges::any_of(group.places, holds) && std::ranges::find(group.makers, id) == group.makers.end() &&
+          std::ranges::find(group.depthwise, id) == group.depthwise.end())
+        one.users.push_back(layer_name(graph, id));
+    }
+    one.importance = importance(graph, group);
+  }
+  return found;
 }
 
 }  // namespace skerry

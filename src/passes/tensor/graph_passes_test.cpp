@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
 
+#include "base/threads.hpp"
 #include "ir/verify.hpp"
 #include "kernels/tensor/pixels.hpp"
 #include "ops/nn/evaluate.hpp"
@@ -308,6 +310,137 @@ TEST(RemoveDeadNodes, KeepsInputsAndWhatLeadsToAnOutput) {
   ir::verify(alive);
   EXPECT_EQ(alive.nodes().size(), 1U);
   EXPECT_EQ(alive.inputs().size(), 2U);
+}
+
+// Functions of one and two operands over inputs of the result's shape and of shapes that are stretched to it.
+Graph random_chains(std::mt19937& random, const Shape& shape, const std::vector<Shape>& inputs, std::size_t nodes) {
+  static constexpr std::array kOne = {"Abs",         "Ceil",      "Erf",       "Exp",        "Floor", "Gelu",
+                                      "HardSigmoid", "HardSwish", "Neg",       "Reciprocal", "Relu",  "Round",
+                                      "Sigmoid",     "Sqrt",      "LeakyRelu", "Tanh"};
+  static constexpr std::array kTwo = {"Add", "Div", "Max", "Min", "Mul", "Sub"};
+  Graph graph;
+  std::vector<ValueId> values;
+  for (const Shape& input : inputs)
+    values.push_back(graph.add_input("x" + std::to_string(values.size()), TensorType::of(DType::f32, input)));
+  std::vector<ValueId> whole = {values[0]};  // of the result's shape
+  const auto any = [&](const auto& from) { return from[random() % from.size()]; };
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const bool two = random() % 2 == 0;
+    // Mostly what was made last, so that chains are long.
+    const ValueId a = random() % 4 == 0 ? any(whole) : whole.back(), b = random() % 2 == 0 ? any(values) : any(whole);
+    const std::string name = "y" + std::to_string(i);
+    const TensorType type = TensorType::of(DType::f32, shape);
+    const ValueId y = !two                ? graph.add(any(kOne), {a}, name, type)
+                      : random() % 2 == 0 ? graph.add(any(kTwo), {a, b}, name, type)
+                                          : graph.add(any(kTwo), {b, a}, name, type);
+    whole.push_back(y);
+  }
+  graph.mark_output(whole.back());
+  if (random() % 3 == 0) graph.mark_output(any(whole) == whole.back() ? whole[1] : whole[whole.size() / 2]);
+  return graph;
+}
+
+TEST(FuseElementwise, GivesTheSameBitsAsTheStepsOneByOne) {
+  std::mt19937 random(11);
+  const std::vector<std::vector<Shape>> shapes = {
+      {{1}},
+      {{37}, {1}, {}},
+      {{3, 1030}, {1030}, {3, 1}, {1}},
+      {{2, 5, 7, 9}, {5, 1, 1}, {2, 1, 7, 1}, {9}, {}, {2, 5, 7, 9}},
+      {{4, 9001}, {4, 9001}, {9001}},
+      {{0, 3}, {3}},
+  };
+  std::size_t before = 0, after = 0;
+  for (int round = 0; round < 180; ++round) {
+    const std::vector<Shape>& inputs = shapes[static_cast<std::size_t>(round) % shapes.size()];
+    Graph graph = pass("remove_dead_nodes").run(random_chains(random, inputs[0], inputs, 2 + random() % 14));
+    const Graph fused = pass("fuse_elementwise").run(graph);
+    ir::verify(fused);
+    before += graph.nodes().size();
+    after += fused.nodes().size();
+    std::vector<Tensor> tensors;
+    for (const Shape& shape : inputs) tensors.push_back(random_tensor(random, shape, -1.0F));
+    const auto wanted = ops::evaluate(graph, tensors, {});
+    for (const int threads : {1, 3}) {
+      const base::ThreadLimit limit(threads);
+      const auto found = ops::evaluate(fused, tensors, {});
+      ASSERT_EQ(found.size(), wanted.size());
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        ASSERT_EQ(found[i].shape(), wanted[i].shape());
+        ASSERT_EQ(std::memcmp(found[i].view().data(), wanted[i].view().data(), wanted[i].view().bytes()), 0)
+            << "round " << round << ", " << threads << " threads";
+      }
+    }
+  }
+  EXPECT_LT(2 * after, before);
+}
+
+TEST(FuseElementwise, LeavesWhatOthersLookAt) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{std::string("N"), 8}};
+  const ValueId x = graph.add_input("x", type);
+  const ValueId inner = graph.add("Neg", {x}, "inner", type);
+  const ValueId swish = graph.add("Mul", {inner, graph.add("Sigmoid", {inner}, "s", type)}, "y", type);
+  graph.mark_output(swish);
+  const Graph fused = pass("fuse_elementwise").run(graph);
+  ir::verify(fused);
+  ASSERT_EQ(fused.nodes().size(), 2U) << "two look at -x";
+  EXPECT_EQ(fused.node(1).op, "skerry.Elementwise");
+  EXPECT_EQ(fused.value(fused.outputs()[0]).name, "y");
+  EXPECT_EQ(pass("fuse_elementwise").run(fused).nodes().size(), 2U);
+}
+
+TEST(ShareCommon, ComputesOnceWhatIsComputedTwice) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{4}};
+  const auto scalar = [&](const char* name, float value) {
+    return graph.add_constant(name, Tensor::from<float>(std::span(&value, 1), Shape{}));
+  };
+  const ValueId x = graph.add_input("x", type);
+  const ValueId a = graph.add("Add", {x, scalar("a1", 1)}, "a", type);
+  const ValueId b = graph.add("Add", {x, scalar("b1", 1)}, "b", type);                       // the same
+  const ValueId c = graph.add("Add", {x, scalar("c2", 2)}, "c", type);                       // another number
+  const ValueId d = graph.add("Exp", {a}, "d", type), e = graph.add("Exp", {b}, "e", type);  // the same for that
+  const ValueId f = graph.add("Elu", {x}, "f", type), g = graph.add("Elu", {x}, "g", type);
+  graph.edit_node(graph.value(g).producer).set("alpha", 0.5);  // another function
+  const ValueId named = graph.add("Exp", {a}, "named", type);  // an output of its own name
+  graph.mark_output(graph.add("Sum", {d, e, c, f, g}, "y", type));
+  graph.mark_output(named);
+  const Graph shared = pass("share_common").run(graph);
+  ir::verify(shared);
+  EXPECT_EQ(shared.nodes().size(), graph.nodes().size() - 2);
+  EXPECT_EQ(shared.value(shared.outputs()[1]).name, "named");
+  std::mt19937 random(3);
+  const std::array inputs = {random_tensor(random, {4}, -1.0F)};
+  const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(shared, inputs, {});
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(found[i].as<float>(), wanted[i].as<float>()));
+  EXPECT_EQ(pass("share_common").run(shared).nodes().size(), shared.nodes().size());
+}
+
+TEST(TurnWeights, LeavesTheAnswerAndTheImage) {
+  std::mt19937 random(5);
+  for (const bool across : {false, true}) {
+    Graph graph;
+    const Dim batch(std::string("N"));
+    const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{batch, 3, 4, 5}});
+    const ValueId planes = graph.add("Transpose", {x}, "planes", {DType::f32, std::vector<Dim>{batch, 5, 3, 4}});
+    graph.edit_node(graph.value(planes).producer).set("perm", std::vector<std::int64_t>{0, 3, 1, 2});
+    const ValueId flat = graph.add("Flatten", {planes}, "flat", {DType::f32, std::vector<Dim>{batch, 60}});
+    const Shape shape = across ? Shape{7, 60} : Shape{60, 7};
+    const ValueId weights = graph.add_constant("w", random_tensor(random, shape, -1.0F));
+    const ValueId y = graph.add("Gemm", {flat, weights}, "y", {DType::f32, std::vector<Dim>{batch, 7}});
+    if (across) graph.edit_node(graph.value(y).producer).set("transB", std::int64_t{1});
+    graph.mark_output(y);
+    const Graph turned = pass("turn_weights").run(graph);
+    ir::verify(turned);
+    ASSERT_EQ(turned.nodes().size(), 2U);
+    const std::array inputs = {random_tensor(random, {2, 3, 4, 5}, -1.0F)};
+    const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(turned, inputs, {});
+    for (std::size_t i = 0; i < 14; ++i) EXPECT_NEAR(found[0].as<float>()[i], wanted[0].as<float>()[i], 1e-5);
+    graph.mark_output(planes);
+    EXPECT_EQ(pass("turn_weights").run(graph).nodes().size(), 3U) << "somebody else looks at the planes";
+  }
 }
 
 }  // namespace

@@ -15,7 +15,7 @@
 namespace skerry::serve::grpc_door {
 
 /// Changed whenever a type of this file is.
-inline constexpr int kVersion = 1;
+inline constexpr int kVersion = 2;
 
 /// A stretch of a shared memory region; no bytes: none.
 struct Stretch {
@@ -39,6 +39,8 @@ struct WantedOutput {
 /// A request; its views live until the answer was given.
 struct InferRequest {
   std::string_view model, version, id, key;
+  std::string_view method;       ///< `ModelInfer`; a literal
+  std::string_view traceparent;  ///< of the call; empty: none
   std::vector<Input> inputs;
   std::vector<WantedOutput> outputs;
   std::uint64_t timeout_us = 0, priority = 0;

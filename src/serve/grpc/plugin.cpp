@@ -28,6 +28,12 @@ std::string key_of(const CallbackServerContext& context) {
   return found == metadata.end() ? std::string() : std::string(found->second.data(), found->second.size());
 }
 
+std::string trace_of(const CallbackServerContext& context) {
+  const auto found = context.client_metadata().find("traceparent");
+  return found == context.client_metadata().end() ? std::string()
+                                                  : std::string(found->second.data(), found->second.size());
+}
+
 std::string quoted(const std::string& word) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;
@@ -163,7 +169,10 @@ class Unary : public ::grpc::ServerUnaryReactor {
 // A stream of requests, each answered when it is ready.
 class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse> {
  public:
-  Stream(Server& server, std::string key) : server_(server), key_(std::move(key)) { StartRead(&next_); }
+  Stream(Server& server, std::string key, std::string trace)
+      : server_(server), key_(std::move(key)), trace_(std::move(trace)) {
+    StartRead(&next_);
+  }
 
  private:
   void OnReadDone(bool ok) override {
@@ -181,6 +190,8 @@ class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, in
       ++running_;
     }
     InferRequest request = request_of(*message, key_);
+    request.method = "ModelStreamInfer";
+    request.traceparent = trace_;
     request.stop = stop_.get_token();
     server_.infer(std::move(request), [this, message](const InferReply& reply) { answer(*message, reply); });
     StartRead(&next_);
@@ -218,7 +229,7 @@ class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, in
   void OnDone() override { delete this; }
 
   Server& server_;
-  std::string key_;
+  std::string key_, trace_;
   std::stop_source stop_;
   std::mutex mutex_;
   inference::ModelInferRequest next_;
@@ -234,11 +245,17 @@ class Calls final : public inference::GRPCInferenceService::CallbackService {
   ::grpc::ServerUnaryReactor* ModelInfer(CallbackServerContext* context, const inference::ModelInferRequest* message,
                                          inference::ModelInferResponse* response) override {
     auto* reactor = new Unary;
-    auto key = std::make_shared<std::string>(key_of(*context));  // shared: lives until the answer
-    InferRequest request = request_of(*message, *key);
+    struct Words {
+      std::string key, trace;
+    };
+    const auto words =
+        std::make_shared<Words>(Words{key_of(*context), trace_of(*context)});  // shared: until the answer
+    InferRequest request = request_of(*message, words->key);
+    request.method = "ModelInfer";
+    request.traceparent = words->trace;
     request.stop = reactor->stop.get_token();
     limit_time(request, *context);
-    server_.infer(std::move(request), [reactor, response, message, key](const InferReply& reply) {
+    server_.infer(std::move(request), [reactor, response, message, words](const InferReply& reply) {
       if (reply.status != 0) return reactor->Finish(Status(static_cast<StatusCode>(reply.status), reply.error));
       fill(*response, reply, message->id());
       reactor->Finish(Status::OK);
@@ -248,7 +265,7 @@ class Calls final : public inference::GRPCInferenceService::CallbackService {
 
   ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(
       CallbackServerContext* context) override {
-    return new Stream(server_, key_of(*context));
+    return new Stream(server_, key_of(*context), trace_of(*context));
   }
 
   // The rest are questions that HTTP answers too. before and after: what makes the HTTP answer the message's JSON.

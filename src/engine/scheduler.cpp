@@ -169,8 +169,13 @@ RuntimeScheduler::RuntimeScheduler(SchedulerOptions options) : state_(std::make_
   if (!(options.aging.count() >= 0.0))
     throw Error(ErrorCode::invalid_argument, "aging is below zero", "aging", "give seconds, or 0 for never");
   state_->options = std::move(options);
-  for (int i = 0; i < state_->options.workers; ++i)
-    state_->workers.emplace_back([state = state_.get(), i] { state->serve(i < state->options.reserved_workers); });
+  try {
+    for (int i = 0; i < state_->options.workers; ++i)
+      state_->workers.emplace_back([state = state_.get(), i] { state->serve(i < state->options.reserved_workers); });
+  } catch (...) {
+    shutdown();  // those that are there would wait for ever
+    throw;
+  }
 }
 
 RuntimeScheduler::~RuntimeScheduler() {

@@ -108,7 +108,7 @@ struct RequestOptions {
   std::uint64_t version = 0;  ///< 0: the newest that is ready
   int priority = 1;           ///< lower goes first
   std::string tenant;
-  std::optional<std::chrono::duration<double>> timeout;  ///< from now, waiting included
+  std::optional<std::chrono::duration<double>> timeout;  ///< from now, waiting included; 1e9 s and more: none
 };
 
 /// The engine: init -> load -> infer -> shutdown. From any thread.
@@ -132,7 +132,8 @@ class EdgeAIEngine {
   const EngineConfig& config() const noexcept;
 
   /// A new version of the model, ready when this returns; gives its number, 1 for the first. Versions before it are
-  /// drained unless keep_old. Errors: those of ModelLoader; unavailable when not ready.
+  /// drained unless keep_old; it is drained itself when a newer one was ready before it. Errors: those of ModelLoader;
+  /// unavailable when not ready, or not any more.
   std::uint64_t load(const std::string& name, const std::filesystem::path& path, bool keep_old = false);
   std::uint64_t load(const std::string& name, Graph graph, bool keep_old = false);
   /// Errors: not_found. What was taken ends first.
@@ -145,7 +146,7 @@ class EdgeAIEngine {
   /// The same later; the inputs' elements must stay until then. Errors at once: as infer, but for the run's.
   std::future<Result> infer_async(const std::string& name, NamedTensors inputs, const RequestOptions& options = {});
 
-  /// Gives whether everything that was taken ended by itself. Again: nothing happens.
+  /// Gives whether everything that was taken ended by itself. Again: waits for the first and gives the same.
   bool shutdown();
   SchedulerStatistics statistics() const;
   /// What was ended, in order: `requests`, `queue`, `workers`, `models`, `backends`.

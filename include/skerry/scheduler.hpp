@@ -74,7 +74,7 @@ class RuntimeScheduler {
   RuntimeScheduler& operator=(const RuntimeScheduler&) = delete;
 
   /// The task is given a control with its stop token and deadline. Errors, at once: unavailable (full, or shut down),
-  /// deadline_exceeded (it cannot be met any more behind those that go first).
+  /// deadline_exceeded (it cannot be met any more behind those that go first), invalid_argument (expected_seconds).
   TaskTicket submit(std::function<void(const RunControl&)> task, TaskOptions options = {});
   /// Share of a tenant among those of its priority; 1 where nothing is said. Errors: invalid_argument unless positive.
   void set_weight(const std::string& tenant, double weight);

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <skerry/edge_engine.hpp>
 
 #include "arrays.hpp"
@@ -177,6 +178,28 @@ class PyEdgeEngine : public EdgeAIEngine {
   }
 };
 
+// One run at a time. Whoever waits does so without the GIL, which a backend in Python needs.
+class PyRoutedModel {
+ public:
+  PyRoutedModel(const Graph& graph, std::shared_ptr<BackendRegistry> registry) : model_(graph, std::move(registry)) {}
+  NamedTensors run(const NamedTensors& inputs) {
+    return without_gil([&] {
+      const std::lock_guard busy(mutex_);
+      return model_.run(inputs);
+    });
+  }
+  RouteReport report() {
+    return without_gil([&] {
+      const std::lock_guard busy(mutex_);
+      return model_.report();
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  RoutedModel model_;
+};
+
 nb::list rows_of(const BackendRegistry& registry) {
   nb::list rows;
   for (const BackendRow& row : without_gil([&] { return registry.rows(); })) {
@@ -275,31 +298,22 @@ void bind_backends(nb::module_& m) {
       .def("restore", &BackendRegistry::restore, nb::call_guard<nb::gil_scoped_release>(), "name"_a,
            "A lost device is there again.")
       .def("rows", rows_of, nb::sig("def rows(self) -> list[dict[str, typing.Any]]"), "The highest priority first.");
-  nb::class_<RoutedModel>(m, "RoutedModel",
-                          "A model whose nodes run where a registry says; a part that fails goes on elsewhere.")
+  nb::class_<PyRoutedModel>(m, "RoutedModel",
+                            "A model whose nodes run where a registry says; a part that fails goes on elsewhere.")
       .def(
           "__init__",
-          [](RoutedModel* self, const Model& model, std::shared_ptr<BackendRegistry> registry) {
-            without_gil([&] { return new (self) RoutedModel(*model.graph, std::move(registry)); });
+          [](PyRoutedModel* self, const Model& model, std::shared_ptr<BackendRegistry> registry) {
+            without_gil([&] { return new (self) PyRoutedModel(*model.graph, std::move(registry)); });
           },
           "model"_a, "registry"_a)
       .def(
-          "run",
-          [](RoutedModel& self, nb::handle inputs) {
-            const NamedTensors tensors = named_tensors(inputs);
-            NamedTensors outputs;
-            {
-              const nb::gil_scoped_release release;
-              outputs = self.run(tensors);
-            }
-            return arrays_of(outputs);
-          },
+          "run", [](PyRoutedModel& self, nb::handle inputs) { return arrays_of(self.run(named_tensors(inputs))); },
           "inputs"_a,
           nb::sig("def run(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> dict[str, "
                   "numpy.typing.NDArray[typing.Any]]"),
           "The outputs by name.")
       .def_prop_ro(
-          "report", [](const RoutedModel& self) { return report_of(self.report()); },
+          "report", [](PyRoutedModel& self) { return report_of(self.report()); },
           nb::sig("def report(self) -> dict[str, typing.Any]"),
           "parts (backend, nodes), boundary_copies, boundary_bytes, recoveries (from, error, to), reasons.");
 }

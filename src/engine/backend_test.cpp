@@ -15,14 +15,14 @@ Graph digits_model() {
   return std::get<Graph>(load(std::filesystem::path(SKERRY_TEST_DATA) / "models" / "digits_cnn.onnx"));
 }
 
-Tensor ramp(Shape shape) {
+Tensor sine_ramp(Shape shape) {
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
   return Tensor::from<float>(values, shape);
 }
 
 NamedTensors digits_inputs(const Graph& graph) {
-  return {{graph.value(graph.inputs()[0]).name, ramp({2, 1, 8, 8})}};
+  return {{graph.value(graph.inputs()[0]).name, sine_ramp({2, 1, 8, 8})}};
 }
 
 ErrorCode backend_code(const auto& work) {

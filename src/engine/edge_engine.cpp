@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <ranges>
@@ -7,6 +9,7 @@
 #include <skerry/error.hpp>
 #include <utility>
 
+#include "base/account.hpp"
 #include "base/threads.hpp"
 
 namespace skerry {
@@ -27,6 +30,7 @@ class Servable {
   }
 
   Result run(const NamedTensors& inputs, const RunControl& control) {
+    const base::AccountScope scope(account_ ? account_ : base::current_account());
     if (engine_) return engine_->infer(inputs, control);
     const std::lock_guard lock(mutex_);
     const auto begin = std::chrono::steady_clock::now();
@@ -41,11 +45,32 @@ class Servable {
   std::optional<ModelRunner> engine_;
   std::optional<RoutedModel> routed_;
   std::mutex mutex_;
+  // The memory scope that it was loaded in; workers have none of their own.
+  std::shared_ptr<base::Account> account_ = base::current_account();
 };
 
 struct EngineVersion {
   ModelRow row;
   std::shared_ptr<Servable> servable;  // shared with the requests that were taken for it
+  bool replaces = true;                // those before it
+};
+
+// None for more than any clock's.
+std::optional<SchedulerClock::time_point> deadline_of(const RequestOptions& options) {
+  if (!options.timeout) return std::nullopt;
+  const double seconds = options.timeout->count();
+  if (!(seconds >= 0.0))
+    throw Error(ErrorCode::invalid_argument, "timeout is " + std::to_string(seconds), "timeout", "give seconds");
+  if (seconds >= 1e9) return std::nullopt;
+  return SchedulerClock::now() + std::chrono::duration_cast<SchedulerClock::duration>(*options.timeout);
+}
+
+// A request that was taken. Who exchanges `claimed` first has it: the worker that runs it, or who gave it up.
+struct TakenRequest {
+  std::future<Result> answer;
+  std::optional<SchedulerClock::time_point> deadline;
+  std::stop_source stop;
+  std::shared_ptr<std::atomic<bool>> claimed;
 };
 
 Error not_there(const std::string& name, const std::string& known) {
@@ -85,6 +110,9 @@ struct EdgeAIEngine::State {
   EngineState state = EngineState::created;
   std::map<std::string, std::vector<std::shared_ptr<EngineVersion>>> models;  // by name, oldest first
   std::vector<std::string> ended;
+  std::condition_variable stopped;
+  std::uint64_t shutdowns = 0;                  // that ended
+  bool by_itself = true;                        // what the last one gave
   std::shared_ptr<RuntimeScheduler> scheduler;  // shared with calls that go on
 
   void require_ready() const {
@@ -126,6 +154,8 @@ struct EdgeAIEngine::State {
                 "models");
   }
 
+  TakenRequest take(const std::string& name, NamedTensors inputs, const RequestOptions& options);
+
   std::uint64_t add(const std::string& name, const std::function<LoadedModel()>& read, bool keep_old) {
     auto version = std::make_shared<EngineVersion>();
     {
@@ -133,6 +163,7 @@ struct EdgeAIEngine::State {
       require_ready();
       auto& versions = models[name];
       version->row = {.name = name, .version = versions.size() + 1, .reason = {}};
+      version->replaces = !keep_old;
       versions.push_back(version);
     }
     std::shared_ptr<Servable> servable;
@@ -146,10 +177,21 @@ struct EdgeAIEngine::State {
     }
     Dropped dropped;
     const std::lock_guard lock(mutex);
+    if (state != EngineState::ready) {
+      version->row.state = ModelState::failed;
+      version->row.reason = "the engine was shut down";
+      require_ready();
+    }
     version->servable = std::move(servable);
     version->row.state = ModelState::ready;
     for (const auto& old : models[name])
       if (!keep_old && old->row.version < version->row.version) dropped.push_back(drain(*old));
+    // A newer one that was ready earlier has replaced it already.
+    const auto replaced_by = [&](const auto& other) {
+      return other->replaces && other->row.version > version->row.version && other->row.state != ModelState::loading &&
+             other->row.state != ModelState::failed;
+    };
+    if (std::ranges::any_of(models[name], replaced_by)) dropped.push_back(drain(*version));
     return version->row.version;
   }
 };
@@ -213,12 +255,9 @@ std::vector<ModelRow> EdgeAIEngine::models() const {
   return rows;
 }
 
-std::future<Result> EdgeAIEngine::infer_async(const std::string& name, NamedTensors inputs,
-                                              const RequestOptions& options) {
-  State& s = *state_;
-  TaskOptions task{.priority = options.priority, .tenant = options.tenant, .deadline = std::nullopt};
-  if (options.timeout)
-    task.deadline = SchedulerClock::now() + std::chrono::duration_cast<SchedulerClock::duration>(*options.timeout);
+TakenRequest EdgeAIEngine::State::take(const std::string& name, NamedTensors inputs, const RequestOptions& options) {
+  State& s = *this;
+  TaskOptions task{.priority = options.priority, .tenant = options.tenant, .deadline = deadline_of(options)};
   std::shared_ptr<EngineVersion> version;
   std::shared_ptr<RuntimeScheduler> scheduler;
   {
@@ -237,11 +276,13 @@ std::future<Result> EdgeAIEngine::infer_async(const std::string& name, NamedTens
     dropped = State::let_go(*version);
   });
   const auto answer = std::make_shared<std::promise<Result>>();  // shared: std::function copies its target
-  auto result = answer->get_future();
+  TakenRequest taken{answer->get_future(), task.deadline, std::stop_source(std::nostopstate),
+                     std::make_shared<std::atomic<bool>>(false)};
   task.dropped = [answer](std::exception_ptr why) { answer->set_exception(std::move(why)); };
   const auto inputs_of = std::make_shared<const NamedTensors>(std::move(inputs));
-  scheduler->submit(
-      [answer, inputs_of, in_flight, servable = version->servable](const RunControl& control) {
+  TaskTicket ticket = scheduler->submit(
+      [answer, inputs_of, in_flight, claimed = taken.claimed, servable = version->servable](const RunControl& control) {
+        if (claimed->exchange(true)) return;
         try {
           answer->set_value(servable->run(*inputs_of, control));
         } catch (...) {
@@ -249,21 +290,36 @@ std::future<Result> EdgeAIEngine::infer_async(const std::string& name, NamedTens
         }
       },
       std::move(task));
-  return result;
+  taken.stop = std::move(ticket.stop);
+  return taken;
+}
+
+std::future<Result> EdgeAIEngine::infer_async(const std::string& name, NamedTensors inputs,
+                                              const RequestOptions& options) {
+  return state_->take(name, std::move(inputs), options).answer;
 }
 
 Result EdgeAIEngine::infer(const std::string& name, const NamedTensors& inputs, const RequestOptions& options) {
-  return infer_async(name, inputs, options).get();
+  TakenRequest taken = state_->take(name, inputs, options);
+  // What runs keeps its deadline itself and reads the inputs until it has ended; what only waits is given up.
+  if (taken.deadline && taken.answer.wait_until(*taken.deadline) == std::future_status::timeout &&
+      !taken.claimed->exchange(true)) {
+    taken.stop.request_stop();
+    throw Error(ErrorCode::deadline_exceeded, "the deadline passed before its turn came", "scheduler");
+  }
+  return taken.answer.get();
 }
 
 bool EdgeAIEngine::shutdown() {
   State& s = *state_;
   std::shared_ptr<RuntimeScheduler> scheduler;
   {
-    const std::lock_guard lock(s.mutex);
+    std::unique_lock lock(s.mutex);
     if (s.state != EngineState::ready) {
       if (s.state == EngineState::created) s.state = EngineState::stopped;
-      return true;
+      if (s.state == EngineState::draining)
+        s.stopped.wait(lock, [&s, seen = s.shutdowns] { return s.shutdowns != seen; });
+      return s.by_itself;
     }
     s.state = EngineState::draining;
     scheduler = s.scheduler;
@@ -278,6 +334,9 @@ bool EdgeAIEngine::shutdown() {
   s.ended.emplace_back("models");
   s.state = EngineState::stopped;
   s.ended.emplace_back("backends");
+  s.by_itself = by_itself;
+  ++s.shutdowns;
+  s.stopped.notify_all();
   return by_itself;
 }
 

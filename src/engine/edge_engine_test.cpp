@@ -163,6 +163,19 @@ TEST(EdgeAIEngine, TellsWhoseTimeIsOver) {
   EXPECT_EQ(engine_code([] { EdgeAIEngine({.shutdown_grace_seconds = -1.0}); }), ErrorCode::invalid_argument);
 }
 
+TEST(EdgeAIEngine, TakesTimeoutsThatNoClockReachesAndRefusesThoseThatAreNone) {
+  EdgeAIEngine engine({.workers = 1});
+  engine.init();
+  engine.load("times", times(1));
+  const auto with = [&](double seconds) {
+    return engine.infer("times", ones(1), {.timeout = std::chrono::duration<double>(seconds)});
+  };
+  for (const double seconds : {1e9, 1e300, HUGE_VAL}) EXPECT_EQ(first_of(with(seconds)), 1.0F);
+  for (const double seconds : {-1.0, -HUGE_VAL, std::nan("")})
+    EXPECT_EQ(engine_code([&] { with(seconds); }), ErrorCode::invalid_argument);
+  EXPECT_EQ(engine.shutdown(), engine.shutdown());
+}
+
 TEST(EdgeAIEngine, RunsOverBackendsAndSurvivesTheLossOfOne) {
   const auto gpu = std::make_shared<MockGPUBackend>(MockDevice{}, MockFaults{.lost_at_kernel = 10});
   EngineConfig config{.workers = 2};

@@ -16,6 +16,9 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
+constexpr std::size_t kKeptTenants = 1024;  // with nothing to do
+constexpr Seconds kLongest{1e9};            // what clocks can add
+
 struct WaitingTask {
   std::function<void(const RunControl&)> run;
   TaskOptions options;
@@ -169,8 +172,13 @@ RuntimeScheduler::RuntimeScheduler(SchedulerOptions options) : state_(std::make_
   if (!(options.aging.count() >= 0.0))
     throw Error(ErrorCode::invalid_argument, "aging is below zero", "aging", "give seconds, or 0 for never");
   state_->options = std::move(options);
-  for (int i = 0; i < state_->options.workers; ++i)
-    state_->workers.emplace_back([state = state_.get(), i] { state->serve(i < state->options.reserved_workers); });
+  try {
+    for (int i = 0; i < state_->options.workers; ++i)
+      state_->workers.emplace_back([state = state_.get(), i] { state->serve(i < state->options.reserved_workers); });
+  } catch (...) {
+    shutdown();  // those that are there would wait for ever
+    throw;
+  }
 }
 
 RuntimeScheduler::~RuntimeScheduler() {
@@ -179,6 +187,9 @@ RuntimeScheduler::~RuntimeScheduler() {
 
 TaskTicket RuntimeScheduler::submit(std::function<void(const RunControl&)> task, TaskOptions options) {
   State& s = *state_;
+  if (!(options.expected_seconds >= 0.0 && options.expected_seconds < kLongest.count()))
+    throw Error(ErrorCode::invalid_argument, "expected_seconds is " + std::to_string(options.expected_seconds),
+                "expected_seconds", "give seconds, or 0 for the mean");
   const std::lock_guard lock(s.mutex);
   const auto refuse = [&s](std::exception_ptr error) {
     ++s.counts.refused;
@@ -188,18 +199,25 @@ TaskTicket RuntimeScheduler::submit(std::function<void(const RunControl&)> task,
   if (s.waiting.size() >= s.options.max_queue)
     refuse(
         refusal(ErrorCode::unavailable, std::to_string(s.waiting.size()) + " tasks wait already", "try again later"));
-  auto [tenant, is_new] = s.tenants.try_emplace(options.tenant);
+  const auto at = s.now();
   if (options.deadline &&
-      s.now() + std::chrono::duration_cast<SchedulerClock::duration>(Seconds(s.seconds_ahead(options))) >=
-          *options.deadline) {
+      (*options.deadline <= at || s.seconds_ahead(options) >= Seconds(*options.deadline - at).count())) {
     refuse(refusal(ErrorCode::deadline_exceeded, "the deadline cannot be met behind those that go first",
                    "give more time, or a lower number as priority"));
   }
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& [name, other] : s.tenants)
+    if (other.waiting + other.running > 0) least = std::min(least, other.virtual_seconds);
+  // Of many, those go who would come back as they are.
+  if (s.tenants.size() >= kKeptTenants && !s.tenants.contains(options.tenant)) {
+    std::erase_if(s.tenants, [least](const auto& one) {
+      const Tenant& idle = one.second;
+      return idle.waiting + idle.running == 0 && idle.weight == 1.0 && idle.virtual_seconds <= least;
+    });
+  }
+  auto [tenant, is_new] = s.tenants.try_emplace(options.tenant);
   // Who had nothing to do does not save its share up.
   if (tenant->second.waiting + tenant->second.running == 0) {
-    double least = std::numeric_limits<double>::infinity();
-    for (const auto& [name, other] : s.tenants)
-      if (other.waiting + other.running > 0) least = std::min(least, other.virtual_seconds);
     if (least < std::numeric_limits<double>::infinity())
       tenant->second.virtual_seconds = std::max(tenant->second.virtual_seconds, least);
   }
@@ -235,7 +253,7 @@ bool RuntimeScheduler::shutdown(std::chrono::duration<double> grace) {
     s.closed = true;
     s.work.notify_all();
     const auto nothing_left = [&s] { return s.waiting.empty() && s.running.empty(); };
-    if (!nothing_left() && grace.count() > 0.0) s.idle.wait_for(lock, grace, nothing_left);
+    if (!nothing_left() && grace.count() > 0.0) s.idle.wait_for(lock, std::min(grace, kLongest), nothing_left);
     by_itself = nothing_left();
     for (WaitingTask& task : s.waiting) task.stop.request_stop();
     for (std::stop_source& task : s.running) task.request_stop();

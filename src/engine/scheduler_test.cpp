@@ -74,6 +74,17 @@ TEST(RuntimeScheduler, RunsTheLowerPriorityNumberFirstAndThenWhoCameFirst) {
   EXPECT_EQ(tasks.order(), (Names{"urgent", "first", "second", "late"}));
 }
 
+TEST(RuntimeScheduler, ForgetsIdleTenantsBeyondAThousand) {
+  RuntimeScheduler scheduler({.workers = 1});
+  for (int i = 0; i < 3000; ++i) {
+    scheduler.submit([](const RunControl&) {}, {.tenant = std::to_string(i)}).done.wait();
+    scheduler.wait_idle();
+  }
+  EXPECT_LE(scheduler.statistics().tenants.size(), 1025U);
+  EXPECT_EQ(scheduler_code([&] { scheduler.submit([](const RunControl&) {}, {.expected_seconds = 1e300}); }),
+            ErrorCode::invalid_argument);
+}
+
 TEST(RuntimeScheduler, RunsTheEarlierDeadlineFirst) {
   OrderOfTasks tasks({.aging = 0s});
   const auto now = SchedulerClock::now();

@@ -450,3 +450,26 @@ def test_a_profile_is_a_page_and_a_table() -> None:
     assert profile.flops == pytest.approx(sum(step.flops for step in profile.steps))
     assert len(re.findall("<circle", profile.html())) == sum(step.flops > 0 for step in profile.steps)
     assert "GFLOP/s" in str(profile) and profile.peaks.measured
+
+
+def test_four_threads_may_share_a_routed_model() -> None:
+    model, inputs = model_and_inputs("digits_cnn")
+    registry = BackendRegistry()
+    registry.add_cpu()
+    registry.add_python(NumpyBackend(), 10)
+    routed = RoutedModel(model, registry)
+    right = routed.run(inputs)
+    wrong: list[str] = []
+
+    def client() -> None:
+        for _ in range(20):
+            outputs = routed.run(inputs)
+            wrong.extend(name for name in right if not np.array_equal(outputs[name], right[name]))
+            assert routed.report["parts"]
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

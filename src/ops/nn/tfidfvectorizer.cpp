@@ -18,6 +18,9 @@ void infer(TypeContext& context) {
   constexpr std::int64_t kMostColumns = std::int64_t{1} << 28;
   if (columns.empty() || width > kMostColumns || *std::ranges::min_element(columns) < 0)
     refuse(node, "ngram_indexes do not name columns");
+  const std::int64_t least = node.integer("min_gram_length", 1), most = node.integer("max_gram_length", 1);
+  if (least < 1 || most < least) refuse(node, "n-grams of no length", "give 1 <= min_gram_length <= max_gram_length");
+  if (node.integer("max_skip_count", 0) < 0) refuse(node, "max_skip_count is below zero");
   const TensorType& x = input(context, 0);
   std::optional<Dims> shape;
   if (x.shape) shape = x.shape->size() == 2 ? Dims{(*x.shape)[0], Dim(width)} : Dims{Dim(width)};
@@ -45,17 +48,21 @@ void run(const Node& node, const KernelArguments& a) {
   const Grams grams = grams_of(node);
   const Longs columns = integer_list(node, "ngram_indexes"), x = longs(a.inputs[0]);
   const Doubles weights = real_list(node, "weights");
-  const std::int64_t least = node.integer("min_gram_length", 1), most = node.integer("max_gram_length", 1);
-  const std::int64_t skips = node.integer("max_skip_count", 0);
   const std::string mode = node.text("mode", "TF");
   const auto [rows, length] = rows_and_columns(node, a.inputs[0].shape());
+  // Longer ones are in no row or not in the pool, and further neighbours are in no row.
+  const auto in_row = static_cast<std::int64_t>(length);
+  const auto lengths = static_cast<std::int64_t>(integer_list(node, "ngram_counts").size());
+  const std::int64_t least = node.integer("min_gram_length", 1);
+  const std::int64_t most = std::min({node.integer("max_gram_length", 1), in_row, lengths});
+  const std::int64_t skips = std::min(node.integer("max_skip_count", 0), in_row);
   const std::size_t width = rows == 0 ? 0 : static_cast<std::size_t>(a.outputs[0].elements()) / rows;
   Doubles counts(rows * width, 0.0), weight_of(width, 1.0);
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::int64_t n = least; n <= most; ++n) {
       // A single element has nothing to skip.
       for (std::int64_t step = 1; step <= (n == 1 ? 1 : skips + 1); ++step) {
-        for (std::int64_t at = 0; at + (n - 1) * step < static_cast<std::int64_t>(length); ++at) {
+        for (std::int64_t at = 0; at + (n - 1) * step < in_row; ++at) {
           std::vector<std::int64_t> gram;
           for (std::int64_t k = 0; k < n; ++k) gram.push_back(x[r * length + static_cast<std::size_t>(at + k * step)]);
           const auto found = grams.find(gram);

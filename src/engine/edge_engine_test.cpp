@@ -176,6 +176,88 @@ TEST(EdgeAIEngine, TakesTimeoutsThatNoClockReachesAndRefusesThoseThatAreNone) {
   EXPECT_EQ(engine.shutdown(), engine.shutdown());
 }
 
+// A CPU that waits where a model is loaded, or run, until it is let go.
+class HeldBackend : public CPUBackend {
+ public:
+  struct Gate {
+    std::latch entered{1}, opened{1};
+    std::atomic<bool> used{false};
+    void pass() {
+      if (used.exchange(true)) return;
+      entered.count_down();
+      opened.wait();
+    }
+  };
+  explicit HeldBackend(bool loads) : loads_(loads) {}
+  std::optional<std::string> declines(const Graph& graph, const Node& node) const override {
+    if (loads_) gate->pass();
+    return CPUBackend::declines(graph, node);
+  }
+  std::unique_ptr<BackendProgram> compile(Graph part) override {
+    return std::make_unique<Program>(loads_ ? nullptr : gate, CPUBackend::compile(std::move(part)));
+  }
+  const std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+
+ private:
+  struct Program : BackendProgram {
+    Program(std::shared_ptr<Gate> held_by, std::unique_ptr<BackendProgram> of)
+        : gate(std::move(held_by)), program(std::move(of)) {}
+    std::vector<Tensor> run(std::span<const Tensor> inputs, const RunControl& control) override {
+      if (gate) gate->pass();
+      return program->run(inputs, control);
+    }
+    std::shared_ptr<Gate> gate;
+    std::unique_ptr<BackendProgram> program;
+  };
+  bool loads_;
+};
+
+EngineConfig over(const std::shared_ptr<HeldBackend>& backend) {
+  EngineConfig config{.workers = 1};
+  config.backends = std::make_shared<BackendRegistry>();
+  config.backends->add(backend);
+  return config;
+}
+
+TEST(EdgeAIEngine, KeepsADeadlineWhileItsWorkersAreBusy) {
+  const auto backend = std::make_shared<HeldBackend>(false);
+  EdgeAIEngine engine(over(backend));
+  engine.init();
+  engine.load("times", times(2));
+  auto busy = engine.infer_async("times", ones(1));
+  backend->gate->entered.wait();
+  EXPECT_EQ(engine_code([&] { engine.infer("times", ones(1), {.timeout = 20ms}); }), ErrorCode::deadline_exceeded);
+  backend->gate->opened.count_down();
+  EXPECT_EQ(first_of(busy.get()), 2.0F);
+}
+
+TEST(EdgeAIEngine, AnOlderVersionThatIsReadyLateIsReplacedAlready) {
+  const auto backend = std::make_shared<HeldBackend>(true);
+  EdgeAIEngine engine(over(backend));
+  engine.init();
+  std::jthread older([&] { engine.load("times", times(1)); });
+  backend->gate->entered.wait();
+  engine.load("times", times(2));
+  backend->gate->opened.count_down();
+  older.join();
+  EXPECT_EQ(engine.models()[0].state, ModelState::unloaded);
+  EXPECT_EQ(first_of(engine.infer("times", ones(1))), 2.0F);
+}
+
+TEST(EdgeAIEngine, ALoadThatEndsAfterShutdownIsRefused) {
+  const auto backend = std::make_shared<HeldBackend>(true);
+  EdgeAIEngine engine(over(backend));
+  engine.init();
+  ErrorCode code = ErrorCode::corrupt;
+  std::jthread late([&] { code = engine_code([&] { engine.load("times", times(1)); }); });
+  backend->gate->entered.wait();
+  EXPECT_TRUE(engine.shutdown());
+  backend->gate->opened.count_down();
+  late.join();
+  EXPECT_EQ(code, ErrorCode::unavailable);
+  EXPECT_EQ(engine.models()[0].state, ModelState::failed);
+}
+
 TEST(EdgeAIEngine, RunsOverBackendsAndSurvivesTheLossOfOne) {
   const auto gpu = std::make_shared<MockGPUBackend>(MockDevice{}, MockFaults{.lost_at_kernel = 10});
   EngineConfig config{.workers = 2};

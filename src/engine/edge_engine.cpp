@@ -268,8 +268,8 @@ TakenRequest EdgeAIEngine::State::take(const std::string& name, NamedTensors inp
     ++version->row.in_flight;
     ++version->row.requests;
   }
-  // Counted for as long as the task lives, whether it runs or is dropped from the queue.
-  const std::shared_ptr<void> in_flight(nullptr, [&s, version](void*) {
+  // Counted until the answer is there, or for as long as the task lives where it is dropped from the queue.
+  const auto in_flight = std::make_shared<std::shared_ptr<void>>(nullptr, [&s, version](void*) {
     std::shared_ptr<Servable> dropped;
     const std::lock_guard lock(s.mutex);
     --version->row.in_flight;
@@ -284,8 +284,11 @@ TakenRequest EdgeAIEngine::State::take(const std::string& name, NamedTensors inp
       [answer, inputs_of, in_flight, claimed = taken.claimed, servable = version->servable](const RunControl& control) {
         if (claimed->exchange(true)) return;
         try {
-          answer->set_value(servable->run(*inputs_of, control));
+          Result result = servable->run(*inputs_of, control);
+          in_flight->reset();  // before the caller goes on: what it asks next finds this request ended
+          answer->set_value(std::move(result));
         } catch (...) {
+          in_flight->reset();
           answer->set_exception(std::current_exception());
         }
       },

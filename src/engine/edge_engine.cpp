@@ -269,12 +269,13 @@ TakenRequest EdgeAIEngine::State::take(const std::string& name, NamedTensors inp
     ++version->row.requests;
   }
   // Counted until the answer is there, or for as long as the task lives where it is dropped from the queue.
-  const auto in_flight = std::make_shared<std::shared_ptr<void>>(nullptr, [&s, version](void*) {
+  std::shared_ptr<void> counted(nullptr, [&s, version](void*) {
     std::shared_ptr<Servable> dropped;
     const std::lock_guard lock(s.mutex);
     --version->row.in_flight;
     dropped = State::let_go(*version);
   });
+  const auto in_flight = std::make_shared<std::shared_ptr<void>>(std::move(counted));
   const auto answer = std::make_shared<std::promise<Result>>();  // shared: std::function copies its target
   TakenRequest taken{answer->get_future(), task.deadline, std::stop_source(std::nostopstate),
                      std::make_shared<std::atomic<bool>>(false)};

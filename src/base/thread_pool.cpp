@@ -19,21 +19,6 @@ namespace {
 
 constinit thread_local bool inside = false;
 
-/// One lock for the list of loops, the workers and the pool's own making, held for some nanoseconds at a time.
-constinit std::mutex pool_mutex;
-
-struct Pool {
-  std::vector<std::jthread> workers;
-  Loop* open_loops = nullptr;
-  std::atomic<std::uint32_t> calls{0};   ///< counts loops opened; workers sleep on it
-  std::atomic<std::uint32_t> leaves{0};  ///< counts loops left by their last helper; callers sleep on it
-  std::atomic<std::chrono::steady_clock::rep> awake_until{0};  ///< workers without a loop do not sleep before
-};
-
-/// Never deleted: at exit workers sleep on it while static objects are destroyed, and a forked child leaves its
-/// parent's.
-constinit Pool* the_pool = nullptr;
-
 void pause() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -42,30 +27,89 @@ void pause() noexcept {
 #endif
 }
 
+/// Where a caller lays a loop out for the workers. It is the pool's and never goes away, so a worker that was put to
+/// sleep while it looked at one delays nobody, and no lock is needed: one word tells who may do what.
+class alignas(64) Berth {
+ public:
+  /// The caller's: takes a free berth.
+  bool take() noexcept {
+    std::uint64_t free = 0;
+    return state_.compare_exchange_strong(free, kTaken, std::memory_order_acquire, std::memory_order_relaxed);
+  }
+  /// The loop may be joined by so many.
+  void open(int helpers) noexcept {
+    state_.store(kTaken | kOpen | static_cast<std::uint64_t>(helpers) * kPlace, std::memory_order_release);
+  }
+  void close() noexcept { state_.fetch_and(~(kOpen | kPlaces), std::memory_order_relaxed); }
+  bool deserted() const noexcept { return helpers(state_.load(std::memory_order_acquire)) == 0; }
+  /// The caller goes to sleep unless the loop is deserted: the last helper to leave has to wake it.
+  bool ask_to_be_woken() noexcept { return helpers(state_.fetch_or(kAsleep, std::memory_order_acq_rel)) > 0; }
+  void give_back() noexcept { state_.store(0, std::memory_order_release); }
+
+  /// A worker's: whether it found a place.
+  bool join() noexcept {
+    std::uint64_t state = state_.load(std::memory_order_relaxed);
+    while ((state & kOpen) != 0 && (state & kPlaces) != 0) {
+      if (state_.compare_exchange_weak(state, state - kPlace + 1, std::memory_order_acquire, std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+  /// Whether the caller waits to be woken by this one.
+  bool leave() noexcept {
+    const std::uint64_t before = state_.fetch_sub(1, std::memory_order_acq_rel);
+    return (before & kAsleep) != 0 && helpers(before) == 1;
+  }
+
+  Loop loop;
+
+ private:
+  // Bits of the state: how many help, how many more may, and three flags.
+  static constexpr std::uint64_t kPlace = std::uint64_t{1} << 16, kPlaces = std::uint64_t{0xFFFF} << 16;
+  static constexpr std::uint64_t kTaken = std::uint64_t{1} << 32, kOpen = kTaken << 1, kAsleep = kTaken << 2;
+  static std::uint64_t helpers(std::uint64_t state) noexcept { return state & 0xFFFF; }
+
+  std::atomic<std::uint64_t> state_{0};
+};
+
+struct Pool {
+  static constexpr std::size_t kBerths = 32;  // callers beyond them run their loops alone
+
+  std::vector<std::jthread> workers;         ///< under pool_mutex
+  std::atomic<std::size_t> worker_count{0};  ///< of them
+  std::atomic<std::size_t> used_berths{0};   ///< those behind were never taken
+  std::array<Berth, kBerths> berths;
+  alignas(64) std::atomic<std::uint32_t> calls{0};             ///< counts loops opened; workers sleep on it
+  alignas(64) std::atomic<std::uint32_t> leaves{0};            ///< counts sleeping callers woken; they sleep on it
+  std::atomic<std::chrono::steady_clock::rep> awake_until{0};  ///< workers without a loop do not sleep before
+};
+
+/// For making the pool and its workers.
+constinit std::mutex pool_mutex;
+/// Never deleted: at exit workers sleep on it while static objects are destroyed, and a forked child leaves its
+/// parent's.
+constinit std::atomic<Pool*> the_pool = nullptr;
+
 /// Waits until `word` is no longer `old`: awake for a while, because a sleeping thread takes 50 us to come back and the
-/// next loop of a run is often closer than that; then asleep.
-void wait_for_change(const Pool& pool, const std::atomic<std::uint32_t>& word, std::uint32_t old) {
+/// next loop of a run is often closer than that; then asleep. True when it changed while awake.
+bool spin_for_change(const Pool& pool, const std::atomic<std::uint32_t>& word, std::uint32_t old) {
   constexpr auto kAwake = std::chrono::microseconds(30);
   const auto limit = std::chrono::steady_clock::now() + kAwake;
   std::chrono::steady_clock::time_point now;
   do {
     for (int i = 0; i < 32; ++i) {
-      if (word.load(std::memory_order_acquire) != old) return;
+      if (word.load(std::memory_order_acquire) != old) return true;
       pause();
     }
     now = std::chrono::steady_clock::now();
   } while (now < limit || now.time_since_epoch().count() < pool.awake_until.load(std::memory_order_relaxed));
-  word.wait(old, std::memory_order_acquire);
+  return false;
 }
 
-Loop* join_loop(Pool& pool) {
-  const std::lock_guard lock(pool_mutex);
-  for (Loop* loop = pool.open_loops; loop != nullptr; loop = loop->next) {
-    if (loop->places == 0) continue;
-    --loop->places;
-    loop->helpers.fetch_add(1, std::memory_order_relaxed);
-    return loop;
-  }
+Berth* join_loop(Pool& pool) {
+  const std::size_t used = pool.used_berths.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < used; ++i)
+    if (pool.berths[i].join()) return &pool.berths[i];
   return nullptr;
 }
 
@@ -75,14 +119,13 @@ void run_worker(Pool& pool, std::size_t index) {
   const FlushSubnormals flush;
   for (;;) {
     const std::uint32_t calls = pool.calls.load(std::memory_order_acquire);
-    Loop* loop = join_loop(pool);
-    if (loop == nullptr) {
-      wait_for_change(pool, pool.calls, calls);
+    Berth* const berth = join_loop(pool);
+    if (berth == nullptr) {
+      if (!spin_for_change(pool, pool.calls, calls)) pool.calls.wait(calls, std::memory_order_acquire);
       continue;
     }
-    loop->work(index);
-    // After this subtraction the loop may be gone, so its caller sleeps on a word of the pool.
-    if (loop->helpers.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    berth->loop.work(index);
+    if (berth->leave()) {
       pool.leaves.fetch_add(1, std::memory_order_release);
       pool.leaves.notify_all();
     }
@@ -96,27 +139,27 @@ void unlock_pool() {
   pool_mutex.unlock();
 }
 void forget_pool() {
-  the_pool = nullptr;  // its workers were not copied into this process
+  the_pool.store(nullptr, std::memory_order_relaxed);  // its workers were not copied into this process
   pool_mutex.unlock();
 }
 
 Pool& pool_under_lock() {
   static constinit bool registered = false;
   if (!registered) registered = pthread_atfork(lock_pool, unlock_pool, forget_pool) == 0;
-  if (the_pool == nullptr) the_pool = new Pool;
-  return *the_pool;
+  if (the_pool.load(std::memory_order_relaxed) == nullptr) the_pool.store(new Pool, std::memory_order_release);
+  return *the_pool.load(std::memory_order_relaxed);
 }
 
 /// Starts workers until there are `count`, or as many as the system gives.
-void grow(Pool& pool, int count) {
-  if (pool.workers.size() >= static_cast<std::size_t>(count)) return;
-  pool.workers.reserve(static_cast<std::size_t>(count));
+void grow(Pool& pool, std::size_t count) {
+  if (pool.workers.size() >= count) return;
+  pool.workers.reserve(count);
   // Signals are for the threads of the program: Ctrl-C must not land in a worker.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    while (pool.workers.size() < static_cast<std::size_t>(count)) {
+    while (pool.workers.size() < count) {
       const std::size_t index = pool.workers.size() + 1;
       pool.workers.emplace_back([&pool, index] { run_worker(pool, index); });
     }
@@ -124,57 +167,77 @@ void grow(Pool& pool, int count) {
     // A limit on threads: the loop takes longer and gives the same result.
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pool.worker_count.store(pool.workers.size(), std::memory_order_release);
+}
+
+Pool& pool_of(int helpers) {
+  Pool* const pool = the_pool.load(std::memory_order_acquire);
+  const auto count = static_cast<std::size_t>(helpers);
+  if (pool != nullptr && pool->worker_count.load(std::memory_order_relaxed) >= count) return *pool;
+  const std::lock_guard lock(pool_mutex);
+  Pool& made = pool_under_lock();
+  grow(made, count);
+  return made;
 }
 
 void wake(Pool& pool, int helpers) {
   pool.calls.fetch_add(1, std::memory_order_release);
-  if (static_cast<std::size_t>(helpers) >= pool.workers.size()) {
+  if (static_cast<std::size_t>(helpers) >= pool.worker_count.load(std::memory_order_relaxed)) {
     pool.calls.notify_all();
     return;
   }
   for (int i = 0; i < helpers; ++i) pool.calls.notify_one();
 }
 
-Pool& open_loop(Loop& loop, int helpers) {
-  const std::lock_guard lock(pool_mutex);
-  Pool& pool = pool_under_lock();
-  grow(pool, helpers);
-  loop.places = helpers;
-  loop.next = std::exchange(pool.open_loops, &loop);
-  wake(pool, helpers);
-  return pool;
+/// A thread comes back to the berth it had, so that two callers do not ask for the same one each time.
+Berth* take_berth(Pool& pool) {
+  constinit static thread_local std::size_t last = 0;
+  for (std::size_t i = 0; i < Pool::kBerths; ++i) {
+    const std::size_t at = i == 0 ? last : i - 1;
+    if (!pool.berths[at].take()) continue;
+    std::size_t used = pool.used_berths.load(std::memory_order_relaxed);
+    while (used <= at && !pool.used_berths.compare_exchange_weak(used, at + 1, std::memory_order_release)) {
+    }
+    last = at;
+    return &pool.berths[at];
+  }
+  return nullptr;
 }
 
-void close_loop(Pool& pool, Loop& loop) {
-  const std::lock_guard lock(pool_mutex);
-  loop.places = 0;
-  Loop** link = &pool.open_loops;
-  while (*link != &loop) link = &(*link)->next;
-  *link = loop.next;
+void wait_for_helpers(Pool& pool, Berth& berth) {
+  constexpr auto kAwake = std::chrono::microseconds(30);
+  const auto limit = std::chrono::steady_clock::now() + kAwake;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (berth.deserted()) return;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < limit);
+  for (;;) {
+    const std::uint32_t leaves = pool.leaves.load(std::memory_order_acquire);
+    if (!berth.ask_to_be_woken()) return;
+    pool.leaves.wait(leaves, std::memory_order_acquire);
+  }
 }
 
 }  // namespace
 
-Loop::Loop(std::size_t begin, std::size_t end, std::size_t grain, std::size_t pieces, int threads,
-           RangeFunction fn) noexcept
-    : fn_(fn),
-      begin_(begin),
-      end_(end),
-      grain_(grain),
-      slice_count_(std::min({pieces, static_cast<std::size_t>(threads), kMaxSlices})) {
+void Loop::begin(std::size_t first, std::size_t end, std::size_t grain, std::size_t pieces, int threads,
+                 RangeFunction fn) noexcept {
+  fn_ = fn;
+  begin_ = first;
+  end_ = end;
+  grain_ = grain;
+  slice_count_ = std::min({pieces, static_cast<std::size_t>(threads), kMaxSlices});
+  failed_.store(false, std::memory_order_relaxed);
   const std::size_t each = pieces / slice_count_;
   const std::size_t longer = pieces % slice_count_;  // that many slices have one piece more
-  std::size_t first = 0;
+  std::size_t piece = 0;
   for (std::size_t i = 0; i < slice_count_; ++i) {
-    slices_[i].next.store(first, std::memory_order_relaxed);
-    first += each + (i < longer ? 1 : 0);
-    slices_[i].last = first;
+    slices_[i].next.store(piece, std::memory_order_relaxed);
+    piece += each + (i < longer ? 1 : 0);
+    slices_[i].last = piece;
   }
-}
-
-void Loop::run_piece(std::size_t piece) const {
-  const std::size_t first = begin_ + piece * grain_;
-  fn_(first, end_ - first > grain_ ? first + grain_ : end_);
 }
 
 void Loop::work(std::size_t home_slice) noexcept {
@@ -184,12 +247,18 @@ void Loop::work(std::size_t home_slice) noexcept {
       while (!failed_.load(std::memory_order_relaxed)) {
         const std::size_t piece = slice.next.fetch_add(1, std::memory_order_relaxed);
         if (piece >= slice.last) break;
-        run_piece(piece);
+        const std::size_t first = begin_ + piece * grain_;
+        (*fn_)(first, end_ - first > grain_ ? first + grain_ : end_);
       }
     }
   } catch (...) {
     if (!failed_.exchange(true, std::memory_order_relaxed)) error_ = std::current_exception();
   }
+}
+
+std::exception_ptr Loop::end() noexcept {
+  fn_.reset();
+  return std::exchange(error_, nullptr);
 }
 
 bool inside_loop() noexcept {
@@ -199,26 +268,32 @@ bool inside_loop() noexcept {
 void wake_threads(int threads) {
   if (inside || threads < 2) return;
   constexpr auto kSoon = std::chrono::milliseconds(3);
-  const std::lock_guard lock(pool_mutex);
-  Pool& pool = pool_under_lock();
-  grow(pool, threads - 1);
+  Pool& pool = pool_of(threads - 1);
   pool.awake_until.store((std::chrono::steady_clock::now() + kSoon).time_since_epoch().count(),
                          std::memory_order_relaxed);
   wake(pool, threads - 1);
 }
 
-void run_on_pool(Loop& loop, int helpers) {
-  Pool& pool = open_loop(loop, helpers);
-  inside = true;
-  loop.work(0);
-  inside = false;
-  close_loop(pool, loop);
-  for (;;) {
-    const std::uint32_t leaves = pool.leaves.load(std::memory_order_acquire);
-    if (loop.helpers.load(std::memory_order_acquire) == 0) break;
-    wait_for_change(pool, pool.leaves, leaves);
+void run_on_pool(std::size_t begin, std::size_t end, std::size_t grain, std::size_t pieces, int threads,
+                 RangeFunction fn) {
+  Pool& pool = pool_of(threads - 1);
+  Berth* const berth = take_berth(pool);
+  if (berth == nullptr) {
+    for (; end - begin > grain; begin += grain) fn(begin, begin + grain);
+    fn(begin, end);
+    return;
   }
-  loop.rethrow();
+  berth->loop.begin(begin, end, grain, pieces, threads, fn);
+  berth->open(threads - 1);
+  wake(pool, threads - 1);
+  inside = true;
+  berth->loop.work(0);
+  inside = false;
+  berth->close();
+  wait_for_helpers(pool, *berth);
+  const std::exception_ptr error = berth->loop.end();
+  berth->give_back();
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace skerry::base

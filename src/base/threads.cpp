@@ -123,8 +123,7 @@ void parallel_for(std::size_t begin, std::size_t end, std::size_t grain, RangeFu
     fn(begin, end);
     return;
   }
-  Loop loop(begin, end, grain, pieces, threads, fn);
-  run_on_pool(loop, threads - 1);
+  run_on_pool(begin, end, grain, pieces, threads, fn);
 }
 
 }  // namespace skerry::base

@@ -25,6 +25,7 @@
 
 #include "base/threads.hpp"
 #include "kernels/tensor/gemm.hpp"
+#include "kernels/tensor/matvec.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
@@ -421,6 +422,21 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
                  const float* right, GemmStart start, const float* bias, float* c, const BlockEnd& end) {
   if (rows == 0 || columns == 0) return;
   const GemmTile t = gemm_tile();
+  if (rows == 1 && left_row != 0 && start != GemmStart::row_bias) {
+    const float* first = start == GemmStart::accumulate ? c : bias;
+    matvec({.x = left,
+            .right = right,
+            .depth = depth,
+            .columns = columns,
+            .width = packed_right_width(columns, t.columns),
+            .start = start == GemmStart::zero ? nullptr : first,
+            .residual = end.residual,
+            .low = end.low,
+            .high = end.high,
+            .y = c});
+    if (end.function) unary_f32(*end.function, {}, {c, columns}, {c, columns});
+    return;
+  }
   const std::size_t left_width = left_row == 0 ? panels(rows, t.rows) * t.rows : left_row;
   const std::size_t right_width = packed_right_width(columns, t.columns);
   const auto [tall, wide] = block_of_product(rows, columns, depth, t);

@@ -15,7 +15,9 @@ namespace {
 // of ResNet-50's time for 4 MB.
 constexpr std::int64_t kMostWeights = std::int64_t{64} * 64;
 // Tiles that are transformed together: two register tiles of pixels, and what is transformed stays in the cache.
-constexpr std::size_t kBlockTiles = 28;
+constexpr std::size_t kBlockTiles = 28, kSmallBlockTiles = 16;
+// Of fewer channels the transforms are most of the work, and smaller blocks stay nearer.
+constexpr std::int64_t kFewChannels = 32;
 
 std::size_t at(std::int64_t extent) {
   return static_cast<std::size_t>(extent);
@@ -62,12 +64,12 @@ void transform_windows(const std::array<std::array<double, 3>, Side>& rows, cons
 }
 
 double tile_count(const ConvShape& s) {
-  const std::int64_t m = WinogradF32::tile_of(s);
+  const std::int64_t m = WinogradF32::tile_of(s.channels, s.outputs);
   const auto along = [m](std::int64_t extent) { return (extent + m - 1) / m; };
   return static_cast<double>(s.batch * along(s.window.output[1]) * along(s.window.output[2]));
 }
 double position_count(const ConvShape& s) {
-  const std::int64_t side = WinogradF32::tile_of(s) + 2;
+  const std::int64_t side = WinogradF32::tile_of(s.channels, s.outputs) + 2;
   return static_cast<double>(side * side);
 }
 
@@ -79,8 +81,8 @@ bool WinogradF32::takes(const ConvShape& s) noexcept {
          w.dilation == Window::kOnes && w.input[0] == 1 && s.channels % 16 == 0 && s.outputs % 16 == 0;
 }
 
-std::int64_t WinogradF32::tile_of(const ConvShape& s) noexcept {
-  return s.channels * s.outputs <= kMostWeights ? 4 : 2;
+std::int64_t WinogradF32::tile_of(std::int64_t channels, std::int64_t outputs) noexcept {
+  return channels * outputs <= kMostWeights ? 4 : 2;
 }
 
 double WinogradF32::flops(const ConvShape& s) noexcept {
@@ -93,13 +95,17 @@ double WinogradF32::moved_bytes(const ConvShape& s) noexcept {
 }
 
 WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights, std::span<const float> bias)
-    : shape_(shape), m_(at(tile_of(shape))), positions_((m_ + 2) * (m_ + 2)), panel_(pixel_panel_width()) {
+    : shape_(shape),
+      m_(at(tile_of(shape.channels, shape.outputs))),
+      positions_((m_ + 2) * (m_ + 2)),
+      panel_(pixel_panel_width()) {
   const std::size_t channels = at(shape.channels), outputs = at(shape.outputs);
   const auto threads = static_cast<std::size_t>(base::thread_budget());
   tiles_x_ = blocks(at(shape.window.output[2]), m_);
   tiles_ = at(shape.batch) * blocks(at(shape.window.output[1]), m_) * tiles_x_;
   // As many blocks as threads can share evenly.
-  block_ = std::max<std::size_t>(1, blocks(tiles_, blocks(blocks(tiles_, kBlockTiles), threads) * threads));
+  const std::size_t most = std::max(shape.channels, shape.outputs) <= kFewChannels ? kSmallBlockTiles : kBlockTiles;
+  block_ = std::max<std::size_t>(1, blocks(tiles_, blocks(blocks(tiles_, most), threads) * threads));
   panels_ = blocks(outputs, panel_);
   slots_ = std::clamp<std::size_t>(blocks(tiles_, block_), 1, std::min(threads, ScratchSlots::kMost));
   const std::size_t floats = positions_ * (block_ * (channels + outputs) + channels);

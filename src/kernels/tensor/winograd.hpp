@@ -24,7 +24,7 @@ class WinogradF32 {
   /// Whether the shape is one of those.
   static bool takes(const ConvShape& shape) noexcept;
   /// Outputs of a tile along an axis, 4 or 2: the larger while its weights stay in a cache.
-  static std::int64_t tile_of(const ConvShape& shape) noexcept;
+  static std::int64_t tile_of(std::int64_t channels, std::int64_t outputs) noexcept;
   /// Multiply-adds of a run, counted as two operations.
   static double flops(const ConvShape& shape) noexcept;
   /// Bytes of what is transformed, each written and read once.

@@ -21,8 +21,12 @@ using kernels::Rate;
 using kernels::Window;
 
 constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3, kScale = 4;
-// Smaller images have many channels: at 14 x 14 ResNet-50 would gain 5 % of its time and hold 9 MB more of weights.
-constexpr std::int64_t kWinogradChannels = 32, kWinogradExtent = 16;
+// Measured: fewer channels or pixels than these pay for transforms with what the products save. With tiles of 2 x 2,
+// smaller images have many channels: at 14 x 14 ResNet-50 would gain 5 % of its time and hold 9 MB more of weights.
+bool winograd_pays(std::int64_t channels, std::int64_t outputs, std::int64_t height, std::int64_t width) {
+  const bool large_tiles = kernels::WinogradF32::tile_of(channels, outputs) == 4;
+  return std::min(channels, outputs) >= 16 && std::min(height, width) >= (large_tiles ? 8 : 16);
+}
 
 bool planes_in(const Node& node) {
   return node.integer("planes_in", 0) != 0;
@@ -121,10 +125,11 @@ bool wants_packed_pixels(const Graph& graph, const Node& node) {
     return std::ranges::all_of(node.integers(name), [](std::int64_t n) { return n == 1; });
   };
   const bool square = w.rank() == 4 && w[2] == 3 && w[3] == 3 && ones("strides") && ones("dilations");
-  if (!square || std::min(w[0], w[1]) < kWinogradChannels) return true;
+  constexpr std::int64_t kAnyExtent = 1 << 20;
+  if (!square || !winograd_pays(w[1], w[0], kAnyExtent, kAnyExtent)) return true;
   const auto& image = graph.value(node.outputs[0]).type.shape;
   if (!image || image->size() != 4 || !(*image)[1].is_known() || !(*image)[2].is_known()) return false;
-  return std::min((*image)[1].value, (*image)[2].value) < kWinogradExtent;
+  return !winograd_pays(w[1], w[0], (*image)[1].value, (*image)[2].value);
 }
 
 int overwritten_residual(const Node& node) {
@@ -193,9 +198,7 @@ Cost can_winograd(const Node& node, const NodeTypes& types) {
   if (planes_in(node)) return Unexpected{"its input stands with channels first"};
   if (packed_pixels(node)) return Unexpected{"its weights are packed for another kernel"};
   if (!kernels::WinogradF32::takes(s)) return Unexpected{"no window of 3 x 3 at stride 1, or odd numbers of channels"};
-  // Measured: below these the transforms cost what the products save.
-  if (std::min(s.channels, s.outputs) < kWinogradChannels ||
-      std::min(s.window.output[1], s.window.output[2]) < kWinogradExtent)
+  if (!winograd_pays(s.channels, s.outputs, s.window.output[1], s.window.output[2]))
     return Unexpected{"too few channels or pixels for transforms to pay"};
   return std::vector<kernels::Work>{{Rate::gemm_f32, shared_badly(kernels::WinogradF32::flops(s))},
                                     {Rate::stream_cached, kernels::WinogradF32::moved_bytes(s)}};

@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "base/threads.hpp"
+#include "kernels/tensor/bounds_simd.hpp"
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/matvec.hpp"
 
@@ -25,26 +26,16 @@ using V = hn::Vec<D>;
 
 constexpr std::size_t kSums = 4;
 
-// Some numbers as a vector; zeros past the last one.
-HWY_INLINE V load_some(const float* from, std::size_t count) {
-  const D d;
-  if (count >= hn::Lanes(d)) return hn::LoadU(d, from);
-  HWY_ALIGN float edge[hn::MaxLanes(d)] = {};
-  std::copy_n(from, count, edge);
-  return hn::Load(d, edge);
-}
-
-// N vectors of columns of one panel.
+// N vectors of columns of one panel; start, residual and y are those of the first one.
 template <std::size_t N>
-HWY_INLINE void vectors_of(const MatVec& p, std::size_t column) {
+HWY_INLINE void vectors_of(const MatVec& p, std::size_t column, const float* start, const float* residual, float* y) {
   const D d;
   const std::size_t lanes = hn::Lanes(d), panel = kTileVectors * lanes;
   const std::size_t first = column / panel * panel, row = std::min(panel, p.width - first);
-  const auto wanted = [&](std::size_t n) { return std::min(lanes, p.columns - column - n * lanes); };
   V sum[kSums][N];
   _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
-    sum[0][n] = p.start == nullptr ? hn::Zero(d) : load_some(p.start + column + n * lanes, wanted(n));
-    _Pragma("GCC unroll 16") for (std::size_t s = 1; s < kSums; ++s) sum[s][n] = hn::Zero(d);
+    _Pragma("GCC unroll 16") for (std::size_t s = 0; s < kSums; ++s) sum[s][n] = hn::Zero(d);
+    if (start != nullptr) sum[0][n] = hn::LoadU(d, start + n * lanes);
   }
   for (std::size_t begin = 0; begin < p.depth; begin += kGemmDepth) {
     const std::size_t depth = std::min(kGemmDepth, p.depth - begin);
@@ -59,39 +50,44 @@ HWY_INLINE void vectors_of(const MatVec& p, std::size_t column) {
         b += row;
       }
     }
-    for (; k < depth; ++k, b += row) {
+    _Pragma("GCC unroll 1") for (; k < depth; ++k, b += row) {
       const V left = hn::Set(d, x[k]);
       _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[0][n] =
           hn::MulAdd(left, hn::LoadU(d, b + n * lanes), sum[0][n]);
     }
   }
-  const V low = hn::Set(d, p.low), high = hn::Set(d, p.high);
+  const Bounds bounded(p.low, p.high);
   _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
     V all = hn::Add(hn::Add(sum[0][n], sum[1][n]), hn::Add(sum[2][n], sum[3][n]));
-    const std::size_t at = column + n * lanes;
-    if (p.residual != nullptr) all = hn::Add(all, load_some(p.residual + at, wanted(n)));
-    // A not-a-number stays, as comparisons with it are false.
-    all = hn::IfThenElse(hn::Lt(all, low), low, all);
-    all = hn::IfThenElse(hn::Gt(all, high), high, all);
-    if (wanted(n) == lanes) {
-      hn::StoreU(all, d, p.y + at);
-    } else {
-      HWY_ALIGN float edge[hn::MaxLanes(d)];
-      hn::Store(all, d, edge);
-      std::copy_n(edge, wanted(n), p.y + at);
-    }
+    if (residual != nullptr) all = hn::Add(all, hn::LoadU(d, residual + n * lanes));
+    hn::StoreU(bounded(all), d, y + n * lanes);
   }
+}
+
+template <std::size_t N>
+void columns_of(const MatVec& p, std::size_t column) {
+  constexpr std::size_t kMost = N * hn::MaxLanes(D());
+  const auto at = [column](const float* from) { return from == nullptr ? nullptr : from + column; };
+  if (column + N * hn::Lanes(D()) <= p.columns)
+    return vectors_of<N>(p, column, at(p.start), at(p.residual), p.y + column);
+  // What is the caller's ends before the last vector does.
+  const std::size_t count = p.columns - column;
+  HWY_ALIGN float start[kMost] = {}, residual[kMost] = {}, y[kMost];
+  if (p.start != nullptr) std::copy_n(p.start + column, count, start);
+  if (p.residual != nullptr) std::copy_n(p.residual + column, count, residual);
+  vectors_of<N>(p, column, start, residual, y);
+  std::copy_n(y, count, p.y + column);
 }
 
 void vectors(const MatVec& p, std::size_t first, std::size_t last) {
   const std::size_t lanes = hn::Lanes(D());
   while (first < last) {
-    const std::size_t count = std::min(last - first, kTileVectors - first % kTileVectors);
-    const std::size_t column = first * lanes;
-    if (count == 3) vectors_of<3>(p, column);
-    if (count == 2) vectors_of<2>(p, column);
-    if (count == 1) vectors_of<1>(p, column);
-    first += count;
+    if (first % kTileVectors == 0 && last - first >= kTileVectors) {
+      columns_of<kTileVectors>(p, first * lanes);
+      first += kTileVectors;
+    } else {
+      columns_of<1>(p, first++ * lanes);
+    }
   }
 }
 

@@ -20,6 +20,7 @@
 
 #include <algorithm>
 
+#include "kernels/tensor/bounds_simd.hpp"
 #include "kernels/tensor/pixels_loops.hpp"
 #include "kernels/tensor/tile_pixels.hpp"
 
@@ -89,33 +90,20 @@ HWY_INLINE void multiply(const PixelRows& rows, const float* x, const float* ahe
   }
 }
 
-// Residual added, then kept within bounds. A not-a-number stays, as comparisons with it are false.
-template <class Row>
-HWY_INLINE V bounded(const Row& row, V sum) {
-  const D d;
-  const V low = hn::Set(d, row.low), high = hn::Set(d, row.high);
-  sum = hn::IfThenElse(hn::Lt(sum, low), low, sum);
-  return hn::IfThenElse(hn::Gt(sum, high), high, sum);
-}
-template <class Row>
-HWY_INLINE V finished(const Row& row, V sum, const float* residual) {
+// Residual added, then kept within bounds.
+HWY_INLINE V finished(const Bounds& bounded, V sum, const float* residual) {
   if (residual != nullptr) sum = hn::Add(sum, hn::LoadU(D(), residual));
-  return bounded(row, sum);
+  return bounded(sum);
 }
 
-// The first `count` outputs of a vector; nothing past them is touched.
-HWY_INLINE void store_some(const PixelRows& rows, V sum, std::size_t to, std::size_t count) {
-  const D d;
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-  const auto mask = hn::FirstN(d, count);
-  if (rows.residual != nullptr) sum = hn::Add(sum, hn::MaskedLoad(mask, d, rows.residual + to));
-  hn::BlendedStore(bounded(rows, sum), mask, d, rows.y + to);
-#else
-  HWY_ALIGN float edge[2][hn::MaxLanes(d)] = {};
-  if (rows.residual != nullptr) std::copy_n(rows.residual + to, count, edge[1]);
-  hn::StoreU(finished(rows, sum, edge[1]), d, edge[0]);
-  std::copy_n(edge[0], count, rows.y + to);
-#endif
+// Outputs that do not fill their last vector; nothing past them is touched.
+HWY_NOINLINE void store_some(const PixelRows& rows, const float* sum, std::size_t to) {
+  for (std::size_t i = 0; i < rows.columns; ++i) {
+    float value = sum[i];
+    if (rows.residual != nullptr) value += rows.residual[to + i];
+    value = value < rows.low ? rows.low : value;
+    rows.y[to + i] = value > rows.high ? rows.high : value;
+  }
 }
 
 template <std::size_t R, std::size_t N, bool paired>
@@ -129,19 +117,29 @@ void tile_of(const PixelRows& rows, std::size_t first, std::size_t at, const flo
     _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) sum[r][n] = bias;
   }
   multiply<Pixels>(rows, rows.x + first * rows.x_row + at * rows.x_pixel, ahead, sum);
-  const bool whole = rows.columns == N * lanes;
-  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
-    const std::size_t to = (first + Pixels::row(r)) * rows.y_row + (at + Pixels::pixel(r)) * rows.y_pixel;
-    const float* residual = rows.residual == nullptr ? nullptr : rows.residual + to;
-    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) {
-      if (whole || n + 1 < N) {
-        hn::StoreU(finished(rows, sum[r][n], residual == nullptr ? nullptr : residual + n * lanes), d,
-                   rows.y + to + n * lanes);
-      } else {
-        store_some(rows, sum[r][n], to + n * lanes, rows.columns - n * lanes);
-      }
+  const Bounds bounded(rows.low, rows.high);
+  const std::size_t last = rows.columns - (N - 1) * lanes;  // outputs of the last vector
+  const auto place = [&](std::size_t r, std::size_t n) {
+    return (first + Pixels::row(r)) * rows.y_row + (at + Pixels::pixel(r)) * rows.y_pixel + n * lanes;
+  };
+  if (last == lanes && rows.residual != nullptr) {
+    _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+      _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) sum[r][n] =
+          hn::Add(sum[r][n], hn::LoadU(d, rows.residual + place(r, n)));
     }
   }
+  if (last == lanes) {
+    _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+      _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n)
+          hn::StoreU(bounded(sum[r][n]), d, rows.y + place(r, n));
+    }
+    return;
+  }
+  HWY_ALIGN float edge[R][N * hn::MaxLanes(d)];
+  _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+    _Pragma("GCC unroll 16") for (std::size_t n = 0; n < N; ++n) hn::StoreU(sum[r][n], d, edge[r] + n * lanes);
+  }
+  for (std::size_t r = 0; r < R; ++r) store_some(rows, edge[r], place(r, 0));
 }
 
 template <std::size_t N>
@@ -219,10 +217,11 @@ HWY_INLINE void window_tile(const WindowRow& row, std::size_t pixel, std::size_t
   }
   const std::size_t at = pixel * row.y_pixel + c;
   const V scale = hn::Set(d, row.scale);
+  const Bounds bounded(row.low, row.high);
   _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
     if constexpr (F == WindowFold::sum) sum[r] = hn::Mul(sum[r], scale);
     const float* residual = row.residual == nullptr ? nullptr : row.residual + at + r * y_step;
-    hn::StoreU(finished(row, sum[r], residual), d, row.y + at + r * y_step);
+    hn::StoreU(finished(bounded, sum[r], residual), d, row.y + at + r * y_step);
   }
 }
 
@@ -260,9 +259,9 @@ void window_sum(const WindowRow& row) {
 // SSE has too few registers for that, and a device's program is small.
 constexpr std::size_t kTogether = HWY_TARGET == HWY_SSE4 ? 1 : 3;
 
-HWY_INLINE void put(const DepthwiseRow& row, V sum, std::size_t pixel, std::size_t c) {
+HWY_INLINE void put(const DepthwiseRow& row, const Bounds& bounded, V sum, std::size_t pixel, std::size_t c) {
   const std::size_t to = pixel * row.channels + c;
-  hn::StoreU(finished(row, sum, row.residual == nullptr ? nullptr : row.residual + to), D(), row.y + to);
+  hn::StoreU(finished(bounded, sum, row.residual == nullptr ? nullptr : row.residual + to), D(), row.y + to);
 }
 
 // An output that sees the columns [F, L) of the window alone.
@@ -278,14 +277,17 @@ HWY_INLINE V edge_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const 
 
 // The first column of the window is outside, or the last.
 template <std::size_t R>
-HWY_INLINE void edge_pixel(const DepthwiseRow& row, const V (&w)[R][3], V start, std::size_t pixel, std::size_t c) {
+HWY_INLINE void edge_pixel(const DepthwiseRow& row, const Bounds& bounded, const V (&w)[R][3], V start,
+                           std::size_t pixel, std::size_t c) {
   const auto first = static_cast<std::ptrdiff_t>(pixel * row.stride) - static_cast<std::ptrdiff_t>(row.pad);
   const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.x_pixel) + c;
-  put(row, first < 0 ? edge_sum<R, 1, 3>(row, w, start, from) : edge_sum<R, 0, 2>(row, w, start, from), pixel, c);
+  put(row, bounded, first < 0 ? edge_sum<R, 1, 3>(row, w, start, from) : edge_sum<R, 0, 2>(row, w, start, from), pixel,
+      c);
 }
 
 template <std::size_t R, std::size_t S, std::size_t P>
-HWY_INLINE void inner_pixels(const DepthwiseRow& row, const V (&w)[R][3], V start, std::size_t pixel, std::size_t c) {
+HWY_INLINE void inner_pixels(const DepthwiseRow& row, const Bounds& bounded, const V (&w)[R][3], V start,
+                             std::size_t pixel, std::size_t c) {
   const D d;
   V sum[P];
   _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) sum[p] = start;
@@ -298,7 +300,7 @@ HWY_INLINE void inner_pixels(const DepthwiseRow& row, const V (&w)[R][3], V star
       }
     }
   }
-  _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) put(row, sum[p], pixel + p, c);
+  _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) put(row, bounded, sum[p], pixel + p, c);
 }
 
 template <std::size_t R, std::size_t S>
@@ -306,6 +308,7 @@ void depthwise_of(const DepthwiseRow& given) {
   const DepthwiseRow row = given;  // what is stored may be anywhere but here
   const D d;
   const std::size_t lanes = hn::Lanes(d);
+  const Bounds bounded(row.low, row.high);
   for (std::size_t next = 0; next < row.channels; next += lanes) {
     const std::size_t c = std::min(next, row.channels - lanes);
     V w[R][3];
@@ -315,12 +318,12 @@ void depthwise_of(const DepthwiseRow& given) {
     }
     const V start = hn::LoadU(d, row.start + c);
     std::size_t p = 0;
-    for (; p < row.inner; ++p) edge_pixel<R>(row, w, start, p, c);
-    for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, w, start, p, c);
+    for (; p < row.inner; ++p) edge_pixel<R>(row, bounded, w, start, p, c);
+    for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, bounded, w, start, p, c);
     if constexpr (kTogether > 1) {
-      for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, w, start, p, c);
+      for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, bounded, w, start, p, c);
     }
-    for (; p < row.pixels; ++p) edge_pixel<R>(row, w, start, p, c);
+    for (; p < row.pixels; ++p) edge_pixel<R>(row, bounded, w, start, p, c);
   }
 }
 

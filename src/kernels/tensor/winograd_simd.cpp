@@ -6,6 +6,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/tensor/bounds_simd.hpp"
 #include "kernels/tensor/winograd_loops.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -73,7 +74,7 @@ template <std::size_t M>
 HWY_INLINE void output_of(const WinogradOutput& o) {
   const D f;
   constexpr std::size_t kSide = M + 2;
-  const V low = hn::Set(f, o.low), high = hn::Set(f, o.high);
+  const Bounds bounded(o.low, o.high);
   for (std::size_t c = 0; c < o.outputs; c += hn::Lanes(f)) {
     V half[kSide][M];  // of column j: half[j]
     for (std::size_t j = 0; j < kSide; ++j) {
@@ -90,9 +91,7 @@ HWY_INLINE void output_of(const WinogradOutput& o) {
         const std::size_t to = i * o.y_row + j * o.outputs + c;
         V sum = hn::Add(y[j], bias);
         if (o.residual != nullptr) sum = hn::Add(sum, hn::LoadU(f, o.residual + to));
-        // A not-a-number stays, as comparisons with it are false.
-        sum = hn::IfThenElse(hn::Lt(sum, low), low, sum);
-        hn::StoreU(hn::IfThenElse(hn::Gt(sum, high), high, sum), f, o.y + to);
+        hn::StoreU(bounded(sum), f, o.y + to);
       }
     }
   }

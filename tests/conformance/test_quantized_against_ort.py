@@ -267,3 +267,70 @@ def test_parts_of_other_scales_are_put_together() -> None:
     for extent, (factor, offset) in zip((3, 5, 2), ((0.02, 100), (0.03, 90), (0.007, 128)), strict=True):
         inputs += [some(rng, 2, extent, 6), scale(factor), zero(offset)]
     compare("QLinearConcat", inputs, constant={0, 1, 3, 4, 6, 7, 9, 10}, domain=MICROSOFT, axis=1)
+
+
+# Channels in, channels out, side, kernel, stride: odd ones, and seven pixels wide as the last layers of networks are.
+RESIDUALS = {
+    "odd": (5, 13, 9, 3, 1),
+    "one": (1, 1, 4, 1, 1),
+    "seven": (32, 48, 7, 3, 1),
+    "strided": (9, 33, 15, 3, 2),
+    "pointwise": (64, 96, 14, 1, 1),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("case", RESIDUALS)
+def test_a_residual_is_added_to_a_quantised_convolution_to_the_bit(
+    case: str, left: bool, signed: bool, threads: int
+) -> None:
+    channels, outputs, side, kernel, stride = RESIDUALS[case]
+    rng = np.random.default_rng(12 + len(case))
+    out = (side - 1) // stride + 1
+    constants = {
+        "xs": scale(0.021),
+        "xz": zero(-7 if signed else 119, signed),
+        "w": some(rng, outputs, channels, kernel, kernel, signed=True),
+        "ws": rng.uniform(0.002, 0.01, outputs).astype(np.float32),
+        "wz": np.zeros(outputs, np.int8),
+        "cs": scale(0.006 * np.sqrt(channels) * kernel),
+        "cz": zero(-3 if signed else 131, signed),
+        "bias": rng.integers(-9000, 9000, outputs).astype(np.int32),
+        "rs": scale(0.023),
+        "rz": zero(11 if signed else 90, signed),
+        "ss": scale(0.031),
+        "sz": zero(-128 if signed else 0, signed),
+    }
+    sides = [["c", "cs", "cz"], ["r", "rs", "rz"]]
+    first, second = sides[::-1] if left else sides
+    nodes = [
+        helper.make_node(
+            "QLinearConv",
+            ["x", "xs", "xz", "w", "ws", "wz", "cs", "cz", "bias"],
+            ["c"],
+            pads=[kernel // 2] * 4,
+            strides=[stride, stride],
+        ),
+        helper.make_node("QLinearAdd", [*first, *second, "ss", "sz"], ["y"], domain=MICROSOFT),
+    ]
+    feed = {
+        "x": some(rng, 2, channels, side, side, signed=signed),
+        "r": some(rng, 2, outputs, out, out, signed=signed),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(name, RESULT[signed], value.shape) for name, value in feed.items()],
+        [helper.make_tensor_value_info("y", RESULT[signed], None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid(MICROSOFT, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    (right,) = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feed)
+    loaded = skerry.loads(model, "residual")
+    assert isinstance(loaded, skerry.Model)
+    session = loaded.session(threads=threads)
+    assert [step.op for step in session.profile(feed) if step.op.endswith("QLinearAdd")] == []
+    np.testing.assert_array_equal(session.run(feed)["y"], right)

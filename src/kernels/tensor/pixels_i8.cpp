@@ -21,7 +21,7 @@ std::size_t blocks(std::size_t extent, std::size_t size) {
   return (extent + size - 1) / size;
 }
 
-void plain_pixel(const PixelRowsI8& row, const std::uint8_t* x, std::uint8_t* y) {
+void plain_pixel(const PixelRowsI8& row, const std::uint8_t* x, std::size_t to) {
   const std::size_t width = row.wide ? kPixelPanelI8 : kPixelPanelI8 / 2;
   std::array<std::int32_t, kPixelPanelI8> sums{};
   const std::int8_t* w = row.w;
@@ -33,13 +33,13 @@ void plain_pixel(const PixelRowsI8& row, const std::uint8_t* x, std::uint8_t* y)
       }
     }
   }
-  for (std::size_t o = 0; o < row.columns; ++o) y[o] = requantised(sums[o] + row.add[o], row.end.scale[o], row.end);
+  for (std::size_t o = 0; o < row.columns; ++o) put_output<false>(row, sums[o], o, to + o);
 }
 
 void plain_pixel_rows(const PixelRowsI8& row) {
   for (std::size_t r = 0; r < row.rows; ++r) {
     for (std::size_t p = 0; p < row.pixels; ++p)
-      plain_pixel(row, row.x + r * row.x_row + p * row.x_pixel, row.y + r * row.y_row + p * row.y_pixel);
+      plain_pixel(row, row.x + r * row.x_row + p * row.x_pixel, r * row.y_row + p * row.y_pixel);
   }
 }
 
@@ -93,6 +93,11 @@ const PixelLoopsI8& pixel_loops_i8() noexcept {
   return chosen;
 }
 
+SumI8 sum_with_residual(QuantI8 of_a, QuantI8 of_b, QuantI8 of_sum, bool residual_left, bool is_signed) {
+  const AddI8 add = add_of(of_a, of_b, of_sum);
+  return {add.left, add.right, add.fixed, residual_left, is_signed};
+}
+
 // Fours are read past the end of a segment whose length is no multiple: only a copy of x has room for that.
 PixelConvI8::PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bool planes_in)
     : shape_(shape),
@@ -128,7 +133,8 @@ PixelConvI8::PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bo
   }
 }
 
-void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byte> scratch, const EndI8& end) const {
+void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byte> scratch, const EndI8& end,
+                      const ResidualI8& residual) const {
   const Window& w = shape_.window;
   const std::size_t outputs = at(shape_.outputs);
   const std::size_t panel_bytes = pieces_.segments().size() * groups_ * 4;
@@ -141,6 +147,7 @@ void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byt
     for (std::size_t panel = piece.panel; panel < piece.panel + piece.panels; ++panel) {
       const std::size_t column = panel * kPixelPanelI8;
       const std::size_t pixel = (piece.image * at(w.output[1]) + piece.row) * at(w.output[2]) + piece.pixel;
+      const std::size_t to = pixel * outputs + column;
       loop_rows({.x = from,
                  .x_row = pieces_.x_row(),
                  .x_pixel = pieces_.x_pixel(),
@@ -150,14 +157,16 @@ void PixelConvI8::run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byt
                  .next = fetches ? packed.data() + std::min(column + kPixelPanelI8, last_panel) * panel_bytes : nullptr,
                  .add = add_.data() + column,
                  .flip = flip_,
-                 .y = y + pixel * outputs + column,
+                 .y = y + to,
                  .y_row = at(w.output[2]) * outputs,
                  .y_pixel = outputs,
                  .rows = piece.rows,
                  .pixels = piece.pixels,
                  .columns = std::min(kPixelPanelI8, outputs - column),
                  .wide = outputs - column > kPixelPanelI8 / 2,
-                 .end = requant(end, scale_.data() + column)});
+                 .end = requant(end, scale_.data() + column),
+                 .residual = residual.data == nullptr ? nullptr : residual.data + to,
+                 .sum = residual.sum});
     }
   });
 }

@@ -10,6 +10,7 @@
 #include "base/memory.hpp"
 #include "kernels/tensor/conv_i8.hpp"
 #include "kernels/tensor/pixels.hpp"
+#include "kernels/tensor/pixels_i8_loops.hpp"
 #include "kernels/tensor/quantized.hpp"
 
 namespace skerry::kernels {
@@ -23,14 +24,23 @@ struct QuantisedConvI8 {
   std::span<const float> scale;        ///< one per output: of the sum, to the result
 };
 
+/// What a convolution adds to its quantised result, as quantized_add() would afterwards: of y's dtype, laid out as y.
+struct ResidualI8 {
+  const std::uint8_t* data = nullptr;
+  SumI8 sum;
+};
+/// The sum of a result and a residual: a + b where residual_left is false, and b the residual.
+SumI8 sum_with_residual(QuantI8 of_a, QuantI8 of_b, QuantI8 of_sum, bool residual_left, bool is_signed);
+
 /// y = what ConvI8 gives of the same numbers, with channels last, for one group and two spatial axes. Immutable.
 class PixelConvI8 {
  public:
   PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bool planes_in);
   std::uint64_t scratch_bytes() const noexcept { return pieces_.scratch_bytes(); }
   std::uint64_t packed_bytes() const noexcept { return packed_.bytes() + (add_.size() + scale_.size()) * 4; }
-  /// end: zero and bounds of the result.
-  void run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byte> scratch, const EndI8& end) const;
+  /// end: zero and bounds of the result, before the residual; y may be where the residual stands.
+  void run(const std::uint8_t* x, std::uint8_t* y, std::span<std::byte> scratch, const EndI8& end,
+           const ResidualI8& residual = {}) const;
 
  private:
   ConvShape shape_;

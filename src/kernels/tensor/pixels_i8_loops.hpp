@@ -14,6 +14,14 @@ struct RequantI8 {
   std::int32_t zero, low, high;
 };
 
+/// What is added to a result once it is rounded: saturate(round(a * left + (b * right + fixed))), where one of a and b
+/// is the result and the other one a residual of the same dtype, both as they stand, zero points included.
+struct SumI8 {
+  float left = 0.0F, right = 0.0F, fixed = 0.0F;
+  bool residual_left = false;  ///< whether a is the residual
+  bool is_signed = false;
+};
+
 /// Outputs of a panel of packed weights; a last panel of at most half of them is half as wide.
 inline constexpr std::size_t kPixelPanelI8 = 32;
 
@@ -31,6 +39,8 @@ struct PixelRowsI8 {
   std::size_t y_row, y_pixel, rows, pixels, columns;
   bool wide;
   RequantI8 end;
+  const std::uint8_t* residual = nullptr;  ///< where nothing is added null, else laid out as y; it may be y
+  SumI8 sum = {};
 };
 
 /// One row of outputs, each channel by itself, as WindowRow; any number of channels.
@@ -60,14 +70,41 @@ const PixelLoopsI8& pixel_loops_i8() noexcept;
 
 // The loops, for whichever instruction set they are inlined into.
 
-inline std::uint8_t requantised(std::int32_t sum, float scale, const RequantI8& end) {
+[[gnu::always_inline]] inline std::int32_t rounded_within(float value, float low, float high) {
   // 1.5 * 2^23: adding it rounds a float below 2^22 to an integer, ties to even, which the low bits then hold.
   constexpr float kRounder = 12582912.0F;
-  const float scaled = static_cast<float>(sum) * scale;
-  const auto low = static_cast<float>(end.low - end.zero), high = static_cast<float>(end.high - end.zero);
-  const float above = scaled > low ? scaled : low;
+  const float above = value > low ? value : low;
   const float inside = above < high ? above : high;
-  return static_cast<std::uint8_t>(__builtin_bit_cast(std::int32_t, inside + kRounder) - 0x4B400000 + end.zero);
+  return __builtin_bit_cast(std::int32_t, inside + kRounder) - 0x4B400000;
+}
+
+[[gnu::always_inline]] inline std::int32_t requantised_level(std::int32_t sum, float scale, const RequantI8& end) {
+  const auto low = static_cast<float>(end.low - end.zero), high = static_cast<float>(end.high - end.zero);
+  return rounded_within(static_cast<float>(sum) * scale, low, high) + end.zero;
+}
+
+inline std::uint8_t requantised(std::int32_t sum, float scale, const RequantI8& end) {
+  return static_cast<std::uint8_t>(requantised_level(sum, scale, end));
+}
+
+/// One output of a row that stands `at` elements behind row.y. fused: products and sums are rounded once, as
+/// quantized_add() does on this instruction set.
+template <bool fused>
+[[gnu::always_inline]] inline void put_output(const PixelRowsI8& row, std::int32_t sum, std::size_t o, std::size_t at) {
+  const std::int32_t level = requantised_level(sum + row.add[o], row.end.scale[o], row.end);
+  if (row.residual == nullptr) {
+    row.y[at] = static_cast<std::uint8_t>(level);
+    return;
+  }
+  const SumI8& s = row.sum;
+  const std::uint8_t byte = row.residual[at];
+  const auto mine = static_cast<float>(level);
+  const auto other = static_cast<float>(s.is_signed ? static_cast<std::int8_t>(byte) : static_cast<std::int32_t>(byte));
+  const float a = s.residual_left ? other : mine, b = s.residual_left ? mine : other;
+  const float real =
+      fused ? __builtin_fmaf(a, s.left, __builtin_fmaf(b, s.right, s.fixed)) : a * s.left + (b * s.right + s.fixed);
+  row.y[at] =
+      static_cast<std::uint8_t>(rounded_within(real, s.is_signed ? -128.0F : 0.0F, s.is_signed ? 127.0F : 255.0F));
 }
 
 template <bool x_signed>

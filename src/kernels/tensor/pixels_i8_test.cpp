@@ -11,6 +11,7 @@
 #include "base/threads.hpp"
 #include "kernels/tensor/pixels_i8_loops.hpp"
 #include "kernels/testing/conv_cases.hpp"
+#include "kernels/testing/targets.hpp"
 
 namespace skerry::kernels {
 namespace {
@@ -93,6 +94,64 @@ TEST(PixelsI8, ConvolutionAgreesWithTheDefinitionBitForBit) {
       Bytes y(static_cast<std::size_t>(s.batch * s.outputs * s.window.outputs()));
       conv.run(c.x.data(), y.data(), scratch.as<std::byte>().first(conv.scratch_bytes()), c.end);
       EXPECT_EQ(y, expected(c)) << testing::describe(s);
+    }
+  }
+}
+
+// The sum as a step of its own, which is compared with ONNX Runtime's elsewhere.
+Bytes added(const Bytes& a, QuantI8 of_a, const Bytes& b, QuantI8 of_b, QuantI8 of_sum, bool is_signed) {
+  const DType dtype = is_signed ? DType::i8 : DType::u8;
+  const Shape shape{static_cast<std::int64_t>(a.size())};
+  Bytes sum(a.size());
+  quantized_add(TensorView(dtype, shape, reinterpret_cast<const std::byte*>(a.data())), of_a,
+                TensorView(dtype, shape, reinterpret_cast<const std::byte*>(b.data())), of_b,
+                MutableTensorView(dtype, shape, reinterpret_cast<std::byte*>(sum.data())), of_sum);
+  return sum;
+}
+
+// Scales far enough apart that the order of the sum shows in its last bit.
+struct SumCase {
+  bool is_signed, left;
+  QuantI8 of_result, of_residual, of_sum;
+
+  explicit SumCase(int trial)
+      : is_signed(trial % 2 == 1),
+        left(trial / 2 % 2 == 1),
+        of_result{0.0173F, is_signed ? 3 - 128 : 3},
+        of_residual{0.0211F + 1e-4F * static_cast<float>(trial), is_signed ? -9 : 141},
+        of_sum{0.0267F, is_signed ? -128 + trial % 7 : trial % 5} {}
+  SumI8 sum() const {
+    return sum_with_residual(left ? of_residual : of_result, left ? of_result : of_residual, of_sum, left, is_signed);
+  }
+  Bytes expected(const Bytes& result, const Bytes& residual) const {
+    return left ? added(residual, of_residual, result, of_result, of_sum, is_signed)
+                : added(result, of_result, residual, of_residual, of_sum, is_signed);
+  }
+};
+
+TEST(PixelsI8, AResidualIsAddedAsBySumsOfTheirOwn) {
+  std::mt19937 random(33);
+  for (int trial = 0; trial < 60; ++trial) {
+    ConvShape s{1 + trial % 2, 1 + trial % 9, 1 + trial * 7 % 70, 1, testing::flat_window(random)};
+    if (trial % 4 == 0) s.window.output[2] = s.window.input[2] = 7, s.window.kernel[2] = 1;
+    if (trial % 4 == 0) s.window.stride[2] = s.window.dilation[2] = 1, s.window.pad_begin[2] = s.window.pad_end[2] = 0;
+    I8Case c(s, random, trial);
+    const SumCase sum(trial);
+    c.end.zero = sum.of_result.zero;
+    c.end.low = sum.is_signed ? -128 : 0;
+    c.end.high = sum.is_signed ? 127 : 255;
+    const Bytes residual = random_bytes(random, s.batch * s.outputs * s.window.outputs());
+    for (const int threads : {1, 2}) {
+      const base::ThreadLimit limit(threads);
+      const PixelConvI8 conv(s, c.conv(), false);
+      auto scratch = base::Buffer::allocate(conv.scratch_bytes() + 64, base::MemoryBudget(), "scratch");
+      const auto slots = scratch.as<std::byte>().first(conv.scratch_bytes());
+      Bytes plain(residual.size()), y(residual.size()), in_place = residual;
+      conv.run(c.x.data(), plain.data(), slots, c.end);
+      conv.run(c.x.data(), y.data(), slots, c.end, {residual.data(), sum.sum()});
+      conv.run(c.x.data(), in_place.data(), slots, c.end, {in_place.data(), sum.sum()});
+      EXPECT_EQ(y, sum.expected(plain, residual)) << testing::describe(s) << ", trial " << trial;
+      EXPECT_EQ(in_place, y) << testing::describe(s);
     }
   }
 }
@@ -185,6 +244,60 @@ TEST(PixelsI8, EveryInstructionSetGivesTheSame) {
       EXPECT_EQ(fast, plain) << pixels << " pixels";
     }
   }
+}
+
+// Products and sums are rounded once or twice as the instruction set has it, with a residual as in a sum of its own.
+TEST(PixelsI8, EveryInstructionSetAddsResidualsAsItsOwnSumsDo) {
+  std::mt19937 random(34);
+  constexpr std::size_t kChannels = 20, kWidth = 31, kRows = 3, kOutputs = 32;
+  const Bytes x = random_bytes(random, kChannels * (kWidth + 2) * (kRows + 1) + 64);
+  const Bytes w = random_bytes(random, std::int64_t{2} * 15 * 32 * 4);
+  const std::vector<std::size_t> segments = {0, kChannels * (kWidth + 2)};
+  const std::vector<std::int32_t> add(32, -31);
+  const std::vector<float> scale(32, 0.0007F);
+  testing::for_each_target([&](const char* target) {
+    const std::string name = target;
+    const PixelLoopsI8* loops = &portable_pixel_loops_i8();
+    if (name.starts_with("AVX3")) loops = vnni_pixel_loops_i8();
+    if (name == "AVX2") loops = avx2_pixel_loops_i8();
+    if (loops == nullptr) return;
+    for (std::size_t pixels = 1; pixels <= kWidth; ++pixels) {
+      const SumCase sum(static_cast<int>(pixels));
+      for (const std::size_t columns : {1U, 5U, 16U, 17U, 32U}) {
+        const Bytes residual = random_bytes(random, kRows * kWidth * kOutputs);
+        Bytes plain(residual.size()), y(residual.size());
+        PixelRowsI8 rows{
+            .x = x.data(),
+            .x_row = kChannels * (kWidth + 2),
+            .x_pixel = kChannels,
+            .segments = segments,
+            .groups = 15,
+            .w = reinterpret_cast<const std::int8_t*>(w.data()),
+            .next = nullptr,
+            .add = add.data(),
+            .flip = 0,
+            .y = plain.data(),
+            .y_row = kWidth * kOutputs,
+            .y_pixel = kOutputs,
+            .rows = kRows,
+            .pixels = pixels,
+            .columns = columns,
+            .wide = columns > 16,
+            .end = {scale.data(), sum.of_result.zero, sum.is_signed ? -128 : 0, sum.is_signed ? 127 : 255}};
+        loops->pixel_rows(rows);
+        rows.y = y.data();
+        rows.residual = residual.data();
+        rows.sum = sum.sum();
+        loops->pixel_rows(rows);
+        const Bytes expected = sum.expected(plain, residual);
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          const bool written = i % kOutputs < columns && i / kOutputs % kWidth < pixels;
+          ASSERT_EQ(y[i], written ? expected[i] : 0)
+              << target << ", " << pixels << " pixels, " << columns << " outputs, at " << i;
+        }
+      }
+    }
+  });
 }
 
 TEST(PixelsI8, PoolsAgreeWithTheirDefinition) {

@@ -46,11 +46,48 @@ SKERRY_VNNI inline void dot(__m512i& sum, __m512i left, __m512i right) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
 }
 
-// R pixels and N vectors of outputs, beginning at a row and a pixel.
-template <std::size_t R, std::size_t N, bool flips, bool paired>
-SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_t at, const std::int8_t* ahead) {
-  using Pixels = TilePixels<R, paired>;
+// The end of a tile of `pixels` pixels and `vectors` vectors of outputs whose results a residual is added to: sums as
+// the tile has them, [pixel][vector]; the first pixel's outputs stand `first` behind row.y, those of the eighth of
+// fourteen `half` further. Out of line, so that the tiles stay small.
+[[gnu::noinline]] SKERRY_VNNI void put_sums_vnni(const PixelRowsI8& row, const __m512i* sums, std::size_t pixels,
+                                                 std::size_t vectors, std::size_t half, std::size_t first) {
+  const RequantI8& end = row.end;
+  const SumI8& add = row.sum;
+  const __m512 low = _mm512_set1_ps(static_cast<float>(end.low - end.zero));
+  const __m512 high = _mm512_set1_ps(static_cast<float>(end.high - end.zero));
+  const __m512 zero = _mm512_set1_ps(static_cast<float>(end.zero));
+  const __m512 left = _mm512_set1_ps(add.left), right = _mm512_set1_ps(add.right), fixed = _mm512_set1_ps(add.fixed);
+  const __m512 least = _mm512_set1_ps(add.is_signed ? -128.0F : 0.0F);
+  const __m512 most = _mm512_set1_ps(add.is_signed ? 127.0F : 255.0F);
+  const __mmask16 swap = add.residual_left ? 0xFFFF : 0;
+  for (std::size_t n = 0; n < vectors; ++n) {
+    const __mmask16 mask = first_lanes(row.columns - n * 16);
+    const __m512 scale = _mm512_loadu_ps(end.scale + n * 16);
+    for (std::size_t r = 0; r < pixels; ++r) {
+      const bool second = pixels == 14 && r >= 7;
+      const std::size_t to = first + n * 16 + (second ? half + (r - 7) * row.y_pixel : r * row.y_pixel);
+      __m512 mine = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r * vectors + n]), scale);
+      mine = _mm512_min_ps(_mm512_max_ps(mine, low), high);
+      mine = _mm512_add_ps(_mm512_roundscale_ps(mine, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), zero);
+      const __m128i bytes = _mm_maskz_loadu_epi8(mask, row.residual + to);
+      const __m512 other =
+          _mm512_cvtepi32_ps(add.is_signed ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes));
+      const __m512 a = _mm512_mask_blend_ps(swap, mine, other), b = _mm512_mask_blend_ps(swap, other, mine);
+      __m512 real = _mm512_fmadd_ps(a, left, _mm512_fmadd_ps(b, right, fixed));
+      real = _mm512_min_ps(_mm512_max_ps(real, least), most);
+      _mm512_mask_cvtepi32_storeu_epi8(row.y + to, mask, _mm512_cvtps_epi32(real));
+    }
+  }
+}
+
+// R pixels and N vectors of outputs, beginning at a row and a pixel. Fourteen are twice seven: side by side, or
+// (paired) of two rows.
+template <std::size_t R, std::size_t N, bool flips>
+SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_t at, const std::int8_t* ahead,
+                           bool paired = false) {
+  using Pixels = TilePixels<R, R == 14>;
   const std::size_t pixel = row.x_pixel;
+  const std::size_t x_half = paired ? row.x_row : 7 * pixel, y_half = paired ? row.y_row : 7 * row.y_pixel;
   const std::uint8_t* x = row.x + first * row.x_row + at * pixel;
   const std::int8_t* w = row.w;
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
@@ -61,7 +98,7 @@ SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_
   }
   const std::uint8_t* begin[Pixels::kBases];
   _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) begin[b] =
-      x + Pixels::base_row(b) * row.x_row + Pixels::base_pixel(b) * pixel;
+      x + Pixels::base_row(b) * x_half + Pixels::base_pixel(b) * pixel;
   const std::uint8_t* base[Pixels::kBases];
   for (const std::size_t segment : row.segments) {
     _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] = begin[b] + segment;
@@ -82,12 +119,20 @@ SKERRY_VNNI void tile_vnni(const PixelRowsI8& row, std::size_t first, std::size_
       _Pragma("GCC unroll 16") for (std::size_t b = 0; b < Pixels::kBases; ++b) base[b] += 4;
     } while (++g < row.groups);
   }
+  if (row.residual != nullptr) {
+    // A copy, so that the sums themselves need no address and stay in registers.
+    __m512i sums[R * N];
+    _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
+      _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) sums[r * N + n] = sum[r][n];
+    }
+    return put_sums_vnni(row, sums, R, N, y_half, first * row.y_row + at * row.y_pixel);
+  }
   std::uint8_t* y = row.y + first * row.y_row + at * row.y_pixel;
   _Pragma("GCC unroll 2") for (std::size_t n = 0; n < N; ++n) {
     const __mmask16 mask = first_lanes(row.columns - n * 16);
     const __m512 scale = _mm512_loadu_ps(row.end.scale + n * 16);
     _Pragma("GCC unroll 16") for (std::size_t r = 0; r < R; ++r) {
-      std::uint8_t* to = y + Pixels::row(r) * row.y_row + Pixels::pixel(r) * row.y_pixel + n * 16;
+      std::uint8_t* to = y + Pixels::row(r) * y_half + Pixels::pixel(r) * row.y_pixel + n * 16;
       store_vnni(to, sum[r][n], scale, mask, row.end);
     }
   }
@@ -100,18 +145,17 @@ void rows_vnni(const PixelRowsI8& row) {
   const auto ahead = [&] { return fetched < N ? row.next + row.segments.size() * row.groups * 64 * fetched++ : row.w; };
   std::size_t r = 0;
   if (row.pixels == 7) {
-    for (; r + 2 <= row.rows; r += 2) tile_vnni<14, N, flips, true>(row, r, 0, ahead());
+    for (; r + 2 <= row.rows; r += 2) tile_vnni<14, N, flips>(row, r, 0, ahead(), true);
   }
   for (; r < row.rows; ++r) {
     std::size_t at = 0;
     // Sixteen go as two tiles of eight.
-    for (; row.pixels - at >= 14 && row.pixels - at != 16; at += 14)
-      tile_vnni<14, N, flips, false>(row, r, at, ahead());
-    for (; row.pixels - at >= 8; at += 8) tile_vnni<8, N, flips, false>(row, r, at, ahead());
-    for (; row.pixels - at >= 7; at += 7) tile_vnni<7, N, flips, false>(row, r, at, ahead());
-    for (; row.pixels - at >= 4; at += 4) tile_vnni<4, N, flips, false>(row, r, at, ahead());
-    for (; row.pixels - at >= 2; at += 2) tile_vnni<2, N, flips, false>(row, r, at, ahead());
-    for (; row.pixels - at >= 1; at += 1) tile_vnni<1, N, flips, false>(row, r, at, ahead());
+    for (; row.pixels - at >= 14 && row.pixels - at != 16; at += 14) tile_vnni<14, N, flips>(row, r, at, ahead());
+    for (; row.pixels - at >= 8; at += 8) tile_vnni<8, N, flips>(row, r, at, ahead());
+    for (; row.pixels - at >= 7; at += 7) tile_vnni<7, N, flips>(row, r, at, ahead());
+    for (; row.pixels - at >= 4; at += 4) tile_vnni<4, N, flips>(row, r, at, ahead());
+    for (; row.pixels - at >= 2; at += 2) tile_vnni<2, N, flips>(row, r, at, ahead());
+    for (; row.pixels - at >= 1; at += 1) tile_vnni<1, N, flips>(row, r, at, ahead());
   }
 }
 
@@ -210,9 +254,9 @@ SKERRY_AVX2 void tile_avx2(const PixelRowsI8& row, std::size_t first, std::size_
     alignas(32) std::int32_t sums[8];
     const __m256i both = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sum[r][0], sum[r][1]), 0xD8);
     _mm256_store_si256(reinterpret_cast<__m256i*>(sums), both);
-    std::uint8_t* y = row.y + first * row.y_row + (at + r) * row.y_pixel;
+    const std::size_t to = first * row.y_row + (at + r) * row.y_pixel;
     for (std::size_t o = column; o < column + 8 && o < row.columns; ++o)
-      y[o] = requantised(sums[o - column] + row.add[o], row.end.scale[o], row.end);
+      put_output<true>(row, sums[o - column], o, to + o);
   }
 }
 

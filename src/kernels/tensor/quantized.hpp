@@ -25,6 +25,12 @@ void dequantize_run(ElementsI8 q, std::int64_t count, QuantI8 from, float* x);
 void requantize_run(const float* sums, std::int64_t count, std::int32_t add, float scale, const EndI8& end,
                     std::uint8_t* y);
 
+/// How levels a and b become the level of their sum: round(a * left + (b * right + fixed)).
+struct AddI8 {
+  float left, right, fixed;
+};
+AddI8 add_of(QuantI8 of_a, QuantI8 of_b, QuantI8 of_y);
+
 /// y = saturate(round(a + b) + zero) of the real values; a and b broadcast to y's shape. One dtype.
 void quantized_add(TensorView a, QuantI8 of_a, TensorView b, QuantI8 of_b, MutableTensorView y, QuantI8 of_y);
 /// The same of the product.

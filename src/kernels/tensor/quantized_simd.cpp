@@ -180,16 +180,21 @@ void requantize_run(const float* sums, std::int64_t count, std::int32_t add, flo
    y);
 }
 
+AddI8 add_of(QuantI8 of_a, QuantI8 of_b, QuantI8 of_y) {
+  const float left = of_a.scale / of_y.scale, right = of_b.scale / of_y.scale;
+  // The first product unrounded, as ONNX Runtime's compiler has it: rounded, one sum in 20 000 is another byte.
+  const float zeros = std::fma(left, static_cast<float>(of_a.zero), right * static_cast<float>(of_b.zero));
+  return {left, right, static_cast<float>(of_y.zero) - zeros};
+}
+
 void quantized_add(TensorView a, QuantI8 of_a, TensorView b, QuantI8 of_b, MutableTensorView y, QuantI8 of_y) {
   const bool is_signed = y.dtype() == DType::i8;
-  const float ra = of_a.scale / of_y.scale, rb = of_b.scale / of_y.scale;
-  // The first product unrounded, as ONNX Runtime's compiler has it: rounded, one sum in 20 000 is another byte.
-  const float fixed =
-      static_cast<float>(of_y.zero) - std::fma(ra, static_cast<float>(of_a.zero), rb * static_cast<float>(of_b.zero));
+  const AddI8 by = add_of(of_a, of_b, of_y);
   const auto function = HWY_DYNAMIC_DISPATCH(add);
-  for_each_pair(a, b, y,
-                [&](const std::uint8_t* pa, std::int64_t sa, const std::uint8_t* pb, std::int64_t sb, std::uint8_t* py,
-                    std::int64_t count) { function(pa, sa, pb, sb, is_signed, ra, rb, fixed, py, count); });
+  for_each_pair(
+      a, b, y,
+      [&](const std::uint8_t* pa, std::int64_t sa, const std::uint8_t* pb, std::int64_t sb, std::uint8_t* py,
+          std::int64_t count) { function(pa, sa, pb, sb, is_signed, by.left, by.right, by.fixed, py, count); });
 }
 
 void quantized_mul(TensorView a, QuantI8 of_a, TensorView b, QuantI8 of_b, MutableTensorView y, QuantI8 of_y) {

@@ -20,7 +20,7 @@ using kernels::PixelWindowF32;
 using kernels::Rate;
 using kernels::Window;
 
-constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3, kScale = 4;
+constexpr std::size_t kX = 0, kWeights = 1, kBias = 2, kResidual = 3, kScale = 4, kQuantisedResidual = 9;
 // Measured: fewer channels or pixels than these pay for transforms with what the products save. With tiles of 2 x 2,
 // smaller images have many channels: at 14 x 14 ResNet-50 would gain 5 % of its time and hold 9 MB more of weights.
 bool winograd_pays(std::int64_t channels, std::int64_t outputs, std::int64_t height, std::int64_t width) {
@@ -134,8 +134,9 @@ bool wants_packed_pixels(const Graph& graph, const Node& node) {
 
 int overwritten_residual(const Node& node) {
   // The loops of depthwise windows tell a residual by its distance from the result.
-  const bool takes = node.op == "Conv" && channels_last(node) && node.integer("group", 1) == 1;
-  return takes && has_input(node, kResidual) ? static_cast<int>(kResidual) : -1;
+  if (!channels_last(node) || node.integer("group", 1) != 1) return -1;
+  if (node.op == "Conv" && has_input(node, kResidual)) return static_cast<int>(kResidual);
+  return node.op == "QLinearConv" && has_input(node, kQuantisedResidual) ? static_cast<int>(kQuantisedResidual) : -1;
 }
 
 void infer_either(TypeContext& context, void (*rule)(TypeContext&)) {

@@ -122,9 +122,10 @@ class Counter {
 
   // What a pass put behind a convolution or a product.
   double ending() const {
-    const bool takes_more = node_.op == "Conv" || node_.op == "MatMul" || node_.op == "Gemm";
+    const bool quantised = node_.op == "QLinearConv";
+    const bool takes_more = quantised || node_.op == "Conv" || node_.op == "MatMul" || node_.op == "Gemm";
     double more = 0.0;
-    for (const std::size_t bias_or_residual : {std::size_t{2}, std::size_t{3}}) {
+    for (const std::size_t bias_or_residual : {quantised ? std::size_t{8} : 2, quantised ? std::size_t{9} : 3}) {
       const bool given = bias_or_residual < node_.inputs.size() && node_.inputs[bias_or_residual] != kNoValue;
       if (takes_more && given) more += out();
     }

@@ -73,6 +73,7 @@ struct PixelConv {
   std::vector<float> scales;
   std::vector<std::int32_t> bias;
   kernels::EndI8 end;
+  kernels::SumI8 sum;
 };
 
 std::int32_t constant_zero(const NodeTypes& types, std::size_t index) {
@@ -82,7 +83,8 @@ std::int32_t constant_zero(const NodeTypes& types, std::size_t index) {
 
 Expected<bool> takes_pixels(const QuantizedConv& at, const Node& node, const NodeTypes& types, const ConvShape& s) {
   if (!channels_last(node)) return Unexpected{"channels stand first"};
-  auto known = all_known(types, {at.x_scale, at.x_zero, at.w, at.w_scale, at.w_zero, at.y_scale, at.y_zero, at.bias});
+  auto known = all_known(types, {at.x_scale, at.x_zero, at.w, at.w_scale, at.w_zero, at.y_scale, at.y_zero, at.bias,
+                                 at.residual + 1, at.residual + 2, at.residual + 3, at.residual + 4});
   if (!known) return known;
   const std::int32_t wanted = types.inputs[at.w].dtype == DType::i8 ? 0 : 128;
   const auto zeros = zeros_of(constant_view(types, at.w_zero));
@@ -92,6 +94,10 @@ Expected<bool> takes_pixels(const QuantizedConv& at, const Node& node, const Nod
   if (w.input[0] != 1 || w.kernel[0] != 1 || w.pad_begin[0] != 0 || w.pad_end[0] != 0)
     return Unexpected{"three spatial axes"};
   return true;
+}
+
+kernels::QuantI8 constant_quant(const NodeTypes& types, std::size_t scale) {
+  return {reals_of(constant_view(types, scale))[0], constant_zero(types, scale + 1)};
 }
 
 PixelConv pixel_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types, const ConvShape& shape) {
@@ -107,6 +113,13 @@ PixelConv pixel_conv(const QuantizedConv& at, const Node& node, const NodeTypes&
               .bias = out.bias,
               .scale = out.scales};
   out.end = bounded(node, end_at(types.outputs[0].dtype, constant_zero(types, at.y_zero)));
+  if (has_input(node, at.residual)) {
+    const bool left = node.integer("residual_left", 0) != 0;
+    const kernels::QuantI8 mine = constant_quant(types, at.y_scale), other = constant_quant(types, at.residual + 1);
+    out.sum =
+        kernels::sum_with_residual(left ? other : mine, left ? mine : other, constant_quant(types, at.residual + 3),
+                                   left, types.outputs[0].dtype == DType::i8);
+  }
   return out;
 }
 
@@ -246,8 +259,10 @@ Prepared prepare_pixel_quantized_conv(const QuantizedConv& at, const Node& node,
   const PixelConv from = pixel_conv(at, node, types, shape);
   // shared: std::function copies its target
   const auto conv = std::make_shared<const kernels::PixelConvI8>(shape, from.conv, node.integer("planes_in", 0) != 0);
-  return {[conv, x = at.x, end = from.end](const KernelArguments& a) {
-            conv->run(elements_of(a.inputs[x]).data, bytes_of(a.outputs[0]), a.scratch, end);
+  return {[conv, x = at.x, residual = at.residual, end = from.end, sum = from.sum](const KernelArguments& a) {
+            const TensorView added = view_at(a, residual);
+            conv->run(elements_of(a.inputs[x]).data, bytes_of(a.outputs[0]), a.scratch, end,
+                      {elements_of(added).data, sum});
           },
           conv->scratch_bytes(),
           conv->packed_bytes(),
@@ -259,6 +274,7 @@ Cost can_pixel_quantized_depthwise(const QuantizedConv& at, const Node& node, co
   const auto takes = takes_pixels(at, node, types, s);
   if (!takes) return Unexpected{takes.error()};
   if (s.group_channels() != 1 || s.group_outputs() != 1) return Unexpected{"not one channel per group"};
+  if (has_input(node, at.residual)) return Unexpected{"a residual is added"};
   if (node.integer("planes_in", 0) != 0) return Unexpected{"its input stands with channels first"};
   return slide(types, s.window, s.batch * s.outputs);
 }

@@ -12,6 +12,8 @@ inline constexpr std::size_t kNoInput = 99;
 /// Positions of the inputs; a scale is followed by nothing of its own, zero points stand where they say.
 struct QuantizedConv {
   std::size_t x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias;
+  /// Added once the result is rounded; then come its scale and zero point, and those of the sum.
+  std::size_t residual = kNoInput;
 };
 
 Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);

@@ -12,7 +12,7 @@ namespace skerry::serve {
 namespace {
 
 constexpr std::size_t kMostRunSteps = 256;  // of a request; each may be run within the one before it
-constexpr std::size_t kMostLevels = 16;
+constexpr std::size_t kMostNested = 16;
 
 // A tensor of the ensemble as whoever makes it says that it is.
 struct Made {
@@ -285,7 +285,7 @@ std::size_t Ensemble::add_members(Cast& cast, std::vector<std::string_view>& pat
       throw Error(ErrorCode::invalid_argument, "an ensemble within itself: " + way + step.model, step.where,
                   "let no ensemble come of itself");
     }
-    if (path.size() > kMostLevels)
+    if (path.size() > kMostNested)
       throw Error(ErrorCode::limit_exceeded, "more than 16 ensembles lie within each other", step.where);
     ModelPtr& member = cast[{step.model, step.version}];
     try {

@@ -53,6 +53,11 @@ class Server:
     process: subprocess.Popen[str]
     port: int
     ready_seconds: float
+    grpc: str = ""  # its address
+
+    @property
+    def grpc_port(self) -> int:
+        return int(self.grpc.rpartition(":")[2])
 
     def resident_mb(self) -> float:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -69,7 +74,7 @@ def serving(folder: Path, *words: str, log: Path = Path(os.devnull)) -> Iterator
     assert process.stdout is not None
     told = json.loads(process.stdout.readline())
     try:
-        yield Server(process, int(told["http"].rpartition(":")[2]), time.perf_counter() - begin)
+        yield Server(process, int(told["http"].rpartition(":")[2]), time.perf_counter() - begin, told["grpc"])
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)

@@ -9,36 +9,23 @@
 // what finds none is not asked. Prints one line of JSON; times are those of answers with status 200 and, apart, of
 // refusals. One thread, so that on two cores the other one is the server's; nothing is allocated or formatted while the
 // clock runs.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "serving_load.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-struct Message {
-  std::string request;
-  std::vector<float> expected;
-};
+using load::Clock;
+using load::Message;
+using load::Times;
 
 struct Client {
   int socket = -1;
@@ -46,60 +33,6 @@ struct Client {
   Clock::time_point begin;
   std::vector<char> buffer = std::vector<char>(1 << 16);
 };
-
-// Nanoseconds of answers, 4 s at most.
-struct Times {
-  std::vector<std::uint32_t> all;
-
-  void add(Clock::duration took) {
-    const auto count = std::chrono::duration_cast<std::chrono::nanoseconds>(took).count();
-    all.push_back(static_cast<std::uint32_t>(std::min<std::int64_t>(count, UINT32_MAX)));
-  }
-  double quantile(double share) const {  // in microseconds, of sorted ones
-    return all.empty() ? 0.0 : all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))] * 1e-3;
-  }
-  std::size_t below(double microseconds) const {
-    const auto bound = static_cast<std::uint32_t>(microseconds * 1e3);
-    return static_cast<std::size_t>(std::lower_bound(all.begin(), all.end(), bound) - all.begin());
-  }
-};
-
-std::vector<Message> read_messages(const char* path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string all((std::istreambuf_iterator<char>(file)), {});
-  std::size_t at = 0;
-  const auto number = [&] {
-    std::uint32_t value = 0;
-    std::memcpy(&value, all.data() + at, sizeof value);
-    at += sizeof value;
-    return value;
-  };
-  std::vector<Message> messages(number());
-  for (Message& message : messages) {
-    const std::uint32_t length = number();
-    message.request = all.substr(at, length);
-    at += length;
-    message.expected.resize(number());
-    std::memcpy(message.expected.data(), all.data() + at, 4 * message.expected.size());
-    at += 4 * message.expected.size();
-  }
-  return messages;
-}
-
-int connected(std::uint16_t port) {
-  const int made = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(made, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
-    std::perror("connect");
-    std::exit(1);
-  }
-  const int on = 1;
-  setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return made;
-}
 
 // Bytes of the answer at the front, 0 while some are missing. Any spelling of the header's name.
 std::size_t answer_length(std::string_view bytes, std::string_view& body) {
@@ -118,29 +51,13 @@ std::size_t answer_length(std::string_view bytes, std::string_view& body) {
   return end + 4 + length;
 }
 
-bool is_right(std::string_view body, const std::vector<float>& expected) {
-  if (body.size() < 4 * expected.size()) return false;
-  const char* at = body.data() + body.size() - 4 * expected.size();
-  return std::all_of(expected.begin(), expected.end(), [&](float wanted) {
-    float value = 0.0F;
-    std::memcpy(&value, at, sizeof value);
-    at += sizeof value;
-    return std::abs(value - wanted) <= 1e-4F + 1e-3F * std::abs(wanted);
-  });
-}
-
-double cpu_seconds(const rusage& use) {
-  return static_cast<double>(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-         1e-6 * static_cast<double>(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
-}
-
 class Load {
  public:
   Load(const std::vector<Message>& messages, std::uint16_t port, std::size_t connections, std::uint64_t requests,
        double rate)
       : messages_(messages), clients_(connections), requests_(requests), rate_(rate) {
     for (std::size_t i = 0; i < clients_.size(); ++i) {
-      clients_[i].socket = connected(port);
+      clients_[i].socket = load::connected(port);
       epoll_event event{};
       event.events = EPOLLIN;
       event.data.u64 = i;
@@ -171,25 +88,8 @@ class Load {
       if (ready == 0 && !has_more) break;  // nothing for ten seconds: what is under way is lost
       for (int i = 0; i < ready; ++i) receive(events[static_cast<std::size_t>(i)].data.u64);
     }
-    seconds_ = std::chrono::duration<double>(Clock::now() - begin_).count();
-  }
-
-  void print() {
-    rusage use{};
-    getrusage(RUSAGE_SELF, &use);
-    for (Times* times : {&good_, &refused_}) std::sort(times->all.begin(), times->all.end());
-    const auto count = [](auto number) { return static_cast<unsigned long long>(number); };
-    std::printf(
-        "{\"seconds\": %.6f, \"asked\": %llu, \"answered\": %llu, \"wrong\": %llu, \"lost\": %llu, "
-        "\"not_asked\": %llu, \"client_cpu_seconds\": %.3f",
-        seconds_, count(asked_ - skipped_), count(good_.all.size() + refused_.all.size()), count(wrong_),
-        count(lost_ + under_way_), count(skipped_), cpu_seconds(use));
-    std::printf(", \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"within_100_ms\": %llu",
-                good_.quantile(0.5), good_.quantile(0.9), good_.quantile(0.99), good_.quantile(0.999),
-                count(good_.below(1e5)));
-    std::printf(
-        ", \"refused\": %llu, \"refused_p50_us\": %.1f, \"refused_p99_us\": %.1f, \"refused_below_1_ms\": %llu}\n",
-        count(refused_.all.size()), refused_.quantile(0.5), refused_.quantile(0.99), count(refused_.below(1e3)));
+    const std::chrono::duration<double> took = Clock::now() - begin_;
+    load::print({took.count(), asked_, skipped_, lost_ + under_way_, wrong_, std::move(good_), std::move(refused_)});
   }
 
  private:
@@ -231,7 +131,7 @@ class Load {
     idle_.push_back(which);
     const bool is_good = std::memcmp(client.buffer.data() + 9, "200", 3) == 0;
     (is_good ? good_ : refused_).add(took);
-    if (is_good && !is_right(body, messages_[client.kind].expected)) ++wrong_;
+    if (is_good && !load::is_right(body, messages_[client.kind].expected)) ++wrong_;
   }
 
   const std::vector<Message>& messages_;
@@ -242,7 +142,6 @@ class Load {
   std::vector<std::size_t> idle_;
   std::mt19937_64 random_{7};
   Clock::time_point begin_;
-  double seconds_ = 0.0;
   std::uint64_t asked_ = 0, skipped_ = 0, under_way_ = 0, wrong_ = 0, lost_ = 0;
   Times good_, refused_;
 };
@@ -251,10 +150,9 @@ class Load {
 
 int main(int count, char** words) {
   if (count < 5) return 2;
-  const std::vector<Message> messages = read_messages(words[4]);
-  Load load(messages, static_cast<std::uint16_t>(std::atoi(words[1])), std::strtoull(words[2], nullptr, 10),
-            std::strtoull(words[3], nullptr, 10), count > 5 ? std::atof(words[5]) : 0.0);
-  load.run();
-  load.print();
+  const std::vector<Message> messages = load::read_messages(words[4]);
+  Load clients(messages, static_cast<std::uint16_t>(std::atoi(words[1])), std::strtoull(words[2], nullptr, 10),
+               std::strtoull(words[3], nullptr, 10), count > 5 ? std::atof(words[5]) : 0.0);
+  clients.run();
   return 0;
 }

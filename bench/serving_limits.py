@@ -7,8 +7,8 @@ Must: batched at least three times the throughput of its unbatched self; 1 000 s
 less than twice; a closed connection frees its slot within 10 ms; 100 000 requests of 64 concurrent gRPC clients, none
 lost, none wrong, memory flat. The slow connections send a header of one byte each second, from a process of their own.
 The slot is a place in the queue of a model (one that waits for company for ten seconds, so that nothing else frees it),
-and the thread that runs a circuit. gRPC's clients are grpcio's, and the limit. `--fuzz`: so many requests of gRPC whose
-messages were damaged by chance; each must be answered.
+and the thread that runs a circuit. gRPC's clients are `serving_grpc_client.cpp`. `--fuzz`: so many requests of gRPC
+whose messages were damaged by chance; each must be answered.
 """
 
 from __future__ import annotations
@@ -148,29 +148,6 @@ def infer_message(x: np.ndarray) -> bytes:
     return field(1, b"digits") + field(5, tensor) + field(7, x.tobytes())
 
 
-async def grpc_load(
-    target: str, messages: list[bytes], answers: list[np.ndarray], requests: int, number: int
-) -> tuple[int, int, float]:
-    """How many were lost and wrong, and the seconds."""
-    turns, lost, wrong = iter(range(requests)), 0, 0
-
-    async def client(channel: grpc.aio.Channel) -> None:
-        nonlocal lost, wrong
-        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        for turn in turns:
-            kind = turn % len(messages)
-            try:
-                got = await call(messages[kind])
-                wrong += not np.allclose(np.frombuffer(got[-40:], np.float32), answers[kind][0], rtol=1e-3, atol=1e-4)
-            except grpc.aio.AioRpcError:
-                lost += 1
-
-    begin = time.perf_counter()
-    async with grpc.aio.insecure_channel(target) as one, grpc.aio.insecure_channel(target) as other:
-        await asyncio.gather(*(client(one if i % 2 else other) for i in range(number)))
-    return lost, wrong, time.perf_counter() - begin
-
-
 def damaged(message: bytes, draw: random.Random) -> bytes:
     """One to four changes: bits, bytes cut out, doubled, put in, the rest cut off; half of them near the front, where
     the names and sizes stand, and half of all messages keep their length."""
@@ -210,18 +187,16 @@ async def grpc_damage(target: str, messages: list[bytes], requests: int) -> dict
     return dict(seen)
 
 
-def grpc_fuzz(folder: Path, messages: list[bytes], answers: list[np.ndarray], requests: int) -> None:
+def grpc_fuzz(folder: Path, clients: serving.Clients, messages: list[bytes], requests: int) -> None:
     """Whether the server is as it was."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        target = f"127.0.0.1:{free.getsockname()[1]}"
-    with serving.serving(folder, "--grpc", target) as server:
-        asyncio.run(grpc_damage(target, messages, max(1, requests // 20)))
+    with serving.serving(folder, "--grpc", "127.0.0.1:0") as server:
+        asyncio.run(grpc_damage(server.grpc, messages, max(1, requests // 20)))
         before = server.resident_mb()
-        seen = asyncio.run(grpc_damage(target, messages, requests))
-        lost, wrong, _ = asyncio.run(grpc_load(target, messages, answers, 1000, 8))
-        print(f"gRPC, damaged               {sum(seen.values())} of {requests} answered: {seen}; then {lost} of "
-              f"1000 lost, {wrong} wrong, resident {before:.1f} -> {server.resident_mb():.1f} MB")  # fmt: skip
+        seen = asyncio.run(grpc_damage(server.grpc, messages, requests))
+        load = clients.drive(server.grpc_port, 1000, 8)
+        print(f"gRPC, damaged               {sum(seen.values())} of {requests} answered: {seen}; then "
+              f"{load.told['lost']:.0f} of 1000 lost, {load.told['wrong']:.0f} wrong, "
+              f"resident {before:.1f} -> {server.resident_mb():.1f} MB")  # fmt: skip
 
 
 def batches(folder: Path, clients: serving.Clients, oracle: onnxruntime.InferenceSession) -> None:
@@ -252,17 +227,16 @@ def batches(folder: Path, clients: serving.Clients, oracle: onnxruntime.Inferenc
           f"({found[1] / found[0]:.1f} times)")  # fmt: skip
 
 
-def grpc_clients(folder: Path, messages: list[bytes], answers: list[np.ndarray], requests: int) -> None:
+def grpc_clients(folder: Path, clients: serving.Clients, requests: int) -> None:
     """64 of them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        target = f"127.0.0.1:{free.getsockname()[1]}"
-    with serving.serving(folder, "--grpc", target) as server:
-        asyncio.run(grpc_load(target, messages, answers, max(1, requests // 20), 64))
+    with serving.serving(folder, "--grpc", "127.0.0.1:0") as server:
+        begun = server.resident_mb()
+        clients.drive(server.grpc_port, 1000, 1)
+        print(clients.drive(server.grpc_port, 3000, 1).describe("gRPC, one connection"))
+        clients.drive(server.grpc_port, max(1, requests // 20), 64)
         before = server.resident_mb()
-        lost, wrong, seconds = asyncio.run(grpc_load(target, messages, answers, requests, 64))
-        print(f"gRPC, 64 clients            {requests / seconds:.0f}/s, {lost} of {requests} lost, {wrong} wrong, "
-              f"resident {before:.1f} -> {server.resident_mb():.1f} MB")  # fmt: skip
+        print(clients.drive(server.grpc_port, requests, 64).describe("gRPC, 64 connections"))
+        print(f"gRPC, memory                {begun:.1f} MB at the start, {before:.1f} -> {server.resident_mb():.1f} MB")
 
 
 def main() -> int:
@@ -289,10 +263,14 @@ def main() -> int:
             slow_connections(folder, clients, options.slow)
         if options.turns:
             closed_connections(folder, options.turns)
+        calls = [infer_message(x) for x in images]
+        of_grpc = serving.Clients(
+            serving.built("serving_grpc_client", scratch), serving.write_messages(scratch / "calls", calls, answers)
+        )
         if options.requests:
-            grpc_clients(folder, [infer_message(x) for x in images], answers, options.requests)
+            grpc_clients(folder, of_grpc, options.requests)
         if options.fuzz:
-            grpc_fuzz(folder, [infer_message(x) for x in images], answers, options.fuzz)
+            grpc_fuzz(folder, of_grpc, calls, options.fuzz)
     return 0
 
 

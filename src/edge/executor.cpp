@@ -85,8 +85,10 @@ struct EdgeExecutor::State {
              const Placement& placement, Whole& whole);
   Result run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes);
   wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options) const;
-  Result run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds);
-  Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole);
+  Result run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
+                    const std::string& placement);
+  Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole,
+                   const std::string& placement);
   [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
                          const Error& why) const;
   Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options, Whole& whole);
@@ -213,13 +215,14 @@ wire::CircuitRequest EdgeExecutor::State::request_of(const Circuit& circuit, con
   return request;
 }
 
-Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds) {
+Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
+                                       const std::string& placement) {
   constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
   remote::Patience patience{.stop = options.limits.control.stop};
   patience.deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                                              std::chrono::duration<double>(config.cloud_timeout));
   try {
-    return remote::run(*endpoint, request, seconds > kLong, patience);
+    return remote::run(*endpoint, request, seconds > kLong, patience, placement);
   } catch (const Error& error) {
     // Whoever takes a request and is silent until the time is over may be gone, his connection half open: that is no
     // word on how long the run takes. An endpoint that answers, be it "not yet", has left no failure behind.
@@ -232,12 +235,12 @@ Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, cons
 
 // What waits with this question is sent as the job that it is, and waits no more when it is answered here.
 Result EdgeExecutor::State::run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds,
-                                      Whole& whole) {
+                                      Whole& whole, const std::string& placement) {
   std::optional<outbox::Item> item;
   if (outbox) item = outbox->waiting(whole.question, endpoint->options().url.text());
   if (item) whole.request = outbox::waiting_request(*outbox, *item);
   if (!whole.request) whole.request = request_of(circuit.circuit, options);
-  Result result = run_remote(*whole.request, options, seconds);
+  Result result = run_remote(*whole.request, options, seconds, placement);
   if (item && outbox->claim(item->id)) outbox->remove(item->id);
   return result;
 }
@@ -256,7 +259,7 @@ Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& c
     case ExecutionMethod::cloud: {
       double seconds = 0.0;
       for (const PlaceReport& place : placement.considered) seconds = std::max(seconds, place.seconds);
-      return run_whole(circuit, options, seconds, whole);
+      return run_whole(circuit, options, seconds, whole, "cloud " + placement.considered[0].reason);
     }
     case ExecutionMethod::hybrid: {
       const SplitReport& report = *placement.split;
@@ -265,11 +268,12 @@ Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& c
       limited.limits.control.deadline =
           std::chrono::steady_clock::now() +
           std::chrono::duration_cast<std::chrono::nanoseconds>(*options.limits.max_execution_time);
+      const std::string told = "hybrid " + placement.considered[0].reason;
       return run_split(*circuit.split, report, circuit.circuit, limited,
                        [&](std::size_t piece, const Circuit& part, const RunOptions& asked) {
                          const PieceReport& at = report.pieces[piece];
                          return at.place == ExecutionMethod::cloud
-                                    ? run_remote(request_of(part, asked), asked, at.seconds)
+                                    ? run_remote(request_of(part, asked), asked, at.seconds, told)
                                     : skerry::run(part, asked);
                        });
     }

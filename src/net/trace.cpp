@@ -1,6 +1,6 @@
 #include "net/trace.hpp"
 
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
@@ -14,8 +14,8 @@ namespace {
 // Ids must be unlike each other, not secret; a generator per thread costs nanoseconds.
 void append_hex(std::string& text, int words) {
   thread_local std::mt19937_64 random = [] {
-    std::uint64_t seed = 0;
-    RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed);
+    std::uint64_t seed = 0;  // of the kernel: OpenSSL's source of random bytes takes two megabytes to begin with
+    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = std::random_device{}();
     return std::mt19937_64(seed);
   }();
   constexpr std::string_view kHex = "0123456789abcdef";

@@ -18,6 +18,7 @@ namespace skerry::serve {
 namespace {
 
 constexpr double kForget = 0.9;      // weight of the past in the mean time of a row
+constexpr double kMostSlower = 4.0;  // than the mean: what one run may count at most
 constexpr double kTolerance = 1e-4;  // between a row alone and in a batch: the order of sums differs
 constexpr double kBrief = 20e-6;     // a run this short costs less than waking another thread for it
 
@@ -379,7 +380,9 @@ struct Batcher::State {
   void learn(Nanoseconds infer, std::uint64_t rows) {
     const std::lock_guard lock(mutex);
     const double seconds = static_cast<double>(infer.count()) * 1e-9 / static_cast<double>(rows);
-    row_seconds = row_seconds == 0.0 ? seconds : kForget * row_seconds + (1.0 - kForget) * seconds;
+    // A run in whose middle the processor was given to somebody else says nothing of the next one.
+    const double told = row_seconds == 0.0 ? seconds : std::min(seconds, kMostSlower * row_seconds);
+    row_seconds = row_seconds == 0.0 ? told : kForget * row_seconds + (1.0 - kForget) * told;
   }
 };
 

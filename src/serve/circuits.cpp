@@ -1,6 +1,7 @@
 #include "serve/circuits.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "wire/json_writer.hpp"
 
@@ -93,12 +94,50 @@ wire::CircuitAnswer answer_of(const wire::CircuitRequest& request, const Result&
   return answer;
 }
 
+std::int64_t now_ns() {
+  using namespace std::chrono;
+  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// A refusal says in words what was needed and what there was; the plan has the numbers.
+void note_refused(CircuitNotes& notes, const Circuit& circuit, const RunOptions& options) {
+  try {
+    std::string refusal;
+    const CircuitNotes planned = notes_of(skerry::plan(circuit, options, &refusal));
+    notes.method = planned.method;
+    notes.need_bytes = planned.need_bytes;
+    notes.need_seconds = planned.need_seconds;
+  } catch (const Error&) {  // no method at all: there is no number either
+    return;
+  }
+}
+
+void set_method(CircuitNotes& notes, const std::string& method) {
+  notes.method = {};
+  method.copy(notes.method.data(), notes.method.size() - 1);
+}
+
 }  // namespace
 
+std::string_view CircuitNotes::method_name() const noexcept {
+  return {method.data(), static_cast<std::size_t>(std::find(method.begin(), method.end(), '\0') - method.begin())};
+}
+
+CircuitNotes notes_of(const Plan& plan) {
+  CircuitNotes notes{.need_bytes = plan.peak_bytes,
+                     .limit_bytes = plan.max_memory_bytes.value_or(0),
+                     .need_seconds = plan.seconds,
+                     .limit_seconds = plan.max_seconds.value_or(0.0)};
+  set_method(notes, plan.method);
+  return notes;
+}
+
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
-                                const RunControl& control) {
+                                const RunControl& control, CircuitNotes& notes) {
+  notes.begun_ns = now_ns();
   check(request, limits);
   const Circuit circuit = circuit_of(request, limits);
+  notes.read_ns = now_ns();
   const std::size_t sets = std::max<std::size_t>(1, request.parameter_sets.size());
   wire::CircuitReply reply{.id = request.id};
   for (std::size_t i = 0; i < sets; ++i) {
@@ -109,8 +148,21 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
     });
     RunOptions options = options_of(request, circuit, limits, part);
     if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets[i]);
-    reply.results.push_back(answer_of(request, skerry::run(circuit, options)));
+    notes.limit_bytes = options.limits.max_memory_bytes.value_or(0);
+    notes.limit_seconds = options.limits.max_execution_time->count();
+    try {
+      const wire::CircuitAnswer& answer = reply.results.emplace_back(answer_of(request, skerry::run(circuit, options)));
+      if (i > 0) continue;
+      set_method(notes, answer.method);
+      notes.need_bytes = answer.predicted_bytes;
+      notes.need_seconds = answer.predicted_seconds;
+    } catch (const Error& error) {
+      const bool is_over = error.code() == ErrorCode::budget_exceeded || error.code() == ErrorCode::deadline_exceeded;
+      if (is_over) note_refused(notes, circuit, options);
+      throw;
+    }
   }
+  notes.ended_ns = now_ns();
   return reply;
 }
 

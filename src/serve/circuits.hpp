@@ -2,8 +2,13 @@
 /// A circuit request of the wire, run here.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <skerry/skerry.hpp>
+#include <string>
+#include <string_view>
 
+#include "net/trace.hpp"
 #include "wire/circuits.hpp"
 
 namespace skerry::serve {
@@ -18,10 +23,33 @@ struct CircuitLimits {
   int threads = 0;
 };
 
+/// Whose circuit it is, and what is thought of him.
+struct Submitter {
+  std::string name;
+  bool is_stranger = true;
+  std::uint32_t max_qubits = 0;  ///< of a stranger's circuit; 0: any
+  std::string placement = {};    ///< where his own side decided that it runs, and why, as he tells it; empty: nothing
+  net::Trace run = {.trace_id = {}, .span_id = {}, .is_sampled = false};  ///< of the run itself
+};
+
+/// What is known of a circuit request beside its answer. Trivial, so that a worker process can send it as it lies in
+/// memory.
+struct CircuitNotes {
+  std::array<char, 24> method{};                         ///< of the first set; zeros alone: none was chosen
+  std::uint64_t need_bytes = 0, limit_bytes = 0;         ///< predicted and allowed; 0: not known
+  double need_seconds = 0.0, limit_seconds = 0.0;        ///< likewise
+  std::int64_t begun_ns = 0, read_ns = 0, ended_ns = 0;  ///< since 1970; 0: it did not come so far
+
+  std::string_view method_name() const noexcept;
+};
+/// What a plan says.
+CircuitNotes notes_of(const Plan& plan);
+
 /// Runs every parameter set. control: stop token, progress (over all sets), deadline.
-/// Errors: those of import and of run; limit_exceeded for shots and sets.
+/// notes: filled as far as it comes, also when it throws. Errors: those of import and of run; limit_exceeded for shots
+/// and sets.
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
-                                const RunControl& control);
+                                const RunControl& control, CircuitNotes& notes);
 
 /// Errors: limit_exceeded for a circuit of more than max_qubits (0: any); those of import.
 void check_width(const wire::CircuitRequest& request, const CircuitLimits& limits, std::uint32_t max_qubits);

@@ -108,7 +108,7 @@ class Door final : public grpc_door::Server {
 
   void infer(grpc_door::InferRequest request,
              std::function<void(const grpc_door::InferReply&)> answer) noexcept override {
-    const Trace trace = trace_of(request.traceparent);
+    const Trace trace = service_.begin_trace(request.traceparent, request.model);
     const auto done = [this, trace, answer = std::move(answer), arrived = request.arrived,
                        method = request.method](const grpc_door::InferReply& reply) {
       if (service_.traces(trace)) service_.tell(grpc_span(trace, method, reply.status), arrived, Clock::now());

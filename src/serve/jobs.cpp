@@ -74,9 +74,7 @@ Record read_record(const fs::path& path) {
 struct Jobs::State {
   struct Job {
     JobStatus status;
-    std::string owner;
-    bool is_stranger = true;
-    std::uint32_t max_qubits = 0;
+    Submitter by;
     base::Hash128 digest;
     std::optional<wire::CircuitRequest> request;  // given up when the job ends
     wire::Body reply;
@@ -109,7 +107,7 @@ struct Jobs::State {
 
   JobPtr get(const std::string& owner, std::string_view id) const {
     const auto found = jobs.find(id);
-    if (found == jobs.end() || found->second->owner != owner)
+    if (found == jobs.end() || found->second->by.name != owner)
       throw Error(ErrorCode::not_found, "there is no job '" + std::string(id.substr(0, 64)) + "'", "job");
     return found->second;
   }
@@ -160,16 +158,18 @@ struct Jobs::State {
     }
     tell(job, status);
     wire::Body reply;
+    CircuitNotes notes;
     std::optional<Error> failure;
     try {
       const RunControl control{.stop = job->stop.get_token(),
                                .progress = Progress([this, job](double fraction, std::string_view stage) {
                                  progress(job, fraction, stage);
                                })};
-      const bool is_apart = job->is_stranger && options.run_apart;
-      if (job->is_stranger && !is_apart) check_width(*job->request, options.limits, job->max_qubits);
-      reply = is_apart ? options.run_apart(job->owner, *job->request, job->max_qubits, control)
-                       : wire::encode(run_circuits(*job->request, options.limits, control), job->request->binary);
+      const bool is_apart = job->by.is_stranger && options.run_apart;
+      if (job->by.is_stranger && !is_apart) check_width(*job->request, options.limits, job->by.max_qubits);
+      reply = is_apart
+                  ? options.run_apart(job->by, *job->request, control, notes)
+                  : wire::encode(run_circuits(*job->request, options.limits, control, notes), job->request->binary);
     } catch (const Error& error) {
       failure = error;
     } catch (const std::bad_alloc&) {
@@ -177,6 +177,7 @@ struct Jobs::State {
     } catch (const std::exception& error) {
       failure = Error(ErrorCode::internal, error.what());
     }
+    if (options.has_run) options.has_run(job->by, notes, failure ? &*failure : nullptr);
     finish(job, std::move(reply), std::move(failure), true);
   }
 
@@ -199,7 +200,7 @@ struct Jobs::State {
                                                              : JobState::failed;
       if (next.state == JobState::done) next.progress = 1.0;
       if (next.state == JobState::failed) next.error = failure;
-      record = {next, job->owner, std::move(reply), job->max_qubits};
+      record = {next, job->by.name, std::move(reply), job->by.max_qubits};
     }
     if (!options.folder.empty()) save_outcome(record);
     {
@@ -238,7 +239,7 @@ struct Jobs::State {
       const auto oldest = jobs.find(finished.front());
       finished.pop_front();
       kept_bytes -= oldest->second->reply.bytes.size();
-      tokens.erase({oldest->second->owner, oldest->second->status.token});
+      tokens.erase({oldest->second->by.name, oldest->second->status.token});
       if (!options.folder.empty()) {
         std::error_code ignored;
         fs::remove(path(oldest->second->status, ".done"), ignored);
@@ -249,15 +250,14 @@ struct Jobs::State {
 
   void add(const JobPtr& job) {
     jobs[job->status.id] = job;
-    if (!job->status.token.empty()) tokens[{job->owner, job->status.token}] = job->status.id;
+    if (!job->status.token.empty()) tokens[{job->by.name, job->status.token}] = job->status.id;
   }
 
   void take_up(const fs::path& file) {
     Record record = read_record(file);
     auto job = std::make_shared<Job>();
-    job->owner = record.owner;
+    job->by = {.name = record.owner, .max_qubits = record.max_qubits};
     job->status = record.status;
-    job->max_qubits = record.max_qubits;
     const std::lock_guard lock(mutex);
     if (file.extension() == ".done") {
       job->reply = std::move(record.body);
@@ -305,9 +305,7 @@ std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::
   auto job = std::make_shared<State::Job>();
   const wire::Body body = wire::encode(request);
   job->digest = base::hash128(std::as_bytes(std::span(body.bytes)));
-  job->owner = owner;
-  job->is_stranger = submitter.is_stranger;
-  job->max_qubits = submitter.max_qubits;
+  job->by = submitter;
   job->status = {.id = random_id(), .token = request.token, .submitted = now_seconds()};
   const wire::JobStatus accepted = job->status;
   job->request = std::move(request);
@@ -328,7 +326,7 @@ std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::
     if (state.draining.load())
       throw Error(ErrorCode::unavailable, "the server is going down", "jobs", "try again later");
     if (!state.options.folder.empty())
-      write_record(state.path(accepted, ".job"), {accepted, owner, body, job->max_qubits});
+      write_record(state.path(accepted, ".job"), {accepted, owner, body, submitter.max_qubits});
     state.add(job);
     ++state.counters.submitted;
   }
@@ -358,7 +356,7 @@ std::vector<wire::JobStatus> Jobs::list(const std::string& owner) const {
   const std::lock_guard lock(state_->mutex);
   std::vector<wire::JobStatus> all;
   for (const auto& [id, job] : state_->jobs) {
-    if (job->owner == owner) all.push_back(job->status);
+    if (job->by.name == owner) all.push_back(job->status);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.submitted < b.submitted; });
   return all;

@@ -23,18 +23,13 @@ struct JobOptions {
   std::size_t max_kept = 10'000;                            ///< finished jobs; the oldest are forgotten first
   std::uint64_t max_kept_bytes = std::uint64_t{256} << 20;  ///< of their answers
   CircuitLimits limits;
-  /// Runs a stranger's circuit somewhere apart (max_qubits: 0 for any); empty: all run here. A job that was taken up
-  /// from disk is a stranger's, since nobody says any more who sent it.
-  std::function<wire::Body(const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
-                           const RunControl& control)>
+  /// Runs a stranger's circuit somewhere apart; empty: all run here. A job that was taken up from disk is a stranger's,
+  /// since nobody says any more who sent it.
+  std::function<wire::Body(const Submitter& who, const wire::CircuitRequest& request, const RunControl& control,
+                           CircuitNotes& notes)>
       run_apart;
-};
-
-/// Whose job it is, and what is thought of him.
-struct Submitter {
-  std::string name;
-  bool is_stranger = true;
-  std::uint32_t max_qubits = 0;  ///< of a stranger's circuit; 0: any
+  /// Told of each job's run that has ended; refusal: why it gave nothing, or null. May be empty.
+  std::function<void(const Submitter& who, const CircuitNotes& notes, const Error* refusal)> has_run;
 };
 
 /// A finished job's answer: the body that the client gets, or its error.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -25,10 +26,25 @@ std::string time_text() {
   return std::string(date.data()) + text.data();
 }
 
+std::atomic<unsigned> left_out{0};  // by bit_of()
+
+unsigned bit_of(std::string_view level) noexcept {
+  return level == "info" ? 1U : level == "warning" ? 2U : 4U;
+}
+
 }  // namespace
+
+void set_log_level(std::string_view level, bool is_written) noexcept {
+  is_written ? left_out.fetch_and(~bit_of(level)) : left_out.fetch_or(bit_of(level));
+}
+
+bool is_logged(std::string_view level) noexcept {
+  return (left_out.load() & bit_of(level)) == 0;
+}
 
 void log_line(std::string_view level, std::string_view event,
               std::initializer_list<std::pair<std::string_view, LogValue>> fields) noexcept {
+  if (!is_logged(level)) return;
   try {
     wire::JsonWriter json;
     json.open('{').field("time", time_text()).field("level", level).field("event", event);

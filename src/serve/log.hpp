@@ -20,6 +20,10 @@ using LogValue = std::variant<std::string_view, double, std::uint64_t>;
 void log_line(std::string_view level, std::string_view event,
               std::initializer_list<std::pair<std::string_view, LogValue>> fields) noexcept;
 
+/// Whether lines of a level (`info`, `warning`, `error`) are written; all are at first.
+void set_log_level(std::string_view level, bool is_written) noexcept;
+bool is_logged(std::string_view level) noexcept;
+
 using net::Trace;
 using net::trace_of;
 

@@ -84,6 +84,11 @@ std::string metrics_text(const MetricsInput& input) {
   page.sample("state=\"failed\"", input.jobs.failed);
   page.sample("state=\"cancelled\"", input.jobs.cancelled);
   page.single("skerry_jobs_running", "gauge", "Circuit jobs that run", static_cast<double>(input.jobs.running));
+  page.family("skerry_placements_total", "counter", "Circuits by where they went and by the method that was chosen");
+  for (const auto& [name, count] : input.decisions.places)
+    page.sample("place=\"" + name.first + "\",method=\"" + name.second + "\"", count);
+  page.family("skerry_client_placements_total", "counter", "Circuits by where their senders decided that they run");
+  for (const auto& [place, count] : input.decisions.clients) page.sample("place=\"" + place + "\"", count);
   page.family("skerry_http_answers_total", "counter", "HTTP answers by class of their status");
   for (std::size_t i = 2; i < input.answers.size(); ++i)
     page.sample("class=\"" + std::to_string(i) + "xx\"", input.answers[i]);

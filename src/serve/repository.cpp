@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <optional>
+#include <set>
 
 #include "base/file.hpp"
 #include "package/package.hpp"
@@ -147,13 +148,70 @@ ModelPtr Repository::open_ensemble(const std::string& name, const fs::path& fold
   for (const EnsembleTensor& output : config->outputs)
     model->outputs.push_back({output.name, output.dtype, output.shape});
   model->statistics = statistics_of(name, model->version);
-  model->ensemble = std::make_unique<Ensemble>(
-      *std::move(config), [this](std::string_view member, std::string_view version) { return find(member, version); },
-      [this](std::vector<ModelPtr> members) {
-        undertaker_.post([last = std::make_shared<std::vector<ModelPtr>>(std::move(members))] { last->clear(); });
-      },
-      model->statistics);
+  const EnsembleConfig steps = *config;
+  try {
+    model->ensemble = std::make_unique<Ensemble>(
+        name, *std::move(config),
+        [this](std::string_view member, std::string_view version) { return find(member, version); },
+        [this](Cast cast) { return keep(std::move(cast)); }, model->statistics);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::not_found) {
+      std::set<std::string> seen;
+      refuse_circle(steps, {name}, seen);
+    }
+    throw;
+  }
   return model;
+}
+
+// Ensembles that wait for each other to be loaded are told so, not that somebody is missing.
+void Repository::refuse_circle(const EnsembleConfig& config, const std::vector<std::string>& path,
+                               std::set<std::string>& seen) const {
+  constexpr std::size_t kMostLevels = 16;
+  for (const EnsembleStep& step : config.steps) {
+    if (step.model == path.front()) {
+      std::string way;
+      for (const std::string& name : path) way += name + " -> ";
+      throw Error(ErrorCode::invalid_argument, "an ensemble within itself: " + way + step.model, step.where,
+                  "let no ensemble come of itself");
+    }
+    const fs::path folder = options_.folder / step.model;
+    if (!is_plain_name(step.model) || path.size() > kMostLevels || !seen.insert(step.model).second ||
+        !may_be_ensemble(folder))
+      continue;
+    const std::string where = step.model + "/" + kConfigFile;
+    const auto member = read_ensemble(base::read_file(folder / kConfigFile, kMostConfig), where);
+    if (!member) continue;
+    std::vector<std::string> further = path;
+    further.push_back(step.model);
+    refuse_circle(*member, further, seen);
+  }
+}
+
+CastPtr Repository::keep(Cast cast) {
+  auto kept = std::make_unique<Cast>(std::move(cast));
+  {
+    const std::lock_guard lock(mutex_);
+    ++kept_;
+  }
+  const auto end = [this](const Cast* models) {
+    undertaker_.post([models] { delete models; });
+    const std::lock_guard lock(mutex_);
+    --kept_;
+    let_go_.notify_all();
+  };
+  return {kept.release(), end};
+}
+
+Repository::~Repository() {
+  std::map<std::string, Entry, std::less<>> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    entries.swap(entries_);
+  }
+  entries.clear();  // what waits for single models is answered
+  std::unique_lock lock(mutex_);
+  let_go_.wait(lock, [this] { return kept_ == 0; });  // and what is under way through ensembles
 }
 
 void Model::submit(InferCall call) const {
@@ -175,12 +233,18 @@ void Repository::load_all() {
                             return false;  // told when it is loaded
                           }
                         });
-  for (const std::string& name : names) {
-    try {
-      load(name);
-    } catch (const Error&) {
-      continue;  // told by index()
-    }
+  // An ensemble may be a member of a later one: whoever could not be loaded is tried again when another one could.
+  for (bool moved = true; moved && !names.empty();) {
+    const std::size_t before = names.size();
+    std::erase_if(names, [this](const std::string& name) {
+      try {
+        load(name);
+      } catch (const Error& error) {  // told by index()
+        return error.code() != ErrorCode::not_found;
+      }
+      return true;
+    });
+    moved = names.size() < before;
   }
 }
 

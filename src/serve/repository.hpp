@@ -3,11 +3,13 @@
 /// `NAME/config.pbtxt` for an ensemble of others.
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <skerry/skerry.hpp>
 #include <string>
 #include <string_view>
@@ -65,6 +67,10 @@ class Repository {
  public:
   /// Errors: not_found (no such folder); those of Releases.
   explicit Repository(RepositoryOptions options);
+  /// Answers what waits, and what is under way through ensembles, first.
+  ~Repository();
+  Repository(const Repository&) = delete;
+  Repository& operator=(const Repository&) = delete;
 
   /// Loads every model of the folder. One that cannot be loaded is told in index() and stops nobody else.
   void load_all();
@@ -92,6 +98,10 @@ class Repository {
   void open_apart(Model& model);
   /// Nothing: it is no ensemble.
   ModelPtr open_ensemble(const std::string& name, const std::filesystem::path& folder);
+  /// seen: members whose way does not lead back. Errors: invalid_argument for one whose way does.
+  void refuse_circle(const EnsembleConfig& config, const std::vector<std::string>& path,
+                     std::set<std::string>& seen) const;
+  CastPtr keep(Cast cast);
   std::shared_ptr<ModelStatistics> statistics_of(const std::string& name, const std::string& version);
 
   RepositoryOptions options_;
@@ -99,6 +109,8 @@ class Repository {
   Workers undertaker_{1, SIZE_MAX};  // ends models that no thread of a model may end; its work uses nothing of this
   std::mutex loading_;
   mutable std::mutex mutex_;
+  std::condition_variable let_go_;
+  std::size_t kept_ = 0;  // casts that somebody holds
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::shared_ptr<ModelStatistics>> statistics_;
 };

@@ -1,6 +1,7 @@
 #include <charconv>
 #include <optional>
 
+#include "serve/routes.hpp"
 #include "serve/service.hpp"
 #include "wire/json_writer.hpp"
 
@@ -31,19 +32,19 @@ class Seconds {
 // Tells of the wait before a run and of the run.
 class Traced {
  public:
-  Traced(Service& service, const Trace& trace, Clock::time_point arrived)
-      : service_(service), trace_(trace), arrived_(arrived) {}
+  Traced(Service& service, const Trace& trace, const Trace& run, Clock::time_point arrived)
+      : service_(service), trace_(trace), run_(run), arrived_(arrived) {}
   ~Traced() {
     if (!service_.traces(trace_)) return;
     service_.tell({.trace = net::child_of(trace_), .name = "wait circuit", .is_answer = false}, arrived_, begin_);
-    service_.tell({.trace = net::child_of(trace_), .name = "run circuit", .is_answer = false}, begin_, Clock::now());
+    service_.tell({.trace = run_, .name = "run circuit", .is_answer = false}, begin_, Clock::now());
   }
   Traced(const Traced&) = delete;
   Traced& operator=(const Traced&) = delete;
 
  private:
   Service& service_;
-  const Trace trace_;
+  const Trace trace_, run_;
   const Clock::time_point arrived_, begin_ = Clock::now();
 };
 
@@ -53,10 +54,43 @@ bool Service::is_stranger(const Principal& principal) const noexcept {
   return pool_ && pool_->takes(principal);
 }
 
-Submitter Service::submitter(const Principal& principal) const {
+Submitter Service::submitter(const Call& call) const {
+  const Principal& principal = call.principal;
   return {.name = principal.name,
           .is_stranger = is_stranger(principal),
-          .max_qubits = principal.tenant ? principal.tenant->max_qubits : 0};
+          .max_qubits = principal.tenant ? principal.tenant->max_qubits : 0,
+          .placement = std::string(call.request().header(wire::kPlacementHeader)),
+          .run = net::child_of(call.trace)};
+}
+
+void Service::decided(std::string_view what, const Submitter& who, const CircuitNotes& notes, const Error* refusal) {
+  if (auto decision = decision_of(what, who, pool_ != nullptr, notes, refusal)) decisions_.add(*std::move(decision));
+}
+
+void Service::refused(std::string_view what, const Submitter& who, const CircuitNotes& notes) {
+  try {
+    throw;
+  } catch (const RouteError& error) {
+    decided(what, who, notes, &error.error);
+    throw;
+  } catch (const Error& error) {
+    decided(what, who, notes, &error);
+    throw;
+  }
+}
+
+void Service::tell_worker(Span span) {
+  if (log_requests_.load()) {
+    const std::chrono::duration<double, std::micro> took = span.end - span.begin;
+    log_line("info", "worker",
+             {{"trace_id", span.trace.trace_id},
+              {"span_id", span.trace.span_id},
+              {"parent_id", span.trace.parent_id},
+              {"part", span.name},
+              {"us", took.count()},
+              {"pid", static_cast<std::uint64_t>(std::get<std::int64_t>(span.attributes.at(0).second))}});
+  }
+  if (traces(span.trace)) telemetry_->add(std::move(span));
 }
 
 // Shots are paid beforehand; the width of the circuit is looked at when somebody limits it, a stranger's by the worker
@@ -71,25 +105,30 @@ double Service::take_circuit(const Principal& principal, const wire::CircuitRequ
 }
 
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
-  const double shots = take_circuit(call->principal, request);
-  const auto [status, fresh] = jobs_.submit(submitter(call->principal), std::move(request), urgency);
-  if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
-  if (fresh && call->principal.tenant) {
-    jobs_.listen(call->principal.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
-      if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
-      return !wire::is_final(now.state);
-    });
+  const Submitter who = submitter(*call);
+  try {
+    const double shots = take_circuit(call->principal, request);
+    const auto [status, fresh] = jobs_.submit(who, std::move(request), urgency);
+    if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
+    if (fresh && call->principal.tenant) {
+      jobs_.listen(who.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
+        if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
+        return !wire::is_final(now.state);
+      });
+    }
+    if (fresh && traces(call->trace)) {
+      jobs_.listen(who.name, status.id, [this, trace = call->trace, run = who.run](const wire::JobStatus& now) {
+        if (wire::is_final(now.state)) tell_job(trace, run, now);
+        return !wire::is_final(now.state);
+      });
+    }
+    return {status.id, fresh};
+  } catch (...) {
+    refused("job", who, {});
   }
-  if (fresh && traces(call->trace)) {
-    jobs_.listen(call->principal.name, status.id, [this, trace = call->trace](const wire::JobStatus& now) {
-      if (wire::is_final(now.state)) tell_job(trace, now);
-      return !wire::is_final(now.state);
-    });
-  }
-  return {status.id, fresh};
 }
 
-void Service::tell_job(const Trace& trace, const wire::JobStatus& job) {
+void Service::tell_job(const Trace& trace, const Trace& run, const wire::JobStatus& job) {
   using System = std::chrono::system_clock;
   const auto moment = [](double seconds) {
     return System::time_point(std::chrono::duration_cast<System::duration>(std::chrono::duration<double>(seconds)));
@@ -99,7 +138,7 @@ void Service::tell_job(const Trace& trace, const wire::JobStatus& job) {
   waited.begin = moment(job.submitted);
   waited.end = moment(has_run ? job.started : job.ended);
   waited.attributes = {{"skerry.job", job.id}};
-  Span ran{.trace = net::child_of(trace), .name = "run circuit", .is_answer = false};
+  Span ran{.trace = run, .name = "run circuit", .is_answer = false};
   ran.begin = moment(job.started);
   ran.end = moment(job.ended);
   ran.attributes = waited.attributes;
@@ -114,34 +153,63 @@ void Service::run_circuit(const CallPtr& call) {
   if (!request.token.empty()) {
     return reply_when_done(call, submit(call, std::move(request), Urgency::waited_for).first, std::nullopt);
   }
-  take_circuit(call->principal, request);
-  auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
-  jobs_.post([this, call, shared] {
+  const auto who = std::make_shared<const Submitter>(submitter(*call));  // shared: with the thread that runs it
+  const auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
+  try {
+    take_circuit(call->principal, *shared);
+    jobs_.post([this, call, who, shared] {
+      CircuitNotes notes;
+      try {
+        wire::Body body;
+        {
+          const Traced traced(*this, call->trace, who->run, call->exchange->arrived);
+          const RunControl control{.stop = call->exchange->closed.get_token()};
+          const Seconds counted(*this, call->principal);
+          body = who->is_stranger
+                     ? pool_->run(*who, *shared, control, notes)
+                     : wire::encode(run_circuits(*shared, options_.jobs.limits, control, notes), shared->binary);
+        }
+        decided("circuit", *who, notes, nullptr);
+        reply(call, std::move(body));
+      } catch (const Error& error) {
+        decided("circuit", *who, notes, &error);
+        refuse(call, std::current_exception());
+      } catch (...) {
+        refuse(call, std::current_exception());
+      }
+    });
+  } catch (...) {
+    refused("circuit", *who, {});
+  }
+}
+
+void Service::plan_circuit(const CallPtr& call) {
+  wire::CircuitRequest request = wire::decode_circuit_request(call->view());
+  const Submitter who = submitter(*call);
+  if (!who.is_stranger) {
+    const Plan plan = plan_circuits(request, options_.jobs.limits);
+    decided("plan", who, notes_of(plan), nullptr);
+    return reply(call, plan_text(plan));
+  }
+  // On a thread that may wait for a worker process: the few for slow requests load models and read large bodies.
+  jobs_.post([this, call, who, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
+    CircuitNotes notes;
     try {
-      const Traced traced(*this, call->trace, call->exchange->arrived);
       const RunControl control{.stop = call->exchange->closed.get_token()};
-      const Seconds counted(*this, call->principal);
-      const Submitter who = submitter(call->principal);
-      reply(call, who.is_stranger ? pool_->run(who.name, *shared, who.max_qubits, control)
-                                  : wire::encode(run_circuits(*shared, options_.jobs.limits, control), shared->binary));
+      Submitter anybody = who;
+      anybody.max_qubits = 0;  // a price is no run
+      wire::Body body = pool_->plan(anybody, *shared, control, notes);
+      decided("plan", who, notes, nullptr);
+      reply(call, std::move(body));
     } catch (...) {
       refuse(call, std::current_exception());
     }
   });
 }
 
-void Service::plan_circuit(const CallPtr& call) {
-  wire::CircuitRequest request = wire::decode_circuit_request(call->view());
-  if (!is_stranger(call->principal)) return reply(call, plan_text(plan_circuits(request, options_.jobs.limits)));
-  // On a thread that may wait for a worker process: the few for slow requests load models and read large bodies.
-  jobs_.post([this, call, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
-    try {
-      const RunControl control{.stop = call->exchange->closed.get_token()};
-      reply(call, pool_->plan(call->principal.name, *shared, 0, control));
-    } catch (...) {
-      refuse(call, std::current_exception());
-    }
-  });
+void Service::placements(const CallPtr& call) {
+  const Principal& who = call->principal;
+  reply(call, decisions_json(decisions_.counters(), decisions_.recent(who.has(Role::admin) ? nullptr : &who.name)));
 }
 
 void Service::submit_job(const CallPtr& call) {

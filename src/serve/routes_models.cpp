@@ -108,8 +108,9 @@ void Service::health_ready(const CallPtr& call) {
 void Service::server_metadata(const CallPtr& call) {
   JsonWriter json;
   json.open('{').field("name", "skerry").field("version", version()).key("extensions").open('[');
-  for (const char* extension : {"binary_tensor_data", "model_repository", "model_repository(unload)",
-                                "model_configuration", "statistics", "system_shared_memory", "circuits"})
+  for (const char* extension :
+       {"binary_tensor_data", "model_repository", "model_repository(unload)", "model_configuration", "statistics",
+        "system_shared_memory", "trace", "logging", "circuits"})
     json.value(extension);
   reply(call, std::move(json.close(']').close('}')).text());
 }
@@ -212,6 +213,7 @@ MetricsInput Service::measured() const {
                      .http = http_counters_ ? http_counters_() : HttpCounters{}};
   for (std::size_t i = 0; i < answers_.size(); ++i) input.answers[i] = answers_[i].load();
   input.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  input.decisions = decisions_.counters();
   if (pool_) input.workers = pool_->counters();
   if (telemetry_) input.telemetry = telemetry_->counters();
   return input;

@@ -115,4 +115,32 @@ void Service::memory_unregister(const CallPtr& call) {
   reply(call, "{}");
 }
 
+// Models run in the memory of the host alone.
+void Service::cuda_memory_status(const CallPtr& call) {
+  if (!call->words.empty())
+    throw Error(ErrorCode::not_found,
+                "there is no region '" + call->words[0].substr(0, 64) + "' of CUDA's shared memory", "region");
+  reply(call, call->parameter("keyed") == "1" ? "{}" : "[]");
+}
+
+void Service::cuda_memory_register(const CallPtr& call) {
+  throw Error(ErrorCode::unsupported, "CUDA's shared memory is not taken: models run in the memory of the host",
+              "region '" + call->words[0].substr(0, 64) + "'", "register system shared memory");
+}
+
+void Service::cuda_memory_unregister(const CallPtr& call) {
+  reply(call, "{}");
+}
+
+void Service::trace_setting(const CallPtr& call) {
+  const std::string model = call->words.empty() ? std::string() : model_of(*call)->name;
+  if (call->request().method == "POST") trace_settings_.update(model, call->body);
+  reply(call, trace_settings_.text(model));
+}
+
+void Service::logging(const CallPtr& call) {
+  if (call->request().method == "POST") update_log_settings(call->body, log_requests_);
+  reply(call, log_settings_text(log_requests_.load()));
+}
+
 }  // namespace skerry::serve

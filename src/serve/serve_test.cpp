@@ -372,8 +372,8 @@ TEST(Jobs, HoldATenantToItsQubitsAfterARestart) {
   const auto limit_after_restart = [&] {
     std::promise<std::uint32_t> limit;
     const Jobs jobs(
-        {.folder = folder.path(), .run_apart = [&](const auto&, const auto&, std::uint32_t most, const auto&) {
-           limit.set_value(most);
+        {.folder = folder.path(), .run_apart = [&](const Submitter& who, const auto&, const auto&, CircuitNotes&) {
+           limit.set_value(who.max_qubits);
            return wire::Body{};
          }});
     return limit.get_future().get();

@@ -1,5 +1,6 @@
 #include "serve/server.hpp"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -180,6 +181,7 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   const auto begin = Clock::now();
   check(options);
   raise_descriptor_limit();
+  ::mallopt(M_ARENA_MAX, 2);                 // dozens of threads that allocate little would keep one each
   const sigset_t signals = block_signals();  // before any thread is started, so that all of them inherit it
   Service service(options.service);
   service.repository().load_all();

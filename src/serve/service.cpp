@@ -50,32 +50,30 @@ wire::BodyView Call::view() const {
   return {body, length};
 }
 
-namespace {
-
-std::unique_ptr<WorkerPool> pool_of(const ServiceOptions& options) {
-  if (options.workers.processes == 0) return nullptr;
-  PoolOptions workers = options.workers;
-  workers.limits = options.jobs.limits;
+std::unique_ptr<WorkerPool> Service::make_pool() {
+  if (options_.workers.processes == 0) return nullptr;
+  PoolOptions workers = options_.workers;
+  workers.limits = options_.jobs.limits;
+  workers.tell = [this](Span span) { tell_worker(std::move(span)); };
   return std::make_unique<WorkerPool>(std::move(workers));
 }
 
 // As many threads wait for worker processes as there are; one process is left to those who wait for their answer.
-JobOptions with_pool(JobOptions jobs, int processes, WorkerPool* pool) {
-  if (pool == nullptr) return jobs;
-  jobs.workers = std::max(1, processes - 1);
-  jobs.quick_workers = std::max(jobs.quick_workers, processes);
-  jobs.run_apart = [pool](const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
-                          const RunControl& control) { return pool->run(owner, request, max_qubits, control); };
+JobOptions Service::job_options() {
+  JobOptions jobs = options_.jobs;
+  jobs.has_run = [this](const Submitter& who, const CircuitNotes& notes, const Error* refusal) {
+    decided("job", who, notes, refusal);
+  };
+  if (!pool_) return jobs;
+  jobs.workers = std::max(1, options_.workers.processes - 1);
+  jobs.quick_workers = std::max(jobs.quick_workers, options_.workers.processes);
+  jobs.run_apart = [this](const Submitter& who, const wire::CircuitRequest& request, const RunControl& control,
+                          CircuitNotes& notes) { return pool_->run(who, request, control, notes); };
   return jobs;
 }
 
-}  // namespace
-
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)),
-      pool_(pool_of(options_)),
-      repository_(options_.repository),
-      jobs_(with_pool(options_.jobs, options_.workers.processes, pool_.get())) {
+    : options_(std::move(options)), pool_(make_pool()), repository_(options_.repository), jobs_(job_options()) {
   take_up(options_);
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
@@ -117,6 +115,8 @@ void Service::handle(const ExchangePtr& exchange) {
     call->route = match.route;
     call->words = match.words;
     call->query = match.query;
+    const bool has_model = match.route->path.find("{model}") != std::string_view::npos;
+    call->trace.is_sampled = call->trace.is_sampled && trace_settings_.admits(has_model ? match.words[0] : "");
     call->is_audited = match.route->role == Role::admin || match.route->is_slow;
     call->principal = admitted(presented_key(exchange->request), match.route->role, exchange->request.body.size());
     const HttpRequest& request = exchange->request;
@@ -242,6 +242,12 @@ void Service::reply(const CallPtr& call, HttpResponse response) {
   record(*call, response.status);
   response.headers.emplace_back("traceparent", call->trace.header());
   call->exchange->respond(std::move(response));
+}
+
+Trace Service::begin_trace(std::string_view traceparent, std::string_view model) {
+  Trace trace = trace_of(traceparent);
+  trace.is_sampled = trace.is_sampled && trace_settings_.admits(model);
+  return trace;
 }
 
 void Service::tell(Span span, Clock::time_point begin, Clock::time_point end) {

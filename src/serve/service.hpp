@@ -12,11 +12,13 @@
 
 #include "serve/audit.hpp"
 #include "serve/auth.hpp"
+#include "serve/decisions.hpp"
 #include "serve/http.hpp"
 #include "serve/jobs.hpp"
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
 #include "serve/sandbox/pool.hpp"
+#include "serve/settings.hpp"
 #include "serve/shared_memory.hpp"
 #include "serve/telemetry.hpp"
 #include "serve/tokens.hpp"
@@ -91,7 +93,13 @@ class Service {
   /// Told in health and metrics.
   void set_http_counters(std::function<HttpCounters()> counters) { http_counters_ = std::move(counters); }
   /// Where spans of requests go from now on: to be called before the first request.
-  void set_telemetry(std::shared_ptr<Telemetry> telemetry) { telemetry_ = std::move(telemetry); }
+  void set_telemetry(std::shared_ptr<Telemetry> telemetry) {
+    telemetry_ = std::move(telemetry);
+    trace_settings_.begin(telemetry_ != nullptr);
+  }
+  /// The part of this server in the trace of who asks, of what concerns a model or none (empty): whether it is
+  /// recorded, both have a word in.
+  Trace begin_trace(std::string_view traceparent, std::string_view model);
   /// Whether somebody records this trace here.
   bool traces(const Trace& trace) const noexcept { return telemetry_ && trace.is_sampled; }
   /// Records a span whose trace is recorded.
@@ -131,7 +139,7 @@ class Service {
   void metrics(const CallPtr& call);
   ModelPtr model_of(const Call& call) const;
 
-  void tell_job(const Trace& trace, const wire::JobStatus& job);
+  void tell_job(const Trace& trace, const Trace& run, const wire::JobStatus& job);
   void tell_parts(const Trace& trace, const wire::InferReply& reply, Clock::time_point arrived, const Timing& timing);
   /// From its tenant's allowance; a negative amount is given back. Errors: RouteError 403 or 429.
   void take(const Principal& principal, Meter meter, double amount);
@@ -143,6 +151,11 @@ class Service {
   void memory_status(const CallPtr& call);
   void memory_register(const CallPtr& call);
   void memory_unregister(const CallPtr& call);
+  void cuda_memory_status(const CallPtr& call);
+  void cuda_memory_register(const CallPtr& call);
+  void cuda_memory_unregister(const CallPtr& call);
+  void trace_setting(const CallPtr& call);
+  void logging(const CallPtr& call);
 
   // Circuits (routes_circuits.cpp).
   /// Gives the shots taken.
@@ -150,7 +163,15 @@ class Service {
   /// The job's id, and whether it is new.
   std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
   bool is_stranger(const Principal& principal) const noexcept;
-  Submitter submitter(const Principal& principal) const;
+  Submitter submitter(const Call& call) const;
+  /// Remembers where a circuit went; refusal: why it gave nothing, or null.
+  void decided(std::string_view what, const Submitter& who, const CircuitNotes& notes, const Error* refusal);
+  /// The same for what ends by an error; gives it on.
+  [[noreturn]] void refused(std::string_view what, const Submitter& who, const CircuitNotes& notes);
+  void tell_worker(Span span);
+  std::unique_ptr<WorkerPool> make_pool();
+  JobOptions job_options();
+  void placements(const CallPtr& call);
   void run_circuit(const CallPtr& call);
   void plan_circuit(const CallPtr& call);
   void submit_job(const CallPtr& call);
@@ -174,6 +195,8 @@ class Service {
   std::optional<AuditLog> audit_;
   std::function<HttpCounters()> http_counters_;
   std::shared_ptr<Telemetry> telemetry_;  // shared: requests that were cut off may outlive its work; null: none
+  TraceSettings trace_settings_;
+  Decisions decisions_;
   std::atomic<bool> draining_{false}, log_requests_{false};
   std::array<std::atomic<std::uint64_t>, 6> answers_{};  // by hundreds of the status
   Clock::time_point started_ = Clock::now();
@@ -189,6 +212,7 @@ class Service {
 struct MetricsInput {
   std::vector<ModelPtr> models;
   JobCounters jobs;
+  DecisionCounters decisions;
   HttpCounters http;
   std::array<std::uint64_t, 6> answers{};
   double uptime_seconds = 0.0;

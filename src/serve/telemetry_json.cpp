@@ -191,6 +191,13 @@ void server_metrics(MetricWriter& out, const MetricsInput& input) {
   out.end();
   out.gauge("skerry.jobs.running", "{job}", "Circuit jobs that run").point({}, input.jobs.running);
   out.end();
+  out.sum("skerry.placements", "{circuit}", "Circuits by where they went and by the method that was chosen");
+  for (const auto& [name, count] : input.decisions.places)
+    out.point({{"place", name.first}, {"method", name.second}}, count);
+  out.end();
+  out.sum("skerry.client.placements", "{circuit}", "Circuits by where their senders decided that they run");
+  for (const auto& [place, count] : input.decisions.clients) out.point({{"place", place}}, count);
+  out.end();
   out.sum("skerry.http.answers", "{answer}", "HTTP answers by class of their status");
   for (std::size_t i = 2; i < input.answers.size(); ++i)
     out.point({{"class", std::to_string(i) + "xx"}}, input.answers[i]);

@@ -21,6 +21,9 @@ namespace skerry::wire {
 inline constexpr std::string_view kCircuitsPath = "/v2/circuits";
 inline constexpr std::string_view kJobsPath = "/v2/circuits/jobs";
 inline constexpr std::size_t kMaxToken = 64;
+/// A header in which whoever sends a circuit may tell where his own side decided that it runs, and why:
+/// `cloud needs 4.3 GB and max_memory_mb allows 1.0 GB`; the first word is `edge`, `hybrid` or `cloud`.
+inline constexpr std::string_view kPlacementHeader = "skerry-placement";
 
 /// Values of a circuit's parameters: in order of declaration, or by name.
 struct ParameterSet {

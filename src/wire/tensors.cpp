@@ -113,7 +113,8 @@ DType dtype_of_datatype(std::string_view name, const std::string& where) {
   if (const auto found = known_datatype(name)) return *found;
   std::string known;
   for (const Datatype& row : kDatatypes) known += (known.empty() ? "" : ", ") + std::string(row.name);
-  if (name == "BYTES") throw Error(ErrorCode::unsupported, "tensors of texts (BYTES) are not supported", where);
+  if (name == "BYTES")
+    throw Error(ErrorCode::type_mismatch, "models take numbers here, not texts (BYTES)", where, "use one of " + known);
   throw Error(ErrorCode::invalid_argument, "there is no datatype '" + std::string(name.substr(0, 32)) + "'", where,
               "use one of " + known);
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import tritonclient.http as triton
 from onnx import TensorProto, helper, numpy_helper
 from tritonclient.utils import InferenceServerException
 
-from tests.e2e import servers
+from tests.e2e import programs, servers
 from tests.e2e.servers import Server
 
 # <Z> after ry(a), ry(b), cx(0, 1) is cos a and cos a cos b.
@@ -235,7 +238,7 @@ BAD = {
     "shape": ("TYPE_FP64 dims: [ 2 ]", "TYPE_FP64 dims: [ 5 ]", 400, "pbtxt:15", "[-1,5]"),
     "output shape": ("dims: [ 3 ] },", "dims: [ 4 ] },", 400, "pbtxt:7", "[-1,4]"),
     "no maker": ('name: "BESIDE"', 'name: "ELSEWHERE"', 400, "pbtxt:8", "nobody makes output"),
-    "itself": ('"pair"  model_version: 1', '"hybrid"  model_version: 1', 501, "pbtxt:18", "ensemble itself"),
+    "itself": ('"pair"  model_version: 1', '"hybrid"  model_version: 1', 400, "pbtxt:18", "hybrid -> hybrid"),
     "deep": ("ensemble_scheduling {", "parameters " + "{ a " * 100, 413, "pbtxt:10", "64 levels"),
 }  # fmt: skip
 
@@ -266,3 +269,83 @@ def test_a_configuration_of_another_kind_of_model_is_none_of_ours(tmp_path: Path
     with servers.serving(tmp_path, "--model-repository", folder) as server:
         assert server.get("/v2/health/ready").status == 200
         assert server.get("/v2/models/pair").json()["platform"] == "skerry_circuit"
+
+
+def through(name: str, member: str, *, given: str, taken: str) -> str:
+    """An ensemble of one step."""
+    return f"""name: "{name}" platform: "ensemble" max_batch_size: 64
+input [ {{ name: "IN" data_type: TYPE_FP64 dims: [ 2 ] }} ]
+output [ {{ name: "OUT" data_type: TYPE_FP64 dims: [ 3 ] }} ]
+ensemble_scheduling {{ step [ {{ model_name: "{member}" model_version: -1
+  input_map {{ key: "{given}" value: "IN" }} output_map {{ key: "{taken}" value: "OUT" }} }} ] }}
+"""
+
+
+def configure(folder: Path, name: str, text: str) -> None:
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / "config.pbtxt").write_text(text)
+
+
+def outer_answer(server: Server, raw: Any, **how: Any) -> Any:
+    body = {"inputs": [{"name": "IN", "datatype": "FP64", "shape": list(raw.shape), "data": raw.ravel().tolist()}]}
+    return server.post("/v2/models/outer/infer", body, **how)
+
+
+def test_who_may_use_an_ensemble_uses_its_members_through_it(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "m")
+    configure(folder, "outer", through("outer", "hybrid", given="RAW", taken="SCORES"))
+    made = programs.ok("serve", "--make-key", "alice", "--roles", "infer", "--json").json()
+    (tmp_path / "keys").write_text(made["line"] + " models=outer\n")
+    key = {"X-API-Key": made["key"]}
+    with servers.serving(tmp_path, "--model-repository", folder, "--keys", tmp_path / "keys") as server:
+        raw = rows(2, 5)
+        answer = outer_answer(server, raw, headers=key)
+        assert answer.status == 200, answer.body
+        got = np.array(answer.json()["outputs"][0]["data"]).reshape(2, 3)
+        np.testing.assert_allclose(got, expected(raw), atol=1e-10)
+        body = {"inputs": [{"name": "RAW", "datatype": "FP64", "shape": [1, 2], "data": [0.3, 0.4]}]}
+        assert server.post("/v2/models/hybrid/infer", body, headers=key).status == 403
+
+
+def test_ensembles_within_each_other_are_loaded_and_refused_with_their_way(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "m")
+    configure(folder, "a_first", through("a_first", "outer", given="IN", taken="OUT"))
+    configure(folder, "outer", through("outer", "hybrid", given="RAW", taken="SCORES"))
+    with servers.serving(tmp_path, "--model-repository", folder) as server:
+        assert server.get("/v2/health/ready").status == 200
+        configure(folder, "hybrid", HYBRID.replace('"mix"', '"a_first"', 1))
+        refused = server.post("/v2/repository/models/hybrid/load", {})
+        assert refused.status == 400
+        assert "hybrid -> a_first -> outer -> hybrid" in refused.json()["error"]
+        assert refused.json()["where"].startswith("outer/config.pbtxt:")
+        raw = rows(1, 6)
+        got = np.array(outer_answer(server, raw).json()["outputs"][0]["data"]).reshape(1, 3)
+        np.testing.assert_allclose(got, expected(raw), atol=1e-10)
+
+
+def test_a_drain_that_is_over_takes_no_ensemble_along_that_runs(tmp_path: Path) -> None:
+    words = ("--model-repository", repository(tmp_path / "m"), "--batch-delay-us", "2000000", "--drain-seconds", "0.1")
+    server = servers.launch(tmp_path, *words, "--grpc", "127.0.0.1:0")
+    told: list[str] = []
+
+    def client() -> None:
+        with triton_grpc.InferenceServerClient(server.grpc) as own:
+            try:
+                ask(triton_grpc, own, rows(1, 1))
+                told.append("answered")
+            except InferenceServerException as error:
+                told.append(str(error.status()))
+
+    body = {"inputs": [{"name": "RAW", "datatype": "FP64", "shape": [1, 2], "data": [0.3, 0.4]}]}
+    text = json.dumps(body).encode()
+    head = f"POST /v2/models/hybrid/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text)}\r\n\r\n"
+    one = threading.Thread(target=client)
+    one.start()
+    with socket.create_connection((server.host, server.port)) as other:
+        other.sendall(head.encode() + text)
+        deadline = time.monotonic() + 10
+        while 'skerry_queue_length{model="hybrid",version="1"} 2' not in server.get("/metrics").body.decode():
+            assert time.monotonic() < deadline
+        assert servers.stop(server) == 0, server.log.read_text()  # a crash would be a signal's number
+    one.join()
+    assert told and told[0] != "answered"

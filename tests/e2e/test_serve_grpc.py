@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     import grpc
     import tritonclient.grpc as triton
     import tritonclient.grpc.aio as triton_aio
+    import tritonclient.http as triton_http
     from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
@@ -189,3 +190,63 @@ def test_keys_hold_here_too(tmp_path: Path) -> None:
         assert client.infer("digits", [given(images(1, 1))], headers=headers).as_numpy("logits").shape == (1, 10)
         denied = refused(lambda: client.unload_model("digits", headers=headers))
         assert denied[0] == "StatusCode.PERMISSION_DENIED"
+
+
+METHODS = [
+    "ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer", "ModelConfig",
+    "ModelStatistics", "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload", "SystemSharedMemoryStatus",
+    "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister", "CudaSharedMemoryStatus",
+    "CudaSharedMemoryRegister", "CudaSharedMemoryUnregister", "TraceSetting", "LogSettings",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_message_that_is_none_is_the_callers_mistake(server: Server, method: str) -> None:
+    with grpc.insecure_channel(server.grpc) as channel:
+        call = channel.unary_unary(f"/inference.GRPCInferenceService/{method}")
+        for bytes_ in (b"\xff", b"\x0a\x7f", b"\x0b" * 9):  # a tag cut off, a length too large, groups without end
+            with pytest.raises(grpc.RpcError) as caught:
+                call(bytes_)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert f"inference.{method}Request" in caught.value.details()
+
+
+def test_a_stream_ends_at_a_message_that_is_none_and_answers_those_before(server: Server, oracle: Any) -> None:
+    x = images(1, 3)
+    good = service_pb2.ModelInferRequest(model_name="digits", raw_input_contents=[x.tobytes()])
+    good.inputs.add(name="x", datatype="FP32", shape=[1, 1, 8, 8])
+    with grpc.insecure_channel(server.grpc) as channel:
+        call = channel.stream_stream(
+            "/inference.GRPCInferenceService/ModelStreamInfer",
+            response_deserializer=service_pb2.ModelStreamInferResponse.FromString,
+        )
+        answers = call(iter([good.SerializeToString(), b"\x0a\x7f", good.SerializeToString()]))
+        first = next(answers).infer_response.raw_output_contents[0]
+        np.testing.assert_allclose(np.frombuffer(first, np.float32), oracle.run(None, {"x": x})[0][0], rtol=1e-3)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(answers)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_texts_as_tensors_are_refused_by_their_type(client: Any, server: Server) -> None:
+    texts = triton.InferInput("x", [1, 1, 8, 8], "BYTES")
+    texts.set_data_from_numpy(np.full((1, 1, 8, 8), "a", dtype=object))
+    status, text = refused(lambda: client.infer("digits", [texts]))
+    assert status == "StatusCode.INVALID_ARGUMENT" and "BYTES" in text
+    body = {"inputs": [{"name": "x", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}
+    told = server.post("/v2/models/digits/infer", body)
+    assert told.status == 400 and told.json()["code"] == "type_mismatch"
+
+
+def test_memory_of_cuda_is_told_to_be_none(client: Any, server: Server) -> None:
+    over_http = triton_http.InferenceServerClient(f"{server.host}:{server.port}")
+    assert client.get_cuda_shared_memory_status(as_json=True) == {}
+    assert over_http.get_cuda_shared_memory_status() == []
+    for one in (client, over_http):
+        one.unregister_cuda_shared_memory()
+        one.unregister_cuda_shared_memory("region")
+        with pytest.raises(InferenceServerException, match="memory of the host"):
+            one.register_cuda_shared_memory("region", b"aGFuZGxl", 0, 64)
+        with pytest.raises(InferenceServerException, match="no region 'region'"):
+            one.get_cuda_shared_memory_status("region")
+    assert refused(lambda: client.register_cuda_shared_memory("r", b"", 0, 1))[0] == "StatusCode.UNIMPLEMENTED"

@@ -187,6 +187,25 @@ def test_the_dashboard_shows_what_the_server_counts(server: Server, tmp_path: Pa
     for _ in range(3):
         assert server.post("/v2/models/digits/infer", body).status == 200
     count = server.get("/v2/models/digits/stats").json()["model_stats"][0]["inference_stats"]["success"]["count"]
+    bell = {"program": 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; h q[0]; cx q[0], q[1];', "state": True}
+    told = {"Skerry-Placement": "cloud needs <b>4 GB</b>, has 1"}
+    assert server.post("/v2/circuits", bell, headers=told).status == 200
+    chain = "".join(f"cx q[{wire}], q[{wire + 1}];" for wire in range(25))
+    ghz = f'OPENQASM 3.0; include "stdgates.inc"; qubit[26] q; h q[0]; {chain}'
+    wide = {"program": ghz, "method": "statevector", "max_memory_mb": 1, "state": True}
+    assert server.post("/v2/circuits", wide).status == 507
+    assert server.post("/v2/circuits", {"program": "nonsense"}).status == 400
+    placed = server.get("/v2/placements").json()
+    refused, taken = placed["recent"][:2]
+    assert (refused["place"], refused["method"], refused["what"]) == ("refused", "statevector", "circuit")
+    assert refused["need_bytes"] > refused["limit_bytes"] == 1_000_000
+    assert str(refused["need_bytes"]) in refused["reason"]
+    assert (taken["place"], taken["client"], taken["client_reason"]) == ("local", "cloud", "needs <b>4 GB</b>, has 1")
+    counts = {(row["place"], row["method"]): row["count"] for row in placed["counts"]}
+    assert counts["refused", "statevector"] == 1 and counts["local", taken["method"]] >= 1
+    text = server.get("/metrics").body.decode()
+    assert 'skerry_placements_total{place="refused",method="statevector"} 1' in text
+    assert 'skerry_client_placements_total{place="cloud"} 1' in text
     browser = shutil.which("chromium")
     assert browser is not None
     shown = subprocess.run(
@@ -196,6 +215,10 @@ def test_the_dashboard_shows_what_the_server_counts(server: Server, tmp_path: Pa
     ).stdout  # fmt: skip
     assert "ready, 2 models" in shown, shown[-3000:]
     assert re.search(rf"<td>digits 1</td><td>{count}</td>", shown)
+    assert "refused, statevector: 1" in shown and "by its sender cloud: 1" in shown
+    row = re.search(r"<tr><td>[^<]*</td><td>anonymous</td><td>circuit</td><td>refused</td>.*?</tr>", shown)
+    assert row and "<td>statevector</td>" in row[0] and "1.0 MB" in row[0] and "allows" in row[0]
+    assert "its sender decided for cloud: needs &lt;b&gt;4 GB&lt;/b&gt;" in shown
 
 
 def test_every_route_is_in_the_list_and_answers_as_it_says(server: Server) -> None:
@@ -207,8 +230,35 @@ def test_every_route_is_in_the_list_and_answers_as_it_says(server: Server) -> No
             continue
         for method in operations:
             got = server.ask(method.upper(), re.sub(r"{\w+}", "nobody", path), b"" if method == "post" else None)
-            assert got.status in (200, 400, 404), (method, path, got)
+            is_cuda = path == "/v2/cudasharedmemory/region/{region}/register"
+            assert got.status in ((501,) if is_cuda else (200, 400, 404)), (method, path, got)
             if got.status != 200:
                 assert got.json()["error"]
         missing = server.ask("DELETE", re.sub(r"{\w+}", "nobody", path))
         assert missing.status == 405 and missing.json()["error"]
+
+
+def test_each_key_sees_its_own_placements_and_admins_see_all(tmp_path: Path) -> None:
+    made = {
+        name: programs.ok("serve", "--make-key", name, "--roles", roles, "--json").json()
+        for name, roles in (("alice", "circuits,read"), ("bob", "circuits,read"), ("root", "admin"))
+    }
+    (tmp_path / "keys").write_text("\n".join(key["line"] for key in made.values()) + "\n")
+    header = {name: {"X-API-Key": key["key"]} for name, key in made.items()}
+    words = ("--keys", tmp_path / "keys", "--workers", "1", "--untrusted", "key:bob")
+    program = {"program": "OPENQASM 3.0; qubit[1] q; U(0.3, 0, 0) q[0];", "observables": ["Z0"]}
+    with servers.serving(tmp_path, *words) as server:
+        for name in ("alice", "bob"):
+            assert server.post("/v2/circuits", program, headers=header[name]).status == 200
+        job = server.post("/v2/circuits/jobs", program, headers=header["bob"]).json()["id"]
+        assert server.get(f"/v2/circuits/jobs/{job}/result?wait=15", headers=header["bob"]).status == 200
+        assert server.post("/v2/circuits/plan", program, headers=header["alice"]).status == 200
+
+        def seen(name: str) -> list[tuple[str, str, str]]:
+            recent = server.get("/v2/placements", headers=header[name]).json()["recent"]
+            return [(row["who"], row["what"], row["place"]) for row in recent]
+
+        assert seen("alice") == [("alice", "plan", "local"), ("alice", "circuit", "local")]
+        assert seen("bob") == [("bob", "job", "worker"), ("bob", "circuit", "worker")]
+        assert len(seen("root")) == 4
+        assert server.get("/v2/placements").status == 401

@@ -312,6 +312,45 @@ def test_an_inference_is_followed_by_both_protocols_down_to_its_batch(tmp_path: 
     assert attributes(failed)["rpc.grpc.status_code"] == 5
 
 
+@pytest.mark.parametrize("path", ["/v2/circuits", "/v2/circuits/jobs"])
+def test_a_trace_goes_through_the_worker_process_and_back(tmp_path: Path, path: str) -> None:
+    body = {"program": "OPENQASM 3.0; qubit[1] q; U(0.3, 0, 0) q[0];", "observables": ["Z0"]}
+    with collecting(tmp_path) as collector:
+        words = ("--workers", "1", "--otlp-endpoint", collector.endpoint, "--log-requests")
+        with servers.serving(tmp_path, *words) as server:
+            answer = server.post(path, body, headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+            assert answer.status in (200, 202), answer.body
+            spans = of_trace(collector, TRACE, 6)
+            unseen = server.post(path, body, headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
+            assert unseen.status in (200, 202)
+            logged = [line for line in server.logged() if line["event"] == "worker"]
+            deadline = time.monotonic() + 20
+            while len(logged := [line for line in server.logged() if line["event"] == "worker"]) < 6:
+                assert time.monotonic() < deadline, logged
+                time.sleep(0.05)
+        own = server.process.pid
+    answered = next(span for name, span in spans.items() if name.startswith("POST"))
+    assert set(spans) == {
+        answered["name"], "wait circuit", "run circuit", "worker circuit", "read circuit", "simulate circuit"
+    }  # fmt: skip
+    run, worker = spans["run circuit"], spans["worker circuit"]
+    assert run["parentSpanId"] == answered["spanId"]
+    assert worker["parentSpanId"] == run["spanId"]
+    assert lies_within(worker, run)
+    for name in ("read circuit", "simulate circuit"):
+        assert spans[name]["parentSpanId"] == worker["spanId"]
+        assert lies_within(spans[name], worker)
+    process = attributes(worker)["process.pid"]
+    assert process not in (own, 0)
+    first = {line["part"]: line for line in logged[:3]}
+    assert set(first) == {"worker circuit", "read circuit", "simulate circuit"}
+    for name, line in first.items():
+        assert (line["trace_id"], line["span_id"]) == (TRACE, spans[name]["spanId"])
+        assert (line["parent_id"], line["pid"]) == (spans[name]["parentSpanId"], process)
+    assert [line["trace_id"] for line in logged[3:6]] == [TRACE] * 3  # logged, though nobody records it
+    assert len({span["spanId"] for span in spans.values()}) == 6
+
+
 CLIENT = """
 import sys
 from skerry import edge
@@ -332,6 +371,10 @@ def test_a_run_of_our_own_client_is_one_trace_down_to_the_run(tmp_path: Path, gi
         command = [sys.executable, "-c", CLIENT, f"http://127.0.0.1:{server.port}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
+        unseen = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
+        told = server.get("/v2/placements", headers=unseen).json()
+        assert told["clients"] == [{"place": "cloud", "count": 1}]
+        assert "max_memory_mb is 0" in told["recent"][0]["client_reason"]
         collector.wait_for_spans(3)
         traces = {span["traceId"] for span in collector.spans()}
     assert len(traces) == 1

@@ -32,7 +32,7 @@ std::string job_path(std::string_view id) {
 }
 
 Endpoint::Call call_for(std::string_view path, const Body& body, std::uint64_t most, bool repeatable,
-                        const net::Trace& trace) {
+                        const net::Trace& trace, std::string_view placement) {
   Endpoint::Call call{
       .method = "POST",
       .target = std::string(path),
@@ -42,6 +42,11 @@ Endpoint::Call call_for(std::string_view path, const Body& body, std::uint64_t m
       .trace = trace,
       .repeatable = repeatable};
   if (body.has_binary()) call.headers.emplace_back(wire::kJsonLengthHeader, std::to_string(body.json_bytes));
+  if (placement.empty()) return call;
+  constexpr std::size_t kMost = 256;
+  std::string& line = call.headers.emplace_back(wire::kPlacementHeader, placement.substr(0, kMost)).second;
+  std::ranges::replace_if(
+      line, [](char c) { return c < ' ' || c > '~'; }, '?');  // one line of ASCII
   return call;
 }
 
@@ -55,8 +60,8 @@ void cancel(Endpoint& endpoint, std::string_view id, const net::Trace& trace) no
 }
 
 Result run_job(Endpoint& endpoint, const Body& body, std::uint64_t most, const Patience& patience,
-               const net::Trace& trace) {
-  const std::string id = submit(endpoint, body, patience, trace);
+               const net::Trace& trace, std::string_view placement) {
+  const std::string id = submit(endpoint, body, patience, trace, placement);
   try {
     for (;;) {
       if (const auto answer = outcome(endpoint, id, most, patience, trace)) return decode(endpoint, *answer);
@@ -153,9 +158,10 @@ std::uint64_t most_bytes(const wire::CircuitRequest& request) {
   return request.state || request.probabilities || request.memory ? kState : kAround;
 }
 
-std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience, const net::Trace& trace) {
+std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience, const net::Trace& trace,
+                   std::string_view placement) {
   constexpr std::uint64_t kStatus = std::uint64_t{1} << 20;
-  const HttpAnswer taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true, trace), patience);
+  const HttpAnswer taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true, trace, placement), patience);
   if (taken.status != 200 && taken.status != 202) refused(endpoint, taken);
   return wire::decode_job_status(taken.body).id;
 }
@@ -187,12 +193,13 @@ Result decode(const Endpoint& endpoint, const wire::BodyView& answer) {
   throw Error(ErrorCode::unavailable, "it gave another number of answers than one", endpoint.options().url.text());
 }
 
-Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience) {
+Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience,
+           std::string_view placement) {
   const Body body = wire::encode(request);
   const net::Trace trace = net::trace_of_process();
-  if (is_long) return run_job(endpoint, body, most_bytes(request), patience, trace);
-  const HttpAnswer answer =
-      endpoint.call(call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty(), trace), patience);
+  if (is_long) return run_job(endpoint, body, most_bytes(request), patience, trace, placement);
+  const HttpAnswer answer = endpoint.call(
+      call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty(), trace, placement), patience);
   if (answer.status != 200) refused(endpoint, answer);
   return decode(endpoint, view_of(endpoint, answer));
 }

@@ -34,8 +34,9 @@ class Refusal : public Error {
 /// A job in steps, for whoever keeps it between them, each a part of the trace. Errors: Refusal; those of Endpoint.
 
 /// Gives the job to the endpoint, which knows it by the request's token: given again it is the same job. Its id.
+/// placement: told with it (wire::kPlacementHeader); empty: nothing is.
 std::string submit(Endpoint& endpoint, const wire::Body& request, const Patience& patience,
-                   const net::Trace& trace = net::trace_of_process());
+                   const net::Trace& trace = net::trace_of_process(), std::string_view placement = {});
 /// The answer, waited for some seconds; nothing when it is not there yet.
 std::optional<wire::Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most_bytes,
                                   const Patience& patience, const net::Trace& trace = net::trace_of_process());
@@ -46,7 +47,9 @@ std::uint64_t most_bytes(const wire::CircuitRequest& request);
 Result decode(const Endpoint& endpoint, const wire::BodyView& answer);
 
 /// Runs at the endpoint, once, however often it has to be sent: at once when it is short, else as a job that is waited
-/// for and, when the wait is ended, cancelled. Errors: the run's own as the server tells them; those of Endpoint.
-Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience);
+/// for and, when the wait is ended, cancelled. placement: as above. Errors: the run's own as the server tells them;
+/// those of Endpoint.
+Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience,
+           std::string_view placement = {});
 
 }  // namespace skerry::edge::remote

@@ -11,6 +11,9 @@
 namespace skerry::serve {
 namespace {
 
+constexpr std::size_t kMostRunSteps = 256;  // of a request; each may be run within the one before it
+constexpr std::size_t kMostNested = 16;
+
 // A tensor of the ensemble as whoever makes it says that it is.
 struct Made {
   DType dtype = DType::f32;
@@ -53,7 +56,7 @@ void check_fit(const Made& given, const Made& wanted, const std::string& tensor,
 }
 
 // Each step's inputs and outputs are the member's, and every tensor is made once.
-std::map<std::string, Made> tensors_of(const EnsembleConfig& config, const std::vector<ModelPtr>& members) {
+std::map<std::string, Made> tensors_of(const EnsembleConfig& config, const std::vector<const Model*>& members) {
   std::map<std::string, Made> made;
   for (const EnsembleTensor& input : config.inputs) made[input.name] = {input.dtype, input.shape};
   for (std::size_t i = 0; i < config.steps.size(); ++i) {
@@ -110,30 +113,14 @@ void check_order(const EnsembleConfig& config) {
       step.where, "let each tensor come of the inputs");
 }
 
-std::vector<ModelPtr> members_of(const EnsembleConfig& config, const Ensemble::Find& find) {
-  std::vector<ModelPtr> members;
-  for (const EnsembleStep& step : config.steps) {
-    const auto same =
-        std::find_if(config.steps.begin(), config.steps.begin() + std::ssize(members),
-                     [&](const auto& other) { return other.model == step.model && other.version == step.version; });
-    if (const auto place = same - config.steps.begin(); place < std::ssize(members)) {
-      members.push_back(members[static_cast<std::size_t>(place)]);  // one request, one version
-      continue;
-    }
-    try {
-      members.push_back(find(step.model, step.version));
-    } catch (const Error& error) {
-      throw Error(error.code(), error.message(), step.where, "load it before the ensemble");
-    }
-    if (members.back()->ensemble)
-      throw Error(ErrorCode::unsupported, "model '" + step.model + "' is an ensemble itself", step.where,
-                  "write its steps here");
-  }
+std::vector<const Model*> members_of(const EnsembleConfig& config, const Cast& cast) {
+  std::vector<const Model*> members;
+  for (const EnsembleStep& step : config.steps) members.push_back(cast.at({step.model, step.version}).get());
   return members;
 }
 
 // What was loaded in the place of a member may have other inputs and outputs.
-void check_members(const EnsembleConfig& config, const std::vector<ModelPtr>& members) {
+void check_members(const EnsembleConfig& config, const std::vector<const Model*>& members) {
   const auto made = tensors_of(config, members);
   for (const EnsembleTensor& output : config.outputs) {
     const auto found = made.find(output.name);
@@ -148,22 +135,19 @@ void check_members(const EnsembleConfig& config, const std::vector<ModelPtr>& me
 /// One request on its way through the steps. Lives as long as a call of it does.
 class Ensemble::Run : public std::enable_shared_from_this<Ensemble::Run> {
  public:
-  Run(const Ensemble& of, std::vector<ModelPtr> members, InferCall call)
-      : config_(of.config_),
+  Run(const Ensemble& of, CastPtr cast, InferCall call)
+      : cast_(std::move(cast)),
+        config_(of.config_),
         statistics_(of.statistics_),
         waiting_(of.waiting_),
-        release_(of.release_),
-        members_(std::move(members)),
+        members_(members_of(*config_, *cast_)),
         call_(std::move(call)),
         launched_(config_->steps.size()) {
     waiting_->fetch_add(1);
     rows_ = config_->max_rows > 0 ? call_.inputs.front().second.shape()[0] : 1;
     for (auto& [name, tensor] : call_.inputs) tensors_[name] = std::move(tensor);
   }
-  ~Run() {
-    waiting_->fetch_sub(1);
-    release_(std::move(members_));
-  }
+  ~Run() { waiting_->fetch_sub(1); }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -200,7 +184,8 @@ class Ensemble::Run : public std::enable_shared_from_this<Ensemble::Run> {
                                                     const Timing& timing) {
         self->finished(step, error, std::move(outputs), timing);
       };
-      members_[step]->submit(std::move(call));
+      const Ensemble* within = members_[step]->ensemble.get();
+      within != nullptr ? within->begin(cast_, std::move(call)) : members_[step]->submit(std::move(call));
     } catch (...) {
       finished(step, std::current_exception(), {}, {});
     }
@@ -254,11 +239,11 @@ class Ensemble::Run : public std::enable_shared_from_this<Ensemble::Run> {
     call_.done(nullptr, std::move(outputs), timing_);
   }
 
+  CastPtr cast_;  // first, so that it is let go last: who kept it may wait for the end of all runs
   std::shared_ptr<const EnsembleConfig> config_;
   std::shared_ptr<ModelStatistics> statistics_;
   std::shared_ptr<std::atomic<std::size_t>> waiting_;
-  Release release_;
-  std::vector<ModelPtr> members_;
+  std::vector<const Model*> members_;  // of the cast
   InferCall call_;
   std::int64_t rows_ = 1;
   std::mutex mutex_;
@@ -269,17 +254,60 @@ class Ensemble::Run : public std::enable_shared_from_this<Ensemble::Run> {
   Timing timing_;
 };
 
-Ensemble::Ensemble(EnsembleConfig config, Find find, Release release, std::shared_ptr<ModelStatistics> statistics)
-    : config_(std::make_shared<const EnsembleConfig>(std::move(config))),
+Ensemble::Ensemble(std::string name, EnsembleConfig config, Find find, Keep keep,
+                   std::shared_ptr<ModelStatistics> statistics)
+    : name_(std::move(name)),
+      config_(std::make_shared<const EnsembleConfig>(std::move(config))),
       find_(std::move(find)),
-      release_(std::move(release)),
+      keep_(std::move(keep)),
       statistics_(std::move(statistics)),
       waiting_(std::make_shared<std::atomic<std::size_t>>(0)) {
-  check_members(*config_, members_of(*config_, find_));
+  const CastPtr members = keep_(cast());
+  check_members(*config_, members_of(*config_, *members));
   check_order(*config_);
 }
 
+Cast Ensemble::cast() const {
+  Cast all;
+  std::vector<std::string_view> path;
+  add_members(all, path);
+  return all;
+}
+
+// Gives how many steps there are to run, those of members counted.
+std::size_t Ensemble::add_members(Cast& cast, std::vector<std::string_view>& path) const {
+  path.push_back(name_);
+  std::size_t steps = 0;
+  for (const EnsembleStep& step : config_->steps) {
+    if (std::find(path.begin(), path.end(), step.model) != path.end()) {
+      std::string way;
+      for (const std::string_view name : path) way.append(name).append(" -> ");
+      throw Error(ErrorCode::invalid_argument, "an ensemble within itself: " + way + step.model, step.where,
+                  "let no ensemble come of itself");
+    }
+    if (path.size() > kMostNested)
+      throw Error(ErrorCode::limit_exceeded, "more than 16 ensembles lie within each other", step.where);
+    ModelPtr& member = cast[{step.model, step.version}];
+    try {
+      if (!member) member = find_(step.model, step.version);
+    } catch (const Error& error) {
+      throw Error(error.code(), error.message(), step.where, "load it before the ensemble");
+    }
+    steps += member->ensemble ? member->ensemble->add_members(cast, path) : 1;
+    if (steps > kMostRunSteps)
+      throw Error(ErrorCode::limit_exceeded,
+                  "with the steps of its members more than " + std::to_string(kMostRunSteps) + " are to be run",
+                  step.where);
+  }
+  path.pop_back();
+  return steps;
+}
+
 void Ensemble::submit(InferCall call) const {
+  begin(keep_(cast()), std::move(call));
+}
+
+void Ensemble::begin(CastPtr cast, InferCall call) const {
   if (config_->max_rows > 0) {
     for (const auto& [name, tensor] : call.inputs) {
       const std::int64_t rows = tensor.shape()[0];
@@ -289,9 +317,8 @@ void Ensemble::submit(InferCall call) const {
                   "input '" + name + "'");
     }
   }
-  std::vector<ModelPtr> members = members_of(*config_, find_);
-  check_members(*config_, members);
-  auto run = std::make_shared<Run>(*this, std::move(members), std::move(call));
+  check_members(*config_, members_of(*config_, *cast));
+  const auto run = std::make_shared<Run>(*this, std::move(cast), std::move(call));
   run->advance();
 }
 

@@ -11,6 +11,7 @@
 #include <skerry/tensor.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serve/batcher.hpp"
@@ -47,22 +48,28 @@ struct EnsembleConfig {
 /// that means nothing here), limit_exceeded (64 steps), each with its line.
 std::optional<EnsembleConfig> read_ensemble(std::string_view text, const std::string& where);
 
+/// The models that one request meets, by name and version: each once, those of ensembles within ensembles among them.
+using Cast = std::map<std::pair<std::string, std::string>, ModelPtr>;
+using CastPtr = std::shared_ptr<const Cast>;
+
 /// Takes requests apart into calls of its members, which batch them with those of everybody else. A tensor goes from
-/// member to member as it is, without a copy. From any thread.
+/// member to member as it is, without a copy. A member may be an ensemble. From any thread.
 class Ensemble {
  public:
   using Find = std::function<ModelPtr(std::string_view name, std::string_view version)>;
-  /// Where members are given back: the last one who holds a model waits for its thread, which no thread of a model may.
-  using Release = std::function<void(std::vector<ModelPtr>)>;
+  /// Keeps models for as long as somebody holds what it gives. They end somewhere else: the last one who holds a model
+  /// waits for its thread, which no thread of a model may.
+  using Keep = std::function<CastPtr(Cast)>;
 
   /// Looks at the members as they are now. Errors, with the step's line: not_found (a member, an input or output of
-  /// one), invalid_argument (a tensor that nobody makes, or two; steps that wait for each other), type_mismatch (dtype
-  /// or shape), unsupported (an ensemble as a member).
-  Ensemble(EnsembleConfig config, Find find, Release release, std::shared_ptr<ModelStatistics> statistics);
+  /// one), invalid_argument (a tensor that nobody makes, or two; steps that wait for each other; an ensemble within
+  /// itself, with the way there), type_mismatch (dtype or shape), limit_exceeded (256 steps, those of
+  /// members counted; 16 ensembles within each other).
+  Ensemble(std::string name, EnsembleConfig config, Find find, Keep keep, std::shared_ptr<ModelStatistics> statistics);
 
   /// Runs every step as soon as its inputs are there, on the members as they are now, all in one version each.
-  /// Errors: not_found for a member that is gone; invalid_argument for too many rows. What happens later is told to
-  /// `done`, with the step's place.
+  /// Errors: as the constructor, for what has become of members since; invalid_argument for too many rows. What happens
+  /// later is told to `done`, with the step's place.
   void submit(InferCall call) const;
   std::size_t waiting() const noexcept { return waiting_->load(); }
   const EnsembleConfig& config() const noexcept { return *config_; }
@@ -70,9 +77,14 @@ class Ensemble {
  private:
   class Run;
 
+  Cast cast() const;
+  std::size_t add_members(Cast& cast, std::vector<std::string_view>& path) const;
+  void begin(CastPtr cast, InferCall call) const;
+
+  std::string name_;
   std::shared_ptr<const EnsembleConfig> config_;  // shared: runs outlive the ensemble that is replaced
   Find find_;
-  Release release_;
+  Keep keep_;
   std::shared_ptr<ModelStatistics> statistics_;        // shared with the model, and with runs
   std::shared_ptr<std::atomic<std::size_t>> waiting_;  // shared with runs
 };

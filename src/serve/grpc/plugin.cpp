@@ -1,18 +1,16 @@
 // The gRPC side of the door, and the one file that knows gRPC.
-#include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
 
-#include <array>
-#include <cstring>
 #include <deque>
 #include <mutex>
 
 #include "kserve.grpc.pb.h"
-#include "serve/grpc/door.hpp"
+#include "serve/grpc/messages.hpp"
 
 namespace skerry::serve::grpc_door {
 namespace {
 
+using ::grpc::ByteBuffer;
 using ::grpc::CallbackServerContext;
 using ::grpc::Status;
 using ::grpc::StatusCode;
@@ -50,124 +48,52 @@ std::string model_path(const std::string& name, const std::string& version, std:
   return "/v2/models/" + quoted(name) + (version.empty() ? "" : "/versions/" + quoted(version)) + std::string(what);
 }
 
-std::string region_path(const std::string& name, std::string_view what) {
-  return "/v2/systemsharedmemory" + (name.empty() ? "" : "/region/" + quoted(name)) + std::string(what);
+// kind: `system` or `cuda`.
+std::string region_path(const std::string& kind, const std::string& name, std::string_view what) {
+  return "/v2/" + kind + "sharedmemory" + (name.empty() ? "" : "/region/" + quoted(name)) + std::string(what);
 }
 
-std::string region_json(const inference::SystemSharedMemoryRegisterRequest& request) {
-  google::protobuf::util::JsonPrintOptions names;
-  names.preserve_proto_field_names = true;
-  inference::SystemSharedMemoryRegisterRequest plain;
-  plain.set_key(request.key());
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(plain, &json, names).ok() || json.size() < 3)
-    json = "{\"key\":\"\"}";
-  json.pop_back();  // numbers of 64 bits would be printed as texts
-  return json + ",\"offset\":" + std::to_string(request.offset()) +
-         ",\"byte_size\":" + std::to_string(request.byte_size()) + "}";
+// Messages come and go as bytes: what gRPC reads itself and cannot, it answers with UNIMPLEMENTED.
+template <class Message>
+bool read(const ByteBuffer& bytes, Message& message) {
+  ByteBuffer same(bytes);
+  return ::grpc::SerializationTraits<Message>::Deserialize(&same, &message).ok();
 }
 
-std::uint64_t number(const inference::InferParameter& parameter) {
-  if (parameter.has_uint64_param()) return parameter.uint64_param();
-  return parameter.int64_param() > 0 ? static_cast<std::uint64_t>(parameter.int64_param()) : 0;
-}
-
-template <class Parameters>
-Stretch stretch_of(const Parameters& parameters) {
-  Stretch out;
-  for (const auto& [name, value] : parameters) {
-    if (name == "shared_memory_region") out.region = value.string_param();
-    if (name == "shared_memory_offset") out.offset = number(value);
-    if (name == "shared_memory_byte_size") out.bytes = number(value);
-  }
-  return out;
-}
-
-template <class To, class List>
-void append(std::string& bytes, const List& list) {
-  for (const auto value : list) {
-    const auto small = static_cast<To>(value);
-    bytes.append(reinterpret_cast<const char*>(&small), sizeof small);
-  }
-}
-
-// Typed elements as the raw bytes of the input's datatype; a list of another type is left empty and refused by its
-// size.
-std::string bytes_of(const inference::InferTensorContents& contents, std::string_view datatype) {
-  std::string bytes;
-  if (datatype == "BOOL") append<bool>(bytes, contents.bool_contents());
-  if (datatype == "INT8") append<std::int8_t>(bytes, contents.int_contents());
-  if (datatype == "INT16") append<std::int16_t>(bytes, contents.int_contents());
-  if (datatype == "INT32") append<std::int32_t>(bytes, contents.int_contents());
-  if (datatype == "INT64") append<std::int64_t>(bytes, contents.int64_contents());
-  if (datatype == "UINT8") append<std::uint8_t>(bytes, contents.uint_contents());
-  if (datatype == "UINT16") append<std::uint16_t>(bytes, contents.uint_contents());
-  if (datatype == "UINT32") append<std::uint32_t>(bytes, contents.uint_contents());
-  if (datatype == "UINT64") append<std::uint64_t>(bytes, contents.uint64_contents());
-  if (datatype == "FP32") append<float>(bytes, contents.fp32_contents());
-  if (datatype == "FP64") append<double>(bytes, contents.fp64_contents());
+template <class Message>
+ByteBuffer written(const Message& message) {
+  ByteBuffer bytes;
+  bool is_own = false;
+  ::grpc::SerializationTraits<Message>::Serialize(message, &bytes, &is_own);
   return bytes;
 }
 
-InferRequest request_of(const inference::ModelInferRequest& message, std::string_view key) {
-  InferRequest request{
-      .model = message.model_name(), .version = message.model_version(), .id = message.id(), .key = key};
-  request.arrived = std::chrono::steady_clock::now();
-  int raw = 0;
-  for (const auto& tensor : message.inputs()) {
-    Input& input = request.inputs.emplace_back();
-    input.name = tensor.name();
-    input.datatype = tensor.datatype();
-    input.shape.assign(tensor.shape().begin(), tensor.shape().end());
-    input.shared = stretch_of(tensor.parameters());
-    if (!input.shared.region.empty()) continue;
-    if (raw < message.raw_input_contents_size()) {
-      input.bytes = message.raw_input_contents(raw++);
-    } else {
-      input.own = bytes_of(tensor.contents(), tensor.datatype());
-    }
-  }
-  for (const auto& output : message.outputs())
-    request.outputs.push_back({output.name(), stretch_of(output.parameters())});
-  for (const auto& [name, value] : message.parameters()) {
-    if (name == "timeout") request.timeout_us = number(value);
-    if (name == "priority") request.priority = number(value);
-  }
-  return request;
-}
-
-void fill(inference::ModelInferResponse& message, const InferReply& reply, const std::string& id) {
-  message.set_model_name(reply.model);
-  message.set_model_version(reply.version);
-  message.set_id(id);
-  for (const Output& output : reply.outputs) {
-    auto& tensor = *message.add_outputs();
-    tensor.set_name(output.name);
-    tensor.set_datatype(std::string(output.datatype));
-    for (const std::int64_t dim : output.shape) tensor.add_shape(dim);
-    if (output.shared.region.empty()) {
-      message.add_raw_output_contents(output.bytes.data(), output.bytes.size());
-      continue;
-    }
-    auto& parameters = *tensor.mutable_parameters();
-    parameters["shared_memory_region"].set_string_param(output.shared.region);
-    parameters["shared_memory_offset"].set_int64_param(static_cast<std::int64_t>(output.shared.offset));
-    parameters["shared_memory_byte_size"].set_int64_param(static_cast<std::int64_t>(output.shared.bytes));
-  }
+Status unreadable(const std::string& message) {
+  return {StatusCode::INVALID_ARGUMENT, "the bytes are no inference." + message};
 }
 
 // One unary call; it may be answered from any thread and cancelled at any time.
 class Unary : public ::grpc::ServerUnaryReactor {
  public:
+  explicit Unary(ByteBuffer* bytes) : bytes_(bytes) {}
+  template <class Message>
+  void answer(const Message& message) {
+    *bytes_ = written(message);
+    Finish(Status::OK);
+  }
   std::stop_source stop;
+  // Both reactions are short. Put off to another thread, as others' are, calls that have ended keep their memory until
+  // that one gets a processor: thousands of them under load.
+  bool InternalInlineable() override { return true; }
 
  private:
+  ByteBuffer* bytes_;
   void OnCancel() override { stop.request_stop(); }
   void OnDone() override { delete this; }  // the library's way: a reactor ends itself
 };
 
 // A stream of requests, each answered when it is ready.
-class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse> {
+class Stream : public ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
  public:
   Stream(Server& server, std::string key, std::string trace)
       : server_(server), key_(std::move(key)), trace_(std::move(trace)) {
@@ -182,9 +108,13 @@ class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, in
       finish_if_idle();
       return;
     }
-    // shared: the message must live until its answer.
-    auto message = std::make_shared<inference::ModelInferRequest>(std::move(next_));
-    next_.Clear();
+    const auto message = std::make_shared<inference::ModelInferRequest>();  // shared: it must live until its answer
+    if (!read(next_, *message)) {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      status_ = unreadable("ModelInferRequest");
+      return finish_if_idle();
+    }
     {
       const std::lock_guard lock(mutex_);
       ++running_;
@@ -207,7 +137,7 @@ class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, in
     }
     const std::lock_guard lock(mutex_);
     --running_;
-    waiting_.push_back(std::move(response));
+    waiting_.push_back(written(response));
     if (waiting_.size() == 1) StartWrite(&waiting_.front());
   }
 
@@ -222,7 +152,7 @@ class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, in
   void finish_if_idle() {
     if (!ended_ || running_ > 0 || !waiting_.empty() || finished_) return;
     finished_ = true;
-    Finish(Status::OK);
+    Finish(status_);
   }
 
   void OnCancel() override { stop_.request_stop(); }
@@ -232,99 +162,150 @@ class Stream : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, in
   std::string key_, trace_;
   std::stop_source stop_;
   std::mutex mutex_;
-  inference::ModelInferRequest next_;
-  std::deque<inference::ModelStreamInferResponse> waiting_;
+  ByteBuffer next_;
+  std::deque<ByteBuffer> waiting_;
+  Status status_;
   std::size_t running_ = 0;
   bool ended_ = false, finished_ = false;
 };
 
-class Calls final : public inference::GRPCInferenceService::CallbackService {
+template <class Base, template <class> class... Layers>
+struct Layered {
+  using Type = Base;
+};
+template <class Base, template <class> class First, template <class> class... Rest>
+struct Layered<Base, First, Rest...> {
+  using Type = typename Layered<First<Base>, Rest...>::Type;
+};
+using Protocol = inference::GRPCInferenceService;
+using RawService =
+    Layered<Protocol::Service, Protocol::WithRawCallbackMethod_ServerLive, Protocol::WithRawCallbackMethod_ServerReady,
+            Protocol::WithRawCallbackMethod_ModelReady, Protocol::WithRawCallbackMethod_ServerMetadata,
+            Protocol::WithRawCallbackMethod_ModelMetadata, Protocol::WithRawCallbackMethod_ModelInfer,
+            Protocol::WithRawCallbackMethod_ModelStreamInfer, Protocol::WithRawCallbackMethod_ModelConfig,
+            Protocol::WithRawCallbackMethod_ModelStatistics, Protocol::WithRawCallbackMethod_RepositoryIndex,
+            Protocol::WithRawCallbackMethod_RepositoryModelLoad, Protocol::WithRawCallbackMethod_RepositoryModelUnload,
+            Protocol::WithRawCallbackMethod_SystemSharedMemoryStatus,
+            Protocol::WithRawCallbackMethod_SystemSharedMemoryRegister,
+            Protocol::WithRawCallbackMethod_SystemSharedMemoryUnregister,
+            Protocol::WithRawCallbackMethod_CudaSharedMemoryStatus,
+            Protocol::WithRawCallbackMethod_CudaSharedMemoryRegister,
+            Protocol::WithRawCallbackMethod_CudaSharedMemoryUnregister, Protocol::WithRawCallbackMethod_TraceSetting,
+            Protocol::WithRawCallbackMethod_LogSettings>::Type;
+
+class Calls final : public RawService {
  public:
   explicit Calls(Server& server) : server_(server) {}
 
-  ::grpc::ServerUnaryReactor* ModelInfer(CallbackServerContext* context, const inference::ModelInferRequest* message,
-                                         inference::ModelInferResponse* response) override {
-    auto* reactor = new Unary;
-    struct Words {
+  ::grpc::ServerUnaryReactor* ModelInfer(CallbackServerContext* context, const ByteBuffer* bytes,
+                                         ByteBuffer* answer) override {
+    auto* reactor = new Unary(answer);
+    struct Asked {
       std::string key, trace;
+      inference::ModelInferRequest message;
     };
-    const auto words =
-        std::make_shared<Words>(Words{key_of(*context), trace_of(*context)});  // shared: until the answer
-    InferRequest request = request_of(*message, words->key);
+    const auto asked = std::make_shared<Asked>(key_of(*context), trace_of(*context));  // shared: until the answer
+    if (!read(*bytes, asked->message)) {
+      reactor->Finish(unreadable("ModelInferRequest"));
+      return reactor;
+    }
+    InferRequest request = request_of(asked->message, asked->key);
     request.method = "ModelInfer";
-    request.traceparent = words->trace;
+    request.traceparent = asked->trace;
     request.stop = reactor->stop.get_token();
     limit_time(request, *context);
-    server_.infer(std::move(request), [reactor, response, message, words](const InferReply& reply) {
+    server_.infer(std::move(request), [reactor, asked](const InferReply& reply) {
       if (reply.status != 0) return reactor->Finish(Status(static_cast<StatusCode>(reply.status), reply.error));
-      fill(*response, reply, message->id());
-      reactor->Finish(Status::OK);
+      inference::ModelInferResponse response;
+      fill(response, reply, asked->message.id());
+      reactor->answer(response);
     });
     return reactor;
   }
 
-  ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(
-      CallbackServerContext* context) override {
+  ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* ModelStreamInfer(CallbackServerContext* context) override {
     return new Stream(server_, key_of(*context), trace_of(*context));
   }
 
   // The rest are questions that HTTP answers too. before and after: what makes the HTTP answer the message's JSON.
   template <class Response>
-  ::grpc::ServerUnaryReactor* ask(CallbackServerContext* context, Response* response, const std::string& method,
+  ::grpc::ServerUnaryReactor* ask(CallbackServerContext* context, Unary* reactor, const std::string& method,
                                   const std::string& path, const std::string& body = {}, const std::string& before = {},
                                   const std::string& after = {}) {
-    auto* reactor = new Unary;
-    server_.ask(
-        method, path, body, key_of(*context), [reactor, response, before, after](int status, const std::string& json) {
-          if (status != 0) return reactor->Finish(Status(static_cast<StatusCode>(status), json));
-          google::protobuf::util::JsonParseOptions lenient;
-          lenient.ignore_unknown_fields = true;
-          const auto parsed = google::protobuf::util::JsonStringToMessage(before + json + after, response, lenient);
-          reactor->Finish(parsed.ok() ? Status::OK : Status(StatusCode::INTERNAL, parsed.ToString()));
-        });
+    server_.ask(method, path, body, key_of(*context), [reactor, before, after](int status, const std::string& json) {
+      if (status != 0) return reactor->Finish(Status(static_cast<StatusCode>(status), json));
+      Response response;
+      if (convert(before + json + after, response)) return reactor->answer(response);
+      reactor->Finish(Status(StatusCode::INTERNAL, "the answer does not fit its message"));
+    });
     return reactor;
   }
 
-#define SKERRY_ASK(Method, ...)                                                                  \
-  ::grpc::ServerUnaryReactor* Method(CallbackServerContext* context,                             \
-                                     [[maybe_unused]] const inference::Method##Request* request, \
-                                     inference::Method##Response* response) override {           \
-    return ask(context, response, __VA_ARGS__);                                                  \
+#define SKERRY_ASK(Method, ...)                                                                               \
+  ::grpc::ServerUnaryReactor* Method(CallbackServerContext* context, const ByteBuffer* bytes, ByteBuffer* to) \
+      override {                                                                                              \
+    auto* reactor = new Unary(to);                                                                            \
+    inference::Method##Request request;                                                                       \
+    if (read(*bytes, request)) return ask<inference::Method##Response>(context, reactor, __VA_ARGS__);        \
+    reactor->Finish(unreadable(#Method "Request"));                                                           \
+    return reactor;                                                                                           \
   }
   SKERRY_ASK(ServerLive, "GET", "/v2/health/live")
   SKERRY_ASK(ServerMetadata, "GET", "/v2")
-  SKERRY_ASK(ModelMetadata, "GET", model_path(request->name(), request->version(), ""))
-  SKERRY_ASK(ModelConfig, "GET", model_path(request->name(), request->version(), "/config"), "", "{\"config\":", "}")
+  SKERRY_ASK(ModelMetadata, "GET", model_path(request.name(), request.version(), ""))
+  SKERRY_ASK(ModelConfig, "GET", model_path(request.name(), request.version(), "/config"), "", "{\"config\":", "}")
   SKERRY_ASK(ModelStatistics, "GET",
-             request->name().empty() ? std::string("/v2/models/stats")
-                                     : model_path(request->name(), request->version(), "/stats"))
-  SKERRY_ASK(RepositoryIndex, "POST", "/v2/repository/index", request->ready() ? "{\"ready\":true}" : "{}",
+             request.name().empty() ? std::string("/v2/models/stats")
+                                    : model_path(request.name(), request.version(), "/stats"))
+  SKERRY_ASK(RepositoryIndex, "POST", "/v2/repository/index", request.ready() ? "{\"ready\":true}" : "{}",
              "{\"models\":", "}")
-  SKERRY_ASK(RepositoryModelLoad, "POST", "/v2/repository/models/" + quoted(request->model_name()) + "/load")
-  SKERRY_ASK(RepositoryModelUnload, "POST", "/v2/repository/models/" + quoted(request->model_name()) + "/unload")
-  SKERRY_ASK(SystemSharedMemoryStatus, "GET", region_path(request->name(), "/status?keyed=1"), "", "{\"regions\":", "}")
-  SKERRY_ASK(SystemSharedMemoryRegister, "POST", region_path(request->name(), "/register"), region_json(*request))
-  SKERRY_ASK(SystemSharedMemoryUnregister, "POST", region_path(request->name(), "/unregister"))
+  SKERRY_ASK(RepositoryModelLoad, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/load")
+  SKERRY_ASK(RepositoryModelUnload, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/unload")
+  SKERRY_ASK(SystemSharedMemoryStatus, "GET", region_path("system", request.name(), "/status?keyed=1"), "",
+             "{\"regions\":", "}")
+  SKERRY_ASK(SystemSharedMemoryRegister, "POST", region_path("system", request.name(), "/register"),
+             region_json(request))
+  SKERRY_ASK(SystemSharedMemoryUnregister, "POST", region_path("system", request.name(), "/unregister"))
+  SKERRY_ASK(CudaSharedMemoryStatus, "GET", region_path("cuda", request.name(), "/status?keyed=1"), "",
+             "{\"regions\":", "}")
+  SKERRY_ASK(CudaSharedMemoryRegister, "POST", region_path("cuda", request.name(), "/register"))
+  SKERRY_ASK(CudaSharedMemoryUnregister, "POST", region_path("cuda", request.name(), "/unregister"))
+  SKERRY_ASK(TraceSetting, request.settings().empty() ? "GET" : "POST",
+             (request.model_name().empty() ? std::string("/v2") : model_path(request.model_name(), "", "")) +
+                 "/trace/setting",
+             settings_json(request))
+  SKERRY_ASK(LogSettings, request.settings().empty() ? "GET" : "POST", "/v2/logging", settings_json(request))
 #undef SKERRY_ASK
 
   // "No" is an answer to these, not an error.
-  ::grpc::ServerUnaryReactor* ServerReady(CallbackServerContext* context, const inference::ServerReadyRequest*,
-                                          inference::ServerReadyResponse* response) override {
-    return ready(context, response, "/v2/health/ready");
+  ::grpc::ServerUnaryReactor* ServerReady(CallbackServerContext* context, const ByteBuffer* bytes,
+                                          ByteBuffer* to) override {
+    auto* reactor = new Unary(to);
+    inference::ServerReadyRequest request;
+    if (read(*bytes, request)) return ready<inference::ServerReadyResponse>(context, reactor, "/v2/health/ready");
+    reactor->Finish(unreadable("ServerReadyRequest"));
+    return reactor;
   }
-  ::grpc::ServerUnaryReactor* ModelReady(CallbackServerContext* context, const inference::ModelReadyRequest* request,
-                                         inference::ModelReadyResponse* response) override {
-    return ready(context, response, model_path(request->name(), request->version(), "/ready"));
+  ::grpc::ServerUnaryReactor* ModelReady(CallbackServerContext* context, const ByteBuffer* bytes,
+                                         ByteBuffer* to) override {
+    auto* reactor = new Unary(to);
+    inference::ModelReadyRequest request;
+    if (read(*bytes, request))
+      return ready<inference::ModelReadyResponse>(context, reactor,
+                                                  model_path(request.name(), request.version(), "/ready"));
+    reactor->Finish(unreadable("ModelReadyRequest"));
+    return reactor;
   }
 
  private:
   template <class Response>
-  ::grpc::ServerUnaryReactor* ready(CallbackServerContext* context, Response* response, const std::string& path) {
-    auto* reactor = new Unary;
-    server_.ask("GET", path, {}, key_of(*context), [reactor, response](int status, const std::string& text) {
-      const bool refused = status == StatusCode::UNAUTHENTICATED || status == StatusCode::PERMISSION_DENIED;
-      response->set_ready(status == 0);
-      reactor->Finish(refused ? Status(static_cast<StatusCode>(status), text) : Status::OK);
+  ::grpc::ServerUnaryReactor* ready(CallbackServerContext* context, Unary* reactor, const std::string& path) {
+    server_.ask("GET", path, {}, key_of(*context), [reactor](int status, const std::string& text) {
+      if (status == StatusCode::UNAUTHENTICATED || status == StatusCode::PERMISSION_DENIED)
+        return reactor->Finish(Status(static_cast<StatusCode>(status), text));
+      Response response;
+      response.set_ready(status == 0);
+      reactor->answer(response);
     });
     return reactor;
   }
@@ -351,6 +332,7 @@ class RunningListener final : public Listener {
     builder.AddListeningPort(host + ":" + std::to_string(options.port), credentials(options), &port_);
     builder.RegisterService(&calls_);
     builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<std::uint64_t>(options.max_message_bytes, INT32_MAX)));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024);  // of a connection; none by itself
     // Two servers on one port would share its connections silently.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     server_ = builder.BuildAndStart();

@@ -19,8 +19,8 @@ enum class FrameKind : std::uint32_t {
   cancel,    ///< to the worker: end the run
   ready,     ///< from the worker: it is shut in; its SandboxState
   progress,  ///< from the worker: a fraction, then the stage
-  done,      ///< from the worker: how much of the answer is JSON, then the answer
-  failed,    ///< from the worker: an error as the wire spells it
+  done,      ///< from the worker: an AnswerHead, then the answer
+  failed,    ///< from the worker: an AnswerHead, then an error as the wire spells it
 };
 
 struct Frame {

@@ -21,6 +21,7 @@ namespace skerry::serve {
 namespace {
 
 using SteadyTime = Channel::Time;
+using SystemTime = std::chrono::system_clock::time_point;
 using namespace std::chrono_literals;
 
 constexpr auto kGrace = 2s;         // beyond a deadline or a cancel, which the run itself should notice
@@ -196,17 +197,53 @@ void WorkerPool::lose(ProcessPtr process) {
   ::eventfd_write(wake_.get(), 1);
 }
 
-wire::Body WorkerPool::attempt(Process& process, FrameKind kind, const wire::CircuitRequest& request,
-                               const wire::Body& body, std::uint32_t max_qubits, const RunControl& control) {
-  const double seconds = wall_seconds(request, options_.limits);
+struct WorkerPool::Task {
+  FrameKind kind;
+  const Submitter& who;
+  const wire::CircuitRequest& request;
+  wire::Body body;
+};
+
+void WorkerPool::tell(const Process& process, const Task& task, const AnswerHead& head, SystemTime sent) const {
+  const auto is_id = [](std::string_view text) {
+    return text.find_first_not_of("0123456789abcdef") == std::string_view::npos &&
+           text.find_first_not_of('0') != std::string_view::npos;
+  };
+  const auto received = std::chrono::system_clock::now();
+  const auto moment = [&](std::int64_t nanos) {
+    const SystemTime told{std::chrono::duration_cast<SystemTime::duration>(std::chrono::nanoseconds(nanos))};
+    return std::clamp(told, sent, std::max(sent, received));
+  };
+  for (std::size_t i = 0; i < head.spans.size(); ++i) {
+    const WorkerSpan& span = head.spans[i];
+    const std::string_view id(span.id.data(), span.id.size()), parent(span.parent.data(), span.parent.size());
+    const std::string_view outer =
+        i == 0 ? std::string_view(task.who.run.span_id) : std::string_view(head.spans[0].id.data(), span.id.size());
+    if (!is_id(id) || parent != outer) continue;
+    options_.tell({.trace = {.trace_id = task.who.run.trace_id,
+                             .span_id = std::string(id),
+                             .parent_id = std::string(parent),
+                             .is_sampled = task.who.run.is_sampled},
+                   .name = std::string(kWorkerParts[i]),
+                   .begin = moment(span.begin_ns),
+                   .end = moment(std::max(span.begin_ns, span.end_ns)),
+                   .attributes = {{"process.pid", std::int64_t{process.pid}}},
+                   .is_answer = false});
+  }
+}
+
+wire::Body WorkerPool::attempt(Process& process, const Task& task, const RunControl& control, CircuitNotes& notes) {
+  const double seconds = wall_seconds(task.request, options_.limits);
   const int threads = options_.limits.threads > 0 ? options_.limits.threads : base::thread_budget();
   process.allow_cpu(seconds * threads + 2.0);
   auto until = after(seconds) + kGrace;
   const base::Descriptor cancelled(::eventfd(0, EFD_CLOEXEC));
   const std::stop_callback on_stop(control.stop, [&cancelled] { ::eventfd_write(cancelled.get(), 1); });
   int wake = cancelled.get();
-  const TaskHead head{body.json_bytes, max_qubits, options_.limits};
-  auto outcome = process.channel.send(kind, packed(head), body.bytes, until);
+  TaskHead head{task.body.json_bytes, task.who.max_qubits, options_.limits, {}};
+  if (!task.who.run.trace_id.empty()) task.who.run.header().copy(head.traceparent.data(), head.traceparent.size());
+  const SystemTime sent = std::chrono::system_clock::now();
+  auto outcome = process.channel.send(task.kind, packed(head), task.body.bytes, until);
   Frame frame;
   while (outcome == Channel::Outcome::done || outcome == Channel::Outcome::woken) {
     outcome = process.channel.receive(frame, until, wake);
@@ -220,14 +257,15 @@ wire::Body WorkerPool::attempt(Process& process, FrameKind kind, const wire::Cir
     double fraction = 0.0;
     if (frame.kind == FrameKind::progress && unpack(frame.head, fraction)) {
       control.report(fraction, std::string_view(frame.bytes).substr(0, 64));
-    } else if (frame.kind == FrameKind::done) {
-      std::uint64_t json_bytes = 0;
-      if (!unpack(frame.head, json_bytes) || json_bytes > frame.bytes.size()) throw WorkerDied{process.end()};
-      return {std::move(frame.bytes), json_bytes};
-    } else if (frame.kind == FrameKind::failed) {
-      throw wire::decode_error(500, frame.bytes);
     } else {
-      throw WorkerDied{process.end()};  // no message of ours
+      AnswerHead told;
+      const bool is_answer = frame.kind == FrameKind::done || frame.kind == FrameKind::failed;
+      if (!is_answer || !unpack(frame.head, told) || told.json_bytes > frame.bytes.size())
+        throw WorkerDied{process.end()};  // no message of ours
+      notes = told.notes;
+      if (options_.tell) tell(process, task, told, sent);
+      if (frame.kind == FrameKind::failed) throw wire::decode_error(500, frame.bytes);
+      return {std::move(frame.bytes), told.json_bytes};
     }
   }
   if (outcome == Channel::Outcome::ended) throw WorkerDied{process.ended()};
@@ -238,9 +276,8 @@ wire::Body WorkerPool::attempt(Process& process, FrameKind kind, const wire::Cir
               "ask for less or raise max_execution_time");
 }
 
-wire::Body WorkerPool::ask(const std::string& owner, FrameKind kind, const wire::CircuitRequest& request,
-                           std::uint32_t max_qubits, const RunControl& control) {
-  const wire::Body body = wire::encode(request);
+wire::Body WorkerPool::ask(const Task& task, const RunControl& control, CircuitNotes& notes) {
+  const std::string& owner = task.who.name;
   const auto count = [this](std::uint64_t PoolCounters::*what) {
     const std::lock_guard lock(mutex_);
     ++(counters_.*what);
@@ -250,7 +287,7 @@ wire::Body WorkerPool::ask(const std::string& owner, FrameKind kind, const wire:
     ProcessPtr process = acquire(owner, control);
     int status = 0;
     try {
-      wire::Body answer = attempt(*process, kind, request, body, max_qubits, control);
+      wire::Body answer = attempt(*process, task, control, notes);
       give_back(std::move(process));
       return answer;
     } catch (const WorkerDied& died) {
@@ -273,20 +310,21 @@ wire::Body WorkerPool::ask(const std::string& owner, FrameKind kind, const wire:
     count(cause == EndCause::cpu      ? &PoolCounters::cpu
           : cause == EndCause::memory ? &PoolCounters::memory
                                       : &PoolCounters::crashed);
-    log_line("warning", "worker died", {{"owner", owner}, {"how", ending_text(status)}});
+    log_line("warning", "worker died",
+             {{"owner", owner}, {"how", ending_text(status)}, {"trace_id", task.who.run.trace_id}});
     if (cause != EndCause::crash || tries == 2) throw error_of(status);
     count(&PoolCounters::retried);
   }
 }
 
-wire::Body WorkerPool::run(const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
-                           const RunControl& control) {
-  return ask(owner, FrameKind::run, request, max_qubits, control);
+wire::Body WorkerPool::run(const Submitter& who, const wire::CircuitRequest& request, const RunControl& control,
+                           CircuitNotes& notes) {
+  return ask({FrameKind::run, who, request, wire::encode(request)}, control, notes);
 }
 
-wire::Body WorkerPool::plan(const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
-                            const RunControl& control) {
-  return ask(owner, FrameKind::plan, request, max_qubits, control);
+wire::Body WorkerPool::plan(const Submitter& who, const wire::CircuitRequest& request, const RunControl& control,
+                            CircuitNotes& notes) {
+  return ask({FrameKind::plan, who, request, wire::encode(request)}, control, notes);
 }
 
 PoolCounters WorkerPool::counters() const {

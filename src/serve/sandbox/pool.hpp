@@ -2,9 +2,11 @@
 /// Worker processes, and who is sent to them.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +19,7 @@
 #include "serve/sandbox/channel.hpp"
 #include "serve/sandbox/process.hpp"
 #include "serve/sandbox/worker.hpp"
+#include "serve/telemetry.hpp"
 
 namespace skerry::serve {
 
@@ -27,6 +30,9 @@ struct PoolOptions {
   std::vector<std::string> untrusted = {"all"};
   CircuitLimits limits;                              ///< of every run
   std::filesystem::path program = "/proc/self/exe";  ///< that hands `serve-worker` to run_worker()
+  /// Given what a worker did as a part of the run's trace, by a process that may be anybody's: ids, names and times are
+  /// checked. May be empty.
+  std::function<void(Span)> tell;
 };
 
 struct PoolCounters {
@@ -53,11 +59,11 @@ class WorkerPool {
   /// The answer to a request, as run_circuits() would have given it, encoded.
   /// Errors: those of run_circuits(); budget_exceeded, deadline_exceeded when the process took more memory or time than
   /// it may; internal or unavailable when it died twice, with the cause; unavailable when none can be started.
-  wire::Body run(const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
-                 const RunControl& control);
+  wire::Body run(const Submitter& who, const wire::CircuitRequest& request, const RunControl& control,
+                 CircuitNotes& notes);
   /// The same for the price: plan_text(). Errors: those of plan_circuits(), and as above.
-  wire::Body plan(const std::string& owner, const wire::CircuitRequest& request, std::uint32_t max_qubits,
-                  const RunControl& control);
+  wire::Body plan(const Submitter& who, const wire::CircuitRequest& request, const RunControl& control,
+                  CircuitNotes& notes);
 
   PoolCounters counters() const;
 
@@ -65,10 +71,11 @@ class WorkerPool {
   using Process = WorkerProcess;
   using ProcessPtr = WorkerPtr;
 
-  wire::Body ask(const std::string& owner, FrameKind kind, const wire::CircuitRequest& request,
-                 std::uint32_t max_qubits, const RunControl& control);
-  wire::Body attempt(Process& process, FrameKind kind, const wire::CircuitRequest& request, const wire::Body& body,
-                     std::uint32_t max_qubits, const RunControl& control);
+  struct Task;
+  wire::Body ask(const Task& task, const RunControl& control, CircuitNotes& notes);
+  wire::Body attempt(Process& process, const Task& task, const RunControl& control, CircuitNotes& notes);
+  void tell(const Process& process, const Task& task, const AnswerHead& head,
+            std::chrono::system_clock::time_point sent) const;
   ProcessPtr acquire(const std::string& owner, const RunControl& control);
   void give_back(ProcessPtr process);
   void lose(ProcessPtr process);

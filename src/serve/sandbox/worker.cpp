@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -33,6 +34,11 @@ std::uint64_t number(std::string_view text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+std::int64_t nanos_now() {
+  using namespace std::chrono;
+  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
 }
 
 // Where nobody catches it any more, a lack of memory still leaves its reason behind.
@@ -110,7 +116,7 @@ class Worker {
     return {(served.kind == "circuit" ? "c" : "m") + pack(served.inputs) + pack(served.outputs), 0};
   }
 
-  wire::Body result(const Frame& task, const std::stop_token& stop) {
+  wire::Body result(const Frame& task, const std::stop_token& stop, AnswerHead& told) {
     if (task.kind == FrameKind::load) return load(task);
     if (task.kind == FrameKind::infer) {
       if (!model_) throw Error(ErrorCode::internal, "no model was loaded", "worker");
@@ -120,8 +126,13 @@ class Worker {
     if (!unpack(task.head, head)) throw Error(ErrorCode::internal, "a task without its head", "worker");
     const wire::CircuitRequest request = wire::decode_circuit_request(wire::BodyView(task.bytes, head.json_bytes));
     check_width(request, head.limits, head.max_qubits);
+    const net::Trace trace = net::trace_of({head.traceparent.data(), head.traceparent.size()});
+    trace.span_id.copy(told.spans[0].id.data(), told.spans[0].id.size());
+    trace.parent_id.copy(told.spans[0].parent.data(), told.spans[0].parent.size());
     if (task.kind == FrameKind::plan) {
-      std::string text = plan_text(plan_circuits(request, head.limits));
+      const Plan plan = plan_circuits(request, head.limits);
+      told.notes = notes_of(plan);
+      std::string text = plan_text(plan);
       const std::size_t size = text.size();
       return {std::move(text), size};
     }
@@ -132,21 +143,44 @@ class Worker {
                                              last = now;
                                              send(FrameKind::progress, packed(fraction), stage);
                                            })};
-    return wire::encode(run_circuits(request, head.limits, control), request.binary);
+    return wire::encode(run_circuits(request, head.limits, control, told.notes), request.binary);
+  }
+
+  // Where the time of a circuit went, as parts of the server's trace; nothing for other tasks.
+  static std::string head_of(AnswerHead& told, std::int64_t begin_ns) {
+    WorkerSpan& whole = told.spans[0];
+    whole.begin_ns = begin_ns;
+    whole.end_ns = nanos_now();
+    const CircuitNotes& notes = told.notes;
+    const std::array<std::pair<std::int64_t, std::int64_t>, 2> parts = {
+        std::pair(notes.begun_ns, notes.read_ns),
+        std::pair(notes.read_ns, notes.ended_ns == 0 ? whole.end_ns : notes.ended_ns)};
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      WorkerSpan& part = told.spans[i + 1];
+      if (whole.id[0] == '\0' || parts[i].first == 0 || parts[i].second == 0) continue;
+      net::child_of({.trace_id = {}, .span_id = {}}).span_id.copy(part.id.data(), part.id.size());
+      part.parent = whole.id;
+      part.begin_ns = parts[i].first;
+      part.end_ns = parts[i].second;
+    }
+    return packed(told);
   }
 
   void answer(const Frame& task, const std::stop_token& stop) {
+    AnswerHead told;
+    const std::int64_t begin = nanos_now();
+    const auto failed = [&](const Error& error) { send(FrameKind::failed, head_of(told, begin), wire::encode(error)); };
     try {
-      const wire::Body body = result(task, stop);
-      send(FrameKind::done, packed(static_cast<std::uint64_t>(body.json_bytes)), body.bytes);
+      const wire::Body body = result(task, stop, told);
+      told.json_bytes = body.json_bytes;
+      send(FrameKind::done, head_of(told, begin), body.bytes);
     } catch (const Error& error) {
-      send(FrameKind::failed, {}, wire::encode(error));
+      failed(error);
     } catch (const std::bad_alloc&) {
-      send(FrameKind::failed, {},
-           wire::encode(Error(ErrorCode::budget_exceeded, "the run took more memory than its worker process may have",
-                              "worker", "ask for less, or let the server have more (max_memory_mb)")));
+      failed({ErrorCode::budget_exceeded, "the run took more memory than its worker process may have", "worker",
+              "ask for less, or let the server have more (max_memory_mb)"});
     } catch (const std::exception& error) {
-      send(FrameKind::failed, {}, wire::encode(Error(ErrorCode::internal, error.what(), "worker")));
+      failed({ErrorCode::internal, error.what(), "worker"});
     }
   }
 
@@ -167,6 +201,7 @@ int run_worker(std::span<char* const> words) {
   // Files that a run reads are read now: the machine's, and what was measured of it.
   base::machine();
   planning::machine_rates(threads > 0 ? threads : base::thread_budget(), false);
+  net::trace_of({});  // seeds the ids of this thread while there is a source of random bytes
   ::clearenv();
   ::mallopt(M_ARENA_MAX, 2);
   std::set_terminate(end_without_memory);

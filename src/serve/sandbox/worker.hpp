@@ -2,9 +2,11 @@
 /// The process that runs circuits of people whom the server does not trust.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "serve/circuits.hpp"
@@ -22,8 +24,25 @@ struct TaskHead {
   std::uint64_t json_bytes = 0;
   std::uint32_t max_qubits = 0;  ///< 0: any
   CircuitLimits limits;
+  std::array<char, 55> traceparent{};  ///< of the run, as W3C spells it; zeros: none
 };
 static_assert(std::is_trivially_copyable_v<TaskHead>);
+
+/// A part of a task as the worker's clock saw it.
+struct WorkerSpan {
+  std::array<char, 16> id{}, parent{};    ///< hex digits; zeros: there was no such part
+  std::int64_t begin_ns = 0, end_ns = 0;  ///< since 1970
+};
+/// Names of the parts, in the order in which an answer tells of them; the first one holds the others.
+inline constexpr std::array<std::string_view, 3> kWorkerParts = {"worker circuit", "read circuit", "simulate circuit"};
+
+/// What comes before an answer, or before an error.
+struct AnswerHead {
+  std::uint64_t json_bytes = 0;  ///< how much of it is JSON
+  CircuitNotes notes;
+  std::array<WorkerSpan, kWorkerParts.size()> spans;
+};
+static_assert(std::is_trivially_copyable_v<AnswerHead>);
 
 /// What comes before a model's file: this, its name, the keys of those who may have signed it.
 struct ModelHead {

@@ -103,6 +103,7 @@ class PixelConvF32 {
   ConvShape shape_;
   std::size_t panel_, depth_;
   PixelPieces pieces_;
+  bool few_outputs_;     ///< of planes, computed by run_plane_rows
   base::Buffer packed_;  ///< weights, panel by panel, if they were packed here, and the bias
   std::span<const float> weights_, bias_;
 };

@@ -71,7 +71,9 @@ PixelConvF32::PixelConvF32(const ConvShape& shape, bool planes_in)
     : shape_(shape),
       panel_(pixel_panel_width()),
       depth_(at(shape.depth())),
-      pieces_(shape, shape.window.has_padding(), planes_in, panel_, sizeof(float)) {}
+      pieces_(shape, shape.window.has_padding(), planes_in, panel_, sizeof(float)),
+      few_outputs_(planes_in && shape.window.output[1] > 1 &&
+                   takes_plane_rows(at(shape.outputs), at(shape.window.output[2]), at(shape.window.stride[2]))) {}
 
 void PixelConvF32::take_bias(std::span<const float> bias, std::span<float> to) {
   std::ranges::copy(bias, to.data());
@@ -93,7 +95,8 @@ PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weight
   }
   const std::size_t lanes = pixel_lanes();
   for (std::size_t o = 0; o < outputs; ++o) {
-    const std::size_t first = o / panel_ * panel_, width = outputs - first <= lanes ? lanes : panel_;
+    const std::size_t first = o / panel_ * panel_;
+    const std::size_t width = few_outputs_ ? outputs : outputs - first <= lanes ? lanes : panel_;
     float* to = packed.data() + first * depth_ + (o - first);
     const float* from = weights.data() + o * depth_;
     for (std::size_t tap = 0; tap < taps; ++tap) {
@@ -112,7 +115,9 @@ PixelConvF32 PixelConvF32::of_packed(const ConvShape& shape, std::span<const flo
   return out;
 }
 
-void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& end) const {
+void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, const BlockEnd& given) const {
+  BlockEnd end = given;
+  if (few_outputs_ && given.residual != nullptr) end = {};  // added afterwards
   const Window& w = shape_.window;
   const std::size_t outputs = at(shape_.outputs), lanes = pixel_lanes();
   const float *weights = weights_.data(), *bias = bias_.data();
@@ -124,26 +129,28 @@ void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, c
       const std::size_t column = panel * panel_;
       const std::size_t pixel = (piece.image * at(w.output[1]) + piece.row) * at(w.output[2]) + piece.pixel;
       const std::size_t to = pixel * outputs + column;
-      run_pixel_rows({.x = from,
-                      .x_row = pieces_.x_row(),
-                      .x_pixel = pieces_.x_pixel(),
-                      .segments = pieces_.segments(),
-                      .length = pieces_.segment_length(),
-                      .w = weights + column * depth_,
-                      .bias = bias + column,
-                      .next = fetches ? weights + std::min(column + panel_, last_panel) * depth_ : nullptr,
-                      .residual = end.residual == nullptr ? nullptr : end.residual + to,
-                      .y = y + to,
-                      .y_row = at(w.output[2]) * outputs,
-                      .y_pixel = outputs,
-                      .rows = piece.rows,
-                      .pixels = piece.pixels,
-                      .columns = std::min(panel_, outputs - column),
-                      .wide = outputs - column > lanes,
-                      .low = end.low,
-                      .high = end.high});
+      const PixelRows rows = {.x = from,
+                              .x_row = pieces_.x_row(),
+                              .x_pixel = pieces_.x_pixel(),
+                              .segments = pieces_.segments(),
+                              .length = pieces_.segment_length(),
+                              .w = weights + column * depth_,
+                              .bias = bias + column,
+                              .next = fetches ? weights + std::min(column + panel_, last_panel) * depth_ : nullptr,
+                              .residual = end.residual == nullptr ? nullptr : end.residual + to,
+                              .y = y + to,
+                              .y_row = at(w.output[2]) * outputs,
+                              .y_pixel = outputs,
+                              .rows = piece.rows,
+                              .pixels = piece.pixels,
+                              .columns = std::min(panel_, outputs - column),
+                              .wide = outputs - column > lanes,
+                              .low = end.low,
+                              .high = end.high};
+      few_outputs_ ? run_plane_rows(rows) : run_pixel_rows(rows);
     }
   });
+  if (few_outputs_ && given.residual != nullptr) finish_tensor(y, at(shape_.batch * w.outputs()) * outputs, given);
 }
 
 }  // namespace skerry::kernels

@@ -32,6 +32,12 @@ struct PixelRows {
 };
 void run_pixel_rows(const PixelRows& rows);
 
+/// The same from planes (neighbouring pixels of x are `x_pixel` <= 2 apart, length is 1) for so few outputs that they
+/// would leave half a vector idle: weights are then as wide as there are columns, and there is no residual. Reads up to
+/// a vector past what the last pixel of a row sees.
+bool takes_plane_rows(std::size_t outputs, std::size_t pixels, std::size_t stride) noexcept;
+void run_plane_rows(const PixelRows& rows);
+
 /// What a window makes of the elements it sees of one channel.
 enum class WindowFold : std::uint8_t { convolve, max, sum };
 
@@ -55,6 +61,9 @@ void run_window_row(WindowFold fold, const WindowRow& row);
 /// i < taps_y and j < 3 of x[i * x_row + (p * stride - pad + j) * x_pixel + c] * w[(i * 3 + j) * channels + c], without
 /// the columns outside: the outputs [inner, after) see none of these, each other one either at j = 0 or at j = 2.
 /// Stride 1 or 2, taps_y 2 or 3, at least a vector of channels.
+///
+/// pairs: a vector holds the channels of two pixels that neighbour each other, and `pixels` counts such pairs; only one
+/// half of a pair at an edge sees a column less. Then channels is a vector's, x_pixel half of it, and stride 2.
 struct DepthwiseRow {
   const float* x;
   std::size_t x_row, x_pixel, taps_y, stride, pad;
@@ -64,7 +73,10 @@ struct DepthwiseRow {
   float* y;
   std::size_t pixels, inner, after, channels;
   float low, high;
+  bool pairs = false;
 };
 void run_depthwise_row(const DepthwiseRow& row);
+/// Whether pairs are taken on this machine.
+bool depthwise_takes_pairs() noexcept;
 
 }  // namespace skerry::kernels

@@ -9,8 +9,9 @@ namespace {
 
 // What a piece reads of x again for each panel stays in the second-level cache, beside a panel.
 constexpr std::size_t kPieceBytes = std::size_t{384} << 10;
-// Less work than this is not shared out; more is cut into several pieces for each thread, so that none ends late.
-constexpr double kSharedFlops = 6e5, kPieceFlops = 3e5;
+// Less work than this is not shared out, little is cut into a piece for each thread, and more into several for each, so
+// that none ends late.
+constexpr double kSharedFlops = 1.5e5, kLittleFlops = 5e6, kPieceFlops = 3e5;
 constexpr std::size_t kPiecesPerThread = 6;
 // Kernels of bytes read four at a time.
 constexpr std::size_t kSlack = 64;
@@ -68,7 +69,18 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
   const bool rows = height > 1;
   std::size_t places = rows ? blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height))
                             : blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
-  if (threads > 1 && shape_.flops() >= kSharedFlops) {
+  const bool shared = threads > 1 && shape_.flops() >= kSharedFlops;
+  const bool little = shared && shape_.flops() < kLittleFlops && shape_.batch == 1;
+  if (little) {
+    // Parts of the image rather than of the outputs, so that each thread finds most of what it wrote in the layer
+    // before; unless they are small, and every thread would read the same weights.
+    const bool wide = shape_.depth() * shape_.outputs < shape_.channels * w.inputs();
+    if (wide || panels_ < threads) {
+      places = std::max(places, std::min(threads, rows ? height : blocks(width, 7)));
+    } else {
+      piece_panels_ = blocks(panels_, threads);
+    }
+  } else if (shared) {
     const auto useful = static_cast<std::size_t>(shape_.flops() / kPieceFlops);
     const std::size_t wanted = std::min(useful, threads * kPiecesPerThread), batch = at(shape_.batch);
     // Panels first: pieces of other panels read other weights, those of other rows the same again.
@@ -80,7 +92,9 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
     rows_ = blocks(height, places);
     row_blocks_ = blocks(height, rows_);
   } else {
-    pixels_ = std::min(blocks(blocks(width, places), 14) * 14, width);
+    pixels_ = blocks(width, places);
+    // Whole register tiles; a few pixels are shared evenly instead.
+    if (!little) pixels_ = std::min(blocks(pixels_, 14) * 14, width);
     pixel_blocks_ = blocks(width, pixels_);
   }
   panel_blocks_ = blocks(panels_, piece_panels_);

@@ -258,6 +258,7 @@ void window_sum(const WindowRow& row) {
 // Pixels that are computed together: each of their inputs is read once a row for all outputs that see it.
 // SSE has too few registers for that, and a device's program is small.
 constexpr std::size_t kTogether = HWY_TARGET == HWY_SSE4 ? 1 : 3;
+constexpr bool kPairs = HWY_TARGET != HWY_SSE4;
 
 HWY_INLINE void put(const DepthwiseRow& row, const Bounds& bounded, V sum, std::size_t pixel, std::size_t c) {
   const std::size_t to = pixel * row.channels + c;
@@ -275,12 +276,34 @@ HWY_INLINE V edge_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const 
   return sum;
 }
 
-// The first column of the window is outside, or the last.
+// Of a pair of pixels, one half sees the column that is outside for the other: `from` is where the pair's first one
+// begins.
 template <std::size_t R>
+HWY_INLINE V pair_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const float* from, bool left) {
+  const D d;
+  const V zero = hn::Zero(d);
+  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
+    const float* line = from + i * row.x_row;
+    const V middle = hn::LoadU(d, line + row.x_pixel);
+    sum = hn::MulAdd(w[i][1], middle, sum);
+    if (left) {
+      sum = hn::MulAdd(hn::ConcatUpperLower(d, w[i][0], zero), hn::ConcatLowerLower(d, middle, zero), sum);
+      sum = hn::MulAdd(w[i][2], hn::LoadU(d, line + 2 * row.x_pixel), sum);
+    } else {
+      sum = hn::MulAdd(w[i][0], hn::LoadU(d, line), sum);
+      sum = hn::MulAdd(hn::ConcatUpperLower(d, zero, w[i][2]), hn::ConcatUpperUpper(d, zero, middle), sum);
+    }
+  }
+  return sum;
+}
+
+// The first column of the window is outside, or the last.
+template <std::size_t R, bool pairs>
 HWY_INLINE void edge_pixel(const DepthwiseRow& row, const Bounds& bounded, const V (&w)[R][3], V start,
                            std::size_t pixel, std::size_t c) {
   const auto first = static_cast<std::ptrdiff_t>(pixel * row.stride) - static_cast<std::ptrdiff_t>(row.pad);
   const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.x_pixel) + c;
+  if constexpr (pairs) return put(row, bounded, pair_sum<R>(row, w, start, from, first < 0), pixel, c);
   put(row, bounded, first < 0 ? edge_sum<R, 1, 3>(row, w, start, from) : edge_sum<R, 0, 2>(row, w, start, from), pixel,
       c);
 }
@@ -303,7 +326,7 @@ HWY_INLINE void inner_pixels(const DepthwiseRow& row, const Bounds& bounded, con
   _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) put(row, bounded, sum[p], pixel + p, c);
 }
 
-template <std::size_t R, std::size_t S>
+template <std::size_t R, std::size_t S, bool pairs>
 void depthwise_of(const DepthwiseRow& given) {
   const DepthwiseRow row = given;  // what is stored may be anywhere but here
   const D d;
@@ -318,21 +341,27 @@ void depthwise_of(const DepthwiseRow& given) {
     }
     const V start = hn::LoadU(d, row.start + c);
     std::size_t p = 0;
-    for (; p < row.inner; ++p) edge_pixel<R>(row, bounded, w, start, p, c);
+    for (; p < row.inner; ++p) edge_pixel<R, pairs>(row, bounded, w, start, p, c);
     for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, bounded, w, start, p, c);
     if constexpr (kTogether > 1) {
       for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, bounded, w, start, p, c);
     }
-    for (; p < row.pixels; ++p) edge_pixel<R>(row, bounded, w, start, p, c);
+    for (; p < row.pixels; ++p) edge_pixel<R, pairs>(row, bounded, w, start, p, c);
   }
 }
 
 void depthwise_row(const DepthwiseRow& row) {
-  if (row.stride == 1) return row.taps_y == 3 ? depthwise_of<3, 1>(row) : depthwise_of<2, 1>(row);
-  return row.taps_y == 3 ? depthwise_of<3, 2>(row) : depthwise_of<2, 2>(row);
+  if constexpr (kPairs) {
+    if (row.pairs) return row.taps_y == 3 ? depthwise_of<3, 2, true>(row) : depthwise_of<2, 2, true>(row);
+  }
+  if (row.stride == 1) return row.taps_y == 3 ? depthwise_of<3, 1, false>(row) : depthwise_of<2, 1, false>(row);
+  return row.taps_y == 3 ? depthwise_of<3, 2, false>(row) : depthwise_of<2, 2, false>(row);
 }
 std::size_t lanes_of() {
   return hn::Lanes(D());
+}
+bool takes_pairs() {
+  return kPairs;
 }
 
 }  // namespace skerry::kernels::HWY_NAMESPACE
@@ -343,6 +372,7 @@ namespace skerry::kernels {
 HWY_EXPORT(panel_width);
 HWY_EXPORT(pixel_rows);
 HWY_EXPORT(lanes_of);
+HWY_EXPORT(takes_pairs);
 HWY_EXPORT(depthwise_row);
 HWY_EXPORT(window_convolve);
 HWY_EXPORT(window_max);
@@ -353,6 +383,9 @@ std::size_t pixel_panel_width() noexcept {
 }
 std::size_t pixel_lanes() noexcept {
   return HWY_DYNAMIC_DISPATCH(lanes_of)();
+}
+bool depthwise_takes_pairs() noexcept {
+  return HWY_DYNAMIC_DISPATCH(takes_pairs)();
 }
 void run_pixel_rows(const PixelRows& rows) {
   HWY_DYNAMIC_DISPATCH(pixel_rows)(rows);

@@ -165,6 +165,103 @@ TEST(Pixels, DepthwiseAgreesWithTheFormulaForAnyNumberOfChannels) {
   });
 }
 
+// Rows of a few pixels and of many, of as many channels as make two pixels fill a vector, with and without edges.
+TEST(Pixels, DepthwiseRowsThreeWideAgreeForAnyWidth) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    for (const std::int64_t channels : {2, 4, 8, 16, 64}) {
+      for (const std::int64_t width : {3, 4, 5, 6, 7, 8, 9, 12, 25}) {
+        for (const std::int64_t padding : {0, 1, 2, 3}) {
+          ConvShape s{2, channels, channels, channels, {}};
+          s.window.kernel = {1, 3, 3};
+          s.window.input = {1, 5, width};
+          s.window.pad_begin = {0, 1, padding & 1};
+          s.window.pad_end = {0, 1, padding / 2};
+          s.window.output = {1, 5, width + (padding & 1) + padding / 2 - 2};
+          Data d = data_for(s);
+          const auto residual = random_floats(static_cast<std::int64_t>(d.expected.size()), 9);
+          for (std::size_t i = 0; i < residual.size(); ++i) d.expected[i] = std::min(d.expected[i] + residual[i], 0.5F);
+          const auto x = turned(d.x, s.batch, channels, true), last = turned(residual, s.batch, channels, true);
+          PixelWindowF32 kernel(s.window, s.batch, channels);
+          kernel.pack(d.w, d.bias);
+          BlockEnd end;
+          end.residual = last.data();
+          end.high = 0.5F;
+          std::vector<float> y(d.expected.size());
+          kernel.convolve(x.data(), y.data(), end);
+          expect_near(s, turned(y, s.batch, channels, false), d.expected);
+        }
+      }
+    }
+  });
+}
+
+TEST(Pixels, APixelOutsideTheRowIsNeitherReadNorMultiplied) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    const float infinite = std::numeric_limits<float>::infinity();
+    for (const std::int64_t channels : {2, 4, 8, 16}) {
+      // Infinite weights in the first column and numbers that are none in the last: each is seen by all pixels but one.
+      Window w;
+      w.kernel = {1, 3, 3};
+      w.input = w.output = {1, 3, 6};
+      w.pad_begin = w.pad_end = {0, 1, 1};
+      std::vector<float> weights(static_cast<std::size_t>(channels) * 9, 1.0F);
+      for (std::size_t i = 0; i < weights.size(); i += 3) weights[i] = infinite;
+      PixelWindowF32 kernel(w, 1, channels);
+      kernel.pack(weights, {});
+      const std::vector<float> x(static_cast<std::size_t>(channels * 18), 1.0F);
+      std::vector<float> y(x.size());
+      kernel.convolve(x.data(), y.data());
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const bool first = i / static_cast<std::size_t>(channels) % 6 == 0;
+        EXPECT_EQ(std::isfinite(y[i]), first) << i;
+        EXPECT_FALSE(std::isnan(y[i])) << i;
+      }
+    }
+  });
+}
+
+// First layers, whose inputs stand with channels first: few outputs, strides, extents that no vector divides.
+TEST(Pixels, FewOutputsOfPlanesAgreeForAnyExtentAndThreadCount) {
+  for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    int trial = 0;
+    for (const std::int64_t outputs : {3, 4, 8, 12}) {
+      for (const std::int64_t width : {7, 15, 16, 17, 31, 32, 48, 67}) {
+        ++trial;
+        const std::int64_t stride = 1 + trial % 2, kernel = 1 + trial % 4;
+        ConvShape s{1 + trial % 2, 1 + trial % 3, outputs, 1, {}};
+        s.window.kernel = {1, kernel, kernel};
+        s.window.stride = {1, stride, stride};
+        s.window.dilation = {1, 1, 1 + trial % 5 / 4};
+        s.window.pad_begin = {0, trial % 3 % 2, trial % 2};
+        s.window.pad_end = {0, 1, trial % 3};
+        const std::int64_t reach = (kernel - 1) * s.window.dilation[2] + 1;
+        s.window.input = {1, 20 + trial % 4,
+                          (width - 1) * stride + reach - s.window.pad_begin[2] - s.window.pad_end[2]};
+        if (s.window.input[2] < 1) continue;
+        for (const std::size_t axis : {1U, 2U}) {
+          const std::int64_t seen = (kernel - 1) * s.window.dilation[axis] + 1;
+          s.window.output[axis] =
+              (s.window.input[axis] + s.window.pad_begin[axis] + s.window.pad_end[axis] - seen) / stride + 1;
+        }
+        Data d = data_for(s);
+        const auto one = convolved(s, d, true, 1);
+        EXPECT_EQ(one, convolved(s, d, true, 2));
+        expect_near(s, one, d.expected);
+        const auto residual = random_floats(static_cast<std::int64_t>(d.expected.size()), 9);
+        for (std::size_t i = 0; i < residual.size(); ++i) d.expected[i] = std::max(d.expected[i] + residual[i], -0.25F);
+        const auto last = turned(residual, s.batch, s.outputs, true);
+        BlockEnd end;
+        end.residual = last.data();
+        end.low = -0.25F;
+        expect_near(s, convolved(s, d, true, 1, end), d.expected);
+      }
+    }
+  });
+}
+
 TEST(Pixels, PoolsAgreeWithTheFormulaForAnyWindow) {
   for_each_target([](const char* target) {
     SCOPED_TRACE(target);

@@ -130,28 +130,7 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
     done = (last - first) / repeat_ * repeat_;
     loop.pixels = at(done / repeat_);
     loop.x_pixel = loop.y_pixel = loop.channels = width;
-    const bool pairs = repeat_ == 2 && job.fold == WindowFold::convolve && loop.tap == channels && s.kernel[2] == 3;
-    if (pairs && done > 0 && loop.taps_x == 3 && (loop.taps_y == 2 || loop.taps_y == 3)) {
-      // A vector holds two pixels, so from one to the next the window moves by two.
-      run_depthwise_row({.x = loop.x,
-                         .x_row = loop.x_row,
-                         .x_pixel = channels,
-                         .taps_y = loop.taps_y,
-                         .stride = 2,
-                         .pad = 0,
-                         .w = loop.w,
-                         .start = loop.start,
-                         .residual = loop.residual,
-                         .y = loop.y,
-                         .pixels = loop.pixels,
-                         .inner = 0,
-                         .after = loop.pixels,
-                         .channels = width,
-                         .low = loop.low,
-                         .high = loop.high});
-    } else if (done > 0) {
-      run_window_row(job.fold, loop);
-    }
+    if (done > 0) run_window_row(job.fold, loop);
   }
   for (std::int64_t ox = first + done; ox < last; ++ox) {
     float* to = row + ox * channels_;
@@ -159,11 +138,14 @@ void PixelWindowF32::run_span(const Job& job, std::int64_t oy, std::int64_t firs
   }
 }
 
-// Windows three wide that move by one or two pixels, as most depthwise convolutions do.
+// Windows three wide that move by one or two pixels, as most depthwise convolutions do; by one where two pixels fill a
+// vector.
 bool PixelWindowF32::three_wide() const noexcept {
   const Window& s = window_;
   const bool sees = std::ranges::all_of(columns_, [](const Taps& t) { return t.last - t.first >= 2; });
-  return repeat_ == 1 && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && s.stride[2] <= 2 && sees;
+  const bool moves =
+      repeat_ == 1 ? s.stride[2] <= 2 : repeat_ == 2 && depthwise_takes_pairs() && s.stride[2] == 1 && s.output[2] >= 4;
+  return moves && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && sees;
 }
 
 void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image, float* row) const {
@@ -171,23 +153,33 @@ void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image
   const Taps rows = rows_[at(oy)];
   const auto [inner, after] = s.inside(2);
   const float* packed = packed_.as<float>().data();
-  const std::size_t channels = at(channels_);
+  const std::size_t width = packed_channels(), channels = at(channels_);
+  const bool pairs = repeat_ == 2;
+  const std::int64_t last = s.output[2] - 1;
+  const auto whole = pairs ? s.output[2] / 2 : s.output[2];
+  // Only the last pair may see less than all columns, if it ends the row.
+  const bool edge = pairs && s.output[2] % 2 == 0 && after <= last;
+  const auto whole_after = !pairs ? std::max(inner, after) : edge ? whole - 1 : whole;
   run_depthwise_row({.x = image + s.position(1, oy, rows.first) * s.input[2] * channels_,
                      .x_row = at(s.dilation[1] * s.input[2]) * channels,
                      .x_pixel = channels,
                      .taps_y = at(rows.last - rows.first),
-                     .stride = at(s.stride[2]),
+                     .stride = pairs ? 2 : at(s.stride[2]),
                      .pad = at(s.pad_begin[2]),
-                     .w = packed + at(rows.first) * 3 * channels,
-                     .start = packed + at(s.taps()) * channels,
+                     .w = packed + at(rows.first) * 3 * width,
+                     .start = packed + at(s.taps()) * width,
                      .residual = job.to_residual == 0 ? nullptr : row + job.to_residual,
                      .y = row,
-                     .pixels = at(s.output[2]),
+                     .pixels = at(whole),
                      .inner = at(inner),
-                     .after = at(std::max(inner, after)),
-                     .channels = channels,
+                     .after = at(whole_after),
+                     .channels = width,
                      .low = job.end.low,
-                     .high = job.end.high});
+                     .high = job.end.high,
+                     .pairs = pairs});
+  if (!pairs || s.output[2] % 2 == 0) return;
+  float* to = row + last * channels_;
+  few_channels(job, oy, last, image, to, job.to_residual == 0 ? nullptr : to + job.to_residual, 1.0F);
 }
 
 void PixelWindowF32::run(Job job, const float* x, float* y) const {
@@ -196,9 +188,14 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
   job.to_residual = job.end.residual == nullptr ? 0 : job.end.residual - y;
   const auto [inner, after] = s.inside(2);
   const bool in_rows = job.fold == WindowFold::convolve && three_wide();
-  const std::size_t work = at(s.output[2] * channels_ * s.taps());
-  const std::size_t grain = std::max<std::size_t>(1, 16 * kElementGrain / std::max<std::size_t>(work, 1));
-  base::parallel_for(0, at(batch_ * s.output[1]), grain, [&](std::size_t begin, std::size_t end) {
+  const std::size_t rows = at(batch_ * s.output[1]), work = at(s.output[2] * channels_ * s.taps());
+  // A microsecond's work for each thread at least, and of little more one piece for each.
+  constexpr std::size_t kPieceWork = std::size_t{20} << 10, kLittleWork = kPieceWork * 32;
+  const auto threads = static_cast<std::size_t>(base::thread_budget());
+  const std::size_t useful = std::clamp<std::size_t>(rows * work / kPieceWork, 1, threads);
+  const std::size_t pieces = rows * work < kLittleWork ? useful : rows * work / kLittleWork * useful;
+  const std::size_t grain = std::max<std::size_t>(1, (rows + pieces - 1) / pieces);
+  base::parallel_for(0, rows, grain, [&](std::size_t begin, std::size_t end) {
     for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
       const float* from = x + image * s.inputs() * channels_;

@@ -22,6 +22,7 @@ class PixelPieces {
  public:
   struct Piece {
     std::size_t image, row, rows, pixel, pixels, panel, panels;
+    bool copied;  ///< whether its slot holds its copy already: of other panels of the same place
   };
   /// panel: outputs that are computed together. copies: x is read from padded copies. planes_in: x stands with channels
   /// first; then the copies are rows of [channels, width], of which the window sees runs of its width.
@@ -51,6 +52,9 @@ class PixelPieces {
  private:
   using Call = std::function<void(const Piece&, std::byte*)>;
   void cut(std::size_t threads, std::size_t element_bytes);
+  /// tile: an image of one row is cut at multiples of so many pixels.
+  void cut_places(std::size_t places, std::size_t tile);
+  void share_evenly(std::size_t threads, std::size_t places, std::size_t wanted);
   void run(std::span<std::byte> scratch, const Call& call) const;
 
   ConvShape shape_;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/threads.hpp"
 #include "kernels/tensor/pixels.hpp"
@@ -15,6 +17,7 @@ constexpr double kSharedFlops = 1.5e5, kLittleFlops = 5e6, kPieceFlops = 3e5;
 constexpr std::size_t kPiecesPerThread = 6;
 // Kernels of bytes read four at a time.
 constexpr std::size_t kSlack = 64;
+constexpr std::size_t kTilePixels = 14;  // of a register tile
 
 std::size_t whole_lines(std::size_t bytes) {
   return (bytes + 63) / 64 * 64;
@@ -64,42 +67,72 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
   pixels_ = std::max<std::size_t>(width, 1);
   piece_panels_ = std::max<std::size_t>(panels_, 1);
   if (height == 0 || width == 0 || shape_.batch == 0 || panels_ == 0) return;
-  const std::size_t pixel_bytes = std::max<std::size_t>(1, at(shape_.channels * w.stride[2]) * element_bytes);
-  const std::size_t row_bytes = width * pixel_bytes * at(w.stride[1]);
+  // Of what a stride steps over nothing is read.
+  const auto read = [&w](std::size_t axis) { return std::min(w.stride[axis], w.kernel[axis]); };
+  const std::size_t pixel_bytes = std::max<std::size_t>(1, at(shape_.channels * read(2)) * element_bytes);
+  const std::size_t row_bytes = width * pixel_bytes * at(read(1));
   const bool rows = height > 1;
-  std::size_t places = rows ? blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height))
-                            : blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
+  const std::size_t places = rows ? blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height))
+                                  : blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
   const bool shared = threads > 1 && shape_.flops() >= kSharedFlops;
-  const bool little = shared && shape_.flops() < kLittleFlops && shape_.batch == 1;
-  if (little) {
+  if (shared && shape_.flops() < kLittleFlops && shape_.batch == 1) {
     // Parts of the image rather than of the outputs, so that each thread finds most of what it wrote in the layer
     // before; unless they are small, and every thread would read the same weights.
     const bool wide = shape_.depth() * shape_.outputs < shape_.channels * w.inputs();
-    if (wide || panels_ < threads) {
-      places = std::max(places, std::min(threads, rows ? height : blocks(width, 7)));
-    } else {
-      piece_panels_ = blocks(panels_, threads);
-    }
+    if (!wide && panels_ >= threads) piece_panels_ = blocks(panels_, threads);
+    // A few pixels are shared evenly, register tiles or not.
+    cut_places(
+        wide || panels_ < threads ? std::max(places, std::min(threads, rows ? height : blocks(width, 7))) : places, 1);
   } else if (shared) {
     const auto useful = static_cast<std::size_t>(shape_.flops() / kPieceFlops);
-    const std::size_t wanted = std::min(useful, threads * kPiecesPerThread), batch = at(shape_.batch);
-    // Panels first: pieces of other panels read other weights, those of other rows the same again.
-    piece_panels_ = blocks(panels_, std::min(panels_, std::max<std::size_t>(blocks(wanted, places * batch), 1)));
-    const std::size_t most = rows ? blocks(height, 2) : blocks(width, 28);
-    places = std::max(places, std::min(most, blocks(wanted, batch * blocks(panels_, piece_panels_))));
-  }
-  if (rows) {
-    rows_ = blocks(height, places);
-    row_blocks_ = blocks(height, rows_);
+    share_evenly(threads, places, std::min(useful, threads * kPiecesPerThread));
   } else {
-    pixels_ = blocks(width, places);
-    // Whole register tiles; a few pixels are shared evenly instead.
-    if (!little) pixels_ = std::min(blocks(pixels_, 14) * 14, width);
-    pixel_blocks_ = blocks(width, pixels_);
+    cut_places(places, kTilePixels);
   }
   panel_blocks_ = blocks(panels_, piece_panels_);
   slots_ = std::clamp<std::size_t>(at(shape_.batch) * row_blocks_ * pixel_blocks_ * panel_blocks_, 1,
                                    std::min(threads, ScratchSlots::kMost));
+}
+
+void PixelPieces::cut_places(std::size_t places, std::size_t tile) {
+  const std::size_t height = at(shape_.window.output[1]), width = at(shape_.window.output[2]);
+  if (height > 1) {
+    rows_ = blocks(height, places);
+    row_blocks_ = blocks(height, rows_);
+  } else {
+    pixels_ = std::min(blocks(blocks(width, places), tile) * tile, width);
+    pixel_blocks_ = blocks(width, pixels_);
+  }
+}
+
+// Of all cuts into about as many pieces as wanted the one after which the threads end together; among those that are as
+// good, the one of the fewest places, because pieces of other panels read other weights and those of other places the
+// same again.
+void PixelPieces::share_evenly(std::size_t threads, std::size_t least_places, std::size_t wanted) {
+  const std::size_t height = at(shape_.window.output[1]), width = at(shape_.window.output[2]), batch = at(shape_.batch);
+  const std::size_t most = std::max(height > 1 ? blocks(height, 2) : blocks(width, 28), least_places);
+  double best = 0.0;
+  std::size_t best_places = least_places, best_panels = panels_;
+  for (std::size_t places = least_places > 1 ? least_places - 1 : 1; places <= most; ++places) {
+    cut_places(places, kTilePixels);
+    const std::size_t all = batch * row_blocks_ * pixel_blocks_;
+    for (std::size_t cuts = 1; cuts <= panels_; ++cuts) {
+      const std::size_t piece_panels = blocks(panels_, cuts), pieces = all * blocks(panels_, piece_panels);
+      const std::size_t longest = blocks(pieces, threads) * rows_ * pixels_ * piece_panels;
+      // Too few pieces leave a thread that was kept from working alone with its last one.
+      const double few =
+          pieces < wanted ? 0.05 * static_cast<double>(wanted - pieces) / static_cast<double>(wanted) : 0;
+      const double share = static_cast<double>(batch * height * width * panels_) / static_cast<double>(threads);
+      // Measured: of places that are a little too large for the cache.
+      const double large = places < least_places ? 0.03 : 0.0;
+      const double cost = static_cast<double>(longest) / share + few + large + 0.002 * static_cast<double>(places);
+      if (best == 0.0 || cost < best) best = cost, best_places = places, best_panels = piece_panels;
+      if (pieces > 2 * wanted) break;
+    }
+    if (all > 2 * wanted) break;
+  }
+  cut_places(best_places, kTilePixels);
+  piece_panels_ = best_panels;
 }
 
 template <class T>
@@ -111,6 +144,7 @@ const T* PixelPieces::input(const Piece& piece, const T* x, T padding, std::byte
   const std::int64_t left = static_cast<std::int64_t>(piece.pixel) * w.stride[2] - w.pad_begin[2];
   if (!copies_) return image + (top * w.input[2] + left) * channels;
   T* to = reinterpret_cast<T*>(slot);
+  if (piece.copied) return to;
   const auto rows = static_cast<std::int64_t>(piece.rows - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1;
   const auto length = static_cast<std::int64_t>(piece.pixels - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
   const std::int64_t first = std::clamp<std::int64_t>(-left, 0, length);
@@ -142,11 +176,13 @@ void PixelPieces::run(std::span<std::byte> scratch, const Call& call) const {
   if (w.outputs() == 0 || shape_.outputs == 0) return;
   const std::size_t image_pieces = row_blocks_ * pixel_blocks_ * panel_blocks_;
   ScratchSlots slots(scratch.first(scratch_bytes()), slots_);
+  std::array<std::size_t, ScratchSlots::kMost> held{};  // one more than the place whose copy each slot holds
   base::parallel_for(0, at(shape_.batch) * image_pieces, 1, [&](std::size_t begin, std::size_t last) {
     const ScratchSlots::Slot slot(slots);
     for (std::size_t i = begin; i < last; ++i) {
       const std::size_t place = i % image_pieces / panel_blocks_;
       Piece piece{};
+      piece.copied = std::exchange(held[slot.index()], i / panel_blocks_ + 1) == i / panel_blocks_ + 1;
       piece.image = i / image_pieces;
       piece.row = place / pixel_blocks_ * rows_;
       piece.rows = std::min(rows_, at(w.output[1]) - piece.row);

@@ -27,6 +27,7 @@ class ScratchSlots {
     ~Slot() { slots_.free_.fetch_or(std::uint64_t{1} << index_, std::memory_order_release); }
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
+    std::size_t index() const noexcept { return index_; }
     std::byte* data() const noexcept {
       return slots_.scratch_.data() + index_ * (slots_.scratch_.size() / slots_.count_);
     }

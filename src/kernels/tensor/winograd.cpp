@@ -63,6 +63,28 @@ void transform_windows(const std::array<std::array<double, 3>, Side>& rows, cons
   }
 }
 
+// What a product of so many pixels takes, in products of single ones: by register tiles of 14, 8, 7, 4, 2 and 1, each
+// of which waits a little for its first numbers.
+std::size_t product_cost(std::size_t pixels) {
+  std::size_t cost = pixels / 14 * 15;
+  pixels %= 14;
+  for (const std::size_t tile : {std::size_t{8}, std::size_t{7}, std::size_t{4}, std::size_t{2}, std::size_t{1}}) {
+    for (; pixels >= tile; pixels -= tile) cost += tile + 2;
+  }
+  return cost;
+}
+
+// So many tiles in a block that threads end together: two register tiles or one, or what makes a block for each.
+std::size_t even_block(std::size_t tiles, std::size_t threads, std::size_t most) {
+  const std::size_t shared = blocks(tiles, blocks(blocks(tiles, most), threads) * threads);
+  std::size_t best = std::max<std::size_t>(shared, 1), least = ~std::size_t{0};
+  for (const std::size_t block : {most, most / 2, best}) {
+    const std::size_t cost = blocks(blocks(tiles, block), threads) * product_cost(std::min(block, tiles));
+    if (cost < least) best = block, least = cost;
+  }
+  return best;
+}
+
 double tile_count(const ConvShape& s) {
   const std::int64_t m = WinogradF32::tile_of(s.channels, s.outputs);
   const auto along = [m](std::int64_t extent) { return (extent + m - 1) / m; };
@@ -103,9 +125,8 @@ WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights,
   const auto threads = static_cast<std::size_t>(base::thread_budget());
   tiles_x_ = blocks(at(shape.window.output[2]), m_);
   tiles_ = at(shape.batch) * blocks(at(shape.window.output[1]), m_) * tiles_x_;
-  // As many blocks as threads can share evenly.
-  const std::size_t most = std::max(shape.channels, shape.outputs) <= kFewChannels ? kSmallBlockTiles : kBlockTiles;
-  block_ = std::max<std::size_t>(1, blocks(tiles_, blocks(blocks(tiles_, most), threads) * threads));
+  block_ = even_block(tiles_, threads,
+                      std::max(shape.channels, shape.outputs) <= kFewChannels ? kSmallBlockTiles : kBlockTiles);
   panels_ = blocks(outputs, panel_);
   slots_ = std::clamp<std::size_t>(blocks(tiles_, block_), 1, std::min(threads, ScratchSlots::kMost));
   const std::size_t floats = positions_ * (block_ * (channels + outputs) + channels);

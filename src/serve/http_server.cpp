@@ -51,6 +51,15 @@ struct HttpServer::State {
 
 namespace {
 
+// Where threads are more than processors, another one of these may wait for this one: until the next tick of the clock,
+// four milliseconds, if it is not let in.
+void work(asio::io_context& context) {
+  constexpr unsigned kAtOnce = 8;  // handlers, most of them a whole request: 0.2 ms
+  for (unsigned done = 1; context.run_one() > 0; ++done) {
+    if (done % kAtOnce == 0) std::this_thread::yield();
+  }
+}
+
 // TLS 1.3 and nothing older; a client's certificate is asked for if there is an authority to check it by.
 asio::ssl::context tls_context(const TlsFiles& files) {
   asio::ssl::context context(asio::ssl::context::tls_server);
@@ -107,7 +116,7 @@ void HttpServer::start() {
   if (error) throw Error(ErrorCode::unavailable, "cannot listen: " + error.message(), where);
   state_->port = acceptor.local_endpoint(error).port();
   state_->accept();
-  for (const auto& lane : state_->lanes) lane->thread = std::thread([&context = lane->context] { context.run(); });
+  for (const auto& lane : state_->lanes) lane->thread = std::thread([&context = lane->context] { work(context); });
 }
 
 std::uint16_t HttpServer::port() const noexcept {

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "serve/short_slices.hpp"
+
 namespace skerry::serve {
 namespace {
 
@@ -196,12 +198,16 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
                                                            [&service] { return service.measured(); });
   service.set_telemetry(telemetry);
   const Ending ending{telemetry};  // before the listener whose counters it reads
-  http.start();
   std::optional<GrpcListener> grpc;
-  Listening listening{options.http.host + ":" + std::to_string(http.port()), {}, 0.0};
-  if (!options.grpc.host.empty()) {
-    grpc.emplace(options.grpc, service);
-    listening.grpc = options.grpc.host + ":" + std::to_string(grpc->port());
+  Listening listening;
+  {
+    const ShortSlices theirs;  // of the threads that read requests
+    http.start();
+    listening.http = options.http.host + ":" + std::to_string(http.port());
+    if (!options.grpc.host.empty()) {
+      grpc.emplace(options.grpc, service);
+      listening.grpc = options.grpc.host + ":" + std::to_string(grpc->port());
+    }
   }
   const std::chrono::duration<double> took = Clock::now() - begin;
   listening.seconds = took.count();

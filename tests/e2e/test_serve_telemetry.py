@@ -365,7 +365,7 @@ def test_a_run_of_our_own_client_is_one_trace_down_to_the_run(tmp_path: Path, gi
     variables = {"TRACEPARENT": f"00-{TRACE}-{PARENT}-01"} if given else {}
     with (
         collecting(tmp_path) as collector,
-        servers.serving(tmp_path, "--otlp-endpoint", collector.endpoint) as server,
+        servers.serving(tmp_path, "--otlp-endpoint", collector.endpoint, "--workers", "1") as server,
     ):
         environment = {**programs.environment(), **variables}
         command = [sys.executable, "-c", CLIENT, f"http://127.0.0.1:{server.port}"]
@@ -375,14 +375,14 @@ def test_a_run_of_our_own_client_is_one_trace_down_to_the_run(tmp_path: Path, gi
         told = server.get("/v2/placements", headers=unseen).json()
         assert told["clients"] == [{"place": "cloud", "count": 1}]
         assert "max_memory_mb is 0" in told["recent"][0]["client_reason"]
-        collector.wait_for_spans(3)
+        collector.wait_for_spans(6)
         traces = {span["traceId"] for span in collector.spans()}
     assert len(traces) == 1
     if given:
         assert traces == {TRACE}
     spans = collector.spans()
     names = {span["name"] for span in spans}
-    assert {"wait circuit", "run circuit"} < names
+    assert {"wait circuit", "run circuit", "worker circuit", "simulate circuit"} < names
     by_id = {span["spanId"]: span for span in spans}
     run = next(span for span in spans if span["name"] == "run circuit")
     assert by_id[run["parentSpanId"]]["name"].startswith("POST /v2/circuits")

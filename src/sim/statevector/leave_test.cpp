@@ -12,7 +12,7 @@
 namespace skerry::sim {
 namespace {
 
-CircuitResult run_vector(const Circuit& circuit, const RunOptions& options) {
+CircuitResult answers_of(const Circuit& circuit, const RunOptions& options) {
   base::MemoryBudget budget;
   const RunControl control;
   return find_method("statevector").prepare(circuit, options)->run({}, {budget, control});
@@ -29,7 +29,7 @@ Interrupted leave(const Circuit& circuit, RunOptions options, int time) {
     return time-- == 0;
   };
   try {
-    run_vector(circuit, options);
+    answers_of(circuit, options);
   } catch (const Interrupted& left) {
     return left;
   }
@@ -40,17 +40,17 @@ Interrupted leave(const Circuit& circuit, RunOptions options, int time) {
 CircuitResult gone_on(const Interrupted& left, RunOptions options) {
   options.resume = std::make_shared<const Checkpoint>(left.checkpoint());
   options.initial_state.reset();
-  return run_vector(left.circuit(), options);
+  return answers_of(left.circuit(), options);
 }
 
-void expect_same(const CircuitResult& a, const CircuitResult& b, double allowed) {
+void expect_equal_answers(const CircuitResult& a, const CircuitResult& b, double allowed) {
   EXPECT_EQ(a.counts, b.counts);
   EXPECT_EQ(a.memory, b.memory);
   ASSERT_EQ(a.expectations.size(), b.expectations.size());
   for (std::size_t i = 0; i < a.expectations.size(); ++i) EXPECT_NEAR(a.expectations[i], b.expectations[i], allowed);
   ASSERT_EQ(a.state.has_value(), b.state.has_value());
   if (!a.state) return;
-  for (std::size_t i = 0; i < a.state->size(); ++i)
+  for (std::size_t i = 0; i < std::size_t{1} << a.state->num_wires(); ++i)
     ASSERT_LT(std::abs(a.state->amplitude(i) - b.state->amplitude(i)), allowed) << i;
 }
 
@@ -66,11 +66,11 @@ TEST(Leaving, AtAnyPlaceAndGoingOnGivesWhatOneRunGives) {
       options.shots = 200;
       options.seed = 11;
       options.want_memory = true;
-      const CircuitResult whole = run_vector(circuit, options);
+      const CircuitResult whole = answers_of(circuit, options);
       for (int time = 0; time < 4; ++time) {
         const Interrupted left = leave(circuit, options, time);
         EXPECT_EQ(left.checkpoint().gates, 256U * static_cast<unsigned>(time + 1));
-        expect_same(gone_on(left, options), whole, precision == Precision::double_precision ? 1e-11 : 1e-4);
+        expect_equal_answers(gone_on(left, options), whole, precision == Precision::double_precision ? 1e-11 : 1e-4);
       }
     }
   }
@@ -84,7 +84,7 @@ TEST(Leaving, WhatTheAnswersDoNotDependOnIsLeftBehind) {
   options.observables = {Observable::parse("Z0 X1", 13)};
   const Interrupted left = leave(circuit, options, 1);
   EXPECT_LT(left.circuit().body().size(), circuit.body().size());
-  expect_same(gone_on(left, options), run_vector(circuit, options), 1e-11);
+  expect_equal_answers(gone_on(left, options), answers_of(circuit, options), 1e-11);
 }
 
 TEST(Leaving, ARunThatMeasuresMidwayIsLeftBeforeItsFirstOutcomeAlone) {
@@ -96,15 +96,16 @@ TEST(Leaving, ARunThatMeasuresMidwayIsLeftBeforeItsFirstOutcomeAlone) {
   RunOptions options;
   options.shots = 300;
   options.seed = 8;
-  const CircuitResult whole = run_vector(circuit, options);
-  for (int time = 0; time < 2; ++time) expect_same(gone_on(leave(circuit, options, time), options), whole, 1e-11);
+  const CircuitResult whole = answers_of(circuit, options);
+  for (int time = 0; time < 2; ++time)
+    expect_equal_answers(gone_on(leave(circuit, options, time), options), whole, 1e-11);
   int asked = 0;
   RunOptions all = options;
   all.limits.leave = [&](const Standing&) {
     ++asked;
     return false;
   };
-  expect_same(run_vector(circuit, all), whole, 1e-11);
+  expect_equal_answers(answers_of(circuit, all), whole, 1e-11);
   EXPECT_EQ(asked, 2);
 }
 
@@ -115,8 +116,8 @@ TEST(Leaving, AnInitialStateIsBehindTheCheckpoint) {
   RunOptions options;
   options.initial_state = Tensor::from<std::complex<double>>(start, {16});
   options.observables = {random_strings(4, 3, random)};
-  const CircuitResult whole = run_vector(circuit, options);
-  expect_same(gone_on(leave(circuit, options, 1), options), whole, 1e-11);
+  const CircuitResult whole = answers_of(circuit, options);
+  expect_equal_answers(gone_on(leave(circuit, options, 1), options), whole, 1e-11);
 }
 
 TEST(Leaving, ACheckpointThatDoesNotFitIsRefused) {
@@ -129,7 +130,7 @@ TEST(Leaving, ACheckpointThatDoesNotFitIsRefused) {
     RunOptions asked = options;
     asked.precision = precision;
     asked.resume = std::make_shared<const Checkpoint>(std::move(bad));
-    const Error error = base::thrown_by([&] { run_vector(circuit, asked); });
+    const Error error = base::thrown_by([&] { answers_of(circuit, asked); });
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
     return std::string(error.what());
   };

@@ -59,6 +59,7 @@ DOOR = {
     "graph.hpp": "ir",
     "program.hpp": "ir",
     "channel.hpp": "ir",
+    "checkpoint.hpp": "ir",
     "noise.hpp": "ir",
     "observable.hpp": "ir",
     "options.hpp": "ir",

@@ -1,8 +1,10 @@
 // skerry: the command line. Verbs are rows of verbs.def; this file parses, dispatches and maps errors to exit codes.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <skerry/skerry.hpp>
+#include <system_error>
 
 #include "cli/output.hpp"
 #include "cli/verb.hpp"
@@ -94,7 +97,10 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error, const std::
   if (const auto left = app.remaining(true); !left.empty()) return leftover_error(app, command, left);
   const std::string help = command != nullptr ? "see skerry " + command->get_name() + " --help" : "see skerry --help";
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    const std::string text = error.what();  // `--shots: 1 required N missing`
+    const std::string text = error.what();  // `--shots: 1 required N missing`, `--shots: At Most 1 required but …`
+    const std::string option = text.substr(0, text.find(':'));
+    if (command != nullptr && command->count(option) > 1)
+      return {ErrorCode::invalid_argument, "it is given more than once", option, "give it once"};
     return {ErrorCode::invalid_argument, "the value is missing", text.substr(0, text.find(':')), help};
   }
   return {ErrorCode::invalid_argument, error.what(), command != nullptr ? command->get_name() : "", help};
@@ -193,14 +199,38 @@ int run(int argc, char** argv, bool json) {
 }  // namespace
 }  // namespace skerry::cli
 
+namespace {
+
+// A file that is opened must not become the standard output of a process that was started without one.
+void hold_standard_streams() {
+  for (int stream = 0; stream <= 2; ++stream)
+    if (fcntl(stream, F_GETFD) < 0) static_cast<void>(open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY));
+}
+
+// An answer that nobody got is no success.
+int delivered(int code) {
+  const bool was_lost = std::ferror(stdout) != 0;
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !was_lost) return code;
+  const skerry::Error error(skerry::ErrorCode::io_error,
+                            "the answer could not be written: " +
+                                (errno != 0 ? std::generic_category().message(errno) : std::string("a part is lost")),
+                            "standard output", "is the disk full");
+  std::fprintf(stderr, "skerry: %s\n", error.what());
+  return code != 0 ? code : skerry::error_info(error.code()).exit_code;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace skerry;
+  hold_standard_streams();
   // Not a verb: nobody but a server starts its workers.
   if (argc > 0 && std::string_view(argv[0]) == serve::kWorkerWord)
     return serve::run_worker(std::span(argv, static_cast<std::size_t>(argc)));
   const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
   try {
-    return cli::run(argc, argv, json);
+    return delivered(cli::run(argc, argv, json));
   } catch (const Error& error) {
     return cli::report(error, json);
   } catch (const std::bad_alloc&) {

@@ -34,7 +34,7 @@ edge::EdgeExecutionConfig PlacingFlags::config(const Settings& settings) const {
   const RunOptions options = settings.run_options();
   edge::EdgeExecutionConfig config;
   const std::uint64_t bytes = options.limits.max_memory_bytes.value_or(base::available_memory_bytes());
-  config.max_memory_mb = static_cast<double>(bytes) / 1e6;
+  config.max_memory_mb = nothing_here ? 0.0 : static_cast<double>(bytes) / 1e6;
   config.max_execution_time = options.limits.max_execution_time ? options.limits.max_execution_time->count() : 1e9;
   config.threads = options.limits.threads;
   config.precision = options.precision;

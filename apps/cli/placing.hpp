@@ -15,6 +15,7 @@ namespace skerry::cli {
 struct PlacingFlags {
   std::string endpoint, key_file, authorities, certificate, key, outbox;
   std::uint64_t max_cuts = 6, timeout = 60, outbox_mb = 64;
+  bool nothing_here = false;  ///< max_memory_mb is 0
 
   void declare(const Command& command);
   /// Where runs wait whose endpoint is away: for verbs that run.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +17,15 @@
 #include <vector>
 
 namespace skerry {
+
+struct Checkpoint;
+
+/// Where a run stands that could be left.
+struct Standing {
+  double done = 0.0;  ///< share of the work that is behind it
+  double next = 0.0;  ///< the share, at most, when the same is asked again
+  std::uint64_t state_bytes = 0;
+};
 
 /// Width of amplitudes: complex64 or complex128.
 enum class Precision : std::uint8_t { single_precision, double_precision };
@@ -31,6 +41,9 @@ struct Limits {
   /// A state vector is kept in disk_folder, two files of it, so that the same run, killed at any moment and started
   /// again, goes on after its last whole pass and ends in the same bits.
   bool checkpoint = false;
+  /// Asked between stretches of gates of a state vector in memory, as long as nothing was measured. True: run() ends
+  /// with Interrupted (<skerry/checkpoint.hpp>). Empty: it is never asked, and gates are not kept in stretches.
+  std::function<bool(const Standing&)> leave;
 };
 
 /// What is wanted of a circuit.
@@ -47,10 +60,11 @@ struct RunOptions {
   std::vector<std::uint32_t> probability_wires;
   /// Basis states whose amplitudes are wanted: a letter 0 or 1 for each wire, the rightmost of wire 0.
   std::vector<std::string> amplitudes;
-  bool want_memory = false;                 ///< every shot's bits in order
-  std::optional<Tensor> initial_state;      ///< c64 or c128 of 2^n amplitudes
-  std::shared_ptr<const NoiseModel> noise;  ///< shared: options are copied for each run; null: none
-  bool want_density = false;                ///< the density matrix of density_wires, or of all wires
+  bool want_memory = false;                  ///< every shot's bits in order
+  std::optional<Tensor> initial_state;       ///< c64 or c128 of 2^n amplitudes
+  std::shared_ptr<const Checkpoint> resume;  ///< shared: as noise; where an earlier run stood, null: at the start
+  std::shared_ptr<const NoiseModel> noise;   ///< shared: options are copied for each run; null: none
+  bool want_density = false;                 ///< the density matrix of density_wires, or of all wires
   std::vector<std::uint32_t> density_wires;
   std::uint32_t max_bond_dimension = 0;  ///< of a matrix product state; 0: as large as the circuit may need
   double truncation_threshold = 1e-24;   ///< of a matrix product state: squared norm that one cut may lose

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -158,25 +159,29 @@ void watch_forks() {
 }  // namespace
 
 struct TraceSink::State {
-  explicit State(Descriptor opened) : file(std::move(opened)), owner(::getpid()) {}
+  State(Descriptor opened, std::string path) : file(std::move(opened)), name(std::move(path)), owner(::getpid()) {}
 
-  /// What the disk does not take is lost, not told: a trace is news, not a result.
+  /// What the disk does not take is lost, as is all that follows, so that the file has no hole; close() tells it.
   void flush() noexcept {
     std::string_view rest = buffer;
-    while (!rest.empty() && ::getpid() == owner) {
+    while (!rest.empty() && ::getpid() == owner && error == 0) {
       const ssize_t written = ::write(file.get(), rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) break;
-      rest.remove_prefix(static_cast<std::size_t>(written));
+      if (written < 0) error = errno;
+      rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
     }
+    if (error != 0) lost += buffered;
+    buffered = 0;
     buffer.clear();
   }
 
   std::mutex mutex;
   Descriptor file;
+  std::string name;
   pid_t owner;
   std::string buffer = "[\n";
-  bool first = true;
+  std::uint64_t events = 0, buffered = 0, lost = 0;
+  int error = 0;  // of the first write that failed
 };
 
 TraceSink::TraceSink(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -192,13 +197,28 @@ TraceSink TraceSink::open(const std::filesystem::path& path) {
     throw Error(ErrorCode::io_error, "cannot write the trace: " + std::generic_category().message(errno), path.string(),
                 "name a file that can be written");
   }
-  return TraceSink(std::make_unique<State>(std::move(file)));
+  return TraceSink(std::make_unique<State>(std::move(file), path.string()));
 }
 
 TraceSink::~TraceSink() {
-  if (!state_) return;
-  state_->buffer += "\n]\n";
-  state_->flush();
+  if (!state_ || ::getpid() != state_->owner) return;
+  if (const std::string finding = close(); !finding.empty()) std::fprintf(stderr, "warning: %s\n", finding.c_str());
+}
+
+std::string TraceSink::close() noexcept {
+  State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  try {
+    if (!state.file) return {};
+    state.buffer += "\n]\n";
+    state.flush();
+    state.file = Descriptor();
+    if (state.error == 0) return {};
+    return "the trace " + state.name + " is cut short: " + std::generic_category().message(state.error) + "; up to " +
+           std::to_string(state.lost) + " of " + std::to_string(state.events) + " events are lost";
+  } catch (const std::exception&) {
+    return {};  // out of memory: nobody can be told
+  }
 }
 
 void TraceSink::write(const TraceEvent& event) noexcept {
@@ -206,9 +226,11 @@ void TraceSink::write(const TraceEvent& event) noexcept {
   try {
     const std::string json = to_json(event);  // before the lock: threads wait for an append, not for formatting
     const std::lock_guard lock(state_->mutex);
-    if (!state_->first) state_->buffer += ",\n";
-    state_->first = false;
+    if (!state_->file) return;
+    if (state_->events != 0) state_->buffer += ",\n";
     state_->buffer += json;
+    ++state_->events;
+    ++state_->buffered;
     if (state_->buffer.size() >= kFull) state_->flush();
   } catch (const std::exception&) {
     // Out of memory: the event is lost.

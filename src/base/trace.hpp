@@ -34,10 +34,13 @@ class TraceSink {
   static TraceSink open(const std::filesystem::path& path);
   TraceSink(TraceSink&& other) noexcept;
   TraceSink& operator=(TraceSink&& other) noexcept;
-  /// Writes what is buffered and ends the JSON.
+  /// close(); what it tells is printed as a warning on stderr.
   ~TraceSink();
+  /// Writes what is buffered and ends the JSON; what is written later is dropped. Gives why the file is cut short and
+  /// how many events it lacks; empty when it is whole.
+  std::string close() noexcept;
 
-  /// Never throws: a full disk costs events, not the run.
+  /// Never throws: a full disk costs this event and those that follow, not the run.
   void write(const TraceEvent& event) noexcept;
 
  private:

@@ -61,6 +61,20 @@ TEST_F(Trace, FileThatCannotBeWrittenIsAnError) {
   EXPECT_EQ(thrown_by([&] { set_trace_file(folder_.path()); }).code(), ErrorCode::io_error);
 }
 
+TEST_F(Trace, AFullDiskIsToldAtTheEndWithWhatIsLost) {
+  TraceSink full = TraceSink::open("/dev/full");
+  for (int i = 0; i < 3; ++i) full.write({.name = "event", .category = "base", .start = {}, .fields = {}});
+  const std::string finding = full.close();
+  EXPECT_NE(finding.find("/dev/full is cut short: No space left on device; up to 3 of 3 events are lost"),
+            std::string::npos)
+      << finding;
+  EXPECT_EQ(full.close(), "") << "it is told once";
+  full.write({.name = "late", .category = "base", .start = {}, .fields = {}});
+  TraceSink whole = TraceSink::open(path_);
+  whole.write({.name = "event", .category = "base", .start = {}, .fields = {}});
+  EXPECT_EQ(whole.close(), "");
+}
+
 TEST_F(Trace, SpansOfAllThreadsArriveAndNoneWhenOff) {
   { const TraceSpan off("before", "base"); }
   set_trace_file(path_);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
+#include <skerry/checkpoint.hpp>
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
 #include <skerry/gradient.hpp>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "base/machine.hpp"
+#include "edge/carry.hpp"
 #include "edge/kept.hpp"
 #include "edge/machine_state.hpp"
 #include "edge/outbox/keep.hpp"
@@ -18,6 +20,7 @@
 #include "edge/remote/cloud.hpp"
 #include "edge/run_options.hpp"
 #include "edge/split.hpp"
+#include "plan/budget.hpp"
 
 namespace skerry::edge {
 namespace {
@@ -66,6 +69,8 @@ std::shared_ptr<remote::Endpoint> endpoint_of(const EdgeExecutionConfig& config)
 struct Whole {
   std::string question;
   std::optional<wire::CircuitRequest> request;
+  std::optional<Carried> carried;  // a run that was left here on its way
+  bool stays = false;              // a run here is not left again
 };
 
 }  // namespace
@@ -81,10 +86,12 @@ struct EdgeExecutor::State {
 
   Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
   Resources resources() const;
-  Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options,
-             const Placement& placement, Whole& whole);
-  Result run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes);
+  Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options, Placement& placement,
+             Whole& whole);
+  Result run_here(const Circuit& circuit, const RunOptions& options, PlaceReport& here, Whole& whole);
+  std::optional<Result> run_carried(const RunOptions& options, PlaceReport& cloud, Whole& whole);
   wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options) const;
+  remote::Patience patience(const RunOptions& options) const;
   Result run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
                     const std::string& placement);
   Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole,
@@ -204,9 +211,46 @@ Question EdgeExecutor::State::question(const CompiledCircuit& circuit, const Run
   return out;
 }
 
-Result EdgeExecutor::State::run_here(const Circuit& circuit, const RunOptions& options, std::uint64_t bytes) {
-  const Running counted(*this, bytes);
-  return skerry::run(circuit, options);
+// Where there is an endpoint, a run that comes to its limits is left between two gates.
+Result EdgeExecutor::State::run_here(const Circuit& circuit, const RunOptions& options, PlaceReport& here,
+                                     Whole& whole) {
+  const Running counted(*this, here.peak_bytes);
+  if (!endpoint || !config.fallback_to_cloud || whole.stays) return skerry::run(circuit, options);
+  Carrier carrier(*endpoint, options.limits.max_execution_time->count(), *options.limits.max_memory_bytes);
+  RunOptions asked = options;
+  asked.limits.leave = [&carrier](const Standing& standing) { return carrier.leave(standing); };
+  try {
+    return skerry::run(circuit, asked);
+  } catch (const Interrupted& left) {
+    whole.carried = {left.circuit(), left.checkpoint(), carrier.elapsed()};
+    whole.stays = carrier.decision().lacks_memory;
+    throw Error(left.code(), left.message() + ": " + carrier.decision().reason, left.where());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::deadline_exceeded || carrier.decision().reason.empty()) throw;
+    throw Error(error.code(), error.message() + " (not carried over: " + carrier.decision().reason + ")", error.where(),
+                error.hint());
+  }
+}
+
+// Nothing: it is better begun anew.
+std::optional<Result> EdgeExecutor::State::run_carried(const RunOptions& options, PlaceReport& cloud, Whole& whole) {
+  const double elapsed = whole.carried->elapsed;
+  const std::string gates = std::to_string(whole.carried->checkpoint.gates);
+  std::optional<wire::CircuitRequest> request = edge::request_of(*std::exchange(whole.carried, std::nullopt), options);
+  if (!request) {
+    cloud.reason = config.cloud_endpoint + ", begun anew: the packed state is too large to be carried";
+    return std::nullopt;
+  }
+  request->max_execution_time = config.cloud_timeout;
+  auto result =
+      remote::carry(*endpoint, *request, elapsed, patience(options), "cloud carried over after " + gates + " gates");
+  if (!result) {
+    cloud.reason = config.cloud_endpoint + ", begun anew: " + result.error();
+    return std::nullopt;
+  }
+  cloud.reason = config.cloud_endpoint + ", went on after " + gates + " gates, carried over in " +
+                 planning::bytes_text(request->checkpoint.size());
+  return std::move(result).value();
 }
 
 wire::CircuitRequest EdgeExecutor::State::request_of(const Circuit& circuit, const RunOptions& options) const {
@@ -215,14 +259,18 @@ wire::CircuitRequest EdgeExecutor::State::request_of(const Circuit& circuit, con
   return request;
 }
 
+remote::Patience EdgeExecutor::State::patience(const RunOptions& options) const {
+  remote::Patience out{.stop = options.limits.control.stop};
+  out.deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                                        std::chrono::duration<double>(config.cloud_timeout));
+  return out;
+}
+
 Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
                                        const std::string& placement) {
   constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
-  remote::Patience patience{.stop = options.limits.control.stop};
-  patience.deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                             std::chrono::duration<double>(config.cloud_timeout));
   try {
-    return remote::run(*endpoint, request, seconds > kLong, patience, placement);
+    return remote::run(*endpoint, request, seconds > kLong, patience(options), placement);
   } catch (const Error& error) {
     // Whoever takes a request and is silent until the time is over may be gone, his connection half open: that is no
     // word on how long the run takes. An endpoint that answers, be it "not yet", has left no failure behind.
@@ -247,16 +295,26 @@ Result EdgeExecutor::State::run_whole(const CompiledCircuit& circuit, const RunO
 
 void EdgeExecutor::State::keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
                                const Error& why) const {
-  throw JobKept(why, outbox::keep(*outbox, config, circuit, whole.question,
-                                  whole.request ? *whole.request : request_of(circuit.circuit, options)));
+  std::string id;
+  try {
+    id = outbox::keep(*outbox, config, circuit, whole.question,
+                      whole.request ? *whole.request : request_of(circuit.circuit, options));
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message() + "; so it does not wait in the outbox, and " + why.message(),
+                error.where(), error.hint());
+  }
+  throw JobKept(why, id);
 }
 
 Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options,
-                                const Placement& placement, Whole& whole) {
+                                Placement& placement, Whole& whole) {
   switch (method) {
     case ExecutionMethod::edge:
-      return run_here(circuit.circuit, options, placement.considered[0].peak_bytes);
+      return run_here(circuit.circuit, options, at(placement, method), whole);
     case ExecutionMethod::cloud: {
+      if (whole.carried) {
+        if (auto result = run_carried(options, at(placement, method), whole)) return *std::move(result);
+      }
       double seconds = 0.0;
       for (const PlaceReport& place : placement.considered) seconds = std::max(seconds, place.seconds);
       return run_whole(circuit, options, seconds, whole, "cloud " + placement.considered[0].reason);
@@ -304,9 +362,11 @@ Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircu
       placement.method = method;
       return result;
     } catch (const Error& error) {
+      if (method == ExecutionMethod::cloud && whole.stays) std::erase(tried, ExecutionMethod::edge);
       const auto other = next(placement, error, tried);
       PlaceReport& failed = at(placement, method);
-      failed.chosen = failed.possible = false;
+      failed.chosen = false;
+      failed.possible = method == ExecutionMethod::edge && whole.carried && whole.stays;  // it had memory enough
       failed.reason = std::string("failed: ") + error.what();
       if (!other) {
         if (tried.size() == 1 && method != ExecutionMethod::cloud) throw;
@@ -318,7 +378,9 @@ Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircu
                     error.where(), error.hint());
       }
       method = *other;
-      at(placement, method).chosen = true;
+      PlaceReport& taken = at(placement, method);
+      taken.chosen = true;
+      if (method == ExecutionMethod::cloud) taken.reason = config.cloud_endpoint + ", begun anew";
       const std::scoped_lock lock(mutex);
       ++statistics.moved;
     }

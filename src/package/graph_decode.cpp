@@ -11,13 +11,13 @@
 namespace skerry::package {
 namespace {
 
-[[noreturn]] void damaged(std::string message) {
+[[noreturn]] void damaged_graph(std::string message) {
   throw Error(ErrorCode::corrupt, std::move(message));
 }
 
 template <class T>
 const T& present(const T* field, const char* what) {
-  if (field == nullptr) damaged(std::string(what) + " is missing");
+  if (field == nullptr) damaged_graph(std::string(what) + " is missing");
   return *field;
 }
 
@@ -62,7 +62,7 @@ class GraphDecoder {
  private:
   static void check(std::uint32_t id, std::size_t count, std::uint32_t none, const char* what) {
     if (id == none || id < count) return;
-    damaged(std::string(what) + " " + std::to_string(id) + " of " + std::to_string(count));
+    damaged_graph(std::string(what) + " " + std::to_string(id) + " of " + std::to_string(count));
   }
   static void check_all(const std::vector<ValueId>& ids, std::size_t count) {
     for (const ValueId id : ids) check(id, count, kNoValue, "value");
@@ -76,10 +76,10 @@ class GraphDecoder {
   std::vector<Dim> dims(const fbs::Value& table) {
     const auto extents = fields_.list(table.dims());
     const auto symbols = fields_.texts(table.symbols());
-    if (!symbols.empty() && symbols.size() != extents.size()) damaged("a shape's extents and symbols differ");
+    if (!symbols.empty() && symbols.size() != extents.size()) damaged_graph("a shape's extents and symbols differ");
     std::vector<Dim> dims(extents.size());
     for (std::size_t i = 0; i < dims.size(); ++i) {
-      if (extents[i] < -1) damaged("an extent of " + std::to_string(extents[i]));
+      if (extents[i] < -1) damaged_graph("an extent of " + std::to_string(extents[i]));
       dims[i].value = extents[i];
       if (!symbols.empty()) dims[i].symbol = symbols[i];
     }
@@ -95,7 +95,7 @@ class GraphDecoder {
     if (table.constant() != nullptr) {
       value.constant = tensor(*table.constant());
       const TensorType type = TensorType::of(value.constant->dtype(), value.constant->shape());
-      if (value.type != type) damaged("a constant " + type.text() + " is declared as " + value.type.text());
+      if (value.type != type) damaged_graph("a constant " + type.text() + " is declared as " + value.type.text());
     }
     return value;
   }
@@ -109,7 +109,7 @@ class GraphDecoder {
     const auto coefficients = fields_.list(table.coefficients());
     const auto x = fields_.list(table.x());
     const auto z = fields_.list(table.z());
-    if (x.size() != coefficients.size() * words || z.size() != x.size()) damaged("an observable's masks have gaps");
+    if (x.size() != coefficients.size() * words || z.size() != x.size()) damaged_graph("an observable's masks have gaps");
     Observable result(wires);
     for (std::size_t t = 0; t < coefficients.size(); ++t) {
       add_term(result, x.subspan(t * words, words), z.subspan(t * words, words), coefficients[t]);

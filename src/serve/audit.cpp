@@ -11,6 +11,7 @@
 
 #include "base/file.hpp"
 #include "package/digest.hpp"
+#include "serve/log.hpp"
 #include "wire/json_writer.hpp"
 
 namespace skerry::serve {
@@ -59,6 +60,23 @@ AuditLog::AuditLog(const std::filesystem::path& file)
   head_ = state.head;
 }
 
+// What is not on the disk whole is taken back: half a line would break the chain for all that follow.
+void AuditLog::append(std::string_view line) {
+  const off_t end = ::lseek(file_.get(), 0, SEEK_END);
+  std::string_view rest = line;
+  while (!rest.empty()) {
+    const ssize_t done = ::write(file_.get(), rest.data(), rest.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(done));
+  }
+  if (rest.empty() && ::fdatasync(file_.get()) == 0) return;
+  const int code = errno;
+  if (end < 0 || ::ftruncate(file_.get(), end) != 0) log_line("error", "audit", {{"error", "half a line stays"}});
+  throw Error(ErrorCode::io_error, std::string("the audit log cannot be written: ") + std::strerror(code),
+              path_.string());
+}
+
 void AuditLog::write(std::string_view event, std::string_view key, std::string_view what, int status) {
   using std::chrono::system_clock;
   const double now = std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
@@ -68,10 +86,7 @@ void AuditLog::write(std::string_view event, std::string_view key, std::string_v
   json.field("what", what).field("status", status);
   const std::string hash = chained(head_, json.text());
   const std::string line = json.text() + std::string(kHash) + hash + "\"}\n";
-  if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()) ||
-      ::fdatasync(file_.get()) != 0)
-    throw Error(ErrorCode::io_error, std::string("the audit log cannot be written: ") + std::strerror(errno),
-                path_.string());
+  append(line);
   head_ = hash;
   ++lines_;
 }

@@ -22,6 +22,8 @@ class AuditLog {
   void write(std::string_view event, std::string_view key, std::string_view what, int status);
 
  private:
+  void append(std::string_view line);
+
   std::mutex mutex_;
   std::filesystem::path path_;
   base::Descriptor file_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "package/checkpoint.hpp"
 #include "wire/json_writer.hpp"
 
 namespace skerry::serve {
@@ -27,6 +28,14 @@ void check(const wire::CircuitRequest& request, const CircuitLimits& limits) {
                     std::to_string(limits.max_parameter_sets),
                 "parameter_sets");
   }
+  if (request.checkpoint.empty()) return;
+  const char* const other = request.parameter_sets.size() > 1 ? "parameter_sets"
+                            : request.initial_state           ? "initial_state"
+                            : !request.noise.empty()          ? "noise"
+                                                              : nullptr;
+  if (other == nullptr) return;
+  throw Error(ErrorCode::invalid_argument, "a checkpoint is of one run from |0> without noise", other,
+              "leave one of the two out");
 }
 
 RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circuit, const CircuitLimits& limits,
@@ -64,6 +73,14 @@ RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circui
 void set_parameters(RunOptions& options, const wire::ParameterSet& set) {
   options.parameters = set.values;
   options.named_parameters = set.named;
+}
+
+/// Where the run goes on. The state is held twice, as it came and as it is worked on.
+void set_checkpoint(RunOptions& options, const wire::CircuitRequest& request, const Circuit& circuit) {
+  if (request.checkpoint.empty()) return;
+  const std::string way = package::way_of(request.program, parameter_values(circuit, options));
+  const std::uint64_t most = options.limits.max_memory_bytes.value_or(~std::uint64_t{0}) / 2;
+  options.resume = std::make_shared<const Checkpoint>(package::decode_checkpoint(request.checkpoint, way, most));
 }
 
 Tensor memory_tensor(const std::vector<std::uint64_t>& words, std::uint64_t shots) {
@@ -148,6 +165,7 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
     });
     RunOptions options = options_of(request, circuit, limits, part);
     if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets[i]);
+    set_checkpoint(options, request, circuit);
     notes.limit_bytes = options.limits.max_memory_bytes.value_or(0);
     notes.limit_seconds = options.limits.max_execution_time->count();
     try {
@@ -181,6 +199,7 @@ Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& lim
   const Circuit circuit = circuit_of(request, limits);
   RunOptions options = options_of(request, circuit, limits, {});
   if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets.front());
+  set_checkpoint(options, request, circuit);
   std::string refusal;
   return skerry::plan(circuit, options, &refusal);
 }

@@ -48,6 +48,7 @@ struct CircuitRequest {
   bool state = false;
   bool memory = false;
   std::optional<Tensor> initial_state;  ///< c64 or c128 [2^n]
+  std::string checkpoint;               ///< bytes of where an earlier run stood; empty: the run begins at its start
   std::string noise;                    ///< JSON of a noise model; empty: none
   std::uint32_t max_bond_dimension = 0;
   std::optional<double> max_memory_mb, max_execution_time;

@@ -39,12 +39,18 @@ double positive(const JsonNode& node) {
   return value;
 }
 
+std::string bytes_of(const JsonNode& node, BinaryReader& binary, const std::string& what) {
+  if (node.is_object()) {
+    for (const auto& [name, value] : node.members()) {
+      if (name == "binary_data_size") return std::string(binary.take(value.whole(), value.where()));
+    }
+  }
+  node.refuse(what + "{\"binary_data_size\": n}");
+}
+
 std::string program_of(const JsonNode& node, BinaryReader& binary) {
   if (!node.is_object()) return node.is_array() ? node.minified() : std::string(node.text());
-  for (const auto& [name, value] : node.members()) {
-    if (name == "binary_data_size") return std::string(binary.take(value.whole(), value.where()));
-  }
-  node.refuse("a program is a text, a list of gates, or {\"binary_data_size\": n}");
+  return bytes_of(node, binary, "a program is a text, a list of gates, or ");
 }
 
 ParameterSet parameter_set(const JsonNode& node) {
@@ -95,6 +101,7 @@ constexpr Field<CircuitRequest> kRequest[] = {
     {"memory", [](auto& r, const auto& v, auto&) { r.memory = v.flag(); }},
     {"initial_state",
      [](auto& r, const auto& v, auto& b) { r.initial_state = as_complex(decode_tensor(v, b), v.where()); }},
+    {"checkpoint", [](auto& r, const auto& v, auto& b) { r.checkpoint = bytes_of(v, b, "a checkpoint is "); }},
     {"noise", [](auto& r, const auto& v, auto&) { r.noise = v.minified(); }},
     {"max_bond_dimension",
      [](auto& r, const auto& v, auto&) {

@@ -84,6 +84,10 @@ Body encode(const CircuitRequest& request) {
   if (request.initial_state) {
     encode_tensor(json.key("initial_state"), {}, as_pairs(*request.initial_state).view(), &binary);
   }
+  if (!request.checkpoint.empty()) {
+    json.key("checkpoint").open('{').field("binary_data_size", request.checkpoint.size()).close('}');
+    binary += request.checkpoint;
+  }
   if (!request.noise.empty()) json.key("noise").raw(request.noise);
   if (request.max_bond_dimension != 0) json.field("max_bond_dimension", request.max_bond_dimension);
   if (request.max_memory_mb) json.field("max_memory_mb", *request.max_memory_mb);

@@ -144,3 +144,16 @@ def test_a_circuit_has_no_operators() -> None:
     done = programs.run("profile", BELL)
     assert done.code == 2 and "SKERRY_TRACE" in done.err
     assert programs.run("profile", DIGITS, "--repeat", "0").code == 2
+
+
+def test_a_trace_that_the_disk_does_not_take_is_told_at_the_end() -> None:
+    done = programs.ok("profile", DIGITS, "--repeat", "1", "--trace", "/dev/full", "--json")
+    assert done.json()["ok"]
+    told = re.search(
+        r"^warning: the trace /dev/full is cut short: No space left on device; up to (\d+)", done.err, re.M
+    )
+    assert told and int(told[1]) > 0, done.err
+    from_environment = programs.ok("run", BELL, "--shots", "10", extra={"SKERRY_TRACE": "/dev/full"})
+    assert "warning: the trace /dev/full is cut short" in from_environment.err
+    refused = programs.run("profile", DIGITS, "--repeat", "1", "--trace", "/no/such/folder/trace.json", "--json")
+    assert refused.code == 3 and refused.json()["error"]["code"] == "io_error"

@@ -62,6 +62,14 @@ void write_text(const std::string& file, std::string_view text) {
 // A circuit leaves as OpenQASM or Blackbird when its name says so, else everything is a package.
 void write_program(const Flags& flags, const Compiled& compiled, const SaveOptions& options) {
   const auto* circuit = std::get_if<Circuit>(&compiled.program);
+  const bool is_text =
+      ends_in(flags.output, ".qasm") || ends_in(flags.output, ".qasm3") || ends_in(flags.output, ".xbb");
+  if (ends_in(flags.output, ".onnx") || (circuit == nullptr && is_text)) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        std::string(circuit == nullptr ? "a model" : "a circuit") + " is not written in the format of this name",
+        "--output", circuit == nullptr ? "name it .skerry: a package" : "name it .skerry, .qasm or .xbb");
+  }
   if (circuit != nullptr && ends_in(flags.output, ".xbb"))
     return write_text(flags.output, emit_text(*circuit, "blackbird"));
   if (circuit != nullptr && ends_in(flags.output, ".qasm3"))

@@ -72,6 +72,7 @@ int print_entries(const std::vector<edge::OutboxEntry>& entries, bool should_be_
                 static_cast<unsigned long long>(entry.bytes), entry.endpoint.c_str(), entry.finding.empty() ? "" : "  ",
                 entry.finding.c_str());
   }
+  if (entries.empty() && !context.json) std::fprintf(stderr, "the outbox is empty\n");
   const int code = waits && should_be_sent ? error_info(ErrorCode::unavailable).exit_code : 0;
   if (context.json) print_json({{"ok", code == 0}, {"entries", rows}});
   return code;
@@ -79,6 +80,10 @@ int print_entries(const std::vector<edge::OutboxEntry>& entries, bool should_be_
 
 int outbox(const Flags& flags, const Context& context) {
   const Interruptible interruptible(context.terminal);
+  if (flags.placing.outbox.empty())
+    throw Error(ErrorCode::invalid_argument, "no outbox is named", "--outbox", "give its folder");
+  if (flags.target == "send" && flags.placing.endpoint.empty())
+    throw Error(ErrorCode::invalid_argument, "there is nobody to send to", "--cloud-endpoint", "give its URL");
   edge::Outbox box(flags.placing.config(context.settings));
   if (flags.target == "list") return print_entries(box.entries(), false, context);
   if (flags.target == "send") return print_entries(box.send(interruptible.control()), true, context);
@@ -100,7 +105,9 @@ int outbox(const Flags& flags, const Context& context) {
 
 int run(const Flags& flags, const Context& context) {
   const Interruptible interruptible(context.terminal);
-  const Program program = skerry::load(flags.target);
+  ProgramFlags file;
+  file.file = flags.target;
+  const Program program = file.load();
   const auto* circuit = std::get_if<Circuit>(&program);
   if (circuit == nullptr)
     throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", flags.target, "use skerry run");
@@ -135,7 +142,8 @@ Action declare(const Command& command) {
       .required();
   command
       .add_option("target", flags->target,
-                  "The circuit's file, the endpoint's address, or what to do with the outbox: list, send, result, drop")
+                  "The circuit's file (- for standard input), the endpoint's address, or what to do with the outbox: "
+                  "list, send, result, drop")
       .type_name("FILE|URL|WORD")
       .required();
   command.add_option("id", flags->id, "The entry whose result is wanted, or that is dropped").type_name("ID");
@@ -148,6 +156,12 @@ Action declare(const Command& command) {
       .add_option("--observable", flags->observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
       .type_name("SUM");
   return [flags](Context& context) {
+    // Nothing runs here: a limit of edge execution alone, which other verbs refuse.
+    const Setting memory = context.settings["max_memory_mb"];
+    if (memory.value == "0" || memory.value == "0.0") {
+      flags->placing.nothing_here = true;
+      context.settings.set("max_memory_mb", "", memory.source);
+    }
     if (!flags->id.empty() && flags->action != "outbox")
       throw Error(ErrorCode::invalid_argument, "'" + flags->id + "' is one word too many", "edge " + flags->action);
     if (flags->action == "doctor") return examine(*flags, context);
@@ -166,6 +180,7 @@ const Verb edge_verb = {
     "Run a circuit here, in pieces or at an endpoint; examine an endpoint; send what waited for it",
     "skerry edge run big.qasm --max-memory-mb 64 --observable 'Z0 Z19'\n"
     "skerry edge run big.qasm --max-memory-mb 64 --shots 1000 --cloud-endpoint http://127.0.0.1:8000\n"
+    "skerry edge run big.qasm --max-memory-mb 0 --cloud-endpoint http://127.0.0.1:8000\n"
     "skerry edge doctor http://127.0.0.1:8000\n"
     "skerry edge outbox send --outbox /var/lib/skerry/outbox --cloud-endpoint http://127.0.0.1:8000\n",
     true,

@@ -4,6 +4,7 @@
 
 #include "base/file.hpp"
 #include "cli/output.hpp"
+#include "cli/programs.hpp"
 #include "cli/verb.hpp"
 
 namespace skerry::cli {
@@ -14,7 +15,9 @@ struct Flags {
 };
 
 Circuit circuit_of(const std::string& file) {
-  Program program = load(file);
+  ProgramFlags flags;
+  flags.file = file;
+  Program program = flags.load();
   if (auto* circuit = std::get_if<Circuit>(&program)) return std::move(*circuit);
   throw Error(ErrorCode::unsupported, "this is a model, not a circuit", file, "verify compares circuits");
 }
@@ -53,7 +56,7 @@ int verify(const Flags& flags, const Context& context) {
 
 Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
-  command.add_option("first", flags->first, "Circuit").type_name("FILE").required();
+  command.add_option("first", flags->first, "Circuit; - for standard input").type_name("FILE").required();
   command.add_option("second", flags->second, "Circuit that should mean the same").type_name("FILE").required();
   command.add_option("--layout", flags->layout, "Where the first's qubits lie on the second, as compile wrote it")
       .type_name("FILE.json");

@@ -59,9 +59,8 @@ void cancel(Endpoint& endpoint, std::string_view id, const net::Trace& trace) no
   }
 }
 
-Result run_job(Endpoint& endpoint, const Body& body, std::uint64_t most, const Patience& patience,
-               const net::Trace& trace, std::string_view placement) {
-  const std::string id = submit(endpoint, body, patience, trace, placement);
+Result await_job(Endpoint& endpoint, const std::string& id, std::uint64_t most, const Patience& patience,
+                 const net::Trace& trace) {
   try {
     for (;;) {
       if (const auto answer = outcome(endpoint, id, most, patience, trace)) return decode(endpoint, *answer);
@@ -161,7 +160,19 @@ std::uint64_t most_bytes(const wire::CircuitRequest& request) {
 std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience, const net::Trace& trace,
                    std::string_view placement) {
   constexpr std::uint64_t kStatus = std::uint64_t{1} << 20;
-  const HttpAnswer taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true, trace, placement), patience);
+  const auto start = std::chrono::steady_clock::now();
+  const auto tell = [&] {
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    endpoint.sent(request.bytes.size(), taken.count());
+  };
+  HttpAnswer taken;
+  try {
+    taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true, trace, placement), patience);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::deadline_exceeded) tell();
+    throw;
+  }
+  tell();
   if (taken.status != 200 && taken.status != 202) refused(endpoint, taken);
   return wire::decode_job_status(taken.body).id;
 }
@@ -193,11 +204,37 @@ Result decode(const Endpoint& endpoint, const wire::BodyView& answer) {
   throw Error(ErrorCode::unavailable, "it gave another number of answers than one", endpoint.options().url.text());
 }
 
+Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, double seconds,
+                       const Patience& patience, std::string_view placement) {
+  // What ends the run anywhere is no reason to begin it again.
+  constexpr std::array kNotTaken = {ErrorCode::invalid_argument, ErrorCode::syntax_error,   ErrorCode::corrupt,
+                                    ErrorCode::version_too_new,  ErrorCode::limit_exceeded, ErrorCode::budget_exceeded,
+                                    ErrorCode::unsupported};
+  const Body body = wire::encode(request);
+  const net::Trace trace = net::trace_of_process();
+  try {
+    std::string id;
+    try {
+      id = submit(endpoint, body, patience.at_most(std::chrono::duration<double>(seconds)), trace, placement);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::deadline_exceeded || std::chrono::steady_clock::now() >= patience.deadline) throw;
+      return Unexpected{"the link did not carry " + std::to_string(body.bytes.size()) + " bytes within " +
+                        std::to_string(seconds) + " s"};
+    }
+    return await_job(endpoint, id, most_bytes(request), patience, trace);
+  } catch (const Refusal& refusal) {
+    if (std::ranges::find(kNotTaken, refusal.code()) == kNotTaken.end()) throw;
+    return Unexpected{"it does not take the checkpoint (" + refusal.message() + ")"};
+  }
+}
+
 Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience,
            std::string_view placement) {
   const Body body = wire::encode(request);
   const net::Trace trace = net::trace_of_process();
-  if (is_long) return run_job(endpoint, body, most_bytes(request), patience, trace, placement);
+  if (is_long)
+    return await_job(endpoint, submit(endpoint, body, patience, trace, placement), most_bytes(request), patience,
+                     trace);
   const HttpAnswer answer = endpoint.call(
       call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty(), trace, placement), patience);
   if (answer.status != 200) refused(endpoint, answer);

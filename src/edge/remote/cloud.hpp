@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/expected.hpp"
 #include "edge/remote/endpoint.hpp"
 #include "wire/circuits.hpp"
 
@@ -45,6 +46,12 @@ std::optional<wire::Body> outcome(Endpoint& endpoint, std::string_view id, std::
 std::uint64_t most_bytes(const wire::CircuitRequest& request);
 /// The one result of an answer. Errors: unavailable when it is none.
 Result decode(const Endpoint& endpoint, const wire::BodyView& answer);
+
+/// Gives the endpoint a run that is under way (request.checkpoint) and waits for its end. seconds: for the message to
+/// arrive. placement: as above. Gives why it is better begun anew: the endpoint does not take it, or the message does
+/// not arrive in time. Errors: as run().
+Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, double seconds,
+                       const Patience& patience, std::string_view placement = {});
 
 /// Runs at the endpoint, once, however often it has to be sent: at once when it is short, else as a job that is waited
 /// for and, when the wait is ended, cancelled. placement: as above. Errors: the run's own as the server tells them;

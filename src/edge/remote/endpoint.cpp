@@ -200,6 +200,18 @@ EndpointStatistics Endpoint::statistics() const {
   return statistics_;
 }
 
+void Endpoint::sent(std::uint64_t bytes, double seconds) {
+  constexpr std::uint64_t kLarge = std::uint64_t{256} << 10;  // less tells of the round trip
+  if (bytes < kLarge || !(seconds > 0.0)) return;
+  const std::scoped_lock lock(mutex_);
+  bytes_per_second_ = static_cast<double>(bytes) / seconds;
+}
+
+std::optional<double> Endpoint::bytes_per_second() const {
+  const std::scoped_lock lock(mutex_);
+  return bytes_per_second_;
+}
+
 void Endpoint::close() {
   const std::scoped_lock lock(mutex_);
   idle_.clear();

@@ -85,6 +85,10 @@ class Endpoint {
   /// What the last failed attempt met; empty after a success.
   std::string last_failure() const;
   EndpointStatistics statistics() const;
+  /// A large message took so long from its first byte until it was acknowledged.
+  void sent(std::uint64_t bytes, double seconds);
+  /// Of the last large message; nothing before the first. What was given up tells no more than it managed.
+  std::optional<double> bytes_per_second() const;
   const EndpointOptions& options() const noexcept { return options_; }
   /// Closes the connections that wait.
   void close();
@@ -105,6 +109,7 @@ class Endpoint {
   mutable Breaker breaker_;  // asking may pass the end of a pause
   EndpointStatistics statistics_;
   std::string last_failure_;
+  std::optional<double> bytes_per_second_;
 };
 
 }  // namespace skerry::edge::remote

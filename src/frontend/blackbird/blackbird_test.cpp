@@ -76,6 +76,18 @@ TEST(Blackbird, StatementsMeanWhatStrawberryFieldsMakesOfThem) {
   }
 }
 
+TEST(Blackbird, WhatDoesNothingStillActsOnModes) {
+  for (const char* lines : {"complex array U[2, 2] =\n    1, 0\n    0, 1\nInterferometer(U) | [0, 1]",
+                            "float array S[2, 2] =\n    1, 0\n    0, 1\nGaussianTransform(S) | 1",
+                            "float array A[2, 2] =\n    0, 0\n    0, 0\nGraphEmbed(A) | [0, 1]"}) {
+    const Circuit c = read(program(std::string(lines) + "\n"));
+    EXPECT_TRUE(acts_on_modes(c)) << lines;
+    EXPECT_EQ(c.num_wires(), 2U) << lines;
+    EXPECT_EQ(statements(c), "prepare_vacuum q[0];") << lines;
+    EXPECT_EQ(ir::parse_circuit(ir::print(c)), c) << lines;
+  }
+}
+
 TEST(Blackbird, BracesNameFreeParameters) {
   const Circuit c = read(text_of(folder() / "cat.xbb"));
   ASSERT_EQ(c.parameters().size(), 2U);

@@ -112,7 +112,7 @@ Course course(const Request& request) {
   const double size = std::exp2(code.wires);
   std::uint64_t zero_wires = request.initial_state ? 0 : (std::uint64_t{1} << code.wires) - 1;
   auto segment = request.segments.begin();
-  for (std::uint32_t i = 0; i < code.tail; ++i) {
+  for (std::uint32_t i = request.first_step; i < code.tail; ++i) {
     const Step& step = code.steps[i];
     Passes passes;
     if (segment != request.segments.end() && segment->begin == i) passes = segment_passes(*segment++, zero_wires);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <skerry/checkpoint.hpp>
 #include <skerry/error.hpp>
 #include <string>
 
@@ -16,6 +17,9 @@ namespace {
 
 /// States kept at most; the smaller part of a split runs first, so that more are rarely of use.
 constexpr std::uint32_t kMaxSlots = 8;
+/// Gates between two places at which a run may be left, at least, so that the sweep that each costs is few percent of
+/// them; and such places at most.
+constexpr std::uint32_t kStretch = 256, kMostStretches = 64;
 
 std::optional<std::string> unsupported_unitary(const Circuit& circuit) {
   for (const Matrix& matrix : circuit.matrices()) {
@@ -46,6 +50,30 @@ std::optional<std::string> choose_distribution(const Circuit& circuit, const Run
   request.distribution_wires = std::move(subject.wires);
   const std::size_t size = subject.is_bits ? std::max(subject.size, request.tail_positions.size()) : subject.size;
   return refuse_distribution(size, subject.is_bits, kMaxDistributionBits);
+}
+
+bool holds_wires(const Tensor& state, std::uint32_t wires) {
+  return wires <= kMaxStateWires && static_cast<std::uint64_t>(state.shape().elements()) == std::uint64_t{1} << wires;
+}
+
+/// Begins with the state of a run that stood behind some gates.
+void go_on(const Checkpoint& from, Request& request) {
+  const DType dtype = request.precision == Precision::single_precision ? DType::c64 : DType::c128;
+  if (from.state.dtype() != dtype || !holds_wires(from.state, static_cast<std::uint32_t>(request.code.wires))) {
+    throw Error(ErrorCode::invalid_argument,
+                "its state is " + std::string(dtype_name(from.state.dtype())) + from.state.shape().text() +
+                    " and this run has one of " + std::string(dtype_name(dtype)) + " on " +
+                    std::to_string(request.code.wires) + " wires",
+                "checkpoint", "give the circuit and the precision that it was made with");
+  }
+  if (from.gates > request.leading_gates) {
+    throw Error(ErrorCode::invalid_argument,
+                "it is behind " + std::to_string(from.gates) + " gates and the circuit begins with " +
+                    std::to_string(request.leading_gates),
+                "checkpoint", "give the circuit that it was made with");
+  }
+  request.initial_state = from.state;
+  request.first_step = static_cast<std::uint32_t>(from.gates);
 }
 
 /// As many as can be of use, and as the memory limit leaves room for.
@@ -129,11 +157,16 @@ std::uint64_t Request::peak_bytes() const noexcept {
 Expected<Request> make_request(const Circuit& circuit, const RunOptions& options) {
   if (auto reason = unsupported_unitary(circuit)) return Unexpected{*reason};
   Request request;
-  request.code = flatten(circuit, options.want_state || options.initial_state.has_value());
+  const bool holds_all = options.resume && holds_wires(options.resume->state, circuit.num_wires());
+  request.code = flatten(circuit, options.want_state || options.initial_state || holds_all);
   if (request.code.wires > static_cast<int>(kMaxStateWires)) {
     return Unexpected{"a state of " + std::to_string(request.code.wires) + " wires has more than 2^" +
                       std::to_string(kMaxStateWires) + " amplitudes"};
   }
+  const auto first = request.code.steps.begin();
+  const auto other =
+      std::find_if(first, first + request.code.tail, [](const Step& s) { return s.kind != StepKind::gate; });
+  request.leading_gates = static_cast<std::uint32_t>(other - first);
   request.precision = options.precision;
   request.shots = options.shots;
   request.seed = options.seed;
@@ -141,13 +174,18 @@ Expected<Request> make_request(const Circuit& circuit, const RunOptions& options
   request.want_state = options.want_state;
   request.observables = options.observables;
   request.initial_state = options.initial_state;
+  if (options.resume) go_on(*options.resume, request);
   if (options.want_state && options.shots == 0 && request.code.random_steps != 0) {
     return Unexpected{"a circuit that measures midway ends in no single state; ask for shots to get the last one's"};
   }
   const int budget = base::thread_budget();
   request.threads = options.limits.threads > 0 ? std::min(options.limits.threads, budget) : budget;
-  request.segments =
-      find_segments(circuit, request.code, request.precision, !request.initial_state, options.limits.control);
+  const bool may_leave = options.limits.leave && options.limits.disk_folder.empty();
+  if (may_leave) request.leave = options.limits.leave;
+  const Stretch stretch{.first = request.first_step,
+                        .from_zero = !request.initial_state,
+                        .longest = may_leave ? std::max(kStretch, request.code.tail / kMostStretches) : 0};
+  request.segments = find_segments(circuit, request.code, request.precision, stretch, options.limits.control);
   choose_outcomes(circuit, request);
   if (auto reason = choose_distribution(circuit, options, request)) return Unexpected{*reason};
   choose_slots(options, request);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <skerry/circuit.hpp>
 #include <skerry/options.hpp>
@@ -38,6 +39,9 @@ struct Request {
   std::vector<std::uint32_t> distribution_wires;
   std::vector<Observable> observables;
   std::optional<Tensor> initial_state;
+  std::uint32_t first_step = 0;                ///< where the run begins, with the initial state
+  std::uint32_t leading_gates = 0;             ///< steps before the first that is none
+  std::function<bool(const Standing&)> leave;  ///< see Limits; empty: the run is never left
   std::vector<Segment> segments;
   std::optional<DiskUse> disk;  ///< the state is kept there; then no copies of it wait
   int threads = 1;              ///< that the run may use at most

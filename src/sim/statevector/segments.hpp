@@ -25,8 +25,15 @@ struct Segment {
   }
 };
 
-/// All segments before the tail, in order. No jump leads into the middle of one. from_zero: the run begins in |0>.
-std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision, bool from_zero,
-                                   const RunControl& control);
+/// Which steps become segments.
+struct Stretch {
+  std::uint32_t first = 0;    ///< step that the run begins with
+  bool from_zero = true;      ///< it begins in |0>
+  std::uint32_t longest = 0;  ///< gates of a segment; 0: as many as there are
+};
+
+/// All segments before the tail, in order. No jump leads into the middle of one.
+std::vector<Segment> find_segments(const Circuit& circuit, const Code& code, Precision precision,
+                                   const Stretch& stretch, const RunControl& control);
 
 }  // namespace skerry::sim

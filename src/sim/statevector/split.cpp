@@ -183,7 +183,7 @@ class Splitter {
       request.precision = options_.precision;
       request.want_state = true;
       request.threads = options_.limits.threads > 0 ? std::min(options_.limits.threads, budget) : budget;
-      request.segments = find_segments(part.circuit, request.code, request.precision, true, options_.limits.control);
+      request.segments = find_segments(part.circuit, request.code, request.precision, {}, options_.limits.control);
       group.parts.push_back(std::move(part));
     }
     std::vector<std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t>> known(group.parts.size());
@@ -294,7 +294,7 @@ bool is_straight(const Circuit& circuit, const Code& code) {
 
 std::optional<Split> split(const Circuit& circuit, const RunOptions& options) {
   if (circuit.num_wires() <= kSmall || options.want_state || options.initial_state) return std::nullopt;
-  if (options.limits.checkpoint) return std::nullopt;  // one state to go on from
+  if (options.limits.checkpoint || options.resume) return std::nullopt;  // one state to go on from
   const bool asks = options.shots != 0 || options.want_probabilities || !options.observables.empty();
   if (!asks) return std::nullopt;
   Code code = flatten(circuit, false);

@@ -161,6 +161,7 @@ const Method statevector_method = {
     .estimate = estimate,
     .prepare = prepare,
     .gives_amplitudes = true,
+    .goes_on = true,
 };
 
 }  // namespace skerry::sim

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <skerry/checkpoint.hpp>
 #include <skerry/error.hpp>
 #include <string>
 #include <utility>
@@ -151,6 +152,7 @@ void Walk<T>::write_rest() {
 template <class T>
 void Walk<T>::start() {
   part_.count = request_.shots;
+  frame_.pc = request_.first_step;
   frame_.classical = unit_.initial(request_.classical_bits);
   start_state();
 }
@@ -169,7 +171,7 @@ void Walk<T>::resume(Waiting next) {
   const auto nearest =
       std::find_if(waiting_.rbegin(), waiting_.rend(), [](const Waiting& w) { return w.slot != kNoSlot; });
   if (nearest == waiting_.rend()) {
-    frame_ = {0, 0, unit_.initial(request_.classical_bits)};
+    frame_ = {request_.first_step, 0, unit_.initial(request_.classical_bits)};
     start_state();
     return;
   }
@@ -196,9 +198,12 @@ void Walk<T>::go_to_tail() {
   while (frame_.pc < request_.code.tail) {
     const Step& step = request_.code.steps[frame_.pc];
     switch (step.kind) {
-      case StepKind::gate:
-        run_segment(*std::ranges::lower_bound(request_.segments, frame_.pc, {}, &Segment::begin));
+      case StepKind::gate: {
+        const Segment& segment = *std::ranges::lower_bound(request_.segments, frame_.pc, {}, &Segment::begin);
+        offer_to_leave(segment);
+        run_segment(segment);
         break;
+      }
       case StepKind::measure:
       case StepKind::reset:
         measure(step);
@@ -220,6 +225,20 @@ void Walk<T>::report_progress(std::uint32_t steps_done) {
   if (!control_.progress || (request_.code.wires < 16 && steps_done % 256 != 0)) return;
   const double here = static_cast<double>(steps_done) / static_cast<double>(request_.code.tail);
   control_.report(done_ + part_.weight * here, "simulation");
+}
+
+// Only a way that is gates from its first step on: what was measured or computed is no part of a checkpoint.
+template <class T>
+void Walk<T>::offer_to_leave(const Segment& next) {
+  if (!request_.leave || frame_.pc == request_.first_step || frame_.pc >= request_.leading_gates) return;
+  double all = 0;
+  for (const Segment& segment : request_.segments) all += static_cast<double>(segment.gates.size());
+  const double done = frame_.pc - request_.first_step;
+  if (!request_.leave({done / all, (done + static_cast<double>(next.gates.size())) / all, request_.state_bytes()}))
+    return;
+  write_rest();
+  const std::uint64_t gates = frame_.pc;
+  throw Interrupted(circuit_, {gates, owning_tensor(std::move(state_), dtype_of<Amplitude>())});
 }
 
 template <class T>

@@ -80,6 +80,7 @@ class Walk {
   void resume(Waiting next);
   void go();
   void run_segment(const Segment& segment);
+  void offer_to_leave(const Segment& next);
   void measure(const Step& step);
   void collapse(std::uint32_t position, bool outcome, bool to_zero, double factor);
   bool choose_outcome(double probability_of_one);

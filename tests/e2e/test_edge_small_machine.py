@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import programs
+from tests.e2e import programs, servers
 
 LIMIT = 128 * 2**20
 # Where the memory controller of version 1 or 2 is mounted: the limit's file, and where kills are counted.
@@ -90,5 +90,40 @@ def test_what_does_not_fit_into_the_group_is_refused_before_it_is_taken(group: G
     """
     lines = "\n".join(line.removeprefix(8 * " ") for line in code.splitlines())
     done = group.run(sys.executable, "-c", lines)
+    assert done.returncode == 0, done.stderr
+    assert group.kills() == 0
+
+
+def test_a_run_under_which_the_memory_runs_out_goes_on_at_the_endpoint(group: Group, tmp_path: Path) -> None:
+    code = """
+        import sys, threading, time
+        import numpy as np
+        from skerry.edge import EdgeExecutionConfig, EdgeExecutionManager
+        from tests.e2e.edge_programs import tangled
+        manager = EdgeExecutionManager(EdgeExecutionConfig(cloud_endpoint=sys.argv[1], max_cuts=0, cloud_timeout=100))
+        held, ended = [], threading.Event()
+        def take():
+            while manager.resources().running == 0:
+                time.sleep(0.01)
+            time.sleep(0.5)  # planned, and on its way
+            while not ended.is_set():
+                if manager.resources().available_bytes > 34_000_000:
+                    held.append(np.ones(1 << 16))
+                else:
+                    time.sleep(0.01)
+        threading.Thread(target=take, daemon=True).start()
+        result = manager.compile_and_execute(tangled(17, 400), {"observables": ["Z0 X3"]}, "low")
+        ended.set()
+        places = {place.method: place.reason for place in result.placement.considered}
+        assert result.execution_method == "cloud", places
+        assert "of memory are free" in places["edge"] and "went on after" in places["cloud"], places
+        held.clear()
+        here = EdgeExecutionManager(EdgeExecutionConfig()).compile_and_execute(
+            tangled(17, 400), {"observables": ["Z0 X3"]}, "low")
+        assert abs(here.expectations[0] - result.expectations[0]) < 1e-10
+    """
+    lines = "\n".join(line.removeprefix(8 * " ") for line in code.splitlines())
+    with servers.serving(tmp_path) as server:
+        done = group.run(sys.executable, "-c", lines, f"http://127.0.0.1:{server.port}")
     assert done.returncode == 0, done.stderr
     assert group.kills() == 0

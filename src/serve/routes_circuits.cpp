@@ -198,6 +198,7 @@ void Service::plan_circuit(const CallPtr& call) {
       const RunControl control{.stop = call->exchange->closed.get_token()};
       Submitter anybody = who;
       anybody.max_qubits = 0;  // a price is no run
+      anybody.run = call->trace;
       wire::Body body = pool_->plan(anybody, *shared, control, notes);
       decided("plan", who, notes, nullptr);
       reply(call, std::move(body));

@@ -351,6 +351,18 @@ def test_a_trace_goes_through_the_worker_process_and_back(tmp_path: Path, path: 
     assert len({span["spanId"] for span in spans.values()}) == 6
 
 
+def test_a_price_is_worked_out_within_the_trace_of_its_request(tmp_path: Path) -> None:
+    body = {"program": "OPENQASM 3.0; qubit[1] q; U(0.3, 0, 0) q[0];", "observables": ["Z0"]}
+    with (
+        collecting(tmp_path) as collector,
+        servers.serving(tmp_path, "--workers", "1", "--otlp-endpoint", collector.endpoint) as server,
+    ):
+        answer = server.post("/v2/circuits/plan", body, headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+        assert answer.status == 200
+        spans = of_trace(collector, TRACE, 2)
+    assert spans["worker circuit"]["parentSpanId"] == spans["POST /v2/circuits/plan"]["spanId"]
+
+
 CLIENT = """
 import sys
 from skerry import edge

@@ -1,6 +1,7 @@
 #include "base/thread_pool.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -40,7 +41,11 @@ class alignas(64) Berth {
   void open(int helpers) noexcept {
     state_.store(kTaken | kOpen | static_cast<std::uint64_t>(helpers) * kPlace, std::memory_order_release);
   }
-  void close() noexcept { state_.fetch_and(~(kOpen | kPlaces), std::memory_order_relaxed); }
+  /// How many places nobody took.
+  int close() noexcept {
+    const std::uint64_t before = state_.fetch_and(~(kOpen | kPlaces), std::memory_order_relaxed);
+    return static_cast<int>((before & kPlaces) / kPlace);
+  }
   bool deserted() const noexcept { return helpers(state_.load(std::memory_order_acquire)) == 0; }
   /// The caller goes to sleep unless the loop is deserted: the last helper to leave has to wake it.
   bool ask_to_be_woken() noexcept { return helpers(state_.fetch_or(kAsleep, std::memory_order_acq_rel)) > 0; }
@@ -90,19 +95,21 @@ constinit std::mutex pool_mutex;
 /// parent's.
 constinit std::atomic<Pool*> the_pool = nullptr;
 
-/// Waits until `word` is no longer `old`: awake for a while, because a sleeping thread takes 50 us to come back and the
-/// next loop of a run is often closer than that; then asleep. True when it changed while awake.
+/// Waits until `word` is no longer `old`, awake for a while, because a sleeping thread takes 50 us to come back (and a
+/// virtual machine's processor milliseconds) and the next loop of a run is often closer than that; at first for itself,
+/// then letting others run. False when it gave up.
 bool spin_for_change(const Pool& pool, const std::atomic<std::uint32_t>& word, std::uint32_t old) {
-  constexpr auto kAwake = std::chrono::microseconds(30);
-  const auto limit = std::chrono::steady_clock::now() + kAwake;
-  std::chrono::steady_clock::time_point now;
+  constexpr auto kAlone = std::chrono::microseconds(30), kAwake = std::chrono::microseconds(200);
+  const auto begin = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point now = begin;
   do {
+    if (now - begin > kAlone) std::this_thread::yield();
     for (int i = 0; i < 32; ++i) {
       if (word.load(std::memory_order_acquire) != old) return true;
       pause();
     }
     now = std::chrono::steady_clock::now();
-  } while (now < limit || now.time_since_epoch().count() < pool.awake_until.load(std::memory_order_relaxed));
+  } while (now - begin < kAwake || now.time_since_epoch().count() < pool.awake_until.load(std::memory_order_relaxed));
   return false;
 }
 
@@ -220,6 +227,35 @@ void wait_for_helpers(Pool& pool, Berth& berth) {
   }
 }
 
+/// Lets the workers run wherever this thread may, but on its own processor. Some systems wake a worker there although
+/// another processor is idle, and for seconds it waits behind its caller, who does all of the work.
+void keep_workers_away(Pool& pool) {
+  const int here = sched_getcpu();
+  const std::unique_lock lock(pool_mutex, std::try_to_lock);
+  cpu_set_t others;
+  const bool known =
+      here >= 0 && here < CPU_SETSIZE && lock && pthread_getaffinity_np(pthread_self(), sizeof others, &others) == 0;
+  if (!known) return;
+  CPU_CLR(static_cast<std::size_t>(here), &others);
+  if (CPU_COUNT(&others) == 0) return;
+  for (std::jthread& worker : pool.workers) pthread_setaffinity_np(worker.native_handle(), sizeof others, &others);
+}
+
+/// Told of each loop of this thread whether somebody came to help.
+void heed(Pool& pool, bool somebody_came) {
+  constexpr int kLoops = 16;
+  constexpr auto kBetween = std::chrono::milliseconds(2);
+  constinit static thread_local int alone = 0;
+  constinit static thread_local std::chrono::steady_clock::rep next = 0;
+  alone = somebody_came ? 0 : alone + 1;
+  if (alone < kLoops) return;
+  alone = 0;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  if (now.count() < next) return;
+  next = (now + kBetween).count();
+  keep_workers_away(pool);
+}
+
 }  // namespace
 
 void Loop::begin(std::size_t first, std::size_t end, std::size_t grain, std::size_t pieces, int threads,
@@ -289,10 +325,11 @@ void run_on_pool(std::size_t begin, std::size_t end, std::size_t grain, std::siz
   inside = true;
   berth->loop.work(0);
   inside = false;
-  berth->close();
+  const bool somebody_came = berth->close() < threads - 1;
   wait_for_helpers(pool, *berth);
   const std::exception_ptr error = berth->loop.end();
   berth->give_back();
+  heed(pool, somebody_came);
   if (error) std::rethrow_exception(error);
 }
 

@@ -1,7 +1,9 @@
 #include "base/threads.hpp"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <rapidcheck.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +63,26 @@ TEST_P(Threads, ThoseWokenEarlyVisitEveryIndexOnceSoonerOrLater) {
     });
     for (const auto& count : visits) ASSERT_EQ(count, 1);
   }
+}
+
+// Loops too short for anybody to come, one after the other: workers are then told to leave their caller's processor.
+TEST_P(Threads, LoopsThatNobodyJoinsVisitEveryIndexWhateverProcessorsTheirCallerMayUse) {
+  cpu_set_t before;
+  ASSERT_EQ(pthread_getaffinity_np(pthread_self(), sizeof before, &before), 0);
+  for (const bool one_processor : {false, true}) {
+    if (one_processor) {
+      cpu_set_t here;
+      CPU_ZERO(&here);
+      CPU_SET(static_cast<std::size_t>(sched_getcpu()), &here);
+      ASSERT_EQ(pthread_setaffinity_np(pthread_self(), sizeof here, &here), 0);
+    }
+    for (int loop = 0; loop < 300; ++loop) {
+      std::vector<std::atomic<int>> visits(5);
+      parallel_for(0, visits.size(), 1, [&](std::size_t i, std::size_t) { ++visits[i]; });
+      for (const auto& count : visits) ASSERT_EQ(count, 1);
+    }
+  }
+  EXPECT_EQ(pthread_setaffinity_np(pthread_self(), sizeof before, &before), 0);
 }
 
 TEST_P(Threads, RangesAtTheEndOfTheNumbersDoNotWrap) {

@@ -27,6 +27,14 @@ Option Option::delimiter(char letter) const {
   return Option(option_->delimiter(letter));
 }
 
+Option Option::needs(const Option& other) const {
+  option_->needs(other.option_);
+  return *this;
+}
+Option Option::excludes(const Option& other) const {
+  option_->excludes(other.option_);
+  return *this;
+}
 Option Option::between(double least, double most) const {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "%.16g to %.16g", least, most);

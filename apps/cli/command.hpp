@@ -31,6 +31,8 @@ class Option {
   Option show_default() const;                      ///< the value at this moment is told in --help
   Option delimiter(char letter) const;              ///< one word holds several values
   Option between(double least, double most) const;  ///< both ends are allowed
+  Option needs(const Option& other) const;          ///< refused where the other is not given: it would do nothing
+  Option excludes(const Option& other) const;       ///< refused where the other is given
 
  private:
   CLI::Option* option_;

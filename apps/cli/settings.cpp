@@ -14,6 +14,7 @@
 #include "base/file.hpp"
 #include "cli/verb.hpp"
 #include "frontend/suggest.hpp"
+#include "sim/method.hpp"
 
 namespace skerry::cli {
 namespace {
@@ -191,6 +192,14 @@ const Setting& Settings::operator[](std::string_view name) const {
 }
 
 Limits Settings::limits() const {
+  // Models have no method to choose from; a name that is none is refused for them too.
+  if (const Setting& method = (*this)["method"]; method.value != "auto") {
+    try {
+      sim::find_method(method.value);
+    } catch (const Error& error) {
+      throw error.at(method.source);
+    }
+  }
   Limits limits;
   limits.threads = whole_number<int>(*this, "threads");
   if (!(*this)["max_memory_mb"].value.empty()) {

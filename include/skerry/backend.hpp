@@ -9,6 +9,7 @@
 #include <optional>
 #include <skerry/compile.hpp>
 #include <skerry/graph.hpp>
+#include <skerry/memory.hpp>
 #include <skerry/options.hpp>
 #include <skerry/result.hpp>
 #include <skerry/session.hpp>
@@ -96,6 +97,9 @@ class MockGPUBackend : public ExecutionBackend {
   std::optional<std::string> declines(const Graph& graph, const Node& node) const override;
   std::unique_ptr<BackendProgram> compile(Graph part) override;
 
+  /// The device's memory: what is allocated there counts against it, and nothing more is given than it has. A model
+  /// that runs in a MemoryScope over it has its tensors and packed weights there.
+  std::shared_ptr<MemoryAllocator> memory() const;
   MockCounters counters() const;
   /// Faults from now on, on a device that is there again.
   void set_faults(MockFaults faults);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <skerry/tensor.hpp>
 #include <span>
 #include <string_view>
@@ -30,8 +31,13 @@ class CacheOptimizedProcessor {
 
   /// a [m, k] times b [k, n], f32, any extents. Sums go along the depth in blocks. Errors: type_mismatch.
   Tensor blocked_matrix_multiplication(const Tensor& a, const Tensor& b) const;
-  /// The block size that multiplies such matrices fastest here, of those given, measured; it is used from now on.
-  std::size_t tune(const Tensor& a, const Tensor& b, std::span<const std::size_t> sizes = kSizes);
+  /// One run's cost with a block size; less is better.
+  using Measure = std::function<double(const CacheOptimizedProcessor&)>;
+  /// The block size that multiplies such matrices fastest here, of those given: the least of five measures each; it is
+  /// used from now on. measure: empty for the time of the product. Errors: invalid_argument for no sizes and those of
+  /// the constructor; as the product.
+  std::size_t tune(const Tensor& a, const Tensor& b, std::span<const std::size_t> sizes = kSizes,
+                   const Measure& measure = {});
   /// The elements of a matrix column by column: [m, n] becomes [n, m] with rows that were columns, in tiles.
   Tensor cache_friendly_data_layout(const Tensor& data) const;
 

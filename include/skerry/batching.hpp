@@ -52,8 +52,8 @@ class BatchOptimizer {
   /// Places of `waiting` that go with waiting[first], it included, ascending. Of the same kind, at most `most_rows`
   /// rows, as many as make the largest of the sizes; without padding those that came first, else those nearest in
   /// length as long as no more than max_waste of the batch is padding.
-  std::vector<std::size_t> choose(std::span<const BatchTicket> waiting, std::size_t first,
-                                  std::uint32_t most_rows) const;
+  std::vector<std::uint64_t> choose(std::span<const BatchTicket> waiting, std::size_t first,
+                                    std::uint32_t most_rows) const;
   std::uint32_t largest() const noexcept { return sizes_.back(); }
   /// The largest size of at most so many rows; 1 when there is none.
   std::uint32_t size_within(std::uint64_t rows) const noexcept;
@@ -91,20 +91,27 @@ class BatchScheduler {
   /// Errors: unavailable when the queue is full, deadline_exceeded when the deadline, or the slo, cannot be met any
   /// more; both at once, before anything waits.
   void push(const BatchTicket& ticket, BatchClock::time_point now);
-  /// Ids whose deadline is over; they wait no more.
+  /// Ids of those that are taken out of the queue; they wait no more.
+  std::vector<std::uint64_t> take_if(const std::function<bool(const BatchTicket&)>& is_taken);
+  /// The same for those whose deadline is over.
   std::vector<std::uint64_t> take_late(BatchClock::time_point now);
   /// Ids that run now, of highest priority first; none: nobody has waited for max_delay and no batch is full. all:
   /// nobody is waited for.
   std::vector<std::uint64_t> next(BatchClock::time_point now, bool all = false);
   /// When next() or take_late() will give something though nobody comes; max() when nobody waits.
   BatchClock::time_point wake_time() const;
-  /// What next() gave has run.
+  /// So many rows run that did not wait.
+  void began(std::uint32_t rows, BatchClock::time_point now) noexcept;
+  /// What next() gave, or began(), has run.
   void ran(std::uint32_t rows, std::chrono::duration<double> time);
   /// Of what next() gave, these have not run and will not.
   void dropped(std::uint32_t rows) noexcept { running_rows_ -= rows < running_rows_ ? rows : running_rows_; }
 
   /// From now on every request runs alone and at once.
   void never_together() noexcept;
+
+  /// What a run of so many rows takes at most, by those that were no larger; 0 when nothing has run.
+  std::chrono::duration<double> at_most(std::uint32_t rows) const noexcept;
 
   std::size_t waiting() const noexcept { return waiting_.size(); }
   /// Rows that a batch may have at the moment.
@@ -117,20 +124,31 @@ class BatchScheduler {
   std::vector<BatchTicket> waiting_;  // by priority, then arrival
   std::uint32_t running_rows_ = 0;
   BatchClock::time_point running_since_;
-  std::array<double, 33> batch_seconds_{};  // means of late, by the number of digits of their rows; 0: none yet
+  std::array<double, 33> batch_costs_{};  // by the number of digits of their rows; 0: none has run
+  double cost_seconds_ = 1.0;             // seconds for a unit of cost, mean of late
 
+  void require_time(const BatchTicket& ticket, BatchClock::time_point now) const;
   double seconds_for(std::uint64_t rows) const noexcept;
   double seconds_of_batch(std::uint64_t rows) const noexcept;
+};
+
+/// Where the time of a request went, and of the run that it shared.
+struct BatchTimes {
+  BatchClock::duration queue{};  ///< until its run began
+  BatchClock::duration stack{};  ///< until the rows of all stood in one tensor
+  BatchClock::duration run{};    ///< of the model
+  BatchClock::duration total{};  ///< until it is answered
+  std::uint32_t rows = 1;        ///< of the run, those of others included
 };
 
 /// What one caller asks.
 struct BatchRequest {
   std::vector<Tensor> inputs;  ///< the first extent of each is the number of rows
   std::uint64_t priority = 0;  ///< lower goes first
-  BatchClock::time_point deadline = BatchClock::time_point::max();
+  BatchClock::time_point arrived = BatchClock::now(), deadline = BatchClock::time_point::max();
   std::stop_token stop = {};  ///< the caller went away
-  /// Called once, on the manager's thread: the outputs, or why there are none. Must not throw.
-  std::function<void(std::exception_ptr, std::vector<Tensor>)> done = {};
+  /// Called once, from any thread, perhaps before submit() returns: the outputs, or why there are none. Must not throw.
+  std::function<void(std::exception_ptr, std::vector<Tensor>, const BatchTimes&)> done = {};
 };
 
 struct BatchingStatistics {
@@ -160,20 +178,34 @@ class BatchingManager {
  public:
   /// One run of the model.
   using Run = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
+  /// Told of each run when it has ended, before those who asked for it.
+  using Heard = std::function<void(const BatchTimes&)>;
 
   /// Errors: as BatchScheduler.
-  BatchingManager(Run run, const BatchingOptions& options);
-  /// Runs what waits, then ends.
+  BatchingManager(Run run, const BatchingOptions& options, Heard heard = {});
+  /// As end().
   ~BatchingManager();
   BatchingManager(const BatchingManager&) = delete;
   BatchingManager& operator=(const BatchingManager&) = delete;
 
-  /// Errors: as BatchScheduler::push(); invalid_argument for no inputs.
+  /// A request without rows, or without inputs, runs alone. Errors: as BatchScheduler::push(); unavailable also after
+  /// end(); invalid_argument for nobody to answer.
   void submit(BatchRequest request);
   /// The same for a caller that waits. Errors: also those of the run.
   std::vector<Tensor> run(std::vector<Tensor> inputs, std::uint64_t priority = 0,
                           BatchClock::time_point deadline = BatchClock::time_point::max());
   BatchingStatistics statistics() const;
+  /// Refuses what comes, runs what waits, then ends its thread; one caller at a time, and not the thread itself.
+  void end();
+
+  /// From now on a request whose run takes less than that is run on its caller's thread while nobody waits, because
+  /// waking another thread would take longer: Run is called by several threads at once then. Not where requests wait
+  /// for company.
+  void run_brief_at_once(std::chrono::duration<double> below);
+  /// Whether requests may be run together, as far as is known.
+  bool can_batch() const;
+  /// Requests that wait or run.
+  std::size_t in_flight() const;
 
  private:
   struct State;

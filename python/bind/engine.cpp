@@ -11,6 +11,7 @@
 #include <skerry/edge_engine.hpp>
 
 #include "arrays.hpp"
+#include "at_exit.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -89,7 +90,7 @@ class PythonProgram : public BackendProgram {
         run_node(node, values);
       }
       std::vector<Tensor> outputs;
-      for (const ValueId id : part_.outputs()) outputs.push_back(tensor_from_object(values.at(id)));
+      for (const ValueId id : part_.outputs()) outputs.push_back(output(id, values.at(id)));
       return outputs;
     } catch (nb::python_error& raised) {
       throw error_from(raised, name_);
@@ -97,6 +98,32 @@ class PythonProgram : public BackendProgram {
   }
 
  private:
+  // Errors: type_mismatch unless it is an array of the type that the graph says.
+  Tensor output(ValueId id, const nb::object& value) const {
+    const Value& wanted = part_.value(id);
+    std::optional<Tensor> given;
+    try {
+      given = tensor_from_object(value);
+    } catch (const nb::python_error& raised) {
+      throw Error(ErrorCode::type_mismatch, "output '" + wanted.name + "' is no array: " + raised.what(), name_);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::type_mismatch, "output '" + wanted.name + "' is no array: " + error.message(), name_);
+    }
+    const TensorType type = TensorType::of(given->dtype(), given->shape());
+    if (wanted.type.dtype != type.dtype || (wanted.type.shape && !fits(*wanted.type.shape, given->shape())))
+      throw Error(ErrorCode::type_mismatch,
+                  "output '" + wanted.name + "' is " + type.text() + ", not " + wanted.type.text(), name_,
+                  "let run_node() give what the operator gives");
+    return *std::move(given);
+  }
+
+  static bool fits(const std::vector<Dim>& wanted, const Shape& given) {
+    if (wanted.size() != static_cast<std::size_t>(given.rank())) return false;
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      if (wanted[i].is_known() && wanted[i].value != given[static_cast<int>(i)]) return false;
+    return true;
+  }
+
   void run_node(const Node& node, std::map<ValueId, nb::object>& values) const {
     nb::list arguments;
     for (const ValueId id : node.inputs) {
@@ -109,6 +136,9 @@ class PythonProgram : public BackendProgram {
       }
     }
     const nb::object results = backend_->get().attr("run_node")(node.op, attributes_of(node), arguments);
+    if (!nb::isinstance<nb::list>(results) && !nb::isinstance<nb::tuple>(results))
+      throw Error(ErrorCode::type_mismatch, "run_node() of " + node.op + " gave no list", name_,
+                  "let it give a list of arrays, one for each output");
     std::size_t at = 0;
     for (const nb::handle result : results) {
       if (at < node.outputs.size() && node.outputs[at] != kNoValue) values[node.outputs[at]] = nb::borrow(result);
@@ -128,8 +158,7 @@ class PythonProgram : public BackendProgram {
 class PythonBackend : public ExecutionBackend {
  public:
   explicit PythonBackend(nb::object backend)
-      : name_(nb::cast<std::string>(backend.attr("name"))),
-        backend_(std::make_shared<const Held>(std::move(backend))) {}
+      : name_(name_of(backend)), backend_(std::make_shared<const Held>(std::move(backend))) {}
   std::string_view name() const noexcept override { return name_; }
   BackendInfo info() const override { return {"python", name_, 0}; }
   std::optional<std::string> declines(const Graph& /*graph*/, const Node& node) const override {
@@ -139,7 +168,12 @@ class PythonBackend : public ExecutionBackend {
     const nb::gil_scoped_acquire gil;
     try {
       const nb::object why = backend_->get().attr("declines")(node.op, attributes_of(node));
-      return why.is_none() ? std::nullopt : std::optional(nb::cast<std::string>(why));
+      if (why.is_none()) return std::nullopt;
+      std::string reason;
+      if (!nb::try_cast(why, reason))
+        throw Error(ErrorCode::type_mismatch, "declines() of " + node.op + " gave neither None nor a text", name_,
+                    "let it give None for what it runs, else the reason");
+      return reason;
     } catch (nb::python_error& raised) {
       throw error_from(raised, name_);
     }
@@ -149,6 +183,13 @@ class PythonBackend : public ExecutionBackend {
   }
 
  private:
+  static std::string name_of(const nb::object& backend) {
+    std::string name;
+    if (!nb::hasattr(backend, "name") || !nb::try_cast(nb::object(backend.attr("name")), name) || name.empty())
+      throw Error(ErrorCode::type_mismatch, "the backend has no name", "name", "give it an attribute `name`, a text");
+    return name;
+  }
+
   std::string name_;
   std::shared_ptr<const Held> backend_;
 };
@@ -168,14 +209,16 @@ auto without_gil(Work work) {
 }
 
 // Ends without the GIL, which workers need to give back what they were sent.
-class PyEdgeEngine : public EdgeAIEngine {
+class PyEdgeEngine : public EdgeAIEngine, public EndsAtExit {
  public:
   using EdgeAIEngine::EdgeAIEngine;
-  PyEdgeEngine(const PyEdgeEngine&) = delete;
-  PyEdgeEngine& operator=(const PyEdgeEngine&) = delete;
-  ~PyEdgeEngine() {
+  ~PyEdgeEngine() override {
+    leave_to_destructor();
     without_gil([this] { return shutdown(); });
   }
+
+ private:
+  void end() override { shutdown(); }
 };
 
 // One run at a time. Whoever waits does so without the GIL, which a backend in Python needs.
@@ -377,6 +420,7 @@ void bind_edge_engine(nb::module_& m) {
             if (timeout) options.timeout = std::chrono::duration<double>(*timeout);
             Result result;
             {
+              const EndsAtExit::Call call;
               const nb::gil_scoped_release release;
               result = self.infer(name, tensors, options);
             }

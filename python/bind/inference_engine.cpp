@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +17,7 @@
 #include <skerry/inference_engine.hpp>
 
 #include "arrays.hpp"
+#include "at_exit.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -80,32 +83,40 @@ void run_into(InferenceEngine& self, EngineModel& model, nb::handle inputs, nb::
   self.run_inference(model, views, places);
 }
 
+// Errors: invalid_argument for what is no span of time. More than a clock can count is as much as it can.
+BatchClock::duration span_of(double seconds, const char* field) {
+  constexpr double kMost = 1e9;
+  if (!(seconds >= 0.0))
+    throw Error(ErrorCode::invalid_argument, std::to_string(seconds) + " s", field, "give seconds, 0 or more");
+  return std::chrono::round<BatchClock::duration>(std::chrono::duration<double>(std::min(seconds, kMost)));
+}
+
+BatchClock::time_point moment_of(double seconds, const char* field) {
+  return BatchClock::time_point(span_of(seconds, field));
+}
+
 // A model and the manager that runs requests of many threads in batches.
-class PyBatching {
+class PyBatching : public EndsAtExit {
  public:
   PyBatching(const Model& model, const BatchingOptions& options, int threads)
       : graph_(model.graph),
         engine_(EngineOptions{.limits = limits_from(threads, {}, {})}),
         model_(engine_.add_model("batching", model.graph)),
-        manager_(std::make_unique<BatchingManager>(
-            [this](std::span<const Tensor> inputs) { return engine_.run_inference(*model_, inputs); }, options)) {}
-  PyBatching(const PyBatching&) = delete;
-  PyBatching& operator=(const PyBatching&) = delete;
-  ~PyBatching() {
+        manager_([this](std::span<const Tensor> inputs) { return engine_.run_inference(*model_, inputs); }, options) {}
+  ~PyBatching() override {
+    leave_to_destructor();
     const nb::gil_scoped_release release;  // its thread, which is waited for, may drop arrays of Python's
-    manager_.reset();
+    manager_.end();
   }
 
   nb::object run(nb::handle inputs, std::uint64_t priority, std::optional<double> timeout) {
-    std::vector<Tensor> tensors = tensors_in_order(*graph_, inputs);
-    auto deadline = BatchClock::time_point::max();
-    if (timeout)
-      deadline = BatchClock::now() + std::chrono::duration_cast<BatchClock::duration>(
-                                         std::chrono::duration<double>(std::min(*timeout, 1e9)));
+    BatchRequest request{.inputs = tensors_in_order(*graph_, inputs), .priority = priority};
+    if (timeout) request.deadline = BatchClock::now() + span_of(*timeout, "timeout");
     std::vector<Tensor> outputs;
     {
+      const Call call;
       const nb::gil_scoped_release release;
-      outputs = manager_->run(std::move(tensors), priority, deadline);
+      outputs = answer_to(std::move(request));
       // Parts of a batch keep the whole of it, which the next run wants.
       for (Tensor& output : outputs) {
         Tensor own(output.dtype(), output.shape());
@@ -115,19 +126,42 @@ class PyBatching {
     }
     return arrays_of(*graph_, outputs);
   }
-  BatchingStatistics statistics() const { return manager_->statistics(); }
+  BatchingStatistics statistics() const { return manager_.statistics(); }
 
  private:
+  void end() override { manager_.end(); }
+
+  // Waits without the GIL, and looks for Ctrl-C: then the request is dropped if it still waits.
+  std::vector<Tensor> answer_to(BatchRequest request) {
+    constexpr std::chrono::milliseconds kPatience(50);
+    std::stop_source left;
+    request.stop = left.get_token();
+    const auto answer =
+        std::make_shared<std::promise<std::vector<Tensor>>>();  // shared: who leaves does not wait for it
+    auto outputs = answer->get_future();
+    request.done = [answer](std::exception_ptr why, std::vector<Tensor> given, const BatchTimes&) {
+      why ? answer->set_exception(std::move(why)) : answer->set_value(std::move(given));
+    };
+    manager_.submit(std::move(request));
+    while (outputs.wait_for(kPatience) != std::future_status::ready) {
+      const nb::gil_scoped_acquire acquire;
+      if (PyErr_CheckSignals() == 0) continue;
+      left.request_stop();
+      throw nb::python_error();
+    }
+    return outputs.get();
+  }
+
   std::shared_ptr<const Graph> graph_;
   InferenceEngine engine_;
   ModelPtr model_;
-  std::unique_ptr<BatchingManager> manager_;  // ends before what it runs
+  BatchingManager manager_;  // ends before what it runs
 };
 
 BatchingOptions batching_options(std::vector<std::uint32_t> sizes, double max_delay, std::size_t max_queue,
                                  std::optional<double> slo, int ragged_axis, double max_waste) {
   BatchingOptions options{.sizes = std::move(sizes),
-                          .max_delay = std::chrono::microseconds(static_cast<std::int64_t>(max_delay * 1e6)),
+                          .max_delay = std::chrono::round<std::chrono::microseconds>(span_of(max_delay, "max_delay")),
                           .max_queue = max_queue,
                           .slo = std::nullopt,
                           .ragged_axis = ragged_axis,
@@ -198,34 +232,22 @@ what time it is, in seconds from any beginning, so that a load can be tried with
           "push",
           [](BatchScheduler& self, std::uint64_t id, double now, std::uint32_t rows, std::int64_t length,
              std::uint64_t priority, std::optional<double> deadline) {
-            const auto at = [](double seconds) {
-              return BatchClock::time_point(
-                  std::chrono::round<BatchClock::duration>(std::chrono::duration<double>(seconds)));
-            };
             self.push({.id = id,
                        .rows = rows,
                        .length = length,
                        .priority = priority,
-                       .arrived = at(now),
-                       .deadline = deadline ? at(*deadline) : BatchClock::time_point::max()},
-                      at(now));
+                       .arrived = moment_of(now, "now"),
+                       .deadline = deadline ? moment_of(*deadline, "deadline") : BatchClock::time_point::max()},
+                      moment_of(now, "now"));
           },
           nb::arg("id"), nb::kw_only(), nb::arg("now"), nb::arg("rows") = 1, nb::arg("length") = 0,
           nb::arg("priority") = 0, nb::arg("deadline") = nb::none(),
           "Raises Unavailable when the queue is full, DeadlineExceeded when the time would be over.")
       .def(
-          "next",
-          [](BatchScheduler& self, double now) {
-            return self.next(
-                BatchClock::time_point(std::chrono::round<BatchClock::duration>(std::chrono::duration<double>(now))));
-          },
-          nb::kw_only(), nb::arg("now"), "Ids that run now; none: nobody has waited long enough.")
+          "next", [](BatchScheduler& self, double now) { return self.next(moment_of(now, "now")); }, nb::kw_only(),
+          nb::arg("now"), "Ids that run now; none: nobody has waited long enough.")
       .def(
-          "take_late",
-          [](BatchScheduler& self, double now) {
-            return self.take_late(
-                BatchClock::time_point(std::chrono::round<BatchClock::duration>(std::chrono::duration<double>(now))));
-          },
+          "take_late", [](BatchScheduler& self, double now) { return self.take_late(moment_of(now, "now")); },
           nb::kw_only(), nb::arg("now"), "Ids whose deadline is over; they wait no more.")
       .def(
           "wake_time",
@@ -237,9 +259,7 @@ what time it is, in seconds from any beginning, so that a load can be tried with
           "When to ask again though nobody comes; None when nobody waits.")
       .def(
           "ran",
-          [](BatchScheduler& self, std::uint32_t rows, double seconds) {
-            self.ran(rows, std::chrono::duration<double>(seconds));
-          },
+          [](BatchScheduler& self, std::uint32_t rows, double seconds) { self.ran(rows, span_of(seconds, "seconds")); },
           nb::arg("rows"), nb::arg("seconds"), "What next() gave has run, and took so long.")
       .def_prop_ro("waiting", &BatchScheduler::waiting)
       .def_prop_ro("rows", &BatchScheduler::rows, "Rows that a batch may have at the moment.");

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <skerry/backend.hpp>
 #include <skerry/error.hpp>
 #include <skerry/memory.hpp>
 #include <skerry/tensor_pool.hpp>
@@ -35,7 +36,7 @@ MemoryKind kind_from_name(std::string_view name) {
               "use system, pool, device or unified");
 }
 
-MemoryManager make_manager(std::optional<double> limit_mb, std::string_view kind) {
+MemoryManager make_manager(std::optional<double> limit_mb, std::string_view kind, const MockGPUBackend* device) {
   if (limit_mb && !(*limit_mb >= 0.0 && std::isfinite(*limit_mb)))
     throw Error(ErrorCode::invalid_argument, "a limit of " + std::to_string(*limit_mb) + " MB", "limit_mb",
                 "give a number of 10^6 bytes");
@@ -46,6 +47,7 @@ MemoryManager make_manager(std::optional<double> limit_mb, std::string_view kind
   // What a pool keeps is not counted, so it is a small part of the limit.
   if (wanted == MemoryKind::pool)
     return MemoryManager(limit, std::make_shared<MemoryPool>(std::min(limit / 4, kMostKeptBytes)));
+  if (wanted == MemoryKind::device && device != nullptr) return MemoryManager(limit, device->memory());
   return MemoryManager(limit, memory_allocator(wanted));
 }
 
@@ -108,10 +110,21 @@ nb::object memory_map_file(const std::filesystem::path& path) {
   return array_from(Tensor(view, std::move(file)));
 }
 
+// Errors: type_mismatch for what is neither an extent nor a sequence of them.
 Shape shape_from(nb::handle shape) {
-  if (nb::isinstance<nb::int_>(shape)) return {nb::cast<std::int64_t>(shape)};
+  const auto extent = [](nb::handle dim) {
+    std::int64_t value = 0;
+    if (!nb::try_cast(dim, value))
+      throw Error(ErrorCode::type_mismatch, std::string(nb::repr(dim).c_str()) + " is no extent", "shape",
+                  "give whole numbers, like (2, 3)");
+    return value;
+  };
   std::vector<std::int64_t> dims;
-  for (const nb::handle dim : shape) dims.push_back(nb::cast<std::int64_t>(dim));
+  if (nb::isinstance<nb::int_>(shape) || !nb::isinstance<nb::iterable>(shape)) {
+    dims.push_back(extent(shape));
+  } else {
+    for (const nb::handle dim : shape) dims.push_back(extent(dim));
+  }
   return Shape(dims);
 }
 
@@ -170,7 +183,8 @@ void bind_manager(nb::module_& m) {
 weights, states of simulators. Mapped files are not counted: their pages are the system's to take back.
 
 limit_mb: 10^6 bytes, beyond which BudgetExceeded is raised. kind: `system`; `pool`, where freed blocks are kept by size
-for the next; `unified`, seen by an accelerator as well; `device`. Unavailable says why the machine has none.
+for the next; `unified`, seen by an accelerator as well; `device`, that of the simulated device which is given with it.
+Unavailable says why the machine has none.
 
 >>> import skerry, skerry.memory
 >>> memory = skerry.memory.MemoryManager(limit_mb=1)
@@ -187,10 +201,12 @@ state vector needs 16777216 bytes,
 )")
       .def(
           "__init__",
-          [](MemoryManager* self, std::optional<double> limit_mb, std::string_view kind) {
-            new (self) MemoryManager(make_manager(limit_mb, kind));
+          [](MemoryManager* self, std::optional<double> limit_mb, std::string_view kind, const MockGPUBackend* device) {
+            new (self) MemoryManager(make_manager(limit_mb, kind, device));
           },
-          nb::kw_only(), nb::arg("limit_mb") = nb::none(), nb::arg("kind") = "system")
+          nb::kw_only(), nb::arg("limit_mb") = nb::none(), nb::arg("kind") = "system", nb::arg("device") = nb::none(),
+          nb::sig("def __init__(self, *, limit_mb: float | None = None, kind: str = 'system', device: MockGPUBackend | "
+                  "None = None) -> None"))
       .def("usage", &MemoryManager::usage)
       .def(
           "scope", [](const MemoryManager& self, std::string tag) { return PyScope(self, std::move(tag)); },

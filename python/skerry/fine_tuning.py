@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,28 @@ Loss = Literal["cross_entropy", "mean_squared"]
 Batch = ArrayLike | Mapping[str, ArrayLike]
 
 
+def is_whole(value: object) -> bool:
+    """Whether it is an integer that counts something."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number that is finite."""
+    return (is_whole(value) or isinstance(value, float | np.floating)) and bool(np.isfinite(cast(float, value)))
+
+
+def require(is_right: bool, name: str, value: object, wanted: str) -> None:
+    """Raises InvalidArgument by the name of a field."""
+    if not is_right:
+        raise InvalidArgument(f"{name} is {value!r}", name, f"give {wanted}")
+
+
+def require_training(loss: object, learning_rate: float) -> None:
+    """Raises InvalidArgument for a loss that is none, or a rate that nothing is trained with."""
+    require(loss in get_args(Loss), "loss", loss, " or ".join(get_args(Loss)))
+    require(is_number(learning_rate) and learning_rate > 0, "learning_rate", learning_rate, "a positive number")
+
+
 @dataclass(frozen=True)
 class QuantConfig:
     """How a model is trained for few bits: 2 to 16 of weights and of the inputs of layers, 0 to leave them.
@@ -33,6 +55,12 @@ class QuantConfig:
     learning_rate: float = 1e-3
     keep: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("weight_bits", "activation_bits"):
+            bits = getattr(self, name)
+            require(is_whole(bits) and (bits == 0 or 2 <= bits <= 16), name, bits, "2 to 16, or 0 for none")
+        require_training(self.loss, self.learning_rate)
+
 
 def inputs_of(model: Model, batch: Batch) -> dict[str, Any]:
     """Arrays by input name; one array is of a model with one input."""
@@ -45,8 +73,13 @@ def inputs_of(model: Model, batch: Batch) -> dict[str, Any]:
 
 
 def targets_of(loss: Loss, targets: ArrayLike) -> NDArray[Any]:
-    """Labels, or wanted outputs, in the dtype that the loss takes."""
-    return np.asarray(targets, np.int64 if loss == "cross_entropy" else np.float32)
+    """Labels, or wanted outputs, in the dtype that the loss takes. Raises InvalidArgument for labels with fractions."""
+    if loss != "cross_entropy":
+        return np.asarray(targets, np.float32)
+    labels = np.asarray(targets)
+    are_whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and bool(np.all(labels % 1 == 0)))
+    require(are_whole, "targets", labels.dtype, "whole numbers, one label for each row")
+    return labels.astype(np.int64)
 
 
 @dataclass(frozen=True)

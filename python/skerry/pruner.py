@@ -15,7 +15,7 @@ from skerry.compression import Pruned, _model, compare, prune
 from skerry.errors import InvalidArgument
 from skerry.fake_quantize import Floats
 from skerry.files import PathLike
-from skerry.fine_tuning import Batch, Loss, inputs_of, targets_of
+from skerry.fine_tuning import Batch, Loss, inputs_of, is_number, is_whole, require, require_training, targets_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,17 @@ class PruningConfig:
     learning_rate: float = 1e-3
     loss: Loss = "cross_entropy"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("prune_ratio", "channel_ratio"):
+            ratio = getattr(self, name)
+            require(is_number(ratio) and 0 <= ratio < 1, name, ratio, "a share from 0 to below 1")
+        threshold = self.importance_threshold
+        require(is_number(threshold) and threshold >= 0, "importance_threshold", threshold, "0 or more")
+        for name, least in (("fine_tune_epochs", 0), ("batch_size", 1), ("seed", 0)):
+            count = getattr(self, name)
+            require(is_whole(count) and count >= least, name, count, f"a whole number, {least} or more")
+        require_training(self.loss, self.learning_rate)
 
 
 @dataclass(frozen=True)

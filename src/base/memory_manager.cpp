@@ -25,8 +25,8 @@ std::shared_ptr<MemoryAllocator> memory_allocator(MemoryKind kind) {
     case MemoryKind::pool:
       return std::make_shared<MemoryPool>();
     case MemoryKind::device:
-      throw Error(ErrorCode::unsupported, "no kernel of this version computes in device memory", "device",
-                  "use system, pool or unified memory");
+      throw Error(ErrorCode::unsupported, "no kernel of this version computes in the memory of this machine's devices",
+                  "device", "take a simulated device's, or system, pool or unified memory");
     case MemoryKind::unified:
       return base::unified_memory();
   }

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/markup.hpp"
 #include "ir/text/expression_text.hpp"
 
 namespace skerry::emit {
@@ -212,32 +213,10 @@ std::string number(double value) {
   std::snprintf(text.data(), text.size(), "%g", value);
   return text.data();
 }
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        // Control characters are no XML.
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
-}
 std::string svg_text(double x, double y, std::string_view text, std::string_view anchor) {
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + std::string(anchor) +
-         "\" dominant-baseline=\"central\" fill=\"currentColor\" stroke=\"none\">" + escaped(text) + "</text>";
+         "\" dominant-baseline=\"central\" fill=\"currentColor\" stroke=\"none\">" + base::escaped_markup(text) +
+         "</text>";
 }
 std::string svg_line(double x1, double y1, double x2, double y2, std::string_view more = {}) {
   return "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) +

@@ -123,6 +123,32 @@ class MockMemory {
   std::uint64_t bytes_;
 };
 
+// Bytes of the host, counted as the device's.
+template <class State>
+class MockDeviceMemory final : public MemoryAllocator {
+ public:
+  explicit MockDeviceMemory(std::shared_ptr<State> state)
+      : state_(std::move(state)), host_(memory_allocator(MemoryKind::system)) {}
+  std::byte* allocate(std::uint64_t bytes) override {
+    try {
+      state_->allocate(bytes, "a block");
+    } catch (const Error&) {
+      return nullptr;
+    }
+    std::byte* const block = host_->allocate(bytes);
+    if (block == nullptr) state_->release(bytes);
+    return block;
+  }
+  void deallocate(std::byte* block, std::uint64_t bytes) noexcept override {
+    host_->deallocate(block, bytes);
+    state_->release(bytes);
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+  std::shared_ptr<MemoryAllocator> host_;
+};
+
 template <class State>
 class MockProgram : public BackendProgram {
  public:
@@ -205,6 +231,10 @@ std::unique_ptr<BackendProgram> MockGPUBackend::compile(Graph part) {
     ++state_->counters.compilations;
   }
   return std::make_unique<MockProgram<State>>(state_, std::move(part));
+}
+
+std::shared_ptr<MemoryAllocator> MockGPUBackend::memory() const {
+  return std::make_shared<MockDeviceMemory<State>>(state_);
 }
 
 MockCounters MockGPUBackend::counters() const {

@@ -159,22 +159,25 @@ Tensor CacheOptimizedProcessor::blocked_matrix_multiplication(const Tensor& a, c
   return c;
 }
 
-std::size_t CacheOptimizedProcessor::tune(const Tensor& a, const Tensor& b, std::span<const std::size_t> sizes) {
+std::size_t CacheOptimizedProcessor::tune(const Tensor& a, const Tensor& b, std::span<const std::size_t> sizes,
+                                          const Measure& measure) {
   constexpr int kRuns = 5;
   if (sizes.empty()) throw Error(ErrorCode::invalid_argument, "there are no sizes to try", "sizes");
+  const auto seconds = [&](const CacheOptimizedProcessor& processor) {
+    const auto begin = std::chrono::steady_clock::now();
+    processor.blocked_matrix_multiplication(a, b);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
   double least = HUGE_VAL;
   std::size_t best = block_size_;
   for (const std::size_t size : sizes) {
     const CacheOptimizedProcessor processor(size);
-    processor.blocked_matrix_multiplication(a, b);
+    if (!measure) seconds(processor);  // warms up
     for (int run = 0; run < kRuns; ++run) {
-      const auto begin = std::chrono::steady_clock::now();
-      processor.blocked_matrix_multiplication(a, b);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-      if (seconds < least) {
-        least = seconds;
-        best = size;
-      }
+      const double cost = measure ? measure(processor) : seconds(processor);
+      if (cost >= least) continue;
+      least = cost;
+      best = size;
     }
   }
   return block_size_ = best;

@@ -9,6 +9,7 @@
 #include <new>
 #include <random>
 #include <set>
+#include <skerry/backend.hpp>
 #include <skerry/batching.hpp>
 #include <skerry/inference_engine.hpp>
 #include <skerry/skerry.hpp>
@@ -257,19 +258,34 @@ TEST(InferenceEngine, LetsIdleModelsGiveWayWhenItsMemoryIsFull) {
   EXPECT_EQ(base::thrown_by([&] { tiny.run_inference(*make(tiny, "a"), inputs); }).code(), ErrorCode::budget_exceeded);
 }
 
-TEST(InferenceEngine, GivesTheSameAnswerInSystemMemoryAndInAPool) {
+TEST(InferenceEngine, GivesTheSameAnswerInEveryKindOfMemory) {
   const std::array inputs = {ramp(3, 48)};
   InferenceEngine plain;
   const auto expected = values(plain.run_inference(*plain.add_model("m", perceptron(48)), inputs)[0]);
-  for (const MemoryKind kind : {MemoryKind::system, MemoryKind::pool, MemoryKind::unified}) {
+  const MockGPUBackend gpu({.memory_bytes = 1 << 20});
+  for (const MemoryKind kind : {MemoryKind::system, MemoryKind::pool, MemoryKind::unified, MemoryKind::device}) {
     try {
-      InferenceEngine engine({.memory = MemoryManager(1 << 30, memory_allocator(kind))});
-      EXPECT_EQ(values(engine.run_inference(*engine.add_model("m", perceptron(48)), inputs)[0]), expected);
+      const auto allocator = kind == MemoryKind::device ? gpu.memory() : memory_allocator(kind);
+      InferenceEngine engine({.memory = MemoryManager(1 << 30, allocator)});
+      const auto model = engine.add_model("m", perceptron(48));
+      EXPECT_EQ(values(engine.run_inference(*model, inputs)[0]), expected);
+      EXPECT_EQ(gpu.counters().used_bytes >= 3 * 48 * sizeof(float), kind == MemoryKind::device);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::unavailable);
       EXPECT_EQ(kind, MemoryKind::unified);
     }
   }
+  EXPECT_GT(gpu.counters().peak_bytes, 0U);
+  EXPECT_EQ(gpu.counters().used_bytes, 0U);
+}
+
+TEST(InferenceEngine, IsToldWhenADevicesMemoryIsTooSmall) {
+  const std::array inputs = {ramp(8, 512)};
+  const MockGPUBackend gpu({.memory_bytes = 1 << 16});  // the weights alone take 2 MiB
+  InferenceEngine engine({.memory = MemoryManager(1 << 30, gpu.memory())});
+  const auto model = engine.add_model("m", perceptron(512));
+  EXPECT_EQ(base::thrown_by([&] { engine.run_inference(*model, inputs); }).code(), ErrorCode::budget_exceeded);
+  EXPECT_LE(gpu.counters().peak_bytes, 1U << 16);
 }
 
 TEST(InferenceEngine, LetsSessionsShareWeights) {

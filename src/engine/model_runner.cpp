@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <list>
 #include <mutex>
 #include <set>
 #include <skerry/edge_engine.hpp>
@@ -11,12 +10,11 @@
 #include "exec/executor.hpp"
 #include "ops/nn/op_record.hpp"
 #include "plan/planner.hpp"
+#include "runtime/plan_cache.hpp"
 #include "runtime/step_times.hpp"
 
 namespace skerry {
 namespace {
-
-constexpr std::size_t kKeptShapes = 4;
 
 // Subgraphs included; a circuit node is its own kernel.
 void check_operators(const Graph& graph, LoadedModel& model, std::set<std::string>& operators) {
@@ -70,138 +68,103 @@ LoadedModel ModelLoader::loads(std::string_view bytes, std::string_view name) co
 }
 
 struct ModelRunner::State {
-  struct Shaped {
-    std::vector<std::pair<DType, Shape>> inputs;
-    std::shared_ptr<const planning::GraphPlan> plan;  // shared by the executors
-    std::vector<std::unique_ptr<exec::GraphExecutor>> idle;
-  };
+  State(std::shared_ptr<const Graph> graph, Limits limits, CompileOptions options)
+      : plans(std::make_shared<runtime::PlanCache>(std::move(graph), std::move(limits), std::move(options))) {}
 
-  std::shared_ptr<const Graph> graph;
-  Limits limits;
-  CompileOptions options;
+  const std::shared_ptr<runtime::PlanCache> plans;  // shared with the executors
   mutable std::mutex mutex;
-  std::optional<Graph> compiled;
-  std::list<std::shared_ptr<Shaped>> shaped;  // most recently used first; shared with runs in flight
-  RunnerStatistics counts;
+  std::vector<std::unique_ptr<runtime::Executors>> idle;  // of the mutex
+  RunnerStatistics counts;                                // of the mutex
 
-  static bool fits(const Shaped& known, std::span<const TensorView> inputs) {
-    return std::ranges::equal(known.inputs, inputs, [](const auto& a, const TensorView& b) {
-      return a.first == b.dtype() && a.second == b.shape();
-    });
-  }
-
-  std::shared_ptr<Shaped> shaped_for(std::span<const TensorView> inputs) {
-    const auto found = std::ranges::find_if(shaped, [&](const auto& known) { return fits(*known, inputs); });
-    if (found != shaped.end()) {
-      shaped.splice(shaped.begin(), shaped, found);
-      return shaped.front();
-    }
-    if (!compiled) compiled = std::get<Graph>(compile(*graph, options).program);
-    std::vector<TensorType> types;
-    auto made = std::make_shared<Shaped>();
-    for (const TensorView& view : inputs) {
-      types.push_back(TensorType::of(view.dtype(), view.shape()));
-      made->inputs.emplace_back(view.dtype(), view.shape());
-    }
-    made->plan = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*compiled, types, limits));
-    if (shaped.size() == kKeptShapes) {
-      counts.executors -= shaped.back()->idle.size();
-      shaped.back()->idle.clear();
-      shaped.pop_back();
-    }
-    shaped.push_front(made);
-    return made;
-  }
-
-  // An executor that nobody else uses, given back at the end.
-  struct Borrowed {
-    State& state;
-    std::shared_ptr<Shaped> from;
-    std::unique_ptr<exec::GraphExecutor> executor;
-    Borrowed(State& engine, std::span<const TensorView> inputs) : state(engine) {
-      const std::lock_guard lock(state.mutex);
-      from = state.shaped_for(inputs);
-      if (from->idle.empty()) {
-        executor = std::make_unique<exec::GraphExecutor>(from->plan, state.limits);
-        ++state.counts.executors;
+  // Executors that nobody else uses, given back at the end; what was done with them is counted then.
+  class Borrowed {
+   public:
+    explicit Borrowed(State& from, bool is_run = true) : from_(from), is_run_(is_run) {
+      const std::lock_guard lock(from.mutex);
+      if (from.idle.empty()) {
+        from.idle.reserve(from.counts.executors + 1);  // so that giving back never fails
+        executors_ = std::make_unique<runtime::Executors>(from.plans);
+        ++from.counts.executors;
       } else {
-        executor = std::move(from->idle.back());
-        from->idle.pop_back();
+        executors_ = std::move(from.idle.back());
+        from.idle.pop_back();
       }
     }
     Borrowed(const Borrowed&) = delete;
     Borrowed& operator=(const Borrowed&) = delete;
     ~Borrowed() {
-      const std::lock_guard lock(state.mutex);
-      const bool kept = std::ranges::find(state.shaped, from) != state.shaped.end();
-      if (kept) {
-        from->idle.push_back(std::move(executor));
-      } else {
-        --state.counts.executors;
-      }
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+      const std::lock_guard lock(from_.mutex);
+      from_.idle.push_back(std::move(executors_));
+      if (is_run_) ++(has_run ? from_.counts.runs : from_.counts.failures);
+      if (has_run) from_.counts.seconds += seconds.count();
     }
+    runtime::Executors* operator->() { return executors_.get(); }
+    bool has_run = false;
+
+   private:
+    State& from_;
+    const bool is_run_;
+    const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+    std::unique_ptr<runtime::Executors> executors_;
   };
 
-  Result run(std::span<const TensorView> views, const RunControl& given) {
+  // work(executor, control): one run.
+  auto run(std::span<const TensorView> views, const RunControl& given, auto work) {
     RunControl control = given;
-    if (limits.max_execution_time) {
-      const auto end = exec::started(limits).deadline;
+    if (plans->limits().max_execution_time) {
+      const auto end = exec::started(plans->limits()).deadline;
       control.deadline = control.deadline ? std::min(control.deadline, end) : end;
     }
-    const auto begin = std::chrono::steady_clock::now();
-    Result result;
-    try {
-      Borrowed borrowed(*this, views);
-      std::vector<Tensor> outputs = borrowed.executor->run(views, control);
-      for (std::size_t i = 0; i < outputs.size(); ++i)
-        result.tensors.emplace_back(graph->value(graph->outputs()[i]).name, std::move(outputs[i]));
-      const Plan& plan = borrowed.from->plan->report;
-      result.report = {.method = plan.method,
-                       .predicted_bytes = plan.peak_bytes,
-                       .peak_bytes = borrowed.executor->peak_bytes(),
-                       .predicted_seconds = plan.seconds,
-                       .threads = plan.threads};
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      ++counts.failures;
-      throw;
-    }
-    result.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    const std::lock_guard lock(mutex);
-    ++counts.runs;
-    counts.seconds += result.report.seconds;
+    Borrowed executors(*this);
+    auto result = work(executors->of(views), control);
+    executors.has_run = true;
     return result;
   }
 };
 
-ModelRunner::ModelRunner(std::shared_ptr<const Graph> graph, Limits limits, CompileOptions options)
-    : state_(std::make_unique<State>()) {
-  state_->graph = std::move(graph);
-  state_->limits = std::move(limits);
-  state_->options = std::move(options);
+namespace {
+
+std::vector<TensorView> views_of(std::span<const Tensor> tensors) {
+  std::vector<TensorView> views;
+  views.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) views.push_back(tensor.view());
+  return views;
 }
+
+}  // namespace
+
+ModelRunner::ModelRunner(std::shared_ptr<const Graph> graph, Limits limits, CompileOptions options)
+    : state_(std::make_unique<State>(std::move(graph), std::move(limits), std::move(options))) {}
 ModelRunner::~ModelRunner() = default;
 
 const Graph& ModelRunner::graph() const noexcept {
-  return *state_->graph;
+  return state_->plans->graph();
 }
 
 Result ModelRunner::infer(const NamedTensors& inputs, const RunControl& control) {
-  return state_->run(runtime::in_order(*state_->graph, inputs), control);
+  const std::vector<TensorView> views = runtime::in_order(graph(), inputs);
+  return state_->run(views, control, [&](exec::GraphExecutor& executor, const RunControl& limited) {
+    return runtime::run_by_name(graph(), executor, views, limited);
+  });
 }
 
 std::vector<Tensor> ModelRunner::infer(std::span<const Tensor> inputs, const RunControl& control) {
-  std::vector<TensorView> views;
-  for (const Tensor& tensor : inputs) views.push_back(tensor.view());
-  std::vector<Tensor> outputs;
-  for (auto& [name, tensor] : state_->run(views, control).tensors) outputs.push_back(std::move(tensor));
-  return outputs;
+  const std::vector<TensorView> views = views_of(inputs);
+  return state_->run(views, control, [&](exec::GraphExecutor& executor, const RunControl& limited) {
+    return executor.run(views, limited);
+  });
+}
+
+bool ModelRunner::hangs_on_values(std::span<const Tensor> inputs) {
+  State::Borrowed executors(*state_, false);
+  return executors->of(views_of(inputs)).plan().by_value;
 }
 
 RunnerStatistics ModelRunner::statistics() const {
   const std::lock_guard lock(state_->mutex);
   RunnerStatistics counts = state_->counts;
-  counts.plans = state_->shaped.size();
+  counts.plans = state_->plans->size();
   return counts;
 }
 

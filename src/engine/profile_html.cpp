@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/markup.hpp"
 #include "plan/budget.hpp"
 
 namespace skerry {
@@ -20,33 +21,6 @@ constexpr std::string_view kStyle =
     "th{background:#f4f6f9}svg{max-width:100%;height:auto}.bar{background:#3b7dd8;height:.6rem;display:inline-block}"
     "@media(prefers-color-scheme:dark){body{background:#14181f;color:#dde3ec}th{background:#1f2630}"
     "th,td{border-color:#2b3442}}";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        // What an XML or HTML reader would refuse; bytes of UTF-8 stay.
-        if (static_cast<unsigned char>(letter) >= 0x20 || letter == '\t') out += letter;
-    }
-  }
-  return out;
-}
 
 std::string formatted(const char* format, auto... values) {
   char text[512];
@@ -141,7 +115,8 @@ std::string roofline(const Profile& profile) {
     out += formatted("<circle cx='%.1f' cy='%.1f' r='%.1f' fill='%s'><title>",
                      axes.x(step.flops / static_cast<double>(step.bytes)), axes.y(step.flops / step.seconds),
                      3.0 + 14.0 * std::sqrt(share), step.int8 ? "#8f5fbf" : "#3b7dd8");
-    out += escaped(step.op + " " + step.node) + formatted(": %.1f %% of the time</title></circle>", 100.0 * share);
+    out += base::escaped_markup(step.op + " " + step.node) +
+           formatted(": %.1f %% of the time</title></circle>", 100.0 * share);
   }
   out += formatted("<text x='%.1f' y='%.1f'>operations for each byte</text>", kWidth / 2 - 60, kHeight - 10);
   out +=
@@ -159,9 +134,9 @@ std::string table(const Profile& profile) {
       "<th>of peak</th><th>of roof</th><th class='l'>bound by</th></tr></thead><tbody>\n";
   for (const ProfiledStep* step : order) {
     const double share = profile.seconds > 0.0 ? step->seconds / profile.seconds : 0.0;
-    out += "<tr><td class='l'>" + escaped(step->op) + "</td><td class='l'>" + escaped(step->node) +
-           "</td><td class='l'>" + escaped(step->kernel) + "</td><td>" + planning::seconds_text(step->seconds) +
-           "</td>";
+    out += "<tr><td class='l'>" + base::escaped_markup(step->op) + "</td><td class='l'>" +
+           base::escaped_markup(step->node) + "</td><td class='l'>" + base::escaped_markup(step->kernel) + "</td><td>" +
+           planning::seconds_text(step->seconds) + "</td>";
     out += formatted("<td>%.1f %%</td><td class='l'><span class='bar' style='width:%.1frem'></span></td>",
                      100.0 * share, 6.0 * share);
     out += "<td>" + planning::seconds_text(step->predicted_seconds) + "</td><td>" + planning::bytes_text(step->bytes) +
@@ -177,7 +152,7 @@ std::string table(const Profile& profile) {
 }  // namespace
 
 std::string Profile::html() const {
-  const std::string title = escaped(name.empty() ? "model" : name);
+  const std::string title = base::escaped_markup(name.empty() ? "model" : name);
   std::string out = "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>Profile of " + title +
                     "</title><meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src "
                     "'unsafe-inline'\"><style>" +

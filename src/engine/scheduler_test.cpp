@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -172,6 +173,43 @@ TEST(RuntimeScheduler, SharesHoldWithinFivePercentWhateverTheTasksLengths) {
   for (std::size_t i = 2000; i < tickets.size(); ++i) tickets[i].done.get();
   EXPECT_NEAR(gold_share, 0.7, 0.035);
   scheduler.shutdown();
+}
+
+std::chrono::nanoseconds cpu_time(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// What tasks take is what the processor worked for them: how busy the machine is with others does not matter.
+TEST(RuntimeScheduler, SharesOfTheProcessorsTimeHoldWithinFivePercent) {
+  const auto now = [] { return SchedulerClock::time_point(cpu_time(CLOCK_PROCESS_CPUTIME_ID)); };
+  RuntimeScheduler scheduler({.workers = 1, .max_queue = 10'000, .aging = 0s, .now = now});
+  scheduler.set_weight("gold", 3.0);
+  scheduler.set_weight("tin", 1.0);
+  constexpr std::chrono::nanoseconds kMeasured = 200ms;  // both have work for longer than that
+  std::latch opened(1);
+  auto gate = scheduler.submit([&](const RunControl&) { opened.wait(); }, {.priority = 0});
+  std::chrono::nanoseconds gold{0}, tin{0};  // written by the one worker, until they are measured
+  const auto send = [&](const char* tenant, std::chrono::nanoseconds length, std::chrono::nanoseconds& sum) {
+    for (auto sent = 0ns; sent < 2 * kMeasured; sent += length) {
+      scheduler.submit(
+          [&, length](const RunControl&) {
+            if (gold + tin >= kMeasured) return;
+            const auto begin = cpu_time(CLOCK_THREAD_CPUTIME_ID);
+            auto worked = 0ns;
+            while (worked < length) worked = cpu_time(CLOCK_THREAD_CPUTIME_ID) - begin;
+            sum += worked;
+          },
+          {.tenant = tenant});
+    }
+  };
+  send("tin", 700us, tin);
+  send("gold", 300us, gold);
+  opened.count_down();
+  scheduler.wait_idle();
+  EXPECT_GE(gold + tin, kMeasured);
+  EXPECT_NEAR(std::chrono::duration<double>(gold) / (gold + tin), 0.75, 0.75 * 0.05);
 }
 
 TEST(RuntimeScheduler, ShutdownLetsWhatWasTakenEndAndRefusesTheRest) {

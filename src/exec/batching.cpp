@@ -1,45 +1,33 @@
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
-#include <cstring>
 #include <future>
 #include <mutex>
-#include <optional>
 #include <skerry/batching.hpp>
 #include <skerry/error.hpp>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "base/account.hpp"
+#include "exec/row_trust.hpp"
 #include "exec/rows.hpp"
 
 namespace skerry {
 namespace {
 
+using exec::RowTrust;
+
 constexpr double kFirstLatency = 20e-6;  // of the histogram's bins, each 1.3 times the one before: up to 13 s
 constexpr std::size_t kLatencyBins = 52;
+constexpr int kMostAtOnce = 2;  // runs, where callers make brief ones themselves
+constexpr const char* kLeft = "the caller went away while it waited";
+constexpr const char* kLate = "the time was over while the request waited";
 
 struct Pending {
   BatchRequest request;
   BatchTicket ticket;
 };
-
-// Rows that left the queue; the time tells what the next run will take.
-struct BatchRun {
-  std::uint32_t rows = 0, dropped = 0;  // dropped: whose callers left
-  std::chrono::duration<double> time{};
-};
-
-bool have_same_inputs(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) {
-    return x.view().bytes() == y.view().bytes() && std::memcmp(x.view().data(), y.view().data(), x.view().bytes()) == 0;
-  });
-}
-
-bool have_one_length(const std::vector<Pending>& batch) {
-  return std::ranges::all_of(batch, [&](const Pending& one) { return one.ticket.length == batch[0].ticket.length; });
-}
 
 std::int64_t length_of(std::span<const Tensor> inputs, int axis) {
   for (const Tensor& input : inputs)
@@ -50,253 +38,295 @@ std::int64_t length_of(std::span<const Tensor> inputs, int axis) {
 }  // namespace
 
 struct BatchingManager::State {
-  enum class Trust : std::uint8_t { unknown, proven, never };
-
-  State(Run model, const BatchingOptions& given)
-      : run(std::move(model)),
+  State(Run run, const BatchingOptions& given, Heard ran)
+      : model(std::move(run)),
+        heard(std::move(ran)),
         options(given),
         scheduler(given),
         account(base::current_account()),
+        trust(given.ragged_axis),
         latency(growing_bounds(kFirstLatency, 1.3, kLatencyBins)) {}
 
-  const Run run;
+  const Run model;
+  const Heard heard;
   const BatchingOptions options;
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  BatchScheduler scheduler;                            // of the mutex
-  std::unordered_map<std::uint64_t, Pending> waiting;  // of the mutex
-  std::uint64_t next_id = 1;                           // of the mutex
-  bool ending = false;                                 // of the mutex
+  BatchScheduler scheduler;               // of the mutex
+  std::vector<Pending> places;            // of the mutex; a ticket's id is its place
+  std::vector<std::uint64_t> free;        // of the mutex: places where nobody is
+  std::uint64_t loners = 0;               // of the mutex: requests that are of no other's kind
+  std::chrono::duration<double> brief{};  // of the mutex
+  int runs_now = 0;                       // of the mutex
+  bool is_working = false;                // of the mutex: the thread runs, and looks at the queue afterwards
+  bool ending = false;                    // of the mutex
 
   const std::shared_ptr<base::Account> account;  // who made the manager pays for its batches
-  Trust trust = Trust::unknown;                  // of the thread
-  std::optional<std::vector<bool>> follows;      // of the thread: which outputs are as long as the inputs, if known
+  RowTrust trust;                                // of the thread
+  std::atomic<std::size_t> in_flight{0};         // requests that are not answered
   Counter answered, failed, rejected, expired, runs, rows, elements, padding;
   Histogram latency;
   std::thread thread;
 
   void work() {
     const base::AccountScope scope(account);
+    std::vector<Pending> batch;
     std::unique_lock lock(mutex);
     for (;;) {
       const auto now = BatchClock::now();
-      std::vector<Pending> late = taken(scheduler.take_late(now));
-      std::vector<Pending> batch = late.empty() ? taken(scheduler.next(now, ending)) : std::vector<Pending>();
-      if (late.empty() && batch.empty()) {
-        if (ending) return;
-        const auto wake = scheduler.wake_time();
-        if (wake == BatchClock::time_point::max()) {
-          changed.wait(lock);
-        } else {
-          changed.wait_until(lock, wake);
-        }
+      if (take(scheduler.take_late(now), batch)) {
+        lock.unlock();
+        for (Pending& one : batch) expire(one, ErrorCode::deadline_exceeded, kLate);
+        batch.clear();
+        lock.lock();
         continue;
       }
-      lock.unlock();
-      for (Pending& one : late) expire(one, ErrorCode::deadline_exceeded, "the time was over while the request waited");
-      const BatchRun ran = run_batch(batch);
-      batch.clear();
-      late.clear();
-      lock.lock();
-      scheduler.dropped(ran.dropped);
-      scheduler.ran(ran.rows, ran.time);
+      // Where callers make as many runs as may be, they tell when one has ended.
+      const bool is_free = runs_now < kMostAtOnce;
+      if (is_free && take(scheduler.next(now, ending), batch)) {
+        is_working = true;
+        run_unlocked(batch, now, lock);
+        is_working = false;
+        continue;
+      }
+      if (ending && scheduler.waiting() == 0) return;
+      const auto wake = is_free ? scheduler.wake_time() : BatchClock::time_point::max();
+      if (wake == BatchClock::time_point::max()) {
+        changed.wait(lock);
+      } else {
+        changed.wait_until(lock, wake);
+      }
     }
   }
 
-  std::vector<Pending> taken(const std::vector<std::uint64_t>& ids) {
-    std::vector<Pending> pending;
-    for (const std::uint64_t id : ids) pending.push_back(std::move(waiting.extract(id).mapped()));
-    return pending;
+  // Whether who brings this had better run it, as nobody waits.
+  bool is_brief(const BatchTicket& ticket) const {
+    if (runs_now >= kMostAtOnce || scheduler.waiting() != 0 || options.max_delay.count() != 0) return false;
+    const auto expected = scheduler.at_most(ticket.rows);
+    return expected.count() > 0.0 && expected < brief;
+  }
+
+  // Runs what has left the queue.
+  void run_unlocked(std::vector<Pending>& batch, BatchClock::time_point begin, std::unique_lock<std::mutex>& lock) {
+    ++runs_now;
+    lock.unlock();
+    std::uint32_t rows_run = 0, rows_dropped = 0;
+    std::erase_if(batch, [&](Pending& one) {
+      (is_wanted(one) ? rows_run : rows_dropped) += one.ticket.rows;
+      return !one.request.done;
+    });
+    if (!batch.empty()) run(batch);
+    const auto time = BatchClock::now() - begin;
+    batch.clear();
+    lock.lock();
+    --runs_now;
+    scheduler.dropped(rows_dropped);
+    scheduler.ran(rows_run, time);
+  }
+
+  // False: there are none.
+  bool take(const std::vector<std::uint64_t>& ids, std::vector<Pending>& taken) {
+    taken.reserve(ids.size());
+    for (const std::uint64_t id : ids) {
+      taken.push_back(std::move(places[id]));
+      free.push_back(id);  // there is room: submit() made it
+    }
+    return !ids.empty();
+  }
+
+  // Those whose callers left give their places to others; nobody looks at them before. False: there are none.
+  bool drop_gone(std::unique_lock<std::mutex>& lock) {
+    const auto is_gone = [this](const BatchTicket& ticket) { return places[ticket.id].request.stop.stop_requested(); };
+    std::vector<Pending> gone;
+    if (!take(scheduler.take_if(is_gone), gone)) return false;
+    lock.unlock();
+    for (Pending& one : gone) expire(one, ErrorCode::cancelled, kLeft);
+    lock.lock();
+    return true;
+  }
+
+  // False: it was told that it is not run any more.
+  bool is_wanted(Pending& one) {
+    if (one.request.stop.stop_requested()) {
+      expire(one, ErrorCode::cancelled, kLeft);
+    } else if (one.ticket.deadline != BatchClock::time_point::max() && one.ticket.deadline <= BatchClock::now()) {
+      expire(one, ErrorCode::deadline_exceeded, kLate);
+    }
+    return one.request.done != nullptr;
+  }
+
+  void end(Pending& one, std::exception_ptr why, std::vector<Tensor> outputs, const BatchTimes& times) {
+    in_flight.fetch_sub(1, std::memory_order_relaxed);
+    one.request.inputs.clear();  // before its caller goes on, who may want to be their last holder
+    std::exchange(one.request.done, nullptr)(std::move(why), std::move(outputs), times);
   }
 
   void expire(Pending& one, ErrorCode code, const char* why) {
     expired.add();
-    one.request.inputs.clear();  // before its caller goes on, who may want to be their last holder
-    one.request.done(std::make_exception_ptr(Error(code, why, "queue")), {});
+    end(one, std::make_exception_ptr(Error(code, why, "queue")), {}, {});
   }
 
-  void answer(Pending& one, std::vector<Tensor> outputs) {
+  void answer(Pending& one, std::vector<Tensor> outputs, BatchTimes& times) {
     answered.add();
-    latency.record(std::chrono::duration<double>(BatchClock::now() - one.ticket.arrived).count());
-    one.request.inputs.clear();
-    one.request.done(nullptr, std::move(outputs));
+    times.total = BatchClock::now() - one.ticket.arrived;
+    latency.record(std::chrono::duration<double>(times.total).count());
+    end(one, nullptr, std::move(outputs), times);
   }
 
-  void fail(Pending& one, std::exception_ptr why) {
-    failed.add();
-    one.request.inputs.clear();
-    one.request.done(std::move(why), {});
-  }
-
-  BatchRun run_batch(std::vector<Pending>& batch) {
-    BatchRun ran;
-    std::erase_if(batch, [&](Pending& one) {
-      const bool is_gone = one.request.stop.stop_requested();
-      (is_gone ? ran.dropped : ran.rows) += one.ticket.rows;
-      if (!is_gone) return false;
-      expire(one, ErrorCode::cancelled, "the caller went away while it waited");
-      return true;
-    });
-    if (batch.empty()) return ran;
-    const auto begin = BatchClock::now();
-    // Of inputs of one length nobody learns which outputs are as long as they.
-    const bool is_known = trust == Trust::proven && (follows || have_one_length(batch));
-    const bool is_proof = batch.size() > 1 && trust != Trust::never && !is_known;
-    if (batch.size() == 1 || !is_known || !run_together(batch)) {
-      const auto alone = run_alone(batch, is_proof);
-      if (is_proof) prove(batch, alone);
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        if (!alone[i].empty()) answer(batch[i], alone[i]);
-      }
+  void run(std::vector<Pending>& batch) {
+    std::vector<exec::RowsAsked> asked;
+    if (batch.size() > 1)
+      for (const Pending& one : batch) asked.push_back({&one.request.inputs, one.ticket.rows, one.ticket.length});
+    const RowTrust::Way way = asked.empty() ? RowTrust::Way::alone : trust.way_of(asked);
+    if (way == RowTrust::Way::both) return run_both_ways(batch, asked);
+    if (way == RowTrust::Way::together && run_together(batch, asked)) return;
+    for (Pending& one : batch) {
+      BatchTimes times;
+      std::vector<Tensor> outputs;
+      if (run_alone(one, outputs, times)) answer(one, std::move(outputs), times);
     }
-    ran.time = BatchClock::now() - begin;
-    return ran;
   }
 
-  // Empty for one that failed, which is told at once. Unless they are a proof the others are answered at once, too.
-  std::vector<std::vector<Tensor>> run_alone(std::vector<Pending>& batch, bool is_proof) {
-    std::vector<std::vector<Tensor>> outputs(batch.size());
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      try {
-        outputs[i] = run_counted(batch[i].request.inputs, batch[i].ticket.rows, 0);
-        if (is_proof) continue;
-        answer(batch[i], std::exchange(outputs[i], {}));
-      } catch (...) {
-        fail(batch[i], std::current_exception());
-      }
-    }
-    return outputs;
-  }
-
-  std::vector<Tensor> run_counted(const std::vector<Tensor>& inputs, std::uint32_t count, std::uint64_t added) {
-    std::vector<Tensor> outputs = run(inputs);
-    runs.add();
-    rows.add(count);
-    padding.add(added);
-    for (const Tensor& input : inputs) elements.add(static_cast<std::uint64_t>(input.shape().elements()));
-    return outputs;
-  }
-
-  std::vector<std::vector<Tensor>> outputs_together(const std::vector<Pending>& batch) {
-    std::uint32_t count = 0;
-    std::int64_t sent = 0, all = 0;
-    std::vector<Tensor> inputs;
-    for (const Pending& one : batch) count += one.ticket.rows;
-    for (std::size_t k = 0; k < batch[0].request.inputs.size(); ++k) {
-      std::vector<const Tensor*> parts;
-      for (const Pending& one : batch) {
-        parts.push_back(&one.request.inputs[k]);
-        sent += parts.back()->shape().elements();
-      }
-      inputs.push_back(exec::stacked(parts, options.ragged_axis));
-      all += inputs.back().shape().elements();
-    }
-    const std::vector<Tensor> outputs = run_counted(inputs, count, static_cast<std::uint64_t>(all - sent));
-    const std::int64_t longest = length_of(inputs, options.ragged_axis);
-    std::vector<std::vector<Tensor>> parts(batch.size());
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      const Tensor& output = outputs[k];
-      if (output.shape().rank() == 0 || output.shape()[0] != count)
-        throw Error(ErrorCode::type_mismatch, "an output has not a row for each row of the input");
-      const int axis = options.ragged_axis;
-      const bool is_ragged = follows && k < follows->size() && (*follows)[k];
-      if (is_ragged && (output.shape().rank() <= axis || output.shape()[axis] != longest))
-        throw Error(ErrorCode::type_mismatch, "an output is not as long as the input");
-      std::int64_t row = 0;
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        Tensor part = exec::rows_from(output, row, batch[i].ticket.rows);
-        row += batch[i].ticket.rows;
-        parts[i].push_back(is_ragged ? exec::cut(part, axis, batch[i].ticket.length) : std::move(part));
-      }
-    }
-    return parts;
-  }
-
-  // False: it failed, which may be the fault of one of them, so each is run alone.
-  bool run_together(std::vector<Pending>& batch) {
-    std::vector<std::vector<Tensor>> outputs;
+  // False: it failed, which is told.
+  bool run_alone(Pending& one, std::vector<Tensor>& outputs, BatchTimes& times) {
     try {
-      outputs = outputs_together(batch);
-    } catch (const std::exception&) {
+      const auto begin = BatchClock::now();
+      times.queue = begin - one.ticket.arrived;
+      times.rows = one.ticket.rows;
+      outputs = run_counted(one.request.inputs, begin, times);
+      return true;
+    } catch (...) {
+      failed.add();
+      end(one, std::current_exception(), {}, {});
       return false;
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) answer(batch[i], std::move(outputs[i]));
-    return true;
   }
 
-  void prove(const std::vector<Pending>& batch, const std::vector<std::vector<Tensor>>& alone) {
-    if (std::ranges::any_of(alone, [](const auto& outputs) { return outputs.empty(); })) return;
-    // Equal rows prove nothing: their mean, for one, is the same as each of them.
-    if (std::all_of(batch.begin() + 1, batch.end(),
-                    [&](const Pending& one) { return have_same_inputs(one.request.inputs, batch[0].request.inputs); }))
-      return;
-    if (!have_one_length(batch)) {
-      const int axis = options.ragged_axis;
-      follows.emplace();
-      for (std::size_t k = 0; k < alone[0].size(); ++k) {
-        bool is_so = true;
-        for (std::size_t i = 0; i < batch.size(); ++i)
-          is_so = is_so && k < alone[i].size() && alone[i][k].shape().rank() > axis &&
-                  alone[i][k].shape()[axis] == batch[i].ticket.length;
-        follows->push_back(is_so);
-      }
+  void run_both_ways(std::vector<Pending>& batch, const std::vector<exec::RowsAsked>& asked) {
+    RowTrust::Outputs alone(batch.size());
+    std::vector<BatchTimes> times(batch.size());
+    bool all_ran = true;
+    for (std::size_t i = 0; i < batch.size(); ++i) all_ran = run_alone(batch[i], alone[i], times[i]) && all_ran;
+    if (all_ran) {
+      trust.prove(asked, alone, [&] {
+        BatchTimes of_all;
+        return outputs_together(asked, of_all);
+      });
     }
-    try {
-      const auto together = outputs_together(batch);
-      trust = Trust::proven;
-      for (std::size_t i = 0; i < batch.size(); ++i)
-        if (!std::ranges::equal(together[i], alone[i],
-                                [](const Tensor& a, const Tensor& b) { return exec::same_answer(a, b); }))
-          trust = Trust::never;
-    } catch (const std::exception&) {
-      trust = Trust::never;
-    }
-    if (trust == Trust::never) {
+    if (trust.is_broken()) {
       const std::lock_guard lock(mutex);
       scheduler.never_together();
     }
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (batch[i].request.done) answer(batch[i], std::move(alone[i]), times[i]);
+  }
+
+  // False: it failed, which may be the fault of one of them, so each is run alone.
+  bool run_together(std::vector<Pending>& batch, const std::vector<exec::RowsAsked>& asked) {
+    const auto begin = BatchClock::now();
+    BatchTimes times;
+    RowTrust::Outputs outputs;
+    try {
+      outputs = outputs_together(asked, times);
+    } catch (const std::exception&) {
+      return false;
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      times.queue = begin - batch[i].ticket.arrived;
+      answer(batch[i], std::move(outputs[i]), times);
+    }
+    return true;
+  }
+
+  RowTrust::Outputs outputs_together(const std::vector<exec::RowsAsked>& asked, BatchTimes& times) {
+    const auto begin = BatchClock::now();
+    const exec::StackedRows all = trust.stacked(asked);
+    times.rows = 0;
+    for (const exec::RowsAsked& one : asked) times.rows += one.rows;
+    const auto start = BatchClock::now();
+    times.stack = start - begin;
+    const std::vector<Tensor> outputs = run_counted(all.inputs, start, times);
+    padding.add(all.padding);
+    return trust.parts(outputs, asked);
+  }
+
+  std::vector<Tensor> run_counted(const std::vector<Tensor>& inputs, BatchClock::time_point begin, BatchTimes& times) {
+    std::vector<Tensor> outputs = model(inputs);
+    times.run = BatchClock::now() - begin;
+    runs.add();
+    rows.add(times.rows);
+    for (const Tensor& input : inputs) elements.add(static_cast<std::uint64_t>(input.shape().elements()));
+    if (heard) heard(times);
+    return outputs;
   }
 };
 
-BatchingManager::BatchingManager(Run run, const BatchingOptions& options)
-    : state_(std::make_unique<State>(std::move(run), options)) {
+BatchingManager::BatchingManager(Run run, const BatchingOptions& options, Heard ran)
+    : state_(std::make_unique<State>(std::move(run), options, std::move(ran))) {
   state_->thread = std::thread([state = state_.get()] { state->work(); });
 }
 
 BatchingManager::~BatchingManager() {
+  end();
+}
+
+void BatchingManager::end() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->ending = true;
   }
   state_->changed.notify_all();
-  state_->thread.join();
+  if (state_->thread.joinable()) state_->thread.join();
 }
 
 void BatchingManager::submit(BatchRequest request) {
-  if (request.inputs.empty() || !request.done)
-    throw Error(ErrorCode::invalid_argument, "a request without inputs or without anybody to answer", "request");
+  if (!request.done) throw Error(ErrorCode::invalid_argument, "a request without anybody to answer", "request");
   State& state = *state_;
   const std::int64_t rows = exec::common_rows(request.inputs);
   BatchTicket ticket{.rows = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rows, 1, 1 << 30)),
                      .length = length_of(request.inputs, state.options.ragged_axis),
                      .priority = request.priority,
-                     .arrived = BatchClock::now(),
+                     .arrived = request.arrived,
                      .deadline = request.deadline};
-  {
-    const std::lock_guard lock(state.mutex);
-    ticket.id = state.next_id++;
+  std::unique_lock lock(state.mutex);
+  if (state.ending) throw Error(ErrorCode::unavailable, "the manager has ended", "request");
+  if (state.is_brief(ticket)) {
+    std::vector<Pending> alone;
+    alone.push_back({std::move(request), ticket});
+    state.in_flight.fetch_add(1, std::memory_order_relaxed);
+    state.scheduler.began(ticket.rows, ticket.arrived);
+    state.run_unlocked(alone, BatchClock::now(), lock);
+    const bool is_left = state.scheduler.waiting() != 0;
+    lock.unlock();
+    if (is_left) state.changed.notify_one();
+    return;
+  }
+  for (bool is_first = true;; is_first = false) {
+    if (state.free.empty()) {
+      state.free.reserve(state.places.size() + 1);
+      state.places.emplace_back();
+      state.free.push_back(state.places.size() - 1);
+    }
+    ticket.id = state.free.back();
     // What has no rows runs alone: nothing is of its kind.
-    ticket.kind = rows > 0 ? exec::row_kind(request.inputs, state.options.ragged_axis) : ticket.id;
+    ticket.kind = rows > 0 ? exec::row_kind(request.inputs, state.options.ragged_axis) : ++state.loners;
     try {
-      state.scheduler.push(ticket, ticket.arrived);
+      const bool is_timed = ticket.deadline != BatchClock::time_point::max() || state.options.slo;
+      state.scheduler.push(ticket, is_timed ? BatchClock::now() : ticket.arrived);
+      break;
     } catch (const Error&) {
+      if (is_first && state.drop_gone(lock)) continue;
       state.rejected.add();
       throw;
     }
-    state.waiting.emplace(ticket.id, Pending{std::move(request), ticket});
   }
-  state.changed.notify_one();
+  state.in_flight.fetch_add(1, std::memory_order_relaxed);
+  state.free.pop_back();
+  state.places[ticket.id] = {std::move(request), ticket};
+  const bool is_awaited = !state.is_working;  // else the thread looks at the queue when its run has ended
+  lock.unlock();
+  if (is_awaited) state.changed.notify_one();
 }
 
 std::vector<Tensor> BatchingManager::run(std::vector<Tensor> inputs, std::uint64_t priority,
@@ -306,7 +336,7 @@ std::vector<Tensor> BatchingManager::run(std::vector<Tensor> inputs, std::uint64
   submit({.inputs = std::move(inputs),
           .priority = priority,
           .deadline = deadline,
-          .done = [&answer](std::exception_ptr why, std::vector<Tensor> given) {
+          .done = [&answer](std::exception_ptr why, std::vector<Tensor> given, const BatchTimes&) {
             if (why) {
               answer.set_exception(std::move(why));
             } else {
@@ -314,6 +344,20 @@ std::vector<Tensor> BatchingManager::run(std::vector<Tensor> inputs, std::uint64
             }
           }});
   return outputs.get();
+}
+
+void BatchingManager::run_brief_at_once(std::chrono::duration<double> below) {
+  const std::lock_guard lock(state_->mutex);
+  state_->brief = below;
+}
+
+bool BatchingManager::can_batch() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->scheduler.rows() > 1;
+}
+
+std::size_t BatchingManager::in_flight() const {
+  return state_->in_flight.load(std::memory_order_relaxed);
 }
 
 BatchingStatistics BatchingManager::statistics() const {

@@ -99,6 +99,34 @@ TEST(BatchScheduler, DropsWhoseTimeIsOverAndRefusesWhoseTimeWillBe) {
   EXPECT_EQ(thrown_by([] { BatchScheduler({.slo = Seconds(0)}); }).code(), ErrorCode::invalid_argument);
 }
 
+TEST(BatchScheduler, CountsARequestsOwnRunWhenItDecidesWhetherItCanBeInTime) {
+  BatchScheduler scheduler({.sizes = {1}});
+  auto can_come = [&, id = std::uint64_t{0}](double deadline) mutable {
+    try {
+      scheduler.push({.id = ++id, .arrived = at(0), .deadline = at(deadline)}, at(0));
+      return true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::deadline_exceeded);
+      return false;
+    }
+  };
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(can_come(0.1));  // nothing is known yet
+  scheduler.ran(1, 10ms);
+  EXPECT_FALSE(can_come(0.1));  // those before it take 80 ms, its own run ten more, and what was measured is too little
+  EXPECT_TRUE(can_come(0.11));
+  for (auto ids = scheduler.next(at(0)); !ids.empty(); ids = scheduler.next(at(0))) scheduler.ran(1, 10s);
+  EXPECT_TRUE(can_come(0.1));  // alone it is tried, or the mean would never be corrected
+}
+
+TEST(BatchScheduler, ExpectsNoMoreOfARunThanThoseBeforeItSay) {
+  BatchScheduler scheduler({});
+  EXPECT_EQ(scheduler.at_most(1), Seconds(0));
+  scheduler.ran(16, 16ms);
+  EXPECT_EQ(scheduler.at_most(1), Seconds(0.016));
+  EXPECT_EQ(scheduler.at_most(16), Seconds(0.016));
+  EXPECT_EQ(scheduler.at_most(1600), Seconds(1.6));
+}
+
 RC_GTEST_PROP(BatchOptimizer, TakesOneKindWithinItsRowsAndItsWaste, ()) {
   const auto raw = *rc::gen::nonEmpty(rc::gen::container<std::vector<std::tuple<int, int, int>>>(
       rc::gen::tuple(rc::gen::inRange(0, 3), rc::gen::inRange(1, 6), rc::gen::inRange(1, 200))));
@@ -380,6 +408,58 @@ TEST(BatchingManager, AnswersALoneRequestWithinDelayAndService) {
   EXPECT_LT(best, 0.030);
 }
 
+TEST(BatchingManager, RunsABriefRequestOnItsCallersThreadAndNoOther) {
+  std::atomic<bool> is_held{false};
+  std::promise<void> go;
+  auto gone = go.get_future().share();
+  const auto run = [&](std::span<const Tensor> inputs) {
+    if (inputs[0].as<float>()[0] < 0) is_held = true, gone.wait();
+    return std::vector(inputs.begin(), inputs.end());
+  };
+  BatchingManager batching(run, {.sizes = {1}});
+  const auto thread_of = [&](float x) {
+    auto thread = std::make_shared<std::promise<std::thread::id>>();
+    batching.submit(
+        {.inputs = {row_of({x})}, .done = [thread](std::exception_ptr, std::vector<Tensor>, const BatchTimes&) {
+           thread->set_value(std::this_thread::get_id());
+         }});
+    return thread->get_future();
+  };
+  EXPECT_NE(thread_of(1).get(), std::this_thread::get_id());
+  batching.run_brief_at_once(1h);  // every run is brief
+  const auto comes_here = [&] {    // once the manager's thread has noted what its run took
+    for (int i = 0; i < 1000; ++i)
+      if (thread_of(1).get() == std::this_thread::get_id()) return true;
+    return false;
+  };
+  EXPECT_TRUE(comes_here());
+  std::jthread long_one([&] { thread_of(-1).get(); });
+  while (!is_held) std::this_thread::yield();
+  EXPECT_TRUE(comes_here()) << "beside another run";
+  std::jthread other([&] { thread_of(-2).get(); });
+  while (batching.in_flight() != 2) std::this_thread::yield();
+  std::future<std::thread::id> third = thread_of(1);  // two run at once, no more
+  EXPECT_EQ(third.wait_for(1ms), std::future_status::timeout);
+  go.set_value();
+  EXPECT_NE(third.get(), std::this_thread::get_id());
+}
+
+TEST(BatchingManager, GivesThePlacesOfThoseWhoLeftToOthers) {
+  BatchingManager batching([](std::span<const Tensor> inputs) { return std::vector(inputs.begin(), inputs.end()); },
+                           {.sizes = {4}, .max_delay = 10s, .max_queue = 1});
+  std::stop_source away;
+  std::promise<std::exception_ptr> told;
+  const auto done = [&](std::exception_ptr why, std::vector<Tensor>, const BatchTimes&) { told.set_value(why); };
+  batching.submit({.inputs = {row_of({1})}, .stop = away.get_token(), .done = done});
+  const auto next = [&] { batching.submit({.inputs = {row_of({2})}, .done = [](auto&&...) {}}); };
+  EXPECT_EQ(thrown_by(next).code(), ErrorCode::unavailable);
+  away.request_stop();
+  next();
+  EXPECT_EQ(thrown_by([&] { std::rethrow_exception(told.get_future().get()); }).code(), ErrorCode::cancelled);
+  EXPECT_EQ(thrown_by(next).code(), ErrorCode::unavailable);
+  EXPECT_EQ(batching.in_flight(), 1U);
+}
+
 TEST(BatchingManager, TellsEachWhatBecameOfItsRequest) {
   std::promise<void> go;
   auto gone = go.get_future().share();
@@ -396,7 +476,7 @@ TEST(BatchingManager, TellsEachWhatBecameOfItsRequest) {
       batching.submit({.inputs = {row_of({x})},
                        .deadline = deadline,
                        .stop = std::move(stop),
-                       .done = [&, name](std::exception_ptr why, std::vector<Tensor> outputs) {
+                       .done = [&, name](std::exception_ptr why, std::vector<Tensor> outputs, const BatchTimes&) {
                          if (!why && outputs.size() == 1) answered.push_back(name);
                          if (!why) return;
                          try {
@@ -420,6 +500,8 @@ TEST(BatchingManager, TellsEachWhatBecameOfItsRequest) {
     go.set_value();
     while (batching.statistics().waiting != 0) std::this_thread::yield();
     ask("last", 2, never, {});  // answered before the manager ends
+    batching.end();
+    EXPECT_EQ(thrown_by([&] { ask("after", 2, never, {}); }).code(), ErrorCode::unavailable);
   }
   std::ranges::sort(told);
   EXPECT_EQ(told, (std::vector<std::pair<std::string, ErrorCode>>{{"late", ErrorCode::deadline_exceeded},

@@ -6,8 +6,6 @@
 #include <skerry/error.hpp>
 #include <string>
 
-#include "base/hash.hpp"
-
 namespace skerry::exec {
 namespace {
 
@@ -56,14 +54,20 @@ std::int64_t common_rows(std::span<const Tensor> tensors) noexcept {
 }
 
 std::uint64_t row_kind(std::span<const Tensor> tensors, int ragged_axis) {
-  std::vector<std::int64_t> key;
+  std::uint64_t kind = 0;
+  const auto mix = [&kind](std::int64_t value) {  // a step of SplitMix64
+    kind = (kind ^ static_cast<std::uint64_t>(value)) + 0x9e3779b97f4a7c15U;
+    kind = (kind ^ (kind >> 30)) * 0xbf58476d1ce4e5b9U;
+    kind = (kind ^ (kind >> 27)) * 0x94d049bb133111ebU;
+    kind ^= kind >> 31;
+  };
   for (const Tensor& tensor : tensors) {
-    key.push_back(static_cast<std::int64_t>(tensor.dtype()));
-    key.push_back(tensor.shape().rank());
+    mix(static_cast<std::int64_t>(tensor.dtype()));
+    mix(tensor.shape().rank());
     for (int axis = 1; axis < tensor.shape().rank(); ++axis)
-      key.push_back(axis == ragged_axis && has_axis(tensor, axis) ? -1 : tensor.shape()[axis]);
+      mix(axis == ragged_axis && has_axis(tensor, axis) ? -1 : tensor.shape()[axis]);
   }
-  return base::hash128(std::as_bytes(std::span(key))).low;
+  return kind;
 }
 
 Tensor stacked(std::span<const Tensor* const> parts, int ragged_axis) {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kCaution = 1.15;     // on predicted times
 constexpr double kForgetTimes = 0.9;  // weight of the past in the mean time of a batch
+constexpr double kMostSlower = 4.0;   // than the mean: what one batch may count at most
 
 [[noreturn]] void refuse_batching(const std::string& what, const std::string& where, const std::string& hint) {
   throw Error(ErrorCode::invalid_argument, what, where, hint);
@@ -40,15 +41,20 @@ BatchOptimizer::BatchOptimizer(std::vector<std::uint32_t> sizes, double max_wast
     refuse_batching("a waste of " + std::to_string(max_waste_), "max_waste", "give at least 0 and less than 1");
 }
 
-std::vector<std::size_t> BatchOptimizer::choose(std::span<const BatchTicket> waiting, std::size_t first,
-                                                std::uint32_t most_rows) const {
+std::vector<std::uint64_t> BatchOptimizer::choose(std::span<const BatchTicket> waiting, std::size_t first,
+                                                  std::uint32_t most_rows) const {
   std::vector<std::size_t> fitting;  // nearest in length first; the order of the queue among equals
-  for (std::size_t i = 0; i < waiting.size(); ++i)
-    if (i != first && waiting[i].kind == waiting[first].kind) fitting.push_back(i);
+  bool is_ragged = false;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (i == first || waiting[i].kind != waiting[first].kind) continue;
+    fitting.push_back(i);
+    is_ragged = is_ragged || waiting[i].length != waiting[first].length;
+  }
+  if (fitting.empty()) return {first};
   const auto distance = [&](std::size_t i) { return std::abs(waiting[i].length - waiting[first].length); };
-  std::ranges::stable_sort(fitting, {}, distance);
+  if (is_ragged) std::ranges::stable_sort(fitting, {}, distance);
 
-  std::vector<std::size_t> chosen{first};
+  std::vector<std::uint64_t> chosen{first};
   std::uint64_t rows = waiting[first].rows;
   std::int64_t longest = waiting[first].length;
   auto sent = static_cast<double>(rows) * static_cast<double>(longest);  // elements that are not padding
@@ -113,39 +119,49 @@ void BatchScheduler::push(const BatchTicket& ticket, BatchClock::time_point now)
     const auto in_time = taken.arrived + std::chrono::duration_cast<BatchClock::duration>(*options_.slo);
     taken.deadline = std::min(taken.deadline, in_time);
   }
+  if (taken.deadline != BatchClock::time_point::max()) require_time(taken, now);
+  const auto place = std::ranges::upper_bound(waiting_, taken.priority, {}, &BatchTicket::priority);
+  waiting_.insert(place, taken);
+}
+
+// Errors: deadline_exceeded.
+void BatchScheduler::require_time(const BatchTicket& ticket, BatchClock::time_point now) const {
   std::uint64_t before = 0;
   for (const BatchTicket& other : waiting_)
-    if (other.priority <= taken.priority) before += other.rows;
+    if (other.priority <= ticket.priority) before += other.rows;
   // What is left of the batch that runs, those before its own, its own; and an estimate that is a little short makes
   // all that is let in end just too late. Where nobody is before it, it is tried: a mean that only refuses would never
   // be corrected.
+  if (before + running_rows_ == 0) return;
   double running = 0.0;
   if (running_rows_ != 0) {
     const std::chrono::duration<double> since = now - running_since_;
     running = std::max(0.0, kCaution * seconds_of_batch(running_rows_) - since.count());
   }
-  const double needed = running + kCaution * seconds_for(before + taken.rows);
-  if (taken.deadline != BatchClock::time_point::max() && before + running_rows_ != 0 &&
-      needed >= std::chrono::duration<double>(taken.deadline - now).count()) {
-    throw Error(ErrorCode::deadline_exceeded,
-                "with " + std::to_string(before + running_rows_) + " rows before this request its time would be over",
-                "queue", "try again later or allow more time");
-  }
-  const auto place = std::ranges::upper_bound(waiting_, taken.priority, {}, &BatchTicket::priority);
-  waiting_.insert(place, taken);
+  const double needed = running + kCaution * seconds_for(before + ticket.rows);
+  if (needed < std::chrono::duration<double>(ticket.deadline - now).count()) return;
+  throw Error(ErrorCode::deadline_exceeded,
+              "with " + std::to_string(before + running_rows_) + " rows before this request its time would be over",
+              "queue", "try again later or allow more time");
+}
+
+std::vector<std::uint64_t> BatchScheduler::take_if(const std::function<bool(const BatchTicket&)>& is_taken) {
+  std::vector<std::uint64_t> taken;
+  std::erase_if(waiting_, [&](const BatchTicket& ticket) {
+    if (!is_taken(ticket)) return false;
+    taken.push_back(ticket.id);
+    return true;
+  });
+  return taken;
 }
 
 std::vector<std::uint64_t> BatchScheduler::take_late(BatchClock::time_point now) {
-  std::vector<std::uint64_t> late;
-  std::erase_if(waiting_, [&](const BatchTicket& ticket) {
-    if (ticket.deadline > now) return false;
-    late.push_back(ticket.id);
-    return true;
-  });
-  return late;
+  const auto is_late = [now](const BatchTicket& ticket) { return ticket.deadline <= now; };
+  return std::ranges::any_of(waiting_, is_late) ? take_if(is_late) : std::vector<std::uint64_t>();
 }
 
 std::vector<std::uint64_t> BatchScheduler::next(BatchClock::time_point now, bool all) {
+  if (waiting_.empty()) return {};
   auto anchor = std::ranges::find_if(
       waiting_, [&](const BatchTicket& ticket) { return all || ticket.arrived + options_.max_delay <= now; });
   if (anchor == waiting_.end()) {
@@ -156,16 +172,19 @@ std::vector<std::uint64_t> BatchScheduler::next(BatchClock::time_point now, bool
     anchor = std::ranges::find(waiting_, full->kind, &BatchTicket::kind);
   }
   const auto first = static_cast<std::size_t>(anchor - waiting_.begin());
-  const std::vector<std::size_t> chosen = optimizer_.choose(waiting_, first, sizer_.rows());
-  std::vector<std::uint64_t> ids;
-  running_since_ = now;
-  for (const std::size_t i : chosen) {
-    ids.push_back(waiting_[i].id);
-    running_rows_ += waiting_[i].rows;
+  std::vector<std::uint64_t> ids = optimizer_.choose(waiting_, first, sizer_.rows());
+  for (std::uint64_t& id : ids | std::views::reverse) {  // places, the last first, so that the others stay
+    const auto place = waiting_.begin() + static_cast<std::ptrdiff_t>(id);
+    id = place->id;
+    began(place->rows, now);
+    waiting_.erase(place);
   }
-  for (const std::size_t i : chosen | std::views::reverse)
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
   return ids;
+}
+
+void BatchScheduler::began(std::uint32_t rows, BatchClock::time_point now) noexcept {
+  running_since_ = now;
+  running_rows_ += rows;
 }
 
 BatchClock::time_point BatchScheduler::wake_time() const {
@@ -178,13 +197,15 @@ BatchClock::time_point BatchScheduler::wake_time() const {
 void BatchScheduler::ran(std::uint32_t rows, std::chrono::duration<double> time) {
   running_rows_ -= std::min(rows, running_rows_);
   if (rows == 0) return;
-  const auto digits = static_cast<std::size_t>(std::bit_width(rows));
-  const double old = batch_seconds_[digits];
-  const double mean = old == 0.0 ? time.count() : kForgetTimes * old + (1.0 - kForgetTimes) * time.count();
-  // A machine that became slower is so for batches of all sizes, also for those that do not run now.
-  if (old > 0.0)
-    for (double& seconds : batch_seconds_) seconds *= mean / old;
-  batch_seconds_[digits] = mean;
+  double& cost = batch_costs_[static_cast<std::size_t>(std::bit_width(rows))];
+  if (cost == 0.0) {
+    cost = time.count() / cost_seconds_;
+  } else {
+    // A machine that became slower is so for batches of all sizes, also for those that do not run now; but a run in whose
+    // middle the processor was given to somebody else says nothing of the next one.
+    const double told = std::min(time.count() / cost, kMostSlower * cost_seconds_);
+    cost_seconds_ = kForgetTimes * cost_seconds_ + (1.0 - kForgetTimes) * told;
+  }
   sizer_.ran(rows, time, rows >= optimizer_.size_within(sizer_.rows()));
 }
 
@@ -198,10 +219,18 @@ void BatchScheduler::never_together() noexcept {
 double BatchScheduler::seconds_of_batch(std::uint64_t rows) const noexcept {
   const auto digits = static_cast<std::size_t>(std::bit_width(rows));
   for (std::size_t i = digits; i > 0; --i)
-    if (batch_seconds_[i] > 0.0) return batch_seconds_[i];
-  for (std::size_t i = digits + 1; i < batch_seconds_.size(); ++i)
-    if (batch_seconds_[i] > 0.0) return batch_seconds_[i];
+    if (batch_costs_[i] > 0.0) return cost_seconds_ * batch_costs_[i];
+  for (std::size_t i = digits + 1; i < batch_costs_.size(); ++i)
+    if (batch_costs_[i] > 0.0) return cost_seconds_ * batch_costs_[i];
   return 0.0;
+}
+
+std::chrono::duration<double> BatchScheduler::at_most(std::uint32_t rows) const noexcept {
+  for (auto digits = static_cast<std::size_t>(std::bit_width(rows)); digits > 0; --digits)
+    if (batch_costs_[digits] > 0.0)
+      return std::chrono::duration<double>(cost_seconds_ * batch_costs_[digits] *
+                                           std::ldexp(rows, 1 - static_cast<int>(digits)));
+  return std::chrono::duration<double>(seconds_of_batch(rows));
 }
 
 // Batches of the sizes, the largest that may be first.

@@ -1,5 +1,5 @@
 /// \file
-/// The queue in front of a model: bounded, by priority and deadline, gathering requests into batches.
+/// The queue in front of a model, and what the server wants to know of it.
 #pragma once
 
 #include <chrono>
@@ -7,19 +7,21 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <skerry/batching.hpp>
 #include <skerry/session.hpp>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "serve/statistics.hpp"
 
 namespace skerry::serve {
 
-using Clock = std::chrono::steady_clock;
+using Clock = BatchClock;
 
 /// What one caller asks of a model.
 struct InferCall {
-  NamedTensors inputs;  ///< every input of the graph once, shapes checked
+  NamedTensors inputs;  ///< every input of the graph once, in its order, shapes checked
   Clock::time_point arrived = Clock::now(), deadline = Clock::time_point::max();
   std::uint64_t priority = 0;  ///< lower is served first among those that wait
   std::stop_token stop;        ///< the caller went away
@@ -28,30 +30,20 @@ struct InferCall {
   std::function<void(std::exception_ptr, NamedTensors, const Timing&)> done;
 };
 
-struct BatchOptions {
-  std::vector<std::uint32_t> preferred = {4, 16, 32};  ///< rows run together, ascending; none: every request alone
-  std::chrono::microseconds max_delay{0};              ///< a request waits that long for company at most
-  std::size_t max_queue = 1024;                        ///< more are refused
-};
-
-/// Whether a request behind `before` others would end after its time. row_seconds: of one run; left: until the
-/// deadline.
-bool ends_too_late(std::size_t before, double row_seconds, std::chrono::duration<double> left) noexcept;
-
-/// Runs the calls of one model one batch after the other on a thread of its own; where nobody waits and a run is brief,
-/// on the thread of who asks, because waking another one would take longer.
+/// A BatchingManager over one model, each request counted; where nobody waits and a run is brief, it is made on the
+/// thread of who asks.
 ///
-/// Requests are run together only if every input and output has an unknown first extent, and after the first batch was
-/// run both ways, alone and together, and gave the same: a model that mixes its rows is found out by its own answers.
+/// Requests are run together only if every input and output has an unknown first extent, and after the manager found
+/// the model's rows independent by its own answers.
 class Batcher {
  public:
   /// statistics: shared with whoever reads it; it outlives the model's versions.
-  Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, BatchOptions options,
+  Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, const BatchingOptions& options,
           std::shared_ptr<ModelStatistics> statistics);
   /// A model that runs somewhere else: each run waits, so that none is made on its caller's thread. has_rows: every
   /// input and output has an unknown first extent.
-  using RunApart = std::function<NamedTensors(const NamedTensors& inputs)>;
-  Batcher(RunApart run, bool has_rows, BatchOptions options, std::shared_ptr<ModelStatistics> statistics);
+  Batcher(BatchingManager::Run run, std::vector<std::string> outputs, bool has_rows, const BatchingOptions& options,
+          std::shared_ptr<ModelStatistics> statistics);
   /// Runs what waits, then ends.
   ~Batcher();
   Batcher(const Batcher&) = delete;
@@ -62,7 +54,7 @@ class Batcher {
   void submit(InferCall call);
   /// Calls that wait or run.
   std::size_t waiting() const;
-  bool can_batch() const noexcept;
+  bool can_batch() const;
 
  private:
   struct State;

@@ -99,9 +99,17 @@ void Repository::open_apart(Model& model) {
       return info.has_rank && !info.shape.empty() && info.shape.front() < 0;
     });
   };
-  model.batcher =
-      std::make_unique<Batcher>([apart](const NamedTensors& inputs) { return apart->run(inputs); },
-                                has_rows(model.inputs) && has_rows(model.outputs), options_.batching, model.statistics);
+  std::vector<std::string> outputs;
+  for (const TensorInfo& info : model.outputs) outputs.push_back(info.name);
+  const auto run = [apart](std::span<const Tensor> inputs) {
+    NamedTensors named;
+    for (std::size_t i = 0; i < inputs.size(); ++i) named.emplace_back(apart->inputs()[i].name, inputs[i]);
+    std::vector<Tensor> given;
+    for (auto& [name, tensor] : apart->run(named)) given.push_back(std::move(tensor));
+    return given;
+  };
+  model.batcher = std::make_unique<Batcher>(run, std::move(outputs), has_rows(model.inputs) && has_rows(model.outputs),
+                                            options_.batching, model.statistics);
 }
 
 ModelPtr Repository::open(const std::string& name, std::uint64_t version, const fs::path& file) {

@@ -58,7 +58,7 @@ struct RepositoryOptions {
   /// Models that are read and run in a process of their own: `model:NAME`, or `models` for all; other words are of
   /// circuits.
   std::vector<std::string> untrusted;
-  BatchOptions batching;
+  BatchingOptions batching{.sizes = {4, 16, 32}};
 };
 
 /// From any thread. Reading is cheap; a model that is being loaded again is served in its old version until the new one

@@ -134,9 +134,9 @@ void Service::model_ready(const CallPtr& call) {
 void Service::model_config(const CallPtr& call) {
   const ModelPtr model = model_of(*call);
   const bool batches = model->can_batch();
-  const BatchOptions& batching = options_.repository.batching;
+  const BatchingOptions& batching = options_.repository.batching;
   const std::int64_t rows = model->ensemble ? model->ensemble->config().max_rows
-                            : batches       ? std::int64_t{batching.preferred.back()}
+                            : batches       ? std::int64_t{batching.sizes.back()}
                                             : 0;
   JsonWriter json;
   json.open('{').field("name", model->name).field("platform", platform_of(*model));
@@ -145,7 +145,7 @@ void Service::model_config(const CallPtr& call) {
   write_config_tensors(json, "output", model->outputs, rows > 0);
   if (model->ensemble) write_steps(json, model->ensemble->config());
   if (batches) {
-    json.key("dynamic_batching").open('{').key("preferred_batch_size").values<std::uint32_t>(batching.preferred);
+    json.key("dynamic_batching").open('{').key("preferred_batch_size").values<std::uint32_t>(batching.sizes);
     json.field("max_queue_delay_microseconds", batching.max_delay.count()).close('}');
   }
   reply(call, std::move(json.close('}')).text());

@@ -92,11 +92,8 @@ std::vector<float> relu(std::vector<float> row) {
   return row;
 }
 
-BatchOptions patient() {
-  BatchOptions options;
-  options.max_delay = 100ms;
-  options.preferred = {4};
-  return options;
+BatchingOptions patient() {
+  return {.sizes = {4}, .max_delay = 100ms};
 }
 
 TEST(Batcher, RunsRowsTogetherOnceTheyAgreedWithRowsAlone) {
@@ -124,9 +121,9 @@ TEST(Batcher, TakesEqualRowsForNoProof) {
 }
 
 TEST(Batcher, RefusesAtOnceWhatItCannotServe) {
-  BatchOptions options = patient();
+  BatchingOptions options = patient();
   options.max_queue = 2;
-  options.preferred = {4, 16};
+  options.sizes = {4, 16};
   const auto statistics = std::make_shared<ModelStatistics>();
   Batcher batcher(model("Relu"), {}, options, statistics);
   const std::vector<float> row = {1.0F, 2.0F, 3.0F};
@@ -137,10 +134,10 @@ TEST(Batcher, RefusesAtOnceWhatItCannotServe) {
 }
 
 TEST(Batcher, GivesThePlacesOfThoseWhoWentAwayToOthers) {
-  BatchOptions options = patient();
+  BatchingOptions options = patient();
   options.max_delay = 10s;
   options.max_queue = 2;
-  options.preferred = {4, 16};
+  options.sizes = {4, 16};
   const auto statistics = std::make_shared<ModelStatistics>();
   Batcher batcher(model("Relu"), {}, options, statistics);
   const std::vector<float> row = {1.0F, 2.0F, 3.0F};
@@ -153,14 +150,6 @@ TEST(Batcher, GivesThePlacesOfThoseWhoWentAwayToOthers) {
   EXPECT_EQ(thrown_by([&] { std::rethrow_exception(left.get().error); }).code(), ErrorCode::cancelled);
   EXPECT_EQ(batcher.waiting(), 2U);
   EXPECT_EQ(thrown_by([&] { ask(batcher, row); }).code(), ErrorCode::unavailable);
-}
-
-TEST(Batcher, CountsARequestsOwnRunWhenItDecidesWhetherItCanBeInTime) {
-  constexpr std::chrono::milliseconds kLeft(100);
-  EXPECT_FALSE(ends_too_late(7, 0.010, kLeft));
-  EXPECT_TRUE(ends_too_late(9, 0.010, kLeft));    // those before it take 90 ms, its own run ten more
-  EXPECT_FALSE(ends_too_late(0, 10.0, kLeft));    // alone it is tried, or the mean would never be corrected
-  EXPECT_FALSE(ends_too_late(1000, 0.0, kLeft));  // nothing is known yet
 }
 
 TEST(Batcher, DropsWhoWentAwayAndWhoseTimeIsOver) {

@@ -110,8 +110,8 @@ Stamps stamps_of(const ServerOptions& options) {
 std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& wanted) {
   const auto tls = [](const TlsFiles& files) { return std::tie(files.certificate, files.key, files.client_authority); };
   const auto batching = [](const ServerOptions& options) {
-    const BatchOptions& batch = options.service.repository.batching;
-    return std::tie(batch.preferred, batch.max_delay, batch.max_queue);
+    const BatchingOptions& batch = options.service.repository.batching;
+    return std::tie(batch.sizes, batch.max_delay, batch.max_queue);
   };
   std::string names;
   const auto compare = [&names](bool is_same, std::string_view name) {

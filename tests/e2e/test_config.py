@@ -56,6 +56,7 @@ def test_settings_reach_the_run() -> None:
         ('threads = "many"\n', 2, ["c.toml", "threads is 'many'", "whole number"]),
         ("max_memory_mb = -1\n", 2, ["c.toml", "max_memory_mb", "above 0"]),
         ('precision = "half"\n', 2, ["c.toml", "half", "use single or double"]),
+        ('method = "banana"\n', 2, ["c.toml", "banana", "use auto or one of statevector"]),
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_its_place(tmp_path: Path, text: str, code: int, words: list[str]) -> None:
@@ -70,6 +71,14 @@ def test_a_mistake_in_the_environment_names_the_variable() -> None:
     done = programs.run("run", programs.BELL, extra={"SKERRY_MAX_MEMORY_MB": "lots"})
     assert done.code == 2
     assert "SKERRY_MAX_MEMORY_MB" in done.err
+
+
+@pytest.mark.parametrize("verb", [["run", "--input", "x=x.npy"], ["plan"], ["bench", "--repeat", "1"]])
+def test_a_method_that_is_none_is_refused_for_models_too(verb: list[str]) -> None:
+    done = programs.run(verb[0], programs.MODELS / "digits_cnn.onnx", *verb[1:], "--method", "banana")
+    assert done.code == 2
+    for word in ("--method", "banana", "use auto or one of"):
+        assert word in done.err
 
 
 def test_a_configuration_file_that_is_named_must_be_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from tests.e2e import programs
@@ -52,3 +53,20 @@ def test_training_gives_accuracy_back_and_leaves_zeros_alone(tmp_path: Path) -> 
     refused = programs.run(*command, "--train", tmp_path / "unlabelled.npz")
     assert refused.code != 0
     assert "no labels" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--epochs", "3"], "--epochs requires --train"),
+        (["--rate", "0.1"], "--rate requires --train"),
+        (["--multiple", "8"], "--multiple requires --structured"),
+        (["--each", "--structured"], "--structured excludes --each"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: list[programs.Word], told: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.skerry"
+    refused = programs.run("prune", MODEL, *words, "-o", out)
+    assert refused.code == 2
+    assert told in refused.err
+    assert not out.exists()

@@ -303,6 +303,48 @@ def test_a_mistake_of_the_caller_is_not_taken_for_a_failing_device() -> None:
         RoutedModel(times(2), registry).run({"x": ONE})
 
 
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        (["text"], r"is no array|i32|str"),
+        ([object()], "no array"),
+        ([np.zeros(3, np.float64)], "f64"),
+        ([np.zeros((1, 3), np.float32)], "f32"),
+        ([], "gave 0 results"),
+        (7, "no list"),
+        (None, "no list"),
+    ],
+)
+def test_what_a_backend_in_python_gives_is_looked_at(results: Any, told: str) -> None:
+    class Wrong(NumpyBackend):
+        def run_node(self, op: str, attributes: dict[str, Any], inputs: list[NDArray[Any] | None]) -> Any:
+            return results
+
+    registry = BackendRegistry()
+    registry.add_python(Wrong(), 10)
+    graph = skerry.GraphBuilder("relu")
+    graph.output(graph.add("Relu", [graph.input("x", [3])]), "y")
+    with pytest.raises(skerry.TypeMismatch, match=told) as raised:
+        RoutedModel(graph.build(), registry).run({"x": np.zeros(3, np.float32)})
+    assert "numpy" in raised.value.where
+
+
+def test_a_backend_in_python_has_a_name_and_says_why_it_declines() -> None:
+    class Mute(NumpyBackend):
+        def declines(self, op: str, attributes: dict[str, Any]) -> Any:
+            return 7
+
+    class Nameless(NumpyBackend):
+        name: Any = 7
+
+    registry = BackendRegistry()
+    with pytest.raises(skerry.TypeMismatch, match="name"):
+        registry.add_python(Nameless(), 10)
+    registry.add_python(Mute(), 10)
+    with pytest.raises(skerry.TypeMismatch, match="declines"):
+        RoutedModel(times(2), registry)
+
+
 def test_the_engine_runs_over_backends_and_drills_them() -> None:
     gpu, registry = MockGPUBackend(lost_at_kernel=7, operators=["Mul"]), BackendRegistry()
     registry.add_cpu()

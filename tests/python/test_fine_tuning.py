@@ -332,3 +332,52 @@ def test_what_cannot_be_trained_is_refused_with_a_reason() -> None:
     g.output(g.add("Relu", [g.input("x", [3])]), "y")
     with pytest.raises(skerry.Unsupported, match="no convolution or product"):
         skerry.make_quantization_aware(g.build())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prune_ratio", 1.0),
+        ("prune_ratio", -0.1),
+        ("prune_ratio", float("nan")),
+        ("channel_ratio", 1.5),
+        ("importance_threshold", -1.0),
+        ("fine_tune_epochs", -1),
+        ("fine_tune_epochs", 1.5),
+        ("batch_size", 0),
+        ("seed", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", "fast"),
+        ("loss", "hinge"),
+    ],
+)
+def test_nonsense_for_a_pruner_is_refused_by_its_field(field: str, value: Any) -> None:
+    with pytest.raises(skerry.InvalidArgument, match=field) as raised:
+        skerry.PruningConfig(**{field: value})
+    assert raised.value.where == field
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("weight_bits", 1),
+        ("weight_bits", -8),
+        ("activation_bits", 17),
+        ("activation_bits", 7.5),
+        ("learning_rate", float("inf")),
+        ("learning_rate", -1e-3),
+        ("loss", "banana"),
+    ],
+)
+def test_nonsense_for_a_trainer_is_refused_by_its_field(field: str, value: Any) -> None:
+    with pytest.raises(skerry.InvalidArgument, match=field) as raised:
+        skerry.QuantConfig(**{field: value})
+    assert raised.value.where == field
+
+
+def test_labels_with_fractions_are_refused() -> None:
+    trainer = skerry.QuantizationAwareTrainer(perceptron())
+    with pytest.raises(skerry.InvalidArgument, match="targets"):
+        trainer.compute_loss(np.zeros((2, 64), np.float32), [0.5, 1.0])
+    assert trainer.compute_loss(np.zeros((2, 64), np.float32), [0.0, 1.0]) > 0

@@ -17,6 +17,7 @@ import pytest
 import skerry
 from numpy.typing import NDArray
 from skerry.batching import BatchingManager, BatchOptimizer, BatchScheduler
+from skerry.engine import MockGPUBackend
 from skerry.memory import LazyLoadedModel, MemoryManager, OptimizedInferenceEngine, TensorPool, memory_map_file
 from skerry.profiling import HARDWARE_EVENTS, MetricsCollector, PerformanceCounter, Profiler
 
@@ -233,6 +234,52 @@ def test_the_pool_hands_out_cleared_buffers_and_refuses_a_second_return() -> Non
     assert pool.get_buffer((7, 7), np.int64).dtype == np.int64
     with pytest.raises(skerry.InvalidArgument):
         pool.return_buffer(np.zeros((7, 7), np.float32))
+
+
+@pytest.mark.parametrize("shape", [("a", 2), (2.5,), 2.5, [[1]], object()])
+def test_a_shape_that_is_none_is_refused_by_its_name(shape: Any) -> None:
+    with pytest.raises(skerry.TypeMismatch, match=r"shape.*extent"):
+        TensorPool().get_buffer(shape)
+    with pytest.raises(skerry.TypeMismatch, match=r"shape.*extent"):
+        TensorPool().preallocate_buffers(shape)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1.0, float("-inf")])
+def test_a_time_that_is_none_is_refused_by_its_name(seconds: float) -> None:
+    graph = skerry.GraphBuilder()
+    graph.output(graph.add("Relu", [graph.input("x", ["N", 1])], name="y"))
+    batching = BatchingManager(graph.build())
+    with pytest.raises(skerry.InvalidArgument, match="timeout"):
+        batching.run({"x": np.zeros((1, 1), np.float32)}, timeout=seconds)
+    with pytest.raises(skerry.InvalidArgument, match="max_delay"):
+        BatchingManager(graph.build(), max_delay=seconds)
+    scheduler = BatchScheduler()
+    with pytest.raises(skerry.InvalidArgument, match="deadline"):
+        scheduler.push(1, now=0.0, deadline=seconds)
+    for ask in (scheduler.next, scheduler.take_late):
+        with pytest.raises(skerry.InvalidArgument, match="now"):
+            ask(now=seconds)
+
+
+def test_a_time_that_no_clock_can_count_is_for_ever() -> None:
+    graph = skerry.GraphBuilder()
+    graph.output(graph.add("Relu", [graph.input("x", ["N", 1])], name="y"))
+    batching = BatchingManager(graph.build())
+    for seconds in (1e9, 1e300, float("inf")):
+        assert batching.run({"x": np.ones((1, 1), np.float32)}, timeout=seconds)[0, 0] == 1.0
+    scheduler = BatchScheduler(max_delay=1e300)
+    scheduler.push(1, now=0.0, deadline=float("inf"))
+    assert scheduler.next(now=1e8) == []
+
+
+def test_a_model_runs_in_the_memory_of_a_simulated_device() -> None:
+    graph = skerry.GraphBuilder()
+    graph.output(graph.add("Relu", [graph.input("x", ["N", 2])], name="y"))
+    gpu, x = MockGPUBackend(memory_bytes=1 << 20), np.asarray([[1, -1]], np.float32)
+    for memory in (MemoryManager(kind="system"), MemoryManager(kind="pool"), MemoryManager(kind="device", device=gpu)):
+        engine = OptimizedInferenceEngine(memory)
+        np.testing.assert_array_equal(engine.run_inference(engine.load_model(graph.build()), x), [[1, 0]])
+    assert gpu.counters()["peak_bytes"] > 0
 
 
 def test_the_same_path_is_loaded_once(tmp_path: Path) -> None:

@@ -79,18 +79,23 @@ Action declare(const Command& command) {
   command.add_option("--ratio", flags->options.ratio, "Share of the weights, or of each layer's outputs")
       .type_name("SHARE")
       .show_default();
-  command.add_flag("--structured", flags->options.structured, "Whole channels leave, wherever they are used");
-  command.add_flag("--each", flags->each, "Each layer loses its share, instead of the model as a whole");
+  const Option structured =
+      command.add_flag("--structured", flags->options.structured, "Whole channels leave, wherever they are used");
+  command.add_flag("--each", flags->each, "Each layer loses its share, instead of the model as a whole")
+      .excludes(structured);
   command.add_option("--multiple", flags->options.multiple, "Channels that are left are a multiple of this")
       .type_name("N")
-      .show_default();
+      .show_default()
+      .needs(structured);
   command.add_option("--judge", flags->judged, "Samples that the result is judged on").type_name("FILE.npz");
-  command.add_option("--train", flags->trained, "Samples with labels that what is left is trained on")
-      .type_name("FILE.npz");
+  const Option train =
+      command.add_option("--train", flags->trained, "Samples with labels that what is left is trained on")
+          .type_name("FILE.npz");
   command.add_option("--epochs", flags->epochs, "How often --train goes through its samples")
       .type_name("N")
-      .show_default();
-  command.add_option("--rate", flags->rate, "Learning rate of --train").type_name("RATE").show_default();
+      .show_default()
+      .needs(train);
+  command.add_option("--rate", flags->rate, "Learning rate of --train").type_name("RATE").show_default().needs(train);
   command.add_option("--keep", flags->options.keep, "Layer that stays as it is; again for each").type_name("NAME");
   return [flags](Context& context) { return run(*flags, context); };
 }

@@ -51,7 +51,7 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   service.repository.folder = flags.repository;
   service.repository.limits = context.settings.limits();
   service.repository.batching = {
-      .preferred = flags.batches.empty() || flags.batches.back() > 1 ? flags.batches : std::vector<std::uint32_t>(),
+      .sizes = flags.batches.empty() ? std::vector<std::uint32_t>{1} : flags.batches,
       .max_delay = std::chrono::microseconds(static_cast<std::int64_t>(flags.batch_delay_us)),
       .max_queue = flags.max_queue};
   for (const std::string& key : flags.trusted)

@@ -3,22 +3,13 @@
 namespace skerry::ops {
 namespace {
 
-std::int64_t targets_of(const Node& node) {
-  const std::int64_t targets = node.integer("targets", 1);
-  if (targets < 1 || targets > (1 << 24)) refuse(node, "targets is " + std::to_string(targets));
-  return targets;
-}
-
 void infer(TypeContext& context) {
   require(context, 0, kernels::Numbers{});
-  require_rank(context, 0, 1, 2);
-  const TensorType& x = input(context, 0);
-  const Dim rows = !x.shape ? Dim() : x.shape->size() == 2 ? (*x.shape)[0] : Dim(1);
-  set_output(context, 0, DType::f32, Dims{rows, Dim(targets_of(context.node))});
+  infer_targets(context, DType::f32, "targets");
 }
 
 void run(const Node& node, const KernelArguments& a) {
-  const auto targets = static_cast<std::size_t>(targets_of(node));
+  const auto targets = static_cast<std::size_t>(targets_of(node, "targets"));
   const Doubles coefficients = real_list(node, "coefficients"), intercepts = real_list(node, "intercepts");
   const auto [rows, features] = rows_and_columns(node, a.inputs[0].shape());
   if (coefficients.size() != targets * features)

@@ -6,12 +6,6 @@
 namespace skerry::ops {
 namespace {
 
-std::int64_t targets_of(const Node& node) {
-  const std::int64_t targets = node.integer("n_targets", 1);
-  if (targets < 1 || targets > (1 << 24)) refuse(node, "n_targets is " + std::to_string(targets));
-  return targets;
-}
-
 Aggregate aggregate_of(const Node& node) {
   constexpr std::array<std::string_view, 4> kNames = {"AVERAGE", "SUM", "MIN", "MAX"};
   const std::string name = node.text("aggregate_function", "SUM");
@@ -22,10 +16,7 @@ Aggregate aggregate_of(const Node& node) {
 
 void infer(TypeContext& context) {
   require(context, 0, kernels::Numbers{});
-  const TensorType& x = input(context, 0);
-  require_rank(context, 0, 1, 2);
-  const Dim rows = !x.shape ? Dim() : x.shape->size() == 2 ? (*x.shape)[0] : Dim(1);
-  set_output(context, 0, DType::f32, Dims{rows, Dim(targets_of(context.node))});
+  infer_targets(context, DType::f32);
 }
 
 TreeEnsemble make(const Node& node) {
@@ -33,15 +24,7 @@ TreeEnsemble make(const Node& node) {
 }
 
 void run(const Node& node, const TreeEnsemble& trees, const KernelArguments& a) {
-  const auto targets = static_cast<std::size_t>(targets_of(node));
-  const auto [rows, features] = rows_and_columns(node, a.inputs[0].shape());
-  const Doubles base = real_list(node, "base_values");
-  Doubles out(rows * targets, 0.0);
-  trees.evaluate(doubles(a.inputs[0]), features, aggregate_of(node), out);
-  const PostTransform transform = post_transform(node);
-  for (std::size_t i = 0; i < out.size() && !base.empty(); ++i) out[i] += base[base.size() == 1 ? 0 : i % targets];
-  for (std::size_t r = 0; r < rows; ++r) transform_scores(transform, std::span(out).subspan(r * targets, targets));
-  store(out, a.outputs[0]);
+  score_targets(node, trees, aggregate_of(node), a);
 }
 
 constexpr KernelRow kKernels[] = {

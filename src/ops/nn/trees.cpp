@@ -304,6 +304,31 @@ bool TreeEnsemble::single_target() const noexcept {
   return std::ranges::all_of(weights_, [&](const Weight& weight) { return weight.target == weights_[0].target; });
 }
 
+std::int64_t targets_of(const Node& node, std::string_view attribute) {
+  const std::int64_t targets = node.integer(attribute, 1);
+  if (targets < 1 || targets > (1 << 24)) refuse(node, std::string(attribute) + " is " + std::to_string(targets));
+  return targets;
+}
+
+void infer_targets(TypeContext& context, DType dtype, std::string_view attribute) {
+  const TensorType& x = input(context, 0);
+  require_rank(context, 0, 1, 2);
+  const Dim rows = !x.shape ? Dim() : x.shape->size() == 2 ? (*x.shape)[0] : Dim(1);
+  set_output(context, 0, dtype, Dims{rows, Dim(targets_of(context.node, attribute))});
+}
+
+void score_targets(const Node& node, const TreeEnsemble& trees, Aggregate aggregate, const KernelArguments& a) {
+  const std::size_t targets = trees.targets();
+  const auto [rows, features] = rows_and_columns(node, a.inputs[0].shape());
+  const Doubles base = real_list(node, "base_values");
+  Doubles out(rows * targets, 0.0);
+  trees.evaluate(doubles(a.inputs[0]), features, aggregate, out);
+  for (std::size_t i = 0; i < out.size() && !base.empty(); ++i) out[i] += base[base.size() == 1 ? 0 : i % targets];
+  const PostTransform transform = post_transform(node);
+  for (std::size_t r = 0; r < rows; ++r) transform_scores(transform, std::span(out).subspan(r * targets, targets));
+  store(out, a.outputs[0]);
+}
+
 Prepared prepared_trees(const Node& node, TreeEnsemble (*make)(const Node&),
                         void (*run)(const Node&, const TreeEnsemble&, const KernelArguments&)) {
   const auto fits = [](const Node& of, const auto& work) {

@@ -66,6 +66,13 @@ class TreeEnsemble {
   std::vector<double> members_;
 };
 
+/// How many targets `attribute` says, 1 where it is absent. Errors: type_mismatch.
+std::int64_t targets_of(const Node& node, std::string_view attribute = "n_targets");
+/// Type rule [N, targets] for rows of x [N, features] or [features].
+void infer_targets(TypeContext& context, DType dtype, std::string_view attribute = "n_targets");
+/// Of each row of the input: what its leaves come to, plus base_values, then post_transform.
+void score_targets(const Node& node, const TreeEnsemble& trees, Aggregate aggregate, const KernelArguments& a);
+
 /// A kernel over trees that are read and checked once. Errors: type_mismatch.
 Prepared prepared_trees(const Node& node, TreeEnsemble (*make)(const Node&),
                         void (*run)(const Node&, const TreeEnsemble&, const KernelArguments&));

@@ -10,6 +10,7 @@
 #include "base/memory.hpp"
 #include "exec/executor.hpp"
 #include "plan/planner.hpp"
+#include "runtime/named_data.hpp"
 #include "runtime/step_times.hpp"
 
 namespace skerry {
@@ -21,6 +22,16 @@ std::string input_names(const Graph& graph) {
   std::string names;
   for (const ValueId id : graph.inputs()) names += (names.empty() ? "'" : ", '") + graph.value(id).name + "'";
   return names;
+}
+
+RunReport report_of(const exec::GraphExecutor& executor, double seconds) {
+  const Plan& plan = executor.plan().report;
+  return {.method = plan.method,
+          .predicted_bytes = plan.peak_bytes,
+          .peak_bytes = executor.peak_bytes(),
+          .predicted_seconds = plan.seconds,
+          .seconds = seconds,
+          .threads = plan.threads};
 }
 
 }  // namespace
@@ -120,8 +131,11 @@ struct Session::State {
 
   exec::GraphExecutor& executor_for(std::span<const TensorType> inputs) {
     const bool all_known =
-        std::ranges::all_of(inputs, [](const TensorType& t) { return t.static_shape().has_value(); });
-    const auto of = [&](std::size_t i) { return std::pair(inputs[i].dtype, *inputs[i].static_shape()); };
+        std::ranges::all_of(inputs, [](const TensorType& t) { return !t.is_tensor() || t.static_shape().has_value(); });
+    // Which inputs are no tensors is the graph's to say, so they need no key.
+    const auto of = [&](std::size_t i) {
+      return std::pair(inputs[i].dtype, inputs[i].static_shape().value_or(Shape{}));
+    };
     if (auto* executor = all_known ? find(inputs.size(), of) : nullptr) return *executor;
     return make(inputs);
   }
@@ -131,7 +145,7 @@ struct Session::State {
     auto planned = std::make_shared<const planning::GraphPlan>(planning::plan_graph(*compiled, inputs, limits));
     if (ready.size() == kKeptPlans) ready.pop_back();
     std::vector<std::pair<DType, Shape>> shapes;
-    for (const TensorType& type : inputs) shapes.emplace_back(type.dtype, *type.static_shape());
+    for (const TensorType& type : inputs) shapes.emplace_back(type.dtype, type.static_shape().value_or(Shape{}));
     exec::GraphExecutor executor(std::move(planned), limits, workspace);
     std::uint64_t arena = 0, scratch = 0;
     const auto make_room = [&](const planning::GraphPlan& plan) {
@@ -172,13 +186,31 @@ Result Session::run(const NamedTensors& inputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     result.tensors.emplace_back(state_->graph->value(state_->graph->outputs()[i]).name, std::move(outputs[i]));
   }
-  const Plan& plan = executor.plan().report;
-  result.report = {.method = plan.method,
-                   .predicted_bytes = plan.peak_bytes,
-                   .peak_bytes = executor.peak_bytes(),
-                   .predicted_seconds = plan.seconds,
-                   .seconds = elapsed.count(),
-                   .threads = plan.threads};
+  result.report = report_of(executor, elapsed.count());
+  return result;
+}
+
+DataResult Session::run_data(const NamedData& inputs) {
+  const RunControl control = exec::started(state_->limits);
+  std::vector<Datum> data = runtime::data_in_order(*state_->graph, inputs);
+  std::vector<TensorType> types;
+  for (std::size_t i = 0; i < data.size(); ++i)
+    types.push_back(runtime::type_of(data[i], state_->graph->value(state_->graph->inputs()[i]).type));
+  exec::GraphExecutor& executor = state_->executor_for(types);
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<Datum> outputs;
+  if (executor.plan().by_value) {
+    outputs = executor.run_data(std::move(data), control);
+  } else {
+    std::vector<TensorView> views;
+    for (const Datum& datum : data) views.push_back(std::get<Tensor>(datum.value).view());
+    for (Tensor& tensor : executor.run(views, control)) outputs.emplace_back(std::move(tensor));
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  DataResult result;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    result.outputs.emplace_back(state_->graph->value(state_->graph->outputs()[i]).name, std::move(outputs[i]));
+  result.report = report_of(executor, elapsed.count());
   return result;
 }
 

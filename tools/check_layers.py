@@ -56,6 +56,7 @@ DOOR = {
     "expressions.def": "ir",
     "gates.def": "ir",
     "modes.def": "ir",
+    "datum.hpp": "ir",
     "graph.hpp": "ir",
     "program.hpp": "ir",
     "channel.hpp": "ir",

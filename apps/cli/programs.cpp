@@ -149,6 +149,9 @@ NamedTensors InputFlags::filled(const Graph& graph) const {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::string& name = graph.value(graph.inputs()[i]).name;
     if (std::any_of(given.begin(), given.end(), [&](const auto& tensor) { return tensor.first == name; })) continue;
+    if (!wanted[i].static_shape() || wanted[i].dtype == DType::string)
+      throw Error(ErrorCode::unsupported, "the command line gives tensors of numbers, not " + wanted[i].text(),
+                  "input '" + name + "'", "run the model from Python or C++");
     Tensor tensor(wanted[i].dtype, *wanted[i].static_shape());
     if (wanted[i].dtype == DType::f32) {
       auto elements = tensor.mutable_view().as<float>();

@@ -32,17 +32,30 @@ struct Dim {
   bool operator==(const Dim&) const = default;
 };
 
-/// dtype and symbolic shape of a value; no shape means that even the rank is unknown.
+/// What can stand around a tensor: a sequence of such, one or nothing, or a map from integers or strings to such.
+enum class Wrap : std::uint8_t { sequence, optional, map_of_i64, map_of_string };
+/// ONNX nests two deep; files may not claim more than this.
+inline constexpr std::size_t kMaxWraps = 8;
+
+/// dtype and symbolic shape of a value; no shape means that even the rank is unknown. With `wraps` it is the type of a
+/// sequence, optional or map, and dtype and shape are those of the tensors inside, as far as they agree.
 struct TensorType {
   DType dtype = DType::f32;
   std::optional<std::vector<Dim>> shape;
-  /// The shape if every extent is known.
+  std::vector<Wrap> wraps = {};  ///< outermost first; none: a tensor
+  bool is_tensor() const noexcept { return wraps.empty(); }
+  /// This type inside of a wrap, and what is inside of the outermost one. Precondition of the latter: not a tensor.
+  TensorType wrapped(Wrap wrap) const;
+  TensorType unwrapped() const;
+  /// The shape if it is a tensor every extent of which is known.
   std::optional<Shape> static_shape() const;
-  /// `f32[N,3]`, `i64[]`, `f32[*]`.
+  /// `f32[N,3]`, `i64[]`, `f32[*]`, `seq(f32[*])`, `optional(seq(i64[]))`, `map_of_i64(f32[])`.
   std::string text() const;
   static TensorType of(DType dtype, const Shape& shape);
   bool operator==(const TensorType&) const = default;
 };
+/// Spelling of a wrap in text: `seq`, `optional`, `map_of_i64`, `map_of_string`.
+std::string_view wrap_name(Wrap wrap) noexcept;
 
 using ValueId = std::uint32_t;
 /// An optional input or output that is absent.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <skerry/compile.hpp>
+#include <skerry/datum.hpp>
 #include <skerry/graph.hpp>
 #include <skerry/options.hpp>
 #include <skerry/plan.hpp>
@@ -27,6 +28,12 @@ struct StepTime {
   std::uint64_t bytes = 0;         ///< of the tensors it reads and writes
 };
 
+/// What Session::run_data() gives.
+struct DataResult {
+  NamedData outputs;  ///< in the graph's order
+  RunReport report;
+};
+
 /// Runs one graph. The first run with new input shapes makes a plan, later ones reuse it and its buffers; the last few
 /// shapes are kept. One run at a time; sessions of one graph share its weights.
 class Session {
@@ -43,8 +50,11 @@ class Session {
   const Plan& plan(std::span<const TensorType> inputs);
   /// inputs: any order, each by the name of a graph input. Gives the outputs in the graph's order and what the run
   /// took. Errors: not_found, invalid_argument (a name missing, unknown or twice), type_mismatch, budget_exceeded,
-  /// deadline_exceeded, cancelled.
+  /// deadline_exceeded, cancelled; unsupported where an input or output is not a tensor of numbers.
   Result run(const NamedTensors& inputs);
+  /// The same where inputs or outputs are sequences, optionals, maps or strings too. An optional input takes what it
+  /// may hold as well, or may be left out for nothing. Errors: as run().
+  DataResult run_data(const NamedData& inputs);
   /// The same into the caller's buffers, in place; inputs and outputs in the graph's order. From the second run with
   /// the same shapes on, nothing is allocated. Errors: as run(), and type_mismatch for a buffer that does not fit.
   void run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);

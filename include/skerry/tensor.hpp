@@ -24,7 +24,7 @@ enum class DType : std::uint8_t {
 
 /// Spelling used by text, JSON and messages: `f32`, `i64`, `c128`.
 std::string_view dtype_name(DType dtype) noexcept;
-/// Width of one element in bits: 4 for i4 and u4, 64 for c64 (two f32).
+/// Width of one element in bits: 4 for i4, 2 for u2, 64 for c64 (two f32).
 int dtype_bits(DType dtype) noexcept;
 /// The dtype of a spelling. Errors: invalid_argument with the list of spellings.
 DType dtype_from_name(std::string_view name);
@@ -109,7 +109,7 @@ class Shape {
   int rank_ = 0;
 };
 
-/// Bytes of a dense tensor; 4-bit types are packed two to a byte, rounded up.
+/// Bytes of a dense tensor; types of 4 and 2 bits are packed, the first element in the low bits, and rounded up.
 std::uint64_t tensor_bytes(DType dtype, const Shape& shape) noexcept;
 
 /// Elements somebody else owns, dense and row-major. Valid while the owner lives. Cheap to copy.

@@ -44,6 +44,7 @@ constexpr std::array kShortFloats = {
     ShortFloat{DType::f8e4m3fnuz, "float8_e4m3fnuz"},
     ShortFloat{DType::f8e5m2, "float8_e5m2"},
     ShortFloat{DType::f8e5m2fnuz, "float8_e5m2fnuz"},
+    ShortFloat{DType::f8e8m0, "float8_e8m0fnu"},
 };
 
 // Results up to this size are copied into new arrays.
@@ -63,19 +64,32 @@ nb::object integer_type(int bits) {
   return nb::module_::import_("numpy").attr(bits == 8 ? "uint8" : "uint16");
 }
 
-// Elements of 4 bits: numpy has a byte for each, a tensor two to a byte.
+// Element types of less than 8 bits: ml_dtypes has a byte for each element, a tensor has them side by side.
+struct Packed {
+  DType dtype;
+  const char* name;
+};
+constexpr std::array kPacked = {Packed{DType::i4, "int4"}, Packed{DType::u4, "uint4"}, Packed{DType::i2, "int2"},
+                                Packed{DType::u2, "uint2"}, Packed{DType::f4e2m1, "float4_e2m1fn"}};
+
 Tensor packed(const Tensor& bytes, DType dtype) {
   Tensor out(dtype, bytes.shape());
-  const auto in = bytes.as<std::int8_t>();
-  for (std::size_t i = 0; i < in.size(); ++i) out.mutable_view().data()[i / 2] |= std::byte(in[i] & 0xF) << (i % 2 * 4);
+  const auto bits = static_cast<std::size_t>(dtype_bits(dtype));
+  const auto in = bytes.as<std::uint8_t>();
+  for (std::size_t i = 0; i < in.size(); ++i)
+    out.mutable_view().data()[i * bits / 8] |= std::byte(in[i] & ((1U << bits) - 1)) << (i * bits % 8);
   return out;
 }
+// Integers as such, with their signs; floats as the codes of their own bytes.
 Tensor unpacked(const Tensor& tensor) {
   Tensor out(DType::i8, tensor.shape());
+  const auto bits = static_cast<std::size_t>(dtype_bits(tensor.dtype()));
+  const bool has_sign = tensor.dtype() == DType::i4 || tensor.dtype() == DType::i2;
+  const int count = 1 << bits;
   const auto bytes = out.mutable_view().as<std::int8_t>();
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const int nibble = std::to_integer<int>(tensor.view().data()[i / 2] >> (i % 2 * 4)) & 0xF;
-    bytes[i] = static_cast<std::int8_t>(tensor.dtype() == DType::i4 && nibble > 7 ? nibble - 16 : nibble);
+    const int code = std::to_integer<int>(tensor.view().data()[i * bits / 8] >> (i * bits % 8)) & (count - 1);
+    bytes[i] = static_cast<std::int8_t>(has_sign && code >= count / 2 ? code - count : code);
   }
   return out;
 }
@@ -199,9 +213,8 @@ Tensor tensor_from_object(nb::handle object) {
       return relabelled(tensor_from(nb::cast<InputArray>(array.attr("view")(integer_type(dtype_bits(row.dtype))))),
                         row.dtype);
   }
-  if (name == "int4" || name == "uint4") {
-    return packed(tensor_from(nb::cast<InputArray>(array.attr("astype")("int8"))),
-                  name == "int4" ? DType::i4 : DType::u4);
+  for (const Packed& row : kPacked) {
+    if (name == row.name) return packed(tensor_from(nb::cast<InputArray>(array.attr("view")("uint8"))), row.dtype);
   }
   InputArray view;
   if (!nb::try_cast(array, view)) {
@@ -221,9 +234,11 @@ nb::object array_of(const Tensor& tensor, bool writable, bool may_copy) {
     return array_of(relabelled(tensor, dtype_bits(dtype) == 8 ? DType::u8 : DType::u16), writable, may_copy)
         .attr("view")(type);
   }
-  if (dtype == DType::i4 || dtype == DType::u4) {
-    const nb::object type = nb::module_::import_("ml_dtypes").attr(dtype == DType::i4 ? "int4" : "uint4");
-    return array_of(unpacked(tensor), writable, may_copy).attr("astype")(type);
+  for (const Packed& row : kPacked) {
+    if (row.dtype == dtype)
+      return array_of(unpacked(tensor), writable, may_copy)
+          .attr("view")("uint8")
+          .attr("view")(nb::module_::import_("ml_dtypes").attr(row.name));
   }
   const auto spelling = spelling_of(dtype);
   if (!spelling) {

@@ -22,7 +22,7 @@ Tensor tensor_from_object(nb::handle object);
 NamedTensors named_tensors(nb::handle inputs);
 
 /// The tensor's elements as a numpy array that keeps them alive. writable: only for a tensor that nobody else reads.
-/// dtypes that numpy lacks come as those of ml_dtypes. Errors: unsupported for 4-bit and string tensors.
+/// dtypes that numpy lacks come as those of ml_dtypes. Errors: unsupported for string tensors.
 nb::object array_from(const Tensor& tensor, bool writable = false);
 
 /// The same for a buffer that the caller may write and that is shared however small it is.

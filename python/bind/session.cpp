@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "arrays.hpp"
+#include "data.hpp"
 #include "options.hpp"
 #include "plan.hpp"
 #include "result.hpp"
@@ -25,6 +26,19 @@ std::vector<TensorType> types_in_order(const Graph& graph, const NamedTensors& i
   for (const ValueId id : graph.inputs()) {
     for (const auto& [name, tensor] : inputs) {
       if (name == graph.value(id).name) types.push_back(TensorType::of(tensor.dtype(), tensor.shape()));
+    }
+  }
+  return types;
+}
+
+std::vector<TensorType> types_of_data(const Graph& graph, const NamedData& inputs) {
+  std::vector<TensorType> types;
+  for (const ValueId id : graph.inputs()) {
+    types.push_back(graph.value(id).type);
+    for (const auto& [name, datum] : inputs) {
+      if (name != graph.value(id).name) continue;
+      if (const auto* tensor = datum.as<Tensor>()) types.back() = TensorType::of(tensor->dtype(), tensor->shape());
+      if (const auto* strings = datum.as<Strings>()) types.back() = TensorType::of(DType::string, strings->shape);
     }
   }
   return types;
@@ -56,12 +70,30 @@ class PySession {
     return result;
   }
 
+  /// The same where values are sequences, optionals, maps or strings too. How long it takes is not predicted.
+  NamedData run_data(nb::handle inputs, const nb::object& progress) {
+    const NamedData data = named_data(*model().graph, inputs);
+    DataResult result;
+    const auto busy = lock();
+    Session& session = ready(progress);
+    try {
+      steering_->run(true, [&] { result = session.run_data(data); });
+    } catch (...) {
+      session_.reset();
+      throw;
+    }
+    if (!progress.is_none()) session_.reset();
+    return std::move(result.outputs);
+  }
+
   PlanAnswer plan(nb::handle inputs) {
-    const NamedTensors tensors = named_tensors(inputs);
+    const bool data = takes_data(*model().graph);
+    const std::vector<TensorType> types = data ? types_of_data(*model().graph, named_data(*model().graph, inputs))
+                                               : types_in_order(*model().graph, named_tensors(inputs));
     const auto busy = lock();
     Session& session = ready(nb::none());
     const nb::gil_scoped_release release;
-    return {session.plan(types_in_order(*model().graph, tensors)), ""};
+    return {session.plan(types), ""};
   }
 
   std::vector<StepTime> profile(nb::handle inputs, std::size_t runs) {
@@ -128,8 +160,13 @@ class PySession {
 };
 
 nb::dict run_for_outputs(PySession& self, nb::handle inputs, const nb::object& progress) {
-  const RunResult result = self.run(inputs, progress);
   nb::dict outputs;
+  if (takes_data(*self.model().graph)) {
+    for (const auto& [name, datum] : self.run_data(inputs, progress))
+      outputs[nb::str(name.c_str())] = object_from(datum);
+    return outputs;
+  }
+  const RunResult result = self.run(inputs, progress);
   for (const auto& [name, tensor] : result.result.tensors) outputs[nb::str(name.c_str())] = array_from(tensor, true);
   return outputs;
 }
@@ -159,10 +196,12 @@ void bind_session(nb::module_& m) {
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
                         "shapes. Made by Model.session(). Threads may share one; they take turns.")
       .def("run", run_for_outputs, nb::arg("inputs"), nb::arg("progress") = nb::none(),
-           nb::sig("def run(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
+           nb::sig("def run(self, inputs: collections.abc.Mapping[str, typing.Any], progress: "
                    "collections.abc.Callable[[float, str], object] | None = "
-                   "None) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
-           "inputs: array by input name; dense ones are read in place. Gives the outputs by name, each a new array.")
+                   "None) -> dict[str, typing.Any]"),
+           "inputs: array by input name; dense ones are read in place. Gives the outputs by name, each a new array. A "
+           "sequence is a list, an optional None or what it holds, a map a dict, a tensor of strings an array of "
+           "object.")
       .def("run_with_report", &PySession::run, nb::arg("inputs"), nb::arg("progress") = nb::none(),
            nb::sig("def run_with_report(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
                    "collections.abc.Callable[[float, str], "

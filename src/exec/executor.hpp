@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <skerry/datum.hpp>
 #include <skerry/result.hpp>
 #include <span>
 #include <vector>
@@ -55,6 +56,9 @@ class GraphExecutor {
   /// Errors: deadline_exceeded, cancelled (checked between steps and inside circuits), type_mismatch, whatever a kernel
   /// finds in its data (where: the node).
   std::vector<Tensor> run(std::span<const TensorView> inputs, const RunControl& control);
+  /// Of a plan by value: data of the plan's types, which the caller has checked. Tensors of the results are the
+  /// caller's alone. Errors: as run().
+  std::vector<Datum> run_data(std::vector<Datum> inputs, const RunControl& control);
   /// Into the caller's buffers, in place. Errors: type_mismatch when a buffer does not fit its output.
   void run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs, const RunControl& control);
 

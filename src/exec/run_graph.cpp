@@ -2,7 +2,10 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <skerry/error.hpp>
+#include <unordered_set>
+#include <utility>
 
 #include "base/account.hpp"
 #include "base/threads.hpp"
@@ -78,7 +81,8 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const Value& value = graph.value(ids[i]);
-    if (views[i].dtype() != value.type.dtype || !has_shape(value.type, views[i].shape())) {
+    if (views[i].dtype() != value.type.dtype || !value.type.static_shape() ||
+        !has_shape(value.type, views[i].shape())) {
       throw Error(ErrorCode::type_mismatch,
                   "the " + std::string(what) + " buffer is " +
                       TensorType::of(views[i].dtype(), views[i].shape()).text() + " but the plan has " +
@@ -93,6 +97,30 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
                   "'" + value.name + "'", "copy it to aligned memory");
     }
   }
+}
+
+// A tensor of a result that is an input or a constant, or stands in the results twice, is the caller's to write, so it
+// gets bytes of its own.
+Datum callers_own(Datum datum, std::unordered_set<const std::byte*>& seen) {
+  if (auto* tensor = std::get_if<Tensor>(&datum.value)) {
+    const bool first = seen.insert(tensor->view().data()).second;
+    if (first && tensor->owner() != nullptr && tensor->owner().use_count() == 1) return datum;
+    Tensor copy(tensor->dtype(), tensor->shape());
+    if (tensor->view().bytes() > 0)
+      std::memcpy(copy.mutable_view().data(), tensor->view().data(), tensor->view().bytes());
+    return copy;
+  }
+  if (const auto* optional = datum.as<Optional>()) {
+    if (optional->item == nullptr) return datum;
+    return Optional{std::make_shared<const Datum>(callers_own(*optional->item, seen))};
+  }
+  if (const auto* sequence = datum.as<Sequence>()) {
+    auto items = std::make_shared<std::vector<Datum>>();
+    items->reserve(sequence->size());
+    for (std::size_t i = 0; i < sequence->size(); ++i) items->push_back(callers_own((*sequence->items)[i], seen));
+    return Sequence{std::move(items)};
+  }
+  return datum;
 }
 
 }  // namespace
@@ -199,23 +227,32 @@ void GraphExecutor::time_steps(std::span<const TensorView> inputs, const RunCont
   step_seconds_ = {};
 }
 
-// An output that is an input or a constant is the caller's to write, so it gets bytes of its own.
-std::vector<Tensor> GraphExecutor::run_by_value(std::span<const TensorView> inputs, const RunControl& control) {
-  check_views(plan_->graph, plan_->graph.inputs(), inputs, "input");
-  std::vector<Tensor> tensors;
-  for (const TensorView& view : inputs) tensors.emplace_back(view, nullptr);
+std::vector<Datum> GraphExecutor::run_data(std::vector<Datum> inputs, const RunControl& control) {
+  if (!plan_->by_value)
+    throw Error(ErrorCode::internal, "a plan of tensors alone is given other data", plan_->graph.name);
   const base::ThreadLimit threads(plan_->report.threads);
-  auto results = ops::evaluate(plan_->graph, tensors, {.budget = &budget_, .control = &control});
-  for (Tensor& result : results) {
-    const bool shared = std::ranges::count_if(results, [&](const Tensor& other) {
-                          return other.view().data() == result.view().data();
-                        }) > 1;
-    if (result.owner() != nullptr && result.owner().use_count() == 1 && !shared) continue;
-    Tensor copy(result.dtype(), result.shape());
-    if (result.view().bytes() > 0) std::memcpy(copy.mutable_view().data(), result.view().data(), result.view().bytes());
-    result = std::move(copy);
-  }
+  auto results = ops::evaluate(plan_->graph, std::move(inputs), {.budget = &budget_, .control = &control});
+  std::unordered_set<const std::byte*> seen;
+  for (Datum& result : results) result = callers_own(std::move(result), seen);
   return results;
+}
+
+std::vector<Tensor> GraphExecutor::run_by_value(std::span<const TensorView> inputs, const RunControl& control) {
+  const Graph& graph = plan_->graph;
+  for (const auto* ids : {&graph.inputs(), &graph.outputs()}) {
+    for (const ValueId id : *ids) {
+      const TensorType& type = graph.value(id).type;
+      if (!type.is_tensor() || type.dtype == DType::string)
+        throw Error(ErrorCode::unsupported, type.text() + " is no tensor of numbers", "'" + graph.value(id).name + "'",
+                    "run it with Session::run_data, in Python Session.run");
+    }
+  }
+  check_views(graph, graph.inputs(), inputs, "input");
+  std::vector<Datum> data;
+  for (const TensorView& view : inputs) data.emplace_back(Tensor(view, nullptr));
+  std::vector<Tensor> tensors;
+  for (Datum& result : run_data(std::move(data), control)) tensors.push_back(std::get<Tensor>(std::move(result.value)));
+  return tensors;
 }
 
 std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const RunControl& control) {

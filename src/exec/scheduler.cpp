@@ -201,8 +201,8 @@ void BatchScheduler::ran(std::uint32_t rows, std::chrono::duration<double> time)
   if (cost == 0.0) {
     cost = time.count() / cost_seconds_;
   } else {
-    // A machine that became slower is so for batches of all sizes, also for those that do not run now; but a run in whose
-    // middle the processor was given to somebody else says nothing of the next one.
+    // A machine that became slower is so for batches of all sizes, also for those that do not run now; but a run in
+    // whose middle the processor was given to somebody else says nothing of the next one.
     const double told = std::min(time.count() / cost, kMostSlower * cost_seconds_);
     cost_seconds_ = kForgetTimes * cost_seconds_ + (1.0 - kForgetTimes) * told;
   }

@@ -23,8 +23,9 @@ inline constexpr std::uint64_t kPageAlignment = 4096;  ///< of plain sections th
 inline constexpr std::uint64_t kPageAlignedFrom = std::uint64_t{64} << 10;
 inline constexpr std::uint64_t kMaxGapBytes = kPageAlignment - 1;
 
-inline constexpr std::uint32_t kFeatureZstd = 1;  ///< some section is zstd
-inline constexpr std::uint32_t kKnownFeatures = kFeatureZstd;
+inline constexpr std::uint32_t kFeatureZstd = 1;   ///< some section is zstd
+inline constexpr std::uint32_t kFeatureWraps = 2;  ///< some value of a graph is no tensor
+inline constexpr std::uint32_t kKnownFeatures = kFeatureZstd | kFeatureWraps;
 
 // Limits that a writer keeps and a reader enforces. FlatBuffers address less than 2^31 bytes.
 inline constexpr std::uint64_t kMaxIndexBytes = std::uint64_t{64} << 20;

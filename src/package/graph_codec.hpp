@@ -19,6 +19,9 @@ inline constexpr const char* kGraphIdentifier = "SKGR";
 /// WeightLayout::place.
 flatbuffers::Offset<fbs::Graph> encode_graph(const Graph& graph, ProgramBuilder& builder, WeightLayout& weights);
 
+/// Whether a value of the graph, or of one inside it, is a sequence, an optional or a map.
+bool has_wraps(const Graph& graph);
+
 /// The graph of a verified table, not yet passed by ir::verify; constants point into `weights`.
 /// Errors: corrupt, limit_exceeded; version_too_new for a dtype or attribute kind that is not known.
 Graph decode_graph(const fbs::Graph& table, Fields& fields, const Weights& weights);

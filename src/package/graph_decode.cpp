@@ -86,11 +86,26 @@ class GraphDecoder {
     return dims;
   }
 
+  std::vector<Wrap> wraps(const fbs::Value& table) {
+    const auto numbers = fields_.list(table.wraps());
+    if (numbers.size() > kMaxWraps) damaged(std::to_string(numbers.size()) + " types inside each other");
+    std::vector<Wrap> wraps;
+    for (const std::uint8_t number : numbers) {
+      if (number > static_cast<std::uint8_t>(Wrap::map_of_string))
+        throw Error(ErrorCode::version_too_new,
+                    "there are no types of kind " + std::to_string(number) + " in this program", {},
+                    "update this program");
+      wraps.push_back(static_cast<Wrap>(number));
+    }
+    return wraps;
+  }
+
   Value value(const fbs::Value& table) {
     Value value;
     value.name = fields_.text(table.name());
     value.type.dtype = known_dtype(table.dtype());
     if (table.ranked()) value.type.shape = dims(table);
+    value.type.wraps = wraps(table);
     value.producer = table.producer();
     if (table.constant() != nullptr) {
       value.constant = tensor(*table.constant());

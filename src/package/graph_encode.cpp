@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <skerry/error.hpp>
 #include <string>
+#include <unordered_set>
 
 #include "package/circuit_codec.hpp"
 #include "package/graph_codec.hpp"
@@ -71,8 +73,11 @@ class GraphEncoder {
     const auto name = builder_.text(value.name);
     const auto dims = builder_.list<std::int64_t>(extents);
     const auto symbol_list = builder_.texts(symbols);
+    std::vector<std::uint8_t> wraps;
+    for (const Wrap wrap : value.type.wraps) wraps.push_back(static_cast<std::uint8_t>(wrap));
+    const auto wrap_list = builder_.list<std::uint8_t>(wraps);
     return fbs::CreateValue(builder_.buffer(), name, dtype_number(value.type.dtype), is_ranked, dims, symbol_list,
-                            value.producer, constant);
+                            value.producer, constant, wrap_list);
   }
 
   flatbuffers::Offset<fbs::Observable> observable(const Observable& observable) {
@@ -146,6 +151,27 @@ class GraphEncoder {
 };
 
 }  // namespace
+
+namespace {
+
+// Subgraphs may be shared, so each is looked at once. Depth: graphs nest as deep as verified ones may.
+bool has_wraps(const Graph& graph, std::unordered_set<const Graph*>& seen) {
+  if (!seen.insert(&graph).second) return false;
+  if (std::ranges::any_of(graph.values(), [](const Value& value) { return !value.type.is_tensor(); })) return true;
+  return std::ranges::any_of(graph.nodes(), [&](const Node& node) {
+    return std::ranges::any_of(node.attributes, [&](const auto& attribute) {
+      const auto* inner = std::get_if<Subgraph>(&attribute.second);
+      return inner != nullptr && *inner != nullptr && has_wraps(**inner, seen);
+    });
+  });
+}
+
+}  // namespace
+
+bool has_wraps(const Graph& graph) {
+  std::unordered_set<const Graph*> seen;
+  return has_wraps(graph, seen);
+}
 
 flatbuffers::Offset<fbs::Graph> encode_graph(const Graph& graph, ProgramBuilder& builder, WeightLayout& weights) {
   return GraphEncoder(builder, weights).graph(graph);

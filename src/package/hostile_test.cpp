@@ -404,6 +404,34 @@ TEST(ForgedGraph, WhatPointsNowhereIsRefused) {
   EXPECT_EQ(outputs.code(), ErrorCode::corrupt);
 }
 
+TEST(ForgedGraph, TheFeatureOfTypesAroundTypesIsSetExactlyWhenThereAreSome) {
+  Graph plain, wrapped;
+  plain.add_input("x", {DType::f32, std::nullopt});
+  wrapped.add_input("x", {DType::f32, std::nullopt, {Wrap::sequence}});
+  for (const Graph& graph : {plain, wrapped}) {
+    auto bytes = encode({graph, {}, {}});
+    EXPECT_NO_THROW(read(bytes, nullptr));
+    bytes[12] ^= std::byte{kFeatureWraps};
+    EXPECT_EQ(thrown_by([&] { read(bytes, nullptr); }).code(), ErrorCode::corrupt);
+  }
+}
+
+TEST(ForgedGraph, TypesAroundTypesAreFewAndKnown) {
+  const auto with_wraps = [](const std::vector<std::uint8_t>& wraps) {
+    return refusal_of_graph([&](flatbuffers::FlatBufferBuilder& b) {
+             const auto list = b.CreateVector(wraps);
+             const auto value = fbs::CreateValue(b, 0, 1, false, 0, 0, kNoNode, 0, list);
+             const auto values = b.CreateVector(&value, 1);
+             return fbs::CreateGraph(b, 0, values, 0, b.CreateVector(std::vector<std::uint32_t>{0}));
+           })
+        .code();
+  };
+  EXPECT_EQ(with_wraps(std::vector<std::uint8_t>(kMaxWraps + 1, 0)), ErrorCode::corrupt);
+  EXPECT_EQ(with_wraps(std::vector<std::uint8_t>(100'000, 1)), ErrorCode::corrupt);
+  EXPECT_EQ(with_wraps({0, 4}), ErrorCode::version_too_new);
+  EXPECT_EQ(with_wraps({255}), ErrorCode::version_too_new);
+}
+
 TEST(ForgedGraph, UnknownKindsOfAttributeAreFromANewerProgram) {
   const Error error = refusal_of_graph([](flatbuffers::FlatBufferBuilder& b) {
     const auto attribute = fbs::CreateAttribute(b, b.CreateString("a"), 200);

@@ -85,6 +85,7 @@ void Image::add_program(const Contents& contents, const WriteOptions& options) {
   } else {
     const auto& graph = std::get<Graph>(contents.program);
     ir::verify(graph);
+    if (has_wraps(graph)) header_.features |= kFeatureWraps;
     const auto root = encode_graph(graph, builder, weights_);
     owned_.push_back(builder.finish(root, kGraphIdentifier));
   }

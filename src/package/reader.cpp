@@ -133,6 +133,9 @@ Loaded read_file(std::span<const std::byte> bytes, std::shared_ptr<const void> o
     const Container container(file.bytes, options, hashes);
     Contents contents{program_of(container.sections(), file.owner), container.info().metadata,
                       plans_of(container.sections(), file.owner)};
+    const auto* graph = std::get_if<Graph>(&contents.program);
+    if ((graph != nullptr && has_wraps(*graph)) != ((container.features() & kFeatureWraps) != 0))
+      throw Error(ErrorCode::corrupt, "the features are not those of the program", "header");
     return {std::move(contents), container.info()};
   } catch (const Error& error) {
     throw error.at(name);

@@ -38,6 +38,7 @@ class Container {
   Container(std::span<const std::byte> file, const ReadOptions& options, Hashes hashes);
 
   const Info& info() const noexcept { return info_; }
+  std::uint32_t features() const noexcept { return header_.features; }
   const std::vector<Section>& sections() const noexcept { return sections_; }
 
  private:

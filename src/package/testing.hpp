@@ -172,6 +172,7 @@ inline Graph random_graph(std::uint64_t seed, int depth = 2) {
   graph.name = "graph " + std::to_string(seed);
   const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{std::string("N"), 3, Dim()}});
   const ValueId unranked = graph.add_input("y", {DType::i64, std::nullopt});
+  graph.add_input("wrapped", {DType::f32, std::nullopt, {Wrap::optional, Wrap::sequence, Wrap::map_of_string}});
   std::vector<ValueId> constants;
 #define SKERRY_DTYPE(name, bits, onnx)                                                              \
   if (DType::name != DType::string) {                                                               \

@@ -29,8 +29,9 @@ void check_inputs(const Graph& graph, std::span<const TensorType> inputs) {
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Value& wanted = graph.value(graph.inputs()[i]);
-    bool matches = inputs[i].dtype == wanted.type.dtype && inputs[i].static_shape().has_value();
-    if (matches && wanted.type.shape) {
+    bool matches = inputs[i].dtype == wanted.type.dtype && inputs[i].wraps == wanted.type.wraps &&
+                   (inputs[i].static_shape().has_value() || !inputs[i].is_tensor());
+    if (matches && wanted.type.shape && wanted.type.is_tensor()) {
       const auto& dims = *wanted.type.shape;
       matches = dims.size() == inputs[i].shape->size();
       for (std::size_t axis = 0; matches && axis < dims.size(); ++axis) {

@@ -15,12 +15,14 @@ bool are_for(const PlanCache::Entry& entry, std::size_t count, auto of) {
   return same;
 }
 
+// Which inputs are no tensors is the graph's to say, so they need no key.
 auto types_in(std::span<const TensorType> inputs) {
-  return [inputs](std::size_t i) { return std::pair(inputs[i].dtype, *inputs[i].static_shape()); };
+  return [inputs](std::size_t i) { return std::pair(inputs[i].dtype, inputs[i].static_shape().value_or(Shape{})); };
 }
 
 bool are_known(std::span<const TensorType> inputs) {
-  return std::ranges::all_of(inputs, [](const TensorType& type) { return type.static_shape().has_value(); });
+  return std::ranges::all_of(
+      inputs, [](const TensorType& type) { return !type.is_tensor() || type.static_shape().has_value(); });
 }
 
 }  // namespace
@@ -90,6 +92,16 @@ exec::GraphExecutor& Executors::make(std::span<const TensorType> inputs) {
   return ready_.back()->executor;
 }
 
+RunReport report_of(const exec::GraphExecutor& executor, double seconds) {
+  const Plan& plan = executor.plan().report;
+  return {.method = plan.method,
+          .predicted_bytes = plan.peak_bytes,
+          .peak_bytes = executor.peak_bytes(),
+          .predicted_seconds = plan.seconds,
+          .seconds = seconds,
+          .threads = plan.threads};
+}
+
 Result run_by_name(const Graph& graph, exec::GraphExecutor& executor, std::span<const TensorView> inputs,
                    const RunControl& control) {
   Result result;
@@ -98,13 +110,7 @@ Result run_by_name(const Graph& graph, exec::GraphExecutor& executor, std::span<
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   for (std::size_t i = 0; i < outputs.size(); ++i)
     result.tensors.emplace_back(graph.value(graph.outputs()[i]).name, std::move(outputs[i]));
-  const Plan& plan = executor.plan().report;
-  result.report = {.method = plan.method,
-                   .predicted_bytes = plan.peak_bytes,
-                   .peak_bytes = executor.peak_bytes(),
-                   .predicted_seconds = plan.seconds,
-                   .seconds = elapsed.count(),
-                   .threads = plan.threads};
+  result.report = report_of(executor, elapsed.count());
   return result;
 }
 

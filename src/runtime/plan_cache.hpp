@@ -76,6 +76,8 @@ class Executors {
   std::vector<std::unique_ptr<Ready>> ready_;
 };
 
+/// What a run that took so long was, as its plan saw it.
+RunReport report_of(const exec::GraphExecutor& executor, double seconds);
 /// One run: its outputs by name, and what it took. Errors: as Session::run().
 Result run_by_name(const Graph& graph, exec::GraphExecutor& executor, std::span<const TensorView> inputs,
                    const RunControl& control);

@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <chrono>
 #include <skerry/error.hpp>
 #include <skerry/session.hpp>
 #include <utility>
 
 #include "exec/executor.hpp"
 #include "plan/planner.hpp"
+#include "runtime/named_data.hpp"
 #include "runtime/plan_cache.hpp"
 #include "runtime/step_times.hpp"
 
@@ -105,6 +107,30 @@ Result Session::run(const NamedTensors& inputs) {
   const RunControl control = exec::started(state_->limits());
   const std::vector<TensorView> views = runtime::in_order(*state_->graph, inputs);
   return runtime::run_by_name(*state_->graph, state_->executors.of(views), views, control);
+}
+
+DataResult Session::run_data(const NamedData& inputs) {
+  const RunControl control = exec::started(state_->limits());
+  std::vector<Datum> data = runtime::data_in_order(*state_->graph, inputs);
+  std::vector<TensorType> types;
+  for (std::size_t i = 0; i < data.size(); ++i)
+    types.push_back(runtime::type_of(data[i], state_->graph->value(state_->graph->inputs()[i]).type));
+  exec::GraphExecutor& executor = state_->executors.of(types);
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<Datum> outputs;
+  if (executor.plan().by_value) {
+    outputs = executor.run_data(std::move(data), control);
+  } else {
+    std::vector<TensorView> views;
+    for (const Datum& datum : data) views.push_back(std::get<Tensor>(datum.value).view());
+    for (Tensor& tensor : executor.run(views, control)) outputs.emplace_back(std::move(tensor));
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  DataResult result;
+  result.report = runtime::report_of(executor, elapsed.count());
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    result.outputs.emplace_back(state_->graph->value(state_->graph->outputs()[i]).name, std::move(outputs[i]));
+  return result;
 }
 
 void Session::run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {

@@ -9,6 +9,7 @@ The bytes depend on nothing but this file and the onnx package.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from onnx import (
     ModelProto,
     NodeProto,
     TensorProto,
+    TypeProto,
     ValueInfoProto,
     numpy_helper,
 )
@@ -433,14 +435,60 @@ def bad_rank() -> ModelProto:
 
 
 @case
+def ok_strings() -> ModelProto:
+    """Strings as a weight, as both kinds of Constant, and as an attribute."""
+    words = oh.make_tensor("words", TensorProto.STRING, [2], [b"a", "\u00e9".encode()])
+    nodes = [
+        oh.make_node("Constant", [], ["one"], value_string=b"-"),
+        oh.make_node("Constant", [], ["two"], value_strings=[b"b", b"c"]),
+        oh.make_node("Equal", ["words", "two"], ["same"]),
+        oh.make_node("Where", ["same", "words", "one"], ["chosen"]),
+        oh.make_node("StringNormalizer", ["chosen"], ["y"], stopwords=[b"a"], case_change_action="UPPER"),
+    ]
+    return model(nodes, [], [value("y", [None], TensorProto.STRING)], [words], opset=21, ir_version=10)
+
+
+@case
+def ok_sequences() -> ModelProto:
+    """Sequences and optionals as inputs, outputs and states, and the type of an optional that holds nothing."""
+    floats_of = oh.make_tensor_type_proto(TensorProto.FLOAT, None)
+    sequence = oh.make_sequence_type_proto(floats_of)
+    optional = oh.make_optional_type_proto(sequence)
+    body = oh.make_graph(
+        [oh.make_node("SequenceInsert", ["t", "x"], ["u"]), oh.make_node("Identity", ["c"], ["d"])],
+        "body",
+        [value("i", [], TensorProto.INT64), value("c", [], TensorProto.BOOL), oh.make_value_info("t", sequence)],
+        [value("d", [], TensorProto.BOOL), oh.make_value_info("u", sequence)],
+    )
+    each = oh.make_graph([oh.make_node("Neg", ["a"], ["b"])], "each", [oh.make_value_info("a", floats_of)],
+                         [oh.make_value_info("b", floats_of)])  # fmt: skip
+    nodes = [
+        oh.make_node("OptionalGetElement", ["o"], ["s"]),
+        oh.make_node("Loop", ["n", "", "s"], ["v"], body=body),
+        oh.make_node("SequenceMap", ["v"], ["m"], body=each),
+        oh.make_node("Optional", [], ["none"], type=sequence),
+    ]
+    inputs = [value("x"), oh.make_value_info("o", optional), value("n", [], TensorProto.INT64)]
+    outputs = [oh.make_value_info("m", sequence), oh.make_value_info("none", optional)]
+    return model(nodes, inputs, outputs, opset=21, ir_version=10)
+
+
+@case
 def bad_string() -> ModelProto:
     names = oh.make_tensor("names", TensorProto.STRING, [2], [b"a", b"b"])
+    del names.string_data[1:]
     return model([oh.make_node("Relu", ["x"], ["y"])], weights=[names])
 
 
 @case
-def bad_float4() -> ModelProto:
-    weight = TensorProto(name="w", data_type=TensorProto.FLOAT4E2M1, dims=[2], raw_data=b"\x11")
+def bad_string_bytes() -> ModelProto:
+    names = oh.make_tensor("names", TensorProto.STRING, [1], [b"\xff\xfe"])
+    return model([oh.make_node("Relu", ["x"], ["y"])], weights=[names])
+
+
+@case
+def bad_float6() -> ModelProto:
+    weight = TensorProto(name="w", data_type=27, dims=[2], raw_data=b"\x11")
     return model([oh.make_node("Relu", ["x"], ["y"])], weights=[weight])
 
 
@@ -448,6 +496,24 @@ def bad_float4() -> ModelProto:
 def bad_sequence() -> ModelProto:
     info = oh.make_tensor_sequence_value_info("x", TensorProto.FLOAT, ["N"])
     return model([oh.make_node("Relu", ["x"], ["y"])], [info])
+
+
+FLOATS = oh.make_tensor_type_proto(TensorProto.FLOAT, [1])
+for _name, _kind in {
+    "bad_map_key": oh.make_map_type_proto(TensorProto.INT32, FLOATS),
+    "bad_sequence_depth": reduce(lambda kind, _: oh.make_sequence_type_proto(kind), range(40), FLOATS),
+    "bad_sequence_of_nothing": TypeProto(sequence_type=TypeProto.Sequence()),
+}.items():
+    CASES[_name] = partial(
+        lambda kind: model([oh.make_node("Identity", ["x"], ["y"])], [oh.make_value_info("x", kind)]), _kind
+    )
+
+
+@case
+def bad_sequence_output() -> ModelProto:
+    return model(
+        [oh.make_node("Relu", ["x"], ["y"])], outputs=[oh.make_value_info("y", oh.make_sequence_type_proto(FLOATS))]
+    )
 
 
 @case

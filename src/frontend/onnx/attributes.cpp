@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "frontend/onnx/types.hpp"
+
 namespace skerry::frontend::onnx {
 
 using proto::AttributeType;
@@ -72,8 +74,11 @@ Attribute read_attribute(const proto::Attribute& attribute, TensorDecoder& tenso
       for_each_field(body, origin, 4, [&](const WireReader& at, const Field& f) { value = text_of(at, f); });
       return value;
     }
-    case AttributeType::tensor:
-      return tensors.dense(read_message(body, origin, 5));
+    case AttributeType::tensor: {
+      const Bytes message = read_message(body, origin, 5);
+      if (auto texts = tensors.texts(message)) return std::move(texts->texts);
+      return tensors.dense(message);
+    }
     case AttributeType::sparse_tensor:
       return tensors.sparse(read_message(body, origin, 22));
     case AttributeType::reals:
@@ -115,7 +120,21 @@ Tensor read_constant(const proto::Attribute& attribute, TensorDecoder& tensors, 
     const std::vector<float> singles(list->begin(), list->end());
     return Tensor::from(std::span(singles), {static_cast<std::int64_t>(singles.size())});
   }
-  throw Error(ErrorCode::unsupported, "constants of text are not supported");
+  throw Error(ErrorCode::semantic_error, "a constant of this kind does not exist");
+}
+
+std::optional<TextTensor> read_constant_texts(const proto::Attribute& attribute, TensorDecoder& tensors,
+                                              const std::byte* origin) {
+  if (attribute.type == AttributeType::tensor) return tensors.texts(read_message(attribute.body, origin, 5));
+  if (attribute.type != AttributeType::string && attribute.type != AttributeType::strings) return std::nullopt;
+  Attribute value = read_attribute(attribute, tensors, origin);
+  if (auto* text = std::get_if<std::string>(&value)) return TextTensor{Shape{}, {std::move(*text)}};
+  auto& list = std::get<std::vector<std::string>>(value);
+  return TextTensor{Shape{static_cast<std::int64_t>(list.size())}, std::move(list)};
+}
+
+TensorType read_type_attribute(const proto::Attribute& attribute, const std::byte* origin, const ImportLimits& limits) {
+  return read_type(read_message(attribute.body, origin, 14), origin, limits);
 }
 
 }  // namespace skerry::frontend::onnx

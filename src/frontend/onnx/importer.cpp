@@ -114,8 +114,12 @@ void Importer::add_initializers(const proto::Graph& graph, Scope& scope) {
   const auto add = [&](const proto::Named& tensor, bool is_sparse) {
     placed_at(tensor.name, [&] {
       if (tensor.name.empty()) throw Error(ErrorCode::semantic_error, "an initializer has no name");
-      Tensor value = is_sparse ? tensors_.sparse(tensor.body) : tensors_.dense(tensor.body);
       scope.target.names.emplace(tensor.name);
+      if (auto texts = is_sparse ? std::nullopt : tensors_.texts(tensor.body)) {
+        scope.define(tensor.name, add_texts(std::move(*texts), std::string(tensor.name), scope));
+        return;
+      }
+      Tensor value = is_sparse ? tensors_.sparse(tensor.body) : tensors_.dense(tensor.body);
       scope.define(tensor.name, scope.target.graph.add_constant(std::string(tensor.name), std::move(value)));
     });
   };
@@ -200,8 +204,26 @@ void Importer::add_constant(const proto::Node& node, Scope& scope) {
   if (value == nullptr || node.outputs.size() != 1 || node.outputs[0].empty())
     throw Error(ErrorCode::semantic_error, "Constant needs one attribute and one output");
   const std::string_view name = node.outputs[0];
+  if (auto texts = read_constant_texts(*value, tensors_, origin_)) {
+    scope.define(name, add_texts(std::move(*texts), scope.name_of(name), scope));
+    return;
+  }
   Tensor tensor = read_constant(*value, tensors_, origin_);
   scope.define(name, scope.target.graph.add_constant(scope.name_of(name), std::move(tensor)));
+}
+
+// Strings are no constant of the graph, whose constants are bytes of numbers, but what a node of their own gives.
+ValueId Importer::add_texts(TextTensor texts, std::string name, Scope& scope) {
+  Node node;
+  node.op = "skerry.Strings";
+  node.name = name;
+  const auto dims = texts.shape.dims();
+  const TensorType type = TensorType::of(DType::string, texts.shape);
+  node.set("shape", std::vector<std::int64_t>(dims.begin(), dims.end()));
+  node.set("texts", std::move(texts.texts));
+  charge(*node.find("texts"));
+  const NodeId id = scope.target.graph.add_node(std::move(node), std::span(&name, 1), std::span(&type, 1));
+  return scope.target.graph.node(id).outputs[0];
 }
 
 const proto::Attribute* Importer::bound(const proto::Attribute& attribute, const Scope& scope) const {
@@ -237,6 +259,15 @@ void Importer::add_operator(const proto::Node& source, Scope& scope) {
     if (value == nullptr || value->type == proto::AttributeType::graph) continue;
     if (node.find(attribute.name) != nullptr)
       throw Error(ErrorCode::semantic_error, "attribute " + std::string(attribute.name) + " is given twice");
+    if (value->type == proto::AttributeType::type && node.op == "Optional") {
+      const TensorType type = read_type_attribute(*value, origin_, limits_);
+      const bool is_sequence = type.wraps == std::vector{Wrap::sequence};
+      if (!type.is_tensor() && !is_sequence)
+        throw Error(ErrorCode::unsupported, "an optional of " + type.text() + " is not supported");
+      node.set("dtype", onnx_number(type.dtype));
+      node.set("sequence", std::int64_t{is_sequence});
+      continue;
+    }
     Attribute decoded = read_attribute(*value, tensors_, origin_);
     charge(decoded);
     node.set(std::string(attribute.name), std::move(decoded));

@@ -65,6 +65,7 @@ class Importer {
   void add_nodes(const std::vector<proto::Node>& nodes, Scope& scope);
   void add_node(const proto::Node& node, Scope& scope);
   void add_constant(const proto::Node& node, Scope& scope);
+  ValueId add_texts(TextTensor texts, std::string name, Scope& scope);
   void add_operator(const proto::Node& source, Scope& scope);
   void add_call(const proto::Node& node, const proto::Function& function, Scope& scope);
   void add_subgraphs(const proto::Node& source, Scope& scope, Node& node);

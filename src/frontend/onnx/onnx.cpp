@@ -35,7 +35,7 @@ void merge_stated_outputs(const onnx::proto::Graph& stated, Graph& graph, const 
       throw error.at(output.name);
     }
     TensorType& type = graph.value(graph.outputs()[i]).type;
-    if (said.dtype != type.dtype)
+    if (said.dtype != type.dtype || said.wraps != type.wraps)
       throw Error(ErrorCode::type_mismatch, "output is stated as " + said.text() + " but is " + type.text(),
                   std::string(output.name));
     if (!said.shape) continue;

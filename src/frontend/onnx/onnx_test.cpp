@@ -281,9 +281,10 @@ constexpr BadModel kRefusals[] = {
     {"bad_external_missing", ErrorCode::not_found, "nowhere.bin"},
     {"bad_external_number", ErrorCode::semantic_error, "offset \"-8\""},
     {"bad_external_offset", ErrorCode::semantic_error, "at offset 18446744073709551615 of weights.bin, which has 72"},
-    {"bad_float4", ErrorCode::unsupported, "w: element type float4e2m1"},
+    {"bad_float6", ErrorCode::unsupported, "w: element type float6e2m3"},
     {"bad_huge", ErrorCode::limit_exceeded, "4611686018427387904 elements"},
     {"bad_list_length", ErrorCode::semantic_error, "f32[2] needs 2 numbers, its data has 3"},
+    {"bad_map_key", ErrorCode::unsupported, "x: maps from i32"},
     {"bad_negative_dim", ErrorCode::out_of_range, "axis 0 has -2"},
     {"bad_newer_ir", ErrorCode::version_too_new, "IR version 999, the newest known is 14"},
     {"bad_newer_opset", ErrorCode::version_too_new, "opset 9999 of ai.onnx, the newest known is "},
@@ -296,11 +297,15 @@ constexpr BadModel kRefusals[] = {
     {"bad_raw_length", ErrorCode::semantic_error, "w: f32[3,4] needs 48 bytes, its raw data has 8"},
     {"bad_recursion", ErrorCode::semantic_error, "calls itself: Ping -> Pong -> Ping"},
     {"bad_reference", ErrorCode::semantic_error, "leaky: attribute alpha refers to a function's"},
-    {"bad_sequence", ErrorCode::unsupported, "x: sequences"},
+    {"bad_sequence", ErrorCode::type_mismatch, "y: Relu does not take seq(f32[N]) as input 0"},
+    {"bad_sequence_depth", ErrorCode::limit_exceeded, "x: has a type of more than 8 types inside each other"},
+    {"bad_sequence_of_nothing", ErrorCode::semantic_error, "x: has no type"},
+    {"bad_sequence_output", ErrorCode::type_mismatch, "y: output is stated as seq(f32[1])"},
     {"bad_shape", ErrorCode::out_of_range, "w: a tensor of more than 2^62 elements"},
     {"bad_sparse_huge", ErrorCode::limit_exceeded, "sparse [1048576,1048576]"},
     {"bad_sparse_index", ErrorCode::out_of_range, "sparse index 2 is outside [2,3]"},
-    {"bad_string", ErrorCode::unsupported, "names: tensors of strings"},
+    {"bad_string", ErrorCode::semantic_error, "names: string[2] has 1 strings"},
+    {"bad_string_bytes", ErrorCode::syntax_error, "names: "},
     {"bad_twice", ErrorCode::semantic_error, "n: value y is made twice, first by node r"},
     {"bad_twice_weight", ErrorCode::semantic_error, "w: value w is made twice"},
     {"bad_two_values", ErrorCode::semantic_error, "k: Constant has two values"},
@@ -318,6 +323,22 @@ TEST(Onnx, HasARefusalForEachBadCase) {
     if (!name.starts_with("bad_")) continue;
     EXPECT_TRUE(std::ranges::any_of(kRefusals, [&](const BadModel& row) { return row.name == name; })) << name;
   }
+}
+
+TEST(Onnx, SequencesAndOptionalsAreTypesAroundATensor) {
+  const Graph graph = import_case("ok_sequences");
+  EXPECT_EQ(graph.value(graph.inputs()[1]).type.text(), "optional(seq(f32[*]))");
+  EXPECT_EQ(graph.value(graph.outputs()[0]).type.text(), "seq(f32[*])");
+  EXPECT_EQ(graph.value(graph.outputs()[1]).type.text(), "optional(seq(f32[*]))");
+}
+
+TEST(Onnx, StringsAreWhatNodesOfTheirOwnGive) {
+  const Graph graph = import_case("ok_strings");
+  ASSERT_GE(graph.nodes().size(), 3U);
+  EXPECT_EQ(graph.node(0).op, "skerry.Strings");
+  EXPECT_EQ(std::get<std::vector<std::string>>(*graph.node(0).find("texts")), (Names{"a", "\xc3\xa9"}));
+  EXPECT_EQ(graph.node(0).integers("shape"), std::vector<std::int64_t>{2});
+  EXPECT_EQ(graph.value(graph.outputs()[0]).type.text(), "string[?]");
 }
 
 TEST(Onnx, RespectsItsLimits) {

@@ -13,14 +13,12 @@ namespace skerry::frontend::onnx {
 namespace {
 
 /// Element types that onnx-ml.proto has and we have not.
-constexpr std::array<std::pair<std::int64_t, std::string_view>, 6> kForeignTypes{{
-    {23, "float4e2m1"},
-    {24, "float8e8m0"},
-    {25, "uint2"},
-    {26, "int2"},
+constexpr std::array<std::pair<std::int64_t, std::string_view>, 2> kForeignTypes{{
     {27, "float6e2m3"},
     {28, "float6e3m2"},
 }};
+
+constexpr std::int64_t kStringNumber = 8;
 
 /// Keeps sizes in bytes far from overflow; no file is that large.
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;
@@ -51,7 +49,11 @@ ListForm list_form(DType dtype, std::uint64_t elements) {
       return {11, WireType::varint, width, elements};
     case DType::i4:
     case DType::u4:
+    case DType::f4e2m1:
       return {5, WireType::varint, 1, (elements + 1) / 2};  // two to an entry
+    case DType::i2:
+    case DType::u2:
+      return {5, WireType::varint, 1, (elements + 3) / 4};
     case DType::i32:
     case DType::i16:
     case DType::i8:
@@ -64,6 +66,7 @@ ListForm list_form(DType dtype, std::uint64_t elements) {
     case DType::f8e4m3fnuz:
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
+    case DType::f8e8m0:
       return {5, WireType::varint, width, elements};  // floats as their bits
     case DType::string:
       break;
@@ -157,7 +160,6 @@ TensorDecoder::Header TensorDecoder::read_header(Bytes message) const {
   }
   header.dtype = dtype_from_onnx(type);
   header.shape = Shape(dims);
-  if (header.dtype == DType::string) throw Error(ErrorCode::unsupported, "tensors of strings are not supported");
   if (header.shape.elements() > kMaxElements)
     throw Error(ErrorCode::limit_exceeded, "has " + std::to_string(header.shape.elements()) + " elements, at most " +
                                                std::to_string(kMaxElements) + " are accepted");
@@ -172,8 +174,30 @@ Tensor TensorDecoder::dense(Bytes message) {
   return decoded_.emplace(message.data(), decode(message)).first->second;
 }
 
+std::optional<TextTensor> TensorDecoder::texts(Bytes message) const {
+  std::int64_t type = 0;
+  WireReader look(message, file_.data());
+  for (Field field; look.next(field);) {
+    if (field.number == 2) type = look.integer(field);
+  }
+  if (type != kStringNumber) return std::nullopt;
+  const Header header = read_header(message);
+  if (header.is_external) throw Error(ErrorCode::unsupported, "strings are stored outside of the file");
+  TextTensor out{header.shape, {}};
+  WireReader at(message, file_.data());
+  for (Field field; at.next(field);) {
+    if (field.number == 6) out.texts.emplace_back(at.text(field, static_cast<std::uint32_t>(-1)));
+  }
+  if (static_cast<std::uint64_t>(header.shape.elements()) != out.texts.size())
+    throw Error(ErrorCode::semantic_error,
+                "string" + header.shape.text() + " has " + std::to_string(out.texts.size()) + " strings");
+  return out;
+}
+
 Tensor TensorDecoder::decode(Bytes message) {
   const Header header = read_header(message);
+  if (header.dtype == DType::string)
+    throw Error(ErrorCode::unsupported, "a tensor of strings is not supported in this place");
   if (header.is_external) {
     const auto piece = external_.find(header.external, tensor_bytes(header.dtype, header.shape));
     return from_raw(header, piece.bytes, piece.owner);

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <skerry/limits.hpp>
 #include <skerry/tensor.hpp>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "frontend/onnx/external_data.hpp"
 #include "frontend/onnx/wire.hpp"
@@ -14,6 +17,12 @@ namespace skerry::frontend::onnx {
 
 /// The dtype of a TensorProto.DataType number. Errors: unsupported with its name; semantic_error when there is none.
 DType dtype_from_onnx(std::int64_t number);
+
+/// A tensor of strings.
+struct TextTensor {
+  Shape shape;
+  std::vector<std::string> texts;
+};
 
 /// Decodes the tensors of one model, each once. Errors name no place: the caller knows the tensor's name.
 ///
@@ -27,6 +36,9 @@ class TensorDecoder {
   TensorDecoder(Bytes file, std::shared_ptr<const void> owner, std::filesystem::path folder, const ImportLimits& limits)
       : file_(file), owner_(std::move(owner)), external_(std::move(folder), limits), limits_(limits) {}
 
+  /// The strings of a TensorProto of such; nothing for one of numbers. Errors: syntax_error for what is not UTF-8,
+  /// semantic_error when shape and strings disagree.
+  std::optional<TextTensor> texts(Bytes message) const;
   /// A TensorProto. Errors: syntax_error; semantic_error when shape, dtype and amount of data disagree; unsupported
   /// (strings, element types without a dtype, segments); what external data brings.
   Tensor dense(Bytes message);

@@ -41,29 +41,77 @@ TensorType read_tensor_type(Bytes message, const std::byte* origin, const Import
   return type;
 }
 
+// The submessage in a field that must be there.
+Bytes inner_message(Bytes message, const std::byte* origin, std::uint32_t number) {
+  Bytes inner;
+  WireReader at(message, origin);
+  for (Field field; at.next(field);) {
+    if (field.number == number) inner = at.message(field);
+  }
+  return inner;
+}
+
+Wrap read_map_key(Bytes message, const std::byte* origin) {
+  std::int64_t key = 0;
+  WireReader at(message, origin);
+  for (Field field; at.next(field);) {
+    if (field.number == 1) key = at.integer(field);
+  }
+  const DType dtype = dtype_from_onnx(key);
+  if (dtype == DType::i64) return Wrap::map_of_i64;
+  if (dtype == DType::string) return Wrap::map_of_string;
+  throw Error(ErrorCode::unsupported, "maps from " + std::string(dtype_name(dtype)) + " are not supported");
+}
+
 }  // namespace
 
 TensorType read_type(Bytes message, const std::byte* origin, const ImportLimits& limits) {
-  WireReader at(message, origin);
-  for (Field field; at.next(field);) {
+  std::vector<Wrap> wraps;
+  const auto inside = [&](Wrap wrap, Bytes inner) {
+    if (wraps.size() == kMaxWraps)
+      throw Error(ErrorCode::limit_exceeded,
+                  "has a type of more than " + std::to_string(kMaxWraps) + " types inside each other");
+    wraps.push_back(wrap);
+    message = inner;
+  };
+  while (true) {
+    WireReader at(message, origin);
+    Field field;
+    bool found = false;
+    while (!found && at.next(field))
+      found = field.number == 1 || (field.number >= 4 && field.number <= 9 && field.number != 6);
+    if (!found) throw Error(ErrorCode::semantic_error, "has no type");
+    const Bytes body = at.message(field);
     switch (field.number) {
-      case 1:
-        return read_tensor_type(at.message(field), origin, limits);
+      case 1: {
+        TensorType type = read_tensor_type(body, origin, limits);
+        type.wraps = std::move(wraps);
+        return type;
+      }
       case 4:
-        throw Error(ErrorCode::unsupported, "sequences are not supported");
+        inside(Wrap::sequence, inner_message(body, origin, 1));
+        break;
       case 5:
-        throw Error(ErrorCode::unsupported, "maps are not supported");
-      case 7:
-        throw Error(ErrorCode::unsupported, "opaque types are not supported");
+        inside(read_map_key(body, origin), inner_message(body, origin, 2));
+        break;
+      case 9:
+        inside(Wrap::optional, inner_message(body, origin, 1));
+        break;
       case 8:
         throw Error(ErrorCode::unsupported, "sparse types are not supported");
-      case 9:
-        throw Error(ErrorCode::unsupported, "optional types are not supported");
       default:
-        break;
+        throw Error(ErrorCode::unsupported, "opaque types are not supported");
     }
   }
-  throw Error(ErrorCode::semantic_error, "has no type");
+}
+
+std::int64_t onnx_number(DType dtype) {
+  constexpr std::int64_t kNumbers[] = {
+#define SKERRY_DTYPE(name, bits, onnx) onnx,
+#include <skerry/dtypes.def>
+#undef SKERRY_DTYPE
+  };
+  return kNumbers[static_cast<std::size_t>(dtype)];
 }
 
 }  // namespace skerry::frontend::onnx

@@ -9,8 +9,12 @@
 
 namespace skerry::frontend::onnx {
 
-/// The tensor type that a TypeProto states; a dimension that is neither a number >= 0 nor named is anonymous.
-/// Errors: unsupported for sequences, maps, optionals and sparse types; semantic_error for an empty message.
+/// The type that a TypeProto states; a dimension that is neither a number >= 0 nor named is anonymous.
+/// Errors: unsupported for sparse and opaque types; limit_exceeded past kMaxWraps types inside each other;
+/// semantic_error for an empty message.
 TensorType read_type(Bytes message, const std::byte* origin, const ImportLimits& limits);
+
+/// The dtype's number in onnx.TensorProto.DataType.
+std::int64_t onnx_number(DType dtype);
 
 }  // namespace skerry::frontend::onnx

@@ -22,8 +22,25 @@ const T* typed(const Node& node, std::string_view attribute, const char* kind) {
 
 }  // namespace
 
+std::string_view wrap_name(Wrap wrap) noexcept {
+  constexpr std::string_view kNames[] = {"seq", "optional", "map_of_i64", "map_of_string"};
+  return kNames[static_cast<std::size_t>(wrap)];
+}
+
+TensorType TensorType::wrapped(Wrap wrap) const {
+  TensorType type = *this;
+  type.wraps.insert(type.wraps.begin(), wrap);
+  return type;
+}
+
+TensorType TensorType::unwrapped() const {
+  TensorType type = *this;
+  type.wraps.erase(type.wraps.begin());
+  return type;
+}
+
 std::optional<Shape> TensorType::static_shape() const {
-  if (!shape) return std::nullopt;
+  if (!shape || !is_tensor()) return std::nullopt;
   std::vector<std::int64_t> dims;
   for (const Dim& dim : *shape) {
     if (!dim.is_known()) return std::nullopt;
@@ -33,6 +50,7 @@ std::optional<Shape> TensorType::static_shape() const {
 }
 
 std::string TensorType::text() const {
+  if (!is_tensor()) return std::string(wrap_name(wraps.front())) + "(" + unwrapped().text() + ")";
   std::string out(dtype_name(dtype));
   if (!shape) return out + "[*]";
   out += '[';

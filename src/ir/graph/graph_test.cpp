@@ -22,6 +22,11 @@ TEST(TensorType, IsSpelledWithItsUnknowns) {
   EXPECT_EQ((TensorType{DType::i64, std::vector<Dim>{}}.text()), "i64[]");
   EXPECT_EQ((TensorType{DType::f16, std::nullopt}.text()), "f16[*]");
   EXPECT_EQ((TensorType{DType::u8, std::vector<Dim>{std::string("2*N")}}.text()), "u8[\"2*N\"]");
+  const TensorType sequence = kVector.wrapped(Wrap::sequence);
+  EXPECT_EQ(sequence.wrapped(Wrap::optional).text(), "optional(seq(" + kVector.text() + "))");
+  EXPECT_FALSE(sequence.static_shape());
+  EXPECT_EQ(sequence.unwrapped(), kVector);
+  EXPECT_NE(sequence, kVector);
   EXPECT_EQ(*kVector.static_shape(), Shape({3}));
   EXPECT_FALSE((TensorType{DType::f32, std::vector<Dim>{std::string("N")}}.static_shape()));
 }

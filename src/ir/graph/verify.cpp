@@ -72,6 +72,10 @@ class GraphCheck {
   }
 
   void check_type(ValueId id, const TensorType& type) const {
+    if (type.wraps.size() > kMaxWraps) {
+      refuse(place(id),
+             std::to_string(type.wraps.size()) + " types inside each other, at most " + std::to_string(kMaxWraps));
+    }
     if (!type.shape) return;
     if (type.shape->size() > static_cast<std::size_t>(Shape::kMaxRank)) {
       refuse(place(id), std::to_string(type.shape->size()) + " axes, at most " + std::to_string(Shape::kMaxRank));

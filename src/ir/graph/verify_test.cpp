@@ -125,6 +125,8 @@ TEST(VerifyGraph, G6TypesAreNumbersNamesOrUnknowns) {
   expect_refused(typed(both), "x", "neither");
   expect_refused(typed(negative), "x", "neither");
   expect_refused([](Graph& g) { g.value(0).type.shape = std::vector<Dim>(9, Dim(1)); }, "x", "9 axes");
+  expect_refused([](Graph& g) { g.value(0).type.wraps.assign(kMaxWraps + 1, Wrap::sequence); }, "x",
+                 "9 types inside each other");
 }
 
 }  // namespace

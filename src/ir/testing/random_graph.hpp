@@ -33,7 +33,11 @@ class GraphMaker {
 
   TensorType type() {
     TensorType type;
-    type.dtype = static_cast<DType>(pick_.below(static_cast<std::uint64_t>(DType::i4) + 1));
+    type.dtype = static_cast<DType>(pick_.below(static_cast<std::uint64_t>(DType::i2) + 1));
+    if (pick_.one_in(6)) {
+      for (std::uint64_t depth = 1 + pick_.below(kMaxWraps); depth > 0; --depth)
+        type.wraps.push_back(static_cast<Wrap>(pick_.below(4)));
+    }
     if (pick_.one_in(5)) return type;
     type.shape.emplace();
     for (std::size_t rank = pick_.below(5); rank > 0; --rank) {
@@ -50,7 +54,7 @@ class GraphMaker {
 
   Tensor tensor() {
     DType dtype = DType::string;
-    while (dtype == DType::string) dtype = static_cast<DType>(pick_.below(static_cast<std::uint64_t>(DType::i4) + 1));
+    while (dtype == DType::string) dtype = static_cast<DType>(pick_.below(static_cast<std::uint64_t>(DType::i2) + 1));
     std::vector<std::int64_t> dims;
     for (std::size_t rank = pick_.below(4); rank > 0; --rank) dims.push_back(static_cast<std::int64_t>(pick_.below(6)));
     Tensor tensor(dtype, Shape(dims));

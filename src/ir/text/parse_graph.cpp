@@ -83,7 +83,30 @@ class GraphReader {
                    ErrorCode::semantic_error);
   }
 
+  // `f32[N]`, or that in parentheses behind what stands around it: `seq(f32[N])`.
   TensorType read_type() {
+    std::vector<Wrap> wraps;
+    while (const auto wrap = wrap_of(lexer_.peek())) {
+      if (wraps.size() == kMaxWraps)
+        lexer_.fail("more than " + std::to_string(kMaxWraps) + " types inside each other", ErrorCode::limit_exceeded);
+      wraps.push_back(*wrap);
+      lexer_.take();
+      lexer_.expect("(");
+    }
+    TensorType type = read_tensor_type();
+    for (std::size_t i = 0; i < wraps.size(); ++i) lexer_.expect(")");
+    type.wraps = std::move(wraps);
+    return type;
+  }
+
+  static std::optional<Wrap> wrap_of(const Token& word) {
+    for (const Wrap wrap : {Wrap::sequence, Wrap::optional, Wrap::map_of_i64, Wrap::map_of_string}) {
+      if (word.is(wrap_name(wrap))) return wrap;
+    }
+    return std::nullopt;
+  }
+
+  TensorType read_tensor_type() {
     const Token word = lexer_.take();
     TensorType type;
     type.dtype = at_place(word, [&] { return dtype_from_name(word.text); });
@@ -118,7 +141,7 @@ class GraphReader {
 
   Tensor read_tensor() {
     const Token place = lexer_.peek();
-    const TensorType type = read_type();
+    const TensorType type = read_tensor_type();
     const auto shape = at_place(place, [&] { return type.static_shape(); });
     if (!shape) Lexer::fail_at(place, "a constant needs a known shape", ErrorCode::semantic_error);
     return read_elements(lexer_, type.dtype, *shape);

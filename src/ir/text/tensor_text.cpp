@@ -63,6 +63,10 @@ bool with_readable(DType dtype, Body&& body) {
     case DType::f8e5m2fnuz:
     case DType::u4:
     case DType::i4:
+    case DType::f4e2m1:
+    case DType::f8e8m0:
+    case DType::u2:
+    case DType::i2:
       return false;
   }
   return false;

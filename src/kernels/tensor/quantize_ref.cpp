@@ -72,8 +72,10 @@ void for_each_piece(const ScaleLayout& l, Piece piece) {
 // Types below 8 bits and 8-bit floats go through their values in float.
 void quantize_small(TensorView x, TensorView scale, TensorView zero, const ScaleLayout& layout, MutableTensorView q,
                     bool saturate) {
-  const bool integers = q.dtype() == DType::i4 || q.dtype() == DType::u4;
-  const float low = q.dtype() == DType::i4 ? -8.0F : 0.0F, high = q.dtype() == DType::i4 ? 7.0F : 15.0F;
+  const bool with_sign = q.dtype() == DType::i4 || q.dtype() == DType::i2;
+  const bool integers = with_sign || q.dtype() == DType::u4 || q.dtype() == DType::u2;
+  const float values_of = std::ldexp(1.0F, dtype_bits(q.dtype()));
+  const float low = with_sign ? -values_of / 2 : 0.0F, high = low + values_of - 1;
   const std::vector<float> offsets = zero.empty() ? std::vector<float>() : decode_small(zero);
   std::vector<float> values(static_cast<std::size_t>(q.elements()));
   visit(Reals{}, x.dtype(), [&]<class T>() {

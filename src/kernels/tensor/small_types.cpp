@@ -14,6 +14,7 @@ struct Format {
 };
 
 Format format_of(DType dtype) {
+  if (dtype == DType::f4e2m1) return {1, 1, 0x7, false, false};
   if (dtype == DType::f8e4m3fn) return {3, 7, 0x7E, false, false};
   if (dtype == DType::f8e4m3fnuz) return {3, 8, 0x7F, false, true};
   if (dtype == DType::f8e5m2) return {2, 15, 0x7B, true, false};
@@ -59,44 +60,95 @@ std::uint8_t encode(float value, const Format& f, bool saturate) {
   return static_cast<std::uint8_t>(not_a_number);
 }
 
-bool is_four(DType dtype) {
-  return dtype == DType::i4 || dtype == DType::u4;
+// Elements that share a byte, the first one in the low bits.
+bool is_packed(DType dtype) {
+  return dtype_bits(dtype) < 8 && dtype != DType::string;
+}
+
+bool is_signed_integer(DType dtype) {
+  return dtype == DType::i4 || dtype == DType::i2;
+}
+
+// 2^(code - 127); no sign, no zero.
+constexpr int kScaleBias = 127;
+constexpr std::uint8_t kScaleNan = 0xFF;
+
+float decode_scale(std::uint8_t code) {
+  return code == kScaleNan ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, code - kScaleBias);
+}
+
+// To the next power of two: up where `up`. What is no positive number is none here.
+std::uint8_t encode_scale(float value, bool saturate) {
+  if (std::isnan(value) || std::isinf(value) || value <= 0.0F) {
+    if (value == 0.0F && saturate) return 0;
+    return std::isinf(value) && value > 0.0F && saturate ? kScaleNan - 1 : kScaleNan;
+  }
+  int exponent = 0;
+  const float fraction = std::frexp(value, &exponent);  // in [0.5, 1)
+  const int code = exponent - 1 + kScaleBias + (fraction > 0.5F ? 1 : 0);
+  if (code < 0) return 0;
+  if (code >= kScaleNan) return saturate ? kScaleNan - 1 : kScaleNan;
+  return static_cast<std::uint8_t>(code);
+}
+
+// One element as a code of its own byte.
+float decode_code(std::uint8_t code, DType dtype) {
+  if (dtype == DType::f8e8m0) return decode_scale(code);
+  if (dtype == DType::f4e2m1)
+    return decode(static_cast<std::uint8_t>((code & 7) | ((code & 8) << 4)), format_of(dtype));
+  if (!is_packed(dtype)) return decode(code, format_of(dtype));
+  const int values = 1 << dtype_bits(dtype);
+  return static_cast<float>(is_signed_integer(dtype) && code >= values / 2 ? code - values : code);
+}
+
+std::uint8_t encode_code(float value, DType dtype, bool saturate) {
+  if (dtype == DType::f8e8m0) return encode_scale(value, saturate);
+  if (dtype == DType::f4e2m1) {
+    // It has neither: infinity is the largest number, and not-a-number -0, as ml_dtypes has it.
+    if (std::isnan(value)) return 8;
+    const std::uint8_t code = encode(value, format_of(dtype), true);
+    return static_cast<std::uint8_t>((code & 7) | ((code & 0x80) >> 4));
+  }
+  if (!is_packed(dtype)) return encode(value, format_of(dtype), saturate);
+  const float bounded = std::isnan(value) ? 0.0F : std::min(std::max(value, -1e9F), 1e9F);
+  return static_cast<std::uint8_t>(static_cast<std::int32_t>(bounded) & ((1 << dtype_bits(dtype)) - 1));
 }
 
 }  // namespace
 
 bool is_small(DType dtype) noexcept {
-  return is_four(dtype) || dtype == DType::f8e4m3fn || dtype == DType::f8e4m3fnuz || dtype == DType::f8e5m2 ||
-         dtype == DType::f8e5m2fnuz;
+  switch (dtype) {
+    case DType::f8e4m3fn:
+    case DType::f8e4m3fnuz:
+    case DType::f8e5m2:
+    case DType::f8e5m2fnuz:
+    case DType::f8e8m0:
+      return true;
+    default:
+      return is_packed(dtype);
+  }
 }
 
 std::vector<float> decode_small(TensorView view) {
-  const auto count = static_cast<std::size_t>(view.elements());
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(view.data());
-  std::vector<float> out(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (is_four(view.dtype())) {
-      const int nibble = (bytes[i / 2] >> (i % 2 * 4)) & 0xF;
-      out[i] = static_cast<float>(view.dtype() == DType::i4 && nibble > 7 ? nibble - 16 : nibble);
-    } else {
-      out[i] = decode(bytes[i], format_of(view.dtype()));
-    }
+  const auto bits = static_cast<std::size_t>(dtype_bits(view.dtype()));
+  const std::size_t per_byte = 8 / bits;
+  std::vector<float> out(static_cast<std::size_t>(view.elements()));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const unsigned code = static_cast<unsigned>(bytes[i / per_byte]) >> (i % per_byte * bits) & ((1U << bits) - 1);
+    out[i] = decode_code(static_cast<std::uint8_t>(code), view.dtype());
   }
   return out;
 }
 
 void encode_small(std::span<const float> values, bool saturate, MutableTensorView view) {
   auto* bytes = reinterpret_cast<std::uint8_t*>(view.data());
+  const auto bits = static_cast<std::size_t>(dtype_bits(view.dtype()));
+  const std::size_t per_byte = 8 / bits;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!is_four(view.dtype())) {
-      bytes[i] = encode(values[i], format_of(view.dtype()), saturate);
-      continue;
-    }
-    const float bounded = std::isnan(values[i]) ? 0.0F : std::min(std::max(values[i], -1e9F), 1e9F);
-    const auto nibble = static_cast<std::uint8_t>(static_cast<std::int32_t>(bounded) & 0xF);
-    const auto shift = static_cast<unsigned>(i % 2 * 4);
-    const auto kept = static_cast<std::uint8_t>(i % 2 == 0 ? 0 : bytes[i / 2] & 0x0F);
-    bytes[i / 2] = static_cast<std::uint8_t>(kept | (nibble << shift));
+    const unsigned code = encode_code(values[i], view.dtype(), saturate);
+    const std::size_t place = i % per_byte;
+    bytes[i / per_byte] = static_cast<std::uint8_t>((place == 0 ? 0U : bytes[i / per_byte]) | code << (place * bits));
   }
 }
 

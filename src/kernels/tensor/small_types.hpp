@@ -1,5 +1,5 @@
 /// \file
-/// Element types below 16 bits: 8-bit floats and 4-bit integers, to and from float.
+/// Element types below 16 bits: floats of 8 and 4 bits, integers of 4 and 2 bits, to and from float.
 #pragma once
 
 #include <skerry/tensor.hpp>
@@ -8,8 +8,9 @@
 
 namespace skerry::kernels {
 
-/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz (Micikevicius et al., arXiv:2209.05433; Noune et al., arXiv:2206.02915), i4
-/// and u4 (two to a byte, the first one in the low bits).
+/// f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz (Micikevicius et al., arXiv:2209.05433; Noune et al., arXiv:2206.02915),
+/// f8e8m0 and f4e2m1 (OCP Microscaling Formats 1.0), i4, u4, i2 and u2; elements of less than 8 bits share a byte, the
+/// first one in the low bits.
 bool is_small(DType dtype) noexcept;
 
 /// The values of all elements.

@@ -96,9 +96,11 @@ const OpRecord cast_record = {
     .help =
         "x in the dtype that `to` names by its number in ONNX. To an integer reals are cut off towards 0 and stop at "
         "the ends of its range, integers wrap; anything but 0 is true. Numbers, bool, "
-        "8-bit floats (saturate = 0 makes what is past their range infinite or not-a-number) and 4-bit integers.",
+        "floats of 8 and 4 bits (saturate = 0 makes what is past their range infinite or not-a-number), integers of 4 "
+        "and 2 bits, strings.",
     .infer = infer,
     .upgrade = upgrade,
-    .kernels = kKernels};
+    .kernels = kKernels,
+    .carry_out = cast_texts};
 
 }  // namespace skerry::ops

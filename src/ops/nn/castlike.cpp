@@ -28,6 +28,7 @@ const OpRecord castlike_record = {
     .help = "Cast of input 0 to the dtype of input 1, whose elements do not matter.",
     .infer = infer,
     .kernels = kKernels,
+    .carry_out = cast_texts,
 };
 
 }  // namespace skerry::ops

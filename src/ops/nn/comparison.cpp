@@ -14,10 +14,8 @@ bool takes(kernels::Comparison f, DType dtype) {
 
 void infer_comparison(kernels::Comparison f, TypeContext& context) {
   const TensorType& type = input(context, 0);
-  if (type.dtype == DType::string)
-    throw Error(ErrorCode::unsupported, context.node.op + " of strings is not supported",
-                context.node.name.empty() ? context.node.op : context.node.name);
-  if (!takes(f, type.dtype)) refuse(context.node, context.node.op + " does not take " + type.text());
+  const bool texts = type.dtype == DType::string && f == kernels::Comparison::equal;
+  if (!takes(f, type.dtype) && !texts) refuse(context.node, context.node.op + " does not take " + type.text());
   infer_broadcast(context, DType::boolean);
 }
 

@@ -6,6 +6,7 @@
 
 #include "kernels/tensor/binary.hpp"
 #include "ops/nn/binary.hpp"
+#include "ops/nn/broadcast_texts.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::ops {
@@ -31,7 +32,8 @@ constexpr OpRecord comparison_record(std::string_view name, int since_opset, std
           .help = help,
           .infer = [](TypeContext& context) { infer_comparison(F, context); },
           .upgrade = upgrade_binary,
-          .kernels = kComparisonKernels<F>};
+          .kernels = kComparisonKernels<F>,
+          .carry_out = F == kernels::Comparison::equal ? equal_texts : nullptr};
 }
 
 template <kernels::Logic F>

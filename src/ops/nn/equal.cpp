@@ -3,8 +3,9 @@
 namespace skerry::ops {
 
 extern const OpRecord equal_record;
-const OpRecord equal_record = comparison_record<kernels::Comparison::equal>(
-    "Equal", 19,
-    "c = (a = b) as bool, under NumPy broadcasting. One dtype of number, or bool; not-a-number equals nothing.");
+const OpRecord equal_record =
+    comparison_record<kernels::Comparison::equal>("Equal", 19,
+                                                  "c = (a = b) as bool, under NumPy broadcasting. One dtype of number, "
+                                                  "bool, or strings; not-a-number equals nothing.");
 
 }  // namespace skerry::ops

@@ -25,6 +25,10 @@ class TypeFlow {
 /// Infers inside the subgraphs of a node (branches of If, bodies of Loop and Scan) from the types of what it passes.
 void infer_subgraphs(Graph& graph, NodeId id);
 
+/// What Shape and Size give, which need the type of their input alone; nothing for other operators, and where it is
+/// not known.
+std::optional<std::vector<Tensor>> from_type_alone(const Graph& graph, const Node& node);
+
 /// Runs a node whose inputs are all constant, by the first of its kernels that can; nothing when none can.
 /// types: static. Errors: as the kernel's.
 std::optional<std::vector<Tensor>> run_on_constants(const Graph& graph, const Node& node,

@@ -1,3 +1,4 @@
+#include "ops/nn/data_node.hpp"
 #include "ops/nn/subgraph_types.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -13,8 +14,8 @@ void infer(TypeContext& context) {
     const TensorType &a = output_type(yes, i), &b = output_type(no, i);
     // A branch that makes no sense for these inputs has results without a shape and decides nothing.
     const bool open = a.dtype != b.dtype && (!a.shape || !b.shape);
-    const TensorType type = open ? TensorType{a.shape ? a.dtype : b.dtype, std::nullopt} : merged(node, a, b);
-    set_output(context, i, type.dtype, type.shape);
+    const bool tensors = a.is_tensor() && b.is_tensor();
+    set_type(context, i, open && tensors ? TensorType{a.shape ? a.dtype : b.dtype, std::nullopt} : merged(node, a, b));
   }
 }
 
@@ -27,6 +28,7 @@ const OpRecord if_record = {
     .help =
         "The results of then_branch if the bool scalar is true, else those of else_branch. Both branches have as "
         "many results, of the same dtypes; extents in which they differ are not known beforehand.",
-    .infer = infer};
+    .infer = infer,
+    .takes_wrapped = true};
 
 }  // namespace skerry::ops

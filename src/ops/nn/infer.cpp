@@ -26,7 +26,7 @@ std::optional<Dims> dims_of_constant(const Tensor& tensor) {
 
 // What a file declares about a value fills in what the rule could not know.
 void keep_declared(TensorType& inferred, const TensorType& declared) {
-  if (inferred.dtype != declared.dtype || !declared.shape) return;
+  if (inferred.dtype != declared.dtype || inferred.wraps != declared.wraps || !declared.shape) return;
   if (!inferred.shape) {
     inferred.shape = declared.shape;
     return;
@@ -63,6 +63,11 @@ std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
   for (std::size_t i = 0; i < record->inputs; ++i) {
     if (i >= node.inputs.size() || node.inputs[i] == kNoValue)
       refuse(node, node.op + " needs input " + std::to_string(i));
+  }
+  for (std::size_t i = 0; !record->takes_wrapped && i < node.inputs.size(); ++i) {
+    if (node.inputs[i] != kNoValue && !graph.value(node.inputs[i]).type.is_tensor())
+      refuse(node, node.op + " does not take " + graph.value(node.inputs[i]).type.text() + " as input " +
+                       std::to_string(i) + " but a tensor");
   }
   std::vector<const TensorType*> inputs;
   std::vector<const Tensor*> constants;

@@ -1,7 +1,7 @@
 #include <cmath>
 #include <map>
-#include <skerry/error.hpp>
 
+#include "ops/nn/text_labels.hpp"
 #include "ops/nn/trees.hpp"
 
 namespace skerry::ops {
@@ -23,7 +23,13 @@ Doubles either(const Node& node, std::initializer_list<const char*> names, DType
     if (dtype != nullptr) *dtype = tensor != nullptr ? tensor->dtype() : reals ? DType::f32 : DType::i64;
     return real_list(node, name);
   }
-  refuse(node, "keys or values that are strings, or none", "only numbers are encoded");
+  refuse(node, "there are no keys, or no values, of this dtype");
+}
+
+double default_of(const Node& node, DType result) {
+  if (node.find("default_tensor") != nullptr) return real_list(node, "default_tensor").at(0);
+  if (result == DType::f32) return node.real("default_float", -0.0);
+  return static_cast<double>(node.integer("default_int64", -1));
 }
 
 Table table_of(const Node& node) {
@@ -32,22 +38,80 @@ Table table_of(const Node& node) {
   table.values = either(node, {"values_int64s", "values_floats", "values_tensor"}, &table.result);
   if (table.keys.size() != table.values.size())
     refuse(node, std::to_string(table.keys.size()) + " keys and " + std::to_string(table.values.size()) + " values");
-  if (node.find("default_tensor") != nullptr) {
-    table.otherwise = real_list(node, "default_tensor").at(0);
-  } else if (table.result == DType::f32) {
-    table.otherwise = node.real("default_float", -0.0);
-  } else {
-    table.otherwise = static_cast<double>(node.integer("default_int64", -1));
-  }
+  table.otherwise = default_of(node, table.result);
   return table;
+}
+
+// Texts of the attribute of that end, or of its tensor; nothing where it is numbers.
+const std::vector<std::string>* texts_at(const Node& node, const std::string& end) {
+  for (const char* suffix : {"_strings", "_tensor"}) {
+    const Attribute* found = node.find(end + suffix);
+    const auto* texts = found == nullptr ? nullptr : std::get_if<std::vector<std::string>>(found);
+    if (texts != nullptr) return texts;
+  }
+  return nullptr;
 }
 
 void infer(TypeContext& context) {
   const Node& node = context.node;
-  if (input(context, 0).dtype == DType::string || node.find("values_strings") != nullptr)
-    throw Error(ErrorCode::unsupported, "labels that are strings", node.name, "only numbers are encoded");
-  require(context, 0, kernels::Numbers{});
-  set_output(context, 0, table_of(context.node).result, input(context, 0).shape);
+  const bool texts = input(context, 0).dtype == DType::string;
+  if (!texts) require(context, 0, kernels::Numbers{});
+  if (texts != (texts_at(node, "keys") != nullptr)) refuse(node, "the keys are not of the dtype of the input");
+  DType result = DType::string;
+  if (texts_at(node, "values") == nullptr) {
+    either(node, {"values_int64s", "values_floats", "values_tensor"}, &result);
+  }
+  set_output(context, 0, result, input(context, 0).shape);
+}
+
+// The place of each element among the keys: -1 where there is none.
+std::vector<std::int64_t> places_of(DataNode& context) {
+  const Node& node = context.node;
+  std::vector<std::int64_t> places;
+  if (const auto* keys = texts_at(node, "keys")) {
+    const TextNumbers numbers(*keys);
+    for (const std::string& text : texts_of(strings_in(context, 0))) places.push_back(numbers.of(text));
+    return places;
+  }
+  const Doubles keys = either(node, {"keys_int64s", "keys_floats", "keys_tensor"}, nullptr);
+  std::map<double, std::int64_t> place_of_key;
+  std::int64_t of_nan = -1;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    (std::isnan(keys[i]) ? of_nan : place_of_key[keys[i]]) = static_cast<std::int64_t>(i);
+  for (const double value : doubles(tensor_in(context, 0).view())) {
+    const auto found = std::isnan(value) ? place_of_key.end() : place_of_key.find(value);
+    places.push_back(std::isnan(value) ? of_nan : found == place_of_key.end() ? -1 : found->second);
+  }
+  return places;
+}
+
+std::vector<Datum> carry_out(DataNode& context) {
+  const Node& node = context.node;
+  const std::vector<std::int64_t> places = places_of(context);
+  const Shape shape =
+      context.inputs[0].as<Strings>() != nullptr ? strings_in(context, 0).shape : tensor_in(context, 0).shape();
+  if (const auto* values = texts_at(node, "values")) {
+    const auto* given = node.find("default_tensor");
+    const std::string otherwise =
+        given != nullptr ? text_list(node, "default_tensor").at(0) : node.text("default_string", "_Unused");
+    std::vector<std::string> out;
+    for (const std::int64_t place : places) {
+      if (place >= static_cast<std::int64_t>(values->size())) refuse(node, "there are more keys than values");
+      out.push_back(place < 0 ? otherwise : (*values)[static_cast<std::size_t>(place)]);
+    }
+    return {strings_of(node, shape, std::move(out), context.evaluation)};
+  }
+  DType dtype = DType::i64;
+  const Doubles values = either(node, {"values_int64s", "values_floats", "values_tensor"}, &dtype);
+  const double otherwise = default_of(node, dtype);
+  Doubles out;
+  for (const std::int64_t place : places) {
+    if (place >= static_cast<std::int64_t>(values.size())) refuse(node, "there are more keys than values");
+    out.push_back(place < 0 ? otherwise : values[static_cast<std::size_t>(place)]);
+  }
+  const Tensor result = allocate(dtype, shape, context.evaluation);
+  store(out, writable(result));
+  return {result};
 }
 
 void run(const Node& node, const KernelArguments& a) {
@@ -76,11 +140,12 @@ const OpRecord labelencoder_record = {
     .name = "ai.onnx.ml.LabelEncoder",
     .since_opset = 5,
     .help =
-        "Each element looked up among keys_*: the value at the same place in values_*, or the default. Numbers, which "
-        "integers beyond 2^53 are not told apart as; no strings.",
+        "Each element looked up among keys_*: the value at the same place in values_*, or the default. Numbers, "
+        "whose integers beyond 2^53 are not told apart, or strings.",
     .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
+    .carry_out = carry_out,
 };
 
 }  // namespace skerry::ops

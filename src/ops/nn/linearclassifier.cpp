@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ops/nn/text_labels.hpp"
 #include "ops/nn/trees.hpp"
 
 namespace skerry::ops {
@@ -61,12 +62,14 @@ const OpRecord linearclassifier_record = {
     .name = "ai.onnx.ml.LinearClassifier",
     .since_opset = 5,
     .help =
-        "Scores f32 [N, classes] = post_transform(x coefficients^T + intercepts) and the label (i64) of the largest; "
+        "Scores f32 [N, classes] = post_transform(x coefficients^T + intercepts) and the label (i64 or string) of the "
+        "largest; "
         "of "
-        "one column for two classes the other's score is its negative before the transform. Labels are integers.",
+        "one column for two classes the other's score is its negative before the transform.",
     .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
+    .carry_out = [](DataNode& context) { return classify_texts(context, "classlabels_ints", "classlabels_strings"); },
 };
 
 }  // namespace skerry::ops

@@ -1,3 +1,4 @@
+#include "ops/nn/data_node.hpp"
 #include "ops/nn/subgraph_types.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -16,10 +17,14 @@ void infer(TypeContext& context) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const TensorType& result = output_type(body, i + 1);
     if (i < states) {
-      const TensorType type = merged(node, input(context, i + 2), result);
-      set_output(context, i, type.dtype, type.shape);
+      // A state that begins as an optional is what the body makes of it.
+      const TensorType& begins = input(context, i + 2);
+      const bool opened = !begins.is_tensor() && begins.wraps.front() == Wrap::optional &&
+                          (result.is_tensor() || result.wraps.front() != Wrap::optional);
+      set_type(context, i, merged(node, opened ? begins.unwrapped() : begins, result));
       continue;
     }
+    if (!result.is_tensor()) refuse(node, "values that are gathered turn by turn are tensors, not " + result.text());
     std::optional<Dims> shape = result.shape;
     if (shape) shape->insert(shape->begin(), Dim());
     set_output(context, i, result.dtype, std::move(shape));
@@ -36,6 +41,7 @@ const OpRecord loop_record = {
         "Runs `body` on (turn, condition, states...) as long as the condition holds, at most M times (input 0, i64; "
         "absent: no bound). Its results are the next condition, the next states, and values that are gathered along "
         "a new first axis, one per turn.",
-    .infer = infer};
+    .infer = infer,
+    .takes_wrapped = true};
 
 }  // namespace skerry::ops

@@ -1,16 +1,19 @@
 #include <algorithm>
 
+#include "ops/nn/text_labels.hpp"
 #include "ops/nn/trees.hpp"
 
 namespace skerry::ops {
 namespace {
 
 void infer(TypeContext& context) {
-  require(context, 0, kernels::Numbers{});
-  const Longs categories = integer_list(context.node, "cats_int64s");
-  if (categories.empty()) refuse(context.node, "categories that are strings, or none", "only integers are encoded");
+  const bool texts = input(context, 0).dtype == DType::string;
+  if (!texts) require(context, 0, kernels::Numbers{});
+  const std::size_t categories =
+      texts ? text_list(context.node, "cats_strings").size() : integer_list(context.node, "cats_int64s").size();
+  if (categories == 0) refuse(context.node, "there are no categories of the dtype of the input");
   std::optional<Dims> shape = input(context, 0).shape;
-  if (shape) shape->emplace_back(static_cast<std::int64_t>(categories.size()));
+  if (shape) shape->emplace_back(static_cast<std::int64_t>(categories));
   set_output(context, 0, DType::f32, std::move(shape));
 }
 
@@ -35,11 +38,13 @@ const OpRecord onehotencoder_record = {
     .name = "ai.onnx.ml.OneHotEncoder",
     .since_opset = 5,
     .help =
-        "A last axis that holds 1 at the category (cats_int64s) that the element is, else 0; one that is none gives "
-        "zeros, or is refused if attribute zeros is 0. Integers.",
+        "A last axis that holds 1 at the category (cats_int64s or cats_strings) that the element is, else 0; one that "
+        "is none gives "
+        "zeros, or is refused if attribute zeros is 0.",
     .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
+    .carry_out = [](DataNode& context) { return run_numbered(context, "cats_strings", "cats_int64s"); },
 };
 
 }  // namespace skerry::ops

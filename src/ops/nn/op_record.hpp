@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <skerry/datum.hpp>
 #include <skerry/graph.hpp>
 #include <span>
 #include <string_view>
@@ -73,6 +74,8 @@ struct KernelRow {
   Prepared (*prepare)(const Node&, const NodeTypes&);
 };
 
+struct DataNode;
+
 /// One operator in its newest form. Constant data in src/ops/nn/<name>.cpp and a row of ops.def.
 struct OpRecord {
   std::string_view name;  ///< `Conv`; `com.microsoft.Gelu` outside ONNX's own domain
@@ -90,6 +93,11 @@ struct OpRecord {
   bool is_view = false;
   /// Output 0 may be left out where another is wanted (the recurrent operators).
   bool first_output_optional = false;
+  /// Computes the outputs from values that are there: for sequences, optionals, maps and strings, which kernels do not
+  /// take. A record that has kernels too is asked only where one of these is among its inputs or outputs.
+  std::vector<Datum> (*carry_out)(DataNode&) = nullptr;
+  /// Its rule understands types that are not tensors; all others are refused such inputs.
+  bool takes_wrapped = false;
 };
 
 /// The record of an operator, null when there is none.

@@ -1,5 +1,6 @@
 #include <skerry/error.hpp>
 
+#include "ops/nn/data_node.hpp"
 #include "ops/nn/subgraph_types.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -20,7 +21,9 @@ Dim turns(const TypeContext& context, std::size_t states, std::size_t scanned) {
   const auto axes = per_item(context.node, "scan_input_axes", scanned);
   Dim out;
   for (std::size_t i = 0; i < scanned; ++i) {
-    const auto& shape = input(context, states + i).shape;
+    const TensorType& type = input(context, states + i);
+    if (!type.is_tensor()) refuse(context.node, type.text() + " cannot be scanned");
+    const auto& shape = type.shape;
     if (!shape) continue;
     const Dim& extent = (*shape)[normal_axis(context.node, axes[i], shape->size())];
     if (out.is_known() && extent.is_known() && out.value != extent.value) {
@@ -44,10 +47,10 @@ void infer(TypeContext& context) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const TensorType& result = output_type(body, i);
     if (i < states) {
-      const TensorType type = merged(node, input(context, i), result);
-      set_output(context, i, type.dtype, type.shape);
+      set_type(context, i, merged(node, input(context, i), result));
       continue;
     }
+    if (!result.is_tensor()) refuse(node, "values that are gathered turn by turn are tensors, not " + result.text());
     std::optional<Dims> shape = result.shape;
     if (shape) {
       const std::size_t axis = normal_axis(node, axes[i - states], shape->size() + 1);
@@ -74,6 +77,7 @@ const OpRecord scan_record = {
         "scan_input_axes (default 0). Its results are the next states and slices of the outputs, put together along "
         "scan_output_axes. scan_input_directions and scan_output_directions: 1 for backwards.",
     .infer = infer,
-    .upgrade = upgrade};
+    .upgrade = upgrade,
+    .takes_wrapped = true};
 
 }  // namespace skerry::ops

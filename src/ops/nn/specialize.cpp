@@ -15,9 +15,10 @@ bool all_constant(const Graph& graph, const Node& node) {
   return std::ranges::all_of(node.inputs, [&](ValueId id) { return id == kNoValue || graph.value(id).constant; });
 }
 
+// Shapes are known, and elements are numbers: texts are no constants.
 bool is_static(const std::vector<TensorType>& types, const Node& node) {
   for (std::size_t i = 0; i < types.size(); ++i) {
-    if (node.outputs[i] != kNoValue && !types[i].static_shape()) return false;
+    if (node.outputs[i] != kNoValue && (!types[i].static_shape() || types[i].dtype == DType::string)) return false;
   }
   return true;
 }
@@ -40,24 +41,6 @@ NodeTypes node_types(const Graph& graph, const Node& node, const std::vector<Ten
   for (std::size_t i = 0; i < outputs.size(); ++i)
     types.outputs.push_back(node.outputs[i] == kNoValue ? TensorType{} : outputs[i]);
   return types;
-}
-
-// The extents of a shape as data: Shape and Size need their input's type, not its value.
-std::optional<std::vector<Tensor>> from_type_alone(const Graph& graph, const Node& node) {
-  if ((node.op != "Shape" && node.op != "Size") || node.inputs.empty() || node.inputs[0] == kNoValue)
-    return std::nullopt;
-  const auto shape = graph.value(node.inputs[0]).type.static_shape();
-  if (!shape) return std::nullopt;
-  if (node.op == "Size") {
-    const std::int64_t count = shape->elements();
-    return std::vector{Tensor::from<std::int64_t>(std::span(&count, 1), Shape{})};
-  }
-  const auto rank = static_cast<std::int64_t>(shape->rank());
-  const auto clamp = [rank](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank); };
-  const std::int64_t begin = clamp(node.integer("start", 0));
-  const std::int64_t end = std::max(begin, clamp(node.integer("end", rank)));
-  const auto dims = shape->dims().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-  return std::vector{Tensor::from<std::int64_t>(dims, Shape{end - begin})};
 }
 
 // A view of constants is the same storage under another shape.
@@ -93,6 +76,23 @@ void remove_dead(Graph& graph, std::vector<std::uint8_t> dead) {
 }
 
 }  // namespace
+
+std::optional<std::vector<Tensor>> from_type_alone(const Graph& graph, const Node& node) {
+  if ((node.op != "Shape" && node.op != "Size") || node.inputs.empty() || node.inputs[0] == kNoValue)
+    return std::nullopt;
+  const auto shape = graph.value(node.inputs[0]).type.static_shape();
+  if (!shape) return std::nullopt;
+  if (node.op == "Size") {
+    const std::int64_t count = shape->elements();
+    return std::vector{Tensor::from<std::int64_t>(std::span(&count, 1), Shape{})};
+  }
+  const auto rank = static_cast<std::int64_t>(shape->rank());
+  const auto clamp = [rank](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank); };
+  const std::int64_t begin = clamp(node.integer("start", 0));
+  const std::int64_t end = std::max(begin, clamp(node.integer("end", rank)));
+  const auto dims = shape->dims().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  return std::vector{Tensor::from<std::int64_t>(dims, Shape{end - begin})};
+}
 
 std::optional<std::vector<Tensor>> run_on_constants(const Graph& graph, const Node& node,
                                                     const std::vector<TensorType>& types) {

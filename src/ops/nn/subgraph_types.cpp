@@ -40,8 +40,14 @@ const TensorType& output_type(const Graph& graph, std::size_t index) {
 }
 
 TensorType merged(const Node& node, const TensorType& a, const TensorType& b) {
-  if (a.dtype != b.dtype) refuse(node, "one result is " + a.text() + " or " + b.text());
-  TensorType out{a.dtype, std::nullopt};
+  // What an optional may hold becomes one by itself.
+  const auto is_optional = [](const TensorType& type) {
+    return !type.is_tensor() && type.wraps.front() == Wrap::optional;
+  };
+  if (is_optional(a) != is_optional(b))
+    return (is_optional(a) ? merged(node, a.unwrapped(), b) : merged(node, a, b.unwrapped())).wrapped(Wrap::optional);
+  if (a.dtype != b.dtype || a.wraps != b.wraps) refuse(node, "one result is " + a.text() + " or " + b.text());
+  TensorType out{a.dtype, std::nullopt, a.wraps};
   if (!a.shape || !b.shape || a.shape->size() != b.shape->size()) return out;
   out.shape = Dims();
   for (std::size_t axis = 0; axis < a.shape->size(); ++axis)

@@ -1,5 +1,6 @@
 /// \file
-/// What the type rules of If, Loop and Scan read off their subgraphs, which infer_subgraphs() typed before.
+/// What the type rules of If, Loop, Scan and SequenceMap read off their subgraphs, which infer_subgraphs() typed
+/// before.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@ namespace skerry::ops {
 const Graph& subgraph(const Node& node, std::string_view attribute, std::size_t outputs);
 const TensorType& output_type(const Graph& graph, std::size_t index);
 
-/// What a value is that has one of two types: extents that differ are unknown. Errors: type_mismatch for two dtypes.
+/// What a value is that has one of two types: extents that differ are unknown, an optional and what it may hold are an
+/// optional. Errors: type_mismatch for two dtypes, or a tensor and a sequence.
 TensorType merged(const Node& node, const TensorType& a, const TensorType& b);
 
 /// Trailing inputs that are what the subgraphs read from outside. Errors: type_mismatch when there are more than

@@ -12,8 +12,13 @@ TensorType type_of(const Graph& graph, ValueId id) {
 }
 
 // A state that a loop carries may change its shape from turn to turn, never its dtype and seldom its rank.
+// Items of a sequence may change their rank as well.
 TensorType carried(TensorType type) {
-  if (type.shape) type.shape = Dims(type.shape->size());
+  if (!type.is_tensor()) {
+    type.shape.reset();
+  } else if (type.shape) {
+    type.shape = Dims(type.shape->size());
+  }
   return type;
 }
 
@@ -50,10 +55,23 @@ std::vector<TensorType> scan_inputs(const Graph& graph, const Node& node) {
   return types;
 }
 
+// One item of each sequence; captures are passed as they are.
+std::vector<TensorType> map_inputs(const Graph& graph, const Node& node) {
+  const std::size_t own = node.inputs.size() - captures(node);
+  std::vector<TensorType> types;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const TensorType type = type_of(graph, node.inputs[i]);
+    const bool item = i < own && !type.is_tensor() && type.wraps.front() == Wrap::sequence;
+    types.push_back(item ? type.unwrapped() : type);
+  }
+  return types;
+}
+
 // Types of the inner graph's inputs, from what the node passes.
 std::vector<TensorType> inner_types(const Graph& graph, const Node& node) {
   if (node.op == "Loop") return loop_inputs(graph, node);
   if (node.op == "Scan") return scan_inputs(graph, node);
+  if (node.op == "SequenceMap") return map_inputs(graph, node);
   std::vector<TensorType> types;  // If: the condition stays outside
   for (std::size_t i = 1; i < node.inputs.size(); ++i) types.push_back(type_of(graph, node.inputs[i]));
   return types;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "ops/nn/text_labels.hpp"
 #include "ops/nn/trees.hpp"
 
 namespace skerry::ops {
@@ -8,10 +9,11 @@ namespace {
 
 void infer(TypeContext& context) {
   const Node& node = context.node;
-  require(context, 0, kernels::Types<std::int32_t, std::int64_t>{});
+  const bool texts = input(context, 0).dtype == DType::string;
+  if (!texts) require(context, 0, kernels::Types<std::int32_t, std::int64_t>{});
   require_rank(context, 0, 1, 2);
-  if (integer_list(node, "pool_int64s").empty())
-    refuse(node, "n-grams of strings, or none", "only integers are counted");
+  if (texts ? text_list(node, "pool_strings").empty() : integer_list(node, "pool_int64s").empty())
+    refuse(node, "there are no n-grams of the dtype of the input");
   const Longs columns = integer_list(node, "ngram_indexes");
   std::int64_t width = 0;
   for (const std::int64_t column : columns) width = std::max(width, column + 1);
@@ -88,12 +90,14 @@ const OpRecord tfidfvectorizer_record = {
     .name = "TfIdfVectorizer",
     .since_opset = 9,
     .help =
-        "How often each n-gram of a pool of integers occurs in a row of x (TF), whether it does, weighed (IDF), or "
+        "How often each n-gram of a pool of integers or strings occurs in a row of x (TF), whether it does, weighed "
+        "(IDF), or "
         "both "
         "(TFIDF): f32 [N, columns], with up to max_skip_count elements left out between neighbours.",
     .inputs = 1,
     .infer = infer,
     .kernels = kReference<run>,
+    .carry_out = [](DataNode& context) { return run_numbered(context, "pool_strings", "pool_int64s"); },
 };
 
 }  // namespace skerry::ops

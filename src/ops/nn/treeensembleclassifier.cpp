@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ops/nn/text_labels.hpp"
 #include "ops/nn/trees.hpp"
 
 namespace skerry::ops {
@@ -62,13 +63,15 @@ const OpRecord treeensembleclassifier_record = {
     .name = "ai.onnx.ml.TreeEnsembleClassifier",
     .since_opset = 5,
     .help =
-        "The label (i64 [N]) and the scores (f32 [N, classes]) that decision trees give to rows of x [N, features]: "
+        "The label (i64 or string [N]) and the scores (f32 [N, classes]) that decision trees give to rows of x [N, "
+        "features]: "
         "the "
         "weights of the leaves that are reached, summed, then post_transform. Of trees that speak of one class alone "
-        "the other's score is 1 minus it, or its negative before a transform. Labels are integers.",
+        "the other's score is 1 minus it, or its negative before a transform.",
     .inputs = 1,
     .infer = infer,
     .kernels = kKernels,
+    .carry_out = [](DataNode& context) { return classify_texts(context, "classlabels_int64s", "classlabels_strings"); },
 };
 
 }  // namespace skerry::ops

@@ -347,11 +347,10 @@ void infer_classifier(TypeContext& context, std::string_view integer_labels, std
   const Node& node = context.node;
   require(context, 0, kernels::Numbers{});
   std::size_t classes = integer_list(node, integer_labels).size();
+  DType label = DType::i64;
   if (classes == 0) {
     classes = texts(node, text_labels).size();
-    if (!node.outputs.empty() && node.outputs[0] != kNoValue && classes > 0)
-      throw Error(ErrorCode::unsupported, "labels that are strings", node.name,
-                  "export the classifier with integer labels");
+    label = DType::string;
   }
   if (classes == 0) refuse(node, "a classifier without labels");
   Dim rows(1);
@@ -362,7 +361,7 @@ void infer_classifier(TypeContext& context, std::string_view integer_labels, std
   } else if (x.shape->size() != 1) {
     refuse(node, "the input is " + x.text() + ", not a matrix");
   }
-  set_output(context, 0, DType::i64, Dims{rows});
+  set_output(context, 0, label, Dims{rows});
   set_output(context, 1, DType::f32, Dims{rows, Dim(static_cast<std::int64_t>(std::max<std::size_t>(classes, 2)))});
 }
 

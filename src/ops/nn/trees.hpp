@@ -82,8 +82,8 @@ Doubles real_list(const Node& node, std::string_view name);
 /// Integers in `name`, or a tensor of them.
 Longs integer_list(const Node& node, std::string_view name);
 
-/// Type rule of a classifier over x [N, C] or [C]: labels i64 [N] and scores f32 [N, classes]. Errors: type_mismatch;
-/// unsupported for labels that are strings.
+/// Type rule of a classifier over x [N, C] or [C]: labels i64 or strings [N] and scores f32 [N, classes]. Errors:
+/// type_mismatch.
 void infer_classifier(TypeContext& context, std::string_view integer_labels, std::string_view text_labels);
 /// Rows and columns of a matrix, a vector being one row.
 std::pair<std::size_t, std::size_t> rows_and_columns(const Node& node, const Shape& shape);

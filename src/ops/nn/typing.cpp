@@ -58,7 +58,7 @@ DType dtype_attribute(const Node& node, std::string_view attribute, DType otherw
 #undef SKERRY_DTYPE
   // onnx.TensorProto.DataType goes on to here: types that there is no room for yet.
   constexpr std::int64_t kLastOfOnnx = 28;
-  if (number > 22 && number <= kLastOfOnnx)
+  if (number > 26 && number <= kLastOfOnnx)
     throw Error(ErrorCode::unsupported, "element type " + std::to_string(number) + " of ONNX is not supported",
                 node.name);
   refuse(node, "attribute " + std::string(attribute) + " is " + std::to_string(number) + ", which is no dtype");

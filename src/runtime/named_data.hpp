@@ -1,0 +1,19 @@
+/// \file
+/// Data that a caller gives by name, checked against what the graph takes.
+#pragma once
+
+#include <skerry/datum.hpp>
+#include <skerry/graph.hpp>
+#include <vector>
+
+namespace skerry::runtime {
+
+/// One datum per input of the graph, as its type has it; an optional input that is left out holds nothing. Errors:
+/// invalid_argument for names, type_mismatch for another kind of value or another dtype, with the input and the place
+/// inside it.
+std::vector<Datum> data_in_order(const Graph& graph, const NamedData& inputs);
+
+/// The type that a plan is made for: of a tensor its own, of all else the declared one.
+TensorType type_of(const Datum& datum, const TensorType& declared);
+
+}  // namespace skerry::runtime

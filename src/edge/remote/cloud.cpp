@@ -161,18 +161,19 @@ std::string submit(Endpoint& endpoint, const Body& request, const Patience& pati
                    std::string_view placement) {
   constexpr std::uint64_t kStatus = std::uint64_t{1} << 20;
   const auto start = std::chrono::steady_clock::now();
-  const auto tell = [&] {
+  const auto tell = [&](std::uint64_t bytes) {
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    endpoint.sent(request.bytes.size(), taken.count());
+    endpoint.sent(bytes, taken.count());
   };
   HttpAnswer taken;
   try {
     taken = endpoint.call(call_for(wire::kJobsPath, request, kStatus, true, trace, placement), patience);
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::deadline_exceeded) tell();
+    // How much has arrived is not known. Half is believed, so that the same is not tried again at once.
+    if (error.code() == ErrorCode::deadline_exceeded) tell(request.bytes.size() / 2);
     throw;
   }
-  tell();
+  tell(request.bytes.size());
   if (taken.status != 200 && taken.status != 202) refused(endpoint, taken);
   return wire::decode_job_status(taken.body).id;
 }

@@ -166,9 +166,8 @@ Result Session::run(const NamedTensors& inputs) {
   exec::GraphExecutor& executor = state_->executor_for(views);
 
   Result result;
-  const auto begin = std::chrono::steady_clock::now();
   std::vector<Tensor> outputs = executor.run(views, control);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - control.started;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     result.tensors.emplace_back(state_->graph->value(state_->graph->outputs()[i]).name, std::move(outputs[i]));
   }

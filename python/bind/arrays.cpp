@@ -115,23 +115,27 @@ std::optional<DType> dtype_of_buffer(const Py_buffer& view) {
   return std::nullopt;
 }
 
+// Python's object is given back under the GIL, wherever the last tensor dies.
+struct HeldBuffer : Py_buffer {
+  HeldBuffer() : Py_buffer() {}
+  HeldBuffer(const HeldBuffer&) = delete;
+  HeldBuffer& operator=(const HeldBuffer&) = delete;
+  ~HeldBuffer() {
+    if (obj == nullptr || !nb::is_alive()) return;
+    const nb::gil_scoped_acquire acquire;
+    PyBuffer_Release(this);
+  }
+};
+
 // The elements of a dense array of plain numbers, where they are: a tenth of the time that asking numpy takes. Nothing
 // for whatever else there is.
 std::optional<Tensor> viewed(nb::handle object) {
   if (PyObject_CheckBuffer(object.ptr()) == 0 || PyBytes_Check(object.ptr()) != 0) return std::nullopt;
-  auto view = std::make_unique<Py_buffer>();
-  if (PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
+  const auto owner = std::make_shared<HeldBuffer>();  // shared by the tensors that see it
+  if (PyObject_GetBuffer(object.ptr(), owner.get(), PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
     PyErr_Clear();
     return std::nullopt;
   }
-  // Python's object is given back under the GIL, wherever the last tensor dies.
-  const std::shared_ptr<Py_buffer> owner(view.release(), [](Py_buffer* held) {
-    if (nb::is_alive()) {
-      const nb::gil_scoped_acquire acquire;
-      PyBuffer_Release(held);
-    }
-    delete held;
-  });
   const auto dtype = dtype_of_buffer(*owner);
   if (!dtype || owner->ndim > Shape::kMaxRank) return std::nullopt;
   std::array<std::int64_t, Shape::kMaxRank> dims{};

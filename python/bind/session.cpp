@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -60,8 +61,9 @@ class PySession {
     const auto busy = lock();
     Session& session = ready(progress);
     const bool may_be_long = predicted(session, tensors) > kLongSeconds;
+    auto work = [&] { result.result = session.run(tensors); };
     try {
-      steering_->run(may_be_long, [&] { result.result = session.run(tensors); });
+      steering_->run(may_be_long, std::ref(work));  // by reference: a copy would need memory of its own
     } catch (...) {
       session_.reset();
       throw;

@@ -72,6 +72,7 @@ class GraphExecutor {
 
  private:
   std::vector<Tensor> run_by_value(std::span<const TensorView> inputs, const RunControl& control);
+  std::shared_ptr<base::Buffer> output_buffer(std::size_t output, std::uint64_t bytes);
   void make_views();
   void fill_views(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
   std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
@@ -95,7 +96,8 @@ class GraphExecutor {
   std::vector<MutableTensorView> output_views_;
   std::vector<StepViews> step_views_;
   std::vector<CallersView> callers_views_;
-  std::span<double> step_seconds_;  ///< filled in by the run of time_steps()
+  std::vector<std::shared_ptr<base::Buffer>> spare_outputs_;  ///< shared with whoever holds an output of the last run
+  std::span<double> step_seconds_;                            ///< filled in by the run of time_steps()
 };
 
 /// The control of a run that starts now: the limits' time limit becomes a deadline.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -255,16 +256,30 @@ std::vector<Tensor> GraphExecutor::run_by_value(std::span<const TensorView> inpu
   return tensors;
 }
 
+// The buffer stays charged for as long as somebody holds the result. A small one that nobody holds any more is taken
+// again: making one costs as much as a small model's layer.
+std::shared_ptr<base::Buffer> GraphExecutor::output_buffer(std::size_t output, std::uint64_t bytes) {
+  constexpr std::uint64_t kKept = 4096;
+  std::shared_ptr<base::Buffer>& spare = spare_outputs_[output];
+  if (spare != nullptr && spare.use_count() == 1) {
+    std::atomic_thread_fence(std::memory_order_acquire);  // after the last look of whoever held it
+    return spare;
+  }
+  auto made = std::make_shared<base::Buffer>(
+      base::Buffer::allocate(std::max<std::uint64_t>(bytes, base::Buffer::kAlignment), budget_, "outputs"));
+  if (bytes <= kKept) spare = made;
+  return made;
+}
+
 std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const RunControl& control) {
   if (plan_->by_value) return run_by_value(inputs, control);
   std::vector<Tensor> tensors;
   std::vector<MutableTensorView> outputs;
-  for (const ValueId id : plan_->graph.outputs()) {
-    const TensorType& type = plan_->graph.value(id).type;
+  spare_outputs_.resize(plan_->graph.outputs().size());
+  for (std::size_t i = 0; i < spare_outputs_.size(); ++i) {
+    const TensorType& type = plan_->graph.value(plan_->graph.outputs()[i]).type;
     const Shape shape = *type.static_shape();
-    // The buffer stays charged for as long as somebody holds the result.
-    auto buffer = std::make_shared<base::Buffer>(base::Buffer::allocate(
-        std::max<std::uint64_t>(tensor_bytes(type.dtype, shape), base::Buffer::kAlignment), budget_, "outputs"));
+    const std::shared_ptr<base::Buffer> buffer = output_buffer(i, tensor_bytes(type.dtype, shape));
     tensors.emplace_back(TensorView(type.dtype, shape, buffer->data()), buffer);
     outputs.emplace_back(type.dtype, shape, buffer->data());
   }

@@ -155,6 +155,7 @@ void ProductF32::run_stack(const float* left, const float* right, GemmStart star
 
 void ProductF32::run(const float* left, const float* right, GemmStart start, const float* bias, float* y,
                      std::span<std::byte> scratch, const BlockEnd& end) const {
+  if (shape_.batch == 1) return run_shared(left, right, start, bias, y, reinterpret_cast<float*>(scratch.data()), end);
   if (shape_.batch >= kStack) return run_stack(left, right, start, bias, y, scratch, end);
   for (std::size_t i = 0; i < shape_.batch; ++i)
     run_one(i, left, right, start, bias, y, reinterpret_cast<float*>(scratch.data()), end);

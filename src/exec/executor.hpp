@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/memory.hpp"
+#include "base/trace.hpp"
 #include "plan/planner.hpp"
 
 namespace skerry::exec {
@@ -71,6 +72,7 @@ class GraphExecutor {
   void make_views();
   void fill_views(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
   std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
+  const base::SpanName* step_name(std::size_t step);
 
   std::shared_ptr<const planning::GraphPlan> plan_;
   Limits limits_;
@@ -91,7 +93,8 @@ class GraphExecutor {
   std::vector<MutableTensorView> output_views_;
   std::vector<StepViews> step_views_;
   std::vector<CallersView> callers_views_;
-  std::span<double> step_seconds_;  ///< filled in by the run of time_steps()
+  std::span<double> step_seconds_;                 ///< filled in by the run of time_steps()
+  std::vector<const base::SpanName*> step_names_;  ///< made by the first run that is recorded
 };
 
 /// The control of a run that starts now: the limits' time limit becomes a deadline.

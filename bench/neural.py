@@ -3,6 +3,7 @@
 
     neural.py [--models FOLDER] [--only NAME,...] [--threads 1,2] [--batch 1,8,32] [--seconds S] [--json FILE]
     neural.py --table FILE.json ...
+    neural.py --profiled [--models FOLDER] [--only NAME,...] [--threads 1,2] [--seconds S]
 
 The peers live in build/neural-venv, made by the first run from bench/neural_peers.txt; SKERRY_NEURAL_VENV names another
 environment that has them. LiteRT is asked where .venv-tensorflow (`./dev test tensorflow`; SKERRY_TENSORFLOW_VENV names
@@ -11,7 +12,8 @@ one process: every runtime gets the same input, its answer must agree with ONNX 
 then they take turns in rounds of short bursts. A row tells the median of a runtime's runs in ms, its spread (a quarter
 of the runs are above), its ratio to the best peer's median, and which share of the FLOP/s of the best dense product,
 measured between the rounds by ONNX Runtime, the run reached. At the end the rows are held against what must be; --table
-does that for the files of earlier runs together.
+does that for the files of earlier runs together. --profiled runs Skerry alone, by turns with and without a profiler's
+session, and tells what the session costs.
 """
 
 from __future__ import annotations
@@ -324,6 +326,24 @@ def work(path: Path, threads: int, batch: int, seconds: float) -> Record:
     }
 
 
+def profiler_cost(path: Path, threads: int, seconds: float) -> str:
+    """Of two runs one is recorded; medians of what is not disturbed tell less than a tenth of a per cent apart."""
+    from skerry.profiling import Profiler
+
+    run, _ = skerry_run(path, sample(path, 1), threads)
+    profiler = Profiler()
+    plain: list[float] = []
+    recorded: list[float] = []
+    rounds = 200
+    for _ in range(rounds):
+        plain += burst(run, seconds / rounds / 2)
+        with profiler.session("on"):
+            run()
+            recorded += burst(run, seconds / rounds / 2)
+    off, on = statistics.median(plain), statistics.median(recorded)
+    return f"{path.stem:16} {threads:2} {off * 1e6:9.2f} us, recorded {on * 1e6:9.2f} us: {100 * (on / off - 1):+.1f} %"
+
+
 def show(record: Record) -> None:
     head = f"{record['model']:16} {record['batch']:3} {record['threads']:2}"
     for name, row in record["runtimes"].items():
@@ -386,6 +406,7 @@ def measured(path: Path, threads: int, batch: int, options: argparse.Namespace) 
     numbers = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "SKERRY_NUM_THREADS")}
     command = [python_with_peers(), __file__, "--worker", path, "--threads", str(threads)]
     command += ["--batch", str(batch), "--seconds", str(options.seconds)]
+    command += ["--profiled"] if options.profiled else []
     done = subprocess.run(
         [str(word) for word in command],
         env={**os.environ, **numbers, "PYTHONPATH": str(machine.BUILD / "python")},
@@ -395,7 +416,7 @@ def measured(path: Path, threads: int, batch: int, options: argparse.Namespace) 
     )
     if done.returncode != 0:
         raise RuntimeError(f"{path.stem}: {done.stderr.strip()[-500:]}")
-    record: Record = json.loads(done.stdout.splitlines()[-1])
+    record: Record = {"text": done.stdout.strip()} if options.profiled else json.loads(done.stdout.splitlines()[-1])
     return record
 
 
@@ -418,8 +439,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1.0, help="of each runtime's runs")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--table", type=Path, nargs="+", help="files that --json wrote")
+    parser.add_argument("--profiled", action="store_true", help="what a profiler's session costs")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.worker and options.profiled:
+        print(profiler_cost(options.worker, int(options.threads), options.seconds))
+        return 0
     if options.worker:
         print(json.dumps(work(options.worker, int(options.threads), int(options.batch), options.seconds)))
         return 0
@@ -437,8 +462,12 @@ def main() -> int:
             for name in options.only.split(",")
         ]
         for batch, threads, name in cells:
-            records.append(measured(options.models / f"{name}.onnx", threads, batch, options))
-            show(records[-1])
+            record = measured(options.models / f"{name}.onnx", threads, batch, options)
+            if options.profiled:
+                print(record["text"], flush=True)
+                continue
+            records.append(record)
+            show(record)
             if options.json:  # after each model: what was measured is kept if the run is cut short
                 options.json.write_text(json.dumps({"machine": machine.describe(), "records": records}, indent=1))
     for line in verdicts(records):

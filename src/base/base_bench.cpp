@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <skerry/profiler.hpp>
 #include <skerry/progress.hpp>
 
 #include "base/machine.hpp"
@@ -49,6 +50,13 @@ void span_when_off(benchmark::State& state) {
   for (auto _ : state) const TraceSpan span("piece", "base");
 }
 BENCHMARK(span_when_off);
+
+/// Two looks at the clock and a place in the thread's list; some of the time is spent on telling lists that are full.
+void span_when_on(benchmark::State& state) {
+  const ProfilerSession session("on", 0);
+  for (auto _ : state) const TraceSpan span("piece", "base");
+}
+BENCHMARK(span_when_on);
 
 void uniform_number(benchmark::State& state) {
   Philox random(1);

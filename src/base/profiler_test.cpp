@@ -113,7 +113,7 @@ TEST(Profiler, CostsASpanNothingToSpeakOfWhenNoSessionIsOpen) {
   };
   EXPECT_LT(seconds_per_span(), 10e-9);
   const ProfilerSession session("on");
-  EXPECT_LT(seconds_per_span(), 2e-6);
+  EXPECT_LT(seconds_per_span(), 200e-9);
 }
 
 TEST(Metrics, PercentilesAreThoseOfTheValuesWithinABin) {

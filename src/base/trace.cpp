@@ -1,86 +1,20 @@
 #include "base/trace.hpp"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cmath>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <mutex>
-#include <skerry/error.hpp>
-#include <system_error>
 
-#include "base/descriptor.hpp"
 #include "base/trace_listener.hpp"
 
 namespace skerry::base {
 namespace {
-
-void append_string(std::string& json, std::string_view text) {
-  json += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      json += '\\';
-      json += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
-      json += escape;
-    } else {
-      json += c;
-    }
-  }
-  json += '"';
-}
-
-void append_number(std::string& json, double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.17g", number);
-  json += std::isfinite(number) ? text : "null";  // JSON has no word for the others
-}
-
-struct AppendValue {
-  std::string& json;
-  void operator()(std::int64_t value) const { json += std::to_string(value); }
-  void operator()(double value) const { append_number(json, value); }
-  void operator()(const std::string& value) const { append_string(json, value); }
-};
-
-/// Chrome's trace times are microseconds; three decimals keep the nanoseconds.
-void append_microseconds(std::string& json, std::chrono::nanoseconds time) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(time.count() / 1000),
-                static_cast<long long>(time.count() % 1000));
-  json += text;
-}
-
-/// One "complete" event ("ph": "X") of the Trace Event Format.
-std::string to_json(const TraceEvent& event) {
-  std::string json = "{\"name\":";
-  append_string(json, event.name);
-  json += ",\"cat\":";
-  append_string(json, event.category);
-  json += ",\"ph\":\"X\",\"ts\":";
-  append_microseconds(json, event.start.time_since_epoch());
-  json += ",\"dur\":";
-  append_microseconds(json, event.duration);
-  json += ",\"pid\":" + std::to_string(::getpid()) + ",\"tid\":" + std::to_string(event.thread);
-  if (!event.fields.empty()) {
-    json += ",\"args\":{";
-    for (const auto& [key, value] : event.fields) {
-      if (json.back() != '{') json += ',';
-      append_string(json, key);
-      json += ':';
-      std::visit(AppendValue{json}, value);
-    }
-    json += '}';
-  }
-  return json + '}';
-}
 
 /// Who hears of spans; never changed in place.
 struct Audience {
@@ -95,12 +29,71 @@ struct ProcessTrace {
   std::shared_ptr<const Audience> audience = std::make_shared<const Audience>();
   const std::shared_ptr<const Audience> nobody = audience;
   std::vector<std::shared_ptr<const Audience>> of_parents;  // of processes that forked this one; never ended here
+  std::vector<SpanList*> lists;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<const SpanName>> names;
 };
 
 /// Never deleted: spans may end while static objects are destroyed.
 ProcessTrace& process_trace() {
   static auto* trace = new ProcessTrace;
   return *trace;
+}
+
+// Under the lock, as is tell_all(). What does not find memory is lost.
+void tell_spans(const Audience& audience, SpanList& list) noexcept {
+  const std::uint64_t first = list.read.load(std::memory_order_relaxed);
+  const std::uint64_t last = list.written.load(std::memory_order_acquire);
+  if (first == last) return;
+  try {
+    if (!audience.empty()) {
+      const auto batch = std::make_shared<SpanBatch>();
+      batch->thread = list.thread;
+      batch->spans.reserve(last - first);
+      for (std::uint64_t i = first; i < last; ++i) batch->spans.push_back(list.spans[i % SpanList::kSpans]);
+      for (const auto& listener : audience.listeners) listener->hear(std::shared_ptr<const SpanBatch>(batch));
+      for (const RecordedSpan& span : batch->spans) {
+        if (!audience.sink) break;
+        const auto begin = time_of_ticks(span.begin);
+        audience.sink->write(
+            {span.name->name, span.name->category, begin, time_of_ticks(span.end) - begin, list.thread, {}});
+      }
+    }
+  } catch (const std::exception&) {
+    // Out of memory.
+  }
+  list.read.store(last, std::memory_order_release);
+}
+
+void tell_all(ProcessTrace& trace) noexcept {
+  for (SpanList* list : trace.lists) tell_spans(*trace.audience, *list);
+}
+
+constinit thread_local SpanList* this_threads_list = nullptr;
+constinit thread_local bool this_thread_ends = false;
+
+/// Ends the list with its thread.
+struct ListOwner {
+  ~ListOwner() {
+    ProcessTrace& trace = process_trace();
+    const std::lock_guard lock(trace.mutex);
+    tell_spans(*trace.audience, *this_threads_list);
+    std::erase(trace.lists, this_threads_list);
+    delete std::exchange(this_threads_list, nullptr);
+    this_thread_ends = true;
+  }
+};
+
+SpanList* open_list() {
+  if (this_thread_ends) return nullptr;
+  ProcessTrace& trace = process_trace();
+  const std::lock_guard lock(trace.mutex);
+  trace.lists.reserve(trace.lists.size() + 1);
+  auto list = std::make_unique<SpanList>(thread_number());
+  static thread_local const ListOwner owner;
+  static_cast<void>(owner);
+  this_threads_list = list.release();
+  trace.lists.push_back(this_threads_list);
+  return this_threads_list;
 }
 
 std::shared_ptr<const Audience> process_audience() {
@@ -114,7 +107,9 @@ void change_audience(Change change) {
   ProcessTrace& trace = process_trace();
   auto next = std::make_shared<Audience>();
   std::shared_ptr<const Audience> old;  // closed after the lock is gone
+  start_trace_clock();
   const std::lock_guard lock(trace.mutex);
+  tell_all(trace);
   *next = *trace.audience;
   change(*next);
   detail::trace_state.store(next->empty() ? detail::TraceState::off : detail::TraceState::on,
@@ -142,6 +137,7 @@ void unlock_trace() {
 void stop_trace_in_child() {
   ProcessTrace& trace = process_trace();
   detail::trace_state.store(detail::TraceState::off, std::memory_order_release);
+  for (SpanList* list : trace.lists) list->read = list->written.load();  // the parent tells of these
   try {
     trace.of_parents.push_back(trace.audience);
     trace.audience = trace.nobody;
@@ -157,85 +153,6 @@ void watch_forks() {
 }
 
 }  // namespace
-
-struct TraceSink::State {
-  State(Descriptor opened, std::string path) : file(std::move(opened)), name(std::move(path)), owner(::getpid()) {}
-
-  /// What the disk does not take is lost, as is all that follows, so that the file has no hole; close() tells it.
-  void flush() noexcept {
-    std::string_view rest = buffer;
-    while (!rest.empty() && ::getpid() == owner && error == 0) {
-      const ssize_t written = ::write(file.get(), rest.data(), rest.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) error = errno;
-      rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
-    }
-    if (error != 0) lost += buffered;
-    buffered = 0;
-    buffer.clear();
-  }
-
-  std::mutex mutex;
-  Descriptor file;
-  std::string name;
-  pid_t owner;
-  std::string buffer = "[\n";
-  std::uint64_t events = 0, buffered = 0, lost = 0;
-  int error = 0;  // of the first write that failed
-};
-
-TraceSink::TraceSink(std::unique_ptr<State> state) : state_(std::move(state)) {}
-TraceSink::TraceSink(TraceSink&& other) noexcept = default;
-TraceSink& TraceSink::operator=(TraceSink&& other) noexcept {
-  std::swap(state_, other.state_);
-  return *this;
-}
-
-TraceSink TraceSink::open(const std::filesystem::path& path) {
-  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!file) {
-    throw Error(ErrorCode::io_error, "cannot write the trace: " + std::generic_category().message(errno), path.string(),
-                "name a file that can be written");
-  }
-  return TraceSink(std::make_unique<State>(std::move(file), path.string()));
-}
-
-TraceSink::~TraceSink() {
-  if (!state_ || ::getpid() != state_->owner) return;
-  if (const std::string finding = close(); !finding.empty()) std::fprintf(stderr, "warning: %s\n", finding.c_str());
-}
-
-std::string TraceSink::close() noexcept {
-  State& state = *state_;
-  const std::lock_guard lock(state.mutex);
-  try {
-    if (!state.file) return {};
-    state.buffer += "\n]\n";
-    state.flush();
-    state.file = Descriptor();
-    if (state.error == 0) return {};
-    return "the trace " + state.name + " is cut short: " + std::generic_category().message(state.error) + "; up to " +
-           std::to_string(state.lost) + " of " + std::to_string(state.events) + " events are lost";
-  } catch (const std::exception&) {
-    return {};  // out of memory: nobody can be told
-  }
-}
-
-void TraceSink::write(const TraceEvent& event) noexcept {
-  constexpr std::size_t kFull = 64 << 10;
-  try {
-    const std::string json = to_json(event);  // before the lock: threads wait for an append, not for formatting
-    const std::lock_guard lock(state_->mutex);
-    if (!state_->file) return;
-    if (state_->events != 0) state_->buffer += ",\n";
-    state_->buffer += json;
-    ++state_->events;
-    ++state_->buffered;
-    if (state_->buffer.size() >= kFull) state_->flush();
-  } catch (const std::exception&) {
-    // Out of memory: the event is lost.
-  }
-}
 
 void set_trace_file(const std::filesystem::path& path) {
   set_process_sink(path.empty() ? nullptr : std::make_shared<TraceSink>(TraceSink::open(path)));
@@ -257,27 +174,69 @@ bool detail::start_trace_from_environment() noexcept {
   return trace_state.load(std::memory_order_acquire) == TraceState::on;
 }
 
-void TraceSpan::begin(std::string_view name, std::string_view category) {
-  event_ = std::make_unique<TraceEvent>();
-  event_->name = name;
-  event_->category = category;
-  event_->thread = thread_number();
-  event_->start = std::chrono::steady_clock::now();
+const SpanName* span_name(std::string_view name, std::string_view category) noexcept {
+  struct Seen {
+    const char *name, *category;
+    std::size_t length;
+    const SpanName* found;
+  };
+  static constexpr std::size_t kSeen = 64, kMostNames = 16'384;
+  static constinit thread_local std::array<Seen, kSeen> seen{};
+  Seen& entry = seen[(reinterpret_cast<std::uintptr_t>(name.data()) / 8 + name.size()) % kSeen];
+  const bool known = entry.name == name.data() && entry.length == name.size() && entry.category == category.data() &&
+                     entry.found->name == name && entry.found->category == category;
+  if (known) return entry.found;
+  static const SpanName kOthers = {"others", "trace"};
+  try {
+    ProcessTrace& trace = process_trace();
+    std::pair<std::string, std::string> key(name, category);
+    const std::lock_guard lock(trace.mutex);
+    if (trace.names.size() >= kMostNames && !trace.names.contains(key)) return &kOthers;
+    auto& made = trace.names[key];
+    if (!made) made = std::make_unique<const SpanName>(SpanName{key.first, key.second});
+    entry = {name.data(), category.data(), name.size(), made.get()};
+    return made.get();
+  } catch (const std::exception&) {
+    return &kOthers;  // out of memory
+  }
+}
+
+SpanList* span_list() noexcept {
+  if (this_threads_list != nullptr) [[likely]]
+    return this_threads_list;
+  try {
+    return open_list();
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+void SpanList::tell() noexcept {
+  ProcessTrace& trace = process_trace();
+  const std::lock_guard lock(trace.mutex);
+  tell_spans(*trace.audience, *this);
 }
 
 void TraceSpan::end() noexcept {
-  event_->duration = std::chrono::steady_clock::now() - event_->start;
+  const std::uint64_t now = trace_ticks();
+  if (!fields_) {
+    if (SpanList* list = span_list()) list->put({span_name(name_, category_), begin_, now});
+    return;
+  }
   try {
-    const auto audience = process_audience();
-    if (audience->sink) audience->sink->write(*event_);
-    if (audience->listeners.empty()) return;
-    const auto recorded = std::make_shared<const RecordedEvent>(
-        RecordedEvent{std::string(event_->name), std::string(event_->category), event_->start, event_->duration,
-                      event_->thread, std::move(event_->fields)});
-    for (const auto& listener : audience->listeners) listener->hear(recorded);
+    const auto begin = time_of_ticks(begin_);
+    tell_trace(std::make_shared<const RecordedEvent>(RecordedEvent{std::string(name_), std::string(category_), begin,
+                                                                   time_of_ticks(now) - begin, thread_number(),
+                                                                   std::move(*fields_)}));
   } catch (const std::exception&) {
     // Out of memory: the event is lost.
   }
+}
+
+void flush_trace() noexcept {
+  ProcessTrace& trace = process_trace();
+  const std::lock_guard lock(trace.mutex);
+  tell_all(trace);
 }
 
 void add_trace_listener(std::shared_ptr<TraceListener> listener) {
@@ -315,7 +274,8 @@ std::uint64_t thread_number() noexcept {
 }
 
 void TraceSpan::add_field(std::string_view key, TraceEvent::Value value) {
-  event_->fields.emplace_back(key, std::move(value));
+  if (!fields_) fields_ = std::make_unique<Fields>();
+  fields_->emplace_back(key, std::move(value));
 }
 
 }  // namespace skerry::base

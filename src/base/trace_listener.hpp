@@ -21,6 +21,12 @@ struct RecordedEvent {
   std::vector<std::pair<std::string, TraceEvent::Value>> fields;
 };
 
+/// Spans that one thread recorded, in the order of their ends.
+struct SpanBatch {
+  std::uint64_t thread = 0;
+  std::vector<RecordedSpan> spans;
+};
+
 class TraceListener {
  public:
   TraceListener() = default;
@@ -29,10 +35,15 @@ class TraceListener {
   virtual ~TraceListener() = default;
   /// From any thread. It may throw std::bad_alloc; then the event is lost.
   virtual void hear(const std::shared_ptr<const RecordedEvent>& event) = 0;
+  /// The same of many, some time after they ended. It must neither end spans nor add or remove listeners.
+  virtual void hear(const std::shared_ptr<const SpanBatch>& batch) = 0;
 };
 
+/// Tells of all spans that have ended so far; so do a thread whose list is full or that ends, and whoever begins or
+/// ends to listen.
+void flush_trace() noexcept;
 void add_trace_listener(std::shared_ptr<TraceListener> listener);
-/// It may hear of spans that end at this moment.
+/// It has heard of all spans that ended before.
 void remove_trace_listener(const TraceListener* listener) noexcept;
 /// Tells the trace file and all listeners.
 void tell_trace(const std::shared_ptr<const RecordedEvent>& event) noexcept;

@@ -4,10 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -144,23 +146,129 @@ TEST_F(Trace, EnvironmentStartsItAndExitEndsIt) {
 TEST_F(Trace, ListenersOfTheParentHearNothingOfAChild) {
   struct Counter final : TraceListener {
     void hear(const std::shared_ptr<const RecordedEvent>& /*event*/) noexcept override { ++heard; }
+    void hear(const std::shared_ptr<const SpanBatch>& batch) noexcept override {
+      heard += static_cast<int>(batch->spans.size());
+    }
     std::atomic<int> heard{0};
   };
   const auto mine = std::make_shared<Counter>();
   add_trace_listener(mine);
+  { const TraceSpan span("from the parent, told later", "base"); }
   const pid_t child = fork();
   if (child == 0) {
     const auto own = std::make_shared<Counter>();
     add_trace_listener(own);
     { const TraceSpan span("from the child", "base"); }
+    flush_trace();
     std::_Exit(mine->heard == 0 && own->heard == 1 ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   { const TraceSpan span("from the parent", "base"); }
-  EXPECT_EQ(mine->heard, 1);
   remove_trace_listener(mine.get());
+  EXPECT_EQ(mine->heard, 2);
+}
+
+struct Keeper final : TraceListener {
+  void hear(const std::shared_ptr<const RecordedEvent>& event) override {
+    const std::lock_guard lock(mutex);
+    events.push_back(event);
+  }
+  void hear(const std::shared_ptr<const SpanBatch>& batch) override {
+    const std::lock_guard lock(mutex);
+    for (const RecordedSpan& span : batch->spans) spans.push_back(span);
+  }
+  std::mutex mutex;
+  std::vector<std::shared_ptr<const RecordedEvent>> events;
+  std::vector<RecordedSpan> spans;
+};
+
+TEST_F(Trace, SpansAreToldOnceEachWhenListsAreFullAndWhenThreadsEnd) {
+  const auto keeper = std::make_shared<Keeper>();
+  add_trace_listener(keeper);
+  constexpr int kThreads = 3, kSpans = 1700;
+  std::atomic<bool> stop = false;
+  std::atomic<int> done = 0;
+  std::jthread waits([&] {
+    { const TraceSpan span("of a thread that goes on", "base"); }
+    ++done;
+    stop.wait(false);
+  });
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([] {
+        for (int i = 0; i < kSpans; ++i) const TraceSpan span(i % 2 == 0 ? "even" : "odd", "base");
+      });
+    }
+  }
+  while (done == 0) std::this_thread::yield();
+  flush_trace();
+  {
+    const std::lock_guard lock(keeper->mutex);
+    EXPECT_EQ(keeper->spans.size(), std::size_t{kThreads * kSpans + 1});
+    EXPECT_EQ(std::ranges::count(keeper->spans, "odd", [](const auto& span) { return span.name->name; }),
+              kThreads * kSpans / 2);
+  }
+  remove_trace_listener(keeper.get());
+  stop = true;
+  stop.notify_all();
+}
+
+TEST_F(Trace, ASequenceLeavesNoGapBetweenItsSpans) {
+  const auto keeper = std::make_shared<Keeper>();
+  add_trace_listener(keeper);
+  {
+    SpanSequence steps("run", "base");
+    ASSERT_TRUE(steps.on());
+    for (const char* step : {"first", "second", "third"}) steps.next(span_name(step, "base"));
+  }
+  { const SpanSequence empty("empty", "base"); }
+  remove_trace_listener(keeper.get());
+  EXPECT_FALSE(SpanSequence("after", "base").on());
+  const auto& spans = keeper->spans;
+  ASSERT_EQ(spans.size(), 5U);
+  EXPECT_EQ(spans[1].name->name, "second");
+  EXPECT_EQ(spans[0].end, spans[1].begin);
+  EXPECT_EQ(spans[1].end, spans[2].begin);
+  EXPECT_EQ(spans[3].name->name, "run");
+  EXPECT_LE(spans[3].begin, spans[0].begin);
+  EXPECT_EQ(spans[3].end, spans[2].end);
+  EXPECT_EQ(spans[4].name->name, "empty");
+}
+
+TEST_F(Trace, NamesAreThoseOfTheirWordsWhereverTheseStand) {
+  char text[] = "one";
+  const SpanName* one = span_name(text, "base");
+  text[0] = 'a', text[2] = 'y';
+  const SpanName* any = span_name(text, "base");  // other words in the same place
+  EXPECT_EQ(any->name, "any");
+  EXPECT_EQ(span_name("one", "base"), one);
+  EXPECT_NE(span_name("one", "other"), one);
+  const pid_t child = fork();
+  if (child == 0) {
+    const SpanName* last = nullptr;
+    for (int i = 0; i < 20'000; ++i) last = span_name("made up " + std::to_string(i), "base");
+    std::_Exit(last->name == "others" && span_name("one", "base") == one ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+TEST_F(Trace, TicksAreTheSteadyClocks) {
+  start_trace_clock();
+  const auto before = std::chrono::steady_clock::now();
+  const std::uint64_t first = trace_ticks();
+  std::this_thread::sleep_for(30ms);
+  const std::uint64_t second = trace_ticks();
+  const auto after = std::chrono::steady_clock::now();
+  EXPECT_LT(first, second);
+  EXPECT_GE(time_of_ticks(second) - time_of_ticks(first), 29900us);
+  EXPECT_LE(time_of_ticks(second) - time_of_ticks(first), after - before + 100us);
+  EXPECT_GE(time_of_ticks(first), before - 1ms);
+  EXPECT_LE(time_of_ticks(second), after + 1ms);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/memory.hpp"
+#include "base/trace.hpp"
 #include "plan/planner.hpp"
 
 namespace skerry::exec {
@@ -76,6 +77,7 @@ class GraphExecutor {
   void make_views();
   void fill_views(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
   std::byte* address(ValueId id, std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) const;
+  const base::SpanName* step_name(std::size_t step);
 
   std::shared_ptr<const planning::GraphPlan> plan_;
   Limits limits_;
@@ -98,6 +100,7 @@ class GraphExecutor {
   std::vector<CallersView> callers_views_;
   std::vector<std::shared_ptr<base::Buffer>> spare_outputs_;  ///< shared with whoever holds an output of the last run
   std::span<double> step_seconds_;                            ///< filled in by the run of time_steps()
+  std::vector<const base::SpanName*> step_names_;             ///< made by the first run that is recorded
 };
 
 /// The control of a run that starts now: the limits' time limit becomes a deadline.

@@ -179,6 +179,14 @@ void GraphExecutor::make_views() {
   }
 }
 
+const base::SpanName* GraphExecutor::step_name(std::size_t step) {
+  if (step_names_.empty()) {
+    for (const planning::Step& each : plan_->steps)
+      step_names_.push_back(base::span_name(plan_->graph.node(each.node).op, "step"));
+  }
+  return step_names_[step];
+}
+
 void GraphExecutor::fill_views(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {
   for (const CallersView& view : callers_views_) {
     std::byte* const data = address(view.value, inputs, outputs);
@@ -289,7 +297,7 @@ std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const
 
 void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
                         const RunControl& control) {
-  const base::TraceSpan span("run_graph", "exec");
+  base::SpanSequence spans("run_graph", "exec");
   const base::ThreadLimit threads(plan_->report.threads);
   const Graph& graph = plan_->graph;
   if (plan_->by_value) {
@@ -319,7 +327,8 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   for (const planning::Step& step : plan_->steps) {
     const Node& node = graph.node(step.node);
     control.check(node.name);
-    const base::TraceSpan step_span(node.op, "step");
+    if (spans.on()) [[unlikely]]
+      spans.next(step_name(done));
     const StepViews& views = step_views_[done];
     const std::span<const TensorView> in(input_views_.data() + views.first_input, node.inputs.size());
     const std::span<const MutableTensorView> out(output_views_.data() + views.first_output, node.outputs.size());

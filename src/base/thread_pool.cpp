@@ -237,7 +237,8 @@ void keep_workers_away(Pool& pool) {
       here >= 0 && here < CPU_SETSIZE && lock && pthread_getaffinity_np(pthread_self(), sizeof others, &others) == 0;
   if (!known) return;
   CPU_CLR(static_cast<std::size_t>(here), &others);
-  if (CPU_COUNT(&others) == 0) return;
+  // A caller that is bound to few processors must not crowd the workers of all callers onto them.
+  if (CPU_COUNT(&others) < std::ssize(pool.workers)) return;
   for (std::jthread& worker : pool.workers) pthread_setaffinity_np(worker.native_handle(), sizeof others, &others);
 }
 

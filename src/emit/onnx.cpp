@@ -88,6 +88,9 @@ Message tensor_message(const Tensor& tensor, std::string_view name) {
 }
 
 Message type_message(const TensorType& type) {
+  if (!type.is_tensor())
+    throw Error(ErrorCode::unsupported, type.text() + " cannot be written as ONNX yet", {},
+                "save the model as a package");
   Message tensor;
   tensor.integer(1, onnx_number(type.dtype));
   if (type.shape) {

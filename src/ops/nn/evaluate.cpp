@@ -267,16 +267,13 @@ std::vector<Datum> evaluate(const Graph& graph, std::vector<Datum> inputs, const
     const Node& node = values.graph.node(id);
     if (evaluation.control != nullptr) evaluation.control->check(place_of(node));
     try {
-      std::vector<TensorType> types;
+      const std::vector<TensorType> types = values.flow.infer(values.graph, node);
       Data results;
       if (is_control_flow(node)) {
         Data given;
         for (const ValueId input : node.inputs) given.push_back(values.take(input, id, node));
-        for (const ValueId output : node.outputs)
-          types.push_back(output == kNoValue ? TensorType() : values.graph.value(output).type);
         results = evaluate_control_flow(node, std::move(given), evaluation);
       } else {
-        types = values.flow.infer(values.graph, node);
         results = run_node(values, id, types, evaluation);
       }
       for (std::size_t i = 0; i < node.outputs.size() && i < results.size(); ++i) {

@@ -147,11 +147,23 @@ def test_a_broken_forest_is_refused(break_it: Any) -> None:
         run(model_of("TreeEnsembleClassifier", CLASSIFIER, rows(), attributes), rows())
 
 
-def test_labels_that_are_strings_are_refused_by_name() -> None:
-    forest = Forest(2, 1, 2, 2, "class")
-    attributes = forest.attributes() | {"classlabels_strings": ["no", "yes"]}
-    with pytest.raises(skerry.Unsupported, match="integer labels"):
-        run(model_of("TreeEnsembleClassifier", CLASSIFIER, rows(), attributes), rows())
+def test_labels_that_are_strings_are_those_of_the_same_forest_with_integers() -> None:
+    forest, outputs = Forest(2, 1, 2, 2, "class"), [("label", int(onnx.TensorProto.STRING)), ("scores", F32)]
+    named = model_of(
+        "TreeEnsembleClassifier", outputs, rows(), forest.attributes() | {"classlabels_strings": ["no", "yes"]}
+    )
+    numbered = model_of(
+        "TreeEnsembleClassifier", CLASSIFIER, rows(), forest.attributes() | {"classlabels_int64s": [0, 1]}
+    )
+    chosen = run(numbered, rows())["label"]
+    assert run(named, rows())["label"].tolist() == [["no", "yes"][label] for label in chosen]
+    with pytest.raises(skerry.TypeMismatch, match="label"):
+        run(
+            model_of(
+                "TreeEnsembleClassifier", CLASSIFIER, rows(), forest.attributes() | {"classlabels_strings": ["a", "b"]}
+            ),
+            rows(),
+        )
 
 
 def numbers(count: int, seed: int = 3) -> list[float]:

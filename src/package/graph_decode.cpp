@@ -124,7 +124,8 @@ class GraphDecoder {
     const auto coefficients = fields_.list(table.coefficients());
     const auto x = fields_.list(table.x());
     const auto z = fields_.list(table.z());
-    if (x.size() != coefficients.size() * words || z.size() != x.size()) damaged_graph("an observable's masks have gaps");
+    if (x.size() != coefficients.size() * words || z.size() != x.size())
+      damaged_graph("an observable's masks have gaps");
     Observable result(wires);
     for (std::size_t t = 0; t < coefficients.size(); ++t) {
       add_term(result, x.subspan(t * words, words), z.subspan(t * words, words), coefficients[t]);

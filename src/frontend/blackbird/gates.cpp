@@ -540,7 +540,8 @@ Circuit ModeWriter::finish(std::string name) {
       refuse("a cutoff of " + std::to_string(cutoff), "take a whole number from 1 to 256", ErrorCode::out_of_range);
     circuit_.append(Op::cutoff, {mode}, {cutoff});
   }
-  // Operations that are the identity leave no row: that these are modes must still be said, by what changes nothing here.
+  // Operations that are the identity leave no row: that these are modes must still be said, by what changes nothing
+  // here.
   if (rows_.empty() && circuit_.body().size() == 0) circuit_.append(Op::prepare_vacuum, {0}, {});
   for (const Row& row : rows_) circuit_.append(row.op, row.modes, row.params, 0, row.aux);
   return std::move(circuit_);

@@ -345,14 +345,14 @@ def test_an_optional_is_none_or_what_it_holds() -> None:
     model = one("Identity", [("x", OPTIONAL)], OPTIONAL)
     assert run(model, {"x": None})["y"] is None
     assert run(model, {})["y"] is None
-    assert_same(run(model, {"x": np.float32([1, 2])})["y"], np.float32([1, 2]), "y")
+    assert_same(run(model, {"x": np.array([1, 2], np.float32)})["y"], np.array([1, 2], np.float32), "y")
     nested = one("Identity", [("x", OPTIONAL_SEQUENCE)], OPTIONAL_SEQUENCE)
-    assert_same(run(nested, {"x": [np.float32([1])]})["y"], [np.float32([1])], "y")
+    assert_same(run(nested, {"x": [np.array([1], np.float32)]})["y"], [np.array([1], np.float32)], "y")
     assert run(nested, {"x": None})["y"] is None
 
 
 def test_results_are_the_callers_to_write() -> None:
-    given = [np.float32([1, 2]), np.float32([3])]
+    given = [np.array([1, 2], np.float32), np.array([3], np.float32)]
     answer = run(one("Identity", [("x", SEQUENCE)], SEQUENCE), {"x": given})["y"]
     answer[0][0] = 7
     assert given[0][0] == 1
@@ -362,7 +362,7 @@ def test_results_are_the_callers_to_write() -> None:
 def test_a_position_outside_is_refused_at_the_node(position: int) -> None:
     model = one("SequenceAt", [("s", SEQUENCE), ("i", INTEGER)], PLAIN)
     with pytest.raises(skerry.OutOfRange, match="here"):
-        run(model, {"s": [np.float32([1]), np.float32([2])], "i": np.int64(position)})
+        run(model, {"s": [np.array([1], np.float32), np.array([2], np.float32)], "i": np.int64(position)})
 
 
 def test_nothing_cannot_be_taken_out_of_an_optional() -> None:
@@ -370,7 +370,9 @@ def test_nothing_cannot_be_taken_out_of_an_optional() -> None:
         run(one("OptionalGetElement", [("x", OPTIONAL)], PLAIN), {"x": None})
 
 
-@pytest.mark.parametrize("inputs", [{"s": 3.5}, {"s": [np.int64([1])]}, {"s": None}, {"s": {"a": 1}}, {}, {"t": []}])
+@pytest.mark.parametrize(
+    "inputs", [{"s": 3.5}, {"s": [np.array([1], np.int64)]}, {"s": None}, {"s": {"a": 1}}, {}, {"t": []}]
+)
 def test_what_is_no_such_sequence_is_refused_by_name(inputs: dict[str, Any]) -> None:
     with pytest.raises((skerry.TypeMismatch, skerry.InvalidArgument), match=r"'[st]'"):
         run(one("SequenceLength", [("s", SEQUENCE)], INTEGER), inputs)
@@ -414,12 +416,12 @@ def test_a_loop_that_appends_for_ever_ends_at_the_memory_that_is_allowed() -> No
     assert isinstance(model, skerry.Model)
     session = model.session(max_execution_time=1.0)
     with pytest.raises((skerry.DeadlineExceeded, skerry.LimitExceeded)):
-        session.run({"x": np.float32([1]), "first": []})
+        session.run({"x": np.array([1], np.float32), "first": []})
 
 
 def test_run_with_report_says_who_takes_sequences() -> None:
     loaded = skerry.loads(one("SequenceLength", [("s", SEQUENCE)], INTEGER))
     assert isinstance(loaded, skerry.Model)
     with pytest.raises(skerry.Error):
-        loaded.session().run_with_report({"s": np.float32([1])})
+        loaded.session().run_with_report({"s": np.array([1], np.float32)})
     assert "seq(f32[*])" in repr(loaded)

@@ -61,14 +61,19 @@ def assert_texts(ours: Any, theirs: Array) -> None:
 @pytest.mark.parametrize(
     ("op", "fixed", "attributes", "expected"),
     [
-        ("Reshape", {"s": np.int64([3, 2])}, {}, TEXTS.reshape(3, 2)),
+        ("Reshape", {"s": np.array([3, 2], np.int64)}, {}, TEXTS.reshape(3, 2)),
         ("Transpose", {}, {"perm": [1, 0]}, TEXTS.T),
-        ("Gather", {"i": np.int64([2, 0])}, {"axis": 1}, TEXTS[:, [2, 0]]),
-        ("Slice", {"b": np.int64([1]), "e": np.int64([3]), "a": np.int64([1])}, {}, TEXTS[:, 1:3]),
-        ("Unsqueeze", {"a": np.int64([0])}, {}, TEXTS[None]),
+        ("Gather", {"i": np.array([2, 0], np.int64)}, {"axis": 1}, TEXTS[:, [2, 0]]),
+        (
+            "Slice",
+            {"b": np.array([1], np.int64), "e": np.array([3], np.int64), "a": np.array([1], np.int64)},
+            {},
+            TEXTS[:, 1:3],
+        ),
+        ("Unsqueeze", {"a": np.array([0], np.int64)}, {}, TEXTS[None]),
         ("Flatten", {}, {"axis": 0}, TEXTS.reshape(1, 6)),
-        ("Tile", {"r": np.int64([2, 1])}, {}, np.tile(TEXTS, (2, 1))),
-        ("Expand", {"s": np.int64([2, 2, 3])}, {}, np.broadcast_to(TEXTS, (2, 2, 3))),
+        ("Tile", {"r": np.array([2, 1], np.int64)}, {}, np.tile(TEXTS, (2, 1))),
+        ("Expand", {"s": np.array([2, 2, 3], np.int64)}, {}, np.broadcast_to(TEXTS, (2, 2, 3))),
         ("Concat", {"w": TEXTS}, {"axis": 0}, np.concatenate([TEXTS, TEXTS])),
         ("Identity", {}, {}, TEXTS),
     ],
@@ -242,13 +247,13 @@ def test_a_classifier_names_its_classes_as_scikit_learn_exports_it(op: str, attr
         (["z"], TensorProto.STRING, {"keys_strings": ["a"], "values_strings": ["A"], "default_string": "?"}, ["?"]),
         (["b"], TensorProto.FLOAT, {"keys_strings": ["a", "b"], "values_floats": [1.0, 2.5]}, [2.5]),
         (
-            np.int64([2, 7]),
+            np.array([2, 7], np.int64),
             TensorProto.STRING,
             {"keys_int64s": [1, 2], "values_strings": ["one", "two"]},
             ["two", "_Unused"],
         ),
         (
-            np.float32([np.nan, 1]),
+            np.array([np.nan, 1], np.float32),
             TensorProto.STRING,
             {"keys_floats": [float("nan")], "values_strings": ["none"]},
             ["none", "_Unused"],
@@ -262,7 +267,7 @@ def test_labels_are_encoded_from_and_to_strings(x: Any, kind: int, attributes: A
 
 def test_categories_are_mapped_both_ways() -> None:
     cats = {"cats_strings": ["cat", "dog"], "cats_int64s": [3, 8]}
-    texts, numbers = np.array(["dog", "cow"], object), np.int64([3, 4])
+    texts, numbers = np.array(["dog", "cow"], object), np.array([3, 4], np.int64)
     assert one("CategoryMapper", {"x": texts}, TensorProto.INT64, "ai.onnx.ml", **cats).tolist() == [8, -1]
     assert one("CategoryMapper", {"x": numbers}, STRING, "ai.onnx.ml", **cats).tolist() == ["cat", "_Unused"]
 

@@ -319,6 +319,7 @@ def test_a_saved_package_runs_as_the_model_did(tmp_path: Any) -> None:
     grower = Grower(1234)
     grower.grow(25)
     loaded = skerry.loads(grower.model())
+    assert isinstance(loaded, skerry.Model)
     before = loaded.session().run(grower.feed)
     skerry.save(loaded, tmp_path / "s.skerry")
     again = skerry.load(tmp_path / "s.skerry")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,8 @@ def test_a_string_that_is_no_number_is_refused_at_the_node(text: str) -> None:
 
 def test_strings_of_other_alphabets_change_their_case() -> None:
     words = np.array(["straße", "ÉCOLE", "Москва", "Ωmega", "漢字", "monday"], object)
-    for action, change in [("UPPER", str.upper), ("LOWER", str.lower), ("NONE", str)]:
+    changes: dict[str, Callable[[str], str]] = {"UPPER": str.upper, "LOWER": str.lower, "NONE": str}
+    for action, change in changes.items():
         ours = one(
             "StringNormalizer", {"x": words}, TensorProto.STRING, case_change_action=action, stopwords=["MONDAY"]
         )

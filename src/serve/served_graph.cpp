@@ -42,6 +42,18 @@ Graph wrapped(const Circuit& circuit) {
   return std::get<Graph>(compile(graph, {.level = Level::low}).program);
 }
 
+// The protocol has no words for others.
+void check_tensors(const Graph& graph) {
+  for (const auto* ids : {&graph.inputs(), &graph.outputs()}) {
+    for (const ValueId id : *ids) {
+      const TensorType& type = graph.value(id).type;
+      if (type.is_tensor() && type.dtype != DType::string) continue;
+      throw Error(ErrorCode::unsupported, type.text() + " is no tensor of numbers, and only such can be asked for",
+                  "'" + graph.value(id).name + "'", "run the model with skerry::Session or in Python");
+    }
+  }
+}
+
 }  // namespace
 
 ServedGraph graph_to_serve(Program program) {
@@ -52,6 +64,7 @@ ServedGraph graph_to_serve(Program program) {
   if (std::any_of(graph.outputs().begin(), graph.outputs().end(),
                   [&](ValueId id) { return !graph.value(id).type.shape; }))
     ops::infer_types(graph);  // what was built and not imported says nothing of its outputs yet
+  check_tensors(graph);
   served.graph = std::make_shared<const Graph>(std::move(graph));
   served.inputs = tensor_infos(*served.graph, served.graph->inputs());
   served.outputs = tensor_infos(*served.graph, served.graph->outputs());

@@ -9,7 +9,7 @@
 #include <skerry/error.hpp>
 
 #include "base/thrown_by.hpp"
-#include "ops/nn/evaluate.hpp"
+#include "ops/testing/evaluate_tensors.hpp"
 
 namespace skerry::passes::grad {
 namespace {
@@ -139,14 +139,14 @@ void expect_true_gradients(const Model& model, std::mt19937& random, double tole
   const Tensor cotangent = random_tensor(out, random, -1, 1);
   std::vector<Tensor> inputs = model.inputs;
   inputs.push_back(cotangent);
-  const std::vector<Tensor> results = ops::evaluate(both, inputs, {});
+  const std::vector<Tensor> results = ops::testing::evaluate_tensors(both, inputs);
   const auto loss = [&](std::size_t which, std::size_t element, double shift) {
     std::vector<Tensor> moved = model.inputs;
     const auto values = moved[which].as<double>();
     std::vector<double> changed(values.begin(), values.end());
     changed[element] += shift;
     moved[which] = Tensor::from<double>(changed, moved[which].shape());
-    const std::vector<Tensor> y = ops::evaluate(model.graph, moved, {});
+    const std::vector<Tensor> y = ops::testing::evaluate_tensors(model.graph, moved);
     double sum = 0;
     for (std::size_t i = 0; i < cotangent.as<double>().size(); ++i)
       sum += cotangent.as<double>()[i] * y[0].as<double>()[i];
@@ -211,7 +211,7 @@ TEST(Gradients, ClipStopsOutsideOfItsBoundsAndRoundIsPassedStraightThrough) {
   ops::infer_types(graph);
   const std::vector<std::string> by{"x"};
   const std::vector<Tensor> inputs{random_tensor({3}, random, -9, 9), random_tensor({3}, random, -1, 1)};
-  const std::vector<Tensor> results = ops::evaluate(differentiate(graph, by), inputs, {});
+  const std::vector<Tensor> results = ops::testing::evaluate_tensors(differentiate(graph, by), inputs);
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(results[1].as<double>()[i], inputs[1].as<double>()[i]);
 }
 
@@ -245,7 +245,7 @@ TEST(Gradients, AnInputThatNothingDependsOnHasZeros) {
   const std::vector<double> ones{1, 1};
   const Tensor tensor = Tensor::from<double>(ones, Shape{2});
   const std::vector<Tensor> inputs{tensor, tensor, tensor};
-  const std::vector<Tensor> results = ops::evaluate(differentiate(graph, by), inputs, {});
+  const std::vector<Tensor> results = ops::testing::evaluate_tensors(differentiate(graph, by), inputs);
   EXPECT_EQ(results[1].as<double>()[0], 0);
   EXPECT_EQ(results[1].as<double>()[1], 0);
 }

@@ -10,8 +10,8 @@
 #include "base/thrown_by.hpp"
 #include "ir/text/text.hpp"
 #include "ir/verify.hpp"
-#include "ops/nn/evaluate.hpp"
 #include "ops/nn/op_record.hpp"
+#include "ops/testing/evaluate_tensors.hpp"
 #include "passes/pass.hpp"
 
 namespace skerry::passes {
@@ -173,10 +173,10 @@ TEST(FuseQuantizedSums, GivesTheSameBitsAsTheStepsOneByOneWhateverTheThreads) {
     const TensorType type = given.value(given.inputs()[0]).type;
     Tensor x(type.dtype, *type.static_shape());
     std::generate_n(x.mutable_view().data(), x.view().bytes(), [&] { return static_cast<std::byte>(random()); });
-    const auto expected = ops::evaluate(before, std::span(&x, 1), {});
+    const auto expected = ops::testing::evaluate_tensors(before, std::span(&x, 1));
     for (const int threads : {1, 2, 3}) {
       const base::ThreadLimit limit(threads);
-      const auto found = ops::evaluate(after, std::span(&x, 1), {});
+      const auto found = ops::testing::evaluate_tensors(after, std::span(&x, 1));
       ASSERT_EQ(found.size(), expected.size());
       for (std::size_t i = 0; i < found.size(); ++i)
         EXPECT_EQ(bytes_of(found[i]), bytes_of(expected[i])) << "trial " << trial << ", output " << i;

@@ -7,8 +7,8 @@
 
 #include "ir/verify.hpp"
 #include "kernels/tensor/gemm.hpp"
-#include "ops/nn/evaluate.hpp"
 #include "ops/nn/op_record.hpp"
+#include "ops/testing/evaluate_tensors.hpp"
 #include "passes/pass.hpp"
 
 namespace skerry::passes {
@@ -109,8 +109,8 @@ void expect_same(const Graph& before, const Graph& after) {
     const std::vector<Tensor> inputs = {x, mask};
     std::vector<TensorType> types;
     for (const Tensor& input : inputs) types.push_back(TensorType::of(input.dtype(), input.shape()));
-    const auto wanted = ops::evaluate(ops::specialize(before, types), inputs, {});
-    const auto found = ops::evaluate(ops::specialize(after, types), inputs, {});
+    const auto wanted = ops::testing::evaluate_tensors(ops::specialize(before, types), inputs);
+    const auto found = ops::testing::evaluate_tensors(ops::specialize(after, types), inputs);
     ASSERT_EQ(found[0].shape(), wanted[0].shape());
     for (std::size_t i = 0; i < wanted[0].as<float>().size(); ++i)
       ASSERT_NEAR(found[0].as<float>()[i], wanted[0].as<float>()[i], 2e-5F) << i;

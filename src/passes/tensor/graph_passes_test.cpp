@@ -11,7 +11,7 @@
 #include "base/threads.hpp"
 #include "ir/verify.hpp"
 #include "kernels/tensor/pixels.hpp"
-#include "ops/nn/evaluate.hpp"
+#include "ops/testing/evaluate_tensors.hpp"
 #include "passes/pass.hpp"
 
 namespace skerry::passes {
@@ -210,7 +210,8 @@ TEST(ChannelsLast, KeepsWhatTheGraphComputesAndTurnsImagesOnlyAtTheBorders) {
   EXPECT_EQ(count_of(after, "Transpose"), 2U);
   EXPECT_EQ(count_of(after, "Reshape"), 1U);
   const std::vector<Tensor> inputs = {random_tensor(random, {2, 3, 9, 11}, -1.0F)};
-  const auto expected = ops::evaluate(before, inputs, {}), found = ops::evaluate(after, inputs, {});
+  const auto expected = ops::testing::evaluate_tensors(before, inputs),
+             found = ops::testing::evaluate_tensors(after, inputs);
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(after.value(after.outputs()[i]).name, before.value(before.outputs()[i]).name);
@@ -256,11 +257,11 @@ TEST(PackWeights, LeavesConvolutionsTheirMeaningHereAndOnMachinesOfOtherVectors)
   std::mt19937 random(12);
   const Graph before = two_convolutions(random);
   const std::vector<Tensor> inputs = {random_tensor(random, {1, 5, 6, 32}, -1.0F)};
-  const Tensor wanted = ops::evaluate(before, inputs, {})[0];
+  const Tensor wanted = ops::testing::evaluate_tensors(before, inputs)[0];
   Graph after = pass("pack_weights").run(before);
   ir::verify(after);
   const auto expect_same = [&](const Graph& graph) {
-    const Tensor found = ops::evaluate(graph, inputs, {})[0];
+    const Tensor found = ops::testing::evaluate_tensors(graph, inputs)[0];
     for (std::size_t i = 0; i < wanted.as<float>().size(); ++i)
       ASSERT_NEAR(found.as<float>()[i], wanted.as<float>()[i], 1e-3) << i;
   };
@@ -296,7 +297,7 @@ TEST(PackWeights, OfPanelsThatCannotBeIsRefused) {
        {std::vector<std::int64_t>{32}, {32, 0}, {-1, 16}, {1 << 20, 1 << 20}, {32, 10}, {32, 32, 32}}) {
     Graph graph = pass("pack_weights").run(two_convolutions(random));
     graph.edit_node(0).set("packed", packed);
-    EXPECT_THROW(ops::evaluate(graph, inputs, {}), Error);
+    EXPECT_THROW(ops::testing::evaluate_tensors(graph, inputs), Error);
   }
 }
 
@@ -360,10 +361,10 @@ TEST(FuseElementwise, GivesTheSameBitsAsTheStepsOneByOne) {
     after += fused.nodes().size();
     std::vector<Tensor> tensors;
     for (const Shape& shape : inputs) tensors.push_back(random_tensor(random, shape, -1.0F));
-    const auto wanted = ops::evaluate(graph, tensors, {});
+    const auto wanted = ops::testing::evaluate_tensors(graph, tensors);
     for (const int threads : {1, 3}) {
       const base::ThreadLimit limit(threads);
-      const auto found = ops::evaluate(fused, tensors, {});
+      const auto found = ops::testing::evaluate_tensors(fused, tensors);
       ASSERT_EQ(found.size(), wanted.size());
       for (std::size_t i = 0; i < found.size(); ++i) {
         ASSERT_EQ(found[i].shape(), wanted[i].shape());
@@ -412,7 +413,8 @@ TEST(ShareCommon, ComputesOnceWhatIsComputedTwice) {
   EXPECT_EQ(shared.value(shared.outputs()[1]).name, "named");
   std::mt19937 random(3);
   const std::array inputs = {random_tensor(random, {4}, -1.0F)};
-  const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(shared, inputs, {});
+  const auto wanted = ops::testing::evaluate_tensors(graph, inputs),
+             found = ops::testing::evaluate_tensors(shared, inputs);
   for (std::size_t i = 0; i < wanted.size(); ++i)
     EXPECT_TRUE(std::ranges::equal(found[i].as<float>(), wanted[i].as<float>()));
   EXPECT_EQ(pass("share_common").run(shared).nodes().size(), shared.nodes().size());
@@ -436,7 +438,8 @@ TEST(TurnWeights, LeavesTheAnswerAndTheImage) {
     ir::verify(turned);
     ASSERT_EQ(turned.nodes().size(), 2U);
     const std::array inputs = {random_tensor(random, {2, 3, 4, 5}, -1.0F)};
-    const auto wanted = ops::evaluate(graph, inputs, {}), found = ops::evaluate(turned, inputs, {});
+    const auto wanted = ops::testing::evaluate_tensors(graph, inputs),
+               found = ops::testing::evaluate_tensors(turned, inputs);
     for (std::size_t i = 0; i < 14; ++i) EXPECT_NEAR(found[0].as<float>()[i], wanted[0].as<float>()[i], 1e-5);
     graph.mark_output(planes);
     EXPECT_EQ(pass("turn_weights").run(graph).nodes().size(), 3U) << "somebody else looks at the planes";

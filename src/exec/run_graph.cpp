@@ -66,6 +66,7 @@ void run_circuit_node(const Node& node, const planning::CircuitPlan& plan, std::
 }
 
 bool has_shape(const TensorType& type, const Shape& shape) {
+  if (!type.shape) return false;
   const std::vector<Dim>& dims = *type.shape;
   if (dims.size() != static_cast<std::size_t>(shape.rank())) return false;
   for (std::size_t i = 0; i < dims.size(); ++i)
@@ -82,8 +83,7 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const Value& value = graph.value(ids[i]);
-    if (views[i].dtype() != value.type.dtype || !value.type.static_shape() ||
-        !has_shape(value.type, views[i].shape())) {
+    if (views[i].dtype() != value.type.dtype || !value.type.is_tensor() || !has_shape(value.type, views[i].shape())) {
       throw Error(ErrorCode::type_mismatch,
                   "the " + std::string(what) + " buffer is " +
                       TensorType::of(views[i].dtype(), views[i].shape()).text() + " but the plan has " +

@@ -172,7 +172,8 @@ inline Graph random_graph(std::uint64_t seed, int depth = 2) {
   graph.name = "graph " + std::to_string(seed);
   const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{std::string("N"), 3, Dim()}});
   const ValueId unranked = graph.add_input("y", {DType::i64, std::nullopt});
-  graph.add_input("wrapped", {DType::f32, std::nullopt, {Wrap::optional, Wrap::sequence, Wrap::map_of_string}});
+  const ValueId wrapped =
+      graph.add_input("wrapped", {DType::f32, std::nullopt, {Wrap::optional, Wrap::sequence, Wrap::map_of_string}});
   std::vector<ValueId> constants;
 #define SKERRY_DTYPE(name, bits, onnx)                                                              \
   if (DType::name != DType::string) {                                                               \
@@ -194,7 +195,7 @@ inline Graph random_graph(std::uint64_t seed, int depth = 2) {
     auto inner = std::make_shared<const Graph>(random_graph(random(), depth - 1));
     Node loop;
     loop.op = "Loop";
-    loop.inputs = {x, unranked};
+    loop.inputs = {x, unranked, wrapped};
     loop.set("body", Subgraph(std::move(inner)));
     graph.add_node(loop, std::array<std::string, 1>{"looped"});
   }

@@ -305,7 +305,7 @@ constexpr BadModel kRefusals[] = {
     {"bad_sparse_huge", ErrorCode::limit_exceeded, "sparse [1048576,1048576]"},
     {"bad_sparse_index", ErrorCode::out_of_range, "sparse index 2 is outside [2,3]"},
     {"bad_string", ErrorCode::semantic_error, "names: string[2] has 1 strings"},
-    {"bad_string_bytes", ErrorCode::syntax_error, "names: "},
+    {"bad_string_bytes", ErrorCode::syntax_error, "names:byte 31: field 6 is not UTF-8"},
     {"bad_twice", ErrorCode::semantic_error, "n: value y is made twice, first by node r"},
     {"bad_twice_weight", ErrorCode::semantic_error, "w: value w is made twice"},
     {"bad_two_values", ErrorCode::semantic_error, "k: Constant has two values"},

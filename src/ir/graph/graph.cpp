@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <skerry/error.hpp>
 #include <skerry/graph.hpp>
 
@@ -41,12 +42,13 @@ TensorType TensorType::unwrapped() const {
 
 std::optional<Shape> TensorType::static_shape() const {
   if (!shape || !is_tensor()) return std::nullopt;
-  std::vector<std::int64_t> dims;
+  std::array<std::int64_t, Shape::kMaxRank + 1> dims{};  // asked for in every run, so nothing is allocated
+  std::size_t rank = 0;
   for (const Dim& dim : *shape) {
     if (!dim.is_known()) return std::nullopt;
-    dims.push_back(dim.value);
+    if (rank < dims.size()) dims[rank++] = dim.value;
   }
-  return Shape(dims);
+  return Shape(std::span<const std::int64_t>(dims).first(rank));
 }
 
 std::string TensorType::text() const {

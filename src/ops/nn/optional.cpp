@@ -26,7 +26,7 @@ std::vector<Datum> carry_out(DataNode& context) {
 
 extern const OpRecord optional_record;
 const OpRecord optional_record = {.name = "Optional",
-                                  .since_opset = 15,
+                                  .since_opset = 28,
                                   .help =
                                       "An optional that holds the input, a tensor or sequence; without one, an "
                                       "optional of the type in `type` that holds nothing.",

@@ -18,7 +18,7 @@ std::vector<Datum> carry_out(DataNode& context) {
 extern const OpRecord optionalgetelement_record;
 const OpRecord optionalgetelement_record = {
     .name = "OptionalGetElement",
-    .since_opset = 18,
+    .since_opset = 28,
     .help = "What the optional holds, or the tensor or sequence itself; refused when it holds nothing.",
     .inputs = 1,
     .infer = infer,

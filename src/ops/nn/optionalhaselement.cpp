@@ -18,7 +18,7 @@ std::vector<Datum> carry_out(DataNode& context) {
 extern const OpRecord optionalhaselement_record;
 const OpRecord optionalhaselement_record = {
     .name = "OptionalHasElement",
-    .since_opset = 18,
+    .since_opset = 28,
     .help = "Whether the optional holds something, bool []: a tensor or sequence does, an input left out does not.",
     .infer = infer,
     .carry_out = carry_out,

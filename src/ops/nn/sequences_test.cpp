@@ -45,12 +45,12 @@ std::vector<Datum> run(std::string_view text, std::vector<Datum> inputs) {
 
 TEST(Sequences, AreBuiltTakenApartAndPutTogether) {
   const auto out = run(R"(graph (%s: seq(f32[2]), %x: f32[2]) -> (%joined, %count, %at) {
-      %a = constant i64[] 0;
+      %a = constant i64[] <0>;
       %more: seq(f32[2]) = SequenceInsert(%s, %x, %a);
       %less: seq(f32[2]) = SequenceErase(%more);
       %joined: f32[?] = ConcatFromSequence(%less) {axis = 0};
       %count: i64[] = SequenceLength(%less);
-      %minus = constant i64[] -1;
+      %minus = constant i64[] <-1>;
       %at: f32[2] = SequenceAt(%less, %minus);
     })",
                        {sequence({floats({1, 2}), floats({3, 4})}), floats({9, 8})});
@@ -131,7 +131,7 @@ TEST(Strings, MoveAsNumbersOfTheirPlaces) {
   const auto out = run(R"(graph (%x: string[3]) -> (%y) {
       %w: string[2] = skerry.Strings() {shape = [2], texts = ["one", ""]};
       %all: string[5] = Concat(%x, %w) {axis = 0};
-      %i = constant i64[3] [4, 0, 3];
+      %i = constant i64[3] <4, 0, 3>;
       %y: string[3] = Gather(%all, %i);
     })",
                        {strings({"a", "b", "c"})});
@@ -140,10 +140,11 @@ TEST(Strings, MoveAsNumbersOfTheirPlaces) {
 
 TEST(Strings, AreNoNumbers) {
   const Error error = thrown_by([] {
-    run("graph (%x: string[1]) -> (%y) { %a = constant i64[] 0; %y: string[1] = CumSum(%x, %a) @here; }",
+    run("graph (%x: string[1]) -> (%y) { %a = constant i64[] <0>; %y: string[1] = CumSum(%x, %a) @here; }",
         {strings({"a"})});
   });
-  EXPECT_NE(error.code(), ErrorCode::internal);
+  EXPECT_EQ(error.code(), ErrorCode::type_mismatch) << error.what();
+  EXPECT_EQ(error.where(), "here");
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <skerry/error.hpp>
 #include <string_view>
 
+#include "base/number_text.hpp"
+
 namespace skerry::device {
 namespace {
 
@@ -30,7 +32,7 @@ std::pair<std::string, std::string> assignment(std::string_view option, std::str
 
 double real(std::string_view option, std::string_view text) {
   double value = 0.0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto [end, error] = base::read_number(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
     throw Error(ErrorCode::invalid_argument, "'" + std::string(text) + "' is not a number", std::string(option));
   }

@@ -1,8 +1,9 @@
 #include "base/number_text.hpp"
 
+#include <locale.h>
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,12 @@
 
 namespace skerry::base {
 namespace {
+
+// Decimal point and no grouping, whatever the program has set. Never freed.
+locale_t plain_locale() {
+  static const locale_t plain = ::newlocale(LC_ALL_MASK, "C", nullptr);
+  return plain;
+}
 
 struct Decimal {
   std::string digits;  // without zeros at the end
@@ -62,8 +69,8 @@ std::string shortest(T given) {
        digits <= std::numeric_limits<T>::max_digits10; ++digits) {
     decimal = rounded(static_cast<double>(value), digits);
     const std::string text = scientific(decimal);
-    T back{};
-    std::from_chars(text.data(), text.data() + text.size(), back);
+    const T back = sizeof(T) == sizeof(float) ? static_cast<T>(::strtof_l(text.c_str(), nullptr, plain_locale()))
+                                              : static_cast<T>(::strtod_l(text.c_str(), nullptr, plain_locale()));
     if (back == value) break;
   }
   const std::string long_way = scientific(decimal);
@@ -81,6 +88,32 @@ std::string number_text(double value) {
 
 std::string number_text(float value) {
   return shortest(value);
+}
+
+std::from_chars_result read_number(const char* first, const char* last, double& value) {
+  const auto digits = [last](const char* at) {
+    return std::find_if(at, last, [](char c) { return c < '0' || c > '9'; });
+  };
+  const char* const begin = first != last && *first == '-' ? first + 1 : first;
+  const char* end = digits(begin);
+  auto count = end - begin;
+  if (end != last && *end == '.') {
+    const char* const rest = digits(end + 1);
+    count += rest - end - 1;
+    if (count > 0) end = rest;
+  }
+  if (count == 0) return {first, std::errc::invalid_argument};
+  if (end != last && (*end == 'e' || *end == 'E')) {
+    const char* exponent = end + 1;
+    if (exponent != last && (*exponent == '-' || *exponent == '+')) ++exponent;
+    if (const char* const rest = digits(exponent); rest != exponent) end = rest;
+  }
+  const double read = ::strtod_l(std::string(first, end).c_str(), nullptr, plain_locale());
+  const bool is_zero = std::all_of(begin, std::find_if(begin, end, [](char c) { return c == 'e' || c == 'E'; }),
+                                   [](char c) { return c == '0' || c == '.'; });
+  if (std::isinf(read) || (read == 0.0 && !is_zero)) return {end, std::errc::result_out_of_range};
+  value = read;
+  return {end, std::errc()};
 }
 
 }  // namespace skerry::base

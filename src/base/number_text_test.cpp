@@ -82,5 +82,61 @@ TEST(NumberText, SpellsWhatIsNoNumber) {
   EXPECT_EQ(number_text(std::numeric_limits<double>::quiet_NaN()), "nan");
 }
 
+void expect_read_as_by_the_library(const std::string& text) {
+  double ours = 7.0, theirs = 7.0;
+  const auto [end, error] = read_number(text.data(), text.data() + text.size(), ours);
+  const auto wanted = std::from_chars(text.data(), text.data() + text.size(), theirs);
+  ASSERT_EQ(error, wanted.ec) << text;
+  ASSERT_EQ(end, wanted.ptr) << text;
+  ASSERT_EQ(std::bit_cast<std::uint64_t>(ours), std::bit_cast<std::uint64_t>(theirs)) << text;
+}
+
+TEST(ReadNumber, ReadsAsMuchAsTheStandardLibraryDoes) {
+  for (const char* text : {"0",
+                           "-0",
+                           "0.1",
+                           "-1e-3",
+                           "1.",
+                           ".5",
+                           "-.5e1",
+                           "5e",
+                           "5e+",
+                           "5e-x",
+                           "1e5.5",
+                           "12ab",
+                           "1e308",
+                           "1e309",
+                           "-1e400",
+                           "1e-400",
+                           "4.9e-324",
+                           "2e-324",
+                           "0e999",
+                           "0.000e-999",
+                           "00012",
+                           "1.2.3",
+                           "9007199254740993",
+                           "",
+                           "-",
+                           ".",
+                           "+1",
+                           " 1",
+                           "e5",
+                           "0x10",
+                           "-e",
+                           "--1"})
+    expect_read_as_by_the_library(text);
+  Philox random(3);
+  constexpr std::string_view kLetters = "0123456789.-+eE x";
+  for (int i = 0; i < 100'000; ++i) {
+    std::string text;
+    for (auto length = random() % 12; length > 0; --length) text += kLetters[random() % kLetters.size()];
+    expect_read_as_by_the_library(text);
+  }
+  for (const std::string text : {"inf", "nan", "-inf"}) {
+    double value = 0.0;
+    EXPECT_EQ(read_number(text.data(), text.data() + text.size(), value).ec, std::errc::invalid_argument);
+  }
+}
+
 }  // namespace
 }  // namespace skerry::base

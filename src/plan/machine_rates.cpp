@@ -36,7 +36,7 @@ std::optional<kernels::Rates> parse(std::string_view text, int threads) {
     if (end == std::string_view::npos || !text.starts_with(name) || text.size() <= name.size()) return std::nullopt;
     const std::string_view number = text.substr(name.size() + 1, end - name.size() - 1);
     double value = 0.0;
-    const auto [rest, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    const auto [rest, error] = base::read_number(number.data(), number.data() + number.size(), value);
     if (error != std::errc() || rest != number.data() + number.size() || !(value > 0.0 && value < 1.0))
       return std::nullopt;
     rates.seconds_per_unit[row] = value;

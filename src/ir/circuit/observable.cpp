@@ -71,7 +71,7 @@ class Reader {
   double number() {
     double value = 0;
     const char* begin = text_.data() + place_;
-    const auto [end, status] = std::from_chars(begin, text_.data() + text_.size(), value);
+    const auto [end, status] = base::read_number(begin, text_.data() + text_.size(), value);
     if (status != std::errc() || !std::isfinite(value) || *begin == '-') fail("expected a number or a Pauli letter");
     place_ += static_cast<std::size_t>(end - begin);
     return value;

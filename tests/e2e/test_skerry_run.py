@@ -68,7 +68,7 @@ def test_a_budget_is_kept_before_anything_is_allocated(tmp_path: Path) -> None:
         (["{bell}", "--shots"], 2, ["--shots", "missing"]),
         (["{bell}", "--shots", "-5"], 2, ["--shots", "'-5'", "whole number"]),
         (["{bell}", "--shots=1e3"], 2, ["--shots", "'1e3'", "whole number"]),
-        (["{bell}", "--max-memory-mb", "nan"], 2, ["--max-memory-mb", "'nan'", "above 0"]),
+        (["{bell}", "--max-memory-mb", "nan"], 2, ["--max-memory-mb", "'nan'", "not a number"]),
         (["{bell}", "--max-execution-time", "0"], 2, ["--max-execution-time", "above 0"]),
         (["{bell}", "--precision", "half"], 2, ["--precision", "half", "use single or double"]),
         (["{bell}", "--method", "magic"], 2, ["magic", "statevector"]),

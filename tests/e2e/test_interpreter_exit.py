@@ -72,7 +72,8 @@ def test_the_interpreter_ends_in_peace_beside(what: str) -> None:
 
 def test_ctrl_c_leaves_a_manager_whose_request_waits_for_company() -> None:
     text = BEGIN + (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
+        # A shell's background jobs ignore it.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "living = BatchingManager(model, sizes=[4], max_delay=1000.0)\n"
         "print('waits', flush=True)\n"
         "try:\n    living.run(row())\n"

@@ -92,7 +92,7 @@ TEST(BatchScheduler, DropsWhoseTimeIsOverAndRefusesWhoseTimeWillBe) {
   scheduler.ran(1, 100ms);  // from now on it knows what a run takes
   EXPECT_EQ(thrown_by([&] { scheduler.push({.id = 3, .arrived = at(1), .deadline = at(1.2)}, at(1)); }).code(),
             ErrorCode::deadline_exceeded);
-  scheduler.push({.id = 4, .arrived = at(1), .deadline = at(1.24)}, at(1));
+  scheduler.push({.id = 4, .arrived = at(1), .deadline = at(1.25)}, at(1));
   EXPECT_EQ(scheduler.waiting(), 2U);
   EXPECT_EQ(thrown_by([] { BatchScheduler({.sizes = {}}); }).code(), ErrorCode::invalid_argument);
   EXPECT_EQ(thrown_by([] { BatchScheduler({.sizes = {4, 4}}); }).code(), ErrorCode::invalid_argument);

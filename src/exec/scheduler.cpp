@@ -11,7 +11,7 @@
 namespace skerry {
 namespace {
 
-constexpr double kCaution = 1.15;     // on predicted times
+constexpr double kCaution = 1.2;      // on predicted times
 constexpr double kForgetTimes = 0.9;  // weight of the past in the mean time of a batch
 constexpr double kMostSlower = 4.0;   // than the mean: what one batch may count at most
 

@@ -23,7 +23,7 @@ LIMIT = 1.0
 QUBITS = 17
 
 
-def deep(layers: int = 500) -> skerry.Circuit:
+def deep(layers: int = 1500) -> skerry.Circuit:
     """Some seconds of gates that no light cone takes away."""
     circuit = skerry.Circuit(QUBITS)
     for layer in range(layers):

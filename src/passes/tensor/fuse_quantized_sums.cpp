@@ -53,8 +53,11 @@ class SumFuser {
     const auto is_zero = [&](const Tensor& tensor) {
       return std::ranges::all_of(bytes(tensor), [](std::byte byte) { return byte == std::byte{0}; });
     };
-    if (left == nullptr || right == nullptr)
-      return left != nullptr ? is_zero(*left) : right != nullptr && is_zero(*right);
+    if (a == kNoValue || b == kNoValue) {
+      const Tensor* const given = a == kNoValue ? right : left;
+      return given != nullptr && is_zero(*given);
+    }
+    if (left == nullptr || right == nullptr) return false;
     return left->dtype() == right->dtype() && std::ranges::equal(bytes(*left), bytes(*right));
   }
 

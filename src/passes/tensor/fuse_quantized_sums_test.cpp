@@ -34,6 +34,7 @@ std::string block(const std::string& nodes, const std::string& outputs = "%sum")
   %rz = constant u8[] <11>;
   %ss = constant f32[] <0.875>;
   %sz = constant u8[] <13>;
+  %none = constant u8[] <0>;
 )" + nodes +
          "}\n";
 }
@@ -76,6 +77,10 @@ TEST(FuseQuantizedSums, LeavesWhatIsReadTwiceBroadcastsOrIsTakenAtAnotherScale) 
       kept(block(kConv + "  %sum: u8[1,1,2,1] = com.microsoft.QLinearAdd(%c, %ys, %yz, %rz, %rs, %rz, %ss, %sz);\n")));
   EXPECT_TRUE(
       kept(block(kConv + "  %sum: u8[1,1,2,1] = com.microsoft.QLinearAdd(%c, %ys, %yz, %c, %ys, %yz, %ss, %sz);\n")));
+  std::string computed = kConv;
+  computed.replace(computed.find("%ys, %yz"), 8, "%ys, %z");
+  EXPECT_TRUE(kept(block("  %z: u8[] = Identity(%yz);\n" + computed +
+                         "  %sum: u8[1,1,2,1] = com.microsoft.QLinearAdd(%c, %ys, %none, %r, %rs, %rz, %ss, %sz);\n")));
   std::string planes = kConv;
   planes.replace(planes.find(" {channels_last = 1}"), 20, "");
   EXPECT_TRUE(kept(block(planes + add)));

@@ -274,11 +274,23 @@ nb::object array_over(const Tensor& tensor) {
   return array_of(tensor, true, false);
 }
 
-NamedTensors named_tensors(nb::handle inputs) {
+nb::dict dict_by_name(nb::handle inputs) {
+  constexpr const char* kHint = "give a dict of values by the names of the model's inputs";
+  if (!nb::hasattr(inputs, "keys"))
+    throw Error(ErrorCode::type_mismatch, std::string(Py_TYPE(inputs.ptr())->tp_name) + " is no mapping", "inputs",
+                kHint);
   const auto type = nb::borrow<nb::object>(reinterpret_cast<PyObject*>(&PyDict_Type));
-  const auto dict = nb::borrow<nb::dict>(PyDict_CheckExact(inputs.ptr()) != 0 ? nb::borrow(inputs) : type(inputs));
-  NamedTensors tensors;
+  auto dict = nb::borrow<nb::dict>(PyDict_CheckExact(inputs.ptr()) != 0 ? nb::borrow(inputs) : type(inputs));
   for (const auto& [key, value] : dict) {
+    if (!nb::isinstance<nb::str>(key))
+      throw Error(ErrorCode::type_mismatch, std::string(nb::repr(key).c_str()) + " is no name", "inputs", kHint);
+  }
+  return dict;
+}
+
+NamedTensors named_tensors(nb::handle inputs) {
+  NamedTensors tensors;
+  for (const auto& [key, value] : dict_by_name(inputs)) {
     const auto name = nb::cast<std::string>(key);
     try {
       tensors.emplace_back(name, tensor_from_object(value));

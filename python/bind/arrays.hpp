@@ -18,6 +18,8 @@ Tensor tensor_from(const InputArray& array);
 /// A tensor from whatever numpy.asarray() takes: lists, scalars, arrays of any layout; also ml_dtypes' short floats.
 Tensor tensor_from_object(nb::handle object);
 
+/// A mapping as a dict whose keys are strings. Errors: type_mismatch for anything else.
+nb::dict dict_by_name(nb::handle inputs);
 /// Tensors by name from a mapping of such objects. Errors: those of tensor_from_object, with the input's name.
 NamedTensors named_tensors(nb::handle inputs);
 

@@ -88,10 +88,8 @@ bool takes_data(const Graph& graph) {
 }
 
 NamedData named_data(const Graph& graph, nb::handle inputs) {
-  const auto type = nb::borrow(reinterpret_cast<PyObject*>(&PyDict_Type));
-  const auto dict = nb::borrow<nb::dict>(type(inputs));
   NamedData data;
-  for (const auto& [key, value] : dict) {
+  for (const auto& [key, value] : dict_by_name(inputs)) {
     const auto name = nb::cast<std::string>(key);
     const auto found = std::ranges::find_if(graph.inputs(), [&](ValueId id) { return graph.value(id).name == name; });
     try {

@@ -197,22 +197,22 @@ void bind_session(nb::module_& m) {
   nb::class_<PySession>(m, "Session",
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
                         "shapes. Made by Model.session(). Threads may share one; they take turns.")
-      .def("run", run_for_outputs, nb::arg("inputs"), nb::arg("progress") = nb::none(),
+      .def("run", run_for_outputs, nb::arg("inputs").none(), nb::arg("progress") = nb::none(),
            nb::sig("def run(self, inputs: collections.abc.Mapping[str, typing.Any], progress: "
                    "collections.abc.Callable[[float, str], object] | None = "
                    "None) -> dict[str, typing.Any]"),
            "inputs: array by input name; dense ones are read in place. Gives the outputs by name, each a new array. A "
            "sequence is a list, an optional None or what it holds, a map a dict, a tensor of strings an array of "
            "object.")
-      .def("run_with_report", &PySession::run, nb::arg("inputs"), nb::arg("progress") = nb::none(),
+      .def("run_with_report", &PySession::run, nb::arg("inputs").none(), nb::arg("progress") = nb::none(),
            nb::sig("def run_with_report(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
                    "collections.abc.Callable[[float, str], "
                    "object] | None = None) -> RunResult"),
            "The same with what the run took.")
-      .def("plan", &PySession::plan, nb::arg("inputs"),
+      .def("plan", &PySession::plan, nb::arg("inputs").none(),
            nb::sig("def plan(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> Plan"),
            "What such a run would take.")
-      .def("profile", &PySession::profile, nb::arg("inputs"), nb::kw_only(), nb::arg("runs") = 11,
+      .def("profile", &PySession::profile, nb::arg("inputs").none(), nb::kw_only(), nb::arg("runs") = 11,
            nb::sig("def profile(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], *, runs: int = 11) "
                    "-> list[StepTime]"),
            "Times of the steps that do work, in order: medians over so many runs after one that warms up.")

@@ -203,7 +203,8 @@ def prune(
     Single weights become zero: `ratio` of all (whole) or of each layer. structured: whole channels leave, `ratio` of
     each layer's, wherever they are used: residuals and depthwise convolutions are followed. multiple: of which the
     channels that are left are a multiple, as kernels like it. keep: layers that stay. importance_threshold: instead of
-    `ratio`, channels leave whose squared magnitude is below this share of the mean of those they hang together with.
+    `ratio`, and structured alone, channels leave whose squared magnitude is below this share of the mean of those they
+    hang together with.
 
     >>> import numpy, skerry
     >>> g = skerry.GraphBuilder()

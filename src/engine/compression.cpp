@@ -46,7 +46,23 @@ void check(const QuantizeOptions& options) {
     refuse("a loss of " + std::to_string(*options.max_loss), "max_loss", "give a share from 0 to 1");
 }
 
+template <class T>
+void check_finite(const Tensor& tensor, const std::string& name, std::size_t run) {
+  const auto values = tensor.as<T>();
+  const auto found = std::ranges::find_if(values, [](T value) { return !std::isfinite(value); });
+  if (found == values.end()) return;
+  const std::string what = std::isnan(*found) ? "no number" : "infinite";
+  throw Error(ErrorCode::invalid_argument,
+              "element " + std::to_string(found - values.begin()) + " of run " + std::to_string(run) + " is " + what,
+              "input '" + name + "'", "leave such samples out: nothing can be measured on them");
+}
+
 void check(const Samples& samples) {
+  for (std::size_t run = 0; run < samples.inputs.size(); ++run)
+    for (const auto& [name, tensor] : samples.inputs[run]) {
+      if (tensor.dtype() == DType::f32) check_finite<float>(tensor, name, run);
+      if (tensor.dtype() == DType::f64) check_finite<double>(tensor, name, run);
+    }
   if (!samples.labels.empty() && samples.labels.size() != samples.inputs.size())
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(samples.labels.size()) + " tensors of labels for " +

@@ -6,11 +6,14 @@
 #include <mutex>
 #include <optional>
 #include <skerry/compile.hpp>
+#include <skerry/error.hpp>
 #include <skerry/inference_engine.hpp>
 #include <skerry/skerry.hpp>
 #include <utility>
 
+#include "base/number_text.hpp"
 #include "engine/resting_graph.hpp"
+#include "plan/budget.hpp"
 
 namespace skerry {
 namespace {
@@ -187,6 +190,7 @@ struct InferenceEngine::State {
 };
 
 InferenceEngine::InferenceEngine(EngineOptions options) : state_(std::make_shared<State>(std::move(options))) {
+  planning::check_limits(state_->options.limits);
   const auto make_room = [weak = std::weak_ptr(state_)](std::uint64_t, std::uint64_t) {
     try {
       if (const auto state = weak.lock()) state->rest(std::chrono::duration<double>(0));
@@ -275,6 +279,9 @@ Session InferenceEngine::session(Model& model) {
 }
 
 RestReport InferenceEngine::rest(std::chrono::duration<double> unused_for) {
+  if (!(unused_for.count() >= 0.0))
+    throw Error(ErrorCode::invalid_argument, "models unused for " + base::number_text(unused_for.count()) + " s",
+                "unused_for", "give 0 or more seconds");
   return state_->rest(unused_for);
 }
 

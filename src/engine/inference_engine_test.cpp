@@ -34,6 +34,13 @@ thread_local std::uint64_t news_left = ~std::uint64_t{0};
   if (void* const block = std::malloc(std::max<std::size_t>(bytes, 1))) return block;
   throw std::bad_alloc();
 }
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 [[gnu::noinline]] void operator delete(void* block) noexcept {
   std::free(block);
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 
 #include "base/threads.hpp"
@@ -10,8 +11,9 @@ RunControl started(const Limits& limits) {
   RunControl control = limits.control;
   control.started = std::chrono::steady_clock::now();
   if (limits.max_execution_time) {
-    const auto deadline =
-        control.started + std::chrono::duration_cast<std::chrono::steady_clock::duration>(*limits.max_execution_time);
+    constexpr std::chrono::duration<double> kLongest(1e9);  // more than a clock of nanoseconds may add
+    const auto deadline = control.started + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                                std::min(*limits.max_execution_time, kLongest));
     control.deadline = control.deadline ? std::min(*control.deadline, deadline) : deadline;
   }
   return control;

@@ -24,7 +24,8 @@ BatchingOptions checked(BatchingOptions options) {
     refuse_batching("axis " + std::to_string(options.ragged_axis) + " cannot be ragged", "ragged_axis",
                     "give an axis from 1, or 0 for none");
   if (options.max_delay.count() < 0) refuse_batching("the delay is negative", "max_delay", "give 0 or more");
-  if (options.slo && !(options.slo->count() > 0 && std::isfinite(options.slo->count())))
+  if (options.max_queue == 0) refuse_batching("nobody may wait", "max_queue", "give at least 1");
+  if (options.slo && !(options.slo->count() > 0 && options.slo->count() < 1e9))
     refuse_batching("an answer within " + std::to_string(options.slo->count()) + " s is none", "slo",
                     "give a positive number of seconds");
   return options;

@@ -25,6 +25,9 @@ bool allocation_fails() noexcept {
   if (data == nullptr) throw std::bad_alloc();
   return data;
 }
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  return allocation_fails() ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
+}
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
   const auto width = static_cast<std::size_t>(alignment);
   void* const data = allocation_fails()

@@ -38,6 +38,15 @@ def test_channels_leave_and_the_answers_are_judged(tmp_path: Path) -> None:
     assert programs.run("prune", MODEL, "--ratio", "1", "-o", out).code != 0
 
 
+def test_channels_below_an_importance_leave(tmp_path: Path) -> None:
+    left = []
+    for threshold in ("0.001", "0.5", "0.9"):
+        command: list[programs.Word] = ["prune", MODEL, "--structured", "--importance-threshold", threshold]
+        told = programs.ok(*command, "-o", tmp_path / "thin.onnx", "--json").json()
+        left.append(sum(layer["left"] for layer in told["layers"]))
+    assert left[0] > left[1] > left[2]
+
+
 def test_training_gives_accuracy_back_and_leaves_zeros_alone(tmp_path: Path) -> None:
     data = load_digits()
     images = (data.images[:, None] / 16).astype(np.float32)
@@ -61,6 +70,7 @@ def test_training_gives_accuracy_back_and_leaves_zeros_alone(tmp_path: Path) -> 
         (["--epochs", "3"], "--epochs requires --train"),
         (["--rate", "0.1"], "--rate requires --train"),
         (["--multiple", "8"], "--multiple requires --structured"),
+        (["--importance-threshold", "0.5"], "--importance-threshold requires --structured"),
         (["--each", "--structured"], "--structured excludes --each"),
     ],
 )

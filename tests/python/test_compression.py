@@ -215,6 +215,12 @@ def test_mixed_precision_holds_the_bound_and_widens_no_more_than_it_must() -> No
 def test_what_cannot_be_done_is_refused_with_a_reason(tmp_path: Path) -> None:
     model = classifier()
     images, labels = digits()
+
+    def spoilt(value: float) -> Array:
+        some = images[:16].copy()
+        some.flat[5] = value
+        return some
+
     cases: list[tuple[type[skerry.Error], str, dict[str, Any]]] = [
         (skerry.InvalidArgument, "there are none", {}),
         (skerry.InvalidArgument, "no layer is called 'nobody'", {"data": {"x": images}, "keep": ["nobody"]}),
@@ -222,6 +228,8 @@ def test_what_cannot_be_done_is_refused_with_a_reason(tmp_path: Path) -> None:
         (skerry.InvalidArgument, "blocks of 1", {"kind": "int4-weights", "block": 1}),
         (skerry.InvalidArgument, "percentile", {"data": {"x": images}, "percentile": 10.0}),
         (skerry.InvalidArgument, "do not fit", {"data": {"image": images}}),
+        (skerry.InvalidArgument, "input .x.: element 5 of run 0 is no number", {"data": {"x": spoilt(np.nan)}}),
+        (skerry.InvalidArgument, "is infinite", {"data": {"x": spoilt(-np.inf)}, "kind": "int8-weights"}),
         (skerry.InvalidArgument, "labels for", {"data": {"x": images}, "labels": labels[:5]}),
     ]
     for error, text, options in cases:
@@ -233,6 +241,8 @@ def test_what_cannot_be_done_is_refused_with_a_reason(tmp_path: Path) -> None:
         skerry.quantize(builder.build(), kind="int8-weights")
     with pytest.raises(skerry.InvalidArgument, match="cannot be pruned"):
         skerry.prune(model, 1.0)
+    with pytest.raises(skerry.InvalidArgument, match=r"importance_threshold.*structured"):
+        skerry.prune(model, importance_threshold=0.5)
     compiled = skerry.compile(model, "high").program
     with pytest.raises(skerry.Unsupported, match="before it is compiled"):
         skerry.save_onnx(compiled, tmp_path / "x.onnx")

@@ -244,6 +244,16 @@ def test_a_shape_that_is_none_is_refused_by_its_name(shape: Any) -> None:
         TensorPool().preallocate_buffers(shape)
 
 
+def test_settings_that_are_none_are_refused_by_their_name() -> None:
+    with pytest.raises(skerry.InvalidArgument, match="max_queue"):
+        BatchingManager(perceptron(), max_queue=0)
+    with pytest.raises(skerry.InvalidArgument, match="threads"):
+        BatchingManager(perceptron(), threads=-1)
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(skerry.InvalidArgument, match="unused_for"):
+            OptimizedInferenceEngine().rest(unused_for=seconds)
+
+
 @pytest.mark.parametrize("seconds", [float("nan"), -1.0, float("-inf")])
 def test_a_time_that_is_none_is_refused_by_its_name(seconds: float) -> None:
     graph = skerry.GraphBuilder()
@@ -267,6 +277,7 @@ def test_a_time_that_no_clock_can_count_is_for_ever() -> None:
     batching = BatchingManager(graph.build())
     for seconds in (1e9, 1e300, float("inf")):
         assert batching.run({"x": np.ones((1, 1), np.float32)}, timeout=seconds)[0, 0] == 1.0
+        assert graph.build().session(max_execution_time=1e12).run({"x": np.ones((1, 1), np.float32)})["y"][0, 0] == 1.0
     scheduler = BatchScheduler(max_delay=1e300)
     scheduler.push(1, now=0.0, deadline=float("inf"))
     assert scheduler.next(now=1e8) == []

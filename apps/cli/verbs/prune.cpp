@@ -18,6 +18,7 @@ struct Flags {
   std::string output, judged, trained;
   std::uint32_t epochs = 2;
   double rate = 1e-3;
+  double importance = 0.0;  // none
   PruneOptions options;
   bool each = false;
 };
@@ -38,6 +39,7 @@ int run(const Flags& flags, const Context& context) {
   const Graph model = load_model(flags.program);
   PruneOptions options = flags.options;
   options.global = !flags.each;
+  if (flags.importance != 0.0) options.importance_threshold = flags.importance;
   Pruned made = prune(model, options);
   if (!flags.trained.empty()) made.graph = fine_tuned(made.graph, flags);
   write_model(made.graph, flags.output, true);
@@ -76,9 +78,10 @@ Action declare(const Command& command) {
   command.add_option("-o,--output", flags->output, "What to write: an ONNX file, else a compressed package")
       .type_name("FILE.onnx|FILE.skerry")
       .required();
-  command.add_option("--ratio", flags->options.ratio, "Share of the weights, or of each layer's outputs")
-      .type_name("SHARE")
-      .show_default();
+  const Option ratio =
+      command.add_option("--ratio", flags->options.ratio, "Share of the weights, or of each layer's outputs")
+          .type_name("SHARE")
+          .show_default();
   const Option structured =
       command.add_flag("--structured", flags->options.structured, "Whole channels leave, wherever they are used");
   command.add_flag("--each", flags->each, "Each layer loses its share, instead of the model as a whole")
@@ -87,6 +90,13 @@ Action declare(const Command& command) {
       .type_name("N")
       .show_default()
       .needs(structured);
+  command
+      .add_option("--importance-threshold", flags->importance,
+                  "Instead of --ratio: channels leave whose squared magnitude is below this share of the mean of those "
+                  "they hang together with")
+      .type_name("SHARE")
+      .needs(structured)
+      .excludes(ratio);
   command.add_option("--judge", flags->judged, "Samples that the result is judged on").type_name("FILE.npz");
   const Option train =
       command.add_option("--train", flags->trained, "Samples with labels that what is left is trained on")
@@ -108,6 +118,7 @@ const Verb prune_verb = {
     "Remove the weights or channels of a model that matter least, and tell what that does",
     "skerry prune model.onnx --ratio 0.5 -o sparse.skerry\n"
     "skerry prune model.onnx --structured --ratio 0.25 --judge test.npz -o thin.onnx\n"
+    "skerry prune model.onnx --structured --importance-threshold 0.3 -o thin.onnx\n"
     "skerry prune model.onnx --ratio 0.7 --train samples.npz --epochs 5 --judge test.npz -o sparse.skerry\n",
     true,
     declare,

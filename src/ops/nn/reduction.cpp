@@ -19,18 +19,28 @@ bool takes(Reduction f, DType dtype) {
   return kernels::Numbers::contains(dtype) || (extreme && dtype == DType::boolean);
 }
 
-// One flag per axis: 1 where it goes away. `axes` is null when the node names none.
-Flags flags_of(const Node& node, std::size_t rank, const Tensor* axes) {
+// One flag per axis: 1 where it goes away. None as long as the axes are known neither by value nor by their number: no
+// axis, or all of them.
+std::optional<Flags> flags_of(const Node& node, std::size_t rank, const Tensor* axes, const TensorType* type) {
   std::vector<std::int64_t> named;
-  if (axes != nullptr) named = integers_of(node, *axes);
+  if (axes != nullptr) {
+    named = integers_of(node, *axes);
+  } else if (type != nullptr) {
+    const bool counted = type->shape && type->shape->size() == 1 && type->shape->front().is_known();
+    const std::int64_t count = counted ? type->shape->front().value : -1;
+    if (count > 0 && count == static_cast<std::int64_t>(rank)) return Flags(rank, 1);
+    if (count != 0) return std::nullopt;
+  }
   if (named.empty()) return Flags(rank, node.integer("noop_with_empty_axes", 0) != 0 ? 0 : 1);
   Flags flags(rank, 0);
   for (const std::size_t axis : normal_axes(node, named, rank)) flags[axis] = 1;
   return flags;
 }
 
-const Tensor* axes_in(const Node& node, std::span<const Tensor* const> constants) {
-  return has_input(node, 1) ? constants[1] : nullptr;
+std::optional<Flags> flags_of(const Node& node, const NodeTypes& types) {
+  const bool given = has_input(node, 1);
+  return flags_of(node, types.inputs[0].shape->size(), given ? types.constants[1] : nullptr,
+                  given ? &types.inputs[1] : nullptr);
 }
 
 // When the axes are not known yet, but perhaps their number.
@@ -40,17 +50,12 @@ std::optional<Dims> open_shape(const TypeContext& context, bool keeps) {
   const auto& shape = input(context, 1).shape;
   if (!shape || shape->size() != 1 || !shape->front().is_known()) return std::nullopt;
   const std::int64_t count = shape->front().value;
-  if (count == 0 || count > static_cast<std::int64_t>(rank)) return std::nullopt;
+  if (count > static_cast<std::int64_t>(rank)) return std::nullopt;
   return Dims(rank - static_cast<std::size_t>(count));
 }
 
-std::optional<Unexpected> axes_unknown(const Node& node, const NodeTypes& types) {
-  if (has_input(node, 1) && types.constants[1] == nullptr) return Unexpected{"the axes are known only when it runs"};
-  return std::nullopt;
-}
-
-Flags flags_of(const Node& node, const NodeTypes& types) {
-  return flags_of(node, types.inputs[0].shape->size(), axes_in(node, types.constants));
+Unexpected axes_unknown() {
+  return {"the axes are known only when it runs"};
 }
 
 }  // namespace
@@ -61,12 +66,13 @@ void infer_reduction(Reduction f, TypeContext& context) {
   if (!takes(f, x.dtype)) refuse(node, node.op + " does not take " + x.text());
   if (!x.shape) return set_output(context, 0, x.dtype, std::nullopt);
   const bool keeps = node.integer("keepdims", 1) != 0;
-  const Tensor* axes = axes_in(node, context.constants);
-  if (has_input(node, 1) && axes == nullptr) return set_output(context, 0, x.dtype, open_shape(context, keeps));
-  const Flags flags = flags_of(node, x.shape->size(), axes);
+  const bool given = has_input(node, 1);
+  const auto flags =
+      flags_of(node, x.shape->size(), given ? context.constants[1] : nullptr, given ? &input(context, 1) : nullptr);
+  if (!flags) return set_output(context, 0, x.dtype, open_shape(context, keeps));
   Dims out;
-  for (std::size_t axis = 0; axis < flags.size(); ++axis) {
-    if (flags[axis] == 0) {
+  for (std::size_t axis = 0; axis < flags->size(); ++axis) {
+    if ((*flags)[axis] == 0) {
       out.push_back((*x.shape)[axis]);
     } else if (keeps) {
       out.emplace_back(1);
@@ -77,9 +83,10 @@ void infer_reduction(Reduction f, TypeContext& context) {
 
 Cost can_reduce_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (const auto no = axes_unknown(node, types)) return *no;
+  const auto flags = flags_of(node, types);
+  if (!flags) return axes_unknown();
   const auto shape = *types.inputs[0].static_shape();
-  const auto split = kernels::reduced_shape(shape, flags_of(node, types));
+  const auto split = kernels::reduced_shape(shape, *flags);
   if (!split.together) return Unexpected{"the axes do not stand together"};
   if (shape.elements() == 0) return Unexpected{"no elements"};
   // A little for each element, and the end of each row.
@@ -90,17 +97,17 @@ Cost can_reduce_f32(const Node& node, const NodeTypes& types) {
 Cost can_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
   const DType dtype = types.inputs[0].dtype;
   if (!takes(f, dtype)) return no_kernel(dtype);
-  if (const auto no = axes_unknown(node, types)) return *no;
+  const auto flags = flags_of(node, types);
+  if (!flags) return axes_unknown();
   // An element's place is worked out axis by axis; along columns of what no cache holds each element is a miss.
-  const Flags flags = flags_of(node, types);
-  const auto axes = static_cast<double>(std::ranges::count(flags, 1));
-  const bool by_columns = !flags.empty() && flags.back() == 0 && bytes(types.inputs[0]) > kLargeInput;
+  const auto axes = static_cast<double>(std::ranges::count(*flags, 1));
+  const bool by_columns = !flags->empty() && flags->back() == 0 && bytes(types.inputs[0]) > kLargeInput;
   const double per_element = 4.0 * std::max(axes, 0.5) * (by_columns ? 3.0 : 1.0) + half_steps(dtype) / 4.0;
   return scalar_steps(types, per_element * static_cast<double>(elements(types.inputs[0])));
 }
 
 Prepared prepare_reduce_f32(Reduction f, const Node& node, const NodeTypes& types) {
-  const auto split = kernels::reduced_shape(*types.inputs[0].static_shape(), flags_of(node, types));
+  const auto split = kernels::reduced_shape(*types.inputs[0].static_shape(), *flags_of(node, types));
   return {[f, split](const KernelArguments& a) {
     kernels::reduce_f32(f, a.inputs[0].as<float>().data(), split.outer, split.length, split.inner,
                         a.outputs[0].as<float>().data());
@@ -108,7 +115,7 @@ Prepared prepare_reduce_f32(Reduction f, const Node& node, const NodeTypes& type
 }
 
 Prepared prepare_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
-  return {[f, flags = flags_of(node, types)](const KernelArguments& a) {
+  return {[f, flags = *flags_of(node, types)](const KernelArguments& a) {
     kernels::reduce(f, a.inputs[0], flags, a.outputs[0]);
   }};
 }

@@ -31,6 +31,9 @@ void check(const PruneOptions& options) {
   if (!(options.ratio >= 0.0 && options.ratio < 1.0))
     throw Error(ErrorCode::invalid_argument, "a ratio of " + std::to_string(options.ratio) + " cannot be pruned",
                 "ratio", "give a share from 0 to below 1");
+  if (options.importance_threshold && !options.structured)
+    throw Error(ErrorCode::invalid_argument, "single weights are pruned by their share, not by importance",
+                "importance_threshold", "prune structured, or give a ratio alone");
   if (options.importance_threshold && !(*options.importance_threshold >= 0.0))
     throw Error(ErrorCode::invalid_argument, "an importance of " + std::to_string(*options.importance_threshold),
                 "importance_threshold", "give 0 or more; the mean is 1");

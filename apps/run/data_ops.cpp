@@ -1,5 +1,5 @@
-// What a device leaves out: operators on sequences, optionals, maps and strings. These stand before the library's own,
-// which are then not linked; a package that has one is refused by its name.
+// What a device leaves out: operators on sequences, optionals, maps, strings and images. These stand before the
+// library's own, which are then not linked; a package that has one is refused by its name.
 #include <skerry/error.hpp>
 
 #include "ops/nn/broadcast_texts.hpp"
@@ -10,7 +10,7 @@ namespace skerry::ops {
 namespace {
 
 [[noreturn]] void refuse_here(const Node& node) {
-  throw Error(ErrorCode::unsupported, node.op + " of sequences, optionals or strings is not in skerry-run",
+  throw Error(ErrorCode::unsupported, node.op + " of sequences, optionals, strings or images is not in skerry-run",
               node.name.empty() ? node.op : node.name, "run the model with skerry, from Python or from C++");
 }
 
@@ -29,9 +29,11 @@ constexpr OpRecord absent(std::string_view name) {
   const OpRecord identifier##_record = absent(name);
 SKERRY_ABSENT(categorymapper, "ai.onnx.ml.CategoryMapper")
 SKERRY_ABSENT(concatfromsequence, "ConcatFromSequence")
+SKERRY_ABSENT(imagedecoder, "ImageDecoder")
 SKERRY_ABSENT(optional, "Optional")
 SKERRY_ABSENT(optionalgetelement, "OptionalGetElement")
 SKERRY_ABSENT(optionalhaselement, "OptionalHasElement")
+SKERRY_ABSENT(regexfullmatch, "RegexFullMatch")
 SKERRY_ABSENT(sequenceat, "SequenceAt")
 SKERRY_ABSENT(sequenceconstruct, "SequenceConstruct")
 SKERRY_ABSENT(sequenceempty, "SequenceEmpty")

@@ -7,6 +7,7 @@
 
 #include "arguments.hpp"
 #include "base/file.hpp"
+#include "base/legacy_random.hpp"
 #include "data/npy.hpp"
 #include "exec/executor.hpp"
 #include "package/keys.hpp"
@@ -92,6 +93,7 @@ Result run_graph(const Graph& graph, const Arguments& arguments) {
   exec::GraphExecutor executor(std::make_shared<const planning::GraphPlan>(planning::plan_graph(graph, types, limits)),
                                limits);
   const RunControl control = exec::started(limits);
+  const base::RunDraws draws(arguments.options.seed);
   auto outputs = executor.run(views, control);
   Result result;
   const Plan& plan = executor.plan().report;

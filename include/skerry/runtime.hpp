@@ -61,8 +61,8 @@ Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& 
 
 /// Plans and runs. Errors: those of planning, cancelled, deadline_exceeded, and what the program finds in its data.
 Result run(const Circuit& circuit, const RunOptions& options = {});
-/// One run of a model; a Session is cheaper for many.
-Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits = {});
+/// One run of a model; a Session is cheaper for many. seed: as Session::seed().
+Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits = {}, std::uint64_t seed = 0);
 
 /// Values of the circuit's parameters in order of declaration, from options.parameters or options.named_parameters.
 /// Errors: invalid_argument naming what is missing, unknown or given twice.

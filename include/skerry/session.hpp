@@ -34,6 +34,10 @@ struct DataResult {
   RunReport report;
 };
 
+/// Whether a run draws random numbers, subgraphs included: then a row's answer hangs on where it stands, so that rows
+/// of different requests must not be put into one tensor.
+bool draws_at_random(const Graph& graph);
+
 /// Runs one graph. The first run with new input shapes makes a plan, later ones reuse it and its buffers; the last few
 /// shapes are kept. One run at a time; sessions of one graph share its weights.
 class Session {
@@ -46,6 +50,9 @@ class Session {
   Session& operator=(Session&&) noexcept;
 
   const Graph& graph() const noexcept;
+  /// What operators that draw random numbers draw from in the runs that follow, where a node has no seed of its own; 0
+  /// at first. The same seed and inputs give the same outputs, in every run, for any number of threads.
+  void seed(std::uint64_t seed) noexcept;
   /// What a run on such inputs would take. Errors: as run().
   const Plan& plan(std::span<const TensorType> inputs);
   /// inputs: any order, each by the name of a graph input. Gives the outputs in the graph's order and what the run

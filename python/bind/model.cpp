@@ -155,10 +155,11 @@ extents are not numbers yet. Raises Unsupported for an operator without a deriva
 array([1.  , 0.42], dtype=float32)
 )")
       .def("session", make_session, nb::kw_only(), nb::arg("threads") = 0, nb::arg("precision") = "fp32",
-           nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none(),
+           nb::arg("max_memory_mb") = nb::none(), nb::arg("max_execution_time") = nb::none(), nb::arg("seed") = 0,
            nb::sig("def session(self, *, threads: int = 0, precision: str = 'fp32', max_memory_mb: float | None = "
-                   "None, max_execution_time: float | None = None) -> Session"),
-           "Makes the model ready to run many times within these limits.")
+                   "None, max_execution_time: float | None = None, seed: int = 0) -> Session"),
+           "Makes the model ready to run many times within these limits. seed: of the numbers that each run draws at "
+           "random where an operator names no seed itself.")
       .def("__str__", [](const Model& self) { return ir::print(*self.graph, kShownElements); })
       .def("__repr__", summary)
       .def("__getstate__", packed)

@@ -48,18 +48,19 @@ std::vector<TensorType> types_of_data(const Graph& graph, const NamedData& input
 // A session of the door, made again after it was interrupted: a stop request cannot be taken back.
 class PySession {
  public:
-  /// What it is made from, and what a pickle keeps: model, threads, max_memory_mb, max_execution_time.
-  using Settings = std::tuple<Model, int, std::optional<double>, std::optional<double>>;
+  /// What it is made from, and what a pickle keeps: model, threads, max_memory_mb, max_execution_time, seed.
+  using Settings = std::tuple<Model, int, std::optional<double>, std::optional<double>, std::uint64_t>;
   explicit PySession(Settings settings)
       : settings_(std::move(settings)),
         limits_(limits_from(std::get<1>(settings_), std::get<2>(settings_), std::get<3>(settings_))) {}
   const Settings& settings() const { return settings_; }
 
-  RunResult run(nb::handle inputs, const nb::object& progress) {
+  RunResult run(nb::handle inputs, const nb::object& progress, std::optional<std::uint64_t> seed) {
     const NamedTensors tensors = named_tensors(inputs);
     RunResult result;
     const auto busy = lock();
     Session& session = ready(progress);
+    session.seed(seed.value_or(std::get<4>(settings_)));
     const bool may_be_long = predicted(session, tensors) > kLongSeconds;
     auto work = [&] { result.result = session.run(tensors); };
     try {
@@ -73,11 +74,12 @@ class PySession {
   }
 
   /// The same where values are sequences, optionals, maps or strings too. How long it takes is not predicted.
-  NamedData run_data(nb::handle inputs, const nb::object& progress) {
+  NamedData run_data(nb::handle inputs, const nb::object& progress, std::optional<std::uint64_t> seed) {
     const NamedData data = named_data(*model().graph, inputs);
     DataResult result;
     const auto busy = lock();
     Session& session = ready(progress);
+    session.seed(seed.value_or(std::get<4>(settings_)));
     try {
       steering_->run(true, [&] { result = session.run_data(data); });
     } catch (...) {
@@ -161,14 +163,15 @@ class PySession {
   std::optional<Session> session_;  // before steering_ in death: its limits refer to it
 };
 
-nb::dict run_for_outputs(PySession& self, nb::handle inputs, const nb::object& progress) {
+nb::dict run_for_outputs(PySession& self, nb::handle inputs, const nb::object& progress,
+                         std::optional<std::uint64_t> seed) {
   nb::dict outputs;
   if (takes_data(*self.model().graph)) {
-    for (const auto& [name, datum] : self.run_data(inputs, progress))
+    for (const auto& [name, datum] : self.run_data(inputs, progress, seed))
       outputs[nb::str(name.c_str())] = object_from(datum);
     return outputs;
   }
-  const RunResult result = self.run(inputs, progress);
+  const RunResult result = self.run(inputs, progress, seed);
   for (const auto& [name, tensor] : result.result.tensors) outputs[nb::str(name.c_str())] = array_from(tensor, true);
   return outputs;
 }
@@ -176,12 +179,14 @@ nb::dict run_for_outputs(PySession& self, nb::handle inputs, const nb::object& p
 }  // namespace
 
 nb::object make_session(const Model& model, int threads, std::string_view precision,
-                        std::optional<double> max_memory_mb, std::optional<double> max_execution_time) {
+                        std::optional<double> max_memory_mb, std::optional<double> max_execution_time,
+                        std::uint64_t seed) {
   if (precision != "fp32") {
     throw Error(ErrorCode::unsupported, "precision '" + std::string(precision) + "' of a model", "precision",
                 "use fp32: a model computes in the types that it was written with");
   }
-  return nb::cast(new PySession({model, threads, max_memory_mb, max_execution_time}), nb::rv_policy::take_ownership);
+  return nb::cast(new PySession({model, threads, max_memory_mb, max_execution_time, seed}),
+                  nb::rv_policy::take_ownership);
 }
 
 void bind_session(nb::module_& m) {
@@ -197,17 +202,21 @@ void bind_session(nb::module_& m) {
   nb::class_<PySession>(m, "Session",
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
                         "shapes. Made by Model.session(). Threads may share one; they take turns.")
-      .def("run", run_for_outputs, nb::arg("inputs").none(), nb::arg("progress") = nb::none(),
+      .def("run", run_for_outputs, nb::arg("inputs").none(), nb::arg("progress") = nb::none(), nb::kw_only(),
+           nb::arg("seed") = nb::none(),
            nb::sig("def run(self, inputs: collections.abc.Mapping[str, typing.Any], progress: "
                    "collections.abc.Callable[[float, str], object] | None = "
-                   "None) -> dict[str, typing.Any]"),
+                   "None, *, seed: int | None = None) -> dict[str, typing.Any]"),
            "inputs: array by input name; dense ones are read in place. Gives the outputs by name, each a new array. A "
            "sequence is a list, an optional None or what it holds, a map a dict, a tensor of strings an array of "
-           "object.")
+           "object. seed: what operators draw from that name none themselves; None: the session's. The same seed and "
+           "inputs "
+           "give the same outputs.")
       .def("run_with_report", &PySession::run, nb::arg("inputs").none(), nb::arg("progress") = nb::none(),
+           nb::kw_only(), nb::arg("seed") = nb::none(),
            nb::sig("def run_with_report(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], progress: "
                    "collections.abc.Callable[[float, str], "
-                   "object] | None = None) -> RunResult"),
+                   "object] | None = None, *, seed: int | None = None) -> RunResult"),
            "The same with what the run took.")
       .def("plan", &PySession::plan, nb::arg("inputs").none(),
            nb::sig("def plan(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> Plan"),

@@ -132,12 +132,15 @@ def _model_run(
     threads: int = 0,
     max_memory_mb: float | None = None,
     max_execution_time: float | None = None,
+    seed: int = 0,
     **others: object,
 ) -> _ModelRun:
     if others:
         name = next(iter(others))
-        raise InvalidArgument(f"a model does not take {name}", name, "it takes inputs and limits")
-    session = model.session(threads=threads, max_memory_mb=max_memory_mb, max_execution_time=max_execution_time)
+        raise InvalidArgument(f"a model does not take {name}", name, "it takes inputs, limits and a seed")
+    session = model.session(
+        threads=threads, max_memory_mb=max_memory_mb, max_execution_time=max_execution_time, seed=seed
+    )
     return _ModelRun(session, dict(inputs or {}))
 
 
@@ -203,8 +206,8 @@ def run(
     keeps it there so that the same run, killed at any moment and started again, goes on after its last whole pass. Of a
     circuit over optical modes: `cutoff`, the photon numbers kept of each (0: what the circuit says, else 10); `outputs`
     of the result hold `x`, `p`, `n`, their variances and `samples`, `discarded_weight` what the cutoff lost. Of a
-    model: `inputs` by name. Of both: `threads` (0: all that the process may use), `max_memory_mb` (10^6 bytes),
-    `max_execution_time` in seconds, `progress(fraction, stage)`.
+    model: `inputs` by name, and the `seed` of what it draws at random. Of both: `threads` (0: all that the process may
+    use), `max_memory_mb` (10^6 bytes), `max_execution_time` in seconds, `progress(fraction, stage)`.
 
     >>> import skerry
     >>> theta = skerry.Parameter("theta")

@@ -151,6 +151,39 @@ TEST(Session, RunsIntoTheCallersBuffersWithoutAnyAllocationFromTheSecondRunOn) {
   EXPECT_EQ(base::thrown_by([&] { session.run_into({}, outputs); }).code(), ErrorCode::invalid_argument);
 }
 
+TEST(Session, DrawsRandomNumbersByItsSeedWithoutAnyAllocationFromTheSecondRunOn) {
+  Graph graph;
+  const TensorType type{DType::f32, std::vector<Dim>{4, 64}}, classes{DType::i32, std::vector<Dim>{4, 1}};
+  const ValueId x = graph.add_input("x", type);
+  const ValueId ratio = graph.add_constant("ratio", Tensor::from<float>(std::array{0.25F}, Shape{}));
+  const ValueId trains = graph.add_constant("trains", Tensor::from<bool>(std::array{true}, Shape{}));
+  const ValueId kept = graph.add("Dropout", {graph.add("RandomNormalLike", {x}, "n", type), ratio, trains}, "d", type);
+  const ValueId coins = graph.add("Bernoulli", {graph.add("RandomUniformLike", {x}, "u", type)}, "b", type);
+  graph.mark_output(graph.add("Mul", {kept, coins}, "y", type));
+  graph.mark_output(graph.add("Multinomial", {x}, "c", classes));
+  EXPECT_TRUE(draws_at_random(graph));
+  EXPECT_FALSE(draws_at_random(*perceptron(4)));
+
+  Session session(std::make_shared<const Graph>(graph), {.threads = 1});
+  const Tensor input = ramp(4, 64);
+  Tensor output(DType::f32, {4, 64}), drawn(DType::i32, {4, 1});
+  const std::array inputs = {input.view()};
+  const std::array outputs = {output.mutable_view(), drawn.mutable_view()};
+  session.run_into(inputs, outputs);
+  const std::vector<float> first = values(output);
+  const std::uint64_t before = news;
+  session.run_into(inputs, outputs);
+  EXPECT_EQ(news, before);
+  EXPECT_EQ(values(output), first);
+  session.seed(1);
+  session.run_into(inputs, outputs);
+  EXPECT_EQ(news, before);
+  EXPECT_NE(values(output), first);
+  Session other(std::make_shared<const Graph>(graph), {.threads = 2});
+  other.seed(1);
+  EXPECT_EQ(values(other.run({{"x", input}}).tensors[0].second), values(output));
+}
+
 TEST(Session, GoesOnAfterAShapeThatItsMemoryHadNoRoomFor) {
   const MemoryManager memory(4 * kMegabyte);
   const MemoryScope scope(memory, "model");

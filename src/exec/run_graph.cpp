@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/account.hpp"
+#include "base/legacy_random.hpp"
 #include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "exec/executor.hpp"
@@ -240,6 +241,7 @@ std::vector<Datum> GraphExecutor::run_data(std::vector<Datum> inputs, const RunC
   if (!plan_->by_value)
     throw Error(ErrorCode::internal, "a plan of tensors alone is given other data", plan_->graph.name);
   const base::ThreadLimit threads(plan_->report.threads);
+  const base::RunDraws draws;
   auto results = ops::evaluate(plan_->graph, std::move(inputs), {.budget = &budget_, .control = &control});
   std::unordered_set<const std::byte*> seen;
   for (Datum& result : results) result = callers_own(std::move(result), seen);
@@ -299,6 +301,7 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
                         const RunControl& control) {
   base::SpanSequence spans("run_graph", "exec");
   const base::ThreadLimit threads(plan_->report.threads);
+  const base::RunDraws draws;
   const Graph& graph = plan_->graph;
   if (plan_->by_value) {
     const auto results = run_by_value(inputs, control);

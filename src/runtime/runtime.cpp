@@ -91,8 +91,10 @@ Result run(const Circuit& circuit, const RunOptions& options) {
   return exec::run(planning::plan_circuit(circuit, options), values, options.limits);
 }
 
-Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits) {
-  return Session(std::make_shared<const Graph>(graph), limits).run(inputs);
+Result run(const Graph& graph, const NamedTensors& inputs, const Limits& limits, std::uint64_t seed) {
+  Session session(std::make_shared<const Graph>(graph), limits);
+  session.seed(seed);
+  return session.run(inputs);
 }
 
 }  // namespace skerry

@@ -4,7 +4,9 @@
 #include <skerry/session.hpp>
 #include <utility>
 
+#include "base/legacy_random.hpp"
 #include "exec/executor.hpp"
+#include "ops/nn/random.hpp"
 #include "plan/planner.hpp"
 #include "runtime/named_data.hpp"
 #include "runtime/plan_cache.hpp"
@@ -84,9 +86,19 @@ std::vector<StepTime> step_times(exec::GraphExecutor& executor, std::span<const 
 struct Session::State {
   std::shared_ptr<const Graph> graph;
   runtime::Executors executors;
+  std::uint64_t seed = 0;
 
   const Limits& limits() const { return executors.plans().limits(); }
 };
+
+bool draws_at_random(const Graph& graph) {
+  return std::ranges::any_of(graph.nodes(), [](const Node& node) {
+    return ops::draws_at_random(node) || std::ranges::any_of(node.attributes, [](const auto& attribute) {
+             const auto* inner = std::get_if<Subgraph>(&attribute.second);
+             return inner != nullptr && draws_at_random(**inner);
+           });
+  });
+}
 
 Session::Session(std::shared_ptr<const Graph> graph, Limits limits, Level level)
     : state_(std::make_unique<State>(graph, runtime::Executors(std::make_shared<runtime::PlanCache>(
@@ -99,17 +111,23 @@ const Graph& Session::graph() const noexcept {
   return *state_->graph;
 }
 
+void Session::seed(std::uint64_t seed) noexcept {
+  state_->seed = seed;
+}
+
 const Plan& Session::plan(std::span<const TensorType> inputs) {
   return state_->executors.of(inputs).plan().report;
 }
 
 Result Session::run(const NamedTensors& inputs) {
+  const base::RunDraws draws(state_->seed);
   const RunControl control = exec::started(state_->limits());
   const std::vector<TensorView> views = runtime::in_order(*state_->graph, inputs);
   return runtime::run_by_name(*state_->graph, state_->executors.of(views), views, control);
 }
 
 DataResult Session::run_data(const NamedData& inputs) {
+  const base::RunDraws draws(state_->seed);
   const RunControl control = exec::started(state_->limits());
   std::vector<Datum> data = runtime::data_in_order(*state_->graph, inputs);
   std::vector<TensorType> types;
@@ -134,6 +152,7 @@ DataResult Session::run_data(const NamedData& inputs) {
 }
 
 void Session::run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {
+  const base::RunDraws draws(state_->seed);
   const RunControl control = exec::started(state_->limits());
   const std::size_t wanted = state_->graph->inputs().size();
   if (inputs.size() != wanted) {
@@ -152,6 +171,7 @@ std::vector<TensorType> Session::output_types(std::span<const TensorType> inputs
 }
 
 std::vector<StepTime> Session::profile(const NamedTensors& inputs, std::size_t runs) {
+  const base::RunDraws draws(state_->seed);
   const RunControl control = exec::started(state_->limits());
   const std::vector<TensorView> views = runtime::in_order(*state_->graph, inputs);
   return runtime::step_times(state_->executors.of(views), views, control, runs);

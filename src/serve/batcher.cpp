@@ -96,8 +96,8 @@ Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits
   state.sizes = options.sizes;
   state.batched.emplace(graph, limits);
   state.single.emplace(graph, limits);
-  const bool has_rows =
-      !graph->inputs().empty() && has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
+  const bool has_rows = !draws_at_random(*graph) && !graph->inputs().empty() &&
+                        has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
   state.start([&state](std::span<const Tensor> inputs) { return state.run(inputs); }, with_rows(options, has_rows));
 }
 

@@ -14,14 +14,22 @@ import pytest
 import skerry
 import skerry.onnx_backend
 
+# Without a seed, or by a function whose numbers are another generator's; test_random_operators.py has what holds.
+DRAWN = "random numbers that each runtime draws for itself"
 # Cases that are known to differ, each with its reason.
 DIFFERENT = {
     "test_attention_4d_causal_fp16_expanded_cpu": "one unit in the last place of a half",
-    "test_dft_inverse_cpu": "a sum that is 0 but for rounding",
-    "test_dft_inverse_opset19_cpu": "a sum that is 0 but for rounding",
+    "test_bernoulli_cpu": DRAWN,
+    "test_bernoulli_double_cpu": DRAWN,
+    "test_bernoulli_double_expanded_cpu": DRAWN,
+    "test_bernoulli_expanded_cpu": DRAWN,
+    "test_bernoulli_seed_cpu": DRAWN,
+    "test_bernoulli_seed_expanded_cpu": DRAWN,
+    "test_dft_inverse_cpu": "3e-15 where the suite has its own rounding, 1.9e-7",
+    "test_dft_inverse_opset19_cpu": "3e-15 where the suite has its own rounding, 1.9e-7",
     "test_loop16_seq_none_cpu": "right, but the suite cannot compare a scalar in a sequence",
 }
-LEAST_PASSED = 1982
+LEAST_PASSED = 2012
 
 
 def suite() -> unittest.TestSuite:

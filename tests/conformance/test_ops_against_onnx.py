@@ -62,6 +62,8 @@ def difference(ours: Any, theirs: Any, case: TestCase) -> str:
         return "" if ours.shape == theirs.shape and ours.tolist() == theirs.tolist() else f"{ours} instead of {theirs}"
     if ours.dtype != theirs.dtype or ours.shape != theirs.shape:
         return f"{ours.dtype}{ours.shape} instead of {theirs.dtype}{theirs.shape}"
+    if case.name.startswith("test_bernoulli"):  # each runtime draws for itself: test_random_operators.py
+        return "" if np.isin(ours, [0, 1]).all() else "has other values than 0 and 1"
     if theirs.dtype.kind in "biu":
         return "" if np.array_equal(ours, theirs) else f"{int(np.sum(ours != theirs))} elements differ"
     wide = np.complex128 if theirs.dtype.kind == "c" else np.float64

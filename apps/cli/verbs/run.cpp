@@ -206,7 +206,7 @@ Result run_graph(const Graph& graph, const Flags& flags, const Context& context,
     }
     paths[wanted] = path;
   }
-  Result result = skerry::run(graph, flags.input.tensors(), limits);
+  Result result = skerry::run(graph, flags.input.tensors(), limits, context.settings.run_options().seed);
   for (const auto& [name, tensor] : result.tensors) {
     if (const auto path = paths.find(name); path != paths.end()) data::write_npy(path->second, tensor.view());
   }
@@ -309,6 +309,7 @@ Action declare(const Command& command) {
       Limits limits = context.settings.limits();
       limits.control = control;
       Session session(std::make_shared<const Graph>(std::get<Graph>(program)), limits);
+      session.seed(context.settings.run_options().seed);
       print_profile(context, session.profile(flags->input.tensors()));
       return 0;
     }

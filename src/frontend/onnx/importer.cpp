@@ -5,6 +5,7 @@
 
 #include "frontend/onnx/attributes.hpp"
 #include "frontend/onnx/circuits.hpp"
+#include "frontend/onnx/expansions.hpp"
 #include "frontend/onnx/types.hpp"
 #include "ops/nn/op_record.hpp"
 
@@ -274,6 +275,14 @@ void Importer::add_operator(const proto::Node& source, Scope& scope) {
   }
   if (is_circuit(source)) read_circuit(node);
   add_subgraphs(source, scope, node);
+
+  if (const Expansion expand = expansion_of(node.op)) {
+    scope.opsets.require_known(source.domain);
+    if (source.outputs.size() != 1) throw Error(ErrorCode::semantic_error, node.op + " has one output", node.name);
+    scope.define(source.outputs[0], expand(scope.target.graph, node, scope.name_of(source.outputs[0]),
+                                           [&](std::string name) { return scope.target.unique(std::move(name)); }));
+    return;
+  }
 
   std::vector<std::string> names;
   names.reserve(source.outputs.size());

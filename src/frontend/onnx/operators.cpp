@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "frontend/onnx/circuits.hpp"
+#include "frontend/onnx/expansions.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::frontend::onnx {
@@ -18,7 +19,8 @@ struct DomainVersion {
   std::string_view domain;
   int newest;
 };
-constexpr DomainVersion kOtherDomains[] = {{"ai.onnx.ml", 5}, {"ai.onnx.preview.training", 1}, {"com.microsoft", 1}};
+constexpr DomainVersion kOtherDomains[] = {
+    {"ai.onnx.ml", 5}, {"ai.onnx.preview", 1}, {"ai.onnx.preview.training", 1}, {"com.microsoft", 1}};
 
 void require_known_version(std::string_view domain, int version) {
   int newest = version;
@@ -197,7 +199,7 @@ class UnknownOperators {
     }
     if (plain_domain(node.domain).empty() && node.op == "Constant") return;
     const std::string name = record_name(node);
-    if (ops::find_op(name) == nullptr) users_[name].push_back(node.label());
+    if (ops::find_op(name) == nullptr && expansion_of(name) == nullptr) users_[name].push_back(node.label());
   }
 
   const FunctionTable& functions_;

@@ -2,8 +2,7 @@
 #include <cstring>
 #include <skerry/error.hpp>
 
-#include "ops/nn/kernel_rows.hpp"
-#include "ops/nn/typing.hpp"
+#include "ops/nn/random.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -17,58 +16,71 @@ void upgrade(UpgradeContext& context) {
   for (const char* attribute : {"ratio", "is_test", "consumed_inputs"}) node.erase(attribute);
 }
 
-std::optional<double> constant_number(const Tensor* tensor) {
-  if (tensor == nullptr || tensor->shape().elements() != 1) return std::nullopt;
-  double value = 0.0;
-  kernels::visit(kernels::NumbersAndBool{}, tensor->dtype(),
-                 [&]<class T>() { value = kernels::convert<double>(tensor->as<T>()[0]); });
-  return value;
-}
-
-const Tensor* constant(std::span<const Tensor* const> constants, std::size_t index) {
-  return index < constants.size() ? constants[index] : nullptr;
-}
-
-bool trains(std::optional<double> training_mode, std::optional<double> ratio) {
-  return training_mode && *training_mode != 0.0 && (!ratio || *ratio != 0.0);
-}
-
 void infer(TypeContext& context) {
+  drawn_by(context.node);
   require(context, 0, kernels::Reals{});
+  if (optional_input(context, 1) != nullptr) require(context, 1, kernels::Reals{});
   if (optional_input(context, 2) != nullptr) require(context, 2, kernels::Types<bool>{});
-  const bool has_ratio = has_input(context.node, 1);
-  const auto ratio = has_ratio ? constant_number(constant(context.constants, 1)) : std::optional(0.5);
-  if (trains(constant_number(constant(context.constants, 2)), ratio))
-    refuse(context.node, "Dropout with training_mode drops elements at random", "export the model for inference");
   same_as_input(context);
   set_output(context, 1, DType::boolean, input(context, 0).shape);
 }
 
-Cost can(const Node&, const NodeTypes& types) {
-  return stream_all(types);
+Cost can(const Node& node, const NodeTypes& types) {
+  return has_input(node, 2) ? can_draw(node, types) : Cost(stream_all(types));
 }
 
-void run(const KernelArguments& a) {
+TensorView view(const KernelArguments& a, std::size_t index) {
+  return index < a.inputs.size() ? a.inputs[index] : TensorView();
+}
+
+void keep_all(const KernelArguments& a) {
   const TensorView& x = a.inputs[0];
-  const auto view = [&a](std::size_t i) { return i < a.inputs.size() ? a.inputs[i] : TensorView(); };
-  const auto number = [](const TensorView& given) {
-    double value = 0.5;  // the ratio where none is given
-    if (!given.empty()) {
-      kernels::visit(kernels::NumbersAndBool{}, given.dtype(),
-                     [&]<class T>() { value = kernels::convert<double>(given.as<T>()[0]); });
-    }
-    return value;
-  };
-  if (!view(2).empty() && view(2).as<bool>()[0] && number(view(1)) != 0.0)
-    throw Error(ErrorCode::unsupported, "Dropout with training_mode drops elements at random", "training_mode",
-                "export the model for inference");
   if (!a.outputs[0].empty() && a.outputs[0].data() != x.data()) std::memcpy(a.outputs[0].data(), x.data(), x.bytes());
   if (a.outputs.size() > 1 && !a.outputs[1].empty()) std::ranges::fill(a.outputs[1].as<bool>(), true);
 }
 
-constexpr KernelRow kKernels[] = {
-    {"dropout", can, [](const Node&, const NodeTypes&) { return Prepared{run}; }},
+// What stays is as much larger as there is less of it, in the precision of the ratio.
+struct Ratio {
+  double dropped = 0.5, scale = 2.0;
 };
+
+Ratio ratio_of(const TensorView& given, const std::string& where) {
+  Ratio ratio;
+  if (given.empty() || given.elements() == 0) return ratio;
+  kernels::visit(kernels::Reals{}, given.dtype(), [&]<class T>() {
+    using C = kernels::Compute<T>;
+    ratio.dropped = kernels::convert<double>(given.as<T>()[0]);
+    ratio.scale = kernels::convert<double>(kernels::convert<T>(C(1) / (C(1) - static_cast<C>(given.as<T>()[0]))));
+  });
+  if (!(ratio.dropped >= 0.0 && ratio.dropped < 1.0))
+    throw Error(ErrorCode::out_of_range, "the ratio is " + std::to_string(ratio.dropped), where,
+                "give a ratio from 0 to below 1");
+  return ratio;
+}
+
+void drop(const KernelArguments& a, base::LegacyRandom random, const Ratio& ratio) {
+  kernels::visit(kernels::Reals{}, a.inputs[0].dtype(), [&]<class T>() {
+    const auto x = a.inputs[0].as<T>();
+    const auto y = a.outputs[0].empty() ? std::span<T>() : a.outputs[0].as<T>();
+    const auto mask = a.outputs.size() < 2 || a.outputs[1].empty() ? std::span<bool>() : a.outputs[1].as<bool>();
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const bool stays = random.uniform() >= ratio.dropped;
+      if (!y.empty()) y[i] = kernels::convert<T>(stays ? kernels::convert<double>(x[i]) * ratio.scale : 0.0);
+      if (!mask.empty()) mask[i] = stays;
+    }
+  });
+}
+
+Prepared prepare(const Node& node, const NodeTypes&) {
+  return {[drawn = drawn_by(node), where = node.name](const KernelArguments& a) {
+    const TensorView trains = view(a, 2);
+    if (trains.empty() || trains.elements() == 0 || !trains.as<bool>()[0]) return keep_all(a);
+    const Ratio ratio = ratio_of(view(a, 1), where);
+    ratio.dropped == 0.0 ? keep_all(a) : drop(a, drawn.begin(), ratio);
+  }};
+}
+
+constexpr KernelRow kKernels[] = {{"dropout", can, prepare}};
 
 }  // namespace
 
@@ -76,10 +88,15 @@ extern const OpRecord dropout_record;
 const OpRecord dropout_record = {
     .name = "Dropout",
     .since_opset = 22,
-    .help = "Inference: y = x, and the mask is true everywhere. training_mode must be false (or the ratio 0). Reals.",
+    .help =
+        "y = x, and the mask is true everywhere; where input training_mode is true, each element is 0 with "
+        "probability `ratio` (input, default 0.5, below 1) and the others are x / (1 - ratio). With `seed` as "
+        "NumPy's RandomState(seed) draws; without, drawn by the run's seed and the node's name. Reals.",
+    .inputs = 1,
     .infer = infer,
     .upgrade = upgrade,
     .kernels = kKernels,
-    .in_place_input = 0};
+    .in_place_input = 0,
+};
 
 }  // namespace skerry::ops

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/legacy_random.hpp"
 #include "ops/nn/data_node.hpp"
 #include "ops/nn/flow.hpp"
 #include "ops/nn/reference.hpp"
@@ -252,6 +253,7 @@ std::vector<Datum> run_operator(Node node, std::span<const Datum> inputs, std::s
 }
 
 std::vector<Datum> evaluate(const Graph& graph, std::vector<Datum> inputs, const Evaluation& evaluation) {
+  const base::RunDraws::Entered entered;
   Values values(graph);
   for (ValueId id = 0; id < values.graph.values().size(); ++id) {
     // Kernels read elements where they are aligned.

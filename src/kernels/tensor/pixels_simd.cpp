@@ -156,6 +156,9 @@ void rows_of(const PixelRows& rows) {
     if (rows.pixels == 7) {
       for (; row + 2 <= rows.rows; row += 2) tile_of<14, N, true>(rows, row, 0, ahead());
     }
+    if (rows.pixels == 5) {
+      for (; row + 2 <= rows.rows; row += 2) tile_of<10, N, true>(rows, row, 0, ahead());
+    }
   }
   for (; row < rows.rows; ++row) {
     std::size_t at = 0;

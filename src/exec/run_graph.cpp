@@ -323,6 +323,7 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   if (generation_ != workspace_->generation()) make_views();
   generation_ = workspace_->generation();
   fill_views(inputs, outputs);
+  const base::FlushSubnormals flush;  // once, rather than in each step's loop
   std::size_t done = 0;
   for (const planning::Step& step : plan_->steps) {
     const Node& node = graph.node(step.node);

@@ -103,10 +103,12 @@ ThreadLimit::~ThreadLimit() {
   thread_limit = outer_;
 }
 
+// Where they are flushed already nothing is written: that costs as much as a small step's arithmetic.
 FlushSubnormals::FlushSubnormals() noexcept : outer_(float_control()) {
-  set_float_control(outer_ | kFlushBits);
+  if ((outer_ & kFlushBits) != kFlushBits) set_float_control(outer_ | kFlushBits);
 }
 FlushSubnormals::~FlushSubnormals() {
+  if ((outer_ & kFlushBits) == kFlushBits) return;
   // Only the bits that were changed: exception flags raised in between stay raised.
   set_float_control((float_control() & ~kFlushBits) | (outer_ & kFlushBits));
 }

@@ -148,7 +148,7 @@ class PixelWindowF32 {
   }
   void run(Job job, const float* x, float* y) const;
   bool three_wide() const noexcept;
-  void run_row(const Job& job, std::int64_t oy, const float* image, float* row) const;
+  void run_rows(const Job& job, std::int64_t oy, std::size_t rows, const float* image, float* y) const;
   void run_span(const Job& job, std::int64_t oy, std::int64_t first, std::int64_t last, const float* image,
                 float* row) const;
   void few_channels(const Job& job, std::int64_t oy, std::int64_t ox, const float* image, float* y,

@@ -57,25 +57,26 @@ struct WindowRow {
 };
 void run_window_row(WindowFold fold, const WindowRow& row);
 
-/// A whole row of outputs of a depthwise window three wide, edges included: y[p * channels + c] = start[c] + sum over
-/// i < taps_y and j < 3 of x[i * x_row + (p * stride - pad + j) * x_pixel + c] * w[(i * 3 + j) * channels + c], without
-/// the columns outside: the outputs [inner, after) see none of these, each other one either at j = 0 or at j = 2.
+/// Whole rows of outputs of a depthwise window three wide, edges included: for `rows` rows r,
+/// y[r * y_next + p * channels + c] = start[c] + sum over i < taps_y and j < 3 of
+/// x[r * x_next + i * x_row + (p * stride - pad + j) * x_pixel + c] * w[(i * 3 + j) * channels + c], without the
+/// columns outside: the outputs [0, inner) see none at j = 0, those from `after` on none at j = 2, the others all.
 /// Stride 1 or 2, taps_y 2 or 3, at least a vector of channels.
 ///
 /// pairs: a vector holds the channels of two pixels that neighbour each other, and `pixels` counts such pairs; only one
 /// half of a pair at an edge sees a column less. Then channels is a vector's, x_pixel half of it, and stride 2.
-struct DepthwiseRow {
+struct DepthwiseRows {
   const float* x;
-  std::size_t x_row, x_pixel, taps_y, stride, pad;
+  std::size_t x_next, x_row, x_pixel, taps_y, stride, pad;
   const float* w;
   const float* start;
-  const float* residual;  ///< or null
+  std::ptrdiff_t to_residual;  ///< from an element of y to that of the residual; 0 where there is none
   float* y;
-  std::size_t pixels, inner, after, channels;
+  std::size_t y_next, rows, pixels, inner, after, channels;
   float low, high;
   bool pairs = false;
 };
-void run_depthwise_row(const DepthwiseRow& row);
+void run_depthwise_rows(const DepthwiseRows& rows);
 /// Whether pairs are taken on this machine.
 bool depthwise_takes_pairs() noexcept;
 

@@ -156,6 +156,9 @@ void rows_of(const PixelRows& rows) {
     if (rows.pixels == 7) {
       for (; row + 2 <= rows.rows; row += 2) tile_of<14, N, true>(rows, row, 0, ahead());
     }
+    if (rows.pixels == 5) {
+      for (; row + 2 <= rows.rows; row += 2) tile_of<10, N, true>(rows, row, 0, ahead());
+    }
   }
   for (; row < rows.rows; ++row) {
     std::size_t at = 0;
@@ -260,102 +263,123 @@ void window_sum(const WindowRow& row) {
 constexpr std::size_t kTogether = HWY_TARGET == HWY_SSE4 ? 1 : 3;
 constexpr bool kPairs = HWY_TARGET != HWY_SSE4;
 
-HWY_INLINE void put(const DepthwiseRow& row, const Bounds& bounded, V sum, std::size_t pixel, std::size_t c) {
-  const std::size_t to = pixel * row.channels + c;
-  hn::StoreU(finished(bounded, sum, row.residual == nullptr ? nullptr : row.residual + to), D(), row.y + to);
+// Where a row of inputs is read and one of outputs written, for one vector of channels.
+struct DepthwisePlace {
+  const float* x;  // the first column that the window of the next output sees, or would see
+  float* y;
+};
+
+HWY_INLINE void put(const DepthwiseRows& rows, const Bounds& bounded, V sum, float* y) {
+  hn::StoreU(finished(bounded, sum, rows.to_residual == 0 ? nullptr : y + rows.to_residual), D(), y);
 }
 
 // An output that sees the columns [F, L) of the window alone.
 template <std::size_t R, std::size_t F, std::size_t L>
-HWY_INLINE V edge_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const float* from) {
+HWY_INLINE V edge_sum(const DepthwiseRows& rows, const V (&w)[R][3], V sum, const float* from) {
   const D d;
-  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
+  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i, from += rows.x_row) {
     _Pragma("GCC unroll 16") for (std::size_t j = F; j < L; ++j) sum =
-        hn::MulAdd(w[i][j], hn::LoadU(d, from + i * row.x_row + j * row.x_pixel), sum);
+        hn::MulAdd(w[i][j], hn::LoadU(d, from + j * rows.x_pixel), sum);
   }
   return sum;
 }
 
 // Of a pair of pixels, one half sees the column that is outside for the other: `from` is where the pair's first one
 // begins.
-template <std::size_t R>
-HWY_INLINE V pair_sum(const DepthwiseRow& row, const V (&w)[R][3], V sum, const float* from, bool left) {
+template <std::size_t R, bool left>
+HWY_INLINE V pair_sum(const DepthwiseRows& rows, const V (&w)[R][3], V sum, const float* from) {
   const D d;
   const V zero = hn::Zero(d);
-  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
-    const float* line = from + i * row.x_row;
-    const V middle = hn::LoadU(d, line + row.x_pixel);
+  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i, from += rows.x_row) {
+    const V middle = hn::LoadU(d, from + rows.x_pixel);
     sum = hn::MulAdd(w[i][1], middle, sum);
-    if (left) {
+    if constexpr (left) {
       sum = hn::MulAdd(hn::ConcatUpperLower(d, w[i][0], zero), hn::ConcatLowerLower(d, middle, zero), sum);
-      sum = hn::MulAdd(w[i][2], hn::LoadU(d, line + 2 * row.x_pixel), sum);
+      sum = hn::MulAdd(w[i][2], hn::LoadU(d, from + 2 * rows.x_pixel), sum);
     } else {
-      sum = hn::MulAdd(w[i][0], hn::LoadU(d, line), sum);
+      sum = hn::MulAdd(w[i][0], hn::LoadU(d, from), sum);
       sum = hn::MulAdd(hn::ConcatUpperLower(d, zero, w[i][2]), hn::ConcatUpperUpper(d, zero, middle), sum);
     }
   }
   return sum;
 }
 
-// The first column of the window is outside, or the last.
-template <std::size_t R, bool pairs>
-HWY_INLINE void edge_pixel(const DepthwiseRow& row, const Bounds& bounded, const V (&w)[R][3], V start,
-                           std::size_t pixel, std::size_t c) {
-  const auto first = static_cast<std::ptrdiff_t>(pixel * row.stride) - static_cast<std::ptrdiff_t>(row.pad);
-  const float* from = row.x + first * static_cast<std::ptrdiff_t>(row.x_pixel) + c;
-  if constexpr (pairs) return put(row, bounded, pair_sum<R>(row, w, start, from, first < 0), pixel, c);
-  put(row, bounded, first < 0 ? edge_sum<R, 1, 3>(row, w, start, from) : edge_sum<R, 0, 2>(row, w, start, from), pixel,
-      c);
-}
-
-template <std::size_t R, std::size_t S, std::size_t P>
-HWY_INLINE void inner_pixels(const DepthwiseRow& row, const Bounds& bounded, const V (&w)[R][3], V start,
-                             std::size_t pixel, std::size_t c) {
-  const D d;
-  V sum[P];
-  _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) sum[p] = start;
-  const float* from = row.x + (pixel * S - row.pad) * row.x_pixel + c;
-  _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
-    _Pragma("GCC unroll 16") for (std::size_t k = 0; k < (P - 1) * S + 3; ++k) {
-      const V x = hn::LoadU(d, from + i * row.x_row + k * row.x_pixel);
-      _Pragma("GCC unroll 16") for (std::size_t j = 0; j < 3; ++j) {
-        if (k >= j && (k - j) % S == 0 && (k - j) / S < P) sum[(k - j) / S] = hn::MulAdd(w[i][j], x, sum[(k - j) / S]);
-      }
+// Outputs for which the first column of the window is outside (left), or the last.
+template <std::size_t R, std::size_t S, bool pairs, bool left>
+HWY_INLINE void edge_pixels(const DepthwiseRows& rows, const Bounds& bounded, const V (&w)[R][3], V start,
+                            std::size_t count, DepthwisePlace& at) {
+  for (; count > 0; --count, at.x += S * rows.x_pixel, at.y += rows.channels) {
+    if constexpr (pairs) {
+      put(rows, bounded, pair_sum<R, left>(rows, w, start, at.x), at.y);
+    } else {
+      put(rows, bounded, edge_sum < R, left ? 1 : 0, left ? 3 : 2 > (rows, w, start, at.x), at.y);
     }
   }
-  _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) put(row, bounded, sum[p], pixel + p, c);
+}
+
+// As many times P outputs as fit into `count`, which is what is left of them afterwards. Addresses are made opaque to
+// the compiler, which would otherwise keep one for every load and spill most of them.
+template <std::size_t R, std::size_t S, std::size_t P>
+HWY_INLINE void inner_pixels(const DepthwiseRows& rows, const Bounds& bounded, const V (&w)[R][3], V start,
+                             std::size_t& count, DepthwisePlace& at) {
+  const D d;
+  constexpr std::size_t kColumns = (P - 1) * S + 3, kBases = (kColumns + 2) / 3;
+  const std::size_t pixel = rows.x_pixel;
+  for (; count >= P; count -= P) {
+    V sum[P];
+    _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p) sum[p] = start;
+    const float* line = at.x;
+    _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i, line += rows.x_row) {
+      const float* base[kBases];
+      _Pragma("GCC unroll 16") for (std::size_t b = 0; b < kBases; ++b) {
+        base[b] = b == 0 ? line : base[b - 1] + 3 * pixel;
+        asm("" : "+r"(base[b]));
+      }
+      _Pragma("GCC unroll 16") for (std::size_t k = 0; k < kColumns; ++k) {
+        const V x = hn::LoadU(d, base[k / 3] + k % 3 * pixel);
+        _Pragma("GCC unroll 16") for (std::size_t j = 0; j < 3; ++j) {
+          if (k >= j && (k - j) % S == 0 && (k - j) / S < P)
+            sum[(k - j) / S] = hn::MulAdd(w[i][j], x, sum[(k - j) / S]);
+        }
+      }
+    }
+    _Pragma("GCC unroll 16") for (std::size_t p = 0; p < P; ++p, at.y += rows.channels)
+        put(rows, bounded, sum[p], at.y);
+    at.x += P * S * pixel;
+  }
 }
 
 template <std::size_t R, std::size_t S, bool pairs>
-void depthwise_of(const DepthwiseRow& given) {
-  const DepthwiseRow row = given;  // what is stored may be anywhere but here
+void depthwise_of(const DepthwiseRows& given) {
+  const DepthwiseRows rows = given;  // what is stored may be anywhere but here
   const D d;
-  const std::size_t lanes = hn::Lanes(d);
-  const Bounds bounded(row.low, row.high);
-  for (std::size_t next = 0; next < row.channels; next += lanes) {
-    const std::size_t c = std::min(next, row.channels - lanes);
+  const std::size_t lanes = hn::Lanes(d), inner = rows.after - rows.inner;
+  const Bounds bounded(rows.low, rows.high);
+  for (std::size_t next = 0; next < rows.channels; next += lanes) {
+    const std::size_t c = std::min(next, rows.channels - lanes);
     V w[R][3];
     _Pragma("GCC unroll 16") for (std::size_t i = 0; i < R; ++i) {
       _Pragma("GCC unroll 16") for (std::size_t j = 0; j < 3; ++j) w[i][j] =
-          hn::LoadU(d, row.w + (i * 3 + j) * row.channels + c);
+          hn::LoadU(d, rows.w + (i * 3 + j) * rows.channels + c);
     }
-    const V start = hn::LoadU(d, row.start + c);
-    std::size_t p = 0;
-    for (; p < row.inner; ++p) edge_pixel<R, pairs>(row, bounded, w, start, p, c);
-    for (; p + kTogether <= row.after; p += kTogether) inner_pixels<R, S, kTogether>(row, bounded, w, start, p, c);
-    if constexpr (kTogether > 1) {
-      for (; p < row.after; ++p) inner_pixels<R, S, 1>(row, bounded, w, start, p, c);
+    const V start = hn::LoadU(d, rows.start + c);
+    for (std::size_t row = 0; row < rows.rows; ++row) {
+      DepthwisePlace at{rows.x + row * rows.x_next + c - rows.pad * rows.x_pixel, rows.y + row * rows.y_next + c};
+      std::size_t count = inner;
+      edge_pixels<R, S, pairs, true>(rows, bounded, w, start, rows.inner, at);
+      inner_pixels<R, S, kTogether>(rows, bounded, w, start, count, at);
+      if constexpr (kTogether > 1) inner_pixels<R, S, 1>(rows, bounded, w, start, count, at);
+      edge_pixels<R, S, pairs, false>(rows, bounded, w, start, rows.pixels - rows.after, at);
     }
-    for (; p < row.pixels; ++p) edge_pixel<R, pairs>(row, bounded, w, start, p, c);
   }
 }
 
-void depthwise_row(const DepthwiseRow& row) {
+void depthwise_rows(const DepthwiseRows& rows) {
   if constexpr (kPairs) {
-    if (row.pairs) return row.taps_y == 3 ? depthwise_of<3, 2, true>(row) : depthwise_of<2, 2, true>(row);
+    if (rows.pairs) return rows.taps_y == 3 ? depthwise_of<3, 2, true>(rows) : depthwise_of<2, 2, true>(rows);
   }
-  if (row.stride == 1) return row.taps_y == 3 ? depthwise_of<3, 1, false>(row) : depthwise_of<2, 1, false>(row);
-  return row.taps_y == 3 ? depthwise_of<3, 2, false>(row) : depthwise_of<2, 2, false>(row);
+  if (rows.stride == 1) return rows.taps_y == 3 ? depthwise_of<3, 1, false>(rows) : depthwise_of<2, 1, false>(rows);
+  return rows.taps_y == 3 ? depthwise_of<3, 2, false>(rows) : depthwise_of<2, 2, false>(rows);
 }
 std::size_t lanes_of() {
   return hn::Lanes(D());
@@ -373,7 +397,7 @@ HWY_EXPORT(panel_width);
 HWY_EXPORT(pixel_rows);
 HWY_EXPORT(lanes_of);
 HWY_EXPORT(takes_pairs);
-HWY_EXPORT(depthwise_row);
+HWY_EXPORT(depthwise_rows);
 HWY_EXPORT(window_convolve);
 HWY_EXPORT(window_max);
 HWY_EXPORT(window_sum);
@@ -390,8 +414,8 @@ bool depthwise_takes_pairs() noexcept {
 void run_pixel_rows(const PixelRows& rows) {
   HWY_DYNAMIC_DISPATCH(pixel_rows)(rows);
 }
-void run_depthwise_row(const DepthwiseRow& row) {
-  HWY_DYNAMIC_DISPATCH(depthwise_row)(row);
+void run_depthwise_rows(const DepthwiseRows& rows) {
+  HWY_DYNAMIC_DISPATCH(depthwise_rows)(rows);
 }
 void run_window_row(WindowFold fold, const WindowRow& row) {
   switch (fold) {

@@ -148,9 +148,10 @@ bool PixelWindowF32::three_wide() const noexcept {
   return moves && s.kernel[2] == 3 && s.kernel[1] <= 3 && s.dilation[2] == 1 && sees;
 }
 
-void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image, float* row) const {
+// Rows [oy, oy + rows), which all see the same taps.
+void PixelWindowF32::run_rows(const Job& job, std::int64_t oy, std::size_t rows, const float* image, float* y) const {
   const Window& s = window_;
-  const Taps rows = rows_[at(oy)];
+  const Taps taps = rows_[at(oy)];
   const auto [inner, after] = s.inside(2);
   const float* packed = packed_.as<float>().data();
   const std::size_t width = packed_channels(), channels = at(channels_);
@@ -160,26 +161,32 @@ void PixelWindowF32::run_row(const Job& job, std::int64_t oy, const float* image
   // Only the last pair may see less than all columns, if it ends the row.
   const bool edge = pairs && s.output[2] % 2 == 0 && after <= last;
   const auto whole_after = !pairs ? std::max(inner, after) : edge ? whole - 1 : whole;
-  run_depthwise_row({.x = image + s.position(1, oy, rows.first) * s.input[2] * channels_,
-                     .x_row = at(s.dilation[1] * s.input[2]) * channels,
-                     .x_pixel = channels,
-                     .taps_y = at(rows.last - rows.first),
-                     .stride = pairs ? 2 : at(s.stride[2]),
-                     .pad = at(s.pad_begin[2]),
-                     .w = packed + at(rows.first) * 3 * width,
-                     .start = packed + at(s.taps()) * width,
-                     .residual = job.to_residual == 0 ? nullptr : row + job.to_residual,
-                     .y = row,
-                     .pixels = at(whole),
-                     .inner = at(inner),
-                     .after = at(whole_after),
-                     .channels = width,
-                     .low = job.end.low,
-                     .high = job.end.high,
-                     .pairs = pairs});
+  run_depthwise_rows({.x = image + s.position(1, oy, taps.first) * s.input[2] * channels_,
+                      .x_next = at(s.stride[1] * s.input[2]) * channels,
+                      .x_row = at(s.dilation[1] * s.input[2]) * channels,
+                      .x_pixel = channels,
+                      .taps_y = at(taps.last - taps.first),
+                      .stride = pairs ? 2 : at(s.stride[2]),
+                      .pad = at(s.pad_begin[2]),
+                      .w = packed + at(taps.first) * 3 * width,
+                      .start = packed + at(s.taps()) * width,
+                      .to_residual = job.to_residual,
+                      .y = y,
+                      .y_next = at(s.output[2]) * channels,
+                      .rows = rows,
+                      .pixels = at(whole),
+                      .inner = at(inner),
+                      .after = at(whole_after),
+                      .channels = width,
+                      .low = job.end.low,
+                      .high = job.end.high,
+                      .pairs = pairs});
   if (!pairs || s.output[2] % 2 == 0) return;
-  float* to = row + last * channels_;
-  few_channels(job, oy, last, image, to, job.to_residual == 0 ? nullptr : to + job.to_residual, 1.0F);
+  for (std::size_t row = 0; row < rows; ++row) {
+    float* to = y + (static_cast<std::int64_t>(row) * s.output[2] + last) * channels_;
+    few_channels(job, oy + static_cast<std::int64_t>(row), last, image, to,
+                 job.to_residual == 0 ? nullptr : to + job.to_residual, 1.0F);
+  }
 }
 
 void PixelWindowF32::run(Job job, const float* x, float* y) const {
@@ -195,13 +202,21 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
   const std::size_t useful = std::clamp<std::size_t>(rows * work / kPieceWork, 1, threads);
   const std::size_t pieces = rows * work < kLittleWork ? useful : rows * work / kLittleWork * useful;
   const std::size_t grain = std::max<std::size_t>(1, (rows + pieces - 1) / pieces);
+  // Rows of which each vector of channels is computed before the next: as many as stay in the first-level cache.
+  constexpr std::int64_t kNearFloats = std::int64_t{4} << 10;
+  const std::int64_t together = std::max<std::int64_t>(1, kNearFloats / (s.stride[1] * s.input[2] * channels_));
   base::parallel_for(0, rows, grain, [&](std::size_t begin, std::size_t end) {
-    for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
+    const auto last = static_cast<std::int64_t>(end);
+    for (auto i = static_cast<std::int64_t>(begin); i < last; ++i) {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
       const float* from = x + image * s.inputs() * channels_;
       float* row = y + (image * s.outputs() + oy * s.output[2]) * channels_;
       if (in_rows && rows_[at(oy)].last - rows_[at(oy)].first >= 2) {
-        run_row(job, oy, from, row);
+        const std::int64_t most = std::min({together, last - i, s.output[1] - oy});
+        std::int64_t alike = 1;
+        while (alike < most && rows_[at(oy + alike)] == rows_[at(oy)]) ++alike;
+        run_rows(job, oy, at(alike), from, row);
+        i += alike - 1;
         continue;
       }
       for (std::int64_t ox = 0; ox < inner; ++ox) run_span(job, oy, ox, ox + 1, from, row);

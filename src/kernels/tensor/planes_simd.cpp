@@ -7,7 +7,7 @@
 //     w  one number for each output                  output 1     #      one step: y += w x for all outputs
 //                                                    ...
 //
-// and are turned when they are done, four outputs by four pixels at a time.
+// and are turned when they are done.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/tensor/planes_simd.cpp"
@@ -31,6 +31,7 @@ using V = hn::Vec<D>;
 // Numbers in a block, within which vectors are turned; and outputs that are computed, half of the longest vector.
 constexpr std::size_t kBlock = 4, kOutputs = 8;
 
+// Vectors of sixteen; y has as many numbers in a pixel as there are outputs.
 bool takes_planes(std::size_t outputs, std::size_t pixels, std::size_t stride) {
   const std::size_t lanes = hn::Lanes(D());
   return outputs == kOutputs && 2 * outputs <= lanes && pixels >= lanes && (stride == 1 || stride == 2);
@@ -44,21 +45,38 @@ HWY_INLINE V neighbours(const float* from) {
   return hn::ConcatEven(d, hn::LoadU(d, from + hn::Lanes(d)), hn::LoadU(d, from));
 }
 
-// sum[o] of four outputs: to[p * apart + o] for the pixels p of a vector.
-HWY_INLINE void store_turned(const V* sum, float* to, std::size_t apart) {
+// Of four outputs: quads[i] holds, block by block b, all of pixel 4 b + i.
+HWY_INLINE void turn_blocks(const V* sum, V (&quads)[kBlock]) {
   const D d;
   const hn::Repartition<double, D> pairs;
-  const hn::FixedTag<float, kBlock> block;
   const auto low = [&](V a, V b) { return hn::BitCast(pairs, hn::InterleaveLower(d, a, b)); };
   const auto high = [&](V a, V b) { return hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)); };
   const auto a = low(sum[0], sum[1]), b = low(sum[2], sum[3]), e = high(sum[0], sum[1]), f = high(sum[2], sum[3]);
-  HWY_ALIGN float pixels[kBlock][hn::MaxLanes(d)];
-  hn::Store(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), d, pixels[0]);
-  hn::Store(hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)), d, pixels[1]);
-  hn::Store(hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), d, pixels[2]);
-  hn::Store(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, pixels[3]);
-  for (std::size_t p = 0; p < hn::Lanes(d); ++p)
-    hn::StoreU(hn::Load(block, pixels[p % kBlock] + p / kBlock * kBlock), block, to + p * apart);
+  quads[0] = hn::BitCast(d, hn::InterleaveLower(pairs, a, b));
+  quads[1] = hn::BitCast(d, hn::InterleaveUpper(pairs, a, b));
+  quads[2] = hn::BitCast(d, hn::InterleaveLower(pairs, e, f));
+  quads[3] = hn::BitCast(d, hn::InterleaveUpper(pairs, e, f));
+}
+
+// to[p * kOutputs + o] = sum[o] for the pixels p of a vector: blocks of two pixels and both halves of the outputs are
+// turned against each other, four by four.
+HWY_INLINE void store_turned(const V (&sum)[kOutputs], float* to) {
+  const D d;
+  V first[kBlock], second[kBlock];
+  turn_blocks(sum, first);
+  turn_blocks(sum + kBlock, second);
+  _Pragma("GCC unroll 2") for (std::size_t i = 0; i < kBlock; i += 2) {
+    const V a = first[i], b = second[i], c = first[i + 1], e = second[i + 1];
+    const V even = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+            odd = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a));
+    const V even2 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c),
+            odd2 = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
+    float* const at = to + i * kOutputs;
+    hn::StoreU(hn::ConcatLowerLower(d, even2, even), d, at);
+    hn::StoreU(hn::ConcatLowerLower(d, odd2, odd), d, at + kBlock * kOutputs);
+    hn::StoreU(hn::ConcatUpperUpper(d, even2, even), d, at + 2 * kBlock * kOutputs);
+    hn::StoreU(hn::ConcatUpperUpper(d, odd2, odd), d, at + 3 * kBlock * kOutputs);
+  }
 }
 
 // A vector of pixels of each of R rows and all outputs.
@@ -83,9 +101,7 @@ HWY_INLINE void planes_tile(const PixelRows& rows, std::size_t first, std::size_
   const Bounds bounded(rows.low, rows.high);
   for (std::size_t r = 0; r < R; ++r) {
     _Pragma("GCC unroll 16") for (std::size_t o = 0; o < kOutputs; ++o) sum[r][o] = bounded(sum[r][o]);
-    float* y = rows.y + (first + r) * rows.y_row + at * rows.y_pixel;
-    _Pragma("GCC unroll 16") for (std::size_t o = 0; o < kOutputs; o += kBlock)
-        store_turned(sum[r] + o, y + o, rows.y_pixel);
+    store_turned(sum[r], rows.y + (first + r) * rows.y_row + at * kOutputs);
   }
 }
 

@@ -291,9 +291,17 @@ void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t len
   const auto n = static_cast<std::size_t>(length);
   if (n == 0) return;
   const auto function = HWY_DYNAMIC_DISPATCH(layer_norm_row);
-  base::parallel_for(0, static_cast<std::size_t>(rows), rows_per_piece(n), [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) function(x + i * n, y + i * n, n, scale, bias, epsilon);
-  });
+  // A piece for each thread as long as they are short: rows are alike, and what a thread takes besides, another one
+  // wrote.
+  const auto count = static_cast<std::size_t>(rows);
+  const auto threads = static_cast<std::size_t>(base::thread_budget());
+  const std::size_t useful = std::clamp<std::size_t>(count * n / kElementGrain, 1, threads);
+  const std::size_t pieces = useful * std::max<std::size_t>(1, count * n / (useful * 16 * kElementGrain));
+  base::parallel_for(0, count, std::max<std::size_t>(1, (count + pieces - 1) / pieces),
+                     [&](std::size_t begin, std::size_t end) {
+                       for (std::size_t i = begin; i < end; ++i)
+                         function(x + i * n, y + i * n, n, scale, bias, epsilon);
+                     });
 }
 
 }  // namespace skerry::kernels

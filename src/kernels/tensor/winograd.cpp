@@ -129,7 +129,7 @@ WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights,
                       std::max(shape.channels, shape.outputs) <= kFewChannels ? kSmallBlockTiles : kBlockTiles);
   panels_ = blocks(outputs, panel_);
   slots_ = std::clamp<std::size_t>(blocks(tiles_, block_), 1, std::min(threads, ScratchSlots::kMost));
-  const std::size_t floats = positions_ * (block_ * (channels + outputs) + channels);
+  const std::size_t floats = positions_ * block_ * (channels + outputs);
   slot_bytes_ = blocks(floats * sizeof(float), 64) * 64;
 
   const std::size_t position_floats = panels_ * panel_ * channels, places = panels_ * panel_;
@@ -158,27 +158,27 @@ WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights,
   std::ranges::copy(bias, packed.data() + positions_ * position_floats);
 }
 
-// Tiles at the edges are copied with the padding that they see.
-void WinogradF32::transform_input(std::size_t tile, const float* x, float* patch, float* v, std::size_t stride) const {
+void WinogradF32::transform_input(std::size_t tile, const float* x, float* v, std::size_t stride) const {
   const Window& w = shape_.window;
-  const std::size_t channels = at(shape_.channels), image_tiles = tiles_ / at(shape_.batch);
+  const std::size_t image_tiles = tiles_ / at(shape_.batch);
   const auto m = static_cast<std::int64_t>(m_), side = m + 2;
   const auto in_image = static_cast<std::int64_t>(tile % image_tiles), across = static_cast<std::int64_t>(tiles_x_);
   const std::int64_t top = in_image / across * m - w.pad_begin[1], left = in_image % across * m - w.pad_begin[2];
-  const float* image = x + tile / image_tiles * at(w.inputs()) * channels;
-  if (top >= 0 && left >= 0 && top + side <= w.input[1] && left + side <= w.input[2]) {
-    winograd_input(m_, image + (top * w.input[2] + left) * shape_.channels, at(w.input[2]) * channels, channels, v,
-                   stride);
-    return;
-  }
-  std::fill_n(patch, positions_ * channels, 0.0F);
-  const std::int64_t first = std::max<std::int64_t>(0, -left), last = std::min(side, w.input[2] - left);
-  for (std::int64_t i = std::max<std::int64_t>(0, -top); i < std::min(side, w.input[1] - top); ++i) {
-    if (last <= first) break;
-    std::copy_n(image + ((top + i) * w.input[2] + left + first) * shape_.channels, (last - first) * shape_.channels,
-                patch + (i * side + first) * shape_.channels);
-  }
-  winograd_input(m_, patch, at(side) * channels, channels, v, stride);
+  const float* image = x + static_cast<std::int64_t>(tile / image_tiles) * w.inputs() * shape_.channels;
+  // What the padding gives is not read.
+  const auto first = [side](std::int64_t begin) { return at(std::clamp<std::int64_t>(-begin, 0, side)); };
+  const auto last = [side](std::int64_t begin, std::int64_t extent) {
+    return at(std::clamp<std::int64_t>(extent - begin, 0, side));
+  };
+  winograd_input(m_, {.d = image + (top * w.input[2] + left) * shape_.channels,
+                      .d_row = at(w.input[2] * shape_.channels),
+                      .channels = at(shape_.channels),
+                      .first_row = first(top),
+                      .last_row = last(top, w.input[1]),
+                      .first_column = first(left),
+                      .last_column = last(left, w.input[2]),
+                      .v = v,
+                      .v_position = stride});
 }
 
 void WinogradF32::run_block(std::size_t first, std::size_t count, const float* x, float* y, float* scratch,
@@ -188,8 +188,7 @@ void WinogradF32::run_block(std::size_t first, std::size_t count, const float* x
   const std::size_t image_tiles = tiles_ / at(shape_.batch);
   float* v = scratch;
   float* sums = v + positions_ * block_ * channels;
-  float* patch = sums + positions_ * block_ * outputs;
-  for (std::size_t i = 0; i < count; ++i) transform_input(first + i, x, patch, v + i * channels, block_ * channels);
+  for (std::size_t i = 0; i < count; ++i) transform_input(first + i, x, v + i * channels, block_ * channels);
 
   const float* weights = packed_.as<float>().data();
   const std::size_t position_floats = panels_ * panel_ * channels;

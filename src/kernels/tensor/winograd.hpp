@@ -38,7 +38,7 @@ class WinogradF32 {
  private:
   void run_block(std::size_t first, std::size_t count, const float* x, float* y, float* scratch,
                  const BlockEnd& end) const;
-  void transform_input(std::size_t tile, const float* x, float* patch, float* v, std::size_t stride) const;
+  void transform_input(std::size_t tile, const float* x, float* v, std::size_t stride) const;
 
   ConvShape shape_;
   std::size_t m_, positions_;

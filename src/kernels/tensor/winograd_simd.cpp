@@ -50,22 +50,27 @@ HWY_INLINE void output_line(const V (&s)[4], V (&y)[2]) {
   y[1] = hn::Sub(hn::Sub(s[1], s[2]), s[3]);
 }
 
-template <std::size_t M>
-HWY_INLINE void input_of(const float* d, std::size_t d_row, std::size_t channels, float* v, std::size_t v_position) {
+template <std::size_t M, bool edge>
+HWY_INLINE void input_of(const WinogradInput& in) {
   const D f;
   constexpr std::size_t kSide = M + 2;
-  for (std::size_t c = 0; c < channels; c += hn::Lanes(f)) {
+  for (std::size_t c = 0; c < in.channels; c += hn::Lanes(f)) {
     V half[kSide][kSide];  // of column j: half[j]
     for (std::size_t j = 0; j < kSide; ++j) {
+      const bool seen = !edge || (j >= in.first_column && j < in.last_column);
+      const float* from = in.d + j * in.channels + c;
       V column[kSide];
-      for (std::size_t i = 0; i < kSide; ++i) column[i] = hn::LoadU(f, d + i * d_row + j * channels + c);
+      for (std::size_t i = 0; i < kSide; ++i) {
+        const bool inside = seen && (!edge || (i >= in.first_row && i < in.last_row));
+        column[i] = inside ? hn::LoadU(f, from + i * in.d_row) : hn::Zero(f);
+      }
       input_line(column, half[j]);
     }
     for (std::size_t i = 0; i < kSide; ++i) {
       V row[kSide], whole[kSide];
       for (std::size_t j = 0; j < kSide; ++j) row[j] = half[j][i];
       input_line(row, whole);
-      for (std::size_t j = 0; j < kSide; ++j) hn::StoreU(whole[j], f, v + (i * kSide + j) * v_position + c);
+      for (std::size_t j = 0; j < kSide; ++j) hn::StoreU(whole[j], f, in.v + (i * kSide + j) * in.v_position + c);
     }
   }
 }
@@ -97,10 +102,14 @@ HWY_INLINE void output_of(const WinogradOutput& o) {
   }
 }
 
-void input_tile(std::size_t m, const float* d, std::size_t d_row, std::size_t channels, float* v,
-                std::size_t v_position) {
-  if (m == 4) return input_of<4>(d, d_row, channels, v, v_position);
-  input_of<2>(d, d_row, channels, v, v_position);
+template <std::size_t M>
+HWY_INLINE void input_of(const WinogradInput& in) {
+  const bool whole = in.first_row == 0 && in.last_row == M + 2 && in.first_column == 0 && in.last_column == M + 2;
+  whole ? input_of<M, false>(in) : input_of<M, true>(in);
+}
+
+void input_tile(std::size_t m, const WinogradInput& input) {
+  m == 4 ? input_of<4>(input) : input_of<2>(input);
 }
 void output_tile(std::size_t m, const WinogradOutput& output) {
   if (m == 4) return output_of<4>(output);
@@ -115,9 +124,8 @@ namespace skerry::kernels {
 HWY_EXPORT(input_tile);
 HWY_EXPORT(output_tile);
 
-void winograd_input(std::size_t m, const float* d, std::size_t d_row, std::size_t channels, float* v,
-                    std::size_t v_position) {
-  HWY_DYNAMIC_DISPATCH(input_tile)(m, d, d_row, channels, v, v_position);
+void winograd_input(std::size_t m, const WinogradInput& input) {
+  HWY_DYNAMIC_DISPATCH(input_tile)(m, input);
 }
 void winograd_output(std::size_t m, const WinogradOutput& output) {
   HWY_DYNAMIC_DISPATCH(output_tile)(m, output);

@@ -82,9 +82,10 @@ asio::ssl::context tls_context(const TlsFiles& files) {
 
 }  // namespace
 
-HttpServer::HttpServer(HttpOptions options, HttpHandler handler) : state_(std::make_unique<State>()) {
+HttpServer::HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate) : state_(std::make_unique<State>()) {
   state_->shared.options = std::move(options);
   state_->shared.handler = std::move(handler);
+  state_->shared.gate = std::move(gate);
 }
 
 HttpServer::~HttpServer() {

@@ -190,7 +190,9 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   for (const IndexRow& row : service.repository().index(false)) {
     if (!row.reason.empty()) log_line("error", "not loaded", {{"model", row.name}, {"error", row.reason}});
   }
-  HttpServer http(options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); });
+  HttpServer http(
+      options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); },
+      [&service](const ExchangePtr& exchange, std::uint64_t length) { return service.wants_body(exchange, length); });
   service.set_http_counters([&http] { return http.counters(); });
   const auto telemetry = options.otlp_endpoint.empty()
                              ? nullptr

@@ -1,6 +1,7 @@
 // The gRPC side of the door, and the one file that knows gRPC.
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <deque>
 #include <mutex>
 
@@ -17,10 +18,14 @@ using ::grpc::StatusCode;
 
 std::string key_of(const CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
-  constexpr std::string_view kBearer = "Bearer ";
+  constexpr std::string_view kBearer = "bearer ";  // however it is written: RFC 9110, 11.1
+  const auto is_same = [](char one, char other) {
+    return (one >= 'A' && one <= 'Z' ? one + ('a' - 'A') : one) == other;
+  };
   if (const auto found = metadata.find("authorization"); found != metadata.end()) {
     const std::string_view value(found->second.data(), found->second.size());
-    if (value.starts_with(kBearer)) return std::string(value.substr(kBearer.size()));
+    if (std::ranges::equal(value.substr(0, kBearer.size()), kBearer, is_same))
+      return std::string(value.substr(kBearer.size()));
   }
   const auto found = metadata.find("x-api-key");
   return found == metadata.end() ? std::string() : std::string(found->second.data(), found->second.size());

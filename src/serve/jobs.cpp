@@ -166,10 +166,9 @@ struct Jobs::State {
                                  progress(job, fraction, stage);
                                })};
       const bool is_apart = job->by.is_stranger && options.run_apart;
-      if (job->by.is_stranger && !is_apart) check_width(*job->request, options.limits, job->by.max_qubits);
-      reply = is_apart
-                  ? options.run_apart(job->by, *job->request, control, notes)
-                  : wire::encode(run_circuits(*job->request, options.limits, control, notes), job->request->binary);
+      reply = is_apart ? options.run_apart(job->by, *job->request, control, notes)
+                       : wire::encode(run_circuits(*job->request, options.limits, job->by.max_qubits, control, notes),
+                                      job->request->binary);
     } catch (const Error& error) {
       failure = error;
     } catch (const std::bad_alloc&) {

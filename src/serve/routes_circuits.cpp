@@ -93,15 +93,16 @@ void Service::tell_worker(Span span) {
   if (traces(span.trace)) telemetry_->add(std::move(span));
 }
 
-// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it, a stranger's by the worker
-// that reads it.
+// Shots are paid beforehand, and given back by give_back() for a circuit that proves too wide when it is read.
 double Service::take_circuit(const Principal& principal, const wire::CircuitRequest& request) {
-  if (principal.tenant && !is_stranger(principal))
-    check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
   const auto sets = static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
   const double shots = static_cast<double>(request.shots) * sets;
   take(principal, Meter::shots, shots);
   return shots;
+}
+
+void Service::give_back(const Principal& principal, double shots, const Error& refusal) {
+  if (refusal.code() == ErrorCode::limit_exceeded && refusal.where() == kQuota) take(principal, Meter::shots, -shots);
 }
 
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
@@ -111,8 +112,9 @@ std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitR
     const auto [status, fresh] = jobs_.submit(who, std::move(request), urgency);
     if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
     if (fresh && call->principal.tenant) {
-      jobs_.listen(who.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
+      jobs_.listen(who.name, status.id, [this, principal = call->principal, shots](const wire::JobStatus& now) {
         if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
+        if (wire::is_final(now.state) && now.error) give_back(principal, shots, *now.error);
         return !wire::is_final(now.state);
       });
     }
@@ -156,8 +158,8 @@ void Service::run_circuit(const CallPtr& call) {
   const auto who = std::make_shared<const Submitter>(submitter(*call));  // shared: with the thread that runs it
   const auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   try {
-    take_circuit(call->principal, *shared);
-    jobs_.post([this, call, who, shared] {
+    const double shots = take_circuit(call->principal, *shared);
+    jobs_.post([this, call, who, shared, shots] {
       CircuitNotes notes;
       try {
         wire::Body body;
@@ -167,12 +169,14 @@ void Service::run_circuit(const CallPtr& call) {
           const Seconds counted(*this, call->principal);
           body = who->is_stranger
                      ? pool_->run(*who, *shared, control, notes)
-                     : wire::encode(run_circuits(*shared, options_.jobs.limits, control, notes), shared->binary);
+                     : wire::encode(run_circuits(*shared, options_.jobs.limits, who->max_qubits, control, notes),
+                                    shared->binary);
         }
         decided("circuit", *who, notes, nullptr);
         reply(call, std::move(body));
       } catch (const Error& error) {
         decided("circuit", *who, notes, &error);
+        give_back(call->principal, shots, error);
         refuse(call, std::current_exception());
       } catch (...) {
         refuse(call, std::current_exception());

@@ -167,6 +167,7 @@ class Service {
   // Circuits (routes_circuits.cpp).
   /// Gives the shots taken.
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
+  void give_back(const Principal& principal, double shots, const Error& refusal);
   /// The job's id, and whether it is new.
   std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
   bool is_stranger(const Principal& principal) const noexcept;

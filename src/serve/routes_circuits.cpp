@@ -285,14 +285,14 @@ void Service::job_events(const CallPtr& call) {
       {.type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}, {"traceparent", call->trace.header()}}});
   record(*call, 200);
   auto ended = std::make_shared<std::atomic<bool>>(false);  // shared by calls of the listener from several threads
-  jobs_.listen(call->principal.name, id, [call, ended](const wire::JobStatus& status) {
+  const auto tell = [call, ended](const wire::JobStatus& status) {
     const bool is_last = wire::is_final(status.state);
     if (is_last ? ended->exchange(true) : ended->load()) return false;
-    if (call->exchange->closed.stop_requested()) return false;
     call->exchange->send(event_of(status));
     if (is_last) call->exchange->end_stream();
     return !is_last;
-  });
+  };
+  jobs_.listen(call->principal.name, id, tell, call->exchange->closed.get_token());
 }
 
 }  // namespace skerry::serve

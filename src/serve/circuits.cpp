@@ -238,6 +238,7 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
       steady_clock::now() +
       std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds_of(request, limits)));
   check(request, limits);
+  control.check("program");
   const Circuit circuit = circuit_of(request, limits);
   notes.read_ns = now_ns();
   check_width(circuit, max_qubits);
@@ -248,7 +249,7 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
   for (std::size_t i = 0; i < sets; ++i) {
     RunControl part = control;
     part.deadline = control.deadline ? std::min(*control.deadline, deadline) : deadline;
-    if (i > 0) part.check("parameter set " + std::to_string(i));
+    part.check("parameter set " + std::to_string(i));
     part.progress = Progress([&, i](double fraction, std::string_view stage) {
       control.report((static_cast<double>(i) + fraction) / static_cast<double>(sets), stage);
     });

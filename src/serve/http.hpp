@@ -91,9 +91,9 @@ class HttpServer {
   void start();
   /// The port that is listened on.
   std::uint16_t port() const noexcept;
-  /// Takes no new connections, lets begun requests end, closes idle connections; returns when none is left or after
-  /// `limit`. True: none was cut off.
-  bool drain(std::chrono::milliseconds limit);
+  /// Takes no new connections, lets begun requests end, closes idle connections; returns when none is left. After
+  /// `limit` those that wait for an answer are told 503, and have `last_words` to take it. True: none was cut off.
+  bool drain(std::chrono::milliseconds limit, std::chrono::milliseconds last_words);
   HttpCounters counters() const noexcept;
 
  private:

@@ -45,6 +45,7 @@ class StreamConnection final : public Connection {
   void open_stream(const HttpResponse& head) override;
   void push(std::string chunk) override;
   void finish_stream() override;
+  void cut_off() override;
 
  private:
   Socket& lowest() { return beast::get_lowest_layer(stream_); }
@@ -79,12 +80,12 @@ class StreamConnection final : public Connection {
   std::uint64_t stretch_ = 0;              // where the body's present stretch ends, each of which has its time
   std::shared_ptr<Connection> kept_;       // itself, while others work on its answer
   std::shared_ptr<SocketExchange> asked_;  // shared: with who answers it; held from the head to the body's end
-  std::weak_ptr<Exchange> exchange_;
+  std::weak_ptr<SocketExchange> exchange_;
   std::string head_, body_, peer_;
   std::deque<std::string> chunks_;
   std::uint64_t chunk_bytes_ = 0;
   bool keep_alive_ = false, watched_ = false, streaming_ = false, stream_ended_ = false, writing_ = false,
-       is_head_ = false;
+       is_head_ = false, writing_answer_ = false;
 };
 
 template <class Stream>
@@ -342,6 +343,7 @@ void StreamConnection<Stream>::write(HttpResponse response) {
   exchange_.reset();
   if (asked_) std::exchange(asked_, nullptr)->abandon();
   waiting_ = Waiting();
+  writing_answer_ = true;
   if (shared_.draining.load()) keep_alive_ = false;
   head_ = head_of(response, keep_alive_, response.body.size());
   body_ = is_head_ ? std::string() : std::move(response.body);
@@ -367,7 +369,20 @@ void StreamConnection<Stream>::write(HttpResponse response) {
 }
 
 template <class Stream>
+void StreamConnection<Stream>::cut_off() {
+  if (writing_answer_) return;  // it has its own time
+  const auto exchange = exchange_.lock();
+  if (!exchange || streaming_) return close();
+  if (!exchange->abandon()) return;  // the answer is on its way here
+  const auto keep = self();
+  const Error error(ErrorCode::unavailable, "the server is going down", "server", "try again later");
+  write({.status = 503, .body = wire::encode(error), .headers = {{"Retry-After", "1"}}});
+  exchange->closed.request_stop();
+}
+
+template <class Stream>
 void StreamConnection<Stream>::written(error_code error) {
+  writing_answer_ = false;
   if (error) return close();
   if (!keep_alive_) return linger();
   next_request();
@@ -397,6 +412,9 @@ void StreamConnection<Stream>::open_stream(const HttpResponse& head) {
   streaming_ = true;
   keep_alive_ = false;
   push(head_of(head, false, std::nullopt));
+  if (!is_head_) return;
+  if (const auto exchange = exchange_.lock()) exchange->closed.request_stop();  // nobody listens to what follows
+  finish_stream();
 }
 
 template <class Stream>

@@ -57,6 +57,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain() {
     if (!busy_) close();
   }
+  /// Tells whoever waits for an answer that there will be none, and whoever works on it to stop.
+  virtual void cut_off() = 0;
   bool is_late(steady_clock::time_point now) const noexcept { return now >= deadline_; }
   /// Ends a connection whose time is over; whoever is that slow does not read an answer either.
   void expire() {
@@ -128,8 +130,8 @@ class SocketExchange final : public Exchange {
   void send(std::string chunk) override {
     tell([chunk = std::move(chunk)](Connection& to) mutable { to.push(std::move(chunk)); });
   }
-  /// There is nothing to say any more, or it was said.
-  void abandon() noexcept { answered_ = true; }
+  /// There is nothing to say any more, or it was said; false: it had been said before.
+  bool abandon() noexcept { return !answered_.exchange(true); }
   void end_stream() override {
     if (!streams_.exchange(false)) return;
     tell([](Connection& to) { to.finish_stream(); });

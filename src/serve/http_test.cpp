@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <atomic>
 #include <thread>
 
 #include "base/descriptor.hpp"
@@ -112,6 +113,31 @@ TEST(Http, RefusesBeforeTheBodyWhomTheGateDoesNotLetIn) {
   ASSERT_TRUE(sent(friendly, "bc"));
   EXPECT_TRUE(received(friendly, 10s).ends_with("\r\n\r\n3"));
   EXPECT_EQ(server.counters().waiting_bytes, 0U);
+}
+
+TEST(Http, TellsWhoStillWaitsAtTheEndOfADrainThatThereWillBeNoAnswer) {
+  ExchangePtr held;
+  std::atomic<bool> has_come = false;
+  HttpServer server({.port = 0, .threads = 1}, [&](const ExchangePtr& exchange) {
+    held = exchange;
+    has_come = true;
+  });
+  server.start();
+  const base::Descriptor client = connected(server), half = connected(server);
+  ASSERT_TRUE(sent(client, post(0)));
+  ASSERT_TRUE(sent(half, "POST"));
+  const auto limit = std::chrono::steady_clock::now() + 10s;
+  while (!has_come) ASSERT_LT(std::chrono::steady_clock::now(), limit);
+  std::string got;
+  std::jthread reader([&] { got = received(client, 10s); });
+  EXPECT_FALSE(server.drain(100ms, 5s));
+  reader.join();
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 503 Service Unavailable\r\n")) << got;
+  EXPECT_NE(got.find("\r\nRetry-After: "), std::string::npos) << got;
+  EXPECT_TRUE(held->closed.stop_requested());
+  held->respond({.body = "too late"});
+  held.reset();
+  EXPECT_EQ(received(half, 10s), "");
 }
 
 }  // namespace

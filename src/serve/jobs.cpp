@@ -135,7 +135,7 @@ struct Jobs::State {
       if (wire::is_final(status.state)) job->listeners.clear();
     }
     for (const auto& listener : all) {
-      if ((*listener)(status)) continue;
+      if (listener->tell(status)) continue;
       const std::lock_guard lock(mutex);
       std::erase(job->listeners, listener);
     }
@@ -319,7 +319,7 @@ Jobs::Jobs(JobOptions options) : state_(std::make_unique<State>(std::move(option
 }
 
 Jobs::~Jobs() {
-  drain(std::chrono::milliseconds(0));
+  drain(std::chrono::milliseconds(0), kStopTime);
 }
 
 std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::CircuitRequest request,
@@ -434,7 +434,7 @@ JobCounters Jobs::counters() const {
   return counters;
 }
 
-void Jobs::drain(std::chrono::milliseconds limit) {
+void Jobs::drain(std::chrono::milliseconds limit, std::chrono::milliseconds stop_time) {
   State& state = *state_;
   std::vector<std::shared_ptr<State::Heard>> dropped;  // let go without the lock
   std::unique_lock lock(state.mutex);
@@ -442,7 +442,7 @@ void Jobs::drain(std::chrono::milliseconds limit) {
   const auto none_runs = [&] { return state.counters.running == 0; };
   state.ended.wait_for(lock, limit, none_runs);
   for (const auto& [id, job] : state.jobs) job->stop.request_stop();
-  state.ended.wait_for(lock, kStopTime, none_runs);
+  state.ended.wait_for(lock, stop_time, none_runs);
   for (const auto& [id, job] : state.jobs) {
     dropped.insert(dropped.end(), job->listeners.begin(), job->listeners.end());
     job->listeners.clear();

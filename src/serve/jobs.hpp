@@ -79,8 +79,8 @@ class Jobs {
   void listen(const std::string& owner, std::string_view id, Listener listener, const std::stop_token& gone = {});
 
   JobCounters counters() const;
-  /// No new jobs begin; running ones are stopped after the limit; listeners are let go.
-  void drain(std::chrono::milliseconds limit);
+  /// No new jobs begin; running ones are stopped after the limit, and have so long to notice; listeners are let go.
+  void drain(std::chrono::milliseconds limit, std::chrono::milliseconds stop_time);
 
  private:
   struct State;

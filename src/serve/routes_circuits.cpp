@@ -10,6 +10,22 @@ namespace {
 
 constexpr double kLongestWait = 60.0;
 
+Error going_down() {
+  return {ErrorCode::unavailable, "the server is going down", "server", "ask again when it is back"};
+}
+
+// Called when it goes: the end of who waits for something that may never come.
+class AtEnd {
+ public:
+  explicit AtEnd(std::function<void()> function) : function_(std::move(function)) {}
+  ~AtEnd() { function_(); }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  std::function<void()> function_;
+};
+
 std::string event_of(const wire::JobStatus& status) {
   const std::string_view name = wire::is_final(status.state) ? wire::job_state_name(status.state) : "progress";
   return "event: " + std::string(name) + "\ndata: " + wire::encode(status).bytes + "\n\n";
@@ -242,6 +258,7 @@ void Service::reply_outcome(const CallPtr& call, const std::string& id) {
     JobOutcome outcome = jobs_.outcome(call->principal.name, id);
     if (outcome.status.state == wire::JobState::done) return reply(call, std::move(outcome.reply));
     if (outcome.status.error) throw *outcome.status.error;
+    if (outcome.status.state == wire::JobState::cancelled && draining_.load()) throw going_down();  // by whom, we know
     if (outcome.status.state == wire::JobState::cancelled)
       throw Error(ErrorCode::cancelled, "the job was cancelled", id);
     reply(call, wire::encode(outcome.status).bytes, 202);
@@ -252,12 +269,16 @@ void Service::reply_outcome(const CallPtr& call, const std::string& id) {
 
 // seconds: nothing waits for as long as it takes.
 void Service::reply_when_done(const CallPtr& call, const std::string& id, std::optional<double> seconds) {
-  auto answered = std::make_shared<std::atomic<bool>>(false);  // shared by the listener and the timer
-  jobs_.listen(call->principal.name, id, [this, call, id, answered](const wire::JobStatus& status) {
-    if (!wire::is_final(status.state)) return !answered->load() && !call->exchange->closed.stop_requested();
+  auto answered = std::make_shared<std::atomic<bool>>(false);                 // shared by the listener and the timer
+  const auto at_end = std::make_shared<const AtEnd>([this, call, answered] {  // shared: by copies of the listener
+    if (draining_.load() && !answered->exchange(true)) refuse(call, going_down(), 503);
+  });
+  const auto tell = [this, call, id, answered, at_end](const wire::JobStatus& status) {
+    if (!wire::is_final(status.state)) return !answered->load();
     if (!answered->exchange(true)) reply_outcome(call, id);
     return false;
-  });
+  };
+  jobs_.listen(call->principal.name, id, tell, call->exchange->closed.get_token());
   if (!seconds || answered->load()) return;
   // The listener keeps the call; a timer that did so too would hold its connection after the answer.
   timers_.after(std::chrono::duration<double>(*seconds), [this, weak = std::weak_ptr(call), id, answered] {

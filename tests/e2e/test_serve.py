@@ -298,6 +298,30 @@ def test_sigterm_lets_requests_in_flight_end(tmp_path: Path) -> None:
         server.get("/v2")
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_who_still_waits_when_the_drain_is_over_is_told_so(tmp_path: Path, durable: bool) -> None:
+    words = ("--drain-seconds", "3", *(("--jobs", tmp_path / "jobs") if durable else ()))
+    server = servers.launch(tmp_path, *words)
+    long = {"program": long_circuit(), "observables": ["Z0"]}
+    running, queued = (server.post("/v2/circuits/jobs", long).json()["id"] for _ in range(2))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        waiting = [
+            pool.submit(server.post, "/v2/circuits", long),
+            pool.submit(server.post, "/v2/circuits", long | {"token": "mine"}),
+            pool.submit(server.get, f"/v2/circuits/jobs/{running}/result?wait=30"),
+            pool.submit(server.get, f"/v2/circuits/jobs/{queued}/result?wait=30"),
+        ]
+        time.sleep(0.5)
+        begin = time.monotonic()
+        assert servers.stop(server) == 0
+        took = time.monotonic() - begin
+        answers = [one.result() for one in waiting]
+    for answer in answers:
+        assert answer.status == 503 and answer.json()["code"] == "unavailable", answer
+        assert int(answer.headers["retry-after"]) >= 1
+    assert 1.5 < took < 5.0
+
+
 def test_head_is_get_without_its_body(server: Server) -> None:
     for path, status in (("/v2/health/live", 200), ("/v2", 200), ("/v2/models/nobody", 404)):
         got, asked = server.ask("HEAD", path), server.get(path)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "package/checkpoint.hpp"
 #include "wire/json_writer.hpp"
@@ -9,8 +10,42 @@
 namespace skerry::serve {
 namespace {
 
+// What an instruction takes at least once it is read: a program of a few words may say millions of them.
+constexpr double kInstructionBytes = 64, kInstructionsPerSecond = 5e6;
+constexpr double kLeastInstructions = 100'000;  // whatever the limits
+
+double seconds_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+  return std::clamp(std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds), 0.0, 1e8);
+}
+
+std::uint64_t bytes_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+  if (request.max_memory_mb && *request.max_memory_mb * 1e6 < static_cast<double>(limits.max_memory_bytes))
+    return static_cast<std::uint64_t>(*request.max_memory_mb * 1e6);
+  return limits.max_memory_bytes;
+}
+
+ImportLimits import_limits(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+  ImportLimits import = limits.import;
+  const double room = static_cast<double>(bytes_of(request, limits)) / kInstructionBytes;
+  const double most = std::min(room, seconds_of(request, limits) * kInstructionsPerSecond);
+  if (most < static_cast<double>(import.max_instructions)) {
+    import.max_instructions =
+        std::min(import.max_instructions, static_cast<std::uint64_t>(std::max(most, kLeastInstructions)));
+  }
+  return import;
+}
+
 Circuit circuit_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
-  Program program = loads(request.program, {.limits = limits.import}, "program");
+  const ImportLimits import = import_limits(request, limits);
+  Program program = [&] {
+    try {
+      return loads(request.program, {.limits = import}, "program");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::limit_exceeded || import.max_instructions == limits.import.max_instructions) throw;
+      throw Error(error.code(), error.message(), error.where(),
+                  "a run's memory and time bound its program too: allow more of them, or send a shorter one");
+    }
+  }();
   if (auto* circuit = std::get_if<Circuit>(&program)) return std::move(*circuit);
   throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", "program",
               "serve it from the repository and ask for an inference");
@@ -61,11 +96,8 @@ RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circui
     options.noise = std::make_shared<const NoiseModel>(loads_noise(request.noise, limits.import, "noise"));
   options.max_bond_dimension = request.max_bond_dimension;
   options.limits.threads = limits.threads;
-  options.limits.max_memory_bytes = limits.max_memory_bytes;
-  if (request.max_memory_mb && *request.max_memory_mb * 1e6 < static_cast<double>(limits.max_memory_bytes))
-    options.limits.max_memory_bytes = static_cast<std::uint64_t>(*request.max_memory_mb * 1e6);
-  options.limits.max_execution_time = std::chrono::duration<double>(
-      std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds));
+  options.limits.max_memory_bytes = bytes_of(request, limits);
+  options.limits.max_execution_time = std::chrono::duration<double>(seconds_of(request, limits));
   options.limits.control = control;
   return options;
 }
@@ -111,6 +143,55 @@ wire::CircuitAnswer answer_of(const wire::CircuitRequest& request, const Result&
   return answer;
 }
 
+std::uint64_t bytes_of(const wire::CircuitAnswer& answer) {
+  std::uint64_t bytes = sizeof answer + 8 * (answer.expectations.size() + answer.standard_errors.size());
+  for (const auto* tensor : {&answer.memory, &answer.probabilities, &answer.state})
+    bytes += *tensor ? (*tensor)->view().bytes() : 0;
+  for (const auto& [word, times] : answer.counts) bytes += sizeof word + sizeof times + word.size();
+  return bytes + answer.outputs.size() * sizeof(*answer.outputs.begin());
+}
+
+// Of one answer, as far as it is known beforehand: what grows with the qubits.
+double least_answer(const wire::CircuitRequest& request, std::uint32_t wires) {
+  const auto numbers = [](std::size_t qubits) {
+    return std::ldexp(1.0, static_cast<int>(std::min<std::size_t>(qubits, 1000)));
+  };
+  const std::size_t seen = request.probability_wires.empty() ? wires : request.probability_wires.size();
+  return static_cast<double>(sizeof(wire::CircuitAnswer)) +
+         (request.state ? numbers(wires) * (request.single_precision ? 8.0 : 16.0) : 0.0) +
+         (request.probabilities ? numbers(seen) * 8.0 : 0.0);
+}
+
+// The answers of all sets, which are there until the last one is, and as they are sent: against the server's memory.
+// What a request itself asks for bounds each of its runs.
+class Kept {
+ public:
+  Kept(const wire::CircuitRequest& request, const CircuitLimits& limits)
+      : most_(limits.max_memory_bytes), copies_(request.binary ? 2.0 : 4.0) {}  // a number of 8 bytes: 20 digits
+  /// Errors: budget_exceeded.
+  void check(double bytes) const {
+    if (bytes * copies_ <= static_cast<double>(most_)) return;
+    throw Error(ErrorCode::budget_exceeded,
+                "the answers take " + std::to_string(static_cast<std::uint64_t>(std::min(bytes * copies_, 1e18))) +
+                    " bytes with their message and a request may take " + std::to_string(most_),
+                "parameter_sets", "send fewer at once, or ask for less of each");
+  }
+  void add(std::uint64_t bytes) { check(bytes_ += static_cast<double>(bytes)); }
+  std::uint64_t left() const { return most_ - static_cast<std::uint64_t>(bytes_ * copies_); }
+
+ private:
+  std::uint64_t most_;
+  double copies_, bytes_ = 0.0;
+};
+
+void check_width(const Circuit& circuit, std::uint32_t max_qubits) {
+  if (max_qubits == 0 || circuit.num_wires() <= max_qubits) return;
+  throw Error(ErrorCode::limit_exceeded,
+              "the circuit has " + std::to_string(circuit.num_wires()) + " qubits and your tenant may use " +
+                  std::to_string(max_qubits),
+              std::string(kQuota), "ask for fewer");
+}
+
 std::int64_t now_ns() {
   using namespace std::chrono;
   return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
@@ -150,26 +231,37 @@ CircuitNotes notes_of(const Plan& plan) {
 }
 
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
-                                const RunControl& control, CircuitNotes& notes) {
+                                std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes) {
+  using std::chrono::steady_clock;
   notes.begun_ns = now_ns();
+  const auto deadline =  // of all sets, and of reading the program
+      steady_clock::now() +
+      std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds_of(request, limits)));
   check(request, limits);
+  control.check("program");
   const Circuit circuit = circuit_of(request, limits);
   notes.read_ns = now_ns();
+  check_width(circuit, max_qubits);
   const std::size_t sets = std::max<std::size_t>(1, request.parameter_sets.size());
+  Kept kept(request, limits);
+  if (sets > 1) kept.check(least_answer(request, circuit.num_wires()) * static_cast<double>(sets));
   wire::CircuitReply reply{.id = request.id};
   for (std::size_t i = 0; i < sets; ++i) {
-    control.check("parameter set " + std::to_string(i));
     RunControl part = control;
+    part.deadline = control.deadline ? std::min(*control.deadline, deadline) : deadline;
+    part.check("parameter set " + std::to_string(i));
     part.progress = Progress([&, i](double fraction, std::string_view stage) {
       control.report((static_cast<double>(i) + fraction) / static_cast<double>(sets), stage);
     });
     RunOptions options = options_of(request, circuit, limits, part);
     if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets[i]);
     set_checkpoint(options, request, circuit);
-    notes.limit_bytes = options.limits.max_memory_bytes.value_or(0);
+    notes.limit_bytes = *options.limits.max_memory_bytes;
+    options.limits.max_memory_bytes = std::min(notes.limit_bytes, kept.left());
     notes.limit_seconds = options.limits.max_execution_time->count();
     try {
       const wire::CircuitAnswer& answer = reply.results.emplace_back(answer_of(request, skerry::run(circuit, options)));
+      kept.add(bytes_of(answer));
       if (i > 0) continue;
       set_method(notes, answer.method);
       notes.need_bytes = answer.predicted_bytes;
@@ -182,16 +274,6 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
   }
   notes.ended_ns = now_ns();
   return reply;
-}
-
-void check_width(const wire::CircuitRequest& request, const CircuitLimits& limits, std::uint32_t max_qubits) {
-  if (max_qubits == 0) return;
-  const std::uint32_t wires = circuit_of(request, limits).num_wires();
-  if (wires <= max_qubits) return;
-  throw Error(
-      ErrorCode::limit_exceeded,
-      "the circuit has " + std::to_string(wires) + " qubits and your tenant may use " + std::to_string(max_qubits),
-      "quota", "ask for fewer");
 }
 
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits) {

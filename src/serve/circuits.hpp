@@ -45,14 +45,15 @@ struct CircuitNotes {
 /// What a plan says.
 CircuitNotes notes_of(const Plan& plan);
 
-/// Runs every parameter set. control: stop token, progress (over all sets), deadline.
-/// notes: filled as far as it comes, also when it throws. Errors: those of import and of run; limit_exceeded for shots
-/// and sets.
-wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
-                                const RunControl& control, CircuitNotes& notes);
+/// Where a refusal of run_circuits() for the circuit's width says that it is.
+inline constexpr std::string_view kQuota = "quota";
 
-/// Errors: limit_exceeded for a circuit of more than max_qubits (0: any); those of import.
-void check_width(const wire::CircuitRequest& request, const CircuitLimits& limits, std::uint32_t max_qubits);
+/// Runs every parameter set, all of them together within the request's time and, with the answers as they are sent,
+/// within the server's memory; both bound how long a program may be. max_qubits: 0: any. control: stop token, progress
+/// (over all sets), deadline. notes: filled as far as it comes, also when it throws. Errors: those of import and of
+/// run; limit_exceeded for shots, sets and qubits; budget_exceeded for the answers.
+wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
+                                std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes);
 
 /// The plan of the first parameter set; nothing is run. Errors: those of import and planning.
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits);

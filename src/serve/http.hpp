@@ -51,6 +51,10 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 /// Called on a thread that reads sockets: what takes long goes elsewhere. May throw Error, which is answered.
 using HttpHandler = std::function<void(const ExchangePtr&)>;
 
+/// Called with a request's head before its body is waited for, on a thread that reads sockets; length: of the body, all
+/// ones when nobody told. False: the body is not wanted, and the exchange has its answer. Does not throw.
+using HttpGate = std::function<bool(const ExchangePtr&, std::uint64_t length)>;
+
 struct TlsFiles {
   std::string certificate, key;  ///< PEM; empty: no TLS
   std::string client_authority;  ///< PEM; clients must show a certificate that it signed
@@ -61,12 +65,12 @@ struct HttpOptions {
   std::uint16_t port = 8000;  ///< 0: any free one
   int threads = 2;
   std::uint64_t max_body_bytes = std::uint64_t{64} << 20;
-  std::uint64_t max_waiting_bytes = std::uint64_t{512} << 20;  ///< of all bodies that are being received or handled
+  std::uint64_t max_waiting_bytes = std::uint64_t{512} << 20;  ///< of what came of bodies until they are answered
   std::uint32_t max_header_bytes = 16 << 10;
   std::uint32_t max_connections = 4096;
   std::chrono::milliseconds header_time{10'000};  ///< from a request's first byte to its last header
   std::chrono::milliseconds idle_time{75'000};    ///< without a request on an open connection
-  std::uint64_t least_body_rate = 16 << 10;       ///< bytes a second; a slower body ends its connection
+  std::uint64_t least_body_rate = 16 << 10;       ///< bytes a second, in each stretch of header_time; slower ends it
   TlsFiles tls;
 };
 
@@ -78,7 +82,7 @@ struct HttpCounters {
 /// Listens, reads requests, hands them over. Starts with start(); ends with its destruction.
 class HttpServer {
  public:
-  HttpServer(HttpOptions options, HttpHandler handler);
+  HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate = {});
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -87,9 +91,9 @@ class HttpServer {
   void start();
   /// The port that is listened on.
   std::uint16_t port() const noexcept;
-  /// Takes no new connections, lets begun requests end, closes idle connections; returns when none is left or after
-  /// `limit`. True: none was cut off.
-  bool drain(std::chrono::milliseconds limit);
+  /// Takes no new connections, lets begun requests end, closes idle connections; returns when none is left. After
+  /// `limit` those that wait for an answer are told 503, and have `last_words` to take it. True: none was cut off.
+  bool drain(std::chrono::milliseconds limit, std::chrono::milliseconds last_words);
   HttpCounters counters() const noexcept;
 
  private:

@@ -3,95 +3,27 @@
 /// http_server.cpp includes it: Boost.Beast is dear to compile.
 #pragma once
 
-#include <atomic>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
-#include <optional>
-#include <skerry/error.hpp>
-#include <thread>
 #include <type_traits>
-#include <unordered_set>
 
-#include "serve/http_shared.hpp"
-#include "wire/circuits.hpp"
+#include "serve/http_lane.hpp"
 
 namespace skerry::serve::connections {
 
-namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
-using boost::system::error_code;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<tcp, Executor>;
 using Secure = asio::ssl::stream<Socket>;
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
-/// How late a connection may be ended; a timer for each would cost every request.
-inline constexpr milliseconds kSweep{100};
 inline constexpr std::size_t kReadAtOnce = 4 << 10;
 inline constexpr milliseconds kLinger{2000};
 inline constexpr milliseconds kWriteTime{30'000};
 inline constexpr std::uint64_t kMaxStreamed = std::uint64_t{8} << 20;  // waiting for one listener that does not read
-
-struct Lane;
-
-// One socket. Lives on one thread's context; everything but the Exchange's calls runs there.
-class Connection : public std::enable_shared_from_this<Connection> {
- public:
-  Connection(Shared& shared, Lane& lane);
-  virtual ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  virtual void start() = 0;
-  virtual void close() = 0;
-  // Called by the exchange through post().
-  virtual void write(HttpResponse response) = 0;
-  virtual void open_stream(const HttpResponse& head) = 0;
-  virtual void push(std::string chunk) = 0;
-  virtual void finish_stream() = 0;
-  /// Closes if nothing is being answered; else after the answer.
-  void drain() {
-    if (!busy_) close();
-  }
-  bool is_late(steady_clock::time_point now) const noexcept { return now >= deadline_; }
-  /// Ends a connection whose time is over; whoever is that slow does not read an answer either.
-  void expire() {
-    if (is_counted_) shared_.timed_out.fetch_add(1);
-    close();
-  }
-
- protected:
-  // is_counted: as slow, when the time is over.
-  void expires_after(milliseconds time, bool is_counted = false) {
-    deadline_ = steady_clock::now() + time;
-    is_counted_ = is_counted;
-  }
-  void expires_never() { deadline_ = steady_clock::time_point::max(); }
-
-  Shared& shared_;
-  Lane& lane_;
-  steady_clock::time_point deadline_ = steady_clock::time_point::max();
-  bool busy_ = false, is_counted_ = false;
-};
 
 // Over plain TCP or TLS.
 template <class Stream>
@@ -113,6 +45,7 @@ class StreamConnection final : public Connection {
   void open_stream(const HttpResponse& head) override;
   void push(std::string chunk) override;
   void finish_stream() override;
+  void cut_off() override;
 
  private:
   Socket& lowest() { return beast::get_lowest_layer(stream_); }
@@ -125,9 +58,12 @@ class StreamConnection final : public Connection {
   void parse_head();
   void read_head();
   void on_head(error_code error);
+  std::shared_ptr<SocketExchange> new_exchange();
+  bool is_whole() const;
+  bool is_let_in();
+  void begin_body();
   void read_body();
-  void read_chunks();
-  void on_body(error_code error);
+  void on_body();
   void hand_over();
   void watch();
   void refuse(error_code error);
@@ -141,110 +77,16 @@ class StreamConnection final : public Connection {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   Waiting waiting_;
-  std::shared_ptr<Connection> kept_;  // itself, while others work on its answer
-  std::weak_ptr<Exchange> exchange_;
+  std::uint64_t stretch_ = 0;              // where the body's present stretch ends, each of which has its time
+  std::shared_ptr<Connection> kept_;       // itself, while others work on its answer
+  std::shared_ptr<SocketExchange> asked_;  // shared: with who answers it; held from the head to the body's end
+  std::weak_ptr<SocketExchange> exchange_;
   std::string head_, body_, peer_;
   std::deque<std::string> chunks_;
   std::uint64_t chunk_bytes_ = 0;
   bool keep_alive_ = false, watched_ = false, streaming_ = false, stream_ended_ = false, writing_ = false,
-       is_head_ = false;
+       is_head_ = false, writing_answer_ = false;
 };
-
-// One thread, its context, and the connections that live there.
-struct Lane : std::enable_shared_from_this<Lane> {
-  asio::io_context context{1};
-  asio::executor_work_guard<Executor> work{context.get_executor()};
-  Timer sweeper{context};
-  bool is_sweeping = false;
-  std::unordered_set<Connection*> connections;
-  std::thread thread;
-  const Connection* handing_over = nullptr;  // whose request is being given to the handler at this moment
-
-  // Ends connections that are too slow, for as long as there are any.
-  void sweep();
-};
-
-// Holds its connection weakly: a connection begins and ends on its own thread, wherever the last word about its request
-// is spoken. The lane is held, so that there is somewhere to post to even when the server has ended.
-class SocketExchange final : public Exchange {
- public:
-  SocketExchange(std::shared_ptr<Lane> lane, std::weak_ptr<Connection> connection)
-      : lane_(std::move(lane)), connection_(std::move(connection)) {}
-  ~SocketExchange() override {
-    if (streams_.load()) end_stream();
-    if (!answered_.load()) {
-      try {
-        respond({.status = 500, .body = wire::encode(Error(ErrorCode::internal, "the request was dropped"))});
-      } catch (...) {  // no memory left for the answer: the connection's own time limit ends it
-        (void)0;
-      }
-    }
-  }
-  SocketExchange(const SocketExchange&) = delete;
-  SocketExchange& operator=(const SocketExchange&) = delete;
-
-  void respond(HttpResponse response) override {
-    if (answered_.exchange(true)) return;
-    // By the handler itself: there is nothing to wait for.
-    if (lane_->context.get_executor().running_in_this_thread() && lane_->handing_over != nullptr) {
-      if (const auto to = connection_.lock(); to && to.get() == lane_->handing_over)
-        return to->write(std::move(response));
-    }
-    tell([response = std::move(response)](Connection& to) mutable { to.write(std::move(response)); });
-  }
-  void begin_stream(HttpResponse head) override {
-    if (answered_.exchange(true)) return;
-    streams_ = true;
-    tell([head = std::move(head)](Connection& to) { to.open_stream(head); });
-  }
-  void send(std::string chunk) override {
-    tell([chunk = std::move(chunk)](Connection& to) mutable { to.push(std::move(chunk)); });
-  }
-  void end_stream() override {
-    if (!streams_.exchange(false)) return;
-    tell([](Connection& to) { to.finish_stream(); });
-  }
-
- private:
-  template <class Word>
-  void tell(Word word) {
-    asio::post(lane_->context, [to = connection_, word = std::move(word)]() mutable {
-      if (const auto connection = to.lock()) word(*connection);
-    });
-  }
-
-  std::shared_ptr<Lane> lane_;
-  std::weak_ptr<Connection> connection_;
-  std::atomic<bool> answered_{false}, streams_{false};
-};
-
-inline Connection::Connection(Shared& shared, Lane& lane) : shared_(shared), lane_(lane) {
-  lane_.connections.insert(this);
-  if (!lane_.is_sweeping) lane_.sweep();
-}
-
-inline void Lane::sweep() {
-  const auto now = steady_clock::now();
-  std::vector<Connection*> late;  // a connection that is closed may leave the set at once
-  for (Connection* connection : connections) {
-    if (connection->is_late(now)) late.push_back(connection);
-  }
-  for (Connection* connection : late) connection->expire();
-  is_sweeping = !connections.empty();
-  if (!is_sweeping) return;
-  sweeper.expires_after(kSweep);
-  sweeper.async_wait([this](error_code error) {
-    if (!error) sweep();
-  });
-}
-
-inline Connection::~Connection() {
-  lane_.connections.erase(this);
-  if (shared_.open.fetch_sub(1) == 1) {
-    const std::lock_guard lock(shared_.mutex);
-    shared_.closed.notify_all();
-  }
-}
 
 template <class Stream>
 void StreamConnection<Stream>::start() {
@@ -266,6 +108,7 @@ template <class Stream>
 void StreamConnection<Stream>::close() {
   const auto keep = std::move(kept_);  // until the end of this function at least
   if (const auto exchange = exchange_.lock()) exchange->closed.request_stop();
+  if (asked_) std::exchange(asked_, nullptr)->abandon();
   error_code ignored;
   lowest().close(ignored);
 }
@@ -336,72 +179,88 @@ void StreamConnection<Stream>::on_head(error_code error) {
     return refuse(Error(ErrorCode::unsupported, "the only Transfer-Encoding is chunked, of HTTP/1.1", "head"), 400);
   if (message.version() != 11 && message.version() != 10)
     return refuse(Error(ErrorCode::unsupported, "this server speaks HTTP/1.1", "head"), 400);
-  const std::uint64_t length = parser_->content_length().value_or(parser_->chunked() ? 1 << 20 : 0);
-  try {
-    waiting_ = length > 0 ? Waiting(shared_, length) : Waiting();
-  } catch (const Error& full) {
-    return refuse(full, 503);
-  }
-  expires_after(shared_.options.header_time + milliseconds(1000 * length / shared_.options.least_body_rate), true);
-  if (beast::iequals(message[http::field::expect], "100-continue")) {
+  if (parser_->is_done()) return hand_over();
+  if (!is_whole() && !is_let_in()) return;
+  stretch_ = 0;
+  waiting_ = Waiting(shared_, 0);
+  if (!is_whole() && beast::iequals(message[http::field::expect], "100-continue")) {
     head_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    expires_after(shared_.options.header_time, true);
     asio::async_write(stream_, asio::buffer(head_), [self = self()](error_code failed, std::size_t) {
       if (failed) return self->close();
-      self->read_body();
+      self->begin_body();
     });
     return;
   }
-  read_body();
+  begin_body();
+}
+
+// Whether the body lies in the buffer already.
+template <class Stream>
+bool StreamConnection<Stream>::is_whole() const {
+  return !parser_->chunked() && buffer_.size() >= parser_->content_length().value_or(0);
+}
+
+// Whoever may not ask is told so before his body takes time and room.
+template <class Stream>
+bool StreamConnection<Stream>::is_let_in() {
+  if (!shared_.gate) return true;
+  const bool keep_alive = std::exchange(keep_alive_, false);  // refused: what follows the head is no next request
+  asked_ = new_exchange();
+  lane_.handing_over = this;
+  const bool is_in = shared_.gate(asked_, parser_->content_length().value_or(~std::uint64_t{0}));
+  lane_.handing_over = nullptr;
+  if (is_in) keep_alive_ = keep_alive;
+  return is_in;
+}
+
+// What came with the head.
+template <class Stream>
+void StreamConnection<Stream>::begin_body() {
+  parser_->eager(true);
+  if (buffer_.size() > 0) {
+    error_code error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error && error != http::error::need_more) return refuse(error);
+  }
+  on_body();
 }
 
 template <class Stream>
 void StreamConnection<Stream>::read_body() {
-  if (parser_->is_done()) return hand_over();
-  if (buffer_.size() > 0) {
-    error_code error;
-    parser_->eager(true);
-    buffer_.consume(parser_->put(buffer_.data(), error));
-    if (error && error != http::error::need_more) return refuse(error);
-    if (parser_->is_done()) return hand_over();
-  }
-  if (parser_->chunked()) return read_chunks();
-  http::async_read(stream_, buffer_, *parser_,
-                   [self = self()](error_code error, std::size_t) { self->on_body(error); });
-}
-
-// Nobody told how much comes: what has come is counted.
-template <class Stream>
-void StreamConnection<Stream>::read_chunks() {
-  parser_->eager(true);
   http::async_read_some(stream_, buffer_, *parser_, [self = self()](error_code error, std::size_t) {
     if (error) return self->refuse(error);
-    try {
-      self->waiting_.grow(self->parser_->get().body().size());
-    } catch (const Error& full) {
-      return self->refuse(full, 503);
-    }
-    self->parser_->is_done() ? self->hand_over() : self->read_chunks();
+    self->on_body();
   });
 }
 
+// What has come is counted, not what was announced: an announcement costs its sender nothing. Each stretch of the body
+// has as long as the least rate takes for it, so that nobody holds what he once sent quickly.
 template <class Stream>
-void StreamConnection<Stream>::on_body(error_code error) {
-  if (error) return refuse(error);
-  hand_over();
+void StreamConnection<Stream>::on_body() {
+  const std::uint64_t has = parser_->get().body().size();
+  try {
+    waiting_.grow(has);
+  } catch (const Error& full) {
+    return refuse(full, 503);
+  }
+  if (parser_->is_done()) return hand_over();
+  if (has >= stretch_) {
+    const auto time = static_cast<std::uint64_t>(shared_.options.header_time.count());
+    stretch_ = has + std::max<std::uint64_t>(1, shared_.options.least_body_rate * time / 1000);
+    expires_after(shared_.options.header_time, true);
+  }
+  read_body();
 }
 
+// Of the head alone.
 template <class Stream>
-void StreamConnection<Stream>::hand_over() {
-  expires_never();
-  kept_ = this->shared_from_this();
+std::shared_ptr<SocketExchange> StreamConnection<Stream>::new_exchange() {
   auto exchange = std::make_shared<SocketExchange>(lane_.shared_from_this(), this->weak_from_this());
-  exchange_ = exchange;
-  auto message = parser_->release();
-  parser_.reset();
+  const auto& message = parser_->get();
   HttpRequest& request = exchange->request;
   request.method = message.method_string();
   request.target = message.target();
-  request.body = std::move(message.body());
   request.headers.reserve(8);
   for (const auto& field : message) {
     std::string name(field.name_string());
@@ -409,6 +268,18 @@ void StreamConnection<Stream>::hand_over() {
     request.headers.emplace_back(std::move(name), field.value());
   }
   request.peer = peer_;
+  return exchange;
+}
+
+template <class Stream>
+void StreamConnection<Stream>::hand_over() {
+  expires_never();
+  kept_ = this->shared_from_this();
+  const auto exchange = asked_ ? std::exchange(asked_, nullptr) : new_exchange();
+  exchange_ = exchange;
+  exchange->arrived = steady_clock::now();
+  exchange->request.body = std::move(parser_->get().body());
+  parser_.reset();
   lane_.handing_over = this;
   try {
     shared_.handler(exchange);
@@ -470,7 +341,9 @@ template <class Stream>
 void StreamConnection<Stream>::write(HttpResponse response) {
   const auto keep = std::move(kept_);
   exchange_.reset();
+  if (asked_) std::exchange(asked_, nullptr)->abandon();
   waiting_ = Waiting();
+  writing_answer_ = true;
   if (shared_.draining.load()) keep_alive_ = false;
   head_ = head_of(response, keep_alive_, response.body.size());
   body_ = is_head_ ? std::string() : std::move(response.body);
@@ -496,7 +369,20 @@ void StreamConnection<Stream>::write(HttpResponse response) {
 }
 
 template <class Stream>
+void StreamConnection<Stream>::cut_off() {
+  if (writing_answer_) return;  // it has its own time
+  const auto exchange = exchange_.lock();
+  if (!exchange || streaming_) return close();
+  if (!exchange->abandon()) return;  // the answer is on its way here
+  const auto keep = self();
+  const Error error(ErrorCode::unavailable, "the server is going down", "server", "try again later");
+  write({.status = 503, .body = wire::encode(error), .headers = {{"Retry-After", "1"}}});
+  exchange->closed.request_stop();
+}
+
+template <class Stream>
 void StreamConnection<Stream>::written(error_code error) {
+  writing_answer_ = false;
   if (error) return close();
   if (!keep_alive_) return linger();
   next_request();
@@ -526,6 +412,9 @@ void StreamConnection<Stream>::open_stream(const HttpResponse& head) {
   streaming_ = true;
   keep_alive_ = false;
   push(head_of(head, false, std::nullopt));
+  if (!is_head_) return;
+  if (const auto exchange = exchange_.lock()) exchange->closed.request_stop();  // nobody listens to what follows
+  finish_stream();
 }
 
 template <class Stream>

@@ -82,9 +82,10 @@ asio::ssl::context tls_context(const TlsFiles& files) {
 
 }  // namespace
 
-HttpServer::HttpServer(HttpOptions options, HttpHandler handler) : state_(std::make_unique<State>()) {
+HttpServer::HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate) : state_(std::make_unique<State>()) {
   state_->shared.options = std::move(options);
   state_->shared.handler = std::move(handler);
+  state_->shared.gate = std::move(gate);
 }
 
 HttpServer::~HttpServer() {
@@ -123,20 +124,30 @@ std::uint16_t HttpServer::port() const noexcept {
   return state_->port;
 }
 
-bool HttpServer::drain(milliseconds limit) {
+bool HttpServer::drain(milliseconds limit, milliseconds last_words) {
   Shared& shared = state_->shared;
   shared.draining = true;
   asio::post(state_->lanes[0]->context, [this] {
     error_code ignored;
     state_->acceptor->close(ignored);
   });
-  for (const auto& lane : state_->lanes) {
-    asio::post(lane->context, [&lane = *lane] {
-      for (Connection* connection : std::vector(lane.connections.begin(), lane.connections.end())) connection->drain();
-    });
-  }
-  std::unique_lock lock(shared.mutex);
-  return shared.closed.wait_for(lock, limit, [&] { return shared.open.load() == 0; });
+  const auto tell_all = [this](void (Connection::*word)()) {
+    for (const auto& lane : state_->lanes) {
+      asio::post(lane->context, [&lane = *lane, word] {
+        for (Connection* connection : std::vector(lane.connections.begin(), lane.connections.end()))
+          (connection->*word)();
+      });
+    }
+  };
+  const auto end_within = [&shared](milliseconds time) {
+    std::unique_lock lock(shared.mutex);
+    return shared.closed.wait_for(lock, time, [&] { return shared.open.load() == 0; });
+  };
+  tell_all(&Connection::drain);
+  if (end_within(limit)) return true;
+  tell_all(&Connection::cut_off);
+  end_within(last_words);
+  return false;
 }
 
 HttpCounters HttpServer::counters() const noexcept {

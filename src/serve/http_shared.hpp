@@ -17,6 +17,7 @@ namespace skerry::serve {
 struct Shared {
   HttpOptions options;
   HttpHandler handler;
+  HttpGate gate;  // empty: all are let in
   std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, malformed{0}, timed_out{0}, waiting_bytes{0};
   std::atomic<bool> draining{false};
   std::mutex mutex;

@@ -72,6 +72,20 @@ Record read_record(const fs::path& path) {
 }  // namespace
 
 struct Jobs::State {
+  struct Job;
+  struct Heard;
+  // Lets a listener go whose client went away.
+  struct Forget {
+    State* state;
+    std::weak_ptr<Job> job;
+    const Heard* heard;
+    void operator()() const { state->forget(job, heard); }
+  };
+  // Ends outside the lock: it waits for its own Forget, which takes it.
+  struct Heard {
+    Listener tell;
+    std::optional<std::stop_callback<Forget>> on_gone;
+  };
   struct Job {
     JobStatus status;
     Submitter by;
@@ -81,7 +95,7 @@ struct Jobs::State {
     std::stop_source stop;
     std::chrono::steady_clock::time_point began{};  // started, by a clock that nobody sets
     std::chrono::steady_clock::time_point last_news{};
-    std::vector<std::shared_ptr<Listener>> listeners;  // shared: called without the lock
+    std::vector<std::shared_ptr<Heard>> listeners;  // shared: called without the lock
   };
   using JobPtr = std::shared_ptr<Job>;  // shared by the table and the thread that runs it
 
@@ -114,17 +128,28 @@ struct Jobs::State {
 
   // Tells the listeners; called without the lock.
   void tell(const JobPtr& job, const JobStatus& status) {
-    std::vector<std::shared_ptr<Listener>> all;
+    std::vector<std::shared_ptr<Heard>> all;
     {
       const std::lock_guard lock(mutex);
       all = job->listeners;
       if (wire::is_final(status.state)) job->listeners.clear();
     }
     for (const auto& listener : all) {
-      if ((*listener)(status)) continue;
+      if (listener->tell(status)) continue;
       const std::lock_guard lock(mutex);
       std::erase(job->listeners, listener);
     }
+  }
+
+  void forget(const std::weak_ptr<Job>& of, const Heard* heard) {
+    const JobPtr job = of.lock();
+    std::shared_ptr<Heard> last;  // let go without the lock
+    if (!job) return;
+    const std::lock_guard lock(mutex);
+    const auto found = std::ranges::find(job->listeners, heard, &std::shared_ptr<Heard>::get);
+    if (found == job->listeners.end()) return;
+    last = std::move(*found);
+    job->listeners.erase(found);
   }
 
   void progress(const JobPtr& job, double fraction, std::string_view stage) {
@@ -166,10 +191,9 @@ struct Jobs::State {
                                  progress(job, fraction, stage);
                                })};
       const bool is_apart = job->by.is_stranger && options.run_apart;
-      if (job->by.is_stranger && !is_apart) check_width(*job->request, options.limits, job->by.max_qubits);
-      reply = is_apart
-                  ? options.run_apart(job->by, *job->request, control, notes)
-                  : wire::encode(run_circuits(*job->request, options.limits, control, notes), job->request->binary);
+      reply = is_apart ? options.run_apart(job->by, *job->request, control, notes)
+                       : wire::encode(run_circuits(*job->request, options.limits, job->by.max_qubits, control, notes),
+                                      job->request->binary);
     } catch (const Error& error) {
       failure = error;
     } catch (const std::bad_alloc&) {
@@ -295,7 +319,7 @@ Jobs::Jobs(JobOptions options) : state_(std::make_unique<State>(std::move(option
 }
 
 Jobs::~Jobs() {
-  drain(std::chrono::milliseconds(0));
+  drain(std::chrono::milliseconds(0), kStopTime);
 }
 
 std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::CircuitRequest request,
@@ -383,8 +407,8 @@ JobOutcome Jobs::outcome(const std::string& owner, std::string_view id) const {
   return {job->status, job->reply};
 }
 
-void Jobs::listen(const std::string& owner, std::string_view id, Listener listener) {
-  auto held = std::make_shared<Listener>(std::move(listener));
+void Jobs::listen(const std::string& owner, std::string_view id, Listener listener, const std::stop_token& gone) {
+  const auto held = std::make_shared<State::Heard>(std::move(listener));
   State::JobPtr job;
   wire::JobStatus now;
   {
@@ -393,7 +417,9 @@ void Jobs::listen(const std::string& owner, std::string_view id, Listener listen
     now = job->status;
     if (!wire::is_final(now.state)) job->listeners.push_back(held);
   }
-  if ((*held)(now)) return;
+  const bool goes_on = held->tell(now);
+  if (goes_on && gone.stop_possible()) held->on_gone.emplace(gone, State::Forget{state_.get(), job, held.get()});
+  if (goes_on) return;
   const std::lock_guard lock(state_->mutex);
   std::erase(job->listeners, held);
 }
@@ -408,15 +434,15 @@ JobCounters Jobs::counters() const {
   return counters;
 }
 
-void Jobs::drain(std::chrono::milliseconds limit) {
+void Jobs::drain(std::chrono::milliseconds limit, std::chrono::milliseconds stop_time) {
   State& state = *state_;
-  std::vector<std::shared_ptr<Listener>> dropped;  // let go without the lock
+  std::vector<std::shared_ptr<State::Heard>> dropped;  // let go without the lock
   std::unique_lock lock(state.mutex);
   state.draining = true;
   const auto none_runs = [&] { return state.counters.running == 0; };
   state.ended.wait_for(lock, limit, none_runs);
   for (const auto& [id, job] : state.jobs) job->stop.request_stop();
-  state.ended.wait_for(lock, kStopTime, none_runs);
+  state.ended.wait_for(lock, stop_time, none_runs);
   for (const auto& [id, job] : state.jobs) {
     dropped.insert(dropped.end(), job->listeners.begin(), job->listeners.end());
     job->listeners.clear();

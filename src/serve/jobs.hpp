@@ -73,13 +73,14 @@ class Jobs {
 
   /// Called with a status; false: no more of them.
   using Listener = std::function<bool(const wire::JobStatus&)>;
-  /// Calls the listener with the status now and at changes, from any thread, until it says no or has heard the final
-  /// one. Late progress may come after the final status. Errors: not_found.
-  void listen(const std::string& owner, std::string_view id, Listener listener);
+  /// Calls the listener with the status now and at changes, from any thread, until it says no, has heard the final one
+  /// or `gone` is asked to stop, at which it is let go at once. Late progress may come after the final status.
+  /// Errors: not_found.
+  void listen(const std::string& owner, std::string_view id, Listener listener, const std::stop_token& gone = {});
 
   JobCounters counters() const;
-  /// No new jobs begin; running ones are stopped after the limit; listeners are let go.
-  void drain(std::chrono::milliseconds limit);
+  /// No new jobs begin; running ones are stopped after the limit, and have so long to notice; listeners are let go.
+  void drain(std::chrono::milliseconds limit, std::chrono::milliseconds stop_time);
 
  private:
   struct State;

@@ -110,8 +110,7 @@ std::string metrics_text(const MetricsInput& input) {
     page.sample("result=\"sent\"", input.telemetry->metrics_sent);
     page.sample("result=\"failed\"", input.telemetry->metrics_failed);
   }
-  page.single("skerry_resident_bytes", "gauge", "Highest resident memory so far",
-              static_cast<double>(base::peak_resident_bytes()));
+  page.single("skerry_resident_bytes", "gauge", "Resident memory", static_cast<double>(base::resident_bytes()));
   page.single("skerry_uptime_seconds", "gauge", "Since the server was started", input.uptime_seconds);
   return std::move(page).text();
 }

@@ -26,6 +26,11 @@ bool is_plain_name(std::string_view name) {
          });
 }
 
+Error no_model_name(const std::string& name) {
+  return {ErrorCode::invalid_argument, "'" + name.substr(0, kMaxName) + "' cannot be the name of a model", "model",
+          "use letters, digits, _ - ."};
+}
+
 std::optional<std::uint64_t> version_of(std::string_view text) {
   std::uint64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
@@ -53,6 +58,16 @@ std::map<std::uint64_t, fs::path> version_files(const fs::path& folder) {
     if (const fs::path file = model_file(entry.path()); !file.empty()) files[*version] = file;
   }
   return files;
+}
+
+// Whatever its name; what cannot be read is none.
+bool looks_like_model(const fs::path& folder) {
+  std::error_code failed;
+  if (fs::exists(folder / kConfigFile, failed)) return true;
+  for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
+    if (version_of(entry->path().filename().string())) return true;
+  }
+  return false;
 }
 
 // Other configurations are not looked at, whatever they hold. Errors: as base::read_file(), for a file that is too
@@ -231,7 +246,13 @@ void Repository::load_all() {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(options_.folder)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && is_plain_name(name)) names.push_back(name);
+    if (!entry.is_directory() || name.starts_with('.')) continue;
+    if (is_plain_name(name)) {
+      names.push_back(name);
+    } else if (looks_like_model(entry.path())) {
+      const std::lock_guard lock(mutex_);
+      entries_[name].reason = no_model_name(name).what();
+    }
   }
   std::stable_partition(names.begin(), names.end(),  // members before those that are made of them
                         [&](const std::string& name) {
@@ -258,8 +279,7 @@ void Repository::load_all() {
 
 void Repository::load(const std::string& name) {
   if (!is_plain_name(name)) {
-    throw Error(ErrorCode::invalid_argument, "'" + name.substr(0, kMaxName) + "' cannot be the name of a model",
-                "model", "use letters, digits, _ - .");
+    throw no_model_name(name);
   }
   std::map<std::uint64_t, ModelPtr> versions;
   const std::lock_guard one_at_a_time(loading_);  // so that what is read later is not published earlier

@@ -1,5 +1,6 @@
 #include "serve/routes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -145,19 +146,22 @@ RouteMatch find_route(std::string_view method, std::string_view target) {
   if (target.size() > kMaxTarget)
     throw RouteError{Error(ErrorCode::limit_exceeded, "the path is longer than " + std::to_string(kMaxTarget), shown()),
                      414};
+  const std::string_view asked = method == "HEAD" ? "GET" : method;  // the same, and the body stays here
   const std::size_t question = std::min(target.find('?'), target.size());
   const auto path = segments(target.substr(0, question));
   bool known = false;
   for (std::size_t i = 0; i < patterns.size(); ++i) {
     if (!fits(patterns[i], path)) continue;
     known = true;
-    if (Routes::kAll[i].method != method) continue;
+    if (Routes::kAll[i].method != asked) continue;
     RouteMatch match{&Routes::kAll[i], {}, std::string(target.substr(std::min(question + 1, target.size())))};
     for (std::size_t k = 0; k < path.size(); ++k) {
       if (!is_word(patterns[i][k])) continue;
       auto word = percent_decoded(path[k]);
       if (!word)
         throw RouteError{Error(ErrorCode::invalid_argument, "a percent sign needs two hex digits", shown()), 400};
+      if (std::ranges::any_of(*word, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+        throw RouteError{Error(ErrorCode::not_found, "no name has a control character", shown()), 404};
       match.words.push_back(*std::move(word));
     }
     return match;

@@ -10,6 +10,22 @@ namespace {
 
 constexpr double kLongestWait = 60.0;
 
+Error going_down() {
+  return {ErrorCode::unavailable, "the server is going down", "server", "ask again when it is back"};
+}
+
+// Called when it goes: the end of who waits for something that may never come.
+class AtEnd {
+ public:
+  explicit AtEnd(std::function<void()> function) : function_(std::move(function)) {}
+  ~AtEnd() { function_(); }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  std::function<void()> function_;
+};
+
 std::string event_of(const wire::JobStatus& status) {
   const std::string_view name = wire::is_final(status.state) ? wire::job_state_name(status.state) : "progress";
   return "event: " + std::string(name) + "\ndata: " + wire::encode(status).bytes + "\n\n";
@@ -93,15 +109,16 @@ void Service::tell_worker(Span span) {
   if (traces(span.trace)) telemetry_->add(std::move(span));
 }
 
-// Shots are paid beforehand; the width of the circuit is looked at when somebody limits it, a stranger's by the worker
-// that reads it.
+// Shots are paid beforehand, and given back by give_back() for a circuit that proves too wide when it is read.
 double Service::take_circuit(const Principal& principal, const wire::CircuitRequest& request) {
-  if (principal.tenant && !is_stranger(principal))
-    check_width(request, options_.jobs.limits, principal.tenant->max_qubits);
   const auto sets = static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
   const double shots = static_cast<double>(request.shots) * sets;
   take(principal, Meter::shots, shots);
   return shots;
+}
+
+void Service::give_back(const Principal& principal, double shots, const Error& refusal) {
+  if (refusal.code() == ErrorCode::limit_exceeded && refusal.where() == kQuota) take(principal, Meter::shots, -shots);
 }
 
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
@@ -111,8 +128,9 @@ std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitR
     const auto [status, fresh] = jobs_.submit(who, std::move(request), urgency);
     if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
     if (fresh && call->principal.tenant) {
-      jobs_.listen(who.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
+      jobs_.listen(who.name, status.id, [this, principal = call->principal, shots](const wire::JobStatus& now) {
         if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
+        if (wire::is_final(now.state) && now.error) give_back(principal, shots, *now.error);
         return !wire::is_final(now.state);
       });
     }
@@ -156,8 +174,8 @@ void Service::run_circuit(const CallPtr& call) {
   const auto who = std::make_shared<const Submitter>(submitter(*call));  // shared: with the thread that runs it
   const auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   try {
-    take_circuit(call->principal, *shared);
-    jobs_.post([this, call, who, shared] {
+    const double shots = take_circuit(call->principal, *shared);
+    jobs_.post([this, call, who, shared, shots] {
       CircuitNotes notes;
       try {
         wire::Body body;
@@ -167,12 +185,14 @@ void Service::run_circuit(const CallPtr& call) {
           const Seconds counted(*this, call->principal);
           body = who->is_stranger
                      ? pool_->run(*who, *shared, control, notes)
-                     : wire::encode(run_circuits(*shared, options_.jobs.limits, control, notes), shared->binary);
+                     : wire::encode(run_circuits(*shared, options_.jobs.limits, who->max_qubits, control, notes),
+                                    shared->binary);
         }
         decided("circuit", *who, notes, nullptr);
         reply(call, std::move(body));
       } catch (const Error& error) {
         decided("circuit", *who, notes, &error);
+        give_back(call->principal, shots, error);
         refuse(call, std::current_exception());
       } catch (...) {
         refuse(call, std::current_exception());
@@ -238,6 +258,7 @@ void Service::reply_outcome(const CallPtr& call, const std::string& id) {
     JobOutcome outcome = jobs_.outcome(call->principal.name, id);
     if (outcome.status.state == wire::JobState::done) return reply(call, std::move(outcome.reply));
     if (outcome.status.error) throw *outcome.status.error;
+    if (outcome.status.state == wire::JobState::cancelled && draining_.load()) throw going_down();  // by whom, we know
     if (outcome.status.state == wire::JobState::cancelled)
       throw Error(ErrorCode::cancelled, "the job was cancelled", id);
     reply(call, wire::encode(outcome.status).bytes, 202);
@@ -248,12 +269,16 @@ void Service::reply_outcome(const CallPtr& call, const std::string& id) {
 
 // seconds: nothing waits for as long as it takes.
 void Service::reply_when_done(const CallPtr& call, const std::string& id, std::optional<double> seconds) {
-  auto answered = std::make_shared<std::atomic<bool>>(false);  // shared by the listener and the timer
-  jobs_.listen(call->principal.name, id, [this, call, id, answered](const wire::JobStatus& status) {
-    if (!wire::is_final(status.state)) return !answered->load() && !call->exchange->closed.stop_requested();
+  auto answered = std::make_shared<std::atomic<bool>>(false);                 // shared by the listener and the timer
+  const auto at_end = std::make_shared<const AtEnd>([this, call, answered] {  // shared: by copies of the listener
+    if (draining_.load() && !answered->exchange(true)) refuse(call, going_down(), 503);
+  });
+  const auto tell = [this, call, id, answered, at_end](const wire::JobStatus& status) {
+    if (!wire::is_final(status.state)) return !answered->load();
     if (!answered->exchange(true)) reply_outcome(call, id);
     return false;
-  });
+  };
+  jobs_.listen(call->principal.name, id, tell, call->exchange->closed.get_token());
   if (!seconds || answered->load()) return;
   // The listener keeps the call; a timer that did so too would hold its connection after the answer.
   timers_.after(std::chrono::duration<double>(*seconds), [this, weak = std::weak_ptr(call), id, answered] {
@@ -281,14 +306,14 @@ void Service::job_events(const CallPtr& call) {
       {.type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}, {"traceparent", call->trace.header()}}});
   record(*call, 200);
   auto ended = std::make_shared<std::atomic<bool>>(false);  // shared by calls of the listener from several threads
-  jobs_.listen(call->principal.name, id, [call, ended](const wire::JobStatus& status) {
+  const auto tell = [call, ended](const wire::JobStatus& status) {
     const bool is_last = wire::is_final(status.state);
     if (is_last ? ended->exchange(true) : ended->load()) return false;
-    if (call->exchange->closed.stop_requested()) return false;
     call->exchange->send(event_of(status));
     if (is_last) call->exchange->end_stream();
     return !is_last;
-  });
+  };
+  jobs_.listen(call->principal.name, id, tell, call->exchange->closed.get_token());
 }
 
 }  // namespace skerry::serve

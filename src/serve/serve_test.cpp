@@ -341,6 +341,32 @@ TEST(Jobs, OneTokenSentByManyAtOnceIsOneJob) {
   EXPECT_NE(jobs.submit({.name = "b"}, request("t")).first.id, first);  // another owner's token is another token
 }
 
+TEST(Jobs, LetAListenerGoWhenItsClientGoesAndNotWhenSomethingHappens) {
+  Jobs idle({.workers = 0});  // nobody runs it: there is nothing to tell
+  const std::string id = idle.submit({.name = "a"}, request("")).first.id;
+  const auto held = std::make_shared<int>(0);  // shared by the listeners
+  std::vector<std::stop_source> clients(100);
+  for (std::stop_source& client : clients)
+    idle.listen(
+        "a", id, [held](const wire::JobStatus&) { return true; }, client.get_token());
+  EXPECT_EQ(held.use_count(), 101);
+  {
+    std::vector<std::jthread> leaving;
+    for (std::size_t i = 0; i < 4; ++i) {
+      leaving.emplace_back([&, i] {
+        for (std::size_t k = i; k < 99; k += 4) clients[k].request_stop();
+      });
+    }
+  }
+  EXPECT_EQ(held.use_count(), 2);
+  idle.listen(
+      "a", id, [held](const wire::JobStatus&) { return true; }, clients[0].get_token());  // gone before
+  EXPECT_EQ(held.use_count(), 2);
+  idle.cancel("a", id);
+  EXPECT_EQ(held.use_count(), 1);
+  clients.back().request_stop();
+}
+
 TEST(Jobs, ForgetTheOldestAnswersFirst) {
   Jobs jobs({.max_kept = 3});
   std::vector<std::string> ids;

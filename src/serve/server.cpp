@@ -18,7 +18,7 @@
 namespace skerry::serve {
 namespace {
 
-constexpr std::chrono::milliseconds kLeastDrain{1000};
+constexpr std::chrono::milliseconds kLastWords{1000};  // of the drain's time, a third at most: for refusals and stops
 constexpr std::chrono::milliseconds kLastTelemetry{2000};
 
 /// Ends the sending of telemetry, however its block is left.
@@ -190,7 +190,9 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   for (const IndexRow& row : service.repository().index(false)) {
     if (!row.reason.empty()) log_line("error", "not loaded", {{"model", row.name}, {"error", row.reason}});
   }
-  HttpServer http(options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); });
+  HttpServer http(
+      options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); },
+      [&service](const ExchangePtr& exchange, std::uint64_t length) { return service.wants_body(exchange, length); });
   service.set_http_counters([&http] { return http.counters(); });
   const auto telemetry = options.otlp_endpoint.empty()
                              ? nullptr
@@ -216,11 +218,15 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   const auto limit = std::chrono::milliseconds(static_cast<std::int64_t>(options.drain_seconds * 1000.0));
   log_line("info", "draining", {});
   service.set_draining();
-  const auto from = Clock::now();
-  service.jobs().drain(limit);
-  const auto rest = limit - std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - from);
-  if (grpc) grpc->drain(std::max(rest, kLeastDrain));
-  const bool clean = http.drain(std::max(rest, kLeastDrain));
+  const auto end = Clock::now() + limit;
+  const auto last_words = std::min(kLastWords, limit / 3);
+  const auto left = [end, last_words] {
+    const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(end - last_words - Clock::now());
+    return std::max(rest, std::chrono::milliseconds(0));
+  };
+  service.jobs().drain(left(), last_words / 2);
+  if (grpc) grpc->drain(left());
+  const bool clean = http.drain(left(), last_words / 2);
   if (telemetry) telemetry->stop(kLastTelemetry);
   log_line("info", "ended", {{"clean", std::string_view(clean ? "yes" : "no")}});
   return 0;

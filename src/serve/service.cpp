@@ -11,6 +11,8 @@
 namespace skerry::serve {
 namespace {
 
+constexpr std::uint64_t kIdleBytes =
+    64 << 10;                                  // of a body that says nothing: some clients send one with every question
 constexpr std::size_t kSlowBytes = 256 << 10;  // a body that takes longer to read than a thread of sockets may be held
 
 Principal anonymous() {
@@ -19,8 +21,12 @@ Principal anonymous() {
 
 std::string_view presented_key(const HttpRequest& request) {
   const std::string_view authorization = request.header("authorization");
-  constexpr std::string_view kBearer = "Bearer ";
-  if (authorization.starts_with(kBearer)) return authorization.substr(kBearer.size());
+  constexpr std::string_view kBearer = "bearer ";  // however it is written: RFC 9110, 11.1
+  const auto is_same = [](char one, char other) {
+    return (one >= 'A' && one <= 'Z' ? one + ('a' - 'A') : one) == other;
+  };
+  if (std::ranges::equal(authorization.substr(0, kBearer.size()), kBearer, is_same))
+    return authorization.substr(kBearer.size());
   return request.header("x-api-key");
 }
 
@@ -106,27 +112,51 @@ void Service::take_up(const ServiceOptions& options) {
   credentials_ = std::move(known);
 }
 
-void Service::handle(const ExchangePtr& exchange) {
+CallPtr Service::begin(const ExchangePtr& exchange) {
   auto call = std::make_shared<Call>();
   call->exchange = exchange;
   call->trace = trace_of(exchange->request.header("traceparent"));
+  return call;
+}
+
+void Service::find(Call& call) {
+  const HttpRequest& request = call.request();
+  RouteMatch match = find_route(request.method, request.target);
+  call.route = match.route;
+  call.words = std::move(match.words);
+  call.query = std::move(match.query);
+  const bool has_model = call.route->path.find("{model}") != std::string_view::npos;
+  call.trace.is_sampled = call.trace.is_sampled && trace_settings_.admits(has_model ? call.words[0] : "");
+  call.is_audited = call.route->role == Role::admin || call.route->is_slow;
+}
+
+void Service::handle(const ExchangePtr& exchange) {
+  const CallPtr call = begin(exchange);
   try {
-    const RouteMatch match = find_route(exchange->request.method, exchange->request.target);
-    call->route = match.route;
-    call->words = match.words;
-    call->query = match.query;
-    const bool has_model = match.route->path.find("{model}") != std::string_view::npos;
-    call->trace.is_sampled = call->trace.is_sampled && trace_settings_.admits(has_model ? match.words[0] : "");
-    call->is_audited = match.route->role == Role::admin || match.route->is_slow;
-    call->principal = admitted(presented_key(exchange->request), match.route->role, exchange->request.body.size());
+    find(*call);
     const HttpRequest& request = exchange->request;
-    if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || match.route->is_slow) {
-      slow_.post([this, call, handler = match.route->handler] { dispatch(call, handler); });
+    call->principal = admitted(presented_key(request), call->route->role, request.body.size());
+    if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || call->route->is_slow) {
+      slow_.post([this, call] { dispatch(call, call->route->handler); });
     } else {
-      dispatch(call, match.route->handler);
+      dispatch(call, call->route->handler);
     }
   } catch (...) {
     refuse(call, std::current_exception());
+  }
+}
+
+bool Service::wants_body(const ExchangePtr& exchange, std::uint64_t length) {
+  const CallPtr call = begin(exchange);
+  try {
+    find(*call);
+    call->principal = known(presented_key(exchange->request), call->route->role);
+    if (call->route->method == "GET" && length > kIdleBytes)  // read by nobody, and anybody may ask some of these
+      throw RouteError{Error(ErrorCode::limit_exceeded, "this path takes no body", "body"), 413};
+    return true;
+  } catch (...) {
+    refuse(call, std::current_exception());
+    return false;
   }
 }
 
@@ -139,7 +169,7 @@ void Service::dispatch(const CallPtr& call, void (Service::*handler)(const CallP
   }
 }
 
-Principal Service::admitted(std::string_view credential, Role role, std::uint64_t bytes) {
+Principal Service::known(std::string_view credential, Role role) const {
   std::optional<Principal> principal;
   std::string reason = "a valid API key or token is needed";
   try {
@@ -155,20 +185,25 @@ Principal Service::admitted(std::string_view credential, Role role, std::uint64_
   if (!principal->has(role)) {
     throw RouteError{Error(ErrorCode::permission_denied, "key '" + principal->name + "' may not do this"), 403};
   }
-  if (role == Role::nobody) return *std::move(principal);
-  const double rate = principal->requests_per_second;
+  return *std::move(principal);
+}
+
+Principal Service::admitted(std::string_view credential, Role role, std::uint64_t bytes) {
+  Principal principal = known(credential, role);
+  if (role == Role::nobody) return principal;
+  const double rate = principal.requests_per_second;
   if (rate > 0.0) {
     const Allowance allowance{std::max(1.0, rate), std::max(1.0, rate) / rate};
-    if (const auto wait = buckets_.take("key " + principal->name, allowance, 1.0)) {
-      throw RouteError{Error(ErrorCode::unavailable, "key '" + principal->name + "' sends more requests than it may",
+    if (const auto wait = buckets_.take("key " + principal.name, allowance, 1.0)) {
+      throw RouteError{Error(ErrorCode::unavailable, "key '" + principal.name + "' sends more requests than it may",
                              "rate", "wait a second"),
                        429, *wait};
     }
   }
-  take(*principal, Meter::requests, 1.0);
-  take(*principal, Meter::bytes, static_cast<double>(bytes));
-  take(*principal, Meter::seconds, 0.0);  // refused while earlier runs have taken more than there was
-  return *std::move(principal);
+  take(principal, Meter::requests, 1.0);
+  take(principal, Meter::bytes, static_cast<double>(bytes));
+  take(principal, Meter::seconds, 0.0);  // refused while earlier runs have taken more than there was
+  return principal;
 }
 
 namespace {

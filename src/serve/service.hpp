@@ -68,6 +68,8 @@ class Service {
 
   /// Answers a HTTP request, now or later.
   void handle(const ExchangePtr& exchange);
+  /// Whether a request whose head came may send its body, of so many bytes; false: it was refused. Nothing is counted.
+  bool wants_body(const ExchangePtr& exchange, std::uint64_t length);
 
   /// What an inference gave: the reply, or why there is none.
   using InferDone = std::function<void(std::exception_ptr, wire::InferReply)>;
@@ -82,6 +84,8 @@ class Service {
   /// Who holds it, if that is somebody who may do this now, with so many bytes.
   /// Errors: RouteError with 401, 403 or 429.
   Principal admitted(std::string_view credential, Role role, std::uint64_t bytes);
+  /// Who holds it, if that is somebody who may do this at all. Errors: RouteError with 401 or 403.
+  Principal known(std::string_view credential, Role role) const;
   /// Counts the seconds of a run against its tenant.
   void charge_seconds(const Principal& principal, double seconds);
   /// Reads the files of keys and tokens that these options name, and takes up what is to be logged; the rest of them is
@@ -112,6 +116,9 @@ class Service {
  private:
   friend struct Routes;
 
+  CallPtr begin(const ExchangePtr& exchange);
+  /// Finds what answers a call. Errors: RouteError.
+  void find(Call& call);
   void dispatch(const CallPtr& call, void (Service::*handler)(const CallPtr&));
   void open_body(Call& call) const;
   // Each finishes the call.
@@ -160,6 +167,7 @@ class Service {
   // Circuits (routes_circuits.cpp).
   /// Gives the shots taken.
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
+  void give_back(const Principal& principal, double shots, const Error& refusal);
   /// The job's id, and whether it is new.
   std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
   bool is_stranger(const Principal& principal) const noexcept;

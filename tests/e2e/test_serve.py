@@ -21,6 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.e2e import programs, servers
 from tests.e2e.servers import Server
+from tests.e2e.test_serve_circuits import long_circuit
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +296,73 @@ def test_sigterm_lets_requests_in_flight_end(tmp_path: Path) -> None:
     assert [line["event"] for line in server.logged()] == ["draining", "ended"]
     with pytest.raises(ConnectionRefusedError):
         server.get("/v2")
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_who_still_waits_when_the_drain_is_over_is_told_so(tmp_path: Path, durable: bool) -> None:
+    words = ("--drain-seconds", "3", *(("--jobs", tmp_path / "jobs") if durable else ()))
+    server = servers.launch(tmp_path, *words)
+    long = {"program": long_circuit(), "observables": ["Z0"]}
+    running, queued = (server.post("/v2/circuits/jobs", long).json()["id"] for _ in range(2))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        waiting = [
+            pool.submit(server.post, "/v2/circuits", long),
+            pool.submit(server.post, "/v2/circuits", long | {"token": "mine"}),
+            pool.submit(server.get, f"/v2/circuits/jobs/{running}/result?wait=30"),
+            pool.submit(server.get, f"/v2/circuits/jobs/{queued}/result?wait=30"),
+        ]
+        time.sleep(0.5)
+        begin = time.monotonic()
+        assert servers.stop(server) == 0
+        took = time.monotonic() - begin
+        answers = [one.result() for one in waiting]
+    for answer in answers:
+        assert answer.status == 503 and answer.json()["code"] == "unavailable", answer
+        assert int(answer.headers["retry-after"]) >= 1
+    assert 1.5 < took < 5.0
+
+
+def test_head_is_get_without_its_body(server: Server) -> None:
+    for path, status in (("/v2/health/live", 200), ("/v2", 200), ("/v2/models/nobody", 404)):
+        got, asked = server.ask("HEAD", path), server.get(path)
+        assert got.status == asked.status == status
+        assert got.body == b"" and int(got.headers["content-length"]) == len(asked.body)
+    assert server.ask("HEAD", "/v2/repository/index").status == 405
+    job = server.post("/v2/circuits/jobs", {"program": long_circuit(), "observables": ["Z0"]}).json()["id"]
+    assert server.ask("HEAD", f"/v2/circuits/jobs/{job}/events").status == 200
+    server.post(f"/v2/circuits/jobs/{job}/cancel", {})
+
+
+def test_a_name_with_a_zero_is_refused_by_a_whole_sentence(server: Server) -> None:
+    got = server.get("/v2/models/%00abc")
+    assert got.status == 404
+    assert got.json()["error"] == "/v2/models/%00abc: no name has a control character"
+
+
+def test_the_resident_memory_that_is_told_is_that_of_the_moment(server: Server) -> None:
+    def told() -> float:
+        lines = server.get("/metrics").body.decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith("skerry_resident_bytes ")))
+
+    assert server.post("/v2/models/digits/infer", b"[" + b" " * (60 << 20)).status == 400
+    fields = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) * 1024 for line in fields if line.startswith("VmHWM:"))
+    assert told() < peak - (40 << 20)
+
+
+def test_a_folder_that_no_model_can_be_named_by_is_told(tmp_path: Path) -> None:
+    models = servers.repository(tmp_path / "m")
+    for name in ("my model", "café"):
+        shutil.copytree(models / "digits", models / name)
+    for name in (".git", "lost+found"):
+        (models / name).mkdir()
+    with servers.serving(tmp_path, "--model-repository", models) as server:
+        rows = {row["name"]: row for row in server.post("/v2/repository/index", {}).json()}
+        assert set(rows) == {"digits", "bell", "my model", "café"}
+        told = {line["model"]: line["error"] for line in server.logged() if line["event"] == "not loaded"}
+        for name in ("my model", "café"):
+            assert rows[name]["state"] == "UNAVAILABLE"
+            assert "cannot be the name of a model" in rows[name]["reason"] and told[name] == rows[name]["reason"]
 
 
 def test_python_dash_m_starts_it_too() -> None:

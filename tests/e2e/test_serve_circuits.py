@@ -202,3 +202,49 @@ def test_the_examples_of_the_page_are_true(server: Server) -> None:
     np.testing.assert_allclose(got["results"][0]["expectations"], shown["results"][0]["expectations"], atol=1e-3)
     status = server.post(JOBS, {**request, "token": "page"}).json()
     assert set(json.loads(blocks[2])) == set(status)
+
+
+SWEEP = 'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit[%d] q; ry(a) q; %s'
+
+
+def peak_bytes(server: Server) -> int:
+    fields = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in fields if line.startswith("VmHWM:"))
+
+
+def test_the_answers_of_many_sets_and_a_program_stay_within_the_server_s_memory(tmp_path: Path) -> None:
+    with servers.serving(tmp_path, "--max-memory-mb", "100") as server:
+        few = {"program": SWEEP % (12, ""), "parameter_sets": [[0.1 * i] for i in range(20)], "state": True}
+        got = server.post("/v2/circuits", few).json()["results"]
+        assert len(got) == 20
+        before = peak_bytes(server)
+        refused = {
+            "sets": few | {"parameter_sets": [[0.001 * i] for i in range(5000)]},
+            "counts": few | {"state": False, "shots": 2000, "parameter_sets": [[0.001 * i] for i in range(5000)]},
+            "a program": {
+                "program": "OPENQASM 3.0; qubit[2] q; for int i in [0:9000000] { U(0.1,0.2,0.3) q[0]; }",
+                "shots": 1,
+            },
+        }
+        for name, request in refused.items():
+            answer = server.post("/v2/circuits", request, seconds=60)
+            assert answer.status in (413, 507), (name, answer)
+            assert answer.json()["error"], name
+        assert peak_bytes(server) - before < 200 << 20
+        assert server.post("/v2/circuits", few).status == 200
+
+
+def test_the_time_of_a_request_is_that_of_all_its_sets_and_of_its_program(server: Server) -> None:
+    sweep = {
+        "program": SWEEP % (18, "".join(f"cx q[{i}], q[{i + 1}]; ry(a) q[{i}];" for i in range(17)) * 4),
+        "parameter_sets": [[0.01 * i] for i in range(2000)],
+        "observables": ["Z0"],
+        "max_execution_time": 0.5,
+    }
+    begin = time.monotonic()
+    late = server.post("/v2/circuits", sweep, seconds=120)
+    assert late.status == 504, late.body[:200]
+    assert time.monotonic() - begin < 20  # each set alone takes some 10 ms: together a minute
+    long = "OPENQASM 3.0; qubit[2] q; for int i in [0:9000000] { U(0.1,0.2,0.3) q[0]; }"
+    refused = server.post("/v2/circuits", {"program": long, "shots": 10, "max_execution_time": 0.2})
+    assert refused.status == 413 and "time" in refused.json()["hint"]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its generated code is older than the protobuf that reads it
@@ -250,3 +254,91 @@ def test_memory_of_cuda_is_told_to_be_none(client: Any, server: Server) -> None:
         with pytest.raises(InferenceServerException, match="no region 'region'"):
             one.get_cuda_shared_memory_status("region")
     assert refused(lambda: client.register_cuda_shared_memory("r", b"", 0, 1))[0] == "StatusCode.UNIMPLEMENTED"
+
+
+def stretching(folder: Path) -> None:
+    """A model that makes 64 Ki numbers of one."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [65536])
+    shape = helper.make_tensor("shape", TensorProto.INT64, [1], [65536])
+    node = helper.make_node("Expand", ["x", "shape"], ["y"])
+    made = helper.make_model(
+        helper.make_graph([node], "stretch", [x], [y], [shape]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    made.ir_version = 8
+    (folder / "stretch" / "1").mkdir(parents=True)
+    onnx.save(made, folder / "stretch" / "1" / "model.onnx")
+
+
+def raw_call(channel: Any, name: str, kind: str) -> Any:
+    """A call whose messages are bytes."""
+    make = channel.unary_unary if kind == "unary" else channel.stream_stream
+    return make(f"/inference.GRPCInferenceService/{name}", lambda data: data, lambda data: data)
+
+
+def test_answers_that_nobody_fetches_are_waited_with_and_none_is_lost(tmp_path: Path) -> None:
+    stretching(tmp_path / "m")
+    request = service_pb2.ModelInferRequest(model_name="stretch")
+    tensor = request.inputs.add(name="x", datatype="FP32")
+    tensor.shape.append(1)
+    count = 1000  # answers of 256 KiB each
+    data = []
+    for number in range(count):
+        request.id = str(number)
+        request.ClearField("raw_input_contents")
+        request.raw_input_contents.append(np.float32(number).tobytes())
+        data.append(request.SerializeToString())
+    with servers.serving(tmp_path, "--model-repository", tmp_path / "m", "--grpc", "127.0.0.1:0") as server:
+        options = [("grpc.http2.bdp_probe", 0), ("grpc.max_receive_message_length", -1)]
+        with grpc.insecure_channel(server.grpc, options=options) as channel:
+            raw_call(channel, "ModelStreamInfer", "stream")(iter(data[:1])).next()
+            before = seen = server.resident_bytes()
+            answers = raw_call(channel, "ModelStreamInfer", "stream")(iter(data))
+            still = time.monotonic()
+            while time.monotonic() - still < 1.5:  # until nothing happens any more
+                time.sleep(0.05)
+                if abs(server.resident_bytes() - seen) > 1 << 20:
+                    seen, still = server.resident_bytes(), time.monotonic()
+            assert server.resident_bytes() < before + (64 << 20)
+            told = [service_pb2.ModelStreamInferResponse.FromString(answer) for answer in answers]
+        assert sorted(int(one.infer_response.id) for one in told) == list(range(count))
+        for one in told:
+            numbers = np.frombuffer(one.infer_response.raw_output_contents[0], np.float32)
+            assert numbers.size == 65536 and np.all(numbers == float(one.infer_response.id))
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm", "size"),
+    [("unary", grpc.Compression.Gzip, 1016 << 20), ("stream", grpc.Compression.Deflate, 256 << 20)],
+)
+def test_a_compressed_message_is_refused_before_it_is_large(
+    server: Server, kind: str, algorithm: Any, size: int
+) -> None:
+    before = peak = server.resident_bytes()
+    length = b"".join(bytes([size >> shift & 127 | (128 if shift < 28 else 0)]) for shift in range(0, 35, 7))
+    bomb = service_pb2.ModelInferRequest(model_name="digits").SerializeToString() + b"\x3a" + length + bytes(size)
+    ended = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not ended.wait(0.005):
+            peak = max(peak, server.resident_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with grpc.insecure_channel(server.grpc, options=[("grpc.max_send_message_length", -1)]) as channel:
+            call = raw_call(channel, "ModelInfer" if kind == "unary" else "ModelStreamInfer", kind)
+            with pytest.raises(grpc.RpcError) as refused:
+                if kind == "unary":
+                    call(bomb, compression=algorithm, timeout=120)
+                else:
+                    call(iter([bomb]), compression=algorithm, timeout=120).next()
+    finally:
+        ended.set()
+        watcher.join()
+    assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert "ompression algorithm" in refused.value.details()
+    assert peak < before + (64 << 20)
+    with triton.InferenceServerClient(server.grpc) as client:
+        assert client.infer("digits", [given(images(1, 5))]).as_numpy("logits").shape == (1, 10)

@@ -7,6 +7,7 @@ import mmap
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import urllib.request
@@ -144,6 +145,35 @@ def test_tensors_travel_through_shared_memory(
         refused(lambda: client.register_system_shared_memory("region", "/../etc/passwd", 10))
         refused(lambda: client.register_system_shared_memory("region", key, 10))  # an empty segment has no 10 bytes
     assert server.get("/v2/systemsharedmemory/status").json() == []
+
+
+def test_bodies_of_strangers_are_refused_by_their_heads_and_take_no_room(tmp_path: Path) -> None:
+    made = programs.ok("serve", "--make-key", "ann", "--roles", "infer", "--json").json()
+    (tmp_path / "keys").write_text(made["line"] + "\n")
+    models = servers.repository(tmp_path / "m")
+    head = b"%s %s HTTP/1.1\r\nHost: a\r\n%sContent-Length: 67108864\r\n\r\n{"
+    path = b"/v2/models/digits/infer"
+    known = b"Authorization: bearer %s\r\n" % made["key"].encode()
+    with servers.serving(tmp_path, "--model-repository", models, "--keys", tmp_path / "keys") as server:
+        refused = {
+            (b"POST", path, b""): b"401",
+            (b"POST", path, b"Expect: 100-continue\r\n"): b"401",
+            (b"POST", b"/v2/repository/models/digits/load", known): b"403",
+            (b"POST", b"/v2/nowhere", known): b"404",
+            (b"GET", b"/v2/health/live", b""): b"413",
+        }
+        for asked, status in refused.items():
+            for _ in range(9):  # of 64 MiB each: more than the bytes that all bodies may take
+                assert server.raw(head % asked).startswith(b"HTTP/1.1 " + status), asked
+        slow = [socket.create_connection((server.host, server.port)) for _ in range(9)]
+        for connection in slow:
+            connection.sendall(head % (b"POST", path, known))
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": [0.5] * 64}
+        told = {"Authorization": f"BEARER {made['key']}"}
+        assert server.post(path.decode(), {"inputs": [tensor]}, headers=told).status == 200
+        assert server.post(path.decode(), {}).status == 401
+        for connection in slow:
+            connection.close()
 
 
 def test_the_audit_log_tells_every_change_and_shows_every_forgery(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import json
 import secrets
 import shutil
@@ -240,3 +241,19 @@ def test_new_keys_are_taken_up_without_a_restart_and_bad_ones_leave_the_old(tmp_
         place.write_text(json.dumps(other.key_set()))
         servers.reload(running)
         assert [running.post("/v2/circuits", circuit(), headers=who).status for who in (mine, theirs)] == [401, 200]
+
+
+def test_no_circuit_is_read_by_the_threads_that_everybody_s_requests_come_by(server: Server) -> None:
+    told = bearer(ID.token(tenant="small"))
+    before = server.get("/v2/usage", headers=told).json()["shots"]["left"]
+    steps = "for int i in [0:4000000] { U(0.1,0.2,0.3) q[0]; }"
+    long = {"program": f"OPENQASM 3.0; qubit[4] q; {steps}", "shots": 10}
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(server.post, "/v2/circuits", long, headers=told, seconds=120) for _ in range(4)]
+        live = 0
+        while not any(one.done() for one in asked):
+            assert server.get("/v2/health/live").status == 200
+            live += 1
+        assert live > 10
+        assert {one.result().status for one in asked} == {413}  # four qubits are too many
+    assert server.get("/v2/usage", headers=told).json()["shots"]["left"] >= before  # nothing was run

@@ -1,6 +1,7 @@
 // The gRPC side of the door, and the one file that knows gRPC.
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <deque>
 #include <mutex>
 
@@ -17,10 +18,14 @@ using ::grpc::StatusCode;
 
 std::string key_of(const CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
-  constexpr std::string_view kBearer = "Bearer ";
+  constexpr std::string_view kBearer = "bearer ";  // however it is written: RFC 9110, 11.1
+  const auto is_same = [](char one, char other) {
+    return (one >= 'A' && one <= 'Z' ? one + ('a' - 'A') : one) == other;
+  };
   if (const auto found = metadata.find("authorization"); found != metadata.end()) {
     const std::string_view value(found->second.data(), found->second.size());
-    if (value.starts_with(kBearer)) return std::string(value.substr(kBearer.size()));
+    if (std::ranges::equal(value.substr(0, kBearer.size()), kBearer, is_same))
+      return std::string(value.substr(kBearer.size()));
   }
   const auto found = metadata.find("x-api-key");
   return found == metadata.end() ? std::string() : std::string(found->second.data(), found->second.size());
@@ -92,6 +97,11 @@ class Unary : public ::grpc::ServerUnaryReactor {
   void OnDone() override { delete this; }  // the library's way: a reactor ends itself
 };
 
+// What one stream may hold: answers that its client does not fetch, and requests that are being worked on. Beyond it
+// nothing is read, so that the client's own window closes.
+constexpr std::size_t kMaxStreamed = std::size_t{8} << 20;
+constexpr std::size_t kMaxRunning = 64;
+
 // A stream of requests, each answered when it is ready.
 class Stream : public ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
  public:
@@ -109,6 +119,7 @@ class Stream : public ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
       return;
     }
     const auto message = std::make_shared<inference::ModelInferRequest>();  // shared: it must live until its answer
+    const std::size_t size = next_.Length();
     if (!read(next_, *message)) {
       const std::lock_guard lock(mutex_);
       ended_ = true;
@@ -118,16 +129,27 @@ class Stream : public ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
     {
       const std::lock_guard lock(mutex_);
       ++running_;
+      held_bytes_ += size;
+      is_reading_ = false;
     }
     InferRequest request = request_of(*message, key_);
     request.method = "ModelStreamInfer";
     request.traceparent = trace_;
     request.stop = stop_.get_token();
-    server_.infer(std::move(request), [this, message](const InferReply& reply) { answer(*message, reply); });
+    server_.infer(std::move(request),
+                  [this, message, size](const InferReply& reply) { answer(*message, size, reply); });
+    const std::lock_guard lock(mutex_);
+    read_on();
+  }
+
+  void read_on() {
+    if (is_reading_ || ended_ || running_ >= kMaxRunning || held_bytes_ > kMaxStreamed) return;
+    is_reading_ = true;
     StartRead(&next_);
   }
 
-  void answer(const inference::ModelInferRequest& message, const InferReply& reply) {
+  // size: of the request.
+  void answer(const inference::ModelInferRequest& message, std::size_t size, const InferReply& reply) {
     inference::ModelStreamInferResponse response;
     response.set_error_message(reply.error);
     if (reply.status == 0) {
@@ -137,15 +159,23 @@ class Stream : public ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
     }
     const std::lock_guard lock(mutex_);
     --running_;
+    held_bytes_ -= size;
     waiting_.push_back(written(response));
+    held_bytes_ += waiting_.back().Length();
     if (waiting_.size() == 1) StartWrite(&waiting_.front());
+    read_on();
   }
 
   void OnWriteDone(bool ok) override {
     const std::lock_guard lock(mutex_);
+    held_bytes_ -= waiting_.front().Length();
     waiting_.pop_front();
-    if (!ok) waiting_.clear();
+    if (!ok) {
+      for (const ByteBuffer& unsent : waiting_) held_bytes_ -= unsent.Length();
+      waiting_.clear();
+    }
     if (!waiting_.empty()) StartWrite(&waiting_.front());
+    read_on();
     finish_if_idle();
   }
 
@@ -165,8 +195,8 @@ class Stream : public ::grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
   ByteBuffer next_;
   std::deque<ByteBuffer> waiting_;
   Status status_;
-  std::size_t running_ = 0;
-  bool ended_ = false, finished_ = false;
+  std::size_t running_ = 0, held_bytes_ = 0;
+  bool is_reading_ = true, ended_ = false, finished_ = false;
 };
 
 template <class Base, template <class> class... Layers>
@@ -332,6 +362,11 @@ class RunningListener final : public Listener {
     builder.AddListeningPort(host + ":" + std::to_string(options.port), credentials(options), &port_);
     builder.RegisterService(&calls_);
     builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<std::uint64_t>(options.max_message_bytes, INT32_MAX)));
+    // The library unpacks a message before it looks at its size and before anybody asked for the sender's key: a
+    // megabyte becomes a gigabyte.
+    for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE})
+      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024);  // of a connection; none by itself
     // Two servers on one port would share its connections silently.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -29,8 +29,7 @@ constexpr auto kLongestWait = 60s;  // for a process
 constexpr auto kTrouble = 5s;       // that no process could be started, before callers are told
 
 double wall_seconds(const wire::CircuitRequest& request, const CircuitLimits& limits) {
-  const double each = std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds);
-  return std::clamp(each, 0.0, 1e6) * static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
+  return std::clamp(std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds), 0.0, 1e6);
 }
 
 SteadyTime after(double seconds) {

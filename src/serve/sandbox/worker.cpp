@@ -125,7 +125,6 @@ class Worker {
     TaskHead head;
     if (!unpack(task.head, head)) throw Error(ErrorCode::internal, "a task without its head", "worker");
     const wire::CircuitRequest request = wire::decode_circuit_request(wire::BodyView(task.bytes, head.json_bytes));
-    check_width(request, head.limits, head.max_qubits);
     const net::Trace trace = net::trace_of({head.traceparent.data(), head.traceparent.size()});
     trace.span_id.copy(told.spans[0].id.data(), told.spans[0].id.size());
     trace.parent_id.copy(told.spans[0].parent.data(), told.spans[0].parent.size());
@@ -143,7 +142,7 @@ class Worker {
                                              last = now;
                                              send(FrameKind::progress, packed(fraction), stage);
                                            })};
-    return wire::encode(run_circuits(request, head.limits, control, told.notes), request.binary);
+    return wire::encode(run_circuits(request, head.limits, head.max_qubits, control, told.notes), request.binary);
   }
 
   // Where the time of a circuit went, as parts of the server's trace; nothing for other tasks.

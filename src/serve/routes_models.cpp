@@ -86,10 +86,14 @@ void write_steps(JsonWriter& json, const EnsembleConfig& config) {
 
 }  // namespace
 
+void Service::check_model(const Principal& principal, std::string_view name) {
+  if (principal.may_use(name)) return;
+  throw Error(ErrorCode::permission_denied,
+              "key '" + principal.name + "' may not use model '" + std::string(name.substr(0, 128)) + "'", "model");
+}
+
 ModelPtr Service::model_of(const Call& call) const {
-  if (!call.principal.may_use(call.words[0])) {
-    throw Error(ErrorCode::permission_denied, "key '" + call.principal.name + "' may not use this model", "model");
-  }
+  check_model(call.principal, call.words[0]);
   return repository_.find(call.words[0], call.words.size() > 1 ? std::string_view(call.words[1]) : std::string_view());
 }
 
@@ -188,6 +192,7 @@ void Service::repository_index(const CallPtr& call) {
   JsonWriter json;
   json.open('[');
   for (const IndexRow& row : repository_.index(ready_only)) {
+    if (!call->principal.may_use(row.name)) continue;
     json.open('{').field("name", row.name);
     if (!row.version.empty()) json.field("version", row.version);
     json.field("state", row.state).field("reason", row.reason).close('}');
@@ -196,12 +201,14 @@ void Service::repository_index(const CallPtr& call) {
 }
 
 void Service::repository_load(const CallPtr& call) {
+  check_model(call->principal, call->words[0]);
   repository_.load(call->words[0]);
   log_line("info", "loaded", {{"model", call->words[0]}, {"key", call->principal.name}});
   reply(call, "{}");
 }
 
 void Service::repository_unload(const CallPtr& call) {
+  check_model(call->principal, call->words[0]);
   repository_.unload(call->words[0]);
   log_line("info", "unloaded", {{"model", call->words[0]}, {"key", call->principal.name}});
   reply(call, "{}");
@@ -220,7 +227,9 @@ MetricsInput Service::measured() const {
 }
 
 void Service::metrics(const CallPtr& call) {
-  reply(call, HttpResponse{.body = metrics_text(measured()), .type = "text/plain; version=0.0.4"});
+  MetricsInput input = measured();
+  std::erase_if(input.models, [&](const ModelPtr& model) { return !call->principal.may_use(model->name); });
+  reply(call, HttpResponse{.body = metrics_text(input), .type = "text/plain; version=0.0.4"});
 }
 
 }  // namespace skerry::serve

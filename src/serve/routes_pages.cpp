@@ -97,7 +97,8 @@ void Service::memory_status(const CallPtr& call) {
   const bool keyed = call->parameter("keyed") == "1";
   JsonWriter json;
   json.open(keyed ? '{' : '[');
-  for (const SharedRegion& region : shared_memory_.regions(call->words.empty() ? "" : call->words[0])) {
+  for (const SharedRegion& region :
+       shared_memory_.regions(call->principal.owner(), call->words.empty() ? "" : call->words[0])) {
     if (keyed) json.key(region.name);
     json.open('{').field("name", region.name).field("key", region.key).field("offset", region.offset);
     json.field("byte_size", region.bytes).close('}');
@@ -106,12 +107,12 @@ void Service::memory_status(const CallPtr& call) {
 }
 
 void Service::memory_register(const CallPtr& call) {
-  shared_memory_.add(wire::decode_shared_region(call->body, call->words[0]));
+  shared_memory_.add(call->principal.owner(), wire::decode_shared_region(call->body, call->words[0]));
   reply(call, "{}");
 }
 
 void Service::memory_unregister(const CallPtr& call) {
-  shared_memory_.remove(call->words.empty() ? "" : call->words[0]);
+  shared_memory_.remove(call->principal.owner(), call->words.empty() ? "" : call->words[0]);
   reply(call, "{}");
 }
 

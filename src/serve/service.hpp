@@ -137,6 +137,8 @@ class Service {
   void repository_load(const CallPtr& call);
   void repository_unload(const CallPtr& call);
   void metrics(const CallPtr& call);
+  /// Errors: permission_denied.
+  static void check_model(const Principal& principal, std::string_view name);
   ModelPtr model_of(const Call& call) const;
 
   void tell_job(const Trace& trace, const Trace& run, const wire::JobStatus& job);

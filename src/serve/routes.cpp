@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <new>
 #include <optional>
 
 #include "serve/service.hpp"
@@ -130,6 +131,20 @@ bool fits(std::span<const std::string_view> pattern, std::span<const std::string
 }
 
 }  // namespace
+
+RouteError refusal_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const RouteError& refused) {
+    return refused;
+  } catch (const Error& known) {
+    return {known, error_info(known.code()).http_status};
+  } catch (const std::bad_alloc&) {
+    return {Error(ErrorCode::budget_exceeded, "the server has no memory left for this request"), 507};
+  } catch (const std::exception& unknown) {
+    return {Error(ErrorCode::internal, unknown.what()), 500};
+  }
+}
 
 std::span<const Route> routes() {
   return Routes::kAll;

@@ -2,6 +2,7 @@
 /// The table of routes: method, path, who may, which function answers. Docs and OpenAPI are made from it.
 #pragma once
 
+#include <exception>
 #include <skerry/error.hpp>
 #include <span>
 #include <string>
@@ -37,6 +38,9 @@ struct RouteError {
   int status;
   double retry_seconds = 1.0;  ///< when to try again, for 429 and 503
 };
+
+/// Any error as a refusal: what is not known is an internal one.
+RouteError refusal_of(const std::exception_ptr& error);
 
 /// Errors: RouteError 404 (no such path), 405 (path known, method not), 400 (a percent sign without its digits).
 RouteMatch find_route(std::string_view method, std::string_view target);

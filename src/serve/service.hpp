@@ -79,9 +79,21 @@ class Service {
   /// Who holds this key or token. Nothing: nobody. Where neither keys nor tokens are known everybody is anonymous.
   /// Errors: permission_denied for a token, with the reason.
   std::optional<Principal> authenticate(std::string_view credential) const;
-  /// Who holds it, if that is somebody who may do this now, with so many bytes.
-  /// Errors: RouteError with 401, 403 or 429.
-  Principal admitted(std::string_view credential, Role role, std::uint64_t bytes);
+  /// Fills in who holds it and lets him in, if that is somebody who may do this now, with so many bytes.
+  /// Errors: RouteError with 401, 403 or 429; whoever is known is filled in then too, for whoever tells of it.
+  void admit(Principal& principal, std::string_view credential, Role role, std::uint64_t bytes);
+
+  /// What is told of a request in the audit and in the log, whatever protocol it came by.
+  struct Asked {
+    const Trace& trace;
+    std::string_view method, what, peer, key;
+    Clock::time_point arrived;
+  };
+  /// Puts a change and each refusal (401, 403, 429) on record, if there is one to keep. Gives what is to be answered
+  /// instead when the record cannot be written.
+  std::optional<Error> audit(const Asked& asked, bool is_change, int status);
+  /// Logs an answer, as far as such are logged.
+  void log_request(const Asked& asked, int status) const;
   /// Counts the seconds of a run against its tenant.
   void charge_seconds(const Principal& principal, double seconds);
   /// Reads the files of keys and tokens that these options name, and takes up what is to be logged; the rest of them is
@@ -118,6 +130,7 @@ class Service {
   void reply(const CallPtr& call, HttpResponse response);
   /// Counts an answer, and tells of it.
   void record(const Call& call, int status);
+  static Asked asked(const Call& call);
   void reply(const CallPtr& call, std::string json, int status = 200);
   void reply(const CallPtr& call, wire::Body body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);

@@ -49,6 +49,9 @@ class LocalExchange final : public Exchange {
 };
 
 wire::InferRequest wire_request(const grpc_door::InferRequest& request) {
+  if (const grpc_door::Refusal& refusal = request.refusal; !refusal.message.empty())
+    throw Error(refusal.is_unsupported ? ErrorCode::unsupported : ErrorCode::invalid_argument, refusal.message,
+                refusal.where, refusal.hint);
   wire::InferRequest out{.id = std::string(request.id), .binary_output = true};
   out.timeout_us = request.timeout_us;
   out.priority = request.priority;

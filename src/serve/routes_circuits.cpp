@@ -157,27 +157,29 @@ void Service::run_circuit(const CallPtr& call) {
   const auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   try {
     take_circuit(call->principal, *shared);
-    jobs_.post([this, call, who, shared] {
-      CircuitNotes notes;
-      try {
-        wire::Body body;
-        {
-          const Traced traced(*this, call->trace, who->run, call->exchange->arrived);
-          const RunControl control{.stop = call->exchange->closed.get_token()};
-          const Seconds counted(*this, call->principal);
-          body = who->is_stranger
-                     ? pool_->run(*who, *shared, control, notes)
-                     : wire::encode(run_circuits(*shared, options_.jobs.limits, control, notes), shared->binary);
-        }
-        decided("circuit", *who, notes, nullptr);
-        reply(call, std::move(body));
-      } catch (const Error& error) {
-        decided("circuit", *who, notes, &error);
-        refuse(call, std::current_exception());
-      } catch (...) {
-        refuse(call, std::current_exception());
-      }
-    });
+    jobs_.post(
+        [this, call, who, shared] {
+          CircuitNotes notes;
+          try {
+            wire::Body body;
+            {
+              const Traced traced(*this, call->trace, who->run, call->exchange->arrived);
+              const RunControl control{.stop = call->exchange->closed.get_token()};
+              const Seconds counted(*this, call->principal);
+              body = who->is_stranger
+                         ? pool_->run(*who, *shared, control, notes)
+                         : wire::encode(run_circuits(*shared, options_.jobs.limits, control, notes), shared->binary);
+            }
+            decided("circuit", *who, notes, nullptr);
+            reply(call, std::move(body));
+          } catch (const Error& error) {
+            decided("circuit", *who, notes, &error);
+            refuse(call, std::current_exception());
+          } catch (...) {
+            refuse(call, std::current_exception());
+          }
+        },
+        who->name);
   } catch (...) {
     refused("circuit", *who, {});
   }
@@ -192,20 +194,22 @@ void Service::plan_circuit(const CallPtr& call) {
     return reply(call, plan_text(plan));
   }
   // On a thread that may wait for a worker process: the few for slow requests load models and read large bodies.
-  jobs_.post([this, call, who, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
-    CircuitNotes notes;
-    try {
-      const RunControl control{.stop = call->exchange->closed.get_token()};
-      Submitter anybody = who;
-      anybody.max_qubits = 0;  // a price is no run
-      anybody.run = call->trace;
-      wire::Body body = pool_->plan(anybody, *shared, control, notes);
-      decided("plan", who, notes, nullptr);
-      reply(call, std::move(body));
-    } catch (...) {
-      refuse(call, std::current_exception());
-    }
-  });
+  jobs_.post(
+      [this, call, who, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
+        CircuitNotes notes;
+        try {
+          const RunControl control{.stop = call->exchange->closed.get_token()};
+          Submitter anybody = who;
+          anybody.max_qubits = 0;  // a price is no run
+          anybody.run = call->trace;
+          wire::Body body = pool_->plan(anybody, *shared, control, notes);
+          decided("plan", who, notes, nullptr);
+          reply(call, std::move(body));
+        } catch (...) {
+          refuse(call, std::current_exception());
+        }
+      },
+      who.name);
 }
 
 void Service::placements(const CallPtr& call) {

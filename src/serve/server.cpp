@@ -183,6 +183,7 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   const auto begin = Clock::now();
   check(options);
   raise_descriptor_limit();
+  ::umask(S_IRWXG | S_IRWXO);                // programs, answers, logs: what the server writes is for its user alone
   ::mallopt(M_ARENA_MAX, 2);                 // dozens of threads that allocate little would keep one each
   const sigset_t signals = block_signals();  // before any thread is started, so that all of them inherit it
   Service service(options.service);

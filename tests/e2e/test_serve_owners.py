@@ -122,3 +122,16 @@ def test_a_region_of_shared_memory_is_there_for_its_owner_alone(
             client.unregister_system_shared_memory(headers=boss)
     finally:
         path.unlink()
+
+
+def test_jobs_on_disk_are_for_the_server_s_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with servers.serving(tmp_path, "--jobs", tmp_path / "jobs") as server:
+            job = server.post("/v2/circuits/jobs", {"program": "OPENQASM 3.0; qubit q; reset q;"}).json()["id"]
+            assert server.get(f"/v2/circuits/jobs/{job}/result?wait=20").status == 200
+            modes = {file.suffix: file.stat().st_mode & 0o777 for file in (tmp_path / "jobs").iterdir()}
+            assert modes[".done"] == 0o600 and set(modes.values()) == {0o600}
+            assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)

@@ -29,6 +29,12 @@ class Seconds {
   Clock::time_point begin_ = Clock::now();
 };
 
+// Whether the shots of a run that ended so are given back: of a program that is refused nothing was sampled. Whoever
+// stops a run, or lets it come to its time, has had what it took.
+bool gives_back(const Error& error) {
+  return error.code() != ErrorCode::cancelled && error.code() != ErrorCode::deadline_exceeded;
+}
+
 // Tells of the wait before a run and of the run.
 class Traced {
  public:
@@ -107,14 +113,18 @@ double Service::take_circuit(const Principal& principal, const wire::CircuitRequ
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
   const Submitter who = submitter(*call);
   try {
-    const double shots = take_circuit(call->principal, request);
+    Shots shots(*this, call->principal, take_circuit(call->principal, request));
     const auto [status, fresh] = jobs_.submit(who, std::move(request), urgency);
-    if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
+    if (fresh) shots.keep();  // sent again it runs, and is paid, once
     if (fresh && call->principal.tenant) {
-      jobs_.listen(who.name, status.id, [this, principal = call->principal](const wire::JobStatus& now) {
-        if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
-        return !wire::is_final(now.state);
-      });
+      jobs_.listen(who.name, status.id,
+                   [this, principal = call->principal, taken = shots.taken()](const wire::JobStatus& now) {
+                     if (!wire::is_final(now.state)) return true;
+                     if (now.started > 0) charge_seconds(principal, now.ended - now.started);
+                     if (now.started == 0 || (now.error && gives_back(*now.error)))
+                       take(principal, Meter::shots, -taken);
+                     return false;
+                   });
     }
     if (fresh && traces(call->trace)) {
       jobs_.listen(who.name, status.id, [this, trace = call->trace, run = who.run](const wire::JobStatus& now) {
@@ -156,9 +166,10 @@ void Service::run_circuit(const CallPtr& call) {
   const auto who = std::make_shared<const Submitter>(submitter(*call));  // shared: with the thread that runs it
   const auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   try {
-    take_circuit(call->principal, *shared);
+    // Shared: with the thread that runs it; given back by whoever lets go of it before it was used.
+    const auto shots = std::make_shared<Shots>(*this, call->principal, take_circuit(call->principal, *shared));
     jobs_.post(
-        [this, call, who, shared] {
+        [this, call, who, shared, shots] {
           CircuitNotes notes;
           try {
             wire::Body body;
@@ -170,9 +181,12 @@ void Service::run_circuit(const CallPtr& call) {
                          ? pool_->run(*who, *shared, control, notes)
                          : wire::encode(run_circuits(*shared, options_.jobs.limits, control, notes), shared->binary);
             }
+            shots->keep();
             decided("circuit", *who, notes, nullptr);
             reply(call, std::move(body));
           } catch (const Error& error) {
+            gives_back(error) ? shots->give_back()
+                              : shots->keep();  // before the answer, which may bring the next request
             decided("circuit", *who, notes, &error);
             refuse(call, std::current_exception());
           } catch (...) {

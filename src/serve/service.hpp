@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serve/audit.hpp"
@@ -173,6 +174,26 @@ class Service {
   void logging(const CallPtr& call);
 
   // Circuits (routes_circuits.cpp).
+  /// Shots that were taken, given back unless they are kept.
+  class Shots {
+   public:
+    Shots(Service& service, const Principal& principal, double taken)
+        : service_(service), principal_(principal), taken_(taken) {}
+    ~Shots() { give_back(); }
+    Shots(const Shots&) = delete;
+    Shots& operator=(const Shots&) = delete;
+    double taken() const noexcept { return taken_; }
+    void keep() noexcept { is_kept_ = true; }
+    void give_back() {
+      if (!std::exchange(is_kept_, true)) service_.take(principal_, Meter::shots, -taken_);
+    }
+
+   private:
+    Service& service_;
+    const Principal principal_;
+    const double taken_;
+    bool is_kept_ = false;
+  };
   /// Gives the shots taken.
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
   /// The job's id, and whether it is new.

@@ -217,6 +217,28 @@ def test_inference_by_grpc_is_on_record_like_any_other(tmp_path: Path) -> None:
     assert programs.ok("serve", "--verify-audit", log, "--json").json()["lines"] == len(lines)
 
 
+def test_one_server_alone_writes_an_audit_log_and_goes_on_after_half_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    words = ("--model-repository", servers.repository(tmp_path / "m"), "--audit", log)
+    with servers.serving(tmp_path, *words) as server:
+        second = programs.run("serve", *words, "--http", "127.0.0.1:0")
+        assert second.code != 0 and "another server writes" in second.err
+        assert server.post("/v2/repository/models/bell/load", {}).status == 200
+        server.process.kill()
+        server.process.wait()
+        with servers.serving(tmp_path, *words) as after:  # the kernel lets go of a dead server's file
+            assert after.post("/v2/repository/models/bell/load", {}).status == 200
+    whole = log.read_bytes()
+    assert programs.ok("serve", "--verify-audit", log, "--json").json()["lines"] == 2
+    log.write_bytes(whole + b'{"n":3,"time":17')
+    refused = programs.run("serve", *words, "--http", "127.0.0.1:0")
+    assert refused.code == 3 and "cut the file after line 2" in refused.err
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:2]))  # as docs/server.md says
+    with servers.serving(tmp_path, *words) as server:
+        assert server.post("/v2/repository/models/bell/load", {}).status == 200
+    assert programs.ok("serve", "--verify-audit", log, "--json").json()["lines"] == 3
+
+
 def test_the_dashboard_shows_what_the_server_counts(server: Server, tmp_path: Path) -> None:
     page = server.get("/")
     assert page.status == 200 and "default-src 'none'" in page.headers["content-security-policy"]

@@ -299,6 +299,22 @@ def test_keys_decide_who_may_do_what(tmp_path: Path) -> None:
         assert server.get(path, headers=made["alice"]).status == 200
 
 
+def test_a_key_is_made_as_the_help_says(tmp_path: Path) -> None:
+    example = next(line.strip() for line in programs.ok("serve", "--help").out.splitlines() if ">> keys.txt" in line)
+    assert example.startswith("skerry serve --make-key alice ")
+    command = example.replace("skerry", f"'{programs.CLI}'", 1)
+    made = [
+        subprocess.run(["sh", "-c", one], cwd=tmp_path, check=True, capture_output=True, text=True)
+        for one in (command, command.replace("alice", "bob"))
+    ]
+    keys = [done.stderr.split()[-1] for done in made]
+    assert all(key not in (tmp_path / "keys.txt").read_text() and done.stdout == "" for key, done in zip(keys, made))
+    with servers.serving(tmp_path, "--keys", tmp_path / "keys.txt") as server:
+        for name, key in zip(("alice", "bob"), keys):
+            told = server.get("/v2/usage", headers={"Authorization": f"Bearer {key}"}).json()
+            assert told == {"name": name}
+
+
 def test_an_address_beyond_this_machine_needs_keys(tmp_path: Path) -> None:
     refused = programs.run("serve", "--http", "0.0.0.0:0")
     assert refused.code == 6 and "--keys" in refused.err

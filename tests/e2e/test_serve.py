@@ -210,7 +210,10 @@ def test_what_is_brought_along_with_a_load_is_refused_and_not_passed_over(tmp_pa
     with servers.serving(tmp_path, "--model-repository", models, "--grpc", "127.0.0.1:0") as server:
         tools: Any = triton if kind == "http" else triton_grpc
         with tools.InferenceServerClient(f"{server.host}:{server.port}" if kind == "http" else server.grpc) as client:
-            for brought in ({"config": '{"max_batch_size": 1}'}, {"config": "{}", "files": {"file:1/model.onnx": b"A"}}):
+            for brought in (
+                {"config": '{"max_batch_size": 1}'},
+                {"config": "{}", "files": {"file:1/model.onnx": b"A"}},
+            ):
                 with pytest.raises(InferenceServerException, match="is not taken") as caught:
                     client.load_model("digits", **brought)
                 assert caught.value.status() in ("501", "StatusCode.UNIMPLEMENTED")
@@ -308,9 +311,12 @@ def test_a_key_is_made_as_the_help_says(tmp_path: Path) -> None:
         for one in (command, command.replace("alice", "bob"))
     ]
     keys = [done.stderr.split()[-1] for done in made]
-    assert all(key not in (tmp_path / "keys.txt").read_text() and done.stdout == "" for key, done in zip(keys, made))
+    assert all(
+        key not in (tmp_path / "keys.txt").read_text() and done.stdout == ""
+        for key, done in zip(keys, made, strict=True)
+    )
     with servers.serving(tmp_path, "--keys", tmp_path / "keys.txt") as server:
-        for name, key in zip(("alice", "bob"), keys):
+        for name, key in zip(("alice", "bob"), keys, strict=True):
             told = server.get("/v2/usage", headers={"Authorization": f"Bearer {key}"}).json()
             assert told == {"name": name}
 

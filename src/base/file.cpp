@@ -149,7 +149,34 @@ fs::path user_dir(const char* variable, const char* below_home) {
   return fs::path(home) / below_home / "skerry";
 }
 
+constinit thread_local bool copies_files = false;
+
+/// Into memory of whole pages, to be unmapped as a map is. Errors: io_error, also for a file that ends before.
+void* copied(const Descriptor& file, std::size_t size, const fs::path& path) {
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw_errno(path, "get memory for the file");
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t got =
+        ::pread(file.get(), static_cast<std::byte*>(memory) + done, size - done, static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      const int code = got == 0 ? EIO : errno;  // cut off meanwhile
+      ::munmap(memory, size);
+      errno = code;
+      throw_errno(path, "read the file");
+    }
+    done += static_cast<std::size_t>(got);
+  }
+  return memory;
+}
+
 }  // namespace
+
+CopiedFiles::CopiedFiles() noexcept : before_(std::exchange(copies_files, true)) {}
+
+CopiedFiles::~CopiedFiles() {
+  copies_files = before_;
+}
 
 MappedFile MappedFile::open(const fs::path& path) {
   const Descriptor file =
@@ -163,11 +190,11 @@ MappedFile MappedFile::open(const fs::path& path) {
   mapped.path_ = path;
   if (status.st_size == 0) return mapped;
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  void* data = copies_files ? copied(file, size, path) : ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (data == MAP_FAILED) throw_errno(path, "map the file");
   mapped.data_ = static_cast<const std::byte*>(data);
   mapped.size_ = size;
-  mapped_ranges().add(mapped.bytes());
+  if (!copies_files) mapped_ranges().add(mapped.bytes());  // a copy cannot be had again from the file
   return mapped;
 }
 

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/mapped.hpp"
 #include "base/temporary_folder.hpp"
 #include "base/thrown_by.hpp"
 
@@ -104,6 +105,26 @@ TEST_F(Files, ReleasedBytesLeaveMemoryAndComeAgain) {
   std::string own(std::size_t{40} * 4096, 'y');
   release_mapped(bytes_of(own));
   EXPECT_EQ(own, std::string(std::size_t{40} * 4096, 'y')) << "memory of somebody else";
+}
+
+TEST_F(Files, ACopyOutlivesWhatIsDoneToItsFile) {
+  const std::string text(std::size_t{40} * 4096 + 7, 'x');
+  save(at("served"), text);
+  const MappedFile file = [this] {
+    const CopiedFiles ours;
+    return MappedFile::open(at("served"));
+  }();
+  const auto written = [this](const std::string& now) {
+    std::ofstream(at("served"), std::ios::binary | std::ios::trunc) << now;  // in place: the same inode
+  };
+  written("");
+  EXPECT_EQ(text_of(file), text);
+  written(std::string(text.size(), 'y'));
+  EXPECT_EQ(text_of(file), text);
+  release_mapped(file.bytes());
+  EXPECT_FALSE(is_mapped(file.bytes()));
+  EXPECT_EQ(text_of(file), text) << "it cannot be had again from there";
+  EXPECT_TRUE(is_mapped(MappedFile::open(at("served")).bytes())) << "the wish ends with its block";
 }
 
 TEST_F(Files, EmptyFileIsAnEmptySpan) {

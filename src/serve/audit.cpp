@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/sha.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
@@ -36,7 +37,10 @@ AuditState verify_audit(const std::filesystem::path& file) {
   while (!rest.empty()) {
     const std::string where = file.string() + ":" + std::to_string(state.lines + 1);
     const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) throw Error(ErrorCode::corrupt, "the last line is cut off", where);
+    if (end == std::string_view::npos) {
+      throw Error(ErrorCode::corrupt, "the last line is cut off", where,
+                  "keep a copy, then cut the file after line " + std::to_string(state.lines));
+    }
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(end + 1);
     const std::size_t at = line.rfind(kHash);
@@ -55,6 +59,10 @@ AuditState verify_audit(const std::filesystem::path& file) {
 AuditLog::AuditLog(const std::filesystem::path& file)
     : path_(file), file_(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) {
   if (!file_) throw Error(ErrorCode::io_error, std::strerror(errno), file.string());
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw Error(ErrorCode::unavailable, "another server writes this audit log", file.string(),
+                "give each server a file of its own");
+  }
   const AuditState state = verify_audit(file);
   lines_ = state.lines;
   head_ = state.head;

@@ -16,7 +16,8 @@ namespace skerry::serve {
 /// and this line without its own. A line is on disk when write() returns. From any thread.
 class AuditLog {
  public:
-  /// Goes on where the file ends. Errors: io_error; corrupt when what is there does not hold together.
+  /// Goes on where the file ends, and holds it: one process alone may write a chain. Errors: io_error; unavailable when
+  /// another holds it; corrupt when what is there does not hold together.
   explicit AuditLog(const std::filesystem::path& file);
   /// Errors: io_error.
   void write(std::string_view event, std::string_view key, std::string_view what, int status);

@@ -34,6 +34,8 @@ struct Principal {
 
   bool has(Role role) const noexcept;
   bool may_use(std::string_view model) const noexcept;
+  /// Whose what it leaves on the server is: its tenant's, or its own. No two owners have one name.
+  std::string owner() const { return tenant_name.empty() ? "key " + name : "tenant " + tenant_name; }
 };
 
 /// The keys of one file; each line is

@@ -14,7 +14,14 @@ namespace skerry::serve {
 namespace {
 
 constexpr const char* kLibrary = "libskerry_grpc.so";
-constexpr int kUnauthenticated = 16;
+constexpr int kUnauthenticated = 16, kResourceExhausted = 8;
+
+// 429 is "later, and less of it": clients that go to another server on UNAVAILABLE would take it there.
+int grpc_status(int http_status, ErrorCode code) {
+  if (http_status == 401) return kUnauthenticated;
+  if (http_status == 429) return kResourceExhausted;
+  return error_info(code).grpc_status;
+}
 
 // A question that came by gRPC, asked as HTTP asks it.
 class LocalExchange final : public Exchange {
@@ -31,7 +38,7 @@ class LocalExchange final : public Exchange {
     if (!done) return;
     if (response.status < 400) return done(0, std::move(response.body));
     const Error error = wire::decode_error(response.status, response.body);
-    done(response.status == 401 ? kUnauthenticated : error_info(error.code()).grpc_status, error.what());
+    done(grpc_status(response.status, error.code()), error.what());
   }
   void begin_stream(HttpResponse) override {}
   void send(std::string) override {}
@@ -42,6 +49,9 @@ class LocalExchange final : public Exchange {
 };
 
 wire::InferRequest wire_request(const grpc_door::InferRequest& request) {
+  if (const grpc_door::Refusal& refusal = request.refusal; !refusal.message.empty())
+    throw Error(refusal.is_unsupported ? ErrorCode::unsupported : ErrorCode::invalid_argument, refusal.message,
+                refusal.where, refusal.hint);
   wire::InferRequest out{.id = std::string(request.id), .binary_output = true};
   out.timeout_us = request.timeout_us;
   out.priority = request.priority;
@@ -87,20 +97,48 @@ grpc_door::InferReply door_reply(const wire::InferReply& reply) {
   return out;
 }
 
-grpc_door::InferReply failed(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const RouteError& refused) {
-    return {.status = refused.status == 401 ? kUnauthenticated : error_info(refused.error.code()).grpc_status,
-            .error = refused.error.what()};
-  } catch (const Error& known) {
-    return {.status = error_info(known.code()).grpc_status, .error = known.what()};
-  } catch (const std::bad_alloc&) {
-    return {.status = error_info(ErrorCode::budget_exceeded).grpc_status, .error = "the server has no memory left"};
-  } catch (const std::exception& unknown) {
-    return {.status = error_info(ErrorCode::internal).grpc_status, .error = unknown.what()};
+// One inference on its way, until it is answered.
+class Inference {
+ public:
+  Inference(Service& service, const grpc_door::InferRequest& request,
+            std::function<void(const grpc_door::InferReply&)> answer)
+      : service_(service),
+        trace_(service.begin_trace(request.traceparent, request.model)),
+        method_(request.method),
+        model_(request.model),
+        arrived_(request.arrived),
+        answer_(std::move(answer)) {}
+
+  void refuse(const std::exception_ptr& error) const {
+    RouteError refusal = refusal_of(error);
+    if (const auto unrecorded = service_.audit(asked(), false, refusal.status)) refusal = {*unrecorded, 500};
+    end({.status = grpc_status(refusal.status, refusal.error.code()), .error = refusal.error.what()}, refusal.status);
   }
-}
+  void reply(const wire::InferReply& reply) const {
+    try {
+      end(door_reply(reply), 200);
+    } catch (...) {
+      refuse(std::current_exception());
+    }
+  }
+
+  Principal principal;
+  const Trace& trace() const noexcept { return trace_; }
+
+ private:
+  Service::Asked asked() const { return {trace_, method_, model_, "grpc", principal.name, arrived_}; }
+  void end(const grpc_door::InferReply& reply, int http_status) const {
+    if (service_.traces(trace_)) service_.tell(grpc_span(trace_, method_, reply.status), arrived_, Clock::now());
+    service_.log_request(asked(), http_status);
+    answer_(reply);
+  }
+
+  Service& service_;
+  Trace trace_;
+  std::string_view method_, model_;  // the request lives until its answer
+  Clock::time_point arrived_;
+  std::function<void(const grpc_door::InferReply&)> answer_;
+};
 
 class Door final : public grpc_door::Server {
  public:
@@ -108,22 +146,19 @@ class Door final : public grpc_door::Server {
 
   void infer(grpc_door::InferRequest request,
              std::function<void(const grpc_door::InferReply&)> answer) noexcept override {
-    const Trace trace = service_.begin_trace(request.traceparent, request.model);
-    const auto done = [this, trace, answer = std::move(answer), arrived = request.arrived,
-                       method = request.method](const grpc_door::InferReply& reply) {
-      if (service_.traces(trace)) service_.tell(grpc_span(trace, method, reply.status), arrived, Clock::now());
-      answer(reply);
-    };
+    // Shared: by this call and the one that ends it.
+    const auto inference = std::make_shared<Inference>(service_, request, std::move(answer));
     try {
       std::uint64_t bytes = 0;
       for (const grpc_door::Input& input : request.inputs) bytes += std::max(input.bytes.size(), input.own.size());
-      const Principal principal = service_.admitted(request.key, Role::infer, bytes);
-      service_.infer(principal, request.model, request.version, wire_request(request), request.arrived, request.stop,
-                     trace, [done](const std::exception_ptr& error, const wire::InferReply& reply) {
-                       done(error ? failed(error) : answered(reply));
+      service_.admit(inference->principal, request.key, Role::infer, bytes);
+      service_.infer(inference->principal, request.model, request.version, wire_request(request), request.arrived,
+                     request.stop, inference->trace(),
+                     [inference](const std::exception_ptr& error, const wire::InferReply& reply) {
+                       error ? inference->refuse(error) : inference->reply(reply);
                      });
     } catch (...) {
-      done(failed(std::current_exception()));
+      inference->refuse(std::current_exception());
     }
   }
 
@@ -137,13 +172,6 @@ class Door final : public grpc_door::Server {
   }
 
  private:
-  static grpc_door::InferReply answered(const wire::InferReply& reply) {
-    try {
-      return door_reply(reply);
-    } catch (...) {
-      return failed(std::current_exception());
-    }
-  }
   Service& service_;
 };
 

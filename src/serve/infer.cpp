@@ -105,10 +105,7 @@ void Service::tell_parts(const Trace& trace, const wire::InferReply& reply, Cloc
 void Service::infer(const Principal& principal, std::string_view name, std::string_view version,
                     wire::InferRequest request, Clock::time_point arrived, std::stop_token stop, const Trace& trace,
                     InferDone done) {
-  if (!principal.may_use(name)) {
-    throw Error(ErrorCode::permission_denied,
-                "key '" + principal.name + "' may not use model '" + std::string(name.substr(0, 128)) + "'", "model");
-  }
+  check_model(principal, name);
   const ModelPtr model = repository_.find(name, version);
   try {
     for (const wire::RequestedOutput& wanted : request.outputs) {
@@ -119,10 +116,10 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
       }
     }
     for (wire::InferInput& input : request.inputs) {
-      if (input.shared) input.tensor = shared_memory_.read(*input.shared, input.dtype, input.shape);
+      if (input.shared) input.tensor = shared_memory_.read(principal.owner(), *input.shared, input.dtype, input.shape);
     }
     for (const wire::RequestedOutput& wanted : request.outputs) {
-      if (wanted.shared) shared_memory_.check(*wanted.shared, 0);
+      if (wanted.shared) shared_memory_.check(principal.owner(), *wanted.shared, 0);
     }
     InferCall call;
     call.inputs = checked_inputs(*model, std::move(request.inputs));
@@ -142,7 +139,7 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
       try {
         if (!error) add_outputs(reply, request, std::move(outputs));
         for (const wire::InferOutput& output : reply.outputs) {
-          if (output.shared) shared_memory_.write(*output.shared, output.tensor.view());
+          if (output.shared) shared_memory_.write(principal.owner(), *output.shared, output.tensor.view());
         }
       } catch (...) {
         error = std::current_exception();

@@ -45,9 +45,14 @@ struct Record {
   std::uint32_t max_qubits = 0;
 };
 
+std::string head_of(const JobStatus& status, const std::string& owner, std::size_t json_bytes,
+                    std::uint32_t max_qubits) {
+  return wire::encode(status).bytes + "\n" + owner + "\n" + std::to_string(json_bytes) + " " +
+         std::to_string(max_qubits) + "\n";
+}
+
 void write_record(const fs::path& path, const Record& record) {
-  const std::string head = wire::encode(record.status).bytes + "\n" + record.owner + "\n" +
-                           std::to_string(record.body.json_bytes) + " " + std::to_string(record.max_qubits) + "\n";
+  const std::string head = head_of(record.status, record.owner, record.body.json_bytes, record.max_qubits);
   const std::array<std::span<const std::byte>, 2> parts = {std::as_bytes(std::span(head)),
                                                            std::as_bytes(std::span(record.body.bytes))};
   base::write_file_atomically(path, parts);
@@ -92,6 +97,8 @@ struct Jobs::State {
     base::Hash128 digest;
     std::optional<wire::CircuitRequest> request;  // given up when the job ends
     wire::Body reply;
+    std::uintmax_t head_bytes = 0;  // of its record with the reply; late progress may change the status
+    bool is_forgotten = false;      // the reply is; the status and the token are not
     std::stop_source stop;
     std::chrono::steady_clock::time_point began{};  // started, by a clock that nobody sets
     std::chrono::steady_clock::time_point last_news{};
@@ -108,7 +115,13 @@ struct Jobs::State {
   mutable std::mutex mutex;
   std::map<std::string, JobPtr, std::less<>> jobs;
   std::map<std::pair<std::string, std::string>, std::string> tokens;  // owner and token to id
-  std::list<std::string> finished;                                    // oldest first
+  // Finished jobs of one owner, oldest first: those with their answers, and those of which the token alone is known.
+  struct Kept {
+    std::list<std::string> answers, known;
+    std::uint64_t bytes = 0;
+  };
+  std::map<std::string, Kept> kept;  // by owner
+  std::size_t kept_answers = 0, kept_known = 0;
   std::uint64_t kept_bytes = 0;
   JobCounters counters;
   std::condition_variable ended;
@@ -167,7 +180,7 @@ struct Jobs::State {
   }
 
   void start(const JobPtr& job, Urgency urgency) {
-    (urgency == Urgency::job ? workers : quick).post([this, job] { run(job); });
+    (urgency == Urgency::job ? workers : quick).post([this, job] { run(job); }, job->by.name);
   }
 
   void run(const JobPtr& job) {
@@ -256,20 +269,67 @@ struct Jobs::State {
     if (state == JobState::cancelled) ++counters.cancelled;
   }
 
+  // So that nobody pushes out what is another's: whoever keeps most gives way. Nothing when that is one job alone.
+  template <class Amount>
+  Kept* greediest(Amount amount, std::list<std::string> Kept::*jobs_of) {
+    const auto most = std::max_element(kept.begin(), kept.end(), [amount](const auto& a, const auto& b) {
+      return amount(a.second) < amount(b.second);
+    });
+    return most == kept.end() || (most->second.*jobs_of).size() < 2 ? nullptr : &most->second;
+  }
+
   void keep(const JobPtr& job) {
-    finished.push_back(job->status.id);
+    job->head_bytes = head_of(job->status, job->by.name, job->reply.json_bytes, job->by.max_qubits).size();
+    Kept& own = kept[job->by.name];
+    own.answers.push_back(job->status.id);
+    own.bytes += job->reply.bytes.size();
+    ++kept_answers;
     kept_bytes += job->reply.bytes.size();
-    while (finished.size() > 1 && (finished.size() > options.max_kept || kept_bytes > options.max_kept_bytes)) {
-      const auto oldest = jobs.find(finished.front());
-      finished.pop_front();
-      kept_bytes -= oldest->second->reply.bytes.size();
-      tokens.erase({oldest->second->by.name, oldest->second->status.token});
-      if (!options.folder.empty()) {
-        std::error_code ignored;
-        fs::remove(path(oldest->second->status, ".done"), ignored);
-      }
-      jobs.erase(oldest);
+    const auto answers = [](const Kept& one) { return one.answers.size(); };
+    const auto bytes = [](const Kept& one) { return one.bytes; };
+    while (kept_answers > options.max_kept || kept_bytes > options.max_kept_bytes) {
+      Kept* most =
+          kept_answers > options.max_kept ? greediest(answers, &Kept::answers) : greediest(bytes, &Kept::answers);
+      if (most == nullptr) return;
+      forget_answer(*most);
     }
+  }
+
+  void forget_answer(Kept& own) {
+    const JobPtr job = jobs.at(own.answers.front());
+    own.answers.pop_front();
+    own.bytes -= job->reply.bytes.size();
+    --kept_answers;
+    kept_bytes -= job->reply.bytes.size();
+    if (job->status.token.empty()) return forget(job, ".done");
+    if (!options.folder.empty()) {  // a kill in between leaves what is read as a token alone
+      std::error_code ignored;
+      fs::rename(path(job->status, ".done"), path(job->status, ".known"), ignored);
+      fs::resize_file(path(job->status, ".known"), job->head_bytes, ignored);
+    }
+    job->reply = {};
+    know(job);
+  }
+
+  void know(const JobPtr& job) {
+    job->is_forgotten = true;
+    kept[job->by.name].known.push_back(job->status.id);
+    if (++kept_known <= options.max_known) return;
+    Kept* most = greediest([](const Kept& one) { return one.known.size(); }, &Kept::known);
+    if (most == nullptr) return;
+    const JobPtr oldest = jobs.at(most->known.front());
+    most->known.pop_front();
+    --kept_known;
+    forget(oldest, ".known");
+  }
+
+  void forget(const JobPtr& job, std::string_view suffix) {
+    tokens.erase({job->by.name, job->status.token});
+    if (!options.folder.empty()) {
+      std::error_code ignored;
+      fs::remove(path(job->status, suffix), ignored);
+    }
+    jobs.erase(job->status.id);
   }
 
   void add(const JobPtr& job) {
@@ -283,6 +343,11 @@ struct Jobs::State {
     job->by = {.name = record.owner, .max_qubits = record.max_qubits};
     job->status = record.status;
     const std::lock_guard lock(mutex);
+    if (file.extension() == ".known") {
+      add(job);
+      know(job);
+      return;
+    }
     if (file.extension() == ".done") {
       job->reply = std::move(record.body);
       add(job);
@@ -293,7 +358,7 @@ struct Jobs::State {
     job->digest = base::hash128(std::as_bytes(std::span(record.body.bytes)));
     job->request = wire::decode_circuit_request(record.body);
     add(job);
-    start(job, Urgency::job);
+    workers.put([this, job] { run(job); }, job->by.name);
   }
 };
 
@@ -305,7 +370,8 @@ Jobs::Jobs(JobOptions options) : state_(std::make_unique<State>(std::move(option
   if (failed) throw Error(ErrorCode::io_error, failed.message(), state.options.folder.string());
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(state.options.folder)) {
-    if (entry.path().extension() == ".job" || entry.path().extension() == ".done") files.push_back(entry.path());
+    const fs::path kind = entry.path().extension();
+    if (kind == ".job" || kind == ".done" || kind == ".known") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end(),
             [](const fs::path& a, const fs::path& b) { return fs::last_write_time(a) < fs::last_write_time(b); });
@@ -367,8 +433,8 @@ std::pair<wire::JobStatus, bool> Jobs::submit(const Submitter& submitter, wire::
   return {accepted, true};
 }
 
-void Jobs::post(std::function<void()> task) {
-  state_->quick.post(std::move(task));
+void Jobs::post(std::function<void()> task, const std::string& owner) {
+  state_->quick.post(std::move(task), owner);
 }
 
 wire::JobStatus Jobs::status(const std::string& owner, std::string_view id) const {
@@ -380,7 +446,7 @@ std::vector<wire::JobStatus> Jobs::list(const std::string& owner) const {
   const std::lock_guard lock(state_->mutex);
   std::vector<wire::JobStatus> all;
   for (const auto& [id, job] : state_->jobs) {
-    if (job->by.name == owner) all.push_back(job->status);
+    if (job->by.name == owner && !job->is_forgotten) all.push_back(job->status);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.submitted < b.submitted; });
   return all;
@@ -404,6 +470,9 @@ wire::JobStatus Jobs::cancel(const std::string& owner, std::string_view id) {
 JobOutcome Jobs::outcome(const std::string& owner, std::string_view id) const {
   const std::lock_guard lock(state_->mutex);
   const auto job = state_->get(owner, id);
+  if (job->is_forgotten && job->status.state == JobState::done)
+    throw Error(ErrorCode::not_found, "the answer of job '" + job->status.id + "' is no longer kept", "job",
+                "submit it again with another token");
   return {job->status, job->reply};
 }
 

@@ -16,12 +16,15 @@
 namespace skerry::serve {
 
 struct JobOptions {
-  std::filesystem::path folder;  ///< where jobs survive the server's death; empty: in memory alone
-  int workers = 1;               ///< threads for jobs
-  int quick_workers = 2;         ///< threads for runs that somebody waits for
-  std::size_t max_waiting = 1000;
-  std::size_t max_kept = 10'000;                            ///< finished jobs; the oldest are forgotten first
-  std::uint64_t max_kept_bytes = std::uint64_t{256} << 20;  ///< of their answers
+  std::filesystem::path folder;    ///< where jobs survive the server's death; empty: in memory alone
+  int workers = 1;                 ///< threads for jobs
+  int quick_workers = 2;           ///< threads for runs that somebody waits for
+  std::size_t max_waiting = 1000;  ///< of one owner; of several each has its share of them
+  /// Finished jobs whose answers are kept. Beyond that the oldest of whoever keeps most is forgotten, but no owner's
+  /// last.
+  std::size_t max_kept = 10'000;
+  std::uint64_t max_kept_bytes = std::uint64_t{256} << 20;  ///< of their answers, likewise
+  std::size_t max_known = 100'000;                          ///< tokens of forgotten answers, likewise
   CircuitLimits limits;
   /// Runs a stranger's circuit somewhere apart; empty: all run here. A job that was taken up from disk is a stranger's,
   /// since nobody says any more who sent it.
@@ -59,16 +62,17 @@ class Jobs {
   Jobs& operator=(const Jobs&) = delete;
 
   /// Second: true for a new job, false when the request's token is known; then that job's status.
+  /// The status of a token's job is kept for longer than its answer: what was run is not run again.
   /// Errors: unavailable (too many wait), invalid_argument (the token came with another request), io_error.
   std::pair<wire::JobStatus, bool> submit(const Submitter& submitter, wire::CircuitRequest request,
                                           Urgency urgency = Urgency::job);
   /// Runs a task that is no job on the threads for runs that somebody waits for. Errors: unavailable.
-  void post(std::function<void()> task);
+  void post(std::function<void()> task, const std::string& owner);
   /// Errors: not_found.
   wire::JobStatus status(const std::string& owner, std::string_view id) const;
   std::vector<wire::JobStatus> list(const std::string& owner) const;
   wire::JobStatus cancel(const std::string& owner, std::string_view id);
-  /// What there is of the answer now. Errors: not_found.
+  /// What there is of the answer now. Errors: not_found, also for an answer that is no longer kept.
   JobOutcome outcome(const std::string& owner, std::string_view id) const;
 
   /// Called with a status; false: no more of them.

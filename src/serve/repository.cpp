@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/file.hpp"
+#include "base/mapped.hpp"
 #include "package/package.hpp"
 #include "serve/sandbox/remote_model.hpp"
 
@@ -88,6 +89,7 @@ Repository::Repository(RepositoryOptions options) : options_(std::move(options))
 }
 
 Program Repository::program_of(Model& model) const {
+  const base::CopiedFiles ours;  // whoever writes to a served file must not end the server, nor change its answers
   if (!releases_) return skerry::load(model.file, options_.loading);
   package::Loaded loaded = package::read(model.file, {.trusted = options_.loading.trusted});
   model.release = Releases::release_of(model.name, loaded.info.metadata);

@@ -45,6 +45,12 @@ class Seconds {
   Clock::time_point begin_ = Clock::now();
 };
 
+// Whether the shots of a run that ended so are given back: of a program that is refused nothing was sampled. Whoever
+// stops a run, or lets it come to its time, has had what it took.
+bool gives_back(const Error& error) {
+  return error.code() != ErrorCode::cancelled && error.code() != ErrorCode::deadline_exceeded;
+}
+
 // Tells of the wait before a run and of the run.
 class Traced {
  public:
@@ -109,7 +115,7 @@ void Service::tell_worker(Span span) {
   if (traces(span.trace)) telemetry_->add(std::move(span));
 }
 
-// Shots are paid beforehand, and given back by give_back() for a circuit that proves too wide when it is read.
+// Shots are paid beforehand; how wide the circuit is shows only when it is read.
 double Service::take_circuit(const Principal& principal, const wire::CircuitRequest& request) {
   const auto sets = static_cast<double>(std::max<std::size_t>(1, request.parameter_sets.size()));
   const double shots = static_cast<double>(request.shots) * sets;
@@ -117,22 +123,21 @@ double Service::take_circuit(const Principal& principal, const wire::CircuitRequ
   return shots;
 }
 
-void Service::give_back(const Principal& principal, double shots, const Error& refusal) {
-  if (refusal.code() == ErrorCode::limit_exceeded && refusal.where() == kQuota) take(principal, Meter::shots, -shots);
-}
-
 std::pair<std::string, bool> Service::submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency) {
   const Submitter who = submitter(*call);
   try {
-    const double shots = take_circuit(call->principal, request);
+    Shots shots(*this, call->principal, take_circuit(call->principal, request));
     const auto [status, fresh] = jobs_.submit(who, std::move(request), urgency);
-    if (!fresh) take(call->principal, Meter::shots, -shots);  // sent again: it runs, and is paid, once
+    if (fresh) shots.keep();  // sent again it runs, and is paid, once
     if (fresh && call->principal.tenant) {
-      jobs_.listen(who.name, status.id, [this, principal = call->principal, shots](const wire::JobStatus& now) {
-        if (wire::is_final(now.state) && now.started > 0) charge_seconds(principal, now.ended - now.started);
-        if (wire::is_final(now.state) && now.error) give_back(principal, shots, *now.error);
-        return !wire::is_final(now.state);
-      });
+      jobs_.listen(who.name, status.id,
+                   [this, principal = call->principal, taken = shots.taken()](const wire::JobStatus& now) {
+                     if (!wire::is_final(now.state)) return true;
+                     if (now.started > 0) charge_seconds(principal, now.ended - now.started);
+                     if (now.started == 0 || (now.error && gives_back(*now.error)))
+                       take(principal, Meter::shots, -taken);
+                     return false;
+                   });
     }
     if (fresh && traces(call->trace)) {
       jobs_.listen(who.name, status.id, [this, trace = call->trace, run = who.run](const wire::JobStatus& now) {
@@ -174,30 +179,35 @@ void Service::run_circuit(const CallPtr& call) {
   const auto who = std::make_shared<const Submitter>(submitter(*call));  // shared: with the thread that runs it
   const auto shared = std::make_shared<wire::CircuitRequest>(std::move(request));
   try {
-    const double shots = take_circuit(call->principal, *shared);
-    jobs_.post([this, call, who, shared, shots] {
-      CircuitNotes notes;
-      try {
-        wire::Body body;
-        {
-          const Traced traced(*this, call->trace, who->run, call->exchange->arrived);
-          const RunControl control{.stop = call->exchange->closed.get_token()};
-          const Seconds counted(*this, call->principal);
-          body = who->is_stranger
-                     ? pool_->run(*who, *shared, control, notes)
-                     : wire::encode(run_circuits(*shared, options_.jobs.limits, who->max_qubits, control, notes),
-                                    shared->binary);
-        }
-        decided("circuit", *who, notes, nullptr);
-        reply(call, std::move(body));
-      } catch (const Error& error) {
-        decided("circuit", *who, notes, &error);
-        give_back(call->principal, shots, error);
-        refuse(call, std::current_exception());
-      } catch (...) {
-        refuse(call, std::current_exception());
-      }
-    });
+    // Shared: with the thread that runs it; given back by whoever lets go of it before it was used.
+    const auto shots = std::make_shared<Shots>(*this, call->principal, take_circuit(call->principal, *shared));
+    jobs_.post(
+        [this, call, who, shared, shots] {
+          CircuitNotes notes;
+          try {
+            wire::Body body;
+            {
+              const Traced traced(*this, call->trace, who->run, call->exchange->arrived);
+              const RunControl control{.stop = call->exchange->closed.get_token()};
+              const Seconds counted(*this, call->principal);
+              body = who->is_stranger
+                         ? pool_->run(*who, *shared, control, notes)
+                         : wire::encode(run_circuits(*shared, options_.jobs.limits, who->max_qubits, control, notes),
+                                        shared->binary);
+            }
+            shots->keep();
+            decided("circuit", *who, notes, nullptr);
+            reply(call, std::move(body));
+          } catch (const Error& error) {
+            // Before the answer, which may bring the next request.
+            gives_back(error) ? shots->give_back() : shots->keep();
+            decided("circuit", *who, notes, &error);
+            refuse(call, std::current_exception());
+          } catch (...) {
+            refuse(call, std::current_exception());
+          }
+        },
+        who->name);
   } catch (...) {
     refused("circuit", *who, {});
   }
@@ -212,20 +222,22 @@ void Service::plan_circuit(const CallPtr& call) {
     return reply(call, plan_text(plan));
   }
   // On a thread that may wait for a worker process: the few for slow requests load models and read large bodies.
-  jobs_.post([this, call, who, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
-    CircuitNotes notes;
-    try {
-      const RunControl control{.stop = call->exchange->closed.get_token()};
-      Submitter anybody = who;
-      anybody.max_qubits = 0;  // a price is no run
-      anybody.run = call->trace;
-      wire::Body body = pool_->plan(anybody, *shared, control, notes);
-      decided("plan", who, notes, nullptr);
-      reply(call, std::move(body));
-    } catch (...) {
-      refuse(call, std::current_exception());
-    }
-  });
+  jobs_.post(
+      [this, call, who, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
+        CircuitNotes notes;
+        try {
+          const RunControl control{.stop = call->exchange->closed.get_token()};
+          Submitter anybody = who;
+          anybody.max_qubits = 0;  // a price is no run
+          anybody.run = call->trace;
+          wire::Body body = pool_->plan(anybody, *shared, control, notes);
+          decided("plan", who, notes, nullptr);
+          reply(call, std::move(body));
+        } catch (...) {
+          refuse(call, std::current_exception());
+        }
+      },
+      who.name);
 }
 
 void Service::placements(const CallPtr& call) {

@@ -1,12 +1,14 @@
 #include <skerry/error.hpp>
 
 #include "serve/service.hpp"
+#include "wire/json_node.hpp"
 #include "wire/json_writer.hpp"
 #include "wire/tensors.hpp"
 
 namespace skerry::serve {
 namespace {
 
+using wire::JsonNode;
 using wire::JsonWriter;
 
 void write_tensor_infos(JsonWriter& json, std::string_view key, const std::vector<TensorInfo>& infos) {
@@ -84,12 +86,37 @@ void write_steps(JsonWriter& json, const EnsembleConfig& config) {
   json.close(']').close('}');
 }
 
+// Members of a body that may be left out. Errors: those of JSON; invalid_argument for what is no object.
+template <class Each>
+void each_member(std::string_view body, Each&& each) {
+  if (body.empty()) return;
+  const wire::JsonText text(body);
+  for (const auto& [name, value] : text.root().members()) each(name, value);
+}
+
+// Triton's clients may bring a configuration or files of their own, or want dependents unloaded. None of that is done
+// here, and who asked for it must not hear that it was. usual: what may stand there as `false`.
+void refuse_parameters(std::string_view body, std::string_view usual) {
+  each_member(body, [usual](std::string_view name, const JsonNode& value) {
+    if (name != "parameters") return;
+    for (const auto& [parameter, wanted] : value.members()) {
+      if (parameter == usual && !wanted.flag()) continue;
+      throw Error(ErrorCode::unsupported, "'" + std::string(parameter.substr(0, 64)) + "' is not taken", "parameters",
+                  "a model is loaded as it lies in the repository, and unloaded alone");
+    }
+  });
+}
+
 }  // namespace
 
+void Service::check_model(const Principal& principal, std::string_view name) {
+  if (principal.may_use(name)) return;
+  throw Error(ErrorCode::permission_denied,
+              "key '" + principal.name + "' may not use model '" + std::string(name.substr(0, 128)) + "'", "model");
+}
+
 ModelPtr Service::model_of(const Call& call) const {
-  if (!call.principal.may_use(call.words[0])) {
-    throw Error(ErrorCode::permission_denied, "key '" + call.principal.name + "' may not use this model", "model");
-  }
+  check_model(call.principal, call.words[0]);
   return repository_.find(call.words[0], call.words.size() > 1 ? std::string_view(call.words[1]) : std::string_view());
 }
 
@@ -183,11 +210,16 @@ void Service::model_infer(const CallPtr& call) {
 }
 
 void Service::repository_index(const CallPtr& call) {
-  const bool ready_only =
-      call->body.find("\"ready\"") != std::string::npos && call->body.find("true") != std::string::npos;
+  bool ready_only = false;
+  each_member(call->body, [&](std::string_view name, const JsonNode& value) {
+    if (name == "ready") ready_only = value.flag();
+    if (name == "repository_name" && !value.text().empty())
+      throw Error(ErrorCode::unsupported, "the one repository has no name", value.where(), "leave it out");
+  });
   JsonWriter json;
   json.open('[');
   for (const IndexRow& row : repository_.index(ready_only)) {
+    if (!call->principal.may_use(row.name)) continue;
     json.open('{').field("name", row.name);
     if (!row.version.empty()) json.field("version", row.version);
     json.field("state", row.state).field("reason", row.reason).close('}');
@@ -196,12 +228,16 @@ void Service::repository_index(const CallPtr& call) {
 }
 
 void Service::repository_load(const CallPtr& call) {
+  check_model(call->principal, call->words[0]);
+  refuse_parameters(call->body, {});
   repository_.load(call->words[0]);
   log_line("info", "loaded", {{"model", call->words[0]}, {"key", call->principal.name}});
   reply(call, "{}");
 }
 
 void Service::repository_unload(const CallPtr& call) {
+  check_model(call->principal, call->words[0]);
+  refuse_parameters(call->body, "unload_dependents");
   repository_.unload(call->words[0]);
   log_line("info", "unloaded", {{"model", call->words[0]}, {"key", call->principal.name}});
   reply(call, "{}");
@@ -220,7 +256,9 @@ MetricsInput Service::measured() const {
 }
 
 void Service::metrics(const CallPtr& call) {
-  reply(call, HttpResponse{.body = metrics_text(measured()), .type = "text/plain; version=0.0.4"});
+  MetricsInput input = measured();
+  std::erase_if(input.models, [&](const ModelPtr& model) { return !call->principal.may_use(model->name); });
+  reply(call, HttpResponse{.body = metrics_text(input), .type = "text/plain; version=0.0.4"});
 }
 
 }  // namespace skerry::serve

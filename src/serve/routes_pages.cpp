@@ -29,31 +29,77 @@ std::string_view role_text(Role role) {
   return "";
 }
 
-void write_answer(JsonWriter& json, std::string_view status, std::string_view text, std::string_view schema) {
-  json.key(status).open('{').field("description", text);
-  if (!schema.empty()) {
-    json.key("content").open('{').key("application/json").open('{').key("schema").open('{');
-    json.field("$ref", schema).close('}').close('}').close('}');
+constexpr std::string_view kSchemas =
+#include "serve/openapi_schemas.inc"
+    ;
+
+// One way in which a body or an answer may come.
+void write_media(JsonWriter& json, std::string_view type, std::string_view schema) {
+  json.key(type).open('{').key("schema").open('{');
+  if (schema.empty()) {
+    json.field("type", "string");
+    if (type == "application/octet-stream") json.field("format", "binary");
+  } else {
+    json.field("$ref", "#/components/schemas/" + std::string(schema));
   }
+  json.close('}').close('}');
+}
+
+// schema: or a media type.
+void write_content(JsonWriter& json, std::string_view schema, bool has_raw_bytes) {
+  json.key("content").open('{');
+  if (schema.find('/') != std::string_view::npos) {
+    write_media(json, schema, {});
+  } else {
+    write_media(json, "application/json", schema);
+  }
+  if (has_raw_bytes) write_media(json, "application/octet-stream", {});  // JSON, then the bytes
   json.close('}');
 }
 
+void write_answer(JsonWriter& json, std::string_view status, std::string_view text, std::string_view schema,
+                  bool has_raw_bytes = false) {
+  json.key(status).open('{').field("description", text);
+  write_content(json, schema, has_raw_bytes);
+  json.close('}');
+}
+
+void write_parameter(JsonWriter& json, std::string_view name, std::string_view place, std::string_view type) {
+  json.open('{').field("name", name).field("in", place).field("required", place == "path");
+  json.key("schema").open('{').field("type", type).close('}').close('}');
+}
+
+void write_security(JsonWriter& json, Role role) {
+  json.key("security").open('[');
+  if (role != Role::nobody) {
+    for (const char* scheme : {"bearer", "header"}) json.open('{').key(scheme).open('[').close(']').close('}');
+  }
+  json.close(']');
+}
+
 void write_operation(JsonWriter& json, const Route& route) {
+  const Operation& told = route.operation;
   std::string method(route.method);
   for (char& c : method) c = static_cast<char>(c | 0x20);
-  json.key(method)
-      .open('{')
-      .field("summary", route.summary)
-      .field("description", "For " + std::string(role_text(route.role)));
+  json.key(method).open('{').field("operationId", told.id).field("summary", route.summary);
+  json.field("description", "For " + std::string(role_text(route.role)));
   json.key("parameters").open('[');
-  for (std::size_t at = route.path.find('{'); at != std::string_view::npos; at = route.path.find('{', at + 1)) {
-    json.open('{').field("name", route.path.substr(at + 1, route.path.find('}', at) - at - 1)).field("in", "path");
-    json.field("required", true).key("schema").open('{').field("type", "string").close('}').close('}');
+  for (std::size_t at = route.path.find('{'); at != std::string_view::npos; at = route.path.find('{', at + 1))
+    write_parameter(json, route.path.substr(at + 1, route.path.find('}', at) - at - 1), "path", "string");
+  if (!told.parameter.empty()) write_parameter(json, told.parameter, "query", "number");
+  json.close(']');
+  if (!told.takes.empty()) {
+    json.key("requestBody").open('{').field("required", told.needs_body);
+    write_content(json, told.takes, told.has_raw_bytes);
+    json.close('}');
   }
-  json.close(']').key("responses").open('{');
-  write_answer(json, "200", "The answer", {});
-  write_answer(json, "default", "Why there is none", "#/components/schemas/Error");
-  json.close('}').close('}');
+  json.key("responses").open('{');
+  write_answer(json, "200", "The answer", told.gives, told.has_raw_bytes);
+  if (!told.accepted.empty()) write_answer(json, "202", "It was taken on, and is not done", told.accepted);
+  write_answer(json, "default", "Why there is none", "Error");
+  json.close('}');
+  write_security(json, route.role);
+  json.close('}');
 }
 
 }  // namespace
@@ -84,12 +130,10 @@ void Service::openapi(const CallPtr& call) {
     }
     write_operation(json, route);
   }
-  json.close('}').close('}').key("components").open('{').key("schemas").open('{').key("Error").open('{');
-  json.field("type", "object").key("required").open('[').value("error").close(']').key("properties").open('{');
-  for (const char* field : {"error", "code", "message", "where", "hint"})
-    json.key(field).open('{').field("type", "string").close('}');
-  json.close('}').close('}').close('}').key("securitySchemes").open('{').key("key").open('{');
-  json.field("type", "http").field("scheme", "bearer").close('}').close('}').close('}').close('}');
+  json.close('}').close('}').key("components").open('{').key("schemas").raw(kSchemas);
+  json.key("securitySchemes").open('{').key("bearer").open('{').field("type", "http").field("scheme", "bearer");
+  json.close('}').key("header").open('{').field("type", "apiKey").field("in", "header").field("name", "X-API-Key");
+  json.close('}').close('}').close('}').close('}');
   reply(call, std::move(json).text());
 }
 
@@ -97,7 +141,8 @@ void Service::memory_status(const CallPtr& call) {
   const bool keyed = call->parameter("keyed") == "1";
   JsonWriter json;
   json.open(keyed ? '{' : '[');
-  for (const SharedRegion& region : shared_memory_.regions(call->words.empty() ? "" : call->words[0])) {
+  for (const SharedRegion& region :
+       shared_memory_.regions(call->principal.owner(), call->words.empty() ? "" : call->words[0])) {
     if (keyed) json.key(region.name);
     json.open('{').field("name", region.name).field("key", region.key).field("offset", region.offset);
     json.field("byte_size", region.bytes).close('}');
@@ -106,12 +151,12 @@ void Service::memory_status(const CallPtr& call) {
 }
 
 void Service::memory_register(const CallPtr& call) {
-  shared_memory_.add(wire::decode_shared_region(call->body, call->words[0]));
+  shared_memory_.add(call->principal.owner(), wire::decode_shared_region(call->body, call->words[0]));
   reply(call, "{}");
 }
 
 void Service::memory_unregister(const CallPtr& call) {
-  shared_memory_.remove(call->words.empty() ? "" : call->words[0]);
+  shared_memory_.remove(call->principal.owner(), call->words.empty() ? "" : call->words[0]);
   reply(call, "{}");
 }
 

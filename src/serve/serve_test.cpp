@@ -22,6 +22,7 @@
 #include "serve/service.hpp"
 #include "serve/statistics.hpp"
 #include "serve/telemetry.hpp"
+#include "serve/workers.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -382,6 +383,102 @@ TEST(Jobs, ForgetTheOldestAnswersFirst) {
   EXPECT_EQ(jobs.list("a").size(), 3U);
   EXPECT_EQ(thrown_by([&] { jobs.status("a", ids[0]); }).code(), ErrorCode::not_found);
   EXPECT_EQ(jobs.status("a", ids[5]).state, wire::JobState::done);
+}
+
+// Submits a job and waits for its end.
+std::string run_to_end(Jobs& jobs, const std::string& owner, const std::string& token) {
+  std::promise<void> done;
+  const std::string id = jobs.submit({.name = owner}, request(token)).first.id;
+  jobs.listen(owner, id, [&](const wire::JobStatus& status) {
+    if (wire::is_final(status.state)) done.set_value();
+    return !wire::is_final(status.state);
+  });
+  done.get_future().wait();
+  return id;
+}
+
+TEST(Jobs, OfOneOwnerPushOutNoAnswerOfAnother) {
+  Jobs jobs({.max_kept = 3});
+  const std::string rare = run_to_end(jobs, "a", "");
+  for (int i = 0; i < 20; ++i) run_to_end(jobs, "b", "");
+  EXPECT_EQ(jobs.outcome("a", rare).status.state, wire::JobState::done);
+  EXPECT_EQ(jobs.list("b").size(), 2U);
+  run_to_end(jobs, "a", "");
+  EXPECT_EQ(jobs.list("a").size() + jobs.list("b").size(), 3U) << "of two who keep as many, one gives way";
+
+  Jobs narrow({.max_kept_bytes = 1});
+  const std::string last = run_to_end(narrow, "a", "");
+  const std::string other = run_to_end(narrow, "b", "");
+  EXPECT_FALSE(narrow.outcome("a", last).reply.bytes.empty()) << "an owner's last answer is kept, whatever its size";
+  EXPECT_FALSE(narrow.outcome("b", other).reply.bytes.empty());
+  run_to_end(narrow, "b", "");
+  EXPECT_EQ(thrown_by([&] { narrow.outcome("b", other); }).code(), ErrorCode::not_found);
+}
+
+TEST(Jobs, RunOnceByTheirTokenAlsoWhenTheirAnswerIsForgotten) {
+  const base::TemporaryFolder folder;
+  const auto files = [&folder](const std::string& kind) {
+    std::vector<std::filesystem::path> all;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      if (entry.path().extension() == kind) all.push_back(entry.path());
+    return all;
+  };
+  std::string first;
+  const auto check = [&first](Jobs& jobs) {
+    const auto [status, is_new] = jobs.submit({.name = "a"}, request("t0"));
+    EXPECT_FALSE(is_new);
+    EXPECT_EQ(status.id, first);
+    EXPECT_EQ(status.state, wire::JobState::done);
+    EXPECT_EQ(thrown_by([&] { jobs.outcome("a", first); }).code(), ErrorCode::not_found);
+  };
+  {
+    Jobs jobs({.folder = folder.path(), .max_kept = 2});
+    first = run_to_end(jobs, "a", "t0");
+    for (int i = 1; i < 5; ++i) run_to_end(jobs, "a", "t" + std::to_string(i));
+    check(jobs);
+    EXPECT_EQ(jobs.counters().submitted, 5U);
+    EXPECT_EQ(jobs.list("a").size(), 2U);
+  }
+  EXPECT_EQ(files(".done").size(), 2U);
+  ASSERT_EQ(files(".known").size(), 3U);
+  for (const auto& file : files(".known")) {
+    const std::string text = base::read_file(file, 1 << 20);
+    EXPECT_TRUE(text.ends_with("\n") && text.find("results") == std::string::npos) << "without the answer";
+  }
+  {
+    Jobs jobs({.folder = folder.path(), .max_kept = 2});
+    check(jobs);
+    EXPECT_EQ(jobs.counters().submitted, 0U);
+  }
+  Jobs forgetful({.folder = folder.path(), .workers = 0, .max_kept = 2, .max_known = 1});
+  EXPECT_EQ(files(".known").size(), 1U) << "there are bounds to this too";
+  int unknown = 0;
+  for (const char* token : {"t0", "t1", "t2"})
+    unknown += forgetful.submit({.name = "a"}, request(token)).second ? 1 : 0;
+  EXPECT_EQ(unknown, 2);
+}
+
+TEST(Workers, GiveOwnersTheirTurns) {
+  Workers workers(1, 6);
+  std::promise<void> go;
+  std::promise<void> begun;
+  std::string order;  // written by the one thread
+  workers.post([&, until = go.get_future().share()] { begun.set_value(), until.wait(); }, "a");
+  begun.get_future().wait();
+  const auto post = [&](const std::string& owner) { workers.post([&order, owner] { order += owner; }, owner); };
+  for (int i = 0; i < 6; ++i) post("a");
+  EXPECT_EQ(thrown_by([&] { post("a"); }).code(), ErrorCode::unavailable);
+  for (int i = 0; i < 3; ++i) post("b");
+  EXPECT_EQ(thrown_by([&] { post("b"); }).code(), ErrorCode::unavailable) << "half of it is another's share";
+  post("c");
+  post("c");
+  EXPECT_EQ(thrown_by([&] { post("c"); }).code(), ErrorCode::unavailable);
+  EXPECT_EQ(workers.waiting(), 11U);
+  std::promise<void> ended;
+  workers.put([&] { ended.set_value(); }, "a");
+  go.set_value();
+  ended.get_future().wait();
+  EXPECT_EQ(order, "bcabcabaaaa");
 }
 
 TEST(Jobs, HoldATenantToItsQubitsAfterARestart) {

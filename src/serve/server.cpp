@@ -113,6 +113,7 @@ std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& w
     const BatchingOptions& batch = options.service.repository.batching;
     return std::tie(batch.sizes, batch.max_delay, batch.max_queue);
   };
+  const Limits &limits = now.service.repository.limits, &others = wanted.service.repository.limits;
   std::string names;
   const auto compare = [&names](bool is_same, std::string_view name) {
     if (!is_same) names.append(names.empty() ? "" : ", ").append(name);
@@ -131,6 +132,9 @@ std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& w
   compare(batching(now) == batching(wanted), "batches");
   compare(now.http.max_body_bytes == wanted.http.max_body_bytes, "max-body-mb");
   compare(now.http.threads == wanted.http.threads, "io-threads");
+  compare(limits.threads == others.threads, "threads");
+  compare(limits.max_memory_bytes == others.max_memory_bytes, "max-memory-mb");
+  compare(limits.max_execution_time == others.max_execution_time, "max-execution-time");
   return names;
 }
 
@@ -183,6 +187,7 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   const auto begin = Clock::now();
   check(options);
   raise_descriptor_limit();
+  ::umask(S_IRWXG | S_IRWXO);                // programs, answers, logs: what the server writes is for its user alone
   ::mallopt(M_ARENA_MAX, 2);                 // dozens of threads that allocate little would keep one each
   const sigset_t signals = block_signals();  // before any thread is started, so that all of them inherit it
   Service service(options.service);

@@ -134,8 +134,8 @@ void Service::handle(const ExchangePtr& exchange) {
   const CallPtr call = begin(exchange);
   try {
     find(*call);
+    admit(call->principal, presented_key(exchange->request), call->route->role, exchange->request.body.size());
     const HttpRequest& request = exchange->request;
-    call->principal = admitted(presented_key(request), call->route->role, request.body.size());
     if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || call->route->is_slow) {
       slow_.post([this, call] { dispatch(call, call->route->handler); });
     } else {
@@ -150,7 +150,7 @@ bool Service::wants_body(const ExchangePtr& exchange, std::uint64_t length) {
   const CallPtr call = begin(exchange);
   try {
     find(*call);
-    call->principal = known(presented_key(exchange->request), call->route->role);
+    known(call->principal, presented_key(exchange->request), call->route->role);
     if (call->route->method == "GET" && length > kIdleBytes)  // read by nobody, and anybody may ask some of these
       throw RouteError{Error(ErrorCode::limit_exceeded, "this path takes no body", "body"), 413};
     return true;
@@ -169,28 +169,30 @@ void Service::dispatch(const CallPtr& call, void (Service::*handler)(const CallP
   }
 }
 
-Principal Service::known(std::string_view credential, Role role) const {
-  std::optional<Principal> principal;
+void Service::known(Principal& principal, std::string_view credential, Role role) const {
   std::string reason = "a valid API key or token is needed";
+  bool is_known = false;
   try {
-    principal = authenticate(credential);
+    if (auto found = authenticate(credential)) {
+      principal = *std::move(found);
+      is_known = true;
+    }
   } catch (const Error& error) {
     reason = error.message();
   }
-  if (!principal && role == Role::nobody) return {};
-  if (!principal) {
+  if (!is_known && role == Role::nobody) return;
+  if (!is_known) {
     throw RouteError{Error(ErrorCode::permission_denied, reason, "authorization", "send Authorization: Bearer KEY"),
                      401};
   }
-  if (!principal->has(role)) {
-    throw RouteError{Error(ErrorCode::permission_denied, "key '" + principal->name + "' may not do this"), 403};
+  if (!principal.has(role)) {
+    throw RouteError{Error(ErrorCode::permission_denied, "key '" + principal.name + "' may not do this"), 403};
   }
-  return *std::move(principal);
 }
 
-Principal Service::admitted(std::string_view credential, Role role, std::uint64_t bytes) {
-  Principal principal = known(credential, role);
-  if (role == Role::nobody) return principal;
+void Service::admit(Principal& principal, std::string_view credential, Role role, std::uint64_t bytes) {
+  known(principal, credential, role);
+  if (role == Role::nobody) return;
   const double rate = principal.requests_per_second;
   if (rate > 0.0) {
     const Allowance allowance{std::max(1.0, rate), std::max(1.0, rate) / rate};
@@ -203,7 +205,6 @@ Principal Service::admitted(std::string_view credential, Role role, std::uint64_
   take(principal, Meter::requests, 1.0);
   take(principal, Meter::bytes, static_cast<double>(bytes));
   take(principal, Meter::seconds, 0.0);  // refused while earlier runs have taken more than there was
-  return principal;
 }
 
 namespace {
@@ -263,17 +264,45 @@ void Service::open_body(Call& call) const {
   }
 }
 
-void Service::reply(const CallPtr& call, HttpResponse response) {
-  const bool is_refused = response.status == 401 || response.status == 403 || response.status == 429;
-  if (audit_ && (call->is_audited || is_refused)) {
-    try {  // before the answer: what was acknowledged is on record
-      audit_->write(is_refused ? "refused" : "request", call->principal.name,
-                    call->request().method + " " + call->request().target.substr(0, 512), response.status);
-    } catch (const Error& error) {
-      log_line("error", "audit", {{"error", error.what()}});
-      response = {.status = 500, .body = wire::encode(error)};
-    }
+std::optional<Error> Service::audit(const Asked& asked, bool is_change, int status) {
+  const bool is_refused = status == 401 || status == 403 || status == 429;
+  if (!audit_ || (!is_change && !is_refused)) return std::nullopt;
+  try {
+    audit_->write(is_refused ? "refused" : "request", asked.key,
+                  std::string(asked.method) + " " + std::string(asked.what.substr(0, 512)), status);
+  } catch (const Error& error) {
+    log_line("error", "audit", {{"error", error.what()}});
+    return error;
   }
+  return std::nullopt;
+}
+
+void Service::log_request(const Asked& asked, int status) const {
+  if (!log_requests_.load() && status < 400) return;
+  const auto took = Clock::now() - asked.arrived;
+  log_line(status >= 500   ? "error"
+           : status >= 400 ? "warning"
+                           : "info",
+           "request",
+           {{"trace_id", asked.trace.trace_id},
+            {"span_id", asked.trace.span_id},
+            {"method", asked.method},
+            {"path", asked.what.substr(0, 512)},
+            {"status", static_cast<std::uint64_t>(status)},
+            {"us", std::chrono::duration<double, std::micro>(took).count()},
+            {"peer", asked.peer},
+            {"key", asked.key}});
+}
+
+Service::Asked Service::asked(const Call& call) {
+  const HttpRequest& request = call.request();
+  return {call.trace, request.method, request.target, request.peer, call.principal.name, call.exchange->arrived};
+}
+
+void Service::reply(const CallPtr& call, HttpResponse response) {
+  // Before the answer: what was acknowledged is on record.
+  if (const auto failed = audit(asked(*call), call->is_audited, response.status))
+    response = {.status = 500, .body = wire::encode(*failed)};
   record(*call, response.status);
   response.headers.emplace_back("traceparent", call->trace.header());
   call->exchange->respond(std::move(response));
@@ -297,7 +326,6 @@ void Service::tell(Span span, Clock::time_point begin, Clock::time_point end) {
 void Service::record(const Call& call, int status) {
   answers_[static_cast<std::size_t>(status / 100) % answers_.size()].fetch_add(1);
   const HttpRequest& request = call.request();
-  const auto took = Clock::now() - call.exchange->arrived;
   if (traces(call.trace)) {
     const std::string_view route = call.route != nullptr ? call.route->path : std::string_view();
     const std::string_view path =
@@ -305,20 +333,7 @@ void Service::record(const Call& call, int status) {
     tell(http_span(call.trace, std::string_view(request.method).substr(0, 32), route, path, status),
          call.exchange->arrived, Clock::now());
   }
-  if (log_requests_.load() || status >= 400) {
-    log_line(status >= 500   ? "error"
-             : status >= 400 ? "warning"
-                             : "info",
-             "request",
-             {{"trace_id", call.trace.trace_id},
-              {"span_id", call.trace.span_id},
-              {"method", request.method},
-              {"path", std::string_view(request.target).substr(0, 512)},
-              {"status", static_cast<std::uint64_t>(status)},
-              {"us", std::chrono::duration<double, std::micro>(took).count()},
-              {"peer", request.peer},
-              {"key", call.principal.name}});
-  }
+  log_request(asked(call), status);
 }
 
 void Service::reply(const CallPtr& call, std::string json, int status) {
@@ -346,17 +361,8 @@ void Service::refuse(const CallPtr& call, const Error& error, int status, double
 }
 
 void Service::refuse(const CallPtr& call, const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const RouteError& wrong) {
-    refuse(call, wrong.error, wrong.status, wrong.retry_seconds);
-  } catch (const Error& known) {
-    refuse(call, known, error_info(known.code()).http_status);
-  } catch (const std::bad_alloc&) {
-    refuse(call, Error(ErrorCode::budget_exceeded, "the server has no memory left for this request"), 507);
-  } catch (const std::exception& unknown) {
-    refuse(call, Error(ErrorCode::internal, unknown.what()), 500);
-  }
+  const RouteError refusal = refusal_of(error);
+  refuse(call, refusal.error, refusal.status, refusal.retry_seconds);
 }
 
 }  // namespace skerry::serve

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serve/audit.hpp"
@@ -81,11 +82,24 @@ class Service {
   /// Who holds this key or token. Nothing: nobody. Where neither keys nor tokens are known everybody is anonymous.
   /// Errors: permission_denied for a token, with the reason.
   std::optional<Principal> authenticate(std::string_view credential) const;
-  /// Who holds it, if that is somebody who may do this now, with so many bytes.
-  /// Errors: RouteError with 401, 403 or 429.
-  Principal admitted(std::string_view credential, Role role, std::uint64_t bytes);
-  /// Who holds it, if that is somebody who may do this at all. Errors: RouteError with 401 or 403.
-  Principal known(std::string_view credential, Role role) const;
+  /// Fills in who holds it, if that is somebody who may do this at all. Errors: RouteError with 401 or 403; whoever is
+  /// known is filled in then too, for whoever tells of it.
+  void known(Principal& principal, std::string_view credential, Role role) const;
+  /// The same, and lets him in, if that is somebody who may do this now, with so many bytes.
+  /// Errors: as known(), and 429.
+  void admit(Principal& principal, std::string_view credential, Role role, std::uint64_t bytes);
+
+  /// What is told of a request in the audit and in the log, whatever protocol it came by.
+  struct Asked {
+    const Trace& trace;
+    std::string_view method, what, peer, key;
+    Clock::time_point arrived;
+  };
+  /// Puts a change and each refusal (401, 403, 429) on record, if there is one to keep. Gives what is to be answered
+  /// instead when the record cannot be written.
+  std::optional<Error> audit(const Asked& asked, bool is_change, int status);
+  /// Logs an answer, as far as such are logged.
+  void log_request(const Asked& asked, int status) const;
   /// Counts the seconds of a run against its tenant.
   void charge_seconds(const Principal& principal, double seconds);
   /// Reads the files of keys and tokens that these options name, and takes up what is to be logged; the rest of them is
@@ -125,6 +139,7 @@ class Service {
   void reply(const CallPtr& call, HttpResponse response);
   /// Counts an answer, and tells of it.
   void record(const Call& call, int status);
+  static Asked asked(const Call& call);
   void reply(const CallPtr& call, std::string json, int status = 200);
   void reply(const CallPtr& call, wire::Body body);
   void refuse(const CallPtr& call, const std::exception_ptr& error);
@@ -144,6 +159,8 @@ class Service {
   void repository_load(const CallPtr& call);
   void repository_unload(const CallPtr& call);
   void metrics(const CallPtr& call);
+  /// Errors: permission_denied.
+  static void check_model(const Principal& principal, std::string_view name);
   ModelPtr model_of(const Call& call) const;
 
   void tell_job(const Trace& trace, const Trace& run, const wire::JobStatus& job);
@@ -165,9 +182,28 @@ class Service {
   void logging(const CallPtr& call);
 
   // Circuits (routes_circuits.cpp).
+  /// Shots that were taken, given back unless they are kept.
+  class Shots {
+   public:
+    Shots(Service& service, const Principal& principal, double taken)
+        : service_(service), principal_(principal), taken_(taken) {}
+    ~Shots() { give_back(); }
+    Shots(const Shots&) = delete;
+    Shots& operator=(const Shots&) = delete;
+    double taken() const noexcept { return taken_; }
+    void keep() noexcept { is_kept_ = true; }
+    void give_back() {
+      if (!std::exchange(is_kept_, true)) service_.take(principal_, Meter::shots, -taken_);
+    }
+
+   private:
+    Service& service_;
+    const Principal principal_;
+    const double taken_;
+    bool is_kept_ = false;
+  };
   /// Gives the shots taken.
   double take_circuit(const Principal& principal, const wire::CircuitRequest& request);
-  void give_back(const Principal& principal, double shots, const Error& refusal);
   /// The job's id, and whether it is new.
   std::pair<std::string, bool> submit(const CallPtr& call, wire::CircuitRequest request, Urgency urgency);
   bool is_stranger(const Principal& principal) const noexcept;

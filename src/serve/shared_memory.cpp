@@ -34,7 +34,7 @@ void move_all(std::uint64_t bytes, const std::string& name, Step&& step) {
 
 }  // namespace
 
-void SharedMemory::add(const SharedRegion& region) {
+void SharedMemory::add(const std::string& owner, const SharedRegion& region) {
   const std::string plain = region.key.starts_with('/') ? region.key.substr(1) : region.key;
   if (region.name.empty() || plain.empty() || plain.find('/') != std::string::npos || plain == "..") {
     throw Error(ErrorCode::invalid_argument, "'" + region.key.substr(0, 200) + "' is not the name of a segment", "key");
@@ -54,34 +54,33 @@ void SharedMemory::add(const SharedRegion& region) {
   const std::lock_guard lock(mutex_);
   if (regions_.size() >= kMaxRegions)
     throw Error(ErrorCode::limit_exceeded, "too many regions are registered", region.name);
-  if (!regions_.emplace(region.name, std::move(open)).second)
+  if (!regions_.emplace(Name(owner, region.name), std::move(open)).second)
     throw Error(ErrorCode::invalid_argument, "this name is registered already", region.name, "unregister it first");
 }
 
-void SharedMemory::remove(const std::string& name) {
+void SharedMemory::remove(const std::string& owner, const std::string& name) {
   const std::lock_guard lock(mutex_);
-  if (name.empty()) {
-    regions_.clear();
-  } else {
-    regions_.erase(name);
-  }
+  std::erase_if(regions_, [&](const auto& row) {
+    return row.first.first == owner && (name.empty() || row.first.second == name);
+  });
 }
 
-std::vector<SharedRegion> SharedMemory::regions(const std::string& name) const {
+std::vector<SharedRegion> SharedMemory::regions(const std::string& owner, const std::string& name) const {
   const std::lock_guard lock(mutex_);
   std::vector<SharedRegion> all;
   for (const auto& [key, open] : regions_) {
-    if (name.empty() || name == key) all.push_back(open->region);
+    if (key.first == owner && (name.empty() || name == key.second)) all.push_back(open->region);
   }
   if (all.empty() && !name.empty()) throw Error(ErrorCode::not_found, "no such shared memory region", name);
   return all;
 }
 
-SharedMemory::Place SharedMemory::place(const wire::SharedStretch& stretch, std::uint64_t bytes) const {
+SharedMemory::Place SharedMemory::place(const std::string& owner, const wire::SharedStretch& stretch,
+                                        std::uint64_t bytes) const {
   std::shared_ptr<const Open> open;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = regions_.find(stretch.region);
+    const auto found = regions_.find({owner, stretch.region});
     if (found == regions_.end())
       throw Error(ErrorCode::not_found, "no such shared memory region", stretch.region.substr(0, 200));
     open = found->second;
@@ -99,14 +98,15 @@ SharedMemory::Place SharedMemory::place(const wire::SharedStretch& stretch, std:
   return {std::move(open), offset};
 }
 
-Tensor SharedMemory::read(const wire::SharedStretch& stretch, DType dtype, const Shape& shape) const {
+Tensor SharedMemory::read(const std::string& owner, const wire::SharedStretch& stretch, DType dtype,
+                          const Shape& shape) const {
   const std::uint64_t bytes = tensor_bytes(dtype, shape);
   if (bytes != stretch.bytes) {
     throw Error(ErrorCode::invalid_argument,
                 "the tensor has " + std::to_string(bytes) + " bytes, the stretch " + std::to_string(stretch.bytes),
                 stretch.region);
   }
-  const Place from = place(stretch, bytes);
+  const Place from = place(owner, stretch, bytes);
   Tensor tensor(dtype, shape);
   std::byte* to = tensor.mutable_view().data();
   move_all(bytes, stretch.region, [&](std::uint64_t done) {
@@ -115,8 +115,8 @@ Tensor SharedMemory::read(const wire::SharedStretch& stretch, DType dtype, const
   return tensor;
 }
 
-void SharedMemory::write(const wire::SharedStretch& stretch, const TensorView& tensor) const {
-  const Place to = place(stretch, tensor.bytes());
+void SharedMemory::write(const std::string& owner, const wire::SharedStretch& stretch, const TensorView& tensor) const {
+  const Place to = place(owner, stretch, tensor.bytes());
   move_all(tensor.bytes(), stretch.region, [&](std::uint64_t done) {
     return ::pwrite(to.open->file.get(), tensor.data() + done, tensor.bytes() - done,
                     static_cast<off_t>(to.offset + done));

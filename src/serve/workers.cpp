@@ -1,5 +1,6 @@
 #include "serve/workers.hpp"
 
+#include <algorithm>
 #include <skerry/error.hpp>
 
 namespace skerry::serve {
@@ -17,30 +18,53 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Workers::post(std::function<void()> task) {
+void Workers::post(std::function<void()> task, const std::string& owner) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= max_queue_) {
-      throw Error(ErrorCode::unavailable, "the server is busy, " + std::to_string(queue_.size()) + " requests wait",
-                  "queue", "try again later");
+    const auto own = queues_.find(owner);
+    const std::size_t owners = queues_.size() + (own == queues_.end() ? 1 : 0);
+    const std::size_t share = owners == 1 ? max_queue_ : std::max<std::size_t>(1, max_queue_ / owners);
+    if (waiting_ >= max_queue_ && (own == queues_.end() ? 0 : own->second.size()) >= share) {
+      throw Error(ErrorCode::unavailable, "the server is busy, " + std::to_string(waiting_) + " requests wait", "queue",
+                  "try again later");
     }
-    queue_.push_back(std::move(task));
+    queues_[owner].push_back(std::move(task));
+    ++waiting_;
   }
   changed_.notify_one();
 }
 
+void Workers::put(std::function<void()> task, const std::string& owner) {
+  {
+    const std::lock_guard lock(mutex_);
+    queues_[owner].push_back(std::move(task));
+    ++waiting_;
+  }
+  changed_.notify_one();
+}
+
+std::function<void()> Workers::next() {
+  auto turn = queues_.upper_bound(last_);
+  if (turn == queues_.end()) turn = queues_.begin();
+  last_ = turn->first;
+  std::function<void()> task = std::move(turn->second.front());
+  turn->second.pop_front();
+  if (turn->second.empty()) queues_.erase(turn);
+  --waiting_;
+  return task;
+}
+
 std::size_t Workers::waiting() const {
   const std::lock_guard lock(mutex_);
-  return queue_.size();
+  return waiting_;
 }
 
 void Workers::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    const auto task = std::move(queue_.front());
-    queue_.pop_front();
+    changed_.wait(lock, [this] { return ending_ || waiting_ > 0; });
+    if (waiting_ == 0) return;
+    const auto task = next();
     lock.unlock();
     task();
     lock.lock();

@@ -8,12 +8,14 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 namespace skerry::serve {
 
-/// A fixed number of threads and a bounded queue of tasks. From any thread.
+/// A fixed number of threads and a bounded queue of tasks. Owners of tasks take turns, each in its own order, and a
+/// queue that one of them has filled still takes another's up to its share. From any thread.
 class Workers {
  public:
   Workers(int threads, std::size_t max_queue);
@@ -22,17 +24,22 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  /// The task must not throw. Errors: unavailable when the queue is full.
-  void post(std::function<void()> task);
+  /// The task must not throw. Errors: unavailable when the queue is full and this owner has its share of it.
+  void post(std::function<void()> task, const std::string& owner = {});
+  /// The same for what was taken on before: however many wait.
+  void put(std::function<void()> task, const std::string& owner);
   std::size_t waiting() const;
 
  private:
   void work();
+  std::function<void()> next();
 
   std::size_t max_queue_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> queue_;
+  std::map<std::string, std::deque<std::function<void()>>> queues_;  // by owner; none is empty
+  std::string last_;                                                 // whose turn it was
+  std::size_t waiting_ = 0;
   bool ending_ = false;
   std::vector<std::thread> threads_;
 };

@@ -91,6 +91,18 @@ def repository(folder: Path) -> Path:
     return folder
 
 
+def make_keys(file: Path, rows: Mapping[str, str], tenants: str = "") -> dict[str, dict[str, str]]:
+    """A file of keys, and for each name the headers that let it in. rows: name to roles and what else its line says."""
+    lines, headers = [tenants], {}
+    for name, row in rows.items():
+        roles, _, more = row.partition(" ")
+        made = programs.ok("serve", "--make-key", name, "--roles", roles, "--json").json()
+        headers[name] = {"Authorization": f"Bearer {made['key']}"}
+        lines.append(f"{made['line']} {more}")
+    file.write_text("\n".join(lines) + "\n")
+    return headers
+
+
 def launch(folder: Path, *words: programs.Word, http: str = "127.0.0.1:0") -> Server:
     """Starts a server; it answers when this returns. http: where it listens, by default at any port that is free."""
     log = folder / f"log-{len(list(folder.glob('log-*')))}.txt"

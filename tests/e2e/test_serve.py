@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ import numpy as np
 import onnxruntime
 import pytest
 import tritonclient.http as triton
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its generated code is older than the protobuf that reads it
+    import tritonclient.grpc as triton_grpc
 from tritonclient.utils import InferenceServerException
 
 from tests.e2e import programs, servers
@@ -200,6 +205,38 @@ def test_a_model_is_loaded_swapped_and_unloaded_under_traffic(tmp_path: Path, or
         assert message(lambda: client.load_model("../m/digits"))[0] in ("400", "404")
 
 
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_what_is_brought_along_with_a_load_is_refused_and_not_passed_over(tmp_path: Path, kind: str) -> None:
+    models = servers.repository(tmp_path / "models")
+    with servers.serving(tmp_path, "--model-repository", models, "--grpc", "127.0.0.1:0") as server:
+        tools: Any = triton if kind == "http" else triton_grpc
+        with tools.InferenceServerClient(f"{server.host}:{server.port}" if kind == "http" else server.grpc) as client:
+            for brought in (
+                {"config": '{"max_batch_size": 1}'},
+                {"config": "{}", "files": {"file:1/model.onnx": b"A"}},
+            ):
+                with pytest.raises(InferenceServerException, match="is not taken") as caught:
+                    client.load_model("digits", **brought)
+                assert caught.value.status() in ("501", "StatusCode.UNIMPLEMENTED")
+            with pytest.raises(InferenceServerException, match="unload_dependents"):
+                client.unload_model("digits", unload_dependents=True)
+            assert client.is_model_ready("digits")
+            client.load_model("digits")
+            client.unload_model("digits")
+            assert not client.is_model_ready("digits")
+        load, index = "/v2/repository/models/digits/load", "/v2/repository/index"
+        for wrong in (b"[1", b"garbage", b"[]", b'{"parameters": 3}', b'{"parameters": {"unload_dependents": 0}}'):
+            assert server.post(load, wrong).status in (400, 501), wrong
+        assert server.post(load, {"parameters": {"file:1/model.onnx": "AAAA"}}).status == 501
+        assert server.post(load, None).status == 200
+        server.post("/v2/repository/models/bell/unload", {})
+        for body, names in ((None, 2), ({}, 2), ({"ready": False, "note": True}, 2), ({"ready": True}, 1)):
+            assert len(server.post(index, body).json()) == names, body
+        for wrong in (b"[1", b"ready", b'{"ready": 1}', b'{"ready": "true"}'):
+            assert server.post(index, wrong).status == 400, wrong
+        assert server.post(index, {"repository_name": "other"}).status == 501
+
+
 def test_a_full_queue_and_a_hopeless_deadline_are_refused_at_once(tmp_path: Path) -> None:
     with servers.serving(
         tmp_path,
@@ -264,6 +301,25 @@ def test_keys_decide_who_may_do_what(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert server.get(path, headers=made["alice"]).status == 200
+
+
+def test_a_key_is_made_as_the_help_says(tmp_path: Path) -> None:
+    example = next(line.strip() for line in programs.ok("serve", "--help").out.splitlines() if ">> keys.txt" in line)
+    assert example.startswith("skerry serve --make-key alice ")
+    command = example.replace("skerry", f"'{programs.CLI}'", 1)
+    made = [
+        subprocess.run(["sh", "-c", one], cwd=tmp_path, check=True, capture_output=True, text=True)
+        for one in (command, command.replace("alice", "bob"))
+    ]
+    keys = [done.stderr.split()[-1] for done in made]
+    assert all(
+        key not in (tmp_path / "keys.txt").read_text() and done.stdout == ""
+        for key, done in zip(keys, made, strict=True)
+    )
+    with servers.serving(tmp_path, "--keys", tmp_path / "keys.txt") as server:
+        for name, key in zip(("alice", "bob"), keys, strict=True):
+            told = server.get("/v2/usage", headers={"Authorization": f"Bearer {key}"}).json()
+            assert told == {"name": name}
 
 
 def test_an_address_beyond_this_machine_needs_keys(tmp_path: Path) -> None:

@@ -93,6 +93,21 @@ def test_a_certificate_and_its_key_may_come_from_two_sides(tmp_path: Path) -> No
     assert "no-cert.pem" in refused.err and "needs" not in refused.err
 
 
+def test_limits_that_wait_for_a_restart_are_told(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("max_memory_mb = 2000\nmax_execution_time = 50\nthreads = 2\n")
+    with servers.serving(tmp_path, "--config", config) as server:
+        for changed, told in (
+            ("max_memory_mb = 50\nmax_execution_time = 50\nthreads = 2\n", "max-memory-mb"),
+            ("max_memory_mb = 2000\nmax_execution_time = 1\nthreads = 1\n", "threads, max-execution-time"),
+            ("max_memory_mb = 2000\nmax_execution_time = 50\nthreads = 2\n", None),
+        ):
+            config.write_text(changed)
+            servers.reload(server)
+            last = [line for line in server.logged() if line["event"] in ("reloaded", "not reloaded")][-1]
+            assert last["event"] == "reloaded" and last.get("needs_a_restart") == told, last
+
+
 def test_a_server_takes_up_changed_files_by_itself_and_says_what_has_to_wait(tmp_path: Path) -> None:
     made = [programs.run("serve", "--make-key", name, "--json").json() for name in ("ann", "bob")]
     keys, config = tmp_path / "keys", tmp_path / "c.toml"

@@ -95,6 +95,53 @@ def test_typed_elements_are_taken_as_well_as_raw_ones(server: Server, oracle: An
     np.testing.assert_allclose(np.frombuffer(raw, np.float32), oracle.run(None, {"x": x})[0][0], rtol=1e-4, atol=1e-5)
 
 
+def test_what_http_refuses_is_refused_here_too(server: Server, client: Any) -> None:
+    x = images(1, 5)
+
+    def message(**fields: Any) -> Any:
+        request = service_pb2.ModelInferRequest(model_name="digits", **fields)
+        request.inputs.add(name="x", datatype="FP32", shape=[1, 1, 8, 8])
+        return request
+
+    def told(request: Any) -> tuple[str, str]:
+        with grpc.insecure_channel(server.grpc) as channel:
+            call = channel.unary_unary(
+                "/inference.GRPCInferenceService/ModelInfer",
+                request_serializer=service_pb2.ModelInferRequest.SerializeToString,
+                response_deserializer=service_pb2.ModelInferResponse.FromString,
+            )
+            try:
+                call(request)
+            except grpc.RpcError as error:
+                return error.code().name, error.details()
+        return "OK", ""
+
+    raw = [x.tobytes()]
+    assert told(message(raw_input_contents=raw)) == ("OK", "")
+    both = message(raw_input_contents=raw)
+    both.inputs[0].contents.fp32_contents.extend([0.5] * 64)
+    assert told(both)[0] == "INVALID_ARGUMENT" and "both typed" in told(both)[1]
+    many = told(message(raw_input_contents=[*raw, b"xxx"]))
+    assert many[0] == "INVALID_ARGUMENT" and "2 raw contents for 1 inputs" in many[1]
+    for name in ("timeout", "priority"):
+        for kind, value in (("int64_param", -5), ("string_param", "abc"), ("bool_param", True), ("double_param", 1.5)):
+            wrong = message(raw_input_contents=raw)
+            setattr(wrong.parameters[name], kind, value)
+            assert told(wrong)[0] == "INVALID_ARGUMENT" and name in told(wrong)[1], (name, kind)
+    size = message(raw_input_contents=raw)
+    size.inputs[0].parameters["shared_memory_region"].string_param = "region"
+    size.inputs[0].parameters["shared_memory_byte_size"].int64_param = -1
+    assert "input 'x' shared_memory_byte_size" in told(size)[1]
+    classes = [triton.InferRequestedOutput("logits", class_count=3)]
+    status, text = refused(lambda: client.infer("digits", [given(x)], outputs=classes))
+    assert status == "StatusCode.UNIMPLEMENTED" and "classification" in text
+    body = {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": [0.5] * 64}],
+        "outputs": [{"name": "logits", "parameters": {"classification": 3}}],
+    }
+    assert server.post("/v2/models/digits/infer", body).status == 501
+
+
 def test_statistics_count_both_protocols(client: Any, server: Server) -> None:
     def count() -> tuple[int, int]:
         stats = client.get_inference_statistics("digits").model_stats[0]

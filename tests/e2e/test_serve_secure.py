@@ -7,6 +7,7 @@ import mmap
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -207,6 +208,65 @@ def test_the_audit_log_tells_every_change_and_shows_every_forgery(tmp_path: Path
         assert programs.run("serve", *words, "--http", "127.0.0.1:0").code == 3, name
     log.write_bytes(b"".join(lines[:3]))  # a shorter log holds together, but its head is another one
     assert programs.ok("serve", "--verify-audit", log, "--json").json()["head"] != state["head"]
+
+
+def test_inference_by_grpc_is_on_record_like_any_other(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    rows = {"slow": "infer,read rate=2", "bob": "infer models=bell", "reader": "read"}
+    headers = servers.make_keys(tmp_path / "keys", rows)
+    models = servers.repository(tmp_path / "m")
+    words = ("--model-repository", models, "--keys", tmp_path / "keys", "--audit", log, "--log-requests")
+    with servers.serving(tmp_path, *words, "--grpc", "127.0.0.1:0") as server:
+        given = grpc_client.InferInput("x", [1, 1, 8, 8], "FP32")
+        given.set_data_from_numpy(np.zeros((1, 1, 8, 8), np.float32))
+        answers: list[str] = []
+
+        def infer(told: dict[str, str]) -> None:
+            try:
+                client.infer("digits", [given], headers=told)
+                answers.append("OK")
+            except InferenceServerException as error:
+                answers.append(error.status().removeprefix("StatusCode."))
+
+        with grpc_client.InferenceServerClient(server.grpc) as client:
+            for told in ({}, {"x-api-key": "wrong"}):
+                infer(told)
+            for who in ("bob", "reader", "slow", "slow", "slow"):
+                infer({"authorization": headers[who]["Authorization"]})
+            assert answers == ["UNAUTHENTICATED"] * 2 + ["PERMISSION_DENIED"] * 2 + ["OK"] * 2 + ["RESOURCE_EXHAUSTED"]
+            with pytest.raises(InferenceServerException, match="RESOURCE_EXHAUSTED"):  # as for every other question
+                client.get_model_metadata("digits", headers={"authorization": headers["slow"]["Authorization"]})
+        requests = [line for line in server.logged() if line["event"] == "request" and line["method"] == "ModelInfer"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    refusals = [("", 401), ("", 401), ("bob", 403), ("reader", 403), ("slow", 429)]
+    assert [(line["key"], line["status"]) for line in lines[:-1]] == refusals
+    assert {line["event"] for line in lines} == {"refused"} and lines[0]["what"] == "ModelInfer digits"
+    assert (lines[-1]["key"], lines[-1]["status"]) == ("slow", 429)  # by HTTP too whoever is known is named
+    logged = [("", 401), ("", 401), ("bob", 403), ("reader", 403), ("slow", 200), ("slow", 200), ("slow", 429)]
+    assert [(line["key"], line["status"]) for line in requests] == logged
+    assert all(line["path"] == "digits" and line["us"] > 0 and line["trace_id"] for line in requests)
+    assert programs.ok("serve", "--verify-audit", log, "--json").json()["lines"] == len(lines)
+
+
+def test_one_server_alone_writes_an_audit_log_and_goes_on_after_half_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    words = ("--model-repository", servers.repository(tmp_path / "m"), "--audit", log)
+    first = servers.launch(tmp_path, *words)
+    second = programs.run("serve", *words, "--http", "127.0.0.1:0")
+    assert second.code != 0 and "another server writes" in second.err
+    assert first.post("/v2/repository/models/bell/load", {}).status == 200
+    servers.stop(first, signal.SIGKILL)
+    with servers.serving(tmp_path, *words) as server:  # the kernel lets go of a dead server's file
+        assert server.post("/v2/repository/models/bell/load", {}).status == 200
+    whole = log.read_bytes()
+    assert programs.ok("serve", "--verify-audit", log, "--json").json()["lines"] == 2
+    log.write_bytes(whole + b'{"n":3,"time":17')
+    refused = programs.run("serve", *words, "--http", "127.0.0.1:0")
+    assert refused.code == 3 and "cut the file after line 2" in refused.err
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:2]))  # as docs/server.md says
+    with servers.serving(tmp_path, *words) as server:
+        assert server.post("/v2/repository/models/bell/load", {}).status == 200
+    assert programs.ok("serve", "--verify-audit", log, "--json").json()["lines"] == 3
 
 
 def test_the_dashboard_shows_what_the_server_counts(server: Server, tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from tritonclient.utils import InferenceServerException
 
 from tests.e2e import programs, servers
 from tests.e2e.servers import Server
+from tests.e2e.test_serve_workers import until
 
+RY = 'OPENQASM 3.0; include "stdgates.inc"; input float theta; qubit[2] q; ry(theta) q[0];'
 ISSUER, AUDIENCE = "https://id.example", "skerry"
 
 
@@ -181,6 +183,40 @@ def test_a_tenant_s_shots_and_qubits_end_where_its_line_says(server: Server) -> 
         assert server.post("/v2/circuits/jobs", job, headers=told).status in (200, 202)
     assert 499 < server.get("/v2/usage", headers=told).json()["shots"]["left"] < 515
     assert server.post("/v2/circuits/jobs", circuit(4), headers=told).status == 413
+
+
+def test_shots_of_what_is_refused_are_given_back(tmp_path: Path) -> None:
+    headers = servers.make_keys(tmp_path / "keys", {"ann": "circuits tenant=t"}, "tenant t shots=100/d qubits=3")["ann"]
+
+    limits = ("--max-memory-mb", "1", "--max-execution-time", "1")
+    wrong: list[tuple[dict[str, Any], int]] = [
+        ({"program": "OPENQASM 3.0; nonsense"}, 400),
+        ({"program": RY, "parameters": []}, 400),
+        ({"program": RY, "parameters": [1.0], "observables": ["Q7"]}, 400),
+        ({**circuit(3), "method": "nobody"}, 400),
+    ]
+    with servers.serving(tmp_path, "--keys", tmp_path / "keys", *limits) as server:
+
+        def left() -> float:
+            return float(server.get("/v2/usage", headers=headers).json()["shots"]["left"])
+
+        def post(path: str, **request: Any) -> Any:
+            return server.post(path, request, headers=headers)
+
+        for request, status in wrong:
+            answer = post("/v2/circuits", shots=60, **request)
+            assert answer.status == status, answer.body
+            assert left() == pytest.approx(100, abs=0.5)
+            answer = post("/v2/circuits/jobs", shots=60, **request)
+            if answer.status == 202:
+                ended = server.get(f"/v2/circuits/jobs/{answer.json()['id']}/result?wait=20", headers=headers)
+                assert ended.status == status
+            until(lambda: left() == pytest.approx(100, abs=0.5))  # told after the job's end is
+        assert post("/v2/circuits", shots=60, **circuit(2)).status == 200
+        assert left() == pytest.approx(40, abs=0.5)
+        job = post("/v2/circuits/jobs", shots=30, **circuit(2)).json()["id"]
+        assert server.get(f"/v2/circuits/jobs/{job}/result?wait=20", headers=headers).status == 200
+        assert left() == pytest.approx(10, abs=0.5)
 
 
 def test_requests_bytes_and_seconds_are_counted_for_the_whole_tenant(server: Server) -> None:

@@ -90,7 +90,9 @@ int run(const Flags& flags, Context& context) {
     if (context.json) {
       print_json({{"ok", true}, {"key", made.key}, {"line", made.line}});
     } else {
-      std::printf("key   %s\nline  %s\n", made.key.c_str(), made.line.c_str());
+      // The line alone on standard output, as `>> keys.txt` wants it; the key goes to whoever asked, not into the file.
+      std::fprintf(stderr, "the key, told this once: %s\n", made.key.c_str());
+      std::printf("%s\n", made.line.c_str());
     }
     return 0;
   }

@@ -15,7 +15,7 @@
 namespace skerry::serve::grpc_door {
 
 /// Changed whenever a type of this file is.
-inline constexpr int kVersion = 2;
+inline constexpr int kVersion = 3;
 
 /// A stretch of a shared memory region; no bytes: none.
 struct Stretch {
@@ -36,6 +36,12 @@ struct WantedOutput {
   Stretch shared;
 };
 
+/// Why a message is not taken as it stands, found before anybody has looked at its model; an empty message: it is.
+struct Refusal {
+  bool is_unsupported = false;  ///< else it is wrong
+  std::string message, where, hint;
+};
+
 /// A request; its views live until the answer was given.
 struct InferRequest {
   std::string_view model, version, id, key;
@@ -44,6 +50,7 @@ struct InferRequest {
   std::vector<Input> inputs;
   std::vector<WantedOutput> outputs;
   std::uint64_t timeout_us = 0, priority = 0;
+  Refusal refusal;
   std::chrono::steady_clock::time_point arrived;
   std::stop_token stop;
 };

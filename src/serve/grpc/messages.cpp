@@ -6,18 +6,34 @@
 namespace skerry::serve::grpc_door {
 namespace {
 
-std::uint64_t number(const inference::InferParameter& parameter) {
-  if (parameter.has_uint64_param()) return parameter.uint64_param();
-  return parameter.int64_param() > 0 ? static_cast<std::uint64_t>(parameter.int64_param()) : 0;
+// What is refused is so by the same rules as in HTTP's JSON; the first refusal is told.
+void refuse(Refusal& refusal, Refusal with) {
+  if (refusal.message.empty()) refusal = std::move(with);
 }
 
+std::uint64_t whole(const inference::InferParameter& parameter, const std::string& where, Refusal& refusal) {
+  if (parameter.has_uint64_param()) return parameter.uint64_param();
+  if (parameter.has_int64_param() && parameter.int64_param() >= 0)
+    return static_cast<std::uint64_t>(parameter.int64_param());
+  refuse(refusal, {.message = "a whole number from 0 on is wanted", .where = where, .hint = {}});
+  return 0;
+}
+
+// What stands in the parameters of a tensor.
 template <class Parameters>
-Stretch stretch_of(const Parameters& parameters) {
+Stretch stretch_of(const Parameters& parameters, const std::string& tensor, Refusal& refusal) {
   Stretch out;
   for (const auto& [name, value] : parameters) {
-    if (name == "shared_memory_region") out.region = value.string_param();
-    if (name == "shared_memory_offset") out.offset = number(value);
-    if (name == "shared_memory_byte_size") out.bytes = number(value);
+    const std::string where = tensor + " " + name;
+    if (name == "shared_memory_region") {
+      out.region = value.string_param();
+      if (out.region.empty())
+        refuse(refusal, {.message = "the name of a region is wanted", .where = where, .hint = {}});
+    }
+    if (name == "shared_memory_offset") out.offset = whole(value, where, refusal);
+    if (name == "shared_memory_byte_size") out.bytes = whole(value, where, refusal);
+    if (name == "classification" && whole(value, where, refusal) != 0)
+      refuse(refusal, {true, "classification is not supported", where, "ask for the output itself"});
   }
   return out;
 }
@@ -63,25 +79,37 @@ InferRequest request_of(const inference::ModelInferRequest& message, std::string
   InferRequest request{
       .model = message.model_name(), .version = message.model_version(), .id = message.id(), .key = key};
   request.arrived = std::chrono::steady_clock::now();
-  int raw = 0;
+  int sent = 0;  // inputs whose elements are in the message
   for (const auto& tensor : message.inputs()) {
     Input& input = request.inputs.emplace_back();
     input.name = tensor.name();
     input.datatype = tensor.datatype();
     input.shape.assign(tensor.shape().begin(), tensor.shape().end());
-    input.shared = stretch_of(tensor.parameters());
+    input.shared = stretch_of(tensor.parameters(), "input '" + tensor.name() + "'", request.refusal);
     if (!input.shared.region.empty()) continue;
-    if (raw < message.raw_input_contents_size()) {
-      input.bytes = message.raw_input_contents(raw++);
-    } else {
+    ++sent;
+    // An empty message of contents, which some clients send beside raw ones, says nothing.
+    const bool has_typed = tensor.has_contents() && tensor.contents().ByteSizeLong() > 0;
+    if (message.raw_input_contents_size() == 0) {
       input.own = bytes_of(tensor.contents(), tensor.datatype());
+    } else if (has_typed) {
+      refuse(request.refusal, {.message = "its elements come both typed and, by raw_input_contents, raw",
+                               .where = "input '" + tensor.name() + "'",
+                               .hint = "send all inputs the one way or the other"});
+    } else if (sent <= message.raw_input_contents_size()) {
+      input.bytes = message.raw_input_contents(sent - 1);
     }
   }
+  if (const int raw = message.raw_input_contents_size(); raw > 0 && raw != sent)
+    refuse(request.refusal, {.message = std::to_string(raw) + " raw contents for " + std::to_string(sent) + " inputs",
+                             .where = "raw_input_contents",
+                             .hint = "send one for each input that is not in shared memory"});
   for (const auto& output : message.outputs())
-    request.outputs.push_back({output.name(), stretch_of(output.parameters())});
+    request.outputs.push_back(
+        {output.name(), stretch_of(output.parameters(), "output '" + output.name() + "'", request.refusal)});
   for (const auto& [name, value] : message.parameters()) {
-    if (name == "timeout") request.timeout_us = number(value);
-    if (name == "priority") request.priority = number(value);
+    if (name == "timeout") request.timeout_us = whole(value, name, request.refusal);
+    if (name == "priority") request.priority = whole(value, name, request.refusal);
   }
   return request;
 }
@@ -117,6 +145,17 @@ std::string region_json(const inference::SystemSharedMemoryRegisterRequest& requ
   json.pop_back();  // numbers of 64 bits would be printed as texts
   return json + ",\"offset\":" + std::to_string(request.offset()) +
          ",\"byte_size\":" + std::to_string(request.byte_size()) + "}";
+}
+
+std::string parameters_json(const google::protobuf::Map<std::string, inference::ModelRepositoryParameter>& parameters) {
+  Struct all;
+  Struct& own = *(*all.mutable_fields())["parameters"].mutable_struct_value();
+  for (const auto& [name, parameter] : parameters) {
+    Value& value = (*own.mutable_fields())[name];
+    value.set_string_value(parameter.string_param());  // of bytes the name is enough: HTTP refuses it
+    if (parameter.has_bool_param()) value.set_bool_value(parameter.bool_param());
+  }
+  return parameters.empty() ? std::string() : json_of(all);
 }
 
 std::string settings_json(const inference::TraceSettingRequest& request) {

@@ -289,8 +289,10 @@ class Calls final : public RawService {
                                     : model_path(request.name(), request.version(), "/stats"))
   SKERRY_ASK(RepositoryIndex, "POST", "/v2/repository/index", request.ready() ? "{\"ready\":true}" : "{}",
              "{\"models\":", "}")
-  SKERRY_ASK(RepositoryModelLoad, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/load")
-  SKERRY_ASK(RepositoryModelUnload, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/unload")
+  SKERRY_ASK(RepositoryModelLoad, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/load",
+             parameters_json(request.parameters()))
+  SKERRY_ASK(RepositoryModelUnload, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/unload",
+             parameters_json(request.parameters()))
   SKERRY_ASK(SystemSharedMemoryStatus, "GET", region_path("system", request.name(), "/status?keyed=1"), "",
              "{\"regions\":", "}")
   SKERRY_ASK(SystemSharedMemoryRegister, "POST", region_path("system", request.name(), "/register"),

@@ -1,0 +1,137 @@
+"""What is one caller's is not another's: models, regions of shared memory, jobs, allowances."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its generated code is older than the protobuf that reads it
+    import tritonclient.grpc as grpc_client
+    import tritonclient.http as http_client
+from tritonclient.utils import InferenceServerException
+
+from tests.e2e import servers
+from tests.e2e.servers import Server
+
+KEYS = {
+    "boss": "admin",
+    "limited": "admin models=digits",
+    "reader": "read,infer models=digits",
+    "first": "admin tenant=acme",
+    "second": "infer tenant=acme",
+}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, dict[str, dict[str, str]]]]:
+    folder = tmp_path_factory.mktemp("owners")
+    headers = servers.make_keys(folder / "keys", KEYS, "tenant acme requests=1e6/h")
+    models = servers.repository(folder / "models")
+    words = ("--model-repository", models, "--keys", folder / "keys", "--grpc", "127.0.0.1:0")
+    with servers.serving(folder, *words) as running:
+        yield running, headers
+
+
+def refused(call: Any) -> str:
+    with pytest.raises(InferenceServerException) as caught:
+        call()
+    return str(caught.value.status())
+
+
+def test_a_key_of_some_models_neither_moves_nor_sees_the_others(
+    keyed: tuple[Server, dict[str, dict[str, str]]],
+) -> None:
+    server, headers = keyed
+    limited = headers["limited"]
+    for verb in ("unload", "load"):
+        assert server.post(f"/v2/repository/models/bell/{verb}", {}, headers=limited).status == 403
+        assert server.post(f"/v2/repository/models/nobody/{verb}", {}, headers=limited).status == 403
+        assert server.post(f"/v2/repository/models/digits/{verb}", {}, headers=limited).status == 200
+    assert server.get("/v2/models/bell/ready", headers=headers["boss"]).status == 200
+
+    def names(who: str) -> tuple[set[str], set[str]]:
+        rows = server.post("/v2/repository/index", {}, headers=headers[who]).json()
+        text = server.get("/metrics", headers=headers[who]).body.decode()
+        return {row["name"] for row in rows}, set(re.findall(r'model="(\w+)"', text))
+
+    assert names("boss") == ({"digits", "bell"},) * 2
+    assert names("limited") == names("reader") == ({"digits"},) * 2
+    with grpc_client.InferenceServerClient(server.grpc) as client:
+        assert refused(lambda: client.unload_model("bell", headers=lower(limited))) == "StatusCode.PERMISSION_DENIED"
+        assert refused(lambda: client.load_model("bell", headers=lower(limited))) == "StatusCode.PERMISSION_DENIED"
+        index = client.get_model_repository_index(headers=lower(limited)).models
+        assert [row.name for row in index] == ["digits"]
+
+
+def lower(headers: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def regions(client: Any, headers: dict[str, str]) -> int:
+    status = client.get_system_shared_memory_status(headers=headers)
+    return len(status if isinstance(status, list) else status.regions)
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_a_region_of_shared_memory_is_there_for_its_owner_alone(
+    keyed: tuple[Server, dict[str, dict[str, str]]], kind: str
+) -> None:
+    server, headers = keyed
+    tools: Any = http_client if kind == "http" else grpc_client
+    path = Path("/dev/shm") / f"skerry-owners-{os.getpid()}"
+    path.write_bytes(b"\0" * 4096)
+    x = np.random.default_rng(1).random((1, 1, 8, 8), dtype=np.float32)
+
+    def infer(who: str, lies: str | None, goes: str | None) -> Any:
+        given = tools.InferInput("x", [1, 1, 8, 8], "FP32")
+        wanted = tools.InferRequestedOutput("logits")
+        if lies is None:
+            given.set_data_from_numpy(x)
+        else:
+            given.set_shared_memory(lies, x.nbytes)
+        if goes is not None:
+            wanted.set_shared_memory(goes, 40, 1024)
+        return client.infer("digits", [given], outputs=[wanted], headers=lower(headers[who]))
+
+    try:
+        with tools.InferenceServerClient(f"{server.host}:{server.port}" if kind == "http" else server.grpc) as client:
+            boss, first = lower(headers["boss"]), lower(headers["first"])
+            client.register_system_shared_memory("region", "/" + path.name, 4096, headers=boss)
+            for who in ("reader", "limited", "first", "second"):
+                refused(lambda who=who: infer(who, "region", None))
+                refused(lambda who=who: infer(who, None, "region"))
+            assert path.read_bytes() == b"\0" * 4096
+            assert regions(client, first) == 0
+            client.unregister_system_shared_memory(headers=first)  # all of one's own
+            infer("boss", None, "region")
+            assert path.read_bytes() != b"\0" * 4096
+            # A tenant's keys share what one of them registered, under a name that may be another's too.
+            client.register_system_shared_memory("region", "/" + path.name, 2048, headers=first)
+            infer("second", "region", "region")
+            client.unregister_system_shared_memory("region", headers=first)
+            refused(lambda: infer("second", "region", None))
+            infer("boss", "region", None)
+            client.unregister_system_shared_memory(headers=boss)
+    finally:
+        path.unlink()
+
+
+def test_jobs_on_disk_are_for_the_server_s_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with servers.serving(tmp_path, "--jobs", tmp_path / "jobs") as server:
+            job = server.post("/v2/circuits/jobs", {"program": "OPENQASM 3.0; qubit q; reset q;"}).json()["id"]
+            assert server.get(f"/v2/circuits/jobs/{job}/result?wait=20").status == 200
+            modes = {file.suffix: file.stat().st_mode & 0o777 for file in (tmp_path / "jobs").iterdir()}
+            assert modes[".done"] == 0o600 and set(modes.values()) == {0o600}
+            assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)

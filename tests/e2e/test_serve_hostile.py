@@ -166,7 +166,7 @@ HEADS = {
     "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"400"),
     "an unknown version": (b"GET /v2 HTTP/9.9\r\nHost: a\r\n\r\n", b"400"),
     "a chunk size that overflows": (
-        b"POST /v2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        b"POST /v2/models/digits/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
         b"400",
     ),
     "a coding that only looks like chunked": (

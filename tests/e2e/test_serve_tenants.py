@@ -182,7 +182,11 @@ def test_a_tenant_s_shots_and_qubits_end_where_its_line_says(server: Server) -> 
     for _ in range(5):  # sent again: it runs, and is paid, once
         assert server.post("/v2/circuits/jobs", job, headers=told).status in (200, 202)
     assert 499 < server.get("/v2/usage", headers=told).json()["shots"]["left"] < 515
-    assert server.post("/v2/circuits/jobs", circuit(4), headers=told).status == 413
+    wide = server.post("/v2/circuits/jobs", circuit(4, shots=100), headers=told)  # read where it is run
+    assert wide.status == 202
+    result = server.get(f"/v2/circuits/jobs/{wide.json()['id']}/result?wait=20", headers=told)
+    assert result.status == 413 and "4 qubits" in result.json()["error"]
+    assert 499 < server.get("/v2/usage", headers=told).json()["shots"]["left"] < 515  # given back
 
 
 def test_shots_of_what_is_refused_are_given_back(tmp_path: Path) -> None:
@@ -282,7 +286,7 @@ def test_new_keys_are_taken_up_without_a_restart_and_bad_ones_leave_the_old(tmp_
 def test_no_circuit_is_read_by_the_threads_that_everybody_s_requests_come_by(server: Server) -> None:
     told = bearer(ID.token(tenant="small"))
     before = server.get("/v2/usage", headers=told).json()["shots"]["left"]
-    steps = "for int i in [0:4000000] { U(0.1,0.2,0.3) q[0]; }"
+    steps = "for int i in [0:3000000] { U(0.1,0.2,0.3) q[0]; }"
     long = {"program": f"OPENQASM 3.0; qubit[4] q; {steps}", "shots": 10}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(server.post, "/v2/circuits", long, headers=told, seconds=120) for _ in range(4)]

@@ -66,7 +66,7 @@ Profile profile(const Graph& graph, const NamedTensors& inputs, const Limits& li
   for (std::size_t i = 0; i < times.size(); ++i) {
     ProfiledStep step;
     static_cast<StepTime&>(step) = times[i];
-    step.flops = ops::flops(plan->graph, plan->graph.node(plan->steps[i].node));
+    step.flops = ops::flops(plan->graph, plan->graph.node(plan->steps[i].node)) * static_cast<double>(plan->slices);
     place_under_roof(step, profile.peaks);
     profile.seconds += step.seconds;
     profile.flops += step.flops;

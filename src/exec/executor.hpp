@@ -72,6 +72,8 @@ class GraphExecutor {
   std::uint64_t peak_bytes() const noexcept { return budget_.peak(); }
 
  private:
+  void run_slice(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+                 const RunControl& control, std::int64_t slice, base::SpanSequence& spans);
   std::vector<Tensor> run_by_value(std::span<const TensorView> inputs, const RunControl& control);
   std::shared_ptr<base::Buffer> output_buffer(std::size_t output, std::uint64_t bytes);
   void make_views();

@@ -65,16 +65,28 @@ void run_circuit_node(const Node& node, const planning::CircuitPlan& plan, std::
   }
 }
 
-bool has_shape(const TensorType& type, const Shape& shape) {
+bool has_shape(const TensorType& type, const Shape& shape, std::int64_t slices) {
   if (!type.shape) return false;
   const std::vector<Dim>& dims = *type.shape;
   if (dims.size() != static_cast<std::size_t>(shape.rank())) return false;
   for (std::size_t i = 0; i < dims.size(); ++i)
-    if (dims[i].value != shape[static_cast<int>(i)]) return false;
+    if (dims[i].value * (i == 0 ? slices : 1) != shape[static_cast<int>(i)]) return false;
   return true;
 }
 
-void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& views, const char* what) {
+// Rows of one of `count` equal parts.
+template <class View>
+View part_of(const View& view, std::int64_t count, std::int64_t part) {
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::ranges::copy(view.shape().dims(), dims.begin());
+  dims[0] /= count;
+  const auto bytes = static_cast<std::int64_t>(view.bytes()) / count;
+  return {view.dtype(), Shape(std::span<const std::int64_t>(dims).first(view.shape().dims().size())),
+          view.data() + part * bytes};
+}
+
+void check_views(const planning::GraphPlan& plan, std::span<const ValueId> ids, const auto& views, const char* what) {
+  const Graph& graph = plan.graph;
   if (views.size() != ids.size()) {
     throw Error(ErrorCode::invalid_argument,
                 "the plan has " + std::to_string(ids.size()) + " " + what + "s but " + std::to_string(views.size()) +
@@ -83,11 +95,12 @@ void check_views(const Graph& graph, std::span<const ValueId> ids, const auto& v
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const Value& value = graph.value(ids[i]);
-    if (views[i].dtype() != value.type.dtype || !value.type.is_tensor() || !has_shape(value.type, views[i].shape())) {
+    if (views[i].dtype() != value.type.dtype || !value.type.is_tensor() ||
+        !has_shape(value.type, views[i].shape(), plan.slices)) {
       throw Error(ErrorCode::type_mismatch,
                   "the " + std::string(what) + " buffer is " +
                       TensorType::of(views[i].dtype(), views[i].shape()).text() + " but the plan has " +
-                      value.type.text(),
+                      callers_type(plan, ids[i]).text(),
                   "'" + value.name + "'");
     }
     const auto element_bytes = static_cast<std::uintptr_t>(std::max(8, dtype_bits(views[i].dtype())) / 8);
@@ -256,7 +269,7 @@ std::vector<Tensor> GraphExecutor::run_by_value(std::span<const TensorView> inpu
                     "run it with Session::run_data, in Python Session.run");
     }
   }
-  check_views(graph, graph.inputs(), inputs, "input");
+  check_views(*plan_, graph.inputs(), inputs, "input");
   std::vector<Datum> data;
   for (const TensorView& view : inputs) data.emplace_back(Tensor(view, nullptr));
   std::vector<Tensor> tensors;
@@ -286,7 +299,8 @@ std::vector<Tensor> GraphExecutor::run(std::span<const TensorView> inputs, const
   spare_outputs_.resize(plan_->graph.outputs().size());
   for (std::size_t i = 0; i < spare_outputs_.size(); ++i) {
     const TensorType& type = plan_->graph.value(plan_->graph.outputs()[i]).type;
-    const Shape shape = *type.static_shape();
+    const Shape shape =
+        plan_->slices == 1 ? *type.static_shape() : *callers_type(*plan_, plan_->graph.outputs()[i]).static_shape();
     const std::shared_ptr<base::Buffer> buffer = output_buffer(i, tensor_bytes(type.dtype, shape));
     tensors.emplace_back(TensorView(type.dtype, shape, buffer->data()), buffer);
     outputs.emplace_back(type.dtype, shape, buffer->data());
@@ -317,13 +331,29 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
     }
     return;
   }
-  check_views(graph, graph.inputs(), inputs, "input");
-  check_views(graph, graph.outputs(), outputs, "output");
+  check_views(*plan_, graph.inputs(), inputs, "input");
+  check_views(*plan_, graph.outputs(), outputs, "output");
   workspace_->need(plan_->arena_bytes, plan_->scratch_bytes);
   if (generation_ != workspace_->generation()) make_views();
   generation_ = workspace_->generation();
-  fill_views(inputs, outputs);
   const base::FlushSubnormals flush;  // once, rather than in each step's loop
+  std::ranges::fill(step_seconds_, 0.0);
+  if (plan_->slices == 1) return run_slice(inputs, outputs, control, 0, spans);
+  std::vector<TensorView> in(inputs.begin(), inputs.end());
+  std::vector<MutableTensorView> out(outputs.begin(), outputs.end());
+  for (std::int64_t slice = 0; slice < plan_->slices; ++slice) {
+    for (std::size_t i = 0; i < in.size(); ++i) in[i] = part_of(inputs[i], plan_->slices, slice);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = part_of(outputs[i], plan_->slices, slice);
+    run_slice(in, out, control, slice, spans);
+  }
+}
+
+void GraphExecutor::run_slice(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs,
+                              const RunControl& control, std::int64_t slice, base::SpanSequence& spans) {
+  const Graph& graph = plan_->graph;
+  const auto all = static_cast<double>(plan_->steps.size()) * static_cast<double>(plan_->slices);
+  const auto before = static_cast<double>(plan_->steps.size()) * static_cast<double>(slice);
+  fill_views(inputs, outputs);
   std::size_t done = 0;
   for (const planning::Step& step : plan_->steps) {
     const Node& node = graph.node(step.node);
@@ -341,8 +371,8 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
       step.kernel({in, out, workspace_->scratch()});
     }
     if (!step_seconds_.empty())
-      step_seconds_[done] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    control.report(static_cast<double>(++done) / static_cast<double>(plan_->steps.size()), node.op);
+      step_seconds_[done] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    control.report((before + static_cast<double>(++done)) / all, node.op);
   }
   for (const planning::OutputCopy& copy : plan_->copies) {
     const MutableTensorView& out = outputs[copy.output];

@@ -7,6 +7,7 @@
 #include "base/trace.hpp"
 #include "ops/hybrid/circuit.hpp"
 #include "ops/nn/evaluate.hpp"
+#include "plan/batch_slices.hpp"
 #include "plan/budget.hpp"
 #include "plan/memory_layout.hpp"
 #include "plan/planner.hpp"
@@ -14,7 +15,7 @@
 namespace skerry::planning {
 namespace {
 
-constexpr double kWorthMeasuring = 0.05;
+constexpr double kModelWorthMeasuring = 0.05;
 
 std::string where_of(const Node& node) {
   return node.name.empty() ? node.op : node.name;
@@ -227,6 +228,12 @@ void plan_by_value(GraphPlan& plan) {
 
 }  // namespace
 
+TensorType callers_type(const GraphPlan& plan, ValueId id) {
+  TensorType type = plan.graph.value(id).type;
+  if (plan.slices > 1) type.shape->front() = Dim(type.shape->front().value * plan.slices);
+  return type;
+}
+
 GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
   const base::TraceSpan span("plan_graph", "plan");
   check_limits(limits);
@@ -245,12 +252,18 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
     enforce(report, limits, "raise max_memory_mb, or use smaller inputs");
     return plan;
   }
+  if (auto slices = batch_slices(graph, plan.graph, inputs)) {
+    plan.graph = std::move(slices->graph);
+    plan.slices = slices->count;
+    report.candidates.push_back(
+        {.name = std::to_string(slices->count) + " slices of the batch, one after the other", .chosen = true});
+  }
   const auto layout = lay_out_memory(plan.graph);
   plan.placements = layout.placements;
   plan.copies = layout.copies;
   plan.arena_bytes = layout.arena_bytes;
   report.memory.arena = layout.arena_bytes;
-  report.memory.outputs = layout.output_bytes;
+  report.memory.outputs = layout.output_bytes * static_cast<std::uint64_t>(plan.slices);
   report.memory.weights = weight_bytes(plan.graph, {});
   const auto total = [&report] {
     const MemoryReport& m = report.memory;
@@ -269,12 +282,13 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
       choices.emplace_back();
       if (node.op == "circuit" || record->is_view) continue;
       choices.back() = choose_kernel(node, *record, types_of(plan.graph, node), rates);
+      choices.back().report.seconds *= static_cast<double>(plan.slices);
       seconds += choices.back().report.seconds;
     }
     return seconds;
   };
   std::vector<KernelChoice> choices;
-  if (choose_all(choices) > kWorthMeasuring && !rates.measured) {
+  if (choose_all(choices) > kModelWorthMeasuring && !rates.measured) {
     rates = machine_rates(report.threads, true, limits.control);
     choose_all(choices);
   }

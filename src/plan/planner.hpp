@@ -51,9 +51,15 @@ struct GraphPlan {
   std::vector<Placement> placements;  ///< by ValueId
   std::vector<OutputCopy> copies;
   std::uint64_t arena_bytes = 0, scratch_bytes = 0;
+  /// How many times it is run, each on so many rows as its inputs have: tensors of the caller's have `slices` times
+  /// their first extent.
+  std::int64_t slices = 1;
   /// Shapes depend on data, or there is control flow: no steps, the graph is carried out value by value.
   bool by_value = false;
 };
+
+/// The type of one of a plan's inputs or outputs as its caller sees it.
+TensorType callers_type(const GraphPlan& plan, ValueId id);
 
 /// Chooses method and threads. Nothing is allocated. Errors: budget_exceeded, deadline_exceeded (need, limit, what to
 /// change), invalid_argument (options), unsupported (no method can, with each one's reason).

@@ -71,7 +71,7 @@ std::vector<StepTime> step_times(exec::GraphExecutor& executor, std::span<const 
       for (const ValueId id : *ids) {
         if (id == kNoValue) continue;
         const TensorType& type = plan.graph.value(id).type;
-        time.bytes += tensor_bytes(type.dtype, *type.static_shape());
+        time.bytes += tensor_bytes(type.dtype, *type.static_shape()) * static_cast<std::uint64_t>(plan.slices);
       }
     }
     out.push_back(std::move(time));
@@ -145,9 +145,9 @@ void Session::run_into(std::span<const TensorView> inputs, std::span<const Mutab
 }
 
 std::vector<TensorType> Session::output_types(std::span<const TensorType> inputs) {
-  const Graph& planned = state_->executors.of(inputs).plan().graph;
+  const planning::GraphPlan& plan = state_->executors.of(inputs).plan();
   std::vector<TensorType> types;
-  for (const ValueId id : planned.outputs()) types.push_back(planned.value(id).type);
+  for (const ValueId id : plan.graph.outputs()) types.push_back(planning::callers_type(plan, id));
   return types;
 }
 

@@ -89,7 +89,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (SHOTS, {"counts": {"00": 100}, "expectations": [0.1]}, "0 expectation values were asked for"),
     (VALUES, {}, "1 expectation values were asked for and 0 came"),
     (VALUES, {"expectations": [0.5, 0.6]}, "and 2 came"),
-    (VALUES, {"expectations": [7.0]}, "within 1.0"),
+    (VALUES, {"expectations": [7.0]}, "within 1 of 0 and 7 came"),
     (VALUES, {"expectations": [None]}, "not understood"),
     (STATE, {}, "the state was asked for"),
     (STATE, {"state": numbers(2, 2, ones=1)}, r"4 amplitudes and \[2\]"),

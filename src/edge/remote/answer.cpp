@@ -10,6 +10,7 @@
 #include <span>
 #include <variant>
 
+#include "base/number_text.hpp"
 #include "package/package.hpp"
 
 namespace skerry::edge::remote {
@@ -90,8 +91,8 @@ std::string wrong_expectations(const wire::CircuitAnswer& answer, const Asked& a
   for (std::size_t i = 0; i < asked.largest.size(); ++i) {
     const double value = answer.expectations[i], most = asked.largest[i];
     if (!(std::abs(value) <= most * (1.0 + kSlack) + 1e-12))
-      return "expectation value " + std::to_string(i) + " lies within " + std::to_string(most) + " of 0 and " +
-             std::to_string(value) + " came";
+      return "expectation value " + std::to_string(i) + " lies within " + base::number_text(most) + " of 0 and " +
+             base::number_text(value) + " came";
   }
   if (answer.standard_errors.empty()) return {};
   if (answer.standard_errors.size() != asked.largest.size())
@@ -102,7 +103,7 @@ std::string wrong_expectations(const wire::CircuitAnswer& answer, const Asked& a
 
 std::string wrong_norm(const char* of, double norm, double lost) {
   if (std::abs(norm - 1.0) <= kSlack + std::clamp(lost, 0.0, kMostLost)) return {};
-  return std::string("the ") + of + " sum to " + std::to_string(norm) + ", not to 1";
+  return std::string("the ") + of + " sum to " + base::number_text(norm) + ", not to 1";
 }
 
 std::string wrong_state(const wire::CircuitAnswer& answer, const Asked& asked) {
@@ -127,7 +128,7 @@ std::string wrong_probabilities(const wire::CircuitAnswer& answer, const Asked& 
     return std::to_string(size) + " probabilities were asked for and " + found.shape().text() + " came";
   double sum = 0.0;
   for (const double value : found.view().as<double>()) {
-    if (!(value >= -kSlack)) return "a probability is " + std::to_string(value);
+    if (!(value >= -kSlack)) return "a probability is " + base::number_text(value);
     sum += value;
   }
   return wrong_norm("probabilities", sum, answer.discarded_weight);

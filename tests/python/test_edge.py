@@ -80,7 +80,7 @@ def test_a_config_tells_numbers_as_they_were_given() -> None:
         EdgeExecutionConfig(max_memory_mb=1e300)
     for wrong in ({"max_memory_mb": True}, {"threads": True}, {"enable_caching": 1}):
         with pytest.raises(skerry.InvalidArgument, match=next(iter(wrong))):
-            EdgeExecutionConfig(**wrong)  # type: ignore[arg-type]
+            EdgeExecutionConfig(**wrong)
 
 
 def test_compile_and_execute_gives_the_state_without_a_copy() -> None:

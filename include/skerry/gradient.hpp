@@ -13,6 +13,7 @@
 #include <skerry/circuit.hpp>
 #include <skerry/observable.hpp>
 #include <skerry/options.hpp>
+#include <skerry/result.hpp>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,10 @@ class GradientProgram {
 
   /// <psi|O|psi> of each row and observable, [b, o].
   std::vector<double> values(std::span<const double> parameters, const Limits& limits = {}) const;
+  /// The same; report.peak_bytes: the most that was charged at once.
+  std::vector<double> values(std::span<const double> parameters, const Limits& limits, RunReport& report) const;
+  /// Most bytes that each thread of values() takes for a batch of so many rows.
+  std::uint64_t values_bytes(std::size_t rows) const noexcept;
   /// Cost of the adjoint method: about four walks and two for each further observable, whatever the number of
   /// parameters.
   ValuesAndGradients value_and_grad(std::span<const double> parameters, GradientMethod method = GradientMethod::adjoint,

@@ -15,8 +15,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any, Literal
@@ -96,6 +97,8 @@ class EdgeExecutionConfig:
             if one.name == "native":
                 continue
             value = getattr(self, one.name)
+            if isinstance(value, bool) != (one.type == "bool"):
+                raise InvalidArgument(f"{one.name} is {value!r}", one.name, f"give a {one.type}")
             try:
                 setattr(
                     native,
@@ -140,7 +143,39 @@ def _circuit(circuit: CircuitLike) -> Circuit:
         if not isinstance(program, Circuit):
             raise InvalidArgument("the program is a model, not a circuit", "circuit", "run it with a session")
         return program
+    if isinstance(circuit, Mapping) or not isinstance(circuit, Iterable):
+        raise InvalidArgument(
+            f"the circuit is {_told(circuit)}",
+            "circuit",
+            "give a Circuit, a list of gates, OpenQASM text or the path of a file",
+        )
     return Circuit.from_gates(circuit)
+
+
+def _told(value: object) -> str:
+    text = repr(value)
+    return f"{text[:40]}..." if len(text) > 43 else text
+
+
+def _whole(data: InputData, name: str) -> int | None:
+    """A number from 0 on that fits 64 bits. Errors: InvalidArgument naming it."""
+    value = data.get(name)
+    if value is None:
+        return None
+    whole = None if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+    if whole is None or not 0 <= whole < 2**64:
+        raise InvalidArgument(f"{name} is {_told(value)}", name, "give a whole number from 0 to 2**64 - 1")
+    return whole
+
+
+def _data(input_data: InputData | None) -> InputData:
+    if input_data is None:
+        return {}
+    if not isinstance(input_data, Mapping):
+        raise InvalidArgument(
+            f"input_data is {_told(input_data)}", "input_data", "give a dict: parameters by name, shots, observables"
+        )
+    return input_data
 
 
 class CircuitCompiler:
@@ -152,6 +187,10 @@ class CircuitCompiler:
 
     def compile_circuit(self, circuit: CircuitLike, optimization_level: str = "medium") -> CompiledCircuit:
         """level: low, medium or high. A list of gates, OpenQASM text, a Circuit or a file's path."""
+        if not isinstance(optimization_level, str):
+            raise InvalidArgument(
+                f"optimization_level is {_told(optimization_level)}", "optimization_level", "give low, medium or high"
+            )
         return self.native.compile(_circuit(circuit), optimization_level)
 
     def get_compiled_circuit(self, circuit_id: str) -> CompiledCircuit:
@@ -221,7 +260,7 @@ def _run_options(num_qubits: int, data: InputData) -> tuple[RunOptions, NDArray[
     named = {name: value for name, value in data.items() if name not in _RESERVED}
     if named and "parameters" in data:
         raise InvalidArgument(f"{', '.join(named)} beside 'parameters'", "input_data", "give one of the two")
-    options.shots = int(data.get("shots", 0))
+    options.shots = _whole(data, "shots") or 0
     options.observables = [
         one if isinstance(one, Observable) else Observable.parse(str(one), num_qubits)
         for one in data.get("observables", ())
@@ -288,11 +327,11 @@ class Outbox:
 
         Errors: InvalidArgument (a batch; no endpoint, or fallback_to_cloud is off), LimitExceeded (outbox_size_mb).
         """
-        data = input_data or {}
+        data = _data(input_data)
         options, rows = _run_options(compiled.num_qubits, data)
         if rows is not None:
             raise InvalidArgument("a batch is not one run", "parameters", "keep each row")
-        return self._native.keep(compiled, options, data.get("seed"))
+        return self._native.keep(compiled, options, _whole(data, "seed"))
 
     def entries(self) -> list[OutboxEntry]:
         """What is there, oldest first."""
@@ -341,16 +380,16 @@ class EdgeExecutor:
 
     def execute(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Any:
         """The same for a circuit at hand."""
-        data = input_data or {}
+        data = _data(input_data)
         options, rows = _run_options(compiled.num_qubits, data)
-        seed = data.get("seed")
+        seed = _whole(data, "seed")
         if rows is None:
             return _result(self.native.execute(compiled, options, seed))
         return [_result(done) for done in self.native.execute_batch(compiled, options, seed, rows)]
 
     def place(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Placement:
         """What execute() would decide now; nothing is sent or run."""
-        options, rows = _run_options(compiled.num_qubits, input_data or {})
+        options, rows = _run_options(compiled.num_qubits, _data(input_data))
         if rows is not None and len(rows):
             options.parameters = rows[0].tolist()
         return self.native.place(compiled, options)

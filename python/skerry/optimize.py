@@ -8,7 +8,8 @@
 
 A small network, run by Skerry's own engine, looks at what a circuit is made of and says how much each of a dozen
 orders of passes should gain over level `high`; the most promising are run, and the least result whose equivalence with
-the source is proven is given back. `tools/train_optimizer.py` trains it on circuits that it generates.
+the source is proven, and which has no more gates than the source, is given back. `tools/train_optimizer.py` trains it
+on circuits that it generates.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ ORDERS: tuple[tuple[str, ...], ...] = (
 """Orders of steps that the policy chooses from; `high` alone is always run. `fold` and `phases` (Clifford and T) stay
 on the program's own qubits; `high`, `pairs` (without Pauli networks) and other seeds compile."""
 
+_NO_GATES = frozenset({"gphase", "barrier", "delay", "measure", "reset", "assign", "if_else", "while_loop", "channel"})
 _CLIFFORD = frozenset({"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "swap", "iswap", "dcx", "ecr"})
 
 
@@ -118,6 +120,8 @@ class OptimizedCircuit:
     two_qubit_gates_high: int
     tried: dict[tuple[str, ...], int]
     proof: str
+    gates: int
+    """All of them, global phases aside."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +130,16 @@ class _Made:
     initial: list[int]
     final: list[int]
     order: tuple[str, ...]
-    cost: tuple[int, int]
+    cost: tuple[int, int, int]
+    """Gates on two qubits, all gates, depth: fewer is better, in this order."""
 
 
 class AICircuitOptimizer:
     """Chooses orders of passes by a learned policy; never worse than level `high`, always proven.
 
-    target: a device as `skerry.circuits` takes it; without one, every pair of qubits may meet and the gates are rz, sx,
-    x and cx. tries: how many orders are run beside `high`.
+    target: a device as `skerry.circuits` takes it; without one, every pair of qubits may meet, the gates are u and cx,
+    and the result never has more gates than a source of gates on one and two qubits: where writing its gates as u and
+    cx would take more, it is made smaller as it is written. tries: how many orders are run beside `high`.
     """
 
     def __init__(self, target: Device | Any = None, *, tries: int = 3, seed: int = 42) -> None:
@@ -146,9 +152,12 @@ class AICircuitOptimizer:
         base = self._run(circuit, ("high",))
         found = [base, *(self._run(circuit, order) for order in self.choose_orders(circuit))]
         tried = {made.order: made.cost[0] for made in found}
-        for made in sorted(found, key=lambda made: made.cost):
+        most = _most_gates(circuit) if self._target is None else math.inf
+        fitting = sorted((made for made in found if made.cost[1] <= most), key=lambda made: made.cost)
+        last = base if base in fitting else _as_written(circuit)
+        for made in (*fitting, last):
             answer, reason = self._verdict(circuit, made)
-            if answer == "equal" or made is base:
+            if answer == "equal" or made is last:
                 return OptimizedCircuit(
                     made.circuit,
                     made.initial,
@@ -156,10 +165,11 @@ class AICircuitOptimizer:
                     made.order,
                     made.cost[0],
                     base.cost[0],
-                    tried,
+                    tried | {made.order: made.cost[0]},
                     f"{answer}: {reason}",
+                    made.cost[1],
                 )
-        raise AssertionError("high is among what was found")
+        raise AssertionError("the last one is given back, proven or not")
 
     def choose_orders(self, circuit: Circuit) -> list[tuple[str, ...]]:
         """The order that promises most, then those that promise most beside the ones before."""
@@ -174,7 +184,7 @@ class AICircuitOptimizer:
 
     def _run(self, circuit: Circuit, order: Sequence[str]) -> _Made:
         qubits = circuit.num_qubits
-        anywhere = {"qubits": max(1, qubits), "basis": ["rz", "sx", "x", "cx"]}
+        anywhere = {"qubits": max(1, qubits), "basis": ["u", "cx"]}
         initial, final = list(range(qubits)), list(range(qubits))
         made = circuit
         device = self._target
@@ -194,9 +204,28 @@ class AICircuitOptimizer:
             initial = [compiled.initial[q] for q in initial]
             final = [compiled.final[q] for q in final]
         resources = QuantumCircuitOptimizer(device if device is not None else anywhere).estimate_resources(made)
-        ones = ("rz", "sx", "x", "measure", "reset", "delay")
-        two = sum(count for name, count in resources["counts"].items() if name not in ones)
-        return _Made(made, initial, final, tuple(order), (two, resources["two_wire_depth"]))
+        return _Made(made, initial, final, tuple(order), (*_gates(made), resources["two_wire_depth"]))
+
+
+def _gates(circuit: Circuit) -> tuple[int, int]:
+    """On several qubits, and all of them."""
+    widths = [
+        len(on) for block in CircuitParts(circuit).blocks() for name, _, on, _, _ in block if name not in _NO_GATES
+    ]
+    return sum(width > 1 for width in widths), len(widths)
+
+
+def _most_gates(circuit: Circuit) -> float:
+    """Those of the circuit, unless it has gates on more than two qubits, which are many when they are written out."""
+    blocks = CircuitParts(circuit).blocks()
+    wide = any(len(on) > 2 and name not in _NO_GATES for block in blocks for name, _, on, _, _ in block)
+    return math.inf if wide else _gates(circuit)[1]
+
+
+def _as_written(circuit: Circuit) -> _Made:
+    made = _fold(circuit)
+    qubits = list(range(circuit.num_qubits))
+    return _Made(made, qubits, qubits, ("fold",), (*_gates(made), 0))
 
 
 def _fold(circuit: Circuit) -> Circuit:

@@ -2,6 +2,7 @@
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
 
+#include "base/number_text.hpp"
 #include "net/url.hpp"
 
 namespace skerry::edge {
@@ -12,8 +13,8 @@ constexpr double kMostMegabytes = 9.2e12;
 
 void check_number(const char* field, double value, double least, double most) {
   if (value >= least && value <= most) return;  // NaN fails both
-  throw Error(ErrorCode::invalid_argument, std::string(field) + " is " + std::to_string(value), field,
-              "give a number from " + std::to_string(least) + " to " + std::to_string(most));
+  throw Error(ErrorCode::invalid_argument, std::string(field) + " is " + base::number_text(value), field,
+              "give a number from " + base::number_text(least) + " to " + base::number_text(most));
 }
 
 }  // namespace

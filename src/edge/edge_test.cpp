@@ -6,6 +6,7 @@
 #include <fstream>
 #include <random>
 #include <skerry/edge.hpp>
+#include <skerry/gradient.hpp>
 #include <skerry/skerry.hpp>
 #include <thread>
 #include <vector>
@@ -168,6 +169,38 @@ TEST(Executor, AnswersRowsOfParametersAsItAnswersEach) {
     executions = executor.statistics().edge_executions;
     EXPECT_EQ(base::thrown_by([&] { executor.execute_batch(compiled, {}, std::array{1.0}); }).code(),
               ErrorCode::invalid_argument);
+  }
+}
+
+TEST(Executor, RunsRowsOneByOneWhereABatchOfThemDoesNotFitAndTellsWhatWasCharged) {
+  Circuit circuit(10);
+  const Affine a = circuit.parameter("a");
+  for (int layer = 0; layer < 3; ++layer) {
+    for (Wire wire = 0; wire < 10; ++wire) circuit.append(Op::ry, {wire}, {a * (1.0 + 0.1 * wire)});
+    for (Wire wire = 0; wire < 10; ++wire) circuit.cx(wire, (wire + 3) % 10);
+  }
+  const std::vector<Observable> observables = {Observable::parse("Z0 Z9", 10)};
+  const std::array rows = {0.1, 0.2};
+  const auto together = [&](std::uint64_t bytes) {
+    const EdgeExecutionConfig config{
+        .max_memory_mb = static_cast<double>(bytes) / 1e6, .enable_caching = false, .threads = 1};
+    const auto compiler = std::make_shared<CircuitCompiler>(config);
+    EdgeExecutor executor(config, compiler);
+    return executor.execute_batch(compiler->compile_circuit(circuit), {.observables = observables}, rows);
+  };
+  CircuitCompiler compiler;
+  const GradientProgram program(compiler.compile_circuit(circuit)->circuit, observables);
+  const std::uint64_t need = program.values_bytes(2);
+  const std::vector<double> expected = program.values(rows);
+  for (const std::uint64_t bytes : {need + 10, need - 10}) {
+    const auto results = together(bytes);
+    ASSERT_EQ(results.size(), 2U);
+    for (std::size_t row = 0; row < 2; ++row) {
+      EXPECT_EQ(results[row]->method, ExecutionMethod::edge);
+      EXPECT_NEAR(results[row]->result.expectations[0], expected[row], 1e-12);
+      EXPECT_LE(results[row]->memory_bytes, bytes);
+      EXPECT_EQ(results[row]->memory_bytes == need, bytes > need) << "a batch holds several states, one row one";
+    }
   }
 }
 

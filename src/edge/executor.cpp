@@ -1,29 +1,20 @@
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdlib>
-#include <mutex>
-#include <skerry/checkpoint.hpp>
-#include <skerry/edge.hpp>
 #include <skerry/error.hpp>
-#include <skerry/gradient.hpp>
 #include <skerry/outbox.hpp>
 #include <span>
-#include <utility>
 
 #include "base/machine.hpp"
-#include "edge/carry.hpp"
-#include "edge/kept.hpp"
+#include "base/number_text.hpp"
+#include "edge/executor_state.hpp"
 #include "edge/machine_state.hpp"
 #include "edge/outbox/keep.hpp"
-#include "edge/placement.hpp"
-#include "edge/remote/cloud.hpp"
 #include "edge/run_options.hpp"
 #include "edge/split.hpp"
 #include "plan/budget.hpp"
 
 namespace skerry::edge {
-namespace {
 
 std::uint64_t bytes_of(const Result& result) {
   std::uint64_t bytes = sizeof(ExecutionResult) + 16 * result.expectations.size();
@@ -32,6 +23,8 @@ std::uint64_t bytes_of(const Result& result) {
   return bytes;
 }
 
+namespace {
+
 void require_free(std::uint64_t need, std::uint64_t promised) {
   const std::uint64_t available = base::available_memory_bytes();
   if (need + promised <= available) return;
@@ -39,6 +32,11 @@ void require_free(std::uint64_t need, std::uint64_t promised) {
               "the run needs " + std::to_string(need) + " bytes and " + std::to_string(available) +
                   " are free on this machine, of which other runs may take " + std::to_string(promised),
               "memory", "free memory, use single precision, or run it elsewhere");
+}
+
+std::shared_ptr<remote::Endpoint> endpoint_of(const EdgeExecutionConfig& config) {
+  if (config.cloud_endpoint.empty()) return nullptr;
+  return std::make_shared<remote::Endpoint>(remote::endpoint_options(config));
 }
 
 PlaceReport& at(Placement& placement, ExecutionMethod method) {
@@ -60,97 +58,56 @@ PlaceReport& at(Placement& placement, ExecutionMethod method) {
                       : "raise max_memory_mb, use precision single (half the bytes), or set cloud_endpoint");
 }
 
-std::shared_ptr<remote::Endpoint> endpoint_of(const EdgeExecutionConfig& config) {
-  if (config.cloud_endpoint.empty()) return nullptr;
-  return std::make_shared<remote::Endpoint>(remote::endpoint_options(config));
-}
-
-// The request of a whole circuit: what is sent again, now or from the outbox, is the same job.
-struct Whole {
-  std::string question;
-  std::optional<wire::CircuitRequest> request;
-  std::optional<Carried> carried;  // a run that was left here on its way
-  bool stays = false;              // a run here is not left again
-};
-
 }  // namespace
 
-struct EdgeExecutor::State {
-  State(EdgeExecutionConfig c, std::shared_ptr<CircuitCompiler> k)
-      : config(std::move(c)),
-        compiler(std::move(k)),
-        endpoint(endpoint_of(config)),
-        kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {
-    if (!config.outbox_folder.empty()) outbox = outbox::folder_of(config);
-  }
+EdgeExecutor::State::State(EdgeExecutionConfig c, std::shared_ptr<CircuitCompiler> k)
+    : config(std::move(c)),
+      compiler(std::move(k)),
+      endpoint(endpoint_of(config)),
+      kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {
+  if (!config.outbox_folder.empty()) outbox = outbox::folder_of(config);
+}
 
-  Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
-  Resources resources() const;
-  Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options, Placement& placement,
-             Whole& whole);
-  Result run_here(const Circuit& circuit, const RunOptions& options, PlaceReport& here, Whole& whole);
-  std::optional<Result> run_carried(const RunOptions& options, PlaceReport& cloud, Whole& whole);
-  wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options) const;
-  remote::Patience patience(const RunOptions& options) const;
-  Result run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
-                    const std::string& placement);
-  Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole,
-                   const std::string& placement);
-  [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
-                         const Error& why) const;
-  Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options, Whole& whole);
-  std::vector<ResultPtr> run_rows(const CompiledCircuit& circuit, const ExecutionInput& input,
-                                  std::span<const double> rows);
-  std::optional<ExecutionMethod> next(const Placement& placement, const Error& error,
-                                      const std::vector<ExecutionMethod>& tried) const;
+void EdgeExecutor::State::count(ExecutionMethod method, double seconds) {
+  ++(method == ExecutionMethod::edge    ? statistics.edge_executions
+     : method == ExecutionMethod::cloud ? statistics.cloud_executions
+                                        : statistics.hybrid_executions);
+  statistics.total_seconds += seconds;
+}
 
-  // With the lock held.
-  void count(ExecutionMethod method, double seconds) {
-    ++(method == ExecutionMethod::edge    ? statistics.edge_executions
-       : method == ExecutionMethod::cloud ? statistics.cloud_executions
-                                          : statistics.hybrid_executions);
-    statistics.total_seconds += seconds;
-  }
+ResultPtr EdgeExecutor::State::find(const std::string& key, std::chrono::steady_clock::time_point start) {
+  if (!config.enable_caching || key.empty()) return nullptr;
+  const std::scoped_lock lock(mutex);
+  const ResultPtr found = kept.use(key);
+  if (!found) return nullptr;
+  ++statistics.cache_hits;
+  ExecutionResult again = *found;
+  again.from_cache = true;
+  again.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  count(again.method, again.seconds);
+  return std::make_shared<const ExecutionResult>(std::move(again));
+}
 
-  ResultPtr find(const std::string& key) {
-    if (!config.enable_caching || key.empty()) return nullptr;
-    const std::scoped_lock lock(mutex);
-    ResultPtr found = kept.use(key);
-    statistics.cache_hits += found ? 1U : 0U;
-    return found;
-  }
+ResultPtr EdgeExecutor::State::finish(const std::string& key, ExecutionResult done) {
+  auto result = std::make_shared<const ExecutionResult>(std::move(done));
+  const std::scoped_lock lock(mutex);
+  count(result->method, result->seconds);
+  if (config.enable_caching && !key.empty()) kept.keep(key, result, bytes_of(result->result), result->seconds);
+  return result;
+}
 
-  // Counts a run in, and out again whatever becomes of it.
-  class Running {
-   public:
-    Running(State& state, std::uint64_t bytes) : state_(state), bytes_(bytes) {
-      const std::scoped_lock lock(state_.mutex);
-      require_free(bytes, state_.running_bytes);
-      state_.running_bytes += bytes_;
-      ++state_.running;
-    }
-    ~Running() {
-      const std::scoped_lock lock(state_.mutex);
-      state_.running_bytes -= bytes_;
-      --state_.running;
-    }
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
+EdgeExecutor::State::Running::Running(State& state, std::uint64_t bytes) : state_(state), bytes_(bytes) {
+  const std::scoped_lock lock(state_.mutex);
+  require_free(bytes, state_.running_bytes);
+  state_.running_bytes += bytes_;
+  ++state_.running;
+}
 
-   private:
-    State& state_;
-    std::uint64_t bytes_;
-  };
-
-  EdgeExecutionConfig config;
-  std::shared_ptr<CircuitCompiler> compiler;   // shared: a manager and its executor look at one
-  std::shared_ptr<remote::Endpoint> endpoint;  // shared: calls that run outlive a cleanup; null: there is none
-  std::optional<outbox::Folder> outbox;
-  mutable std::mutex mutex;
-  Kept<ExecutionResult> kept;
-  PerformanceStatistics statistics;
-  std::uint64_t running = 0, running_bytes = 0;
-};
+EdgeExecutor::State::Running::~Running() {
+  const std::scoped_lock lock(state_.mutex);
+  state_.running_bytes -= bytes_;
+  --state_.running;
+}
 
 EdgeExecutor::EdgeExecutor(EdgeExecutionConfig config, std::shared_ptr<CircuitCompiler> compiler) {
   config.validate();
@@ -266,17 +223,17 @@ remote::Patience EdgeExecutor::State::patience(const RunOptions& options) const 
   return out;
 }
 
-Result EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
-                                       const std::string& placement) {
+std::vector<Result> EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options,
+                                                    double seconds, const std::string& placement) {
   constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
   try {
-    return remote::run(*endpoint, request, seconds > kLong, patience(options), placement);
+    return remote::run_batch(*endpoint, request, seconds > kLong, patience(options), placement);
   } catch (const Error& error) {
     // Whoever takes a request and is silent until the time is over may be gone, his connection half open: that is no
     // word on how long the run takes. An endpoint that answers, be it "not yet", has left no failure behind.
     if (error.code() != ErrorCode::deadline_exceeded || endpoint->last_failure().empty()) throw;
     throw Error(ErrorCode::unavailable,
-                "it has not answered within cloud_timeout, " + std::to_string(config.cloud_timeout) + " s",
+                "it has not answered within cloud_timeout, " + base::number_text(config.cloud_timeout) + " s",
                 endpoint->options().url.text(), "`skerry edge doctor` tells whether it is up; or raise cloud_timeout");
   }
 }
@@ -288,7 +245,7 @@ Result EdgeExecutor::State::run_whole(const CompiledCircuit& circuit, const RunO
   if (outbox) item = outbox->waiting(whole.question, endpoint->options().url.text());
   if (item) whole.request = outbox::waiting_request(*outbox, *item);
   if (!whole.request) whole.request = request_of(circuit.circuit, options);
-  Result result = run_remote(*whole.request, options, seconds, placement);
+  Result result = std::move(run_remote(*whole.request, options, seconds, placement).at(0));
   if (item && outbox->claim(item->id)) outbox->remove(item->id);
   return result;
 }
@@ -331,7 +288,7 @@ Result EdgeExecutor::State::run(ExecutionMethod method, const CompiledCircuit& c
                        [&](std::size_t piece, const Circuit& part, const RunOptions& asked) {
                          const PieceReport& at = report.pieces[piece];
                          return at.place == ExecutionMethod::cloud
-                                    ? run_remote(request_of(part, asked), asked, at.seconds, told)
+                                    ? std::move(run_remote(request_of(part, asked), asked, at.seconds, told).at(0))
                                     : skerry::run(part, asked);
                        });
     }
@@ -395,14 +352,7 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   const std::string key = question_key(*circuit, input);
-  if (const ResultPtr found = state_->find(key)) {
-    ExecutionResult again = *found;
-    again.from_cache = true;
-    again.seconds = elapsed();
-    const std::scoped_lock lock(state_->mutex);
-    state_->count(again.method, again.seconds);
-    return std::make_shared<const ExecutionResult>(std::move(again));
-  }
+  if (const ResultPtr found = state_->find(key, start)) return found;
   const RunOptions options = run_options(state_->config, input);
   Placement placement = decide(state_->question(*circuit, options));
   placement.decision_seconds = elapsed();
@@ -420,77 +370,7 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   done.placement = std::move(placement);
   done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
   done.seconds = elapsed();
-  auto result = std::make_shared<const ExecutionResult>(std::move(done));
-  const std::scoped_lock lock(state_->mutex);
-  state_->count(result->method, result->seconds);
-  if (state_->config.enable_caching && !key.empty())
-    state_->kept.keep(key, result, bytes_of(result->result), result->seconds);
-  return result;
-}
-
-// Rows whose answers are expectation values of a small circuit of gates. Nothing: each row is a run of its own.
-std::vector<ResultPtr> EdgeExecutor::State::run_rows(const CompiledCircuit& circuit, const ExecutionInput& input,
-                                                     std::span<const double> rows) {
-  constexpr std::uint32_t kMostWires = 12;  // a batch of such states fits into a second-level cache
-  const std::size_t each = circuit.circuit.parameters().size(), observables = input.observables.size();
-  if (observables == 0 || input.shots != 0 || input.initial_state || circuit.circuit.num_wires() > kMostWires)
-    return {};
-  const auto start = std::chrono::steady_clock::now();
-  RunOptions options = run_options(config, input);
-  options.parameters.assign(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(each));
-  Placement placement = decide(question(circuit, options));
-  if (!placement.refusal.empty() || placement.method != ExecutionMethod::edge) return {};
-  placement.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::optional<GradientProgram> program;
-  try {
-    program.emplace(circuit.circuit, input.observables, options.precision);
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::unsupported) return {};  // it measures or branches
-    throw;
-  }
-  const std::uint64_t bytes = placement.considered[0].peak_bytes;
-  std::vector<double> values;
-  {
-    const Running counted(*this, bytes);
-    values = program->values(rows, options.limits);
-  }
-  const std::size_t number = rows.size() / each;
-  const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::vector<ResultPtr> results;
-  for (std::size_t row = 0; row < number; ++row) {
-    ExecutionResult one{.circuit_id = circuit.circuit_id, .result = {}};
-    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * observables);
-    one.result.expectations.assign(begin, begin + static_cast<std::ptrdiff_t>(observables));
-    one.result.report.method = "statevector";
-    one.method = ExecutionMethod::edge;
-    one.placement = placement;
-    one.memory_bytes = one.result.report.peak_bytes = one.result.report.predicted_bytes = bytes;
-    one.seconds = one.result.report.seconds = taken / static_cast<double>(number);
-    results.push_back(std::make_shared<const ExecutionResult>(std::move(one)));
-  }
-  const std::scoped_lock lock(mutex);
-  for (const ResultPtr& one : results) count(one->method, one->seconds);
-  return results;
-}
-
-std::vector<ResultPtr> EdgeExecutor::execute_batch(const CompiledPtr& circuit, const ExecutionInput& input,
-                                                   std::span<const double> rows) {
-  const std::size_t each = circuit->circuit.parameters().size();
-  if (rows.empty()) return {};
-  if (each == 0 || rows.size() % each != 0) {
-    throw Error(ErrorCode::invalid_argument,
-                std::to_string(rows.size()) + " values are no rows of " + std::to_string(each) + " parameters",
-                "parameters", "give [batch, " + std::to_string(each) + "]");
-  }
-  std::vector<ResultPtr> results = state_->run_rows(*circuit, input, rows);
-  if (!results.empty()) return results;
-  for (std::size_t at = 0; at < rows.size(); at += each) {
-    ExecutionInput one = input;
-    const auto row = rows.subspan(at, each);
-    one.parameters.assign(row.begin(), row.end());
-    results.push_back(execute(circuit, one));
-  }
-  return results;
+  return state_->finish(key, std::move(done));
 }
 
 Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& input) const {

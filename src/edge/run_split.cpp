@@ -106,6 +106,7 @@ class Whole {
           options.limits.threads = std::max(1, threads() / std::max(1, std::min(workers, count - remote)));
           spans_[piece].begin = Clock::now();
           results_[piece] = run_piece_(piece, circuit_of(piece), options);
+          require_fit(piece, options);
           spans_[piece].end = Clock::now();
           keep(piece);
         },
@@ -150,10 +151,26 @@ class Whole {
     return options;
   }
 
+  // What follows indexes the answers by the questions, wherever they came from.
+  void require_fit(std::size_t piece, const RunOptions& options) const {
+    const Result& result = results_[piece];
+    const std::uint32_t wires = pieces_.circuits[piece].num_wires();
+    const std::uint64_t words = options.want_memory ? options.shots * ((std::uint64_t{wires} + 63) / 64) : 0;
+    const bool has_state = result.state && result.state->num_wires() == wires &&
+                           result.state->amplitudes().shape() == Shape{std::int64_t{1} << wires};
+    const char* const wrong = result.expectations.size() != options.observables.size() ? "expectation values"
+                              : options.want_state && !has_state                       ? "a state"
+                              : result.memory.size() != words                          ? "shots"
+                                                                                       : nullptr;
+    if (wrong == nullptr) return;
+    throw Error(ErrorCode::unavailable,
+                "the piece of " + std::to_string(wires) + " wires came with " + wrong + " of another question",
+                "pieces");
+  }
+
   void keep(std::size_t piece) {
     if (!needs_states_) return;
     Result& result = results_[piece];
-    if (!result.state) throw Error(ErrorCode::unavailable, "a piece came without its state", "pieces");
     tensors_[piece] = cut::piece_tensor(pieces_, static_cast<std::uint32_t>(piece), *result.state);
     result.state.reset();
   }

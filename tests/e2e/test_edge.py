@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 import signal
 import statistics
@@ -9,11 +11,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import skerry
-from skerry.edge import CircuitCompiler, EdgeExecutionConfig, EdgeExecutionManager, EdgeExecutor
+from skerry.edge import CircuitCompiler, EdgeExecutionConfig, EdgeExecutionManager, EdgeExecutor, JobKept
 
 from tests.e2e import edge_programs, programs, servers
 from tests.e2e.edge_programs import BELL, SIXTEEN_QUBITS_MB, clustered, ghz, tangled
@@ -73,6 +76,64 @@ def test_e4_4_the_method_is_where_it_really_ran(server: servers.Server, endpoint
     assert cloud.compile_and_execute(BELL).execution_method == "cloud"
     time.sleep(0.2)
     assert posts() == before + 1
+
+
+ROTATED = """OPENQASM 3.0; include "stdgates.inc"; input float a; input float b; qubit[3] q;
+ry(a) q[0]; rx(b) q[1]; cx q[0], q[1]; cx q[1], q[2];"""
+
+
+@pytest.mark.parametrize(
+    "ask", [{"observables": ["Z0", "X1 Y2"]}, {"shots": 50, "seed": 3}, {}, {"initial_state": [0, 1, 0, 0, 0, 0, 0, 0]}]
+)
+def test_e4_17_rows_go_to_the_endpoint_together_and_are_answered_as_each_alone(
+    server: servers.Server, endpoint: str, ask: dict[str, Any]
+) -> None:
+    def posts() -> int:
+        time.sleep(0.2)  # the log is written behind the answer
+        return server.log.read_text().count("/v2/circuits")
+
+    rows = np.random.default_rng(1).uniform(0, 6, (40, 2))
+    cloud = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=0, cloud_endpoint=endpoint))
+    before = posts()
+    together = cloud.compile_and_execute(ROTATED, {"parameters": rows, **ask})
+    assert posts() == before + 1
+    assert {one.execution_method for one in together} == {"cloud"}
+    assert cloud.get_performance_statistics()["cloud_executions"] == 40
+    again = cloud.compile_and_execute(ROTATED, {"parameters": rows[::-1], **ask})
+    assert all(one.from_cache for one in again) and posts() == before + 1
+    here = EdgeExecutionManager()
+    for row, one in zip(rows, together, strict=True):
+        alone = here.compile_and_execute(ROTATED, {"parameters": row, **ask})
+        assert one.counts == alone.counts
+        assert one.expectations == pytest.approx(alone.expectations, abs=1e-12)
+        if alone.state is not None:
+            np.testing.assert_allclose(one.state, alone.state, atol=1e-12)
+
+
+def test_e4_17_rows_without_a_seed_are_drawn_independently(server: servers.Server, endpoint: str) -> None:
+    cloud = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=0, cloud_endpoint=endpoint))
+    results = cloud.compile_and_execute(ROTATED, {"parameters": [[1.0, 2.0]] * 4, "shots": 10_000})
+    assert len({json.dumps(one.counts, sort_keys=True) for one in results}) > 1
+
+
+def test_e4_17_many_rows_are_a_few_requests(server: servers.Server, endpoint: str) -> None:
+    before = server.log.read_text().count("/v2/circuits")
+    cloud = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=0, cloud_endpoint=endpoint))
+    results = cloud.compile_and_execute(ROTATED, {"parameters": np.zeros((2100, 2)), "observables": ["Z0"]})
+    assert [one.expectations for one in results] == [[1.0]] * 2100
+    time.sleep(0.2)
+    assert server.log.read_text().count("/v2/circuits") - before <= 3
+
+
+def test_e4_17_rows_whose_endpoint_is_gone_wait_or_fail_as_each_alone(tmp_path: Path) -> None:
+    ask = {"parameters": [[0.1, 0.2], [0.3, 0.4]], "observables": ["Z0"]}
+    config = EdgeExecutionConfig(max_memory_mb=0, cloud_endpoint="http://127.0.0.1:1")
+    with pytest.raises(skerry.Unavailable, match=r"max_memory_mb is 0|refused"):
+        EdgeExecutionManager(config).compile_and_execute(ROTATED, ask)
+    keeping = EdgeExecutionManager(dataclasses.replace(config, outbox_folder=tmp_path / "outbox"))
+    with pytest.raises(JobKept):
+        keeping.compile_and_execute(ROTATED, ask)
+    assert len(keeping.outbox.entries()) == 1
 
 
 def test_e4_5_the_time_is_that_of_the_run() -> None:
@@ -320,10 +381,14 @@ def test_e5_14_parameters_are_bound_without_compiling_again() -> None:
     circuit.ry(skerry.Parameter("theta"), 0)
     manager = EdgeExecutionManager(EdgeExecutionConfig(enable_caching=True))
     compiled = manager.compiler.compile_circuit(circuit)
-    batch = {"parameters": [[0.001 * i] for i in range(300)], "observables": ["Z0"]}
-    results = manager.executor.execute(compiled, batch)
-    assert len({one.expectations[0] for one in results}) > 290
+    # That this takes a twentieth of compiling each is measured by `./dev bench edge`; what makes it so is held here.
+    angles = 0.001 * np.arange(1000)
+    results = manager.executor.execute(compiled, {"parameters": angles[:, None], "observables": ["Z0", "X0"]})
+    assert len(results) == 1000
     assert manager.get_compilation_statistics()["total_compiled_circuits"] == 1
+    z, x = np.array([one.expectations for one in results]).T
+    for found, at_zero, at_right in ((z, z[0], -x[0]), (x, x[0], z[0])):  # the last gate turns Z and X into each other
+        np.testing.assert_allclose(found, np.cos(angles) * at_zero + np.sin(angles) * at_right, atol=1e-10)
 
 
 def test_e5_16_each_remedy_for_memory_does_what_it_says(endpoint: str) -> None:
@@ -341,6 +406,20 @@ def test_e5_16_each_remedy_for_memory_does_what_it_says(endpoint: str) -> None:
     assert single.considered[0].peak_bytes < 0.6 * double.considered[0].peak_bytes
 
 
+def test_e5_16_compression_makes_packages_smaller_and_no_run(tmp_path: Path) -> None:
+    circuit, told, sizes = clustered(20), set(), []
+    for on in (False, True):
+        manager = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=1, max_cuts=0, enable_compression=on))
+        with pytest.raises(skerry.BudgetExceeded) as error:
+            manager.compile_and_execute(circuit, {"observables": ["Z0 Z19"]})
+        told.add(str(error.value))
+        compiled = manager.compiler.compile_circuit(circuit)
+        manager.compiler.save_compiled_circuit(compiled.circuit_id, tmp_path / "package")
+        sizes.append((tmp_path / "package").stat().st_size)
+    assert sizes[1] < 0.7 * sizes[0]
+    assert len(told) == 1 and "compress" not in told.pop(), "it is no remedy for a run, and is not told as one"
+
+
 def test_e5_17_each_remedy_for_slowness_does_what_it_says() -> None:
     circuit = tangled(20, 6)
     with pytest.raises(skerry.DeadlineExceeded):
@@ -349,6 +428,13 @@ def test_e5_17_each_remedy_for_slowness_does_what_it_says() -> None:
     redundant = [{"gate": "H", "qubit": 0}] * 2 + [{"gate": "X", "qubit": 0}]
     sizes = [len(CircuitCompiler().compile_circuit(redundant, level).compiled_gates) for level in ("low", "high")]
     assert sizes[1] < sizes[0]
+    for caching in (True, False):  # off, everything is computed anew and nothing is kept
+        manager = EdgeExecutionManager(EdgeExecutionConfig(enable_caching=caching))
+        found = [manager.compile_and_execute(redundant, {"shots": 9, "seed": 1}).from_cache for _ in range(2)]
+        assert found == [False, caching]
+        assert len(manager.executor.execution_cache) == caching
+        assert manager.executor.execution_cache.hits == caching
+        assert manager.get_compilation_statistics()["cache_hit_rate"] == (0.5 if caching else 0)
 
 
 def test_e5_18_the_doctor_names_each_stage(endpoint: str) -> None:
@@ -402,9 +488,9 @@ ELSEWHERE = {
     "E3.22": ("src/edge/edge_test.cpp", "HitsAtLeastAsOftenAsForgettingTheOldestOnAZipfTrace"),
     "E3.6": ("src/passes/native/native_test.cpp", "NeedsNoMoreCxAtAHigherLevel"),
     "E5.7": ("tests/e2e/test_edge_small_machine.py", "test_e5_7_the_suite_passes_where_there_are_128_mb"),
-    "E5.9": ("tests/python/test_optimize.py", "test_the_result_is_never_worse_than_high_and_means_the_same"),
+    "E5.9": ("tests/python/test_optimize.py", "test_a_hundred_random_circuits_keep_their_unitary_gain_no_gate"),
     "E5.10": ("tests/python/test_tensornet.py", "test_fifty_qubits_in_eight_layers_agree_with_a_chain_within_256_mb"),
-    "E5.12": ("tests/python/test_tuning.py", "test_the_tuned_run_gives_the_default_s_answer_and_is_not_slower"),
+    "E5.12": ("tests/python/test_tuning.py", "test_the_fastest_settings_are_kept_and_the_default_where_there_are_none"),
     "E5.13": ("tests/e2e/test_lint.py", "test_the_cut_of_a_wide_entangled_circuit_is_named"),
 }
 

@@ -6,6 +6,7 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,50 @@ def test_a_config_has_defaults_and_refuses_a_wrong_field_by_its_name() -> None:
         EdgeExecutionConfig(max_memory_mb=-1)
     with pytest.raises(TypeError, match="max_memry_mb"):
         EdgeExecutionConfig(max_memry_mb=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "10", True, 2**64])
+@pytest.mark.parametrize("name", ["shots", "seed"])
+def test_a_number_that_is_not_whole_or_below_zero_is_refused_by_its_field(name: str, value: Any) -> None:
+    with pytest.raises(skerry.InvalidArgument, match=f"{name} is .*whole number") as refused:
+        EdgeExecutionManager().compile_and_execute(BELL, {"shots": 5, name: value})
+    assert refused.value.where == name
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    ask = {"shots": np.int64(5), "seed": np.uint8(1)}
+    assert sum(EdgeExecutionManager().compile_and_execute(BELL, ask).counts.values()) == 5
+
+
+@pytest.mark.parametrize("circuit", [None, 5, {}, {"gate": "H"}])
+def test_what_is_no_circuit_is_refused_by_its_field(circuit: Any) -> None:
+    with pytest.raises(skerry.InvalidArgument, match="the circuit is") as refused:
+        EdgeExecutionManager().compile_and_execute(circuit)
+    assert refused.value.where == "circuit"
+
+
+@pytest.mark.parametrize("data", [[1], 5, "shots"])
+def test_input_that_is_no_dict_is_refused_by_its_field(data: Any) -> None:
+    manager = EdgeExecutionManager()
+    for ask in (manager.compile_and_execute, manager.place):
+        with pytest.raises(skerry.InvalidArgument, match=r"input_data is .*give a dict"):
+            ask(BELL, data)
+
+
+@pytest.mark.parametrize("level", [None, 3, ["low"]])
+def test_a_level_that_is_no_name_is_refused_by_its_field(level: Any) -> None:
+    with pytest.raises(skerry.InvalidArgument, match=r"optimization_level is .*low, medium or high"):
+        EdgeExecutionManager().compile_and_execute(BELL, optimization_level=level)
+
+
+def test_a_config_tells_numbers_as_they_were_given() -> None:
+    with pytest.raises(skerry.InvalidArgument, match="max_cuts is 100; give a number from 0 to 16"):
+        EdgeExecutionConfig(max_cuts=100)
+    with pytest.raises(skerry.InvalidArgument, match=r"max_memory_mb is 1e\+300; give a number from 0 to 9.2e\+12"):
+        EdgeExecutionConfig(max_memory_mb=1e300)
+    for wrong in ({"max_memory_mb": True}, {"threads": True}, {"enable_caching": 1}):
+        with pytest.raises(skerry.InvalidArgument, match=next(iter(wrong))):
+            EdgeExecutionConfig(**wrong)
 
 
 def test_compile_and_execute_gives_the_state_without_a_copy() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import skerry
+from skerry import tuning
 from skerry.tuning import ComprehensivePerformanceOptimizer
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -37,11 +40,45 @@ WORKLOADS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+class Clock:
+    """Time in which runs take what `seconds` says of their settings, whatever the machine does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: Callable[[tuning.Settings], float]) -> None:
+        self.now, run = 0.0, tuning._run
+
+        def timed(program: Any, settings: tuning.Settings, *rest: Any) -> Any:
+            self.now += seconds(settings)
+            return run(program, settings, *rest)
+
+        monkeypatch.setattr(tuning, "_run", timed)
+        monkeypatch.setattr(tuning, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+
+@pytest.mark.parametrize("name", ["expectation", "state", "shots", "parameters"])
+def test_the_fastest_settings_are_kept_and_the_default_where_there_are_none(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, keywords = WORKLOADS[name]
+    gains = {"none": 1.0, "low": 0.9, "medium": 0.95, "high": 0.5}
+
+    def cost(settings: tuning.Settings) -> float:
+        return 0.01 * gains[settings.level] * (0.8 if settings.threads == 1 else 1.0)
+
+    Clock(monkeypatch, cost)
+    tuned = ComprehensivePerformanceOptimizer(seconds=1000).optimize(program, **keywords)
+    assert (tuned.settings.level, tuned.settings.threads) == ("high", 1)
+    assert tuned.seconds == pytest.approx(0.004) and tuned.default_seconds == pytest.approx(0.01)
+    monkeypatch.undo()
+    Clock(monkeypatch, lambda settings: 0.01 if settings == tuning.Settings() else 0.0099)  # a gain within the noise
+    same = ComprehensivePerformanceOptimizer(seconds=1000).optimize(program, **keywords)
+    assert same.settings == tuning.Settings() and same.seconds == same.default_seconds
+    assert {trial.verdict for trial in same.trials} == {"not faster"}
+
+
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_the_tuned_run_gives_the_default_s_answer_and_is_not_slower(name: str) -> None:
+def test_the_tuned_run_gives_the_default_s_answer(name: str) -> None:
     program, keywords = WORKLOADS[name]
     tuned = ComprehensivePerformanceOptimizer(max_error=1e-5, seconds=0.2).optimize(program, **keywords)
-    assert 0 < tuned.seconds <= tuned.default_seconds
     plain, mine = skerry.run(program, **keywords), tuned.run()
     np.testing.assert_allclose(mine.expectations, plain.expectations, atol=1e-5)
     assert sum(mine.counts.values()) == sum(plain.counts.values())

@@ -105,6 +105,15 @@ double Expectations::product(const Term& term, std::span<const std::vector<doubl
 }
 
 std::vector<double> Expectations::combine(std::span<const std::vector<double>> answers) const {
+  if (answers.size() != parts_.size())
+    throw Error(ErrorCode::invalid_argument, "answers of another number of pieces", "answers");
+  for (std::uint32_t piece = 0; piece < answers.size(); ++piece) {
+    if (answers[piece].size() == count(piece)) continue;
+    throw Error(ErrorCode::invalid_argument,
+                "piece " + std::to_string(piece) + " was asked " + std::to_string(count(piece)) + " questions and " +
+                    std::to_string(answers[piece].size()) + " answers came",
+                "answers");
+  }
   std::vector<double> out;
   std::vector<std::uint32_t> letters(answers.size());
   for (const auto& terms : observables_) {

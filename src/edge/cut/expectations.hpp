@@ -21,7 +21,8 @@ class Expectations {
   /// In order: question 4^ports * part + letters, two bits a port, I X Y Z.
   std::vector<Observable> questions(std::uint32_t piece) const;
   std::uint64_t count(std::uint32_t piece) const noexcept;
-  /// answers[piece]: of its questions. O(terms of the observables * Pieces::terms()).
+  /// answers[piece]: of its questions. O(terms of the observables * Pieces::terms()). Errors: invalid_argument for
+  /// another number of them.
   std::vector<double> combine(std::span<const std::vector<double>> answers) const;
 
  private:

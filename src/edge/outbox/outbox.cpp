@@ -85,7 +85,7 @@ class Sending {
     OutboxEntry entry;
     Record record;
     std::optional<base::Descriptor> claim;  // none: not ours to send
-    std::uint64_t most_bytes = 0;
+    remote::Asked asked;
     std::string job_id;  // at the endpoint
   };
 
@@ -110,7 +110,7 @@ class Sending {
     try {
       job.record = folder_.read(item);
       job.entry = entry_of(item, job.record);
-      job.most_bytes = remote::most_bytes(outbox::request_in(job.record, item.id));
+      job.asked = remote::asked_of(outbox::request_in(job.record, item.id));
       if (job.record.endpoint != name_) {
         job.entry.finding = "it is for " + job.record.endpoint;
       } else {
@@ -168,17 +168,14 @@ class Sending {
     const remote::Patience patient = patience();
     std::optional<wire::Body> answer;
     try {
-      while (!answer) answer = remote::outcome(endpoint_, job.job_id, job.most_bytes, patient);
+      while (!answer) answer = remote::outcome(endpoint_, job.job_id, job.asked, patient);
+    } catch (const remote::BadAnswer& error) {
+      job.entry.finding = error.what();  // the job waits on: others of this pass may be answered
+      return;
     } catch (const Error& error) {
       // A long run is no sign that the endpoint is away; one short question that nobody answers is.
       if (error.code() != ErrorCode::deadline_exceeded || std::chrono::steady_clock::now() < patient.deadline) throw;
       job.entry.finding = "the endpoint has it, and has not answered within cloud_timeout";
-      return;
-    }
-    try {
-      remote::decode(endpoint_, *answer);  // what nobody could read is not taken for an answer
-    } catch (const Error& error) {
-      job.entry.finding = error.what();
       return;
     }
     store(job, Kind::done, std::move(*answer));

@@ -59,12 +59,49 @@ void cancel(Endpoint& endpoint, std::string_view id, const net::Trace& trace) no
   }
 }
 
-Result await_job(Endpoint& endpoint, const std::string& id, std::uint64_t most, const Patience& patience,
-                 const net::Trace& trace) {
+std::vector<Result> read_answer(const Endpoint& endpoint, const HttpAnswer& answer, const Asked& asked) {
+  wire::CircuitReply reply;
+  std::vector<Result> out;
   try {
-    for (;;) {
-      if (const auto answer = outcome(endpoint, id, most, patience, trace)) return decode(endpoint, *answer);
+    reply = wire::decode_circuit_reply(view_of(endpoint, answer));
+    const std::string wrong = misfit(reply, asked);
+    if (!wrong.empty()) throw BadAnswer(wrong, endpoint.options().url.text());
+    for (wire::CircuitAnswer& one : reply.results) out.push_back(result_of(std::move(one)));
+  } catch (const BadAnswer&) {
+    throw;
+  } catch (const Error& error) {
+    throw BadAnswer("it is not understood: " + std::string(error.what()), endpoint.options().url.text());
+  }
+  return out;
+}
+
+Endpoint::Call ask_for(std::string_view id, const Asked& asked, const net::Trace& trace) {
+  // Short waits: a connection that died half is noticed within one of them.
+  return {.method = "GET",
+          .target = job_path(id) + "/result?wait=5",
+          .headers = {},
+          .body = {},
+          .max_body_bytes = asked.most_bytes(),
+          .trace = trace};
+}
+
+bool is_there(Endpoint& endpoint, const Endpoint::Call& ask, const Patience& patience, HttpAnswer* answer = nullptr) {
+  HttpAnswer came = endpoint.call(ask, patience.at_most(std::chrono::seconds(20)));
+  if (came.status == 202) return false;
+  if (came.status != 200) refused(endpoint, came);
+  if (answer != nullptr) *answer = std::move(came);
+  return true;
+}
+
+std::vector<Result> await_job(Endpoint& endpoint, const std::string& id, const Asked& asked, const Patience& patience,
+                              const net::Trace& trace) {
+  std::vector<Result> results;
+  Endpoint::Call ask = ask_for(id, asked, trace);
+  ask.take = [&](const HttpAnswer& answer) { results = read_answer(endpoint, answer, asked); };
+  try {
+    while (!is_there(endpoint, ask, patience)) {
     }
+    return results;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::deadline_exceeded)
       cancel(endpoint, id, trace);
@@ -151,12 +188,6 @@ Result result_of(wire::CircuitAnswer answer) {
   return out;
 }
 
-std::uint64_t most_bytes(const wire::CircuitRequest& request) {
-  constexpr std::uint64_t kAround = std::uint64_t{256} << 20;
-  constexpr std::uint64_t kState = std::uint64_t{1} << 36;
-  return request.state || request.probabilities || request.memory ? kState : kAround;
-}
-
 std::string submit(Endpoint& endpoint, const Body& request, const Patience& patience, const net::Trace& trace,
                    std::string_view placement) {
   constexpr std::uint64_t kStatus = std::uint64_t{1} << 20;
@@ -178,31 +209,14 @@ std::string submit(Endpoint& endpoint, const Body& request, const Patience& pati
   return wire::decode_job_status(taken.body).id;
 }
 
-std::optional<Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most, const Patience& patience,
+std::optional<Body> outcome(Endpoint& endpoint, std::string_view id, const Asked& asked, const Patience& patience,
                             const net::Trace& trace) {
-  // Short waits: a connection that died half is noticed within one of them.
-  const Endpoint::Call ask{.method = "GET",
-                           .target = job_path(id) + "/result?wait=5",
-                           .headers = {},
-                           .body = {},
-                           .max_body_bytes = most,
-                           .trace = trace};
-  HttpAnswer answer = endpoint.call(ask, patience.at_most(std::chrono::seconds(20)));
-  if (answer.status == 202) return std::nullopt;
-  if (answer.status != 200) refused(endpoint, answer);
+  Endpoint::Call ask = ask_for(id, asked, trace);
+  ask.take = [&](const HttpAnswer& answer) { read_answer(endpoint, answer, asked); };
+  HttpAnswer answer;
+  if (!is_there(endpoint, ask, patience, &answer)) return std::nullopt;
   const std::size_t json_bytes = view_of(endpoint, answer).json_bytes;
   return Body{std::move(answer.body), json_bytes};
-}
-
-Result decode(const Endpoint& endpoint, const wire::BodyView& answer) {
-  try {
-    wire::CircuitReply decoded = wire::decode_circuit_reply(answer);
-    if (decoded.results.size() == 1) return result_of(std::move(decoded.results[0]));
-  } catch (const Error& error) {
-    throw Error(ErrorCode::unavailable, "its answer is not understood: " + std::string(error.what()),
-                endpoint.options().url.text(), "does it run the same version");
-  }
-  throw Error(ErrorCode::unavailable, "it gave another number of answers than one", endpoint.options().url.text());
 }
 
 Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, double seconds,
@@ -211,6 +225,7 @@ Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, 
   constexpr std::array kNotTaken = {ErrorCode::invalid_argument, ErrorCode::syntax_error,   ErrorCode::corrupt,
                                     ErrorCode::version_too_new,  ErrorCode::limit_exceeded, ErrorCode::budget_exceeded,
                                     ErrorCode::unsupported};
+  const Asked asked = asked_of(request);
   const Body body = wire::encode(request);
   const net::Trace trace = net::trace_of_process();
   try {
@@ -222,7 +237,7 @@ Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, 
       return Unexpected{"the link did not carry " + std::to_string(body.bytes.size()) + " bytes within " +
                         std::to_string(seconds) + " s"};
     }
-    return await_job(endpoint, id, most_bytes(request), patience, trace);
+    return std::move(await_job(endpoint, id, asked, patience, trace).at(0));
   } catch (const Refusal& refusal) {
     if (std::ranges::find(kNotTaken, refusal.code()) == kNotTaken.end()) throw;
     return Unexpected{"it does not take the checkpoint (" + refusal.message() + ")"};
@@ -231,15 +246,22 @@ Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, 
 
 Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience,
            std::string_view placement) {
+  return std::move(run_batch(endpoint, request, is_long, patience, placement).at(0));
+}
+
+std::vector<Result> run_batch(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long,
+                              const Patience& patience, std::string_view placement) {
+  const Asked asked = asked_of(request);
   const Body body = wire::encode(request);
   const net::Trace trace = net::trace_of_process();
-  if (is_long)
-    return await_job(endpoint, submit(endpoint, body, patience, trace, placement), most_bytes(request), patience,
-                     trace);
-  const HttpAnswer answer = endpoint.call(
-      call_for(wire::kCircuitsPath, body, most_bytes(request), !request.token.empty(), trace, placement), patience);
+  if (is_long) return await_job(endpoint, submit(endpoint, body, patience, trace, placement), asked, patience, trace);
+  std::vector<Result> results;
+  Endpoint::Call call =
+      call_for(wire::kCircuitsPath, body, asked.most_bytes(), !request.token.empty(), trace, placement);
+  call.take = [&](const HttpAnswer& answer) { results = read_answer(endpoint, answer, asked); };
+  const HttpAnswer answer = endpoint.call(call, patience);
   if (answer.status != 200) refused(endpoint, answer);
-  return decode(endpoint, view_of(endpoint, answer));
+  return results;
 }
 
 }  // namespace skerry::edge::remote

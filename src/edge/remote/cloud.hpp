@@ -10,8 +10,10 @@
 #include <skerry/result.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/expected.hpp"
+#include "edge/remote/answer.hpp"
 #include "edge/remote/endpoint.hpp"
 #include "wire/circuits.hpp"
 
@@ -23,7 +25,8 @@ std::string new_token();
 /// The message that asks for this run. Limits of this machine are no part of it; a noise model is refused as
 /// unsupported.
 wire::CircuitRequest request_of(const Circuit& circuit, const RunOptions& options, std::string token);
-/// What an answer says, as run() would have given it. Errors: unavailable when it does not fit the question.
+/// What an answer without a misfit() says, as run() would have given it. Errors: unavailable for bit strings of other
+/// letters or of two lengths.
 Result result_of(wire::CircuitAnswer answer);
 
 /// What the server itself said no with; every other Error of this file is about reaching it.
@@ -38,14 +41,9 @@ class Refusal : public Error {
 /// placement: told with it (wire::kPlacementHeader); empty: nothing is.
 std::string submit(Endpoint& endpoint, const wire::Body& request, const Patience& patience,
                    const net::Trace& trace = net::trace_of_process(), std::string_view placement = {});
-/// The answer, waited for some seconds; nothing when it is not there yet.
-std::optional<wire::Body> outcome(Endpoint& endpoint, std::string_view id, std::uint64_t most_bytes,
-                                  const Patience& patience, const net::Trace& trace = net::trace_of_process());
-/// Most bytes that the answer may have: half of an answer of amplitudes is never accepted as JSON, so 16 bytes each,
-/// and room for what stands around.
-std::uint64_t most_bytes(const wire::CircuitRequest& request);
-/// The one result of an answer. Errors: unavailable when it is none.
-Result decode(const Endpoint& endpoint, const wire::BodyView& answer);
+/// The answer, waited for some seconds; nothing when it is not there yet. Errors: also BadAnswer.
+std::optional<wire::Body> outcome(Endpoint& endpoint, std::string_view id, const Asked& asked, const Patience& patience,
+                                  const net::Trace& trace = net::trace_of_process());
 
 /// Gives the endpoint a run that is under way (request.checkpoint) and waits for its end. seconds: for the message to
 /// arrive. placement: as above. Gives why it is better begun anew: the endpoint does not take it, or the message does
@@ -55,8 +53,11 @@ Expected<Result> carry(Endpoint& endpoint, const wire::CircuitRequest& request, 
 
 /// Runs at the endpoint, once, however often it has to be sent: at once when it is short, else as a job that is waited
 /// for and, when the wait is ended, cancelled. placement: as above. Errors: the run's own as the server tells them;
-/// those of Endpoint.
+/// those of Endpoint; BadAnswer.
 Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long, const Patience& patience,
            std::string_view placement = {});
+/// The same for all sets of parameters of one request, in their order.
+std::vector<Result> run_batch(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long,
+                              const Patience& patience, std::string_view placement = {});
 
 }  // namespace skerry::edge::remote

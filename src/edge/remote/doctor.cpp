@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <chrono>
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
 #include <skerry/runtime.hpp>
 
 #include "edge/remote/endpoint.hpp"
+#include "plan/budget.hpp"
 #include "wire/circuits.hpp"
 #include "wire/json_node.hpp"
 
@@ -19,20 +21,33 @@ class Examination {
   explicit Examination(const EdgeExecutionConfig& config) : config_(config) {}
 
   std::vector<DoctorStep> run() {
-    using Stage = std::string (Examination::*)();
-    const std::pair<const char*, Stage> stages[] = {
-        {"address", &Examination::address}, {"DNS", &Examination::resolve}, {"TCP", &Examination::connect},
-        {"TLS", &Examination::secure},      {"HTTP", &Examination::ask},    {"auth", &Examination::authenticate},
-        {"version", &Examination::versions}};
-    for (const auto& [name, stage] : stages) {
+    struct Stage {
+      const char* name;
+      std::string (Examination::*work)();
+      const char* silence;  // what it means that nothing comes
+    };
+    constexpr const char* kMute = "connections are taken there and nothing is said; is it a Skerry server";
+    const Stage stages[] = {
+        {"address", &Examination::address, ""},
+        {"DNS", &Examination::resolve, "no name server answers; is this machine on a network"},
+        {"TCP", &Examination::connect, "nobody takes or refuses the connection; does a firewall drop it"},
+        {"TLS", &Examination::secure, "there is no handshake; does the port speak TLS"},
+        {"HTTP", &Examination::ask, kMute},
+        {"auth", &Examination::authenticate, kMute},
+        {"version", &Examination::versions, kMute}};
+    // Longer than this no stage of a healthy endpoint takes; who waits less for runs waits less here.
+    const double seconds = std::min(5.0, config_.cloud_timeout);
+    for (const auto& [name, stage, silence] : stages) {
       DoctorStep& step = steps_.emplace_back(DoctorStep{.name = name});
       const auto start = std::chrono::steady_clock::now();
       try {
-        patience_ = remote::Patience{}.at_most(std::chrono::seconds(5));
+        patience_ = remote::Patience{}.at_most(std::chrono::duration<double>(seconds));
         step.finding = (this->*stage)();
         step.ok = true;
       } catch (const Error& error) {
-        step.finding = error.message() + (error.hint().empty() ? "" : "; " + error.hint());
+        step.finding = error.code() == ErrorCode::deadline_exceeded
+                           ? "nothing came within " + planning::seconds_text(seconds) + ": " + silence
+                           : error.message() + (error.hint().empty() ? "" : "; " + error.hint());
       }
       step.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (!step.ok) break;

@@ -9,6 +9,8 @@
 #include <skerry/runtime.hpp>
 #include <thread>
 
+#include "edge/remote/answer.hpp"
+
 namespace skerry::edge::remote {
 namespace {
 
@@ -169,6 +171,7 @@ HttpAnswer Endpoint::call(const Call& call, const Patience& patience) {
       request.headers.back().second = net::child_of(call.trace).header();
       HttpAnswer answer = this->attempt(request, call.max_body_bytes, patience);
       const bool is_busy = answer.status == 429 || answer.status == 503;
+      if (answer.status == 200 && call.take) call.take(answer);
       succeeded();  // it answers: busy is not broken
       if (!is_busy || attempt == kAttempts || !call.repeatable) return answer;
       pause_seconds = std::max(pause_seconds, seconds_of(answer.header("retry-after")));
@@ -179,7 +182,9 @@ HttpAnswer Endpoint::call(const Call& call, const Patience& patience) {
         throw;
       }
       failed(error.message());
-      if (error.code() != ErrorCode::unavailable || attempt == kAttempts || !call.repeatable) throw;
+      if (error.code() == ErrorCode::limit_exceeded && call.take) throw BadAnswer(error.message(), options_.url.text());
+      const bool is_read = dynamic_cast<const BadAnswer*>(&error) != nullptr;  // asked again, it says the same
+      if (error.code() != ErrorCode::unavailable || is_read || attempt == kAttempts || !call.repeatable) throw;
     }
     pause(Seconds(pause_seconds), patience, options_.url.text());
   }

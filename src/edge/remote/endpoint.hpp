@@ -74,6 +74,8 @@ class Endpoint {
     std::uint64_t max_body_bytes = std::uint64_t{64} << 20;
     net::Trace trace = net::trace_of_process();  ///< every attempt is a part of it
     bool repeatable = true;  ///< sending it twice does no harm: a GET, or a token makes the server see it once
+    /// Reads an answer of status 200. What it throws ends the call, and is a failure of the endpoint. Empty: none does.
+    std::function<void(const HttpAnswer&)> take = {};
   };
   /// Up to four attempts, with pauses of at most 50, 100, 200 ms, each drawn at random from zero to that (full jitter,
   /// Brooker 2015), or as long as the server asks. Answers of any status but 429 and 503 end it.

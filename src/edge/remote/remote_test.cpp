@@ -500,6 +500,16 @@ TEST(Doctor, NamesTheFirstStageThatFails) {
       send_text(socket, is_open ? answer_text(200, "{}") : answer_text(401, R"({"error":"no key"})"));
     }
   });
+  const Listener silent([](int socket, int) {
+    receive(socket);
+    std::array<char, 16> more{};
+    ::recv(socket, more.data(), more.size(), 0);  // until the client gives up
+  });
+  const auto steps = examine_endpoint({.cloud_endpoint = silent.url(), .cloud_timeout = 0.25});
+  EXPECT_EQ(steps.back().name, "HTTP");
+  EXPECT_NE(steps.back().finding.find("ms: connections are taken there"), std::string::npos) << steps.back().finding;
+  EXPECT_EQ(steps.back().finding.find("threads"), std::string::npos) << "it is no run";
+  EXPECT_LT(steps.back().seconds, 4.0) << "cloud_timeout is the limit";
   EXPECT_EQ(last(guarded.url()).name, "auth");
   EXPECT_FALSE(last(guarded.url()).ok);
 }

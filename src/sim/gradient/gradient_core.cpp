@@ -50,6 +50,10 @@ class Core final : public GradientCore {
     return out;
   }
 
+  std::uint64_t values_bytes(std::size_t rows) const noexcept override {
+    return LaneRun<T>::bytes(runs_alone(rows, 0) ? single_ : batch_, 0);
+  }
+
   SlotGradients adjoint(std::span<const double> slots, std::size_t rows, const Resources& resources) const override {
     const std::size_t count = observables_.size(), width = slots.size() / rows;
     SlotGradients out{std::vector<double>(rows * count), std::vector<double>(rows * count * width)};
@@ -95,12 +99,17 @@ class Core final : public GradientCore {
  private:
   using Sums = std::vector<kernels::LaneSum<T>>;
 
+  /// Row after row, each on all threads.
+  bool runs_alone(std::size_t rows, std::size_t bras) const noexcept {
+    return rows == 1 || LaneRun<T>::bytes(batch_, bras) > kBatchBytes;
+  }
+
   /// Calls fn(run, first row, sums) with runs whose angles are bound, for all rows.
   template <class Function>
   void for_rows(std::span<const double> slots, std::size_t rows, std::size_t bras, const Resources& resources,
                 Function fn) const {
     const std::size_t width = slots.size() / rows;
-    if (rows == 1 || LaneRun<T>::bytes(batch_, bras) > kBatchBytes) {
+    if (runs_alone(rows, bras)) {
       LaneRun<T> run(circuit_, single_, bras, resources.memory, resources.control);
       for (std::size_t row = 0; row < rows; ++row) {
         run.bind(slots.subspan(row * width, width), 1, width);

@@ -25,6 +25,8 @@ class GradientCore {
   virtual ~GradientCore() = default;
   virtual std::vector<double> values(std::span<const double> slots, std::size_t rows,
                                      const Resources& resources) const = 0;
+  /// What each thread of values() charges at most.
+  virtual std::uint64_t values_bytes(std::size_t rows) const noexcept = 0;
   virtual SlotGradients adjoint(std::span<const double> slots, std::size_t rows, const Resources& resources) const = 0;
   /// derivatives: [rows, slots] of the sum weighted by weights [rows, observables].
   virtual SlotGradients weighted(std::span<const double> slots, std::size_t rows, std::span<const double> weights,

@@ -52,6 +52,7 @@ class Grant {
     }
   }
   sim::Resources resources() { return {memory_, control_}; }
+  std::uint64_t peak() const { return memory_.peak(); }
 
  private:
   base::MemoryBudget memory_;
@@ -123,6 +124,8 @@ class GradientProgram::Impl {
   std::vector<double> values(std::span<const double> parameters, const sim::Resources& resources) const {
     return core_->values(slots(parameters), rows(parameters), resources);
   }
+
+  std::uint64_t values_bytes(std::size_t rows) const noexcept { return core_->values_bytes(rows); }
 
   ValuesAndGradients adjoint(std::span<const double> parameters, const sim::Resources& resources) const {
     const auto found = core_->adjoint(slots(parameters), rows(parameters), resources);
@@ -316,6 +319,18 @@ const std::vector<Observable>& GradientProgram::observables() const noexcept {
 
 std::vector<double> GradientProgram::values(std::span<const double> parameters, const Limits& limits) const {
   return impl_->values(parameters, Grant(limits).resources());
+}
+
+std::vector<double> GradientProgram::values(std::span<const double> parameters, const Limits& limits,
+                                            RunReport& report) const {
+  Grant grant(limits);
+  std::vector<double> out = impl_->values(parameters, grant.resources());
+  report.peak_bytes = grant.peak();
+  return out;
+}
+
+std::uint64_t GradientProgram::values_bytes(std::size_t rows) const noexcept {
+  return impl_->values_bytes(rows);
 }
 
 ValuesAndGradients GradientProgram::value_and_grad(std::span<const double> parameters, GradientMethod method,

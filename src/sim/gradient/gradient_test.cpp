@@ -362,6 +362,23 @@ TEST(GradientProgram, UnitariesOfAnySizeAreWalkedBack) {
   EXPECT_LT(farthest(adjoint.derivatives, shifted.derivatives), 1e-12);
 }
 
+TEST(GradientProgram, SaysWhatABatchTakesBeforehandAndWhatItTook) {
+  Circuit circuit(8);
+  for (Wire wire = 0; wire < 8; ++wire) circuit.ry(circuit.parameter("a"), wire).cx(wire, (wire + 1) % 8);
+  const GradientProgram program(circuit, {Observable::parse("Z0 Z7", 8)});
+  const std::vector<double> rows = {0.1, 0.2, 0.3};
+  for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
+    const std::uint64_t need = program.values_bytes(count);
+    const auto some = std::span(rows).first(count);
+    RunReport report;
+    EXPECT_EQ(program.values(some, {.threads = 1, .max_memory_bytes = need}, report), program.values(some));
+    EXPECT_EQ(report.peak_bytes, need);
+    EXPECT_EQ(base::thrown_by([&] { program.values(some, {.threads = 1, .max_memory_bytes = need - 1}); }).code(),
+              ErrorCode::budget_exceeded);
+  }
+  EXPECT_GT(program.values_bytes(3), program.values_bytes(1));
+}
+
 TEST(GradientProgram, RefusesWhatHasNoGradientAndSaysWhere) {
   Circuit measured(1, 1);
   measured.h(0).measure(0, 0);

@@ -8,6 +8,7 @@
 
 #include "exec/rows.hpp"
 #include "serve/log.hpp"
+#include "serve/served_graph.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -58,6 +59,7 @@ struct Batcher::State {
   const std::vector<std::string> outputs;
   const std::shared_ptr<ModelStatistics> statistics;
   std::vector<std::uint32_t> sizes;
+  bool has_texts = false;                      // it runs on data, and each request alone
   std::optional<ModelRunner> batched, single;  // two, so that odd shapes do not push out the plans of the sizes
   std::atomic<bool> was_looked_at{false};
   std::optional<BatchingManager> manager;  // last: it runs the others
@@ -67,7 +69,18 @@ struct Batcher::State {
                     [this](const BatchTimes& times) { statistics->executed(times.rows, times.stack, times.run, {}); });
   }
 
+  std::vector<Tensor> run_data(std::span<const Tensor> inputs) {
+    const Graph& graph = single->graph();
+    NamedTensors named;
+    for (std::size_t i = 0; i < inputs.size(); ++i) named.emplace_back(graph.value(graph.inputs()[i]).name, inputs[i]);
+    std::vector<Tensor> given;
+    for (auto& [name, tensor] : tensors_of(single->infer_data(data_of(std::move(named))).outputs))
+      given.push_back(std::move(tensor));
+    return given;
+  }
+
   std::vector<Tensor> run(std::span<const Tensor> inputs) {
+    if (has_texts) return run_data(inputs);
     const std::uint64_t rows = rows_of(inputs);
     const bool is_usual = rows == 1 || std::ranges::binary_search(sizes, rows);
     ModelRunner& runner = is_usual ? *batched : *single;
@@ -96,8 +109,9 @@ Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits
   state.sizes = options.sizes;
   state.batched.emplace(graph, limits);
   state.single.emplace(graph, limits);
-  const bool has_rows =
-      !graph->inputs().empty() && has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
+  state.has_texts = has_texts(*graph);
+  const bool has_rows = !state.has_texts && !graph->inputs().empty() && has_free_rows(*graph, graph->inputs()) &&
+                        has_free_rows(*graph, graph->outputs());
   state.start([&state](std::span<const Tensor> inputs) { return state.run(inputs); }, with_rows(options, has_rows));
 }
 

@@ -33,8 +33,8 @@ struct InferCall {
 /// A BatchingManager over one model, each request counted; where nobody waits and a run is brief, it is made on the
 /// thread of who asks.
 ///
-/// Requests are run together only if every input and output has an unknown first extent, and after the manager found
-/// the model's rows independent by its own answers.
+/// Requests are run together only if every input and output is of numbers with an unknown first extent, and after the
+/// manager found the model's rows independent by its own answers.
 class Batcher {
  public:
   /// statistics: shared with whoever reads it; it outlives the model's versions.

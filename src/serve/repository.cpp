@@ -96,7 +96,7 @@ void Repository::open_apart(Model& model) {
   model.statistics = statistics_of(model.name, model.version);
   const auto has_rows = [](const std::vector<TensorInfo>& infos) {
     return std::all_of(infos.begin(), infos.end(), [](const TensorInfo& info) {
-      return info.has_rank && !info.shape.empty() && info.shape.front() < 0;
+      return info.dtype != DType::string && info.has_rank && !info.shape.empty() && info.shape.front() < 0;
     });
   };
   std::vector<std::string> outputs;

@@ -15,7 +15,7 @@
 namespace skerry::serve::grpc_door {
 
 /// Changed whenever a type of this file is.
-inline constexpr int kVersion = 2;
+inline constexpr int kVersion = 3;
 
 /// A stretch of a shared memory region; no bytes: none.
 struct Stretch {
@@ -52,7 +52,8 @@ struct Output {
   std::string name;
   std::string_view datatype;
   std::vector<std::int64_t> shape;
-  std::string_view bytes;  ///< valid during the call of `done`
+  std::string_view bytes;  ///< valid during the call of `done`, or they are in `own`
+  std::string own = {};
   Stretch shared;
 };
 

@@ -120,7 +120,9 @@ class Worker {
     if (task.kind == FrameKind::load) return load(task);
     if (task.kind == FrameKind::infer) {
       if (!model_) throw Error(ErrorCode::internal, "no model was loaded", "worker");
-      return {pack(model_->run(unpack_tensors(task.bytes)).tensors), 0};
+      NamedTensors inputs = unpack_tensors(task.bytes);
+      if (!has_texts(model_->graph())) return {pack(model_->run(inputs).tensors), 0};
+      return {pack(tensors_of(model_->run_data(data_of(std::move(inputs))).outputs)), 0};
     }
     TaskHead head;
     if (!unpack(task.head, head)) throw Error(ErrorCode::internal, "a task without its head", "worker");

@@ -234,7 +234,7 @@ def test_raw_texts_that_are_none_are_refused_with_their_place_and_the_others_go_
         b"": "0 bytes cannot hold",
         good[:-1]: "text 1 ends behind",
         b"\4\0\0\0red" + b"\0\0\0\0": "text 1 ends behind",
-        b"\xff\xff\xff\xffred": "text 0 ends behind",
+        b"\xff\xff\xff\xffred, red": "text 0 ends behind",
         good + b"\0": "1 bytes are left",
         b"\3\0\0\0r\xffd" + b"\0\0\0\0": "text 0 is not UTF-8",
     }

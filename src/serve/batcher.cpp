@@ -13,6 +13,7 @@
 namespace skerry::serve {
 namespace {
 
+constexpr std::size_t kMostApart = 256;          // runs apart whose times are kept: more than are answered together
 constexpr std::chrono::microseconds kBrief(20);  // a run this short costs less than waking another thread for it
 
 Nanoseconds since(Clock::time_point begin) {
@@ -62,11 +63,19 @@ struct Batcher::State {
   bool has_texts = false;                      // it runs on data, and each request alone
   std::optional<ModelRunner> batched, single;  // two, so that odd shapes do not push out the plans of the sizes
   std::atomic<bool> was_looked_at{false};
+  std::vector<ApartTimes> apart;           // of the manager's thread: of the last runs, before they are answered
   std::optional<BatchingManager> manager;  // last: it runs the others
 
   void start(BatchingManager::Run run, const BatchingOptions& options) {
     manager.emplace(std::move(run), options,
                     [this](const BatchTimes& times) { statistics->executed(times.rows, times.stack, times.run, {}); });
+  }
+
+  // Of the run that was made then.
+  ApartTimes apart_within(Clock::time_point begin, Clock::time_point end) const {
+    const auto found = std::ranges::find_if(
+        apart, [&](const ApartTimes& times) { return begin <= times.parts[0].first && times.parts[0].second <= end; });
+    return found == apart.end() ? ApartTimes() : *found;
   }
 
   std::vector<Tensor> run_data(std::span<const Tensor> inputs) {
@@ -115,10 +124,17 @@ Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits
   state.start([&state](std::span<const Tensor> inputs) { return state.run(inputs); }, with_rows(options, has_rows));
 }
 
-Batcher::Batcher(BatchingManager::Run run, std::vector<std::string> outputs, bool has_rows,
-                 const BatchingOptions& options, std::shared_ptr<ModelStatistics> statistics)
+Batcher::Batcher(RunApart run, std::vector<std::string> outputs, bool has_rows, const BatchingOptions& options,
+                 std::shared_ptr<ModelStatistics> statistics)
     : state_(std::make_unique<State>(std::move(outputs), std::move(statistics))) {
-  state_->start(std::move(run), with_rows(options, has_rows));
+  const auto run_told = [&state = *state_, run = std::move(run)](std::span<const Tensor> inputs) {
+    ApartTimes times;
+    std::vector<Tensor> given = run(inputs, times);
+    if (state.apart.size() == kMostApart) state.apart.clear();
+    state.apart.push_back(times);
+    return given;
+  };
+  state_->start(run_told, with_rows(options, has_rows));
 }
 
 Batcher::~Batcher() = default;
@@ -136,8 +152,10 @@ void Batcher::submit(InferCall call) {
     if (why) {
       state->statistics->failed(since(arrived));
     } else {
+      const auto begin = arrived + times.queue + times.stack;
       timing = {
           .queue = times.queue, .input = times.stack, .infer = times.run, .total = times.total, .rows = times.rows};
+      timing.apart = state->apart_within(begin, begin + times.run);
       state->statistics->succeeded(timing, rows);
       named.reserve(outputs.size());
       for (std::size_t i = 0; i < outputs.size(); ++i) named.emplace_back(state->outputs[i], std::move(outputs[i]));

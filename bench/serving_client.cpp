@@ -57,11 +57,7 @@ class Load {
        double rate)
       : messages_(messages), clients_(connections), requests_(requests), rate_(rate) {
     for (std::size_t i = 0; i < clients_.size(); ++i) {
-      clients_[i].socket = load::connected(port);
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.u64 = i;
-      epoll_ctl(poll_, EPOLL_CTL_ADD, clients_[i].socket, &event);
+      clients_[i].socket = load::watched(port, poll_, i);
       idle_.push_back(i);
     }
     good_.all.reserve(requests);

@@ -67,11 +67,7 @@ class Load {
     const std::string begin = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(kSettings, 0, 0, table + push) +
                               frame(kWindow, 0, 0, number((1U << 31U) - 1 - 65'535));
     for (std::size_t i = 0; i < clients_.size(); ++i) {
-      clients_[i].socket = load::connected(port);
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.u64 = i;
-      epoll_ctl(poll_, EPOLL_CTL_ADD, clients_[i].socket, &event);
+      clients_[i].socket = load::watched(port, poll_, i);
       put(clients_[i], begin);
     }
     for (const Message& message : messages_) {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -79,6 +80,16 @@ inline int connected(std::uint16_t port) {
   }
   const int on = 1;
   setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return made;
+}
+
+// Connected, and watched: what comes from it is event `number`.
+inline int watched(std::uint16_t port, int poll, std::uint64_t number) {
+  const int made = connected(port);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = number;
+  epoll_ctl(poll, EPOLL_CTL_ADD, made, &event);
   return made;
 }
 

@@ -6,15 +6,22 @@
 #include <skerry/circuit.hpp>
 #include <skerry/error.hpp>
 #include <skerry/tensor.hpp>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace skerry {
 
 /// Where a run stood. With it in RunOptions::resume the same circuit, asked the same, goes on from there.
 struct Checkpoint {
-  std::uint64_t gates = 0;  ///< of the circuit's own, in their order, that the state has behind it
-  /// c64 or c128 [2^n] of the wires that gates touch, in their order, or of all wires; the lowest least significant.
-  Tensor state;
+  std::string method;              ///< that left it, and the only one that goes on from it
+  std::uint64_t gates = 0;         ///< steps of the circuit that are behind it
+  std::uint64_t shots = 0;         ///< trajectories that are over, where each shot is one
+  std::vector<Tensor> parts = {};  ///< what the method needs; docs/server.md lists them
+  /// `256 gates`, `96 trajectories`.
+  std::string text() const {
+    return shots != 0 ? std::to_string(shots) + " trajectories" : std::to_string(gates) + " gates";
+  }
 };
 
 /// What Limits::leave asked for: the run ended between two gates, and this is what it leaves behind. Code:
@@ -22,8 +29,7 @@ struct Checkpoint {
 class Interrupted : public Error {
  public:
   Interrupted(Circuit circuit, Checkpoint checkpoint)
-      : Error(ErrorCode::deadline_exceeded,
-              "stopped after " + std::to_string(checkpoint.gates) + " gates of the circuit", "simulation"),
+      : Error(ErrorCode::deadline_exceeded, "stopped after " + checkpoint.text() + " of the circuit", "simulation"),
         circuit_(std::move(circuit)),
         checkpoint_(std::move(checkpoint)) {}
 

@@ -66,6 +66,8 @@ class ModelRunner {
   Result infer(const NamedTensors& inputs, const RunControl& control = {});
   /// Inputs and outputs in the graph's order.
   std::vector<Tensor> infer(std::span<const Tensor> inputs, const RunControl& control = {});
+  /// Where some are no tensors of numbers. Errors: as Session::run_data.
+  DataResult infer_data(const NamedData& inputs, const RunControl& control = {});
   /// Whether what a run on such inputs does hangs on their elements, not on their shapes alone. Errors: as infer().
   bool hangs_on_values(std::span<const Tensor> inputs);
   RunnerStatistics statistics() const;

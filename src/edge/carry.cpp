@@ -14,8 +14,9 @@ namespace {
 using planning::bytes_text;
 using planning::seconds_text;
 
-/// A stretch may take so much longer than those before it.
-constexpr double kMargin = 1.3;
+/// A stretch may take so much longer than those before it, and so much of the limit where stretches are short: others
+/// want the processors as well.
+constexpr double kMargin = 1.3, kLeastShare = 0.05;
 /// Memory that packing and everybody else shall still find.
 constexpr std::uint64_t kReserveBytes = std::uint64_t{32} << 20;
 /// Amplitudes made byte planes and packed by zstd on one processor: 2.0e8 on an AMD EPYC of 2024, half that elsewhere.
@@ -29,7 +30,8 @@ CarryDecision decide(const CarryQuestion& question) {
   const Standing& at = question.standing;
   if (!(at.done > 0.0)) return {};
   const double whole = question.elapsed / at.done;
-  const double next_end = question.elapsed + kMargin * whole * (at.next - at.done);
+  const double next_end =
+      question.elapsed + std::max(kMargin * whole * (at.next - at.done), kLeastShare * question.limit);
   const bool is_late = whole > question.limit && next_end > question.limit;
   const bool lacks_memory = question.available_bytes < at.state_bytes + kReserveBytes;
   if (!is_late && !lacks_memory) return {};

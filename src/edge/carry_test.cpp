@@ -31,6 +31,15 @@ TEST(Carrying, IsThoughtOfOnlyWhenTheNextStretchWouldBeTooLate) {
   EXPECT_FALSE(decide(question).leave) << "nothing is known of its speed";
 }
 
+TEST(Carrying, AVeryShortStretchIsNotTrustedToEndBesideOthersWork) {
+  CarryQuestion question = late();
+  question.standing.next = 0.8501;
+  question.limit = 9.0;
+  EXPECT_FALSE(decide(question).leave) << "half a second is left for a millisecond";
+  question.elapsed = 8.6;
+  EXPECT_TRUE(decide(question).leave);
+}
+
 TEST(Carrying, IsWorthWhatItSaves) {
   const CarryDecision yes = decide(late());
   EXPECT_TRUE(yes.leave);

@@ -192,20 +192,19 @@ Result EdgeExecutor::State::run_here(const Circuit& circuit, const RunOptions& o
 // Nothing: it is better begun anew.
 std::optional<Result> EdgeExecutor::State::run_carried(const RunOptions& options, PlaceReport& cloud, Whole& whole) {
   const double elapsed = whole.carried->elapsed;
-  const std::string gates = std::to_string(whole.carried->checkpoint.gates);
+  const std::string done = whole.carried->checkpoint.text();
   std::optional<wire::CircuitRequest> request = edge::request_of(*std::exchange(whole.carried, std::nullopt), options);
   if (!request) {
     cloud.reason = config.cloud_endpoint + ", begun anew: the packed state is too large to be carried";
     return std::nullopt;
   }
   request->max_execution_time = config.cloud_timeout;
-  auto result =
-      remote::carry(*endpoint, *request, elapsed, patience(options), "cloud carried over after " + gates + " gates");
+  auto result = remote::carry(*endpoint, *request, elapsed, patience(options), "cloud carried over after " + done);
   if (!result) {
     cloud.reason = config.cloud_endpoint + ", begun anew: " + result.error();
     return std::nullopt;
   }
-  cloud.reason = config.cloud_endpoint + ", went on after " + gates + " gates, carried over in " +
+  cloud.reason = config.cloud_endpoint + ", went on after " + done + ", carried over in " +
                  planning::bytes_text(request->checkpoint.size());
   return std::move(result).value();
 }

@@ -10,6 +10,7 @@
 #include "exec/executor.hpp"
 #include "ops/nn/op_record.hpp"
 #include "plan/planner.hpp"
+#include "runtime/named_data.hpp"
 #include "runtime/plan_cache.hpp"
 #include "runtime/step_times.hpp"
 
@@ -109,15 +110,15 @@ struct ModelRunner::State {
     std::unique_ptr<runtime::Executors> executors_;
   };
 
-  // work(executor, control): one run.
-  auto run(std::span<const TensorView> views, const RunControl& given, auto work) {
+  // work(executor, control): one run. inputs: views or types.
+  auto run(auto inputs, const RunControl& given, auto work) {
     RunControl control = given;
     if (plans->limits().max_execution_time) {
       const auto end = exec::started(plans->limits()).deadline;
       control.deadline = control.deadline ? std::min(control.deadline, end) : end;
     }
     Borrowed executors(*this);
-    auto result = work(executors->of(views), control);
+    auto result = work(executors->of(inputs), control);
     executors.has_run = true;
     return result;
   }
@@ -144,16 +145,26 @@ const Graph& ModelRunner::graph() const noexcept {
 
 Result ModelRunner::infer(const NamedTensors& inputs, const RunControl& control) {
   const std::vector<TensorView> views = runtime::in_order(graph(), inputs);
-  return state_->run(views, control, [&](exec::GraphExecutor& executor, const RunControl& limited) {
-    return runtime::run_by_name(graph(), executor, views, limited);
-  });
+  return state_->run(std::span<const TensorView>(views), control,
+                     [&](exec::GraphExecutor& executor, const RunControl& limited) {
+                       return runtime::run_by_name(graph(), executor, views, limited);
+                     });
 }
 
 std::vector<Tensor> ModelRunner::infer(std::span<const Tensor> inputs, const RunControl& control) {
   const std::vector<TensorView> views = views_of(inputs);
-  return state_->run(views, control, [&](exec::GraphExecutor& executor, const RunControl& limited) {
-    return executor.run(views, limited);
-  });
+  return state_->run(
+      std::span<const TensorView>(views), control,
+      [&](exec::GraphExecutor& executor, const RunControl& limited) { return executor.run(views, limited); });
+}
+
+DataResult ModelRunner::infer_data(const NamedData& inputs, const RunControl& control) {
+  std::vector<Datum> data = runtime::data_in_order(graph(), inputs);
+  const std::vector<TensorType> types = runtime::types_of(graph(), data);
+  return state_->run(std::span<const TensorType>(types), control,
+                     [&](exec::GraphExecutor& executor, const RunControl& limited) {
+                       return runtime::run_data_by_name(graph(), executor, std::move(data), limited);
+                     });
 }
 
 bool ModelRunner::hangs_on_values(std::span<const Tensor> inputs) {

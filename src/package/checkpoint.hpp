@@ -14,12 +14,14 @@ namespace skerry::package {
 /// the same way.
 std::string way_of(std::string_view program, std::span<const double> parameters);
 
-/// Format's name and version, the SHA-256 of all that follows, `name value` lines (way, gates, wires, precision), an
-/// empty line, and the amplitudes as byte planes in one zstd frame. The state is a c64 or c128 of 2^n amplitudes.
+/// Format's name and version, the SHA-256 of all that follows, `name value` lines (way, method, gates, shots, and a
+/// `part` with dtype and extents for each), an empty line, and the parts as byte planes in one zstd frame.
+/// Errors: unsupported for more than 16 parts, or one of elements that are not whole bytes.
 std::string encode(const Checkpoint& checkpoint, std::string_view way);
 
-/// max_bytes: of the amplitudes, looked at before anything is unpacked. Errors: corrupt; version_too_new;
-/// limit_exceeded; invalid_argument for a checkpoint of another way.
+/// max_bytes: of the parts, looked at before anything is unpacked. What the parts mean is looked at by the method that
+/// goes on from them. Errors: corrupt; version_too_new; limit_exceeded; invalid_argument for a checkpoint of another
+/// way.
 Checkpoint decode_checkpoint(std::string_view bytes, std::string_view way, std::uint64_t max_bytes);
 
 }  // namespace skerry::package

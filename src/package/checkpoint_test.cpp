@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <complex>
@@ -22,16 +23,22 @@ Checkpoint some(std::size_t wires, bool is_single) {
   std::vector<std::complex<double>> amplitudes(std::size_t{1} << wires);
   for (std::size_t i = 0; i < amplitudes.size(); ++i)
     amplitudes[i] = std::polar(1.0 / static_cast<double>(1 + i), 0.1 * static_cast<double>(i));
-  if (!is_single)
-    return {17, Tensor::from<std::complex<double>>(amplitudes, {static_cast<std::int64_t>(amplitudes.size())})};
+  Checkpoint out{.method = "statevector", .gates = 17, .shots = 5};
+  const Shape shape = {static_cast<std::int64_t>(amplitudes.size())};
   const std::vector<std::complex<float>> narrow(amplitudes.begin(), amplitudes.end());
-  return {17, Tensor::from<std::complex<float>>(narrow, {static_cast<std::int64_t>(narrow.size())})};
+  if (is_single)
+    out.parts = {Tensor::from<std::complex<float>>(narrow, shape)};
+  else
+    out.parts = {Tensor::from<std::complex<double>>(amplitudes, shape)};
+  return out;
 }
 
 bool same(const Checkpoint& a, const Checkpoint& b) {
-  const TensorView x = a.state.view(), y = b.state.view();
-  return a.gates == b.gates && x.dtype() == y.dtype() && x.shape() == y.shape() &&
-         std::memcmp(x.data(), y.data(), x.bytes()) == 0;
+  return a.method == b.method && a.gates == b.gates && a.shots == b.shots &&
+         std::ranges::equal(a.parts, b.parts, [](const Tensor& p, const Tensor& q) {
+           const TensorView x = p.view(), y = q.view();
+           return x.dtype() == y.dtype() && x.shape() == y.shape() && std::memcmp(x.data(), y.data(), x.bytes()) == 0;
+         });
 }
 
 TEST(Checkpoint, ComesBackBitForBit) {
@@ -41,8 +48,27 @@ TEST(Checkpoint, ComesBackBitForBit) {
       EXPECT_TRUE(same(decode_checkpoint(encode(given, "a"), "a", kMost), given)) << wires;
     }
   }
-  Checkpoint empty{3, Tensor(DType::c128, {1 << 16})};
+  Checkpoint empty{.method = "statevector", .gates = 3, .parts = {Tensor(DType::c128, {1 << 16})}};
   EXPECT_LT(encode(empty, "a").size(), 1000U) << "zeros are packed";
+}
+
+TEST(Checkpoint, PartsOfAnyWidthComeBackInTheirPlaces) {
+  const std::array<std::uint8_t, 3> bytes = {1, 2, 255};
+  const std::array<std::uint32_t, 5> words = {7, 0, 0xffffffffU, 5, 6};
+  const std::array<double, 2> numbers = {-0.5, 1e300};
+  const Checkpoint given{.method = "mps",
+                         .gates = 2,
+                         .parts = {Tensor::from<std::uint8_t>(bytes, {3}), Tensor::from<std::uint32_t>(words, {5, 1}),
+                                   Tensor(DType::f32, {0, 4}), Tensor::from<double>(numbers, {2}),
+                                   Tensor::from<double>(std::span(numbers).first(1), {})}};
+  EXPECT_TRUE(same(decode_checkpoint(encode(given, "a"), "a", kMost), given));
+  const Checkpoint none{.method = "stabilizer", .gates = 1};
+  EXPECT_TRUE(same(decode_checkpoint(encode(none, "a"), "a", kMost), none));
+  Checkpoint many = given;
+  many.parts.resize(17, Tensor(DType::u8, {1}));
+  EXPECT_EQ(base::thrown_by([&] { encode(many, "a"); }).code(), ErrorCode::unsupported);
+  EXPECT_EQ(base::thrown_by([&] { encode({.method = "mps", .parts = {Tensor(DType::u4, {3})}}, "a"); }).code(),
+            ErrorCode::unsupported);
 }
 
 TEST(Checkpoint, EveryFlippedByteIsRefused) {
@@ -67,7 +93,7 @@ TEST(Checkpoint, AnotherWayAndATooLargeStateAreRefusedWithTheirNumbers) {
   EXPECT_EQ(other.where(), "checkpoint");
   const Error large = base::thrown_by([&] { decode_checkpoint(good, way_of("program", std::array{0.5}), 1000); });
   EXPECT_EQ(large.code(), ErrorCode::limit_exceeded);
-  EXPECT_NE(large.message().find("16384 bytes and 1000"), std::string::npos) << large.what();
+  EXPECT_NE(large.message().find("c128[1024] and the limit is 1000 bytes"), std::string::npos) << large.what();
 }
 
 TEST(Checkpoint, TheKeptOnesAreReadAsTheirNamesSay) {
@@ -79,16 +105,20 @@ TEST(Checkpoint, TheKeptOnesAreReadAsTheirNamesSay) {
   };
   const Checkpoint good = decode_checkpoint(text_of("good.bin"), "here", kMost);
   EXPECT_EQ(good.gates, 3U);
-  const auto state = good.state.as<std::complex<double>>();
+  EXPECT_EQ(good.method, "statevector");
+  ASSERT_EQ(good.parts.size(), 1U);
+  const auto state = good.parts[0].as<std::complex<double>>();
   ASSERT_EQ(state.size(), 4U);
   EXPECT_NEAR(state[3].real(), std::numbers::sqrt2 / 2, 1e-15);
   EXPECT_EQ(base::thrown_by([&] { decode_checkpoint(text_of("newer.bin"), "here", kMost); }).code(),
             ErrorCode::version_too_new);
-  for (const char* name : {"bomb.bin", "two_frames.bin", "no_head.bin"})
+  for (const char* name : {"bomb.bin", "two_frames.bin", "no_head.bin", "no_numbers.bin", "many_parts.bin"})
     EXPECT_EQ(base::thrown_by([&] { decode_checkpoint(text_of(name), "here", kMost); }).code(), ErrorCode::corrupt)
         << name;
-  EXPECT_EQ(base::thrown_by([&] { decode_checkpoint(text_of("huge.bin"), "here", kMost); }).code(),
-            ErrorCode::limit_exceeded);
+  for (const char* name : {"huge.bin", "huge_sum.bin"})
+    EXPECT_EQ(base::thrown_by([&] { decode_checkpoint(text_of(name), "here", kMost); }).code(),
+              ErrorCode::limit_exceeded)
+        << name;
 }
 
 }  // namespace

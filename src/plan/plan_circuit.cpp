@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <skerry/checkpoint.hpp>
 #include <skerry/error.hpp>
 
 #include "base/trace.hpp"
@@ -54,7 +55,8 @@ Plan empty_report(const RunOptions& options) {
 std::string out_of_place(const sim::Method& method, const Circuit& circuit, const RunOptions& options) {
   const bool noisy = (options.noise != nullptr && !options.noise->empty()) || !circuit.channels().empty();
   if (noisy && !method.takes_noise) return "simulates no noise";
-  if (options.resume && !method.goes_on) return "does not go on from a state vector";
+  if (options.resume && options.resume->method != method.name)
+    return "does not go on from what " + options.resume->method + " left";
   if (!options.amplitudes.empty() && !method.gives_amplitudes) return "gives no single amplitudes";
   // Below, states fit or are cut into pieces that do (edge), which needs no search.
   if (options.method == "auto" && method.is_dear_to_price && options.amplitudes.empty() &&

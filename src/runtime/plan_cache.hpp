@@ -10,6 +10,7 @@
 #include <skerry/compile.hpp>
 #include <skerry/graph.hpp>
 #include <skerry/options.hpp>
+#include <skerry/session.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -81,5 +82,10 @@ RunReport report_of(const exec::GraphExecutor& executor, double seconds);
 /// One run: its outputs by name, and what it took. Errors: as Session::run().
 Result run_by_name(const Graph& graph, exec::GraphExecutor& executor, std::span<const TensorView> inputs,
                    const RunControl& control);
+/// What plans are made for when a run is given these.
+std::vector<TensorType> types_of(const Graph& graph, std::span<const Datum> data);
+/// The same of data in the graph's order. Errors: as Session::run_data().
+DataResult run_data_by_name(const Graph& graph, exec::GraphExecutor& executor, std::vector<Datum> data,
+                            const RunControl& control);
 
 }  // namespace skerry::runtime

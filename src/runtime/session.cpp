@@ -81,6 +81,31 @@ std::vector<StepTime> step_times(exec::GraphExecutor& executor, std::span<const 
   return out;
 }
 
+std::vector<TensorType> types_of(const Graph& graph, std::span<const Datum> data) {
+  std::vector<TensorType> types;
+  for (std::size_t i = 0; i < data.size(); ++i) types.push_back(type_of(data[i], graph.value(graph.inputs()[i]).type));
+  return types;
+}
+
+DataResult run_data_by_name(const Graph& graph, exec::GraphExecutor& executor, std::vector<Datum> data,
+                            const RunControl& control) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<Datum> outputs;
+  if (executor.plan().by_value) {
+    outputs = executor.run_data(std::move(data), control);
+  } else {
+    std::vector<TensorView> views;
+    for (const Datum& datum : data) views.push_back(std::get<Tensor>(datum.value).view());
+    for (Tensor& tensor : executor.run(views, control)) outputs.emplace_back(std::move(tensor));
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  DataResult result;
+  result.report = report_of(executor, elapsed.count());
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    result.outputs.emplace_back(graph.value(graph.outputs()[i]).name, std::move(outputs[i]));
+  return result;
+}
+
 }  // namespace runtime
 
 struct Session::State {
@@ -130,25 +155,8 @@ DataResult Session::run_data(const NamedData& inputs) {
   const base::RunDraws draws(state_->seed);
   const RunControl control = exec::started(state_->limits());
   std::vector<Datum> data = runtime::data_in_order(*state_->graph, inputs);
-  std::vector<TensorType> types;
-  for (std::size_t i = 0; i < data.size(); ++i)
-    types.push_back(runtime::type_of(data[i], state_->graph->value(state_->graph->inputs()[i]).type));
-  exec::GraphExecutor& executor = state_->executors.of(types);
-  const auto begin = std::chrono::steady_clock::now();
-  std::vector<Datum> outputs;
-  if (executor.plan().by_value) {
-    outputs = executor.run_data(std::move(data), control);
-  } else {
-    std::vector<TensorView> views;
-    for (const Datum& datum : data) views.push_back(std::get<Tensor>(datum.value).view());
-    for (Tensor& tensor : executor.run(views, control)) outputs.emplace_back(std::move(tensor));
-  }
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  DataResult result;
-  result.report = runtime::report_of(executor, elapsed.count());
-  for (std::size_t i = 0; i < outputs.size(); ++i)
-    result.outputs.emplace_back(state_->graph->value(state_->graph->outputs()[i]).name, std::move(outputs[i]));
-  return result;
+  exec::GraphExecutor& executor = state_->executors.of(runtime::types_of(*state_->graph, data));
+  return runtime::run_data_by_name(*state_->graph, executor, std::move(data), control);
 }
 
 void Session::run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs) {

@@ -8,10 +8,12 @@
 
 #include "exec/rows.hpp"
 #include "serve/log.hpp"
+#include "serve/served_graph.hpp"
 
 namespace skerry::serve {
 namespace {
 
+constexpr std::size_t kMostApart = 256;          // runs apart whose times are kept: more than are answered together
 constexpr std::chrono::microseconds kBrief(20);  // a run this short costs less than waking another thread for it
 
 Nanoseconds since(Clock::time_point begin) {
@@ -58,8 +60,10 @@ struct Batcher::State {
   const std::vector<std::string> outputs;
   const std::shared_ptr<ModelStatistics> statistics;
   std::vector<std::uint32_t> sizes;
+  bool has_texts = false;                      // it runs on data, and each request alone
   std::optional<ModelRunner> batched, single;  // two, so that odd shapes do not push out the plans of the sizes
   std::atomic<bool> was_looked_at{false};
+  std::vector<ApartTimes> apart;           // of the manager's thread: of the last runs, before they are answered
   std::optional<BatchingManager> manager;  // last: it runs the others
 
   void start(BatchingManager::Run run, const BatchingOptions& options) {
@@ -67,7 +71,25 @@ struct Batcher::State {
                     [this](const BatchTimes& times) { statistics->executed(times.rows, times.stack, times.run, {}); });
   }
 
+  // Of the run that was made then.
+  ApartTimes apart_within(Clock::time_point begin, Clock::time_point end) const {
+    const auto found = std::ranges::find_if(
+        apart, [&](const ApartTimes& times) { return begin <= times.parts[0].first && times.parts[0].second <= end; });
+    return found == apart.end() ? ApartTimes() : *found;
+  }
+
+  std::vector<Tensor> run_data(std::span<const Tensor> inputs) {
+    const Graph& graph = single->graph();
+    NamedTensors named;
+    for (std::size_t i = 0; i < inputs.size(); ++i) named.emplace_back(graph.value(graph.inputs()[i]).name, inputs[i]);
+    std::vector<Tensor> given;
+    for (auto& [name, tensor] : tensors_of(single->infer_data(data_of(std::move(named))).outputs))
+      given.push_back(std::move(tensor));
+    return given;
+  }
+
   std::vector<Tensor> run(std::span<const Tensor> inputs) {
+    if (has_texts) return run_data(inputs);
     const std::uint64_t rows = rows_of(inputs);
     const bool is_usual = rows == 1 || std::ranges::binary_search(sizes, rows);
     ModelRunner& runner = is_usual ? *batched : *single;
@@ -96,15 +118,24 @@ Batcher::Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits
   state.sizes = options.sizes;
   state.batched.emplace(graph, limits);
   state.single.emplace(graph, limits);
-  const bool has_rows = !draws_at_random(*graph) && !graph->inputs().empty() &&
-                        has_free_rows(*graph, graph->inputs()) && has_free_rows(*graph, graph->outputs());
+  state.has_texts = has_texts(*graph);
+  const bool runs_alone = state.has_texts || draws_at_random(*graph);
+  const bool has_rows = !runs_alone && !graph->inputs().empty() && has_free_rows(*graph, graph->inputs()) &&
+                        has_free_rows(*graph, graph->outputs());
   state.start([&state](std::span<const Tensor> inputs) { return state.run(inputs); }, with_rows(options, has_rows));
 }
 
-Batcher::Batcher(BatchingManager::Run run, std::vector<std::string> outputs, bool has_rows,
-                 const BatchingOptions& options, std::shared_ptr<ModelStatistics> statistics)
+Batcher::Batcher(RunApart run, std::vector<std::string> outputs, bool has_rows, const BatchingOptions& options,
+                 std::shared_ptr<ModelStatistics> statistics)
     : state_(std::make_unique<State>(std::move(outputs), std::move(statistics))) {
-  state_->start(std::move(run), with_rows(options, has_rows));
+  const auto run_told = [&state = *state_, run = std::move(run)](std::span<const Tensor> inputs) {
+    ApartTimes times;
+    std::vector<Tensor> given = run(inputs, times);
+    if (state.apart.size() == kMostApart) state.apart.clear();
+    state.apart.push_back(times);
+    return given;
+  };
+  state_->start(run_told, with_rows(options, has_rows));
 }
 
 Batcher::~Batcher() = default;
@@ -122,8 +153,10 @@ void Batcher::submit(InferCall call) {
     if (why) {
       state->statistics->failed(since(arrived));
     } else {
+      const auto begin = arrived + times.queue + times.stack;
       timing = {
           .queue = times.queue, .input = times.stack, .infer = times.run, .total = times.total, .rows = times.rows};
+      timing.apart = state->apart_within(begin, begin + times.run);
       state->statistics->succeeded(timing, rows);
       named.reserve(outputs.size());
       for (std::size_t i = 0; i < outputs.size(); ++i) named.emplace_back(state->outputs[i], std::move(outputs[i]));

@@ -33,16 +33,18 @@ struct InferCall {
 /// A BatchingManager over one model, each request counted; where nobody waits and a run is brief, it is made on the
 /// thread of who asks.
 ///
-/// Requests are run together only if every input and output has an unknown first extent, and after the manager found
-/// the model's rows independent by its own answers.
+/// Requests are run together only if every input and output is of numbers with an unknown first extent, and after the
+/// manager found the model's rows independent by its own answers.
 class Batcher {
  public:
   /// statistics: shared with whoever reads it; it outlives the model's versions.
   Batcher(const std::shared_ptr<const Graph>& graph, const Limits& limits, const BatchingOptions& options,
           std::shared_ptr<ModelStatistics> statistics);
+  /// One run in a process of its own, which tells its times.
+  using RunApart = std::function<std::vector<Tensor>(std::span<const Tensor>, ApartTimes&)>;
   /// A model that runs somewhere else: each run waits, so that none is made on its caller's thread. has_rows: every
   /// input and output has an unknown first extent.
-  Batcher(BatchingManager::Run run, std::vector<std::string> outputs, bool has_rows, const BatchingOptions& options,
+  Batcher(RunApart run, std::vector<std::string> outputs, bool has_rows, const BatchingOptions& options,
           std::shared_ptr<ModelStatistics> statistics);
   /// Runs what waits, then ends.
   ~Batcher();

@@ -9,6 +9,7 @@
 #include "serve/grpc/door.hpp"
 #include "serve/routes.hpp"
 #include "wire/tensors.hpp"
+#include "wire/texts.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -90,6 +91,8 @@ grpc_door::InferReply door_reply(const wire::InferReply& reply) {
     output.shape.assign(from.tensor.shape().dims().begin(), from.tensor.shape().dims().end());
     if (from.shared) {
       output.shared = {from.shared->region, from.shared->offset, from.shared->bytes};
+    } else if (from.tensor.dtype() == DType::string) {
+      output.own = wire::bytes_of(wire::texts_of(from.tensor.view()));
     } else {
       output.bytes = {reinterpret_cast<const char*>(from.tensor.view().data()), from.tensor.view().bytes()};
     }

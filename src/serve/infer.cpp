@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "serve/service.hpp"
 #include "wire/tensors.hpp"
@@ -98,8 +99,22 @@ void Service::tell_parts(const Trace& trace, const wire::InferReply& reply, Cloc
   Span ran{.trace = net::child_of(trace), .name = "run " + reply.model, .is_answer = false};
   ran.attributes = waited.attributes;
   ran.attributes.emplace_back("skerry.batch.rows", rows);
+  const Trace around = ran.trace;
   tell(std::move(waited), arrived, run);
   tell(std::move(ran), run, run + timing.input + timing.infer);
+  if (timing.apart.process != 0) tell_apart(around, reply.model, timing.apart);
+}
+
+// The same of what another process did, its parts within the whole.
+void Service::tell_apart(const Trace& around, const std::string& model, const ApartTimes& times) {
+  constexpr std::array<std::string_view, 3> kNames = {"worker ", "read ", "infer "};
+  Trace outer = around;
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    Span part{.trace = net::child_of(outer), .name = std::string(kNames[i]) + model, .is_answer = false};
+    part.attributes = {{"process.pid", times.process}};
+    if (i == 0) outer = part.trace;
+    tell(std::move(part), times.parts[i].first, times.parts[i].second);
+  }
 }
 
 void Service::infer(const Principal& principal, std::string_view name, std::string_view version,

@@ -113,16 +113,16 @@ void Repository::open_apart(Model& model) {
   model.statistics = statistics_of(model.name, model.version);
   const auto has_rows = [](const std::vector<TensorInfo>& infos) {
     return std::all_of(infos.begin(), infos.end(), [](const TensorInfo& info) {
-      return info.has_rank && !info.shape.empty() && info.shape.front() < 0;
+      return info.dtype != DType::string && info.has_rank && !info.shape.empty() && info.shape.front() < 0;
     });
   };
   std::vector<std::string> outputs;
   for (const TensorInfo& info : model.outputs) outputs.push_back(info.name);
-  const auto run = [apart](std::span<const Tensor> inputs) {
+  const auto run = [apart](std::span<const Tensor> inputs, ApartTimes& times) {
     NamedTensors named;
     for (std::size_t i = 0; i < inputs.size(); ++i) named.emplace_back(apart->inputs()[i].name, inputs[i]);
     std::vector<Tensor> given;
-    for (auto& [name, tensor] : apart->run(named)) given.push_back(std::move(tensor));
+    for (auto& [name, tensor] : apart->run(named, times)) given.push_back(std::move(tensor));
     return given;
   };
   model.batcher = std::make_unique<Batcher>(run, std::move(outputs), has_rows(model.inputs) && has_rows(model.outputs),

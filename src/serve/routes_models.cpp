@@ -25,7 +25,8 @@ void write_config_tensors(JsonWriter& json, std::string_view key, const std::vec
   json.key(key).open('[');
   for (const TensorInfo& info : infos) {
     json.open('{').field("name", info.name);
-    json.field("data_type", "TYPE_" + std::string(wire::datatype_name(info.dtype)));
+    const bool is_text = info.dtype == DType::string;  // which has another name there
+    json.field("data_type", "TYPE_" + std::string(is_text ? "STRING" : wire::datatype_name(info.dtype)));
     const std::span<const std::int64_t> dims(info.shape);
     json.key("dims").values(dims.subspan(batches && !dims.empty() ? 1 : 0)).close('}');
   }

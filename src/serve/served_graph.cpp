@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ops/nn/op_record.hpp"
+#include "wire/texts.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -47,9 +48,10 @@ void check_tensors(const Graph& graph) {
   for (const auto* ids : {&graph.inputs(), &graph.outputs()}) {
     for (const ValueId id : *ids) {
       const TensorType& type = graph.value(id).type;
-      if (type.is_tensor() && type.dtype != DType::string) continue;
-      throw Error(ErrorCode::unsupported, type.text() + " is no tensor of numbers, and only such can be asked for",
-                  "'" + graph.value(id).name + "'", "run the model with skerry::Session or in Python");
+      if (type.is_tensor()) continue;
+      throw Error(ErrorCode::unsupported, type.text() + " is no tensor, and only tensors can be asked for",
+                  "'" + graph.value(id).name + "'",
+                  "run the model with skerry::Session or in Python, or export it without (zipmap=False)");
     }
   }
 }
@@ -69,6 +71,30 @@ ServedGraph graph_to_serve(Program program) {
   served.inputs = tensor_infos(*served.graph, served.graph->inputs());
   served.outputs = tensor_infos(*served.graph, served.graph->outputs());
   return served;
+}
+
+bool has_texts(const Graph& graph) {
+  const auto is_text = [&](ValueId id) { return graph.value(id).type.dtype == DType::string; };
+  return std::ranges::any_of(graph.inputs(), is_text) || std::ranges::any_of(graph.outputs(), is_text);
+}
+
+NamedData data_of(NamedTensors tensors) {
+  NamedData data;
+  for (auto& [name, tensor] : tensors) {
+    const bool is_text = tensor.dtype() == DType::string;
+    data.emplace_back(std::move(name), is_text ? Datum(wire::strings_of(tensor)) : Datum(std::move(tensor)));
+  }
+  return data;
+}
+
+NamedTensors tensors_of(NamedData data) {
+  NamedTensors tensors;
+  for (auto& [name, datum] : data) {
+    const auto* strings = datum.as<Strings>();
+    tensors.emplace_back(std::move(name),
+                         strings != nullptr ? wire::tensor_of(*strings) : std::get<Tensor>(std::move(datum.value)));
+  }
+  return tensors;
 }
 
 }  // namespace skerry::serve

@@ -24,7 +24,14 @@ struct ServedGraph {
 };
 
 /// A model as it is; a circuit as a model whose input `parameters` [batch, P] gives `z`, <Z> of every wire.
-/// Errors: those of compiling and of inferring types.
+/// Errors: those of compiling and of inferring types; unsupported for inputs and outputs that are no tensors.
 ServedGraph graph_to_serve(Program program);
+
+/// Whether an input or output of it is a tensor of texts: such a model runs on data.
+bool has_texts(const Graph& graph);
+/// Tensors of texts, held as wire/texts.hpp says, as models know them; and back. Precondition of the latter: tensors
+/// alone.
+NamedData data_of(NamedTensors tensors);
+NamedTensors tensors_of(NamedData data);
 
 }  // namespace skerry::serve

@@ -165,6 +165,7 @@ class Service {
 
   void tell_job(const Trace& trace, const Trace& run, const wire::JobStatus& job);
   void tell_parts(const Trace& trace, const wire::InferReply& reply, Clock::time_point arrived, const Timing& timing);
+  void tell_apart(const Trace& around, const std::string& model, const ApartTimes& times);
   /// From its tenant's allowance; a negative amount is given back. Errors: RouteError 403 or 429.
   void take(const Principal& principal, Meter meter, double amount);
 

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <skerry/error.hpp>
 
+#include "wire/texts.hpp"
+
 namespace skerry::serve {
 namespace {
 
@@ -98,28 +100,40 @@ SharedMemory::Place SharedMemory::place(const std::string& owner, const wire::Sh
   return {std::move(open), offset};
 }
 
+void SharedMemory::read(const std::string& owner, const wire::SharedStretch& stretch, std::span<std::byte> to) const {
+  const Place from = place(owner, stretch, to.size());
+  move_all(to.size(), stretch.region, [&](std::uint64_t done) {
+    return ::pread(from.open->file.get(), to.data() + done, to.size() - done, static_cast<off_t>(from.offset + done));
+  });
+}
+
 Tensor SharedMemory::read(const std::string& owner, const wire::SharedStretch& stretch, DType dtype,
                           const Shape& shape) const {
+  if (dtype == DType::string) {
+    check(owner, stretch, stretch.bytes);  // before anything is allocated
+    std::string bytes(stretch.bytes, '\0');
+    read(owner, stretch, std::as_writable_bytes(std::span(bytes)));
+    return wire::texts_of_bytes(shape, bytes, stretch.region);
+  }
   const std::uint64_t bytes = tensor_bytes(dtype, shape);
   if (bytes != stretch.bytes) {
     throw Error(ErrorCode::invalid_argument,
                 "the tensor has " + std::to_string(bytes) + " bytes, the stretch " + std::to_string(stretch.bytes),
                 stretch.region);
   }
-  const Place from = place(owner, stretch, bytes);
+  check(owner, stretch, bytes);
   Tensor tensor(dtype, shape);
-  std::byte* to = tensor.mutable_view().data();
-  move_all(bytes, stretch.region, [&](std::uint64_t done) {
-    return ::pread(from.open->file.get(), to + done, bytes - done, static_cast<off_t>(from.offset + done));
-  });
+  read(owner, stretch, {tensor.mutable_view().data(), bytes});
   return tensor;
 }
 
 void SharedMemory::write(const std::string& owner, const wire::SharedStretch& stretch, const TensorView& tensor) const {
-  const Place to = place(owner, stretch, tensor.bytes());
-  move_all(tensor.bytes(), stretch.region, [&](std::uint64_t done) {
-    return ::pwrite(to.open->file.get(), tensor.data() + done, tensor.bytes() - done,
-                    static_cast<off_t>(to.offset + done));
+  const std::string texts = tensor.dtype() == DType::string ? wire::bytes_of(wire::texts_of(tensor)) : std::string();
+  const std::span from =
+      tensor.dtype() == DType::string ? std::as_bytes(std::span(texts)) : std::span(tensor.data(), tensor.bytes());
+  const Place to = place(owner, stretch, from.size());
+  move_all(from.size(), stretch.region, [&](std::uint64_t done) {
+    return ::pwrite(to.open->file.get(), from.data() + done, from.size() - done, static_cast<off_t>(to.offset + done));
   });
 }
 

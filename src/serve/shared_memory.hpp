@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,8 @@ class SharedMemory {
   /// Errors: not_found (an empty name: all, and no error).
   std::vector<SharedRegion> regions(const std::string& owner, const std::string& name) const;
 
-  /// A tensor of its own with the elements that lie there. Errors: not_found, invalid_argument, out_of_range.
+  /// A tensor of its own with the elements that lie there, of texts as wire/texts.hpp has them. Errors: not_found,
+  /// invalid_argument, out_of_range.
   Tensor read(const std::string& owner, const wire::SharedStretch& stretch, DType dtype, const Shape& shape) const;
   /// Writes the elements there. Errors: as read.
   void write(const std::string& owner, const wire::SharedStretch& stretch, const TensorView& tensor) const;
@@ -49,6 +51,7 @@ class SharedMemory {
     std::shared_ptr<const Open> open;
     std::uint64_t offset;
   };
+  void read(const std::string& owner, const wire::SharedStretch& stretch, std::span<std::byte> to) const;
   Place place(const std::string& owner, const wire::SharedStretch& stretch, std::uint64_t bytes) const;
 
   mutable std::mutex mutex_;

@@ -7,15 +7,24 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <utility>
 
 namespace skerry::serve {
 
 using Nanoseconds = std::chrono::nanoseconds;
 
+/// What a process of its own did of a model's run, by this server's clock.
+struct ApartTimes {
+  using Part = std::pair<std::chrono::steady_clock::time_point, std::chrono::steady_clock::time_point>;
+  std::int64_t process = 0;   ///< 0: the run was made here
+  std::array<Part, 3> parts;  ///< all of it; reading the inputs; the model
+};
+
 /// Where the time of one request went.
 struct Timing {
   Nanoseconds queue{}, input{}, infer{}, output{}, total{};
   std::uint64_t rows = 1;  ///< of the run, those of others included
+  ApartTimes apart = {};
 };
 
 /// Count and sum of durations.

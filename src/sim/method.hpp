@@ -70,8 +70,6 @@ struct Method {
   bool takes_noise = false;
   /// Answers options.amplitudes. The planner never asks another.
   bool gives_amplitudes = false;
-  /// Goes on from options.resume. The planner never asks another.
-  bool goes_on = false;
   /// For circuits over optical modes, else for qubits. The planner never gives it the other kind.
   bool on_modes = false;
   /// To know its price takes up to seconds: for a run, the planner does not ask where another method is quick.

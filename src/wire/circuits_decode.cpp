@@ -48,6 +48,13 @@ std::string bytes_of(const JsonNode& node, BinaryReader& binary, const std::stri
   node.refuse(what + "{\"binary_data_size\": n}");
 }
 
+// Whoever takes it looks at elements of that type.
+Tensor tensor_of(DType dtype, const JsonNode& node, BinaryReader& binary) {
+  Tensor tensor = decode_tensor(node, binary);
+  if (tensor.dtype() != dtype) node.refuse("a tensor of " + std::string(datatype_name(dtype)) + " is needed here");
+  return tensor;
+}
+
 std::string program_of(const JsonNode& node, BinaryReader& binary) {
   if (!node.is_object()) return node.is_array() ? node.minified() : std::string(node.text());
   return bytes_of(node, binary, "a program is a text, a list of gates, or ");
@@ -130,9 +137,9 @@ constexpr Field<CircuitAnswer> kAnswer[] = {
      }},
     {"expectations", [](auto& a, const auto& v, auto&) { a.expectations = v.numbers(); }},
     {"standard_errors", [](auto& a, const auto& v, auto&) { a.standard_errors = v.numbers(); }},
-    {"probabilities", [](auto& a, const auto& v, auto& b) { a.probabilities = decode_tensor(v, b); }},
+    {"probabilities", [](auto& a, const auto& v, auto& b) { a.probabilities = tensor_of(DType::f64, v, b); }},
     {"state", [](auto& a, const auto& v, auto& b) { a.state = as_complex(decode_tensor(v, b), v.where()); }},
-    {"memory", [](auto& a, const auto& v, auto& b) { a.memory = decode_tensor(v, b); }},
+    {"memory", [](auto& a, const auto& v, auto& b) { a.memory = tensor_of(DType::u64, v, b); }},
     {"outputs",
      [](auto& a, const auto& v, auto&) {
        for (const auto& [name, value] : v.members()) a.outputs[std::string(name)] = value.number();

@@ -54,7 +54,7 @@ struct InferReply {
   std::vector<InferOutput> outputs;
 };
 
-/// Errors: syntax_error, limit_exceeded, invalid_argument, unsupported (BYTES, classification).
+/// Errors: syntax_error, limit_exceeded, invalid_argument, unsupported (classification).
 InferRequest decode_infer_request(const BodyView& body);
 Body encode(const InferReply& reply);
 

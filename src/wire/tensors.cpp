@@ -5,11 +5,13 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <skerry/error.hpp>
 #include <utility>
 #include <vector>
 
 #include "wire/json_node.hpp"
+#include "wire/texts.hpp"
 
 namespace skerry::wire {
 namespace {
@@ -19,11 +21,11 @@ struct Datatype {
   std::string_view name;
 };
 constexpr std::array kDatatypes = {
-    Datatype{DType::boolean, "BOOL"}, Datatype{DType::u8, "UINT8"},   Datatype{DType::u16, "UINT16"},
-    Datatype{DType::u32, "UINT32"},   Datatype{DType::u64, "UINT64"}, Datatype{DType::i8, "INT8"},
-    Datatype{DType::i16, "INT16"},    Datatype{DType::i32, "INT32"},  Datatype{DType::i64, "INT64"},
-    Datatype{DType::f16, "FP16"},     Datatype{DType::f32, "FP32"},   Datatype{DType::f64, "FP64"},
-    Datatype{DType::bf16, "BF16"}};
+    Datatype{DType::boolean, "BOOL"}, Datatype{DType::u8, "UINT8"},    Datatype{DType::u16, "UINT16"},
+    Datatype{DType::u32, "UINT32"},   Datatype{DType::u64, "UINT64"},  Datatype{DType::i8, "INT8"},
+    Datatype{DType::i16, "INT16"},    Datatype{DType::i32, "INT32"},   Datatype{DType::i64, "INT64"},
+    Datatype{DType::f16, "FP16"},     Datatype{DType::f32, "FP32"},    Datatype{DType::f64, "FP64"},
+    Datatype{DType::bf16, "BF16"},    Datatype{DType::string, "BYTES"}};
 
 std::optional<DType> known_datatype(std::string_view name) noexcept {
   for (const Datatype& row : kDatatypes) {
@@ -46,6 +48,7 @@ void with_type(DType dtype, const std::string& where, F&& what) {
   if (dtype == DType::u16) return what(std::uint16_t{});
   if (dtype == DType::u8) return what(std::uint8_t{});
   if (dtype == DType::boolean) return what(bool{});
+  if (dtype == DType::string) return what(std::string{});
   throw Error(ErrorCode::unsupported, "elements of " + std::string(datatype_name(dtype)) + " cannot be written as JSON",
               where, "send and ask for them as binary data");
 }
@@ -58,6 +61,11 @@ bool convert(const simdjson::dom::element& element, T& out) {
     std::uint64_t number = 0;  // clients send NumPy's 0 and 1 too
     if (element.get(number) != simdjson::SUCCESS || number > 1) return false;
     out = number == 1;
+    return true;
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    std::string_view text;
+    if (element.get(text) != simdjson::SUCCESS) return false;
+    out = text;
     return true;
   } else if constexpr (std::is_floating_point_v<T>) {
     double number = 0.0;
@@ -81,6 +89,14 @@ bool convert(const simdjson::dom::element& element, T& out) {
   }
 }
 
+template <class T>
+std::string name_of() {
+  if constexpr (std::is_same_v<T, std::string>)
+    return "text";
+  else
+    return std::string(datatype_name(dtype_of<T>()));
+}
+
 // Nesting is bounded by the parser (kMaxDepth). Gives how many elements were met, which may be more than fit.
 template <class T>
 std::size_t fill(const simdjson::dom::array& array, std::span<T> target, std::size_t at, const JsonNode& node) {
@@ -92,9 +108,9 @@ std::size_t fill(const simdjson::dom::array& array, std::span<T> target, std::si
     }
     T value{};
     if (!convert(item, value)) {
-      node.refuse("element " + std::to_string(at) + " is no " + std::string(datatype_name(dtype_of<T>())));
+      node.refuse("element " + std::to_string(at) + " is no " + name_of<T>());
     }
-    if (at < target.size()) target[at] = value;
+    if (at < target.size()) target[at] = std::move(value);
     ++at;
   }
   return at;
@@ -113,8 +129,6 @@ DType dtype_of_datatype(std::string_view name, const std::string& where) {
   if (const auto found = known_datatype(name)) return *found;
   std::string known;
   for (const Datatype& row : kDatatypes) known += (known.empty() ? "" : ", ") + std::string(row.name);
-  if (name == "BYTES")
-    throw Error(ErrorCode::type_mismatch, "models take numbers here, not texts (BYTES)", where, "use one of " + known);
   throw Error(ErrorCode::invalid_argument, "there is no datatype '" + std::string(name.substr(0, 32)) + "'", where,
               "use one of " + known);
 }
@@ -152,6 +166,7 @@ Shape shape_of(const JsonNode& node) {
 }
 
 Tensor tensor_of_bytes(DType dtype, const Shape& shape, std::string_view bytes, const std::string& where) {
+  if (dtype == DType::string) return texts_of_bytes(shape, bytes, where);
   const std::uint64_t wanted = tensor_bytes(dtype, shape);
   if (wanted != bytes.size()) {
     throw Error(ErrorCode::invalid_argument,
@@ -177,8 +192,14 @@ Tensor tensor_of_json(DType dtype, const Shape& shape, const JsonNode& data) {
       data.refuse("a tensor of shape " + shape.text() + " has " + std::to_string(elements) + " elements, " +
                   std::to_string(met) + " are given");
     }
-    tensor = Tensor(dtype, shape);
-    fill<T>(array, tensor.mutable_view().template as<T>(), 0, data);
+    if constexpr (std::is_same_v<T, std::string>) {
+      auto texts = std::make_shared<std::vector<std::string>>(met);  // shared: tensors share what they look at
+      fill<T>(array, *texts, 0, data);
+      tensor = tensor_of(Strings{shape, std::move(texts)});
+    } else {
+      tensor = Tensor(dtype, shape);
+      fill<T>(array, tensor.mutable_view().template as<T>(), 0, data);
+    }
   });
   return tensor;
 }
@@ -198,6 +219,8 @@ Tensor decode_tensor(const JsonNode& object, BinaryReader& binary) {
     }
   }
   if (!dtype) object.refuse("the datatype is missing");
+  if (*dtype == DType::string)
+    throw Error(ErrorCode::type_mismatch, "numbers are needed here, not texts", object.where());
   if (!shape) object.refuse("the shape is missing");
   if (data.has_value() == bytes.has_value()) object.refuse("a tensor needs either data or binary_data_size");
   if (data) return tensor_of_json(*dtype, *shape, *data);
@@ -208,11 +231,20 @@ void encode_elements(JsonWriter& json, const TensorView& tensor) {
   with_type(tensor.dtype(), {}, [&](auto sample) {
     using T = decltype(sample);
     json.open('[');
-    const std::byte* at = tensor.data();
-    for (std::int64_t i = 0; i < tensor.elements(); ++i, at += sizeof(T)) {
-      T value;
-      std::memcpy(&value, at, sizeof(T));
-      json.value(value);
+    if constexpr (std::is_same_v<T, std::string>) {
+      for (const std::string& text : texts_of(tensor)) {
+        if (!simdjson::validate_utf8(text))
+          throw Error(ErrorCode::unsupported, "a text that is not UTF-8 cannot be written as JSON", {},
+                      "ask for it as binary data");
+        json.value(text);
+      }
+    } else {
+      const std::byte* at = tensor.data();
+      for (std::int64_t i = 0; i < tensor.elements(); ++i, at += sizeof(T)) {
+        T value;
+        std::memcpy(&value, at, sizeof(T));
+        json.value(value);
+      }
     }
     json.close(']');
   });
@@ -223,7 +255,11 @@ void encode_tensor(JsonWriter& json, std::string_view name, const TensorView& te
   if (!name.empty()) json.field("name", name);
   json.field("datatype", datatype_name(tensor.dtype()));
   json.key("shape").values(tensor.shape().dims());
-  if (binary != nullptr) {
+  if (binary != nullptr && tensor.dtype() == DType::string) {
+    const std::string texts = bytes_of(texts_of(tensor));
+    json.key("parameters").open('{').field("binary_data_size", texts.size()).close('}');
+    *binary += texts;
+  } else if (binary != nullptr) {
     json.key("parameters").open('{').field("binary_data_size", tensor.bytes()).close('}');
     if (tensor.bytes() > 0)
       binary->append(reinterpret_cast<const char*>(tensor.data()), static_cast<std::size_t>(tensor.bytes()));

@@ -10,10 +10,8 @@ import http.client
 import json
 import os
 import random
-import shutil
 import signal
 import ssl
-import struct
 import subprocess
 import sys
 import threading
@@ -33,7 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from skerry.edge import EdgeExecutionConfig, EdgeExecutionManager, doctor
 
-from tests.e2e import programs, servers
+from tests.e2e import programs, servers, shims
 from tests.e2e.servers import Server
 from tests.e2e.test_edge_outbox import free_port
 from tests.e2e.test_serve_circuits import JOBS, RY
@@ -314,59 +312,15 @@ def test_an_endpoint_that_dies_in_the_middle_of_a_run_is_told_and_what_it_took_o
         np.testing.assert_allclose(results[1].expectations, got.json()["results"][0]["expectations"], atol=1e-10)
 
 
-CLOCK = """
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
-static volatile long* ahead;
-__attribute__((constructor)) static void open_file(void) {
-  const int file = open(getenv("CLOCK_AHEAD"), O_RDONLY);
-  void* const place = mmap(0, sizeof(long), PROT_READ, MAP_SHARED, file, 0);
-  if (file >= 0 && place != MAP_FAILED) ahead = place;
-}
-static long seconds(void) { return ahead ? *ahead : 0; }
-int clock_gettime(clockid_t clock, struct timespec* now) {
-  const int failed = (int)syscall(SYS_clock_gettime, clock, now);
-  if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += seconds();
-  return failed;
-}
-int gettimeofday(struct timeval* now, void* zone) {
-  struct timespec precise;
-  (void)zone;
-  if (clock_gettime(CLOCK_REALTIME, &precise)) return -1;
-  now->tv_sec = precise.tv_sec;
-  now->tv_usec = precise.tv_nsec / 1000;
-  return 0;
-}
-time_t time(time_t* told) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  if (told) *told = now.tv_sec;
-  return now.tv_sec;
-}
-"""
-
-
 def test_a_clock_that_jumps_costs_no_request_and_nobody_s_allowance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library in front of libc moves the server's clock of the day; that of intervals goes on as it is."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    (tmp_path / "clock.c").write_text(CLOCK)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", "clock.so", "clock.c"], cwd=tmp_path, check=True)
-    ahead = tmp_path / "ahead"
-    ahead.write_bytes(struct.pack("q", 0))
+    clock = shims.faults(tmp_path, tmp_path / "nowhere")
     (tmp_path / "keys.json").write_text(json.dumps(ID.key_set()))
     (tmp_path / "keys").write_text("tenant acme seconds=60/h requests=1000/h\n")
-    monkeypatch.setenv("LD_PRELOAD", str(tmp_path / "clock.so"))
-    monkeypatch.setenv("CLOCK_AHEAD", str(ahead))
+    for name, value in clock.environment.items():
+        monkeypatch.setenv(name, value)
     words = ("--keys", tmp_path / "keys", "--jwt-keys", tmp_path / "keys.json", "--jwt-audience", "skerry")
     with servers.serving(tmp_path, *words, "--model-repository", servers.repository(tmp_path / "m")) as server:
         monkeypatch.undo()
@@ -375,8 +329,7 @@ def test_a_clock_that_jumps_costs_no_request_and_nobody_s_allowance(
 
         def jump(seconds: int) -> dict[str, str]:
             """A bearer whose token the server's clock finds valid."""
-            with ahead.open("r+b") as file:
-                file.write(struct.pack("q", seconds))
+            clock.set(ahead=seconds)
             return bearer(ID.token(exp=now + seconds + 600, tenant="acme"))
 
         def job(layers: int, who: dict[str, str]) -> str:

@@ -279,7 +279,7 @@ def test_a_stream_ends_at_a_message_that_is_none_and_answers_those_before(server
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_texts_as_tensors_are_refused_by_their_type(client: Any, server: Server) -> None:
+def test_texts_for_a_model_of_numbers_are_refused_by_their_type(client: Any, server: Server) -> None:
     texts = triton.InferInput("x", [1, 1, 8, 8], "BYTES")
     texts.set_data_from_numpy(np.full((1, 1, 8, 8), "a", dtype=object))
     status, text = refused(lambda: client.infer("digits", [texts]))

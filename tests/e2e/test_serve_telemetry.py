@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -349,6 +350,47 @@ def test_a_trace_goes_through_the_worker_process_and_back(tmp_path: Path, path: 
         assert (line["parent_id"], line["pid"]) == (spans[name]["parentSpanId"], process)
     assert [line["trace_id"] for line in logged[3:6]] == [TRACE] * 3  # logged, though nobody records it
     assert len({span["spanId"] for span in spans.values()}) == 6
+
+
+def test_a_trace_goes_through_a_models_own_process_each_of_a_batch_in_its_own(tmp_path: Path) -> None:
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": [0.5] * 64}
+    ask = ("/v2/models/digits/infer", {"inputs": [tensor]})
+    with collecting(tmp_path) as collector:
+        words = (
+            "--model-repository",
+            servers.repository(tmp_path / "m"),
+            "--workers",
+            "1",
+            "--untrusted",
+            "model:digits",
+        )
+        with servers.serving(tmp_path, *words, "--otlp-endpoint", collector.endpoint) as server:
+            others = [f"{number:032x}" for number in range(1, 5)]
+            threads = [
+                threading.Thread(target=server.post, args=ask,
+                                 kwargs={"headers": {"traceparent": f"00-{trace}-{PARENT}-01"}})
+                for trace in others
+            ]  # fmt: skip
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            found = [of_trace(collector, trace, 6) for trace in others]
+            unseen = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
+            assert server.post(*ask, headers=unseen).status == 200
+        own = server.process.pid
+    for spans in found:
+        parts = {name for name in spans if not name.startswith("POST")}
+        assert parts == {f"{part} digits" for part in ("wait", "run", "worker", "read", "infer")}
+        run, worker = spans["run digits"], spans["worker digits"]
+        assert worker["parentSpanId"] == run["spanId"] and lies_within(worker, run)
+        for name in ("read digits", "infer digits"):
+            assert spans[name]["parentSpanId"] == worker["spanId"] and lies_within(spans[name], worker)
+        assert attributes(worker)["process.pid"] not in (own, 0)
+        read, infer = (spans[name]["startTimeUnixNano"] for name in ("read digits", "infer digits"))
+        assert int(worker["startTimeUnixNano"]) <= int(read) + 1000 <= int(infer) + 2000
+    ids = [span["spanId"] for spans in found for span in spans.values()]
+    assert len(set(ids)) == len(ids)
 
 
 def test_a_price_is_worked_out_within_the_trace_of_its_request(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ EnsembleTensor tensor_in(const ConfigField& field, std::int64_t max_rows, const 
   const ConfigField& type = needed(field.fields, "data_type", field, where);
   if (!type.text.starts_with("TYPE_"))
     throw Error(ErrorCode::invalid_argument, "'data_type' wants TYPE_FP32 or another of these", line_of(where, type));
-  tensor.dtype = wire::dtype_of_datatype(std::string_view(type.text).substr(5, 16), line_of(where, type));
+  const std::string_view word = std::string_view(type.text).substr(5, 16);
+  tensor.dtype = wire::dtype_of_datatype(word == "STRING" ? "BYTES" : word, line_of(where, type));
   if (max_rows > 0) tensor.shape.push_back(-1);
   for (const ConfigField& dim : field.fields) {
     if (dim.name == "dims") tensor.shape.push_back(number_in(dim, -1, where));

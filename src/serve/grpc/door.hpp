@@ -59,7 +59,8 @@ struct Output {
   std::string name;
   std::string_view datatype;
   std::vector<std::int64_t> shape;
-  std::string_view bytes;  ///< valid during the call of `done`
+  std::string_view bytes;  ///< valid during the call of `done`, or they are in `own`
+  std::string own = {};
   Stretch shared;
 };
 

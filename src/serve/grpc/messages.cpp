@@ -61,6 +61,11 @@ std::string bytes_of(const inference::InferTensorContents& contents, std::string
   if (datatype == "UINT64") append<std::uint64_t>(bytes, contents.uint64_contents());
   if (datatype == "FP32") append<float>(bytes, contents.fp32_contents());
   if (datatype == "FP64") append<double>(bytes, contents.fp64_contents());
+  for (const std::string& text : contents.bytes_contents()) {
+    if (datatype != "BYTES") break;
+    const auto length = static_cast<std::uint32_t>(text.size());  // a message has less than 2^31
+    bytes.append(reinterpret_cast<const char*>(&length), sizeof length).append(text);
+  }
   return bytes;
 }
 
@@ -124,7 +129,8 @@ void fill(inference::ModelInferResponse& message, const InferReply& reply, const
     tensor.set_datatype(std::string(output.datatype));
     for (const std::int64_t dim : output.shape) tensor.add_shape(dim);
     if (output.shared.region.empty()) {
-      message.add_raw_output_contents(output.bytes.data(), output.bytes.size());
+      const std::string_view bytes = output.own.empty() ? output.bytes : output.own;
+      message.add_raw_output_contents(bytes.data(), bytes.size());
       continue;
     }
     auto& parameters = *tensor.mutable_parameters();

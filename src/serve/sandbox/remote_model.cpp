@@ -30,6 +30,27 @@ bool are_as_told(const NamedTensors& outputs, const std::vector<TensorInfo>& tol
   });
 }
 
+// The process may be anybody's by now: nothing that it tells lies outside of the time that it had.
+ApartTimes times_of(const Frame& answer, std::chrono::system_clock::time_point sent, pid_t process) {
+  using Steady = std::chrono::steady_clock;
+  using System = std::chrono::system_clock;
+  const auto today = System::now();
+  const auto now = Steady::now();
+  const auto moment = [&](std::int64_t nanos) {
+    const System::time_point told{std::chrono::duration_cast<System::duration>(std::chrono::nanoseconds(nanos))};
+    return now - std::chrono::duration_cast<Steady::duration>(today - std::clamp(told, std::min(sent, today), today));
+  };
+  AnswerHead head;
+  ApartTimes times;
+  if (!unpack(answer.head, head)) return times;
+  times.process = process;
+  for (std::size_t i = 0; i < times.parts.size(); ++i) {
+    const auto begin = moment(head.spans[i].begin_ns);
+    times.parts[i] = {begin, std::max(begin, moment(head.spans[i].end_ns))};
+  }
+  return times;
+}
+
 }  // namespace
 
 RemoteModel::RemoteModel(std::string name, const std::filesystem::path& file, const Limits& limits,
@@ -57,7 +78,7 @@ void RemoteModel::load() {
   try {
     process_ = start_worker("/proc/self/exe", data_bytes_, threads_);
     process_->allow_cpu(kLoadSeconds * threads_);
-    take_up(ask(FrameKind::load, head_, file_bytes_));
+    take_up(ask(FrameKind::load, head_, file_bytes_).bytes);
   } catch (...) {
     process_.reset();  // a process without its model is of no use to the next run
     throw;
@@ -80,7 +101,7 @@ void RemoteModel::take_up(std::string told) {
 }
 
 // Errors: WorkerDied; what the process answers.
-std::string RemoteModel::ask(FrameKind kind, std::string_view head, std::string_view bytes) {
+Frame RemoteModel::ask(FrameKind kind, std::string_view head, std::string_view bytes) {
   const double seconds = kind == FrameKind::load ? kLoadSeconds : seconds_ + kGraceSeconds;
   const auto until = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                                             std::chrono::duration<double>(std::min(seconds, 1e8)));
@@ -93,21 +114,24 @@ std::string RemoteModel::ask(FrameKind kind, std::string_view head, std::string_
     throw Error(ErrorCode::deadline_exceeded, "the model's process was ended after " + std::to_string(seconds) + " s",
                 name_, "raise max_execution_time");
   }
-  if (outcome == Channel::Outcome::done && frame.kind == FrameKind::done) return std::move(frame.bytes);
+  if (outcome == Channel::Outcome::done && frame.kind == FrameKind::done) return frame;
   if (outcome == Channel::Outcome::done && frame.kind == FrameKind::failed) throw wire::decode_error(500, frame.bytes);
   const int status = outcome == Channel::Outcome::ended ? process_->ended() : process_->end();
   process_.reset();
   throw WorkerDied{status};
 }
 
-NamedTensors RemoteModel::run(const NamedTensors& inputs) {
+NamedTensors RemoteModel::run(const NamedTensors& inputs, ApartTimes& times) {
   const std::string bytes = pack(inputs);
   const std::lock_guard lock(mutex_);
   for (int tries = 1;; ++tries) {
     try {
       if (!process_) load();
       process_->allow_cpu(seconds_ * threads_ + kGraceSeconds);
-      NamedTensors outputs = unpack_tensors(ask(FrameKind::infer, {}, bytes));
+      const auto sent = std::chrono::system_clock::now();
+      const Frame answer = ask(FrameKind::infer, {}, bytes);
+      times = times_of(answer, sent, process_->pid);
+      NamedTensors outputs = unpack_tensors(answer.bytes);
       if (are_as_told(outputs, outputs_)) {
         process_->rest();
         return outputs;

@@ -10,6 +10,7 @@
 
 #include "serve/sandbox/process.hpp"
 #include "serve/served_graph.hpp"
+#include "serve/statistics.hpp"
 
 namespace skerry::serve {
 
@@ -25,13 +26,13 @@ class RemoteModel {
   const std::vector<TensorInfo>& inputs() const noexcept { return inputs_; }
   const std::vector<TensorInfo>& outputs() const noexcept { return outputs_; }
 
-  /// Errors: those of Session::run(), and as above.
-  NamedTensors run(const NamedTensors& inputs);
+  /// times: what the process says of the run, as far as it can be true. Errors: those of Session::run(), and as above.
+  NamedTensors run(const NamedTensors& inputs, ApartTimes& times);
 
  private:
   void load();
   void take_up(std::string told);
-  std::string ask(FrameKind kind, std::string_view head, std::string_view bytes);
+  Frame ask(FrameKind kind, std::string_view head, std::string_view bytes);
 
   std::string name_, file_bytes_, head_;
   std::string told_;      // by the first process; empty: none has loaded the model yet

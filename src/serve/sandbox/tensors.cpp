@@ -4,6 +4,7 @@
 #include <skerry/error.hpp>
 
 #include "serve/sandbox/worker.hpp"
+#include "wire/texts.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -63,6 +64,11 @@ TensorInfo head_from(std::string_view& bytes) {
 std::string pack(const NamedTensors& tensors) {
   std::string out = packed(std::uint64_t{tensors.size()});
   for (const auto& [name, tensor] : tensors) {
+    if (tensor.dtype() == DType::string) {
+      add_head(out, name, tensor.dtype(), tensor.shape().dims());
+      add_text(out, wire::bytes_of(wire::texts_of(tensor.view())));
+      continue;
+    }
     const int bits = dtype_bits(tensor.dtype());
     if (bits == 0 || bits % 8 != 0)
       throw Error(ErrorCode::unsupported,
@@ -74,6 +80,14 @@ std::string pack(const NamedTensors& tensors) {
 }
 
 namespace {
+
+Tensor texts_from(const TensorInfo& head, std::string_view bytes) {
+  try {
+    return wire::texts_of_bytes(Shape(head.shape), bytes, {});
+  } catch (const Error&) {
+    damaged();
+  }
+}
 
 // Of the shape whose elements were counted; a 0 hides how large its neighbours are.
 Tensor empty_tensor(const TensorInfo& head) {
@@ -91,6 +105,10 @@ NamedTensors unpack_tensors(std::string_view bytes) {
   for (std::uint64_t left = number_from(bytes, kMostTensors); left > 0; --left) {
     const TensorInfo head = head_from(bytes);
     const std::string_view elements = taken(bytes, number_from(bytes, bytes.size()));
+    if (head.dtype == DType::string) {
+      tensors.emplace_back(head.name, texts_from(head, elements));
+      continue;
+    }
     const int bits = dtype_bits(head.dtype);
     std::uint64_t wanted = static_cast<std::uint64_t>(bits) / 8;
     for (const std::int64_t dim : head.shape) {

@@ -116,11 +116,21 @@ class Worker {
     return {(served.kind == "circuit" ? "c" : "m") + pack(served.inputs) + pack(served.outputs), 0};
   }
 
+  wire::Body infer(const Frame& task, CircuitNotes& notes) {
+    notes.begun_ns = nanos_now();
+    NamedTensors inputs = unpack_tensors(task.bytes);
+    notes.read_ns = nanos_now();
+    NamedTensors outputs = has_texts(model_->graph()) ? tensors_of(model_->run_data(data_of(std::move(inputs))).outputs)
+                                                      : model_->run(inputs).tensors;
+    notes.ended_ns = nanos_now();
+    return {pack(outputs), 0};
+  }
+
   wire::Body result(const Frame& task, const std::stop_token& stop, AnswerHead& told) {
     if (task.kind == FrameKind::load) return load(task);
     if (task.kind == FrameKind::infer) {
       if (!model_) throw Error(ErrorCode::internal, "no model was loaded", "worker");
-      return {pack(model_->run(unpack_tensors(task.bytes)).tensors), 0};
+      return infer(task, told.notes);
     }
     TaskHead head;
     if (!unpack(task.head, head)) throw Error(ErrorCode::internal, "a task without its head", "worker");
@@ -145,7 +155,8 @@ class Worker {
     return wire::encode(run_circuits(request, head.limits, head.max_qubits, control, told.notes), request.binary);
   }
 
-  // Where the time of a circuit went, as parts of the server's trace; nothing for other tasks.
+  // Where the time of a circuit or an inference went; of a circuit as parts of the server's trace, while an inference
+  // may be a part of many.
   static std::string head_of(AnswerHead& told, std::int64_t begin_ns) {
     WorkerSpan& whole = told.spans[0];
     whole.begin_ns = begin_ns;
@@ -156,11 +167,12 @@ class Worker {
         std::pair(notes.read_ns, notes.ended_ns == 0 ? whole.end_ns : notes.ended_ns)};
     for (std::size_t i = 0; i < parts.size(); ++i) {
       WorkerSpan& part = told.spans[i + 1];
-      if (whole.id[0] == '\0' || parts[i].first == 0 || parts[i].second == 0) continue;
-      net::child_of({.trace_id = {}, .span_id = {}}).span_id.copy(part.id.data(), part.id.size());
-      part.parent = whole.id;
+      if (parts[i].first == 0 || parts[i].second == 0) continue;
       part.begin_ns = parts[i].first;
       part.end_ns = parts[i].second;
+      if (whole.id[0] == '\0') continue;
+      net::child_of({.trace_id = {}, .span_id = {}}).span_id.copy(part.id.data(), part.id.size());
+      part.parent = whole.id;
     }
     return packed(told);
   }

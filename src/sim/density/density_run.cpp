@@ -10,6 +10,7 @@
 
 #include "base/random.hpp"
 #include "base/threads.hpp"
+#include "sim/state/leaving.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -17,6 +18,15 @@ namespace {
 /// Branches less likely than this are left out: what they add is below the rounding of the others.
 constexpr double kNegligible = 1e-14;
 constexpr std::size_t kGrain = std::size_t{1} << 16;
+/// Steps between two places at which a run may be left, at least, since passes serve many; and such places at most.
+constexpr std::uint32_t kPassSteps = 64, kMostPassStretches = 64;
+constexpr std::uint32_t kNoOffer = 0xffffffffU;
+/// What an expectation value saved in single precision may be off.
+constexpr double kSavedRounding = 1e-4;
+
+bool is_mapping(const Step& step) {
+  return step.kind == StepKind::gate || step.kind == StepKind::reset;
+}
 
 std::size_t interleaved(std::uint64_t x, std::uint64_t z) {
   std::size_t index = 0;
@@ -76,9 +86,45 @@ template <class T>
 CircuitResult DensityRun<T>::run() {
   const std::uint64_t numbers = std::uint64_t{1} << (2 * program_.wires);
   auto state = base::Buffer::allocate_for<T>(numbers, budget_, "density matrix in the Pauli basis");
-  start(state.template as<T>());
-  branch(0, unit_.initial(program_.classical_bits), std::move(state));
+  while (leading_ < program_.code.tail && is_mapping(program_.code.steps[leading_])) ++leading_;
+  if (program_.options.resume)
+    first_ = applied_ = load_checkpoint(state.template as<T>());
+  else
+    start(state.template as<T>());
+  if (program_.given) next_offer_ = first_ + stretch();
+  branch(first_, unit_.initial(program_.classical_bits), std::move(state));
   return finish();
+}
+
+template <class T>
+std::uint32_t DensityRun<T>::stretch() const noexcept {
+  return std::max(kPassSteps, program_.code.tail / kMostPassStretches);
+}
+
+template <class T>
+std::uint32_t DensityRun<T>::load_checkpoint(std::span<T> state) const {
+  const Checkpoint& from = *program_.options.resume;
+  const auto given = checkpoint_part<T>(from, 0, state.size());
+  // Expectation values of Pauli strings, that of the identity first.
+  constexpr T kMost = T(1) + T(kSavedRounding);
+  const bool holds = std::abs(given[0] - T(1)) <= T(kSavedRounding) &&
+                     std::ranges::all_of(given, [](T value) { return std::abs(value) <= kMost; });
+  require_checkpoint(holds, "its numbers are no density matrix");
+  std::ranges::copy(given, state.begin());
+  return behind(from, leading_);
+}
+
+template <class T>
+void DensityRun<T>::offer_to_leave(std::uint32_t pc, base::Buffer& state) {
+  next_offer_ = kNoOffer;
+  if (pc >= leading_) return;
+  apply_passes(state.template as<T>(), pc);
+  next_offer_ = pc + stretch();
+  const double all = program_.code.tail - first_, done = pc - first_;
+  const Standing standing{done / all, std::min(1.0, (done + stretch()) / all), state.bytes()};
+  if (!program_.options.limits.leave(standing)) return;
+  throw Interrupted(*program_.given,
+                    {.method = "density", .gates = pc, .parts = {owning_tensor(std::move(state), dtype_of<T>())}});
 }
 
 template <class T>
@@ -162,12 +208,17 @@ void DensityRun<T>::add_reset(Wire wire) {
 }
 
 template <class T>
-void DensityRun<T>::apply_passes(std::span<T> state) {
+void DensityRun<T>::apply_passes(std::span<T> state, std::uint32_t pc) {
   const auto passes = passes_.template take<T>();
+  // In stretches a share of the gates is told, else a share of what is left.
+  const bool is_stretch = program_.given && pc <= leading_;
+  const double all = program_.code.tail;
+  const double from = is_stretch ? applied_ / all : done_, to = is_stretch ? pc / all : 1.0;
+  if (is_stretch) applied_ = pc;
   for (std::size_t i = 0; i < passes.size(); ++i) {
     kernels::apply<T>(passes[i], state, program_.wires, control_);
     if (program_.wires >= 8)
-      control_.report(done_ + (1 - done_) * static_cast<double>(i + 1) / static_cast<double>(passes.size() + 1),
+      control_.report(from + (to - from) * static_cast<double>(i + 1) / static_cast<double>(passes.size() + 1),
                       "simulation");
   }
 }
@@ -176,6 +227,7 @@ template <class T>
 void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer state) {
   const auto values = state.template as<T>();
   while (pc < program_.code.tail) {
+    if (pc >= next_offer_) offer_to_leave(pc, state);
     const Step& step = program_.code.steps[pc];
     switch (step.kind) {
       case StepKind::gate:
@@ -199,7 +251,7 @@ void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer s
           classical.bits[step.b] = 0;
           break;
         }
-        apply_passes(values);
+        apply_passes(values, pc);
         const auto go_on = [&](std::size_t read, base::Buffer mine) {
           const auto numbers = mine.template as<T>();
           if (place == kIdle) {
@@ -222,7 +274,7 @@ void DensityRun<T>::branch(std::uint32_t pc, Classical classical, base::Buffer s
       }
     }
   }
-  apply_passes(values);
+  apply_passes(values, pc);
   leaf(pc, std::move(classical), values);
 }
 

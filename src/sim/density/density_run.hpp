@@ -39,10 +39,15 @@ class DensityRun {
 
   void start(std::span<T> state) const;
   void load_pure(std::span<T> state) const;
+  /// Where options.resume stood; gives the step. Errors: invalid_argument.
+  std::uint32_t load_checkpoint(std::span<T> state) const;
+  /// Whether a run that has come to this step may be left: what is behind it has no outcomes.
+  void offer_to_leave(std::uint32_t pc, base::Buffer& state);
   void branch(std::uint32_t pc, Classical classical, base::Buffer state);
   void add_gate(const Step& step, const Classical& classical);
   void add_reset(Wire wire);
-  void apply_passes(std::span<T> state);
+  std::uint32_t stretch() const noexcept;
+  void apply_passes(std::span<T> state, std::uint32_t pc);
   void leaf(std::uint32_t pc, Classical classical, std::span<const T> state);
   void add_bits(const Leaf& leaf, std::span<const double> table);
   void add_density(std::span<const T> state);
@@ -68,6 +73,9 @@ class DensityRun {
   std::vector<std::complex<double>> density_;
   std::vector<Wire> density_wires_;
   double done_ = 0.0;
+  std::uint32_t first_ = 0, leading_ = 0;   // where it begins; steps before the first outcome
+  std::uint32_t next_offer_ = 0xffffffffU;  // a step at which it may be left
+  std::uint32_t applied_ = 0;               // steps whose passes were made, before the first outcome
 };
 
 }  // namespace skerry::sim

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <skerry/checkpoint.hpp>
 #include <span>
 #include <vector>
 
@@ -62,6 +63,16 @@ class Chain {
   /// no gate makes two states part, and the norm is put right once a cut.
   double error_bound() const noexcept { return 2 * distance_; }
   std::uint32_t widest_bond() const noexcept { return widest_; }
+
+  /// Bytes of all sites.
+  std::uint64_t bytes() const noexcept;
+  /// The chain as tensors: c128, the sites one after the other; f64 [2], discarded and half of error_bound; u32 [n +
+  /// 1], the bonds from the left end on; u32 [n], the wire of each site; u32 [2], the centre and the widest bond so
+  /// far.
+  std::vector<Tensor> parts() const;
+  /// The way back. Errors: invalid_argument for parts of no chain in canonical form of so many wires, or of more than
+  /// the bytes that were charged.
+  void take_up(const Checkpoint& from, std::uint64_t most_bytes);
 
  private:
   struct Site {

@@ -19,6 +19,11 @@ class ChainLayout {
     std::iota(site_.begin(), site_.end(), 0U);
     std::iota(wire_.begin(), wire_.end(), 0U);
   }
+  /// wire_of: of each site; a precondition is that each wire stands there once.
+  explicit ChainLayout(std::span<const std::uint32_t> wire_of)
+      : site_(wire_of.size()), wire_(wire_of.begin(), wire_of.end()) {
+    for (std::uint32_t site = 0; site < wire_.size(); ++site) site_[wire_[site]] = site;
+  }
   std::uint32_t site(std::uint32_t wire) const noexcept { return site_[wire]; }
   std::uint32_t wire(std::uint32_t site) const noexcept { return wire_[site]; }
   std::uint32_t wires() const noexcept { return static_cast<std::uint32_t>(site_.size()); }

@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "sim/method.hpp"
 #include "sim/mps/request.hpp"
+#include "sim/state/leaving.hpp"
 #include "sim/state/masks.hpp"
 #include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
@@ -33,17 +34,30 @@ class ChainState {
         report_(report),
         chain_(request.wires(), request.limit, request.chain_bytes, resources.memory) {}
 
-  void copy_from(const ChainState& other) { chain_.copy_from(other.chain_); }
+  void copy_from(const ChainState& other) {
+    chain_.copy_from(other.chain_);
+    is_begun_ = true;
+  }
 
   std::uint32_t run_gates(std::uint32_t pc, const Classical& values) {
     const std::uint32_t end = request_.run_end[pc];
+    // What comes before the first outcome may be left, and gone on with: later, others share it.
+    const bool is_first = !std::exchange(is_begun_, true) && pc == 0;
+    if (is_first && request_.resume) take_up(*request_.resume, end);
+    const bool may_leave = is_first && request_.leave;
+    if (may_leave) is_done_.resize(end);
     for (std::uint32_t i = 0; i < end - pc; ++i) {
+      const std::uint32_t step = request_.gates[request_.run_begin[pc] + i].step;
+      if (is_first && !is_done_.empty() && is_done_[step] != 0) continue;
+      if (may_leave) offer_to_leave(end, i);
       if (i % 16 == 0) {
         control_.check("simulation");
         control_.report(static_cast<double>(pc + i) / static_cast<double>(request_.code.steps.size()), "simulation");
       }
       gate(request_.gates[request_.run_begin[pc] + i], values);
+      if (may_leave) is_done_[step] = 1;
     }
+    is_done_.clear();
     report_.discarded = std::max(report_.discarded, chain_.discarded());
     report_.error_bound = std::max(report_.error_bound, chain_.error_bound());
     report_.widest = std::max(report_.widest, chain_.widest_bond());
@@ -101,6 +115,42 @@ class ChainState {
   Chain& chain() { return chain_; }
 
  private:
+  static constexpr double kGateFlops = 1e4;   // what a gate takes however small its tensors are
+  static constexpr double kOfferFlops = 1e7;  // between two questions whether to leave
+
+  // Which gates are behind a checkpoint is told one by one: another version may put them in another order.
+  void take_up(const Checkpoint& from, std::uint32_t leading) {
+    const auto done = checkpoint_part<std::uint8_t>(from, 5, leading);
+    require_checkpoint(from.parts.size() == 6 &&
+                           std::ranges::all_of(done, [](auto is_behind) { return is_behind <= 1; }) &&
+                           static_cast<std::uint64_t>(std::ranges::count(done, 1)) == from.gates,
+                       "its gates are not those that are behind it");
+    chain_.take_up(from, request_.chain_bytes);
+    is_done_.assign(done.begin(), done.end());
+  }
+
+  void offer_to_leave(std::uint32_t leading, std::uint32_t next) {
+    const std::span<const ChainGate> gates = request_.gates;
+    if (all_flops_ == 0.0)
+      for (const ChainGate& gate : gates)
+        if (gate.step >= leading || is_done_[gate.step] == 0) all_flops_ += gate.flops + kGateFlops;
+    const double flops = gates[next].flops + kGateFlops;
+    if (done_flops_ != 0.0 && unasked_flops_ + flops > kOfferFlops) {
+      unasked_flops_ = 0.0;
+      const double ahead = std::min(all_flops_, done_flops_ + std::max(flops, kOfferFlops));
+      if (request_.leave({done_flops_ / all_flops_, ahead / all_flops_, chain_.bytes()})) leave(leading);
+    }
+    unasked_flops_ += flops;
+    done_flops_ += flops;
+  }
+
+  [[noreturn]] void leave(std::uint32_t leading) const {
+    Checkpoint out{
+        .method = "mps", .gates = static_cast<std::uint64_t>(std::ranges::count(is_done_, 1)), .parts = chain_.parts()};
+    out.parts.push_back(Tensor::from<std::uint8_t>(is_done_, {std::int64_t{leading}}));
+    throw Interrupted(circuit_, std::move(out));
+  }
+
   void gate(const ChainGate& gate, const Classical& values) {
     const Step& step = request_.code.steps[gate.step];
     const Instruction instruction = circuit_.blocks()[step.b][step.a];
@@ -124,6 +174,9 @@ class ChainState {
   const RunControl& control_;
   ChainReport& report_;
   Chain chain_;
+  bool is_begun_ = false;
+  std::vector<std::uint8_t> is_done_;  // by step of the first run; empty: none, and nobody asks
+  double all_flops_ = 0.0, done_flops_ = 0.0, unasked_flops_ = 0.0;
 };
 
 /// One state for all answers.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ops/qubit/gate_record.hpp"
+#include "sim/state/leaving.hpp"
 #include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
 
@@ -81,7 +82,7 @@ class Scheduler {
     std::ranges::sort(places, {}, key);
     request_.run_begin[begin] = static_cast<std::uint32_t>(request_.gates.size());
     request_.run_end[begin] = end;
-    for (const Place& place : places) request_.gates.push_back({place.step, place.layer % 2 == 1});
+    for (const Place& place : places) request_.gates.push_back({place.step, place.layer % 2 == 1, 0.0});
   }
 
   const Circuit& circuit_;
@@ -168,7 +169,8 @@ class BondPlan {
 
 std::optional<std::string> plan_bonds(const Circuit& circuit, MpsRequest& request) {
   BondPlan plan(request);
-  for (const ChainGate& gate : request.gates) {
+  for (ChainGate& gate : request.gates) {
+    const double before = request.flops;
     const Step& step = request.code.steps[gate.step];
     const Instruction instruction = circuit.blocks()[step.b][step.a];
     if (instruction.wires.size() > kMaxGateWires)
@@ -180,6 +182,7 @@ std::optional<std::string> plan_bonds(const Circuit& circuit, MpsRequest& reques
       if (instruction.params[i].is_constant()) angles[i] = instruction.params[i].value;
     plan.gate(chain_wires(instruction, request.code.positions),
               chain_matrix(circuit, instruction, std::span(angles).first(instruction.params.size())));
+    gate.flops = request.flops - before;
   }
   if (request.code.has_loop) plan.assume_widest();
   plan.finish();
@@ -272,6 +275,9 @@ Expected<MpsRequest> make_mps_request(const Circuit& circuit, const RunOptions& 
   choose_way(request);
   if ((options.want_state || !options.amplitudes.empty()) && request.branches)
     return Unexpected{"the state of a circuit that branches is not handed out"};
+  request.leave = options.limits.leave;
+  request.resume = options.resume;
+  if (request.resume) behind(*request.resume, is_gate_step(request, 0) ? request.run_end[0] : 0);
   return request;
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <skerry/circuit.hpp>
 #include <skerry/options.hpp>
 #include <span>
@@ -19,6 +21,7 @@ namespace skerry::sim {
 struct ChainGate {
   std::uint32_t step = 0;
   bool forwards = true;
+  double flops = 0.0;  ///< that it takes at most
 };
 
 struct MpsRequest {
@@ -41,6 +44,8 @@ struct MpsRequest {
   bool may_truncate = false;
   std::uint64_t chain_bytes = 0;
   double flops = 0.0, updates = 0.0;
+  std::function<bool(const Standing&)> leave;  ///< see Limits; empty: the run is never left
+  std::shared_ptr<const Checkpoint> resume;    // shared: as in RunOptions; null: it begins at the start
 
   std::uint32_t wires() const noexcept { return static_cast<std::uint32_t>(code.wires); }
   OutcomeShape outcome_shape() const noexcept { return {outcome_bits, shots, want_memory}; }

@@ -104,6 +104,7 @@ Expected<NoisyProgram> make_noisy_program(const Circuit& circuit, const RunOptio
   program.noisy = attach(circuit, options.noise.get());
   program.options = options;
   program.options.want_memory = options.want_memory && options.shots != 0;
+  if (options.limits.leave) program.given = circuit;
   program.code = flatten(program.noisy.circuit, true);
   place_wires(program);
   list_measures(program);

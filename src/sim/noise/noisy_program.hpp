@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <skerry/options.hpp>
 #include <span>
 #include <vector>
@@ -35,6 +36,7 @@ struct NoisyProgram {
   std::uint32_t measures_midway = 0;
   bool bits_distribution = false;  ///< the probabilities asked for are those of classical bits
   std::vector<std::uint32_t> distribution_wires;
+  std::optional<Circuit> given;  ///< as it came, where the run may be left
 
   OutcomeShape outcome_shape() const noexcept { return {outcome_bits, options.shots, options.want_memory}; }
   std::uint64_t distribution_bytes() const noexcept;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <optional>
 #include <skerry/error.hpp>
 #include <string>
@@ -9,6 +10,7 @@
 #include "kernels/stabilizer/pauli.hpp"
 #include "sim/stabilizer/clifford.hpp"
 #include "sim/stabilizer/tableau.hpp"
+#include "sim/state/leaving.hpp"
 #include "sim/state/questions.hpp"
 #include "sim/state/trajectories.hpp"
 
@@ -89,6 +91,22 @@ std::uint64_t StabilizerRequest::peak_bytes(int threads) const noexcept {
   return std::max(running + results, results + (samples ? outcome_shape().counts_bytes() : 0));
 }
 
+double step_words(const StabilizerRequest& request, std::uint32_t step) {
+  const auto wires = static_cast<double>(request.wires());
+  const double row = static_cast<double>(Tableau::bytes(request.wires())) / (8 * (2 * wires + 1));
+  const StepKind kind = request.code.steps[step].kind;
+  const bool is_random = kind == StepKind::measure || kind == StepKind::reset;
+  return (1.5 * static_cast<double>(request.gates_of(step).size()) + (is_random ? 0.5 * wires : 0.0)) * row;
+}
+
+double frame_words(const StabilizerRequest& request) {
+  if (request.branches || request.shots == 0) return 0.0;
+  const double batch = 64.0 * static_cast<double>(request.frame_words);
+  const double steps = 2.0 * static_cast<double>(request.gates.size()) +
+                       4.0 * (request.records + request.code.random_steps) + static_cast<double>(request.wires());
+  return std::ceil(static_cast<double>(request.shots) / batch) * static_cast<double>(request.frame_words) * steps;
+}
+
 Expected<StabilizerRequest> make_stabilizer_request(const Circuit& circuit, const RunOptions& options) {
   check_questions(options, circuit.num_wires());
   if (options.want_state) return Unexpected{"a stabilizer state is kept as its symmetries, without amplitudes"};
@@ -106,6 +124,12 @@ Expected<StabilizerRequest> make_stabilizer_request(const Circuit& circuit, cons
   request.first.resize(request.code.steps.size() + 1, request.first.back());
   if (auto reason = choose_distribution(circuit, options, kMaxSampledBits, request)) return Unexpected{*reason};
   choose_way(request);
+  while (request.leading < request.code.tail &&
+         (!request.branches || request.code.steps[request.leading].kind == StepKind::gate))
+    ++request.leading;
+  request.leave = options.limits.leave;
+  request.resume = options.resume;
+  if (request.resume) behind(*request.resume, request.leading);
   return request;
 }
 

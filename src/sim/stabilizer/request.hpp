@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <skerry/circuit.hpp>
 #include <skerry/options.hpp>
 #include <skerry/stabilizer_circuit.hpp>
@@ -29,6 +31,10 @@ struct StabilizerRequest {
   std::uint32_t records = 0;  ///< measurements of a straight program
   std::size_t frame_words = 0;
   std::uint32_t waiting = 0;  ///< tableaus that may wait beside the running one
+  std::uint32_t leading =
+      0;  ///< steps that come first and hang on no outcome; of a straight program all before the tail
+  std::function<bool(const Standing&)> leave;  ///< see Limits; empty: the run is never left
+  std::shared_ptr<const Checkpoint> resume;    // shared: as in RunOptions; null: it begins at the start
 
   std::uint32_t wires() const noexcept { return static_cast<std::uint32_t>(code.wires); }
   OutcomeShape outcome_shape() const noexcept { return {outcome_bits, shots, want_memory}; }
@@ -44,6 +50,12 @@ struct StabilizerRequest {
   std::uint64_t distribution_bytes() const noexcept;
   std::uint64_t peak_bytes(int threads) const noexcept;
 };
+
+/// Words of Pauli rows that a step reads and writes: half the measurements are projections, and half the rows of a
+/// table change in one.
+double step_words(const StabilizerRequest& request, std::uint32_t step);
+/// Words of the frames of all shots; 0 where there are none.
+double frame_words(const StabilizerRequest& request);
 
 /// The request, or why this method cannot serve it. Errors: invalid_argument and out_of_range for options that fit no
 /// method. Precondition: a verified circuit.

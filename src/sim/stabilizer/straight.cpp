@@ -8,19 +8,22 @@
 #include "kernels/stabilizer/frames.hpp"
 #include "kernels/stabilizer/transpose.hpp"
 #include "sim/stabilizer/answers.hpp"
+#include "sim/stabilizer/carried.hpp"
 #include "sim/stabilizer/tableau.hpp"
+#include "sim/state/leaving.hpp"
 
 namespace skerry::sim {
 namespace {
 
 constexpr std::uint32_t kNoRecord = 0xffffffffU;
+constexpr std::uint32_t kLookSteps = 256;  // steps between two looks at the clock
 
 /// Runs the reference, in which every coin falls on 0, and answers what is asked of the state before its last
 /// measurements.
 class Straight {
  public:
-  Straight(const StabilizerRequest& request, const Resources& resources)
-      : request_(request), budget_(resources.memory), control_(resources.control) {}
+  Straight(const Circuit& circuit, const StabilizerRequest& request, const Resources& resources)
+      : circuit_(circuit), request_(request), budget_(resources.memory), control_(resources.control) {}
 
   CircuitResult run() {
     distribution_ = base::Buffer::allocate(request_.distribution_bytes(), budget_, "probabilities");
@@ -49,9 +52,12 @@ class Straight {
     Tableau tableau(request_.wires(), budget_);
     Reference out;
     out.record_of.assign(request_.outcome_bits, kNoRecord);
-    for (std::uint32_t i = 0; i < request_.code.tail; ++i) {
+    const std::uint32_t first = request_.resume ? go_on(*request_.resume, tableau, out) : 0;
+    for (std::uint32_t i = first; i < request_.code.tail; ++i) {
       const Step& step = request_.code.steps[i];
-      if (i % 256 == 0) control_.check("stabilizer simulation");
+      if (i % kLookSteps == 0 && i > first && request_.leave && request_.leave(standing(first, i)))
+        throw Interrupted(circuit_, carried(tableau, i, out.found));
+      if (i % kLookSteps == 0) control_.check("stabilizer simulation");
       for (const StabilizerStep& gate : request_.gates_of(i)) {
         tableau.apply(gate);
         add_frame_step(gate, out.steps);
@@ -68,6 +74,38 @@ class Straight {
     answer(tableau);
     if (request_.shots != 0) measure_last(tableau, out);
     return out;
+  }
+
+  /// Where the run stood; the frames' way to there follows from the steps and the outcomes.
+  std::uint32_t go_on(const Checkpoint& from, Tableau& tableau, Reference& out) const {
+    const std::uint32_t first = behind(from, request_.leading);
+    const auto steps = std::span(request_.code.steps).first(first);
+    const auto is_found = [](const Step& step) { return step.kind == StepKind::measure && step.a != kIdle; };
+    const auto outcomes = take_up(from, tableau, static_cast<std::uint64_t>(std::ranges::count_if(steps, is_found)));
+    for (std::uint32_t i = 0; i < first; ++i) {
+      const Step& step = steps[i];
+      for (const StabilizerStep& gate : request_.gates_of(i)) add_frame_step(gate, out.steps);
+      if (step.kind == StepKind::reset) out.steps.push_back({kernels::FrameOp::reset, step.a, 0});
+      if (step.kind == StepKind::measure) note(step, is_found(step) && outcomes[out.found.size()] != 0, out);
+    }
+    return first;
+  }
+
+  Standing standing(std::uint32_t first, std::uint32_t at) const {
+    const auto end = static_cast<std::uint32_t>(request_.code.steps.size());
+    const double done = words_between(first, at), next = words_between(at, std::min(at + kLookSteps, end));
+    const double all = done + words_between(at, end) + frame_words(request_);
+    return {done / all, (done + next) / all, Tableau::bytes(request_.wires())};
+  }
+
+  /// Words that the tableau's steps read and write.
+  double words_between(std::uint32_t begin, std::uint32_t end) const {
+    if (words_to_.empty()) {
+      words_to_ = {0.0};
+      for (std::uint32_t i = 0; i < request_.code.steps.size(); ++i)
+        words_to_.push_back(words_to_.back() + step_words(request_, i));
+    }
+    return words_to_[end] - words_to_[begin];
   }
 
   void answer(const Tableau& tableau) {
@@ -171,17 +209,19 @@ class Straight {
     }
   }
 
+  const Circuit& circuit_;
   const StabilizerRequest& request_;
   base::MemoryBudget budget_;
   const RunControl& control_;
   base::Buffer distribution_;
   std::vector<double> expectations_;
+  mutable std::vector<double> words_to_;  // a step from the first one on; made where somebody asks
 };
 
 }  // namespace
 
-CircuitResult run_straight(const StabilizerRequest& request, const Resources& resources) {
-  return Straight(request, resources).run();
+CircuitResult run_straight(const Circuit& circuit, const StabilizerRequest& request, const Resources& resources) {
+  return Straight(circuit, request, resources).run();
 }
 
 }  // namespace skerry::sim

@@ -9,7 +9,8 @@
 
 namespace skerry::sim {
 
-/// The answers; a precondition is !request.branches. Errors: those of Program::run.
-CircuitResult run_straight(const StabilizerRequest& request, const Resources& resources);
+/// The answers; a precondition is !request.branches. circuit: what the request was made of, for Interrupted. Errors:
+/// those of Program::run.
+CircuitResult run_straight(const Circuit& circuit, const StabilizerRequest& request, const Resources& resources);
 
 }  // namespace skerry::sim

@@ -62,6 +62,26 @@ void Tableau::copy_from(const Tableau& other) {
   signs_ = other.signs_;
 }
 
+void Tableau::write(std::span<std::uint64_t> rows, std::span<std::uint8_t> signs) const {
+  const std::size_t each = (std::size_t{wires_} + 63) / 64;
+  for (std::size_t r = 0; r < place_.size(); ++r) {
+    const std::uint64_t* const from = row(place_[r]);
+    std::copy_n(from, each, rows.data() + 2 * each * r);
+    std::copy_n(from + words_, each, rows.data() + 2 * each * r + each);
+    signs[r] = signs_[place_[r]];
+  }
+}
+
+void Tableau::read(std::span<const std::uint64_t> rows, std::span<const std::uint8_t> signs) {
+  const std::size_t each = (std::size_t{wires_} + 63) / 64;
+  clear();
+  for (std::uint32_t r = 0; r < place_.size(); ++r) {
+    std::copy_n(rows.data() + 2 * each * r, each, row(r));
+    std::copy_n(rows.data() + 2 * each * r + each, each, row(r) + words_);
+    signs_[r] = signs[r];
+  }
+}
+
 void Tableau::multiply(std::uint32_t to, std::uint32_t from, unsigned phase) {
   phase += kernels::multiply_pauli(row(to), row(from), words_) + 2U * signs_[from];
   signs_[to] = static_cast<std::uint8_t>(signs_[to] ^ (phase >> 1 & 1));

@@ -29,6 +29,9 @@ class Tableau {
   std::uint32_t wires() const noexcept { return wires_; }
   void clear();
   void copy_from(const Tableau& other);
+  /// Rows x_0, z_0, x_1, …, each ceil(wires / 64) words of X, then as many of Z; and their signs.
+  void write(std::span<std::uint64_t> rows, std::span<std::uint8_t> signs) const;
+  void read(std::span<const std::uint64_t> rows, std::span<const std::uint8_t> signs);
 
   /// A gate, h … swap.
   void apply(const StabilizerStep& step);

@@ -134,10 +134,14 @@ TEST(Leaving, ACheckpointThatDoesNotFitIsRefused) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
     return std::string(error.what());
   };
-  EXPECT_NE(refusal({601, good.state}).find("behind 601 gates and the circuit begins with 600"), std::string::npos);
-  EXPECT_NE(refusal({1, Tensor(DType::c128, {16})}).find("c128[16]"), std::string::npos);
-  EXPECT_NE(refusal({1, Tensor(DType::f64, {32})}).find("f64[32]"), std::string::npos);
-  EXPECT_NE(refusal({1, Tensor(DType::c128, {32})}).find("squared norm 0"), std::string::npos);
+  const auto of = [](std::uint64_t gates, Tensor state) {
+    return Checkpoint{.method = "statevector", .gates = gates, .parts = {std::move(state)}};
+  };
+  EXPECT_NE(refusal(of(601, good.parts[0])).find("behind 601 gates and the circuit begins with 600"),
+            std::string::npos);
+  EXPECT_NE(refusal(of(1, Tensor(DType::c128, {16}))).find("c128[16]"), std::string::npos);
+  EXPECT_NE(refusal(of(1, Tensor(DType::f64, {32}))).find("f64[32]"), std::string::npos);
+  EXPECT_NE(refusal(of(1, Tensor(DType::c128, {32}))).find("squared norm 0"), std::string::npos);
   refusal(good, Precision::single_precision);
 }
 

@@ -10,6 +10,7 @@
 #include "base/threads.hpp"
 #include "kernels/statevec/gate.hpp"
 #include "kernels/statevec/reduce.hpp"
+#include "sim/state/leaving.hpp"
 #include "sim/state/questions.hpp"
 
 namespace skerry::sim {
@@ -59,21 +60,17 @@ bool holds_wires(const Tensor& state, std::uint32_t wires) {
 /// Begins with the state of a run that stood behind some gates.
 void go_on(const Checkpoint& from, Request& request) {
   const DType dtype = request.precision == Precision::single_precision ? DType::c64 : DType::c128;
-  if (from.state.dtype() != dtype || !holds_wires(from.state, static_cast<std::uint32_t>(request.code.wires))) {
+  const Tensor state = from.parts.empty() ? Tensor() : from.parts[0];
+  if (from.parts.size() != 1 || state.dtype() != dtype ||
+      !holds_wires(state, static_cast<std::uint32_t>(request.code.wires))) {
     throw Error(ErrorCode::invalid_argument,
-                "its state is " + std::string(dtype_name(from.state.dtype())) + from.state.shape().text() +
+                "its state is " + std::string(dtype_name(state.dtype())) + state.shape().text() +
                     " and this run has one of " + std::string(dtype_name(dtype)) + " on " +
                     std::to_string(request.code.wires) + " wires",
                 "checkpoint", "give the circuit and the precision that it was made with");
   }
-  if (from.gates > request.leading_gates) {
-    throw Error(ErrorCode::invalid_argument,
-                "it is behind " + std::to_string(from.gates) + " gates and the circuit begins with " +
-                    std::to_string(request.leading_gates),
-                "checkpoint", "give the circuit that it was made with");
-  }
-  request.initial_state = from.state;
-  request.first_step = static_cast<std::uint32_t>(from.gates);
+  request.initial_state = state;
+  request.first_step = behind(from, request.leading_gates);
 }
 
 /// As many as can be of use, and as the memory limit leaves room for.
@@ -157,7 +154,8 @@ std::uint64_t Request::peak_bytes() const noexcept {
 Expected<Request> make_request(const Circuit& circuit, const RunOptions& options) {
   if (auto reason = unsupported_unitary(circuit)) return Unexpected{*reason};
   Request request;
-  const bool holds_all = options.resume && holds_wires(options.resume->state, circuit.num_wires());
+  const bool holds_all =
+      options.resume && options.resume->parts.size() == 1 && holds_wires(options.resume->parts[0], circuit.num_wires());
   request.code = flatten(circuit, options.want_state || options.initial_state || holds_all);
   if (request.code.wires > static_cast<int>(kMaxStateWires)) {
     return Unexpected{"a state of " + std::to_string(request.code.wires) + " wires has more than 2^" +

@@ -161,7 +161,6 @@ const Method statevector_method = {
     .estimate = estimate,
     .prepare = prepare,
     .gives_amplitudes = true,
-    .goes_on = true,
 };
 
 }  // namespace skerry::sim

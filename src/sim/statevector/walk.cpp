@@ -238,7 +238,9 @@ void Walk<T>::offer_to_leave(const Segment& next) {
     return;
   write_rest();
   const std::uint64_t gates = frame_.pc;
-  throw Interrupted(circuit_, {gates, owning_tensor(std::move(state_), dtype_of<Amplitude>())});
+  throw Interrupted(
+      circuit_,
+      {.method = "statevector", .gates = gates, .parts = {owning_tensor(std::move(state_), dtype_of<Amplitude>())}});
 }
 
 template <class T>

@@ -52,7 +52,7 @@ Circuit any_gates(std::uint32_t wires, int gates, std::mt19937& random) {
 }
 
 /// Rotations on every wire and a gate on every other pair of neighbours, shifted by one from layer to layer.
-Circuit brickwork(std::uint32_t wires, int layers, std::mt19937& random) {
+Circuit brick_wall(std::uint32_t wires, int layers, std::mt19937& random) {
   Circuit circuit(wires);
   std::uniform_real_distribution<double> angle(-3, 3);
   for (int layer = 0; layer < layers; ++layer) {
@@ -136,7 +136,7 @@ TEST(TensorNetwork, ParametersAreBoundAtTheRunAndOnePathServesThem) {
 
 TEST(TensorNetwork, SinglePrecisionIsNearDouble) {
   std::mt19937 random(3);
-  const Circuit circuit = brickwork(12, 5, random);
+  const Circuit circuit = brick_wall(12, 5, random);
   RunOptions options;
   options.observables = {random_strings(12, 2, random, "IIZX")};
   options.amplitudes = {"010010110100"};
@@ -271,7 +271,7 @@ TEST(TensorNetwork, ThreadsChangeNoBit) {
 
 TEST(TensorNetwork, AStopEndsIt) {
   std::mt19937 random(10);
-  const Circuit circuit = brickwork(30, 8, random);
+  const Circuit circuit = brick_wall(30, 8, random);
   RunOptions options;
   options.amplitudes = {std::string(30, '0')};
   base::MemoryBudget budget;
@@ -305,7 +305,7 @@ TEST(TensorNetwork, SamplesAndStatesAreRefusedWithWhatToAskInstead) {
 
 TEST(Search, FindsAPathNoDearerThanGreedyAndSweepsAndTheSameEachTime) {
   std::mt19937 random(11);
-  const Question question = amplitude_network(brickwork(40, 8, random));
+  const Question question = amplitude_network(brick_wall(40, 8, random));
   const Network& network = question.network;
   const SearchLimits limits{.largest = 1e12, .worth_more = 0, .hopeless = 1e30, .restarts = 16};
   const Path path = find_path(network, limits);

@@ -6,6 +6,7 @@
 
 #include "base/random.hpp"
 #include "base/threads.hpp"
+#include "sim/state/leaving.hpp"
 
 namespace skerry::sim {
 namespace {
@@ -73,6 +74,7 @@ TrajectoryRun<T>::TrajectoryRun(const NoisyProgram& program, std::vector<Scalar>
   // One more for the trajectories that suffer nothing.
   const std::uint64_t table = program.bits_distribution ? 0 : program.distribution_bytes();
   tables_ = base::Buffer::allocate((pieces_ + 1) * table, budget_, "probabilities");
+  batches_.resize(pieces_);
 }
 
 template <class T>
@@ -106,14 +108,73 @@ CircuitResult TrajectoryRun<T>::run() {
   const auto clean = branching_ ? starts.end() : std::ranges::lower_bound(starts, end, {}, &Start::step);
   const auto noisy = static_cast<std::size_t>(clean - starts.begin());
   const std::size_t batches = (noisy + kLanes - 1) / kLanes;
+  noisy_ = noisy;
+  if (program_.options.resume) take_up(*program_.options.resume);
   if (batches != 0) {
     const std::size_t grain = (batches + pieces_ - 1) / pieces_;
     base::parallel_for(0, batches, grain, [&](std::size_t first, std::size_t last) {
       run_piece(first / grain, first * kLanes, std::min(last * kLanes, noisy));
     });
   }
+  if (is_leaving_) leave();
   if (noisy < shots_) run_clean(noisy);
   return finish();
+}
+
+template <class T>
+void TrajectoryRun<T>::take_up(const Checkpoint& from) {
+  const std::uint64_t entries = tables_.template as<double>().size();
+  const auto seed = checkpoint_part<std::uint64_t>(from, 0, 1);
+  const auto found = checkpoint_part<std::uint64_t>(from, 1, shots_ * words_);
+  const auto values = checkpoint_part<double>(from, 2, shots_ * observables_.size());
+  const auto tables = checkpoint_part<double>(from, 3, entries);
+  const auto batches = checkpoint_part<std::uint32_t>(from, 4, pieces_ + 1);  // the lanes of a batch stand behind
+  const std::size_t all = (noisy_ + kLanes - 1) / kLanes, grain = (all + pieces_ - 1) / pieces_;
+  std::uint64_t done = 0;
+  bool holds = from.parts.size() == 5 && seed[0] == program_.options.seed && batches[pieces_] == kLanes;
+  for (std::size_t piece = 0; piece < pieces_; ++piece) {
+    const std::size_t begin = std::min(piece * grain, all), end = std::min(begin + grain, all);
+    holds = holds && batches[piece] <= end - begin;
+    if (holds) done += std::min((begin + batches[piece]) * kLanes, noisy_) - std::min(begin * kLanes, noisy_);
+  }
+  const auto is_number = [](double value) { return std::isfinite(value); };
+  const std::uint32_t rest = program_.outcome_bits % 64;
+  for (std::size_t i = words_ - 1; words_ != 0 && rest != 0 && i < found.size(); i += words_)
+    holds = holds && found[i] >> rest == 0;
+  require_checkpoint(
+      holds && done == from.shots && std::ranges::all_of(values, is_number) && std::ranges::all_of(tables, is_number),
+      "its trajectories are not those of this run");
+  std::ranges::copy(found, found_.template as<std::uint64_t>().begin());
+  std::ranges::copy(values, values_.template as<double>().begin());
+  std::ranges::copy(tables, tables_.template as<double>().begin());
+  std::ranges::copy(batches.first(pieces_), batches_.begin());
+  done_ = begun_ = from.shots;
+}
+
+template <class T>
+bool TrajectoryRun<T>::is_left() {
+  const std::scoped_lock lock(asking_);
+  const std::uint64_t over = done_ - begun_;
+  // What a circuit computed in its last shot is no part of a checkpoint.
+  if (is_leaving_ || over <= asked_ || !program_.noisy.circuit.variables().empty()) return is_leaving_;
+  asked_ = over;
+  const auto all = static_cast<double>(shots_ - begun_), done = static_cast<double>(over);
+  const double next = done + static_cast<double>(kLanes * static_cast<std::uint64_t>(base::thread_budget()));
+  const std::uint64_t bytes = found_.bytes() + values_.bytes() + tables_.bytes();
+  is_leaving_ = program_.options.limits.leave({done / all, std::min(1.0, next / all), bytes});
+  return is_leaving_;
+}
+
+template <class T>
+void TrajectoryRun<T>::leave() {
+  std::vector<std::uint32_t> batches = batches_;
+  batches.push_back(kLanes);
+  Checkpoint out{.method = "trajectories", .gates = 0, .shots = done_};
+  out.parts = {Tensor::from<std::uint64_t>(std::array{program_.options.seed}, {1}),
+               owning_tensor(std::move(found_), DType::u64), owning_tensor(std::move(values_), DType::f64),
+               owning_tensor(std::move(tables_), DType::f64),
+               Tensor::from<std::uint32_t>(batches, {static_cast<std::int64_t>(batches.size())})};
+  throw Interrupted(*program_.given, std::move(out));
 }
 
 template <class T>
@@ -124,7 +185,8 @@ void TrajectoryRun<T>::run_piece(std::size_t piece, std::size_t begin, std::size
   std::optional<Batch> reference;
   std::uint32_t reached = 0;
   const std::size_t entries = tables_.template as<double>().size() / (pieces_ + 1);
-  for (std::size_t first = begin; first < end; first += kLanes) {
+  for (std::size_t first = begin + batches_[piece] * kLanes; first < end; first += kLanes) {
+    if (program_.given && is_left()) return;
     std::array<std::uint64_t, kLanes> ids{};
     const std::size_t count = std::min(kLanes, end - first);
     for (std::size_t i = 0; i < count; ++i) ids[i] = starts[first + i].id;
@@ -147,6 +209,7 @@ void TrajectoryRun<T>::run_piece(std::size_t piece, std::size_t begin, std::size
     else
       batch.run(start, steps);
     finish_batch(batch, tables_.template as<double>().subspan(piece * entries, entries));
+    ++batches_[piece];
     report(count);
   }
 }

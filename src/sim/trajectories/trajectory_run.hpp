@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <skerry/result.hpp>
 #include <vector>
 
@@ -45,6 +46,11 @@ class TrajectoryRun {
   void find_starts();
   std::uint32_t first_event(std::uint64_t id) const;
   void run_piece(std::size_t piece, std::size_t begin, std::size_t end);
+  /// Takes over what a run that was left had finished. Errors: invalid_argument.
+  void take_up(const Checkpoint& from);
+  /// Asks, one thread at a time, whether to leave; true: every piece ends with the batch that it is at.
+  bool is_left();
+  [[noreturn]] void leave();
   void run_clean(std::size_t first);
   void finish_batch(Batch& batch, std::span<double> table);
   void measure_observables(Batch& batch, std::span<const double> norms);
@@ -68,6 +74,11 @@ class TrajectoryRun {
   std::vector<MaskedObservable> observables_;
   std::vector<Scalar> last_variables_;
   std::atomic<std::uint64_t> done_{0};
+  std::vector<std::uint32_t> batches_;   // of each piece that are over
+  std::uint64_t begun_ = 0, noisy_ = 0;  // trajectories that were over before; that are run in batches
+  std::atomic<bool> is_leaving_{false};
+  std::mutex asking_;
+  std::uint64_t asked_ = 0;  // of the mutex: trajectories that were over when it was asked last
 };
 
 }  // namespace skerry::sim

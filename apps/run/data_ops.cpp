@@ -1,16 +1,19 @@
-// What a device leaves out: operators on sequences, optionals, maps, strings and images. These stand before the
-// library's own, which are then not linked; a package that has one is refused by its name.
+// What a device leaves out: operators on sequences, optionals, maps, strings and images, and what is there for training
+// and for drawing samples. These stand before the library's own, which are then not linked; a package that has one is
+// refused by its name.
 #include <skerry/error.hpp>
 
 #include "ops/nn/broadcast_texts.hpp"
 #include "ops/nn/cast.hpp"
+#include "ops/nn/scan_batches.hpp"
 #include "ops/nn/text_labels.hpp"
+#include "ops/nn/training_modes.hpp"
 
 namespace skerry::ops {
 namespace {
 
 [[noreturn]] void refuse_here(const Node& node) {
-  throw Error(ErrorCode::unsupported, node.op + " of sequences, optionals, strings or images is not in skerry-run",
+  throw Error(ErrorCode::unsupported, node.op + " is not in skerry-run as it stands here",
               node.name.empty() ? node.op : node.name, "run the model with skerry, from Python or from C++");
 }
 
@@ -27,9 +30,11 @@ constexpr OpRecord absent(std::string_view name) {
 #define SKERRY_ABSENT(identifier, name)      \
   extern const OpRecord identifier##_record; \
   const OpRecord identifier##_record = absent(name);
+SKERRY_ABSENT(bernoulli, "Bernoulli")
 SKERRY_ABSENT(categorymapper, "ai.onnx.ml.CategoryMapper")
 SKERRY_ABSENT(concatfromsequence, "ConcatFromSequence")
 SKERRY_ABSENT(imagedecoder, "ImageDecoder")
+SKERRY_ABSENT(multinomial, "Multinomial")
 SKERRY_ABSENT(optional, "Optional")
 SKERRY_ABSENT(optionalgetelement, "OptionalGetElement")
 SKERRY_ABSENT(optionalhaselement, "OptionalHasElement")
@@ -49,6 +54,17 @@ SKERRY_ABSENT(stringsplit, "StringSplit")
 SKERRY_ABSENT(zipmap, "ai.onnx.ml.ZipMap")
 #undef SKERRY_ABSENT
 
+void scan_over_batch(Node& node) {
+  refuse_here(node);
+}
+void drop_at_random(const KernelArguments&, const Drawn&, const std::string& where) {
+  throw Error(ErrorCode::unsupported, "Dropout that trains is not in skerry-run", where,
+              "export the model for inference");
+}
+Prepared prepare_batch_training(const Node& node, const NodeTypes&) {
+  throw Error(ErrorCode::unsupported, "BatchNormalization that trains is not in skerry-run", node.name,
+              "export the model for inference");
+}
 std::vector<Datum> cast_texts(DataNode& context) {
   refuse_here(context.node);
 }

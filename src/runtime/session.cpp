@@ -117,8 +117,8 @@ struct Session::State {
 };
 
 bool draws_at_random(const Graph& graph) {
-  return std::ranges::any_of(graph.nodes(), [](const Node& node) {
-    return ops::draws_at_random(node) || std::ranges::any_of(node.attributes, [](const auto& attribute) {
+  return std::ranges::any_of(graph.nodes(), [&graph](const Node& node) {
+    return ops::draws_at_random(graph, node) || std::ranges::any_of(node.attributes, [](const auto& attribute) {
              const auto* inner = std::get_if<Subgraph>(&attribute.second);
              return inner != nullptr && draws_at_random(**inner);
            });

@@ -156,6 +156,24 @@ def test_nodes_without_a_seed_are_neither_merged_nor_computed_beforehand() -> No
     assert not np.isin(session.run({}, seed=1)["y0"], found["y0"]).any()
 
 
+def test_a_dropout_that_is_known_to_drop_nothing_is_no_random_step() -> None:
+    x = helper.make_tensor("x", TensorProto.FLOAT, [3], [1, 2, 3])
+    for trains, ratio, steps in [(False, 0.5, 0), (True, 0.0, 0), (True, 0.5, 1)]:
+        held = [x, helper.make_tensor("r", TensorProto.FLOAT, [], [ratio])]
+        held += [helper.make_tensor("t", TensorProto.BOOL, [], [trains])]
+        graph = helper.make_graph(
+            [helper.make_node("Dropout", ["x", "r", "t"], ["y"])],
+            "known",
+            [],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3])],
+            held,
+        )
+        model = loaded(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10))
+        assert len(model.session().plan({}).steps) == steps
+        if steps == 0:
+            same(model.session().run({})["y"], np.array([1, 2, 3], np.float32))
+
+
 @pytest.mark.parametrize("level", ["low", "medium", "high"])
 def test_every_level_and_a_package_draw_the_same(level: Any, tmp_path: Any) -> None:
     model = loaded(unseeded())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from tests.e2e import programs
 from tests.e2e.programs import BELL, CIRCUITS, MODELS
@@ -46,6 +47,42 @@ def test_a_model_gives_the_same_tensors_as_the_command_line(tmp_path: Path, leve
     programs.ok("run", package, "--input", f"x={x}", "--output", f"{name}={tmp_path / 'a.npy'}")
     assert device(package, "--input", f"x={x}", "--output", f"{name}={tmp_path / 'b.npy'}").code == 0
     np.testing.assert_allclose(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"), rtol=0, atol=tolerance)
+
+
+def package_of(folder: Path, op: str, **attributes: object) -> Path:
+    node = helper.make_node(op, ["x"], ["y"], name="here", **attributes)
+    shape = [4, 3]
+    takes = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    dtype = TensorProto.INT32 if op == "Multinomial" else TensorProto.FLOAT
+    graph = helper.make_graph([node], op, takes, [helper.make_tensor_value_info("y", dtype, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    programs.ok("compile", folder / "m.onnx", "-o", folder / "m.skerry")
+    return folder / "m.skerry"
+
+
+def test_random_numbers_are_those_of_the_command_line(tmp_path: Path) -> None:
+    package, x = package_of(tmp_path, "RandomNormalLike"), tmp_path / "x.npy"
+    np.save(x, np.zeros((4, 3), np.float32))
+    drawn = {}
+    for seed in ("5", "6"):
+        words = (package, "--input", f"x={x}", "--seed", seed, "--output")
+        assert device(*words, f"y={tmp_path / 'a.npy'}").code == 0
+        programs.ok("run", *words, f"y={tmp_path / 'b.npy'}")
+        drawn[seed] = np.load(tmp_path / "a.npy")
+        np.testing.assert_array_equal(drawn[seed], np.load(tmp_path / "b.npy"))
+    assert not np.isin(drawn["5"], drawn["6"]).any()
+
+
+@pytest.mark.parametrize("op", ["Bernoulli", "Multinomial"])
+def test_what_a_device_leaves_out_is_refused_by_its_name(tmp_path: Path, op: str) -> None:
+    package, x = package_of(tmp_path, op), tmp_path / "x.npy"
+    np.save(x, np.full((4, 3), 0.5, np.float32))
+    programs.ok("run", package, "--input", f"x={x}")
+    done = device(package, "--input", f"x={x}", "--json")
+    assert done.code != 0
+    assert done.json()["error"]["code"] == "unsupported"
+    assert f"{op} is not in skerry-run" in done.out + done.err
 
 
 def test_a_budget_is_kept_before_anything_is_allocated(tmp_path: Path) -> None:

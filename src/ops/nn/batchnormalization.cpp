@@ -1,14 +1,12 @@
+#include <algorithm>
+#include <iterator>
 #include <skerry/error.hpp>
 
-#include "base/threads.hpp"
 #include "kernels/tensor/normalize.hpp"
-#include "ops/nn/kernel_rows.hpp"
-#include "ops/nn/typing.hpp"
+#include "ops/nn/training_modes.hpp"
 
 namespace skerry::ops {
 namespace {
-
-enum : std::size_t { kMean = 1, kVariance = 2, kSavedMean = 3, kSavedVariance = 4 };  // outputs of training
 
 bool trains(const Node& node) {
   return node.integer("training_mode", 0) != 0;
@@ -41,68 +39,10 @@ void infer(TypeContext& context) {
 void upgrade(UpgradeContext& context) {
   Node& node = context.node;
   if (node.integer("spatial", 1) == 0) refuse(node, "spatial is 0: one mean per element is not supported");
-  const auto wanted = [&](std::size_t i) { return i < node.outputs.size() && node.outputs[i] != kNoValue; };
   constexpr int kTrainingSaid = 14;
-  if (context.from_opset < kTrainingSaid &&
-      (wanted(kMean) || wanted(kVariance) || wanted(kSavedMean) || wanted(kSavedVariance)))
-    node.set("training_mode", std::int64_t{1});
+  const std::ptrdiff_t wanted = std::ssize(node.outputs) - std::ranges::count(node.outputs, kNoValue);
+  if (context.from_opset < kTrainingSaid && wanted > 1) node.set("training_mode", std::int64_t{1});
   for (const char* gone : {"is_test", "spatial", "consumed_inputs"}) node.erase(gone);
-}
-
-// Mean and (biased) variance of each channel of x, in two passes.
-void measure(const TensorView& x, std::span<double> means, std::span<double> variances) {
-  const Shape shape = x.shape();
-  const auto channels = static_cast<std::size_t>(shape[1]), batch = static_cast<std::size_t>(shape[0]);
-  const std::size_t plane = batch * channels == 0 ? 0 : static_cast<std::size_t>(x.elements()) / (batch * channels);
-  const auto count = static_cast<double>(batch * plane);
-  kernels::visit(kernels::Reals{}, x.dtype(), [&]<class T>() {
-    const auto elements = x.as<T>();
-    base::parallel_for(0, channels, 1, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t c = begin; c < end; ++c) {
-        const auto sum = [&](auto term) {
-          double total = 0.0;
-          for (std::size_t n = 0; n < batch; ++n)
-            for (const T element : elements.subspan((n * channels + c) * plane, plane))
-              total += term(kernels::convert<double>(element));
-          return total;
-        };
-        const double mean = sum([](double element) { return element; }) / count;
-        means[c] = mean;
-        variances[c] = sum([mean](double element) { return (element - mean) * (element - mean); }) / count;
-      }
-    });
-  });
-}
-
-// given * momentum + measured * (1 - momentum)
-void blend(const TensorView& given, std::span<const double> measured, double momentum, const MutableTensorView& out) {
-  if (out.empty()) return;
-  kernels::visit(kernels::Reals{}, out.dtype(), [&]<class T>() {
-    const auto from = given.as<T>();
-    for (std::size_t c = 0; c < measured.size(); ++c)
-      out.as<T>()[c] =
-          kernels::convert<T>(kernels::convert<double>(from[c]) * momentum + measured[c] * (1.0 - momentum));
-  });
-}
-
-// x may be y's memory: it is measured before y is written.
-void train(const KernelArguments& a, double epsilon, double momentum) {
-  const auto channels = static_cast<std::size_t>(a.inputs[0].shape()[1]);
-  const std::span both(reinterpret_cast<double*>(a.scratch.data()), 2 * channels);
-  const auto means = both.first(channels), variances = both.last(channels);
-  measure(a.inputs[0], means, variances);
-  const Shape each{static_cast<std::int64_t>(channels)};
-  const auto as_view = [&](std::span<double> numbers) {
-    return TensorView(DType::f64, each, reinterpret_cast<const std::byte*>(numbers.data()));
-  };
-  if (!a.outputs[0].empty())
-    kernels::batch_normalization(a.inputs[0], a.inputs[1], a.inputs[2], as_view(means), as_view(variances), epsilon,
-                                 a.outputs[0]);
-  const auto out = [&](std::size_t i) { return i < a.outputs.size() ? a.outputs[i] : MutableTensorView(); };
-  blend(a.inputs[3], means, momentum, out(kMean));
-  blend(a.inputs[4], variances, momentum, out(kVariance));
-  blend(a.inputs[3], means, 0.0, out(kSavedMean));
-  blend(a.inputs[4], variances, 0.0, out(kSavedVariance));
 }
 
 Cost can_infer(const Node& node, const NodeTypes& types) {
@@ -116,13 +56,6 @@ Cost can_train(const Node& node, const NodeTypes& types) {
   return element_steps(types, kSteps);
 }
 
-Prepared prepare_training(const Node& node, const NodeTypes& types) {
-  const auto channels = static_cast<std::uint64_t>((*types.inputs[0].static_shape())[1]);
-  return {.run = [epsilon = node.real("epsilon", 1e-5),
-                  momentum = node.real("momentum", 0.9)](const KernelArguments& a) { train(a, epsilon, momentum); },
-          .scratch_bytes = 2 * channels * sizeof(double)};
-}
-
 constexpr KernelRow kKernels[] = {
     {"batch_normalization", can_infer,
      [](const Node& node, const NodeTypes&) {
@@ -131,7 +64,7 @@ constexpr KernelRow kKernels[] = {
                                       a.outputs[0]);
        }};
      }},
-    {"batch_normalization_training", can_train, prepare_training},
+    {"batch_normalization_training", can_train, prepare_batch_training},
 };
 
 }  // namespace

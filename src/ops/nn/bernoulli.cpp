@@ -16,19 +16,20 @@ Cost can(const Node& node, const NodeTypes& types) {
   return can_draw(node, types);
 }
 
+// One element at a time through both tables: drawing costs more than finding the type, and for each pair of types there
+// would be a loop.
 void run(const KernelArguments& a, base::LegacyRandom random, const std::string& where) {
-  kernels::visit(kernels::Reals{}, a.inputs[0].dtype(), [&]<class P>() {
-    kernels::visit(kernels::NumbersAndBool{}, a.outputs[0].dtype(), [&]<class T>() {
-      const auto probabilities = a.inputs[0].as<P>();
-      const auto y = a.outputs[0].as<T>();
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        const auto p = kernels::convert<double>(probabilities[i]);
-        if (!(p >= 0.0 && p <= 1.0))
-          throw Error(ErrorCode::out_of_range, "a probability is " + std::to_string(p), where, "give 0 to 1");
-        y[i] = kernels::convert<T>(random.bernoulli(p) ? 1.0F : 0.0F);
-      }
-    });
-  });
+  const auto count = static_cast<std::size_t>(a.outputs[0].elements());
+  for (std::size_t i = 0; i < count; ++i) {
+    double p = 0.0;
+    kernels::visit(kernels::Reals{}, a.inputs[0].dtype(),
+                   [&]<class P>() { p = kernels::convert<double>(a.inputs[0].as<P>()[i]); });
+    if (!(p >= 0.0 && p <= 1.0))
+      throw Error(ErrorCode::out_of_range, "a probability is " + std::to_string(p), where, "give 0 to 1");
+    const bool happens = random.bernoulli(p);
+    kernels::visit(kernels::NumbersAndBool{}, a.outputs[0].dtype(),
+                   [&]<class T>() { a.outputs[0].as<T>()[i] = kernels::convert<T>(happens ? 1.0F : 0.0F); });
+  }
 }
 
 constexpr KernelRow kKernels[] = {

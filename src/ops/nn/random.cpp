@@ -70,8 +70,16 @@ Drawn drawn_by(const Node& node) {
   return drawn;
 }
 
-bool draws_at_random(const Node& node) {
-  return std::ranges::find(kDrawing, node.op) != std::end(kDrawing) || (node.op == "Dropout" && has_input(node, 2));
+bool draws_at_random(const Graph& graph, const Node& node) {
+  // A Dropout does so unless it is known that it does not train or drops nothing.
+  const auto is_zero = [&](std::size_t input) {
+    const auto& constant = graph.value(node.inputs[input]).constant;
+    if (!constant || constant->shape().elements() != 1) return false;
+    const std::span<const std::byte> bytes(constant->view().data(), constant->view().bytes());
+    return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+  };
+  if (node.op == "Dropout") return has_input(node, 2) && !is_zero(2) && !(has_input(node, 1) && is_zero(1));
+  return std::ranges::find(kDrawing, node.op) != std::end(kDrawing);
 }
 
 void infer_drawn(TypeContext& context) {

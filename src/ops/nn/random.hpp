@@ -23,7 +23,7 @@ struct Drawn {
 Drawn drawn_by(const Node& node);
 /// Whether a node draws random numbers (a circuit's shots are such), which are a run's: it is not computed beforehand,
 /// nor once for two.
-bool draws_at_random(const Node& node);
+bool draws_at_random(const Graph& graph, const Node& node);
 
 /// Type rules: dtype and shape of the attributes; the first input's unless attribute dtype says otherwise.
 void infer_drawn(TypeContext& context);

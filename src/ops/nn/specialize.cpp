@@ -55,7 +55,7 @@ std::optional<std::vector<Tensor>> as_view(const Graph& graph, const Node& node,
 std::optional<std::vector<Tensor>> fold(const Graph& graph, const Node& node, const std::vector<TensorType>& types) {
   if (auto folded = from_type_alone(graph, node)) return folded;
   if (std::ranges::all_of(node.outputs, [](ValueId id) { return id == kNoValue; })) return std::nullopt;
-  if (draws_at_random(node) || !all_constant(graph, node) || !is_static(types, node)) return std::nullopt;
+  if (draws_at_random(graph, node) || !all_constant(graph, node) || !is_static(types, node)) return std::nullopt;
   if (auto folded = as_view(graph, node, types)) return folded;
   if (!small_enough(graph, node, types)) return std::nullopt;
   return run_on_constants(graph, node, types);

@@ -88,7 +88,7 @@ Graph share_common(const Graph& graph) {
     Node& node = output.edit_node(id);
     for (ValueId& in : node.inputs) in = in == kNoValue ? in : instead[in];
     Key key(node.op);
-    bool plain = !ops::draws_at_random(node);
+    bool plain = !ops::draws_at_random(output, node);
     key.number(node.outputs.size());
     for (const ValueId in : node.inputs) key.number(in == kNoValue ? kNoValue : standing[in]);
     for (const auto& [name, value] : node.attributes) {

@@ -2,6 +2,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <skerry/checkpoint.hpp>
 #include <skerry/edge.hpp>
@@ -15,6 +16,7 @@
 #include "edge/carry.hpp"
 #include "edge/kept.hpp"
 #include "edge/machine_state.hpp"
+#include "edge/models.hpp"
 #include "edge/outbox/keep.hpp"
 #include "edge/placement.hpp"
 #include "edge/remote/cloud.hpp"
@@ -29,6 +31,7 @@ std::uint64_t bytes_of(const Result& result) {
   std::uint64_t bytes = sizeof(ExecutionResult) + 16 * result.expectations.size();
   bytes += result.counts.size() * (8 + (result.counts.bits() + 63) / 64 * 8);
   if (result.state) bytes += result.state->amplitudes().view().bytes();
+  for (const auto& [name, tensor] : result.tensors) bytes += tensor.view().bytes();
   return bytes;
 }
 
@@ -86,6 +89,9 @@ struct EdgeExecutor::State {
 
   Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
   Resources resources() const;
+  Placement placement_of(ModelRun& model) const {
+    return decide(model.question(resources(), endpoint ? endpoint->last_failure() : std::string()));
+  }
   Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options, Placement& placement,
              Whole& whole);
   Result run_here(const Circuit& circuit, const RunOptions& options, PlaceReport& here, Whole& whole);
@@ -98,7 +104,7 @@ struct EdgeExecutor::State {
                    const std::string& placement);
   [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
                          const Error& why) const;
-  Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options, Whole& whole);
+  Result run_placed(Placement& placement, Whole& whole, const std::function<Result(ExecutionMethod)>& run_at);
   std::vector<ResultPtr> run_rows(const CompiledCircuit& circuit, const ExecutionInput& input,
                                   std::span<const double> rows);
   std::optional<ExecutionMethod> next(const Placement& placement, const Error& error,
@@ -352,13 +358,13 @@ std::optional<ExecutionMethod> EdgeExecutor::State::next(const Placement& placem
   return std::nullopt;
 }
 
-Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options,
-                                       Whole& whole) {
+Result EdgeExecutor::State::run_placed(Placement& placement, Whole& whole,
+                                       const std::function<Result(ExecutionMethod)>& run_at) {
   std::vector<ExecutionMethod> tried;
   for (ExecutionMethod method = placement.method;;) {
     tried.push_back(method);
     try {
-      Result result = run(method, circuit, options, placement, whole);
+      Result result = run_at(method);
       placement.method = method;
       return result;
     } catch (const Error& error) {
@@ -411,7 +417,9 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   ExecutionResult done{.circuit_id = circuit->circuit_id, .result = {}};
   try {
     if (!placement.refusal.empty()) refuse(placement, state_->config);
-    done.result = state_->run_placed(placement, *circuit, options, whole);
+    done.result = state_->run_placed(placement, whole, [&](ExecutionMethod method) {
+      return state_->run(method, *circuit, options, placement, whole);
+    });
   } catch (const Error& error) {  // unavailable: the endpoint was needed, and could not be reached
     if (!state_->outbox || error.code() != ErrorCode::unavailable) throw;
     state_->keep(*circuit, options, whole, error);
@@ -496,6 +504,48 @@ std::vector<ResultPtr> EdgeExecutor::execute_batch(const CompiledPtr& circuit, c
 Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& input) const {
   const auto start = std::chrono::steady_clock::now();
   Placement out = decide(state_->question(*circuit, run_options(state_->config, input)));
+  out.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& inputs, const RunControl& control) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  State& state = *state_;
+  ModelRun model(state.config, graph, inputs, control);
+  Placement placement = state.placement_of(model);
+  placement.decision_seconds = elapsed();
+  if (!placement.refusal.empty()) refuse(placement, state.config);
+  RunOptions options;
+  options.limits.control = control;
+  ExecutionResult done{.circuit_id = {}, .result = {}};
+  Whole whole;
+  done.result = state.run_placed(placement, whole, [&](ExecutionMethod method) {
+    std::optional<State::Running> counted;
+    if (method != ExecutionMethod::cloud) counted.emplace(state, at(placement, method).peak_bytes);
+    const std::string told =
+        std::string(execution_method_name(method)) + " " + at(placement, ExecutionMethod::edge).reason;
+    return model.run(
+        method,
+        [&](const wire::CircuitRequest& request, double seconds) {
+          return state.run_remote(request, options, seconds, told);
+        },
+        done.parts);
+  });
+  done.method = placement.method;
+  done.placement = std::move(placement);
+  done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
+  done.seconds = elapsed();
+  auto result = std::make_shared<const ExecutionResult>(std::move(done));
+  const std::scoped_lock lock(state.mutex);
+  state.count(result->method, result->seconds);
+  return result;
+}
+
+Placement EdgeExecutor::place_model(const Graph& graph, const NamedTensors& inputs) const {
+  const auto start = std::chrono::steady_clock::now();
+  ModelRun model(state_->config, graph, inputs, {});
+  Placement out = state_->placement_of(model);
   out.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }

@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ops/hybrid/census.hpp"
 #include "package/checkpoint.hpp"
+#include "serve/sent_models.hpp"
 #include "wire/json_writer.hpp"
 
 namespace skerry::serve {
 namespace {
 
-Circuit circuit_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+Program program_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
   Program program = loads(request.program, {.limits = limits.import}, "program");
-  if (auto* circuit = std::get_if<Circuit>(&program)) return std::move(*circuit);
-  throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", "program",
-              "serve it from the repository and ask for an inference");
+  if (std::holds_alternative<Circuit>(program) && !request.inputs.empty()) {
+    throw Error(ErrorCode::invalid_argument, "the program is a circuit, which takes no tensors", "inputs",
+                "give parameters");
+  }
+  return program;
 }
 
 void check(const wire::CircuitRequest& request, const CircuitLimits& limits) {
@@ -38,6 +42,18 @@ void check(const wire::CircuitRequest& request, const CircuitLimits& limits) {
               "leave one of the two out");
 }
 
+Limits limits_of(const wire::CircuitRequest& request, const CircuitLimits& limits, const RunControl& control) {
+  Limits out;
+  out.threads = limits.threads;
+  out.max_memory_bytes = limits.max_memory_bytes;
+  if (request.max_memory_mb && *request.max_memory_mb * 1e6 < static_cast<double>(limits.max_memory_bytes))
+    out.max_memory_bytes = static_cast<std::uint64_t>(*request.max_memory_mb * 1e6);
+  out.max_execution_time = std::chrono::duration<double>(
+      std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds));
+  out.control = control;
+  return out;
+}
+
 RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circuit, const CircuitLimits& limits,
                       const RunControl& control) {
   RunOptions options;
@@ -60,13 +76,7 @@ RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circui
   if (!request.noise.empty())
     options.noise = std::make_shared<const NoiseModel>(loads_noise(request.noise, limits.import, "noise"));
   options.max_bond_dimension = request.max_bond_dimension;
-  options.limits.threads = limits.threads;
-  options.limits.max_memory_bytes = limits.max_memory_bytes;
-  if (request.max_memory_mb && *request.max_memory_mb * 1e6 < static_cast<double>(limits.max_memory_bytes))
-    options.limits.max_memory_bytes = static_cast<std::uint64_t>(*request.max_memory_mb * 1e6);
-  options.limits.max_execution_time = std::chrono::duration<double>(
-      std::min(request.max_execution_time.value_or(limits.max_seconds), limits.max_seconds));
-  options.limits.control = control;
+  options.limits = limits_of(request, limits, control);
   return options;
 }
 
@@ -153,8 +163,18 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
                                 const RunControl& control, CircuitNotes& notes) {
   notes.begun_ns = now_ns();
   check(request, limits);
-  const Circuit circuit = circuit_of(request, limits);
+  Program program = program_of(request, limits);
   notes.read_ns = now_ns();
+  if (auto* graph = std::get_if<Graph>(&program)) {
+    const Limits allowed = limits_of(request, limits, control);
+    notes.limit_bytes = allowed.max_memory_bytes.value_or(0);
+    notes.limit_seconds = allowed.max_execution_time->count();
+    wire::CircuitReply reply{.id = request.id};
+    reply.results.push_back(run_model(std::move(*graph), request, allowed, notes));
+    notes.ended_ns = now_ns();
+    return reply;
+  }
+  const auto& circuit = std::get<Circuit>(program);
   const std::size_t sets = std::max<std::size_t>(1, request.parameter_sets.size());
   wire::CircuitReply reply{.id = request.id};
   for (std::size_t i = 0; i < sets; ++i) {
@@ -186,7 +206,9 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
 
 void check_width(const wire::CircuitRequest& request, const CircuitLimits& limits, std::uint32_t max_qubits) {
   if (max_qubits == 0) return;
-  const std::uint32_t wires = circuit_of(request, limits).num_wires();
+  const Program program = program_of(request, limits);
+  const auto* circuit = std::get_if<Circuit>(&program);
+  const std::uint32_t wires = circuit != nullptr ? circuit->num_wires() : ops::widest_circuit(std::get<Graph>(program));
   if (wires <= max_qubits) return;
   throw Error(
       ErrorCode::limit_exceeded,
@@ -196,7 +218,10 @@ void check_width(const wire::CircuitRequest& request, const CircuitLimits& limit
 
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits) {
   check(request, limits);
-  const Circuit circuit = circuit_of(request, limits);
+  const Program program = program_of(request, limits);
+  if (const auto* graph = std::get_if<Graph>(&program))
+    return plan_model(*graph, request, limits_of(request, limits, {}));
+  const auto& circuit = std::get<Circuit>(program);
   RunOptions options = options_of(request, circuit, limits, {});
   if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets.front());
   set_checkpoint(options, request, circuit);

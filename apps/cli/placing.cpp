@@ -74,6 +74,7 @@ json placement_json(const edge::Placement& placement) {
     json pieces = json::array();
     for (const edge::PieceReport& piece : placement.split->pieces) {
       pieces.push_back({{"wires", piece.wires},
+                        {"nodes", piece.nodes},
                         {"peak_bytes", piece.peak_bytes},
                         {"seconds", piece.seconds},
                         {"place", edge::execution_method_name(piece.place)}});
@@ -82,8 +83,11 @@ json placement_json(const edge::Placement& placement) {
                     {"gate_cuts", placement.split->gate_cuts},
                     {"wire_cuts", placement.split->wire_cuts},
                     {"terms", placement.split->terms},
-                    {"sampling_overhead", placement.split->sampling_overhead}};
+                    {"sampling_overhead", placement.split->sampling_overhead},
+                    {"crossing_bytes", placement.split->crossing_bytes},
+                    {"weight_bytes", placement.split->weight_bytes}};
   }
+  if (placement.whole_bytes != 0) out["whole_bytes"] = placement.whole_bytes;
   return out;
 }
 

@@ -162,6 +162,32 @@ NamedTensors InputFlags::filled(const Graph& graph) const {
   return given;
 }
 
+void OutputFlags::declare(const Command& command) {
+  command.add_option("--output", outputs, "Write an output of a model; again for each").type_name("NAME=FILE.npy");
+}
+
+void OutputFlags::check(const Graph& graph) const {
+  std::string known;
+  for (const ValueId id : graph.outputs()) known += (known.empty() ? "" : ", ") + graph.value(id).name;
+  for (const std::string& output : outputs) {
+    const auto [wanted, path] = split_file("--output", output);
+    if (std::none_of(graph.outputs().begin(), graph.outputs().end(),
+                     [&, &name = wanted](ValueId id) { return graph.value(id).name == name; })) {
+      throw Error(ErrorCode::invalid_argument, "the model has no output '" + wanted + "'", "--output",
+                  "its outputs are " + known);
+    }
+  }
+}
+
+void OutputFlags::write(const NamedTensors& tensors) const {
+  for (const std::string& output : outputs) {
+    const auto [wanted, path] = split_file("--output", output);
+    for (const auto& [name, tensor] : tensors) {
+      if (name == wanted) data::write_npy(path, tensor.view());
+    }
+  }
+}
+
 void AnswerFlags::declare(const Command& command) {
   command.add_option("--observable", observables, "Expectation value to compute, '0.5*Z0 Z1 - X2'; again for each")
       .type_name("SUM");

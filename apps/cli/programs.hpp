@@ -37,6 +37,16 @@ struct InputFlags {
   void check(const Program& program) const;
 };
 
+/// Files for the outputs of a model.
+struct OutputFlags {
+  std::vector<std::string> outputs;  ///< name=file.npy
+  void declare(const Command& command);
+  /// Before the run, which may be long. Errors: invalid_argument for a name that no output has.
+  void check(const Graph& graph) const;
+  /// Writes those that are wanted. Errors: io_error.
+  void write(const NamedTensors& tensors) const;
+};
+
 /// Exact answers that are asked of a circuit.
 struct AnswerFlags {
   std::vector<std::string> observables;  ///< sums of Pauli strings

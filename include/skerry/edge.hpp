@@ -1,6 +1,6 @@
 /// \file
 /// Edge execution: circuits compiled once, kept by content, and run inside a budget of memory and time: on this
-/// machine, in pieces, or at an endpoint.
+/// machine, in pieces, or at an endpoint. Models and hybrids likewise.
 #pragma once
 
 #include <cstdint>
@@ -45,22 +45,25 @@ struct EdgeExecutionConfig {
 enum class ExecutionMethod : std::uint8_t { edge, cloud, hybrid };
 std::string_view execution_method_name(ExecutionMethod method) noexcept;
 
-/// One piece of a circuit that was cut.
+/// One piece of a circuit, or one half of a model, that was cut.
 struct PieceReport {
-  std::uint32_t wires = 0;  ///< those that cutting added included
+  std::uint32_t wires = 0;  ///< of a circuit, those that cutting added included; 0: it is half of a model
   std::uint64_t peak_bytes = 0;
   double seconds = 0.0;                           ///< predicted, for this machine
   ExecutionMethod place = ExecutionMethod::edge;  ///< edge or cloud
+  std::uint32_t nodes = 0;                        ///< of a half
 };
 
-/// A circuit in pieces, and what that costs.
+/// A circuit in pieces or a model in halves, and what that costs.
 struct SplitReport {
   std::vector<PieceReport> pieces;
   std::uint32_t gate_cuts = 0, wire_cuts = 0;
   double terms = 1.0;  ///< products that each term of an observable takes: 4 for a wire or a controlled gate
   double sampling_overhead = 1.0;  ///< times more shots that devices without states would need: 16 a wire, 9 a CX
   std::uint64_t peak_bytes = 0;    ///< on this machine
-  double seconds = 0.0;            ///< of the slowest way through pieces and putting together
+  double seconds = 0.0;  ///< of the slowest way through pieces and putting together; of a model's half on this machine
+  std::uint64_t crossing_bytes = 0;  ///< tensors that go between the halves of a model
+  std::uint64_t weight_bytes = 0;    ///< weights that go with the half that runs elsewhere, uncompressed
 };
 struct Split;
 
@@ -147,11 +150,20 @@ struct Placement {
   ExecutionMethod method = ExecutionMethod::edge;
   std::vector<PlaceReport> considered;  ///< edge, hybrid, cloud
   std::optional<SplitReport> split;     ///< when there is a way to cut
-  std::string refusal;                  ///< not empty: it can run nowhere
+  std::uint64_t whole_bytes = 0;  ///< of a model: its weights and inputs, uncompressed, as they go to the endpoint
+  std::string refusal;            ///< not empty: it can run nowhere
   double decision_seconds = 0.0;
 
   /// Some lines for people.
   std::string explain() const;
+};
+
+/// What one part of a model's run took.
+struct PartReport {
+  ExecutionMethod place = ExecutionMethod::edge;  ///< edge or cloud
+  double seconds = 0.0;                           ///< wall time, the way to the endpoint and back included
+  std::uint64_t bytes_sent = 0;                   ///< of the request's body as it went over the link
+  std::uint64_t bytes_received = 0;               ///< of the answer's tensors
 };
 
 struct ExecutionResult {
@@ -160,7 +172,8 @@ struct ExecutionResult {
   double seconds = 0.0;            ///< wall time of this execution
   std::uint64_t memory_bytes = 0;  ///< most that it held at once on this machine
   bool from_cache = false;
-  Placement placement;  ///< as it was decided, and what happened on the way
+  Placement placement;                 ///< as it was decided, and what happened on the way
+  std::vector<PartReport> parts = {};  ///< of a model, in the order in which they ran
   Result result;
 };
 using ResultPtr = std::shared_ptr<const ExecutionResult>;
@@ -211,6 +224,14 @@ class EdgeExecutor {
   /// Errors: also invalid_argument for values that are no rows.
   std::vector<ResultPtr> execute_batch(const CompiledPtr& circuit, const ExecutionInput& input,
                                        std::span<const double> rows);
+  /// A model or a hybrid on tensors by the names of its inputs: here when its plan fits; else cut in two where the
+  /// fewest bytes go over the link, one half here and one at the endpoint; else whole at the endpoint, which is sent
+  /// the half or the whole as a package and needs no repository. Its result is not kept, and does not wait in the
+  /// outbox. circuit_id of the result: hex SHA-256 of the model's package. Answers of the endpoint are held against the
+  /// types that the model's outputs must have. Errors: those of Session::run and of execute(CompiledPtr).
+  ResultPtr execute_model(const Graph& graph, const NamedTensors& inputs, const RunControl& control = {});
+  /// What execute_model() would decide now. Nothing is sent. Errors: those of planning and of Session::run's inputs.
+  Placement place_model(const Graph& graph, const NamedTensors& inputs) const;
   /// What execute() would decide now. Nothing is sent or allocated; some hundred microseconds.
   Placement place(const CompiledPtr& circuit, const ExecutionInput& input = {}) const;
   PerformanceStatistics statistics() const;
@@ -224,20 +245,29 @@ class EdgeExecutor {
   std::unique_ptr<State> state_;
 };
 
-/// A model in two halves: the head runs here, the tail elsewhere.
+/// Which half of a model runs on this machine.
+enum class HalfHere : std::uint8_t { head, tail };
+
+/// A model in two halves: one runs here, the other elsewhere.
 struct GraphCut {
   Graph head, tail;
+  HalfHere here = HalfHere::head;
   std::vector<std::string>
       crossing;                      ///< values that the head gives to the tail; inputs that the tail reads stay inputs
-  std::uint64_t crossing_bytes = 0;  ///< of them and of those inputs
+  std::uint64_t crossing_bytes = 0;  ///< of them and of the model's inputs that the half elsewhere reads
+  std::uint64_t weight_bytes = 0;    ///< of the half elsewhere, which is sent with it
   std::vector<std::string> outputs;  ///< of the whole model, each an output of one of the halves
-  Plan head_plan;
+  Plan here_plan;                    ///< of the half here
+
+  std::uint64_t moved_bytes() const noexcept { return crossing_bytes + weight_bytes; }
 };
-/// Cuts a model (a hybrid too) where the fewest bytes cross, among all ways in which the head fits the limits; it has
-/// the first node, the tail the last. Of equal ones the largest head. A minimum cut over the nodes, so that each branch
-/// is cut where it is narrow. inputs: concrete type of each graph input. Errors: budget_exceeded when no head fits,
-/// those of planning.
-GraphCut cut_graph(const Graph& graph, std::span<const TensorType> inputs, const EdgeExecutionConfig& config = {});
+/// Cuts a model (a hybrid too) where the fewest bytes go over the link: values that cross, inputs and weights of the
+/// half that runs elsewhere; the head has the first node, the tail the last. Of equal cuts that with the largest head.
+/// A minimum cut over the nodes, so that each branch is cut where it is narrow; where the half here does not fit the
+/// limits, nodes are taken from it from the far end until it does, by bisection. inputs: concrete type of each graph
+/// input. Errors: budget_exceeded when no half fits, those of planning.
+GraphCut cut_graph(const Graph& graph, std::span<const TensorType> inputs, const EdgeExecutionConfig& config = {},
+                   HalfHere here = HalfHere::head);
 
 /// What one stage of reaching an endpoint found.
 struct DoctorStep {

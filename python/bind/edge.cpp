@@ -13,6 +13,7 @@
 #include "bind.hpp"
 #include "counts.hpp"
 #include "ir/text/expression_text.hpp"
+#include "model.hpp"
 #include "options.hpp"
 #include "result.hpp"
 #include "steering.hpp"
@@ -128,6 +129,20 @@ std::vector<Execution> execute_batch(EdgeExecutor& executor, const CompiledHandl
   return done;
 }
 
+Execution execute_model(EdgeExecutor& executor, const Model& model, nb::handle inputs) {
+  Steering steering{nb::none()};
+  const NamedTensors tensors = named_tensors(inputs);
+  Execution done;
+  steering.run(true, [&] { done.result = executor.execute_model(*model.graph, tensors, steering.control()); });
+  return done;
+}
+
+nb::dict outputs_of(const Execution& self) {
+  nb::dict dict;
+  for (const auto& [name, tensor] : self.result->result.tensors) dict[nb::str(name.c_str())] = array_from(tensor);
+  return dict;
+}
+
 void bind_compiler(nb::module_& m) {
   nb::class_<CompiledHandle>(m, "CompiledCircuit", "A circuit made ready for edge execution, and what it will take.")
       .def_prop_ro(
@@ -193,8 +208,10 @@ void bind_compiler(nb::module_& m) {
 
 void bind_placement(nb::module_& m) {
   const auto name = [](edge::ExecutionMethod method) { return std::string(edge::execution_method_name(method)); };
-  nb::class_<edge::PieceReport>(m, "PieceReport", "One piece of a circuit that was cut; `place` is edge or cloud.")
+  nb::class_<edge::PieceReport>(m, "PieceReport",
+                                "One piece of a circuit, or half of a model, that was cut; `place` is edge or cloud.")
       .def_ro("wires", &edge::PieceReport::wires)
+      .def_ro("nodes", &edge::PieceReport::nodes, "Of half of a model.")
       .def_ro("peak_bytes", &edge::PieceReport::peak_bytes)
       .def_ro("seconds", &edge::PieceReport::seconds)
       .def_prop_ro("place", [name](const edge::PieceReport& self) { return name(self.place); });
@@ -205,6 +222,8 @@ void bind_placement(nb::module_& m) {
       .def_ro("terms", &edge::SplitReport::terms, "Products for each term of an observable.")
       .def_ro("sampling_overhead", &edge::SplitReport::sampling_overhead,
               "Times more shots that devices without states would need.")
+      .def_ro("crossing_bytes", &edge::SplitReport::crossing_bytes, "Tensors that go between a model's halves.")
+      .def_ro("weight_bytes", &edge::SplitReport::weight_bytes, "Weights that go with the half that runs elsewhere.")
       .def_ro("peak_bytes", &edge::SplitReport::peak_bytes)
       .def_ro("seconds", &edge::SplitReport::seconds);
   nb::class_<edge::PlaceReport>(m, "PlaceReport", "One way to run a circuit that was considered.")
@@ -218,12 +237,19 @@ void bind_placement(nb::module_& m) {
       .def_prop_ro("method", [name](const edge::Placement& self) { return name(self.method); })
       .def_ro("considered", &edge::Placement::considered)
       .def_ro("split", &edge::Placement::split)
+      .def_ro("whole_bytes", &edge::Placement::whole_bytes, "A model's weights and inputs, as they go to the endpoint.")
       .def_ro("refusal", &edge::Placement::refusal, "Not empty: it can run nowhere.")
       .def_ro("decision_seconds", &edge::Placement::decision_seconds)
       .def("__str__", &edge::Placement::explain);
 }
 
 void bind_executor(nb::module_& m) {
+  nb::class_<edge::PartReport>(m, "PartReport", "What one part of a model's run took; `place` is edge or cloud.")
+      .def_prop_ro("place",
+                   [](const edge::PartReport& self) { return std::string(edge::execution_method_name(self.place)); })
+      .def_ro("seconds", &edge::PartReport::seconds)
+      .def_ro("bytes_sent", &edge::PartReport::bytes_sent)
+      .def_ro("bytes_received", &edge::PartReport::bytes_received);
   nb::class_<Execution>(m, "Execution", "The native part of skerry.edge.ExecutionResult.")
       .def_ro("kept_as", &Execution::kept_as, "Not empty: it waits in the outbox, and there is nothing else to read.")
       .def_ro("why", &Execution::why)
@@ -240,6 +266,8 @@ void bind_executor(nb::module_& m) {
       .def_prop_ro(
           "counts", [](const Execution& self) { return counts_dict(self.result->result.counts); },
           nb::sig("def counts(self) -> dict[str, int]"))
+      .def_prop_ro("outputs", outputs_of, nb::sig("def outputs(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"))
+      .def_prop_ro("parts", [](const Execution& self) { return self.result->parts; })
       .def_prop_ro("simulator", [](const Execution& self) { return self.result->result.report.method; });
 
   nb::class_<PerformanceStatistics>(m, "PerformanceStatistics", "Counters of an executor, taken at one moment.")
@@ -274,6 +302,15 @@ void bind_executor(nb::module_& m) {
           },
           nb::arg("config"))
       .def("execute", execute, nb::arg("compiled"), nb::arg("options"), nb::arg("seed").none())
+      .def("execute_model", execute_model, nb::arg("model"), nb::arg("inputs"))
+      .def(
+          "place_model",
+          [](const EdgeExecutor& self, const Model& model, nb::handle inputs) {
+            const NamedTensors tensors = named_tensors(inputs);
+            const nb::gil_scoped_release release;
+            return self.place_model(*model.graph, tensors);
+          },
+          nb::arg("model"), nb::arg("inputs"))
       .def("execute_batch", execute_batch, nb::arg("compiled"), nb::arg("options"), nb::arg("seed").none(),
            nb::arg("rows"))
       .def(

@@ -1,4 +1,4 @@
-"""Edge execution: circuits compiled once and run inside a budget: here, in pieces, or at an endpoint.
+"""Edge execution: circuits and models run inside a budget: here, in pieces, or at an endpoint.
 
 >>> from skerry.edge import EdgeExecutionConfig, EdgeExecutionManager
 >>> with EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=128)) as manager:
@@ -30,8 +30,10 @@ from skerry._core import (
     Circuit,
     CompiledCircuit,
     DoctorStep,
+    Model,
     Observable,
     OutboxEntry,
+    PartReport,
     Placement,
     Resources,
     RunOptions,
@@ -42,6 +44,7 @@ from skerry.parameters import spread
 from skerry.running import Precision
 
 CircuitLike = Circuit | Sequence[Mapping[str, Any]] | str | os.PathLike[str]
+ProgramLike = CircuitLike | Model
 InputData = Mapping[str, Any]
 ExecutionMethod = Literal["edge", "cloud", "hybrid"]
 
@@ -130,26 +133,41 @@ class ExecutionResult:
     expectations: list[float]
     placement: Placement
     """What was decided, why, and what happened on the way; str() tells it in some lines."""
+    outputs: dict[str, NDArray[Any]] = field(default_factory=dict)
+    """Of a model, by name."""
+    parts: list[PartReport] = field(default_factory=list)
+    """Of a model's run, in order: where each was, its seconds, and the bytes that it sent and received."""
     success: bool = True
     error: str | None = None
 
 
-def _circuit(circuit: CircuitLike) -> Circuit:
-    if isinstance(circuit, Circuit):
-        return circuit
-    if isinstance(circuit, str | os.PathLike):
-        text = os.fspath(circuit)
-        program = loads(text) if "\n" in text or ";" in text else load(text)
-        if not isinstance(program, Circuit):
-            raise InvalidArgument("the program is a model, not a circuit", "circuit", "run it with a session")
+def _program(program: ProgramLike) -> Circuit | Model:
+    if isinstance(program, Circuit | Model):
         return program
-    if isinstance(circuit, Mapping) or not isinstance(circuit, Iterable):
+    if isinstance(program, str | os.PathLike):
+        text = os.fspath(program)
+        return loads(text) if "\n" in text or ";" in text else load(text)
+    if isinstance(program, Mapping) or not isinstance(program, Iterable):
         raise InvalidArgument(
-            f"the circuit is {_told(circuit)}",
+            f"the circuit is {_told(program)}",
             "circuit",
             "give a Circuit, a list of gates, OpenQASM text or the path of a file",
         )
-    return Circuit.from_gates(circuit)
+    return Circuit.from_gates(program)
+
+
+def _circuit(circuit: CircuitLike) -> Circuit:
+    program = _program(circuit)
+    if not isinstance(program, Circuit):
+        raise InvalidArgument("the program is a model, not a circuit", "circuit", "give it to execute_model()")
+    return program
+
+
+def _model(model: Model | str | os.PathLike[str]) -> Model:
+    program = _program(model)
+    if not isinstance(program, Model):
+        raise InvalidArgument("the program is a circuit, not a model", "model", "compile it and give it to execute()")
+    return program
 
 
 def _told(value: object) -> str:
@@ -288,6 +306,8 @@ def _result(done: _core.Execution) -> ExecutionResult:
         state=None if done.state is None else np.asarray(done.state),
         expectations=done.expectations,
         placement=done.placement,
+        outputs=done.outputs,
+        parts=done.parts,
     )
 
 
@@ -387,6 +407,20 @@ class EdgeExecutor:
             return _result(self.native.execute(compiled, options, seed))
         return [_result(done) for done in self.native.execute_batch(compiled, options, seed, rows)]
 
+    def execute_model(self, model: Model | str | os.PathLike[str], input_data: InputData | None = None) -> Any:
+        """Runs a model or a hybrid, or the file of one: an ExecutionResult with `outputs` and `parts`.
+
+        input_data: an array for each input, by name. It runs here when its plan fits the budget, else in two halves cut
+        where the fewest bytes go over the link, else at the endpoint, which is sent the half or the whole. Nothing is
+        kept: a session is cheaper for many runs here. Errors: as execute_circuit(), but for KeyError and JobKept;
+        InvalidArgument and TypeMismatch for inputs.
+        """
+        return _result(self.native.execute_model(_model(model), _data(input_data)))
+
+    def place_model(self, model: Model | str | os.PathLike[str], input_data: InputData | None = None) -> Placement:
+        """What execute_model() would decide now; nothing is sent or run."""
+        return self.native.place_model(_model(model), _data(input_data))
+
     def place(self, compiled: CompiledCircuit, input_data: InputData | None = None) -> Placement:
         """What execute() would decide now; nothing is sent or run."""
         options, rows = _run_options(compiled.num_qubits, _data(input_data))
@@ -482,16 +516,25 @@ class EdgeExecutionManager:
         return self._executor
 
     def compile_and_execute(
-        self, circuit: CircuitLike, input_data: InputData | None = None, optimization_level: str = "medium"
+        self, circuit: ProgramLike, input_data: InputData | None = None, optimization_level: str = "medium"
     ) -> Any:
-        """Compiles unless it is known, runs, and tells what that took. input_data, result: as execute_circuit()."""
-        return self.executor.execute(self.compiler.compile_circuit(circuit, optimization_level), input_data)
+        """Compiles unless it is known, runs, and tells what that took. input_data, result: as execute_circuit().
+
+        A model or hybrid, or the file of one, is run as by EdgeExecutor.execute_model(), always compiled at "high".
+        """
+        program = _program(circuit)
+        if isinstance(program, Model):
+            return self.executor.execute_model(program, input_data)
+        return self.executor.execute(self.compiler.compile_circuit(program, optimization_level), input_data)
 
     def place(
-        self, circuit: CircuitLike, input_data: InputData | None = None, optimization_level: str = "medium"
+        self, circuit: ProgramLike, input_data: InputData | None = None, optimization_level: str = "medium"
     ) -> Placement:
         """Where compile_and_execute() would run this now, and why; str() tells it in some lines."""
-        return self.executor.place(self.compiler.compile_circuit(circuit, optimization_level), input_data)
+        program = _program(circuit)
+        if isinstance(program, Model):
+            return self.executor.place_model(program, input_data)
+        return self.executor.place(self.compiler.compile_circuit(program, optimization_level), input_data)
 
     def get_compilation_statistics(self) -> dict[str, float]:
         """As CircuitCompiler.get_compilation_statistics()."""

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <functional>
 #include <skerry/error.hpp>
 #include <skerry/outbox.hpp>
 #include <span>
@@ -20,6 +21,7 @@ std::uint64_t bytes_of(const Result& result) {
   std::uint64_t bytes = sizeof(ExecutionResult) + 16 * result.expectations.size();
   bytes += result.counts.size() * (8 + (result.counts.bits() + 63) / 64 * 8);
   if (result.state) bytes += result.state->amplitudes().view().bytes();
+  for (const auto& [name, tensor] : result.tensors) bytes += tensor.view().bytes();
   return bytes;
 }
 
@@ -308,13 +310,13 @@ std::optional<ExecutionMethod> EdgeExecutor::State::next(const Placement& placem
   return std::nullopt;
 }
 
-Result EdgeExecutor::State::run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options,
-                                       Whole& whole) {
+Result EdgeExecutor::State::run_placed(Placement& placement, Whole& whole,
+                                       const std::function<Result(ExecutionMethod)>& run_at) {
   std::vector<ExecutionMethod> tried;
   for (ExecutionMethod method = placement.method;;) {
     tried.push_back(method);
     try {
-      Result result = run(method, circuit, options, placement, whole);
+      Result result = run_at(method);
       placement.method = method;
       return result;
     } catch (const Error& error) {
@@ -360,7 +362,9 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   ExecutionResult done{.circuit_id = circuit->circuit_id, .result = {}};
   try {
     if (!placement.refusal.empty()) refuse(placement, state_->config);
-    done.result = state_->run_placed(placement, *circuit, options, whole);
+    done.result = state_->run_placed(placement, whole, [&](ExecutionMethod method) {
+      return state_->run(method, *circuit, options, placement, whole);
+    });
   } catch (const Error& error) {  // unavailable: the endpoint was needed, and could not be reached
     if (!state_->outbox || error.code() != ErrorCode::unavailable) throw;
     state_->keep(*circuit, options, whole, error);
@@ -375,6 +379,49 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
 Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& input) const {
   const auto start = std::chrono::steady_clock::now();
   Placement out = decide(state_->question(*circuit, run_options(state_->config, input)));
+  out.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+Placement EdgeExecutor::State::placement_of(ModelRun& model) const {
+  return decide(model.question(resources(), endpoint ? endpoint->last_failure() : std::string()));
+}
+
+ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& inputs, const RunControl& control) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  State& state = *state_;
+  ModelRun model(state.config, graph, inputs, control);
+  Placement placement = state.placement_of(model);
+  placement.decision_seconds = elapsed();
+  if (!placement.refusal.empty()) refuse(placement, state.config);
+  RunOptions options;
+  options.limits.control = control;
+  ExecutionResult done{.circuit_id = {}, .result = {}};
+  Whole whole;
+  done.result = state.run_placed(placement, whole, [&](ExecutionMethod method) {
+    std::optional<State::Running> counted;
+    if (method != ExecutionMethod::cloud) counted.emplace(state, at(placement, method).peak_bytes);
+    const std::string told =
+        std::string(execution_method_name(method)) + " " + at(placement, ExecutionMethod::edge).reason;
+    return model.run(
+        method,
+        [&](const wire::CircuitRequest& request, double seconds) {
+          return std::move(state.run_remote(request, options, seconds, told).at(0));
+        },
+        done.parts);
+  });
+  done.method = placement.method;
+  done.placement = std::move(placement);
+  done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
+  done.seconds = elapsed();
+  return state.finish({}, std::move(done));
+}
+
+Placement EdgeExecutor::place_model(const Graph& graph, const NamedTensors& inputs) const {
+  const auto start = std::chrono::steady_clock::now();
+  ModelRun model(state_->config, graph, inputs, {});
+  Placement out = state_->placement_of(model);
   out.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }

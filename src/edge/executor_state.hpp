@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <skerry/edge.hpp>
@@ -13,6 +14,7 @@
 
 #include "edge/carry.hpp"
 #include "edge/kept.hpp"
+#include "edge/models.hpp"
 #include "edge/outbox/folder.hpp"
 #include "edge/placement.hpp"
 #include "edge/remote/cloud.hpp"
@@ -35,6 +37,7 @@ struct EdgeExecutor::State {
 
   Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
   Resources resources() const;
+  Placement placement_of(ModelRun& model) const;
   Result run(ExecutionMethod method, const CompiledCircuit& circuit, const RunOptions& options, Placement& placement,
              Whole& whole);
   Result run_here(const Circuit& circuit, const RunOptions& options, PlaceReport& here, Whole& whole);
@@ -48,7 +51,8 @@ struct EdgeExecutor::State {
                    const std::string& placement);
   [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
                          const Error& why) const;
-  Result run_placed(Placement& placement, const CompiledCircuit& circuit, const RunOptions& options, Whole& whole);
+  /// run_at: one try. Whoever fails for want of something is followed by the next who may.
+  Result run_placed(Placement& placement, Whole& whole, const std::function<Result(ExecutionMethod)>& run_at);
   std::vector<ResultPtr> run_rows(const CompiledPtr& circuit, const ExecutionInput& input,
                                   std::span<const double> rows);
   std::vector<ResultPtr> run_rows_here(const CompiledCircuit& circuit, const RunOptions& options,

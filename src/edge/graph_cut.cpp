@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <deque>
-#include <limits>
+#include <array>
+#include <chrono>
+#include <optional>
 #include <set>
 #include <skerry/edge.hpp>
 #include <skerry/error.hpp>
@@ -12,51 +13,49 @@
 namespace skerry::edge {
 namespace {
 
-// A value whose size is known only at run time crosses when nothing else can.
+// A value whose size is known only at run time, or that no message can hold, crosses when nothing else can.
 constexpr std::uint64_t kUnknownBytes = std::uint64_t{1} << 40;
 
 std::uint64_t bytes_of(const Value& value) {
+  constexpr std::array kNotSent = {DType::string, DType::c64, DType::c128};  // messages have no name for them
   const auto shape = value.type.static_shape();
+  if (std::ranges::find(kNotSent, value.type.dtype) != kNotSent.end()) return kUnknownBytes;
   return shape ? std::max<std::uint64_t>(tensor_bytes(value.type.dtype, *shape), 1) : kUnknownBytes;
 }
 
-/// Which nodes run here: the set closed under "what it needs runs here too" whose values that others need weigh least.
-class Chooser {
- public:
-  explicit Chooser(const Graph& graph) : graph_(graph), is_kept_away_(graph.nodes().size()) {}
-
-  /// From now on this node runs in the tail.
-  void keep_away(NodeId node) { is_kept_away_[node] = true; }
-
-  std::vector<bool> choose() const {
-    const std::size_t nodes = graph_.nodes().size(), values = graph_.values().size();
-    const std::size_t source = nodes + values, sink = source + 1;
-    MinCut flow(sink + 1);
-    flow.add(source, 0, MinCut::kEndless);  // the head has the first node at least
-    for (NodeId id = 0; id < nodes; ++id) {
-      if (is_kept_away_[id]) flow.add(id, sink, MinCut::kEndless);
-      for (const ValueId input : graph_.node(id).inputs) {
-        if (input == kNoValue || graph_.value(input).constant) continue;
-        const NodeId producer = graph_.value(input).producer;
-        flow.add(nodes + input, id, MinCut::kEndless);
-        if (producer != kNoNode) flow.add(id, producer, MinCut::kEndless);  // no node here without what it needs
-      }
+/// Which nodes are the head: the set closed under "what it needs is in it too" for which the fewest bytes are moved.
+/// border: nodes before it are forced into the head when the tail is here, the others into the tail when the head is.
+std::vector<bool> choose_head(const Graph& graph, HalfHere here, NodeId border) {
+  const std::size_t nodes = graph.nodes().size(), values = graph.values().size();
+  const std::size_t source = nodes + values, sink = source + 1;
+  MinCut flow(sink + 1);
+  for (NodeId id = 0; id < nodes; ++id) {
+    if (id == 0 || (here == HalfHere::tail && id < border)) flow.add(source, id, MinCut::kEndless);
+    if (id == nodes - 1 || (here == HalfHere::head && id >= border)) flow.add(id, sink, MinCut::kEndless);
+    for (const ValueId input : graph.node(id).inputs) {
+      if (input == kNoValue) continue;
+      const NodeId producer = graph.value(input).producer;
+      // What nobody makes is moved when a node elsewhere reads it; what a node makes, when the head does and the tail
+      // reads it.
+      const bool reads_far_head = producer == kNoNode && here == HalfHere::tail;
+      flow.add(reads_far_head ? id : nodes + input, reads_far_head ? nodes + input : id, MinCut::kEndless);
+      if (producer != kNoNode) flow.add(id, producer, MinCut::kEndless);  // no node in the head without what it needs
     }
-    for (ValueId id = 0; id < values; ++id) {
-      const Value& value = graph_.value(id);
-      if (value.constant) continue;
-      flow.add(value.producer == kNoNode ? source : value.producer, nodes + id, bytes_of(value));
-    }
-    const std::vector<bool> side = flow.nearest_to_sink(source, sink);
-    std::vector<bool> here(nodes);
-    for (NodeId id = 0; id < nodes; ++id) here[id] = side[id];
-    return here;
   }
-
- private:
-  const Graph& graph_;
-  std::vector<bool> is_kept_away_;
-};
+  for (ValueId id = 0; id < values; ++id) {
+    const Value& value = graph.value(id);
+    if (value.producer != kNoNode) {
+      flow.add(value.producer, nodes + id, bytes_of(value));
+    } else if (here == HalfHere::head) {
+      flow.add(source, nodes + id, bytes_of(value));
+    } else {
+      flow.add(nodes + id, sink, bytes_of(value));
+    }
+  }
+  std::vector<bool> head = flow.nearest_to_sink(source, sink);
+  head.resize(nodes);
+  return head;
+}
 
 /// Copies the nodes of one side.
 class Half {
@@ -97,32 +96,34 @@ class Half {
   std::vector<ValueId> map_;
 };
 
-bool is_made_here(const Graph& graph, const std::vector<bool>& here, ValueId id) {
+bool is_made_in(const Graph& graph, const std::vector<bool>& half, ValueId id) {
   const NodeId producer = graph.value(id).producer;
-  return producer != kNoNode && here[producer];
+  return producer != kNoNode && half[producer];
 }
 
-GraphCut halves(const Graph& graph, const std::vector<bool>& here) {
+GraphCut halves(const Graph& graph, HalfHere here, const std::vector<bool>& is_head) {
   GraphCut out;
+  out.here = here;
   Half head(graph), tail(graph);
-  std::set<ValueId> crossing;
+  std::set<ValueId> crossing, far;  // far: inputs and weights of the half elsewhere
   for (NodeId id = 0; id < graph.nodes().size(); ++id) {
-    (here[id] ? head : tail).add(graph.node(id));
+    (is_head[id] ? head : tail).add(graph.node(id));
     for (const ValueId input : graph.node(id).inputs) {
-      if (!here[id] && input != kNoValue && !graph.value(input).constant && !is_made_here(graph, here, input)) {
-        if (graph.value(input).producer == kNoNode)
-          out.crossing_bytes += crossing.insert(input).second ? bytes_of(graph.value(input)) : 0;
+      if (input == kNoValue) continue;
+      const Value& value = graph.value(input);
+      if (value.producer == kNoNode) {
+        if (is_head[id] != (here == HalfHere::head) && far.insert(input).second)
+          (value.constant ? out.weight_bytes : out.crossing_bytes) += bytes_of(value);
         continue;
       }
-      if (here[id] || input == kNoValue || !is_made_here(graph, here, input)) continue;
-      if (!crossing.insert(input).second) continue;
+      if (is_head[id] || !is_head[value.producer] || !crossing.insert(input).second) continue;
       out.crossing.push_back(head.name(input));
-      out.crossing_bytes += bytes_of(graph.value(input));
+      out.crossing_bytes += bytes_of(value);
       head.give(input);
     }
   }
   for (const ValueId id : graph.outputs()) {
-    if (!is_made_here(graph, here, id)) {
+    if (!is_made_in(graph, is_head, id)) {
       tail.give(id);
     } else if (!crossing.contains(id)) {
       head.give(id);
@@ -140,35 +141,47 @@ std::vector<TensorType> types_of(const Graph& graph) {
   return types;
 }
 
-// Empty when the head fits; else why not.
+// Empty when the half here fits; else why not.
 std::string misfit(GraphCut& cut, const EdgeExecutionConfig& config) {
   Limits limits;
   limits.threads = config.threads;
-  cut.head_plan = skerry::plan(cut.head, types_of(cut.head), limits);
-  if (static_cast<double>(cut.head_plan.peak_bytes) > config.max_memory_mb * 1e6)
-    return "it needs " + std::to_string(cut.head_plan.peak_bytes) + " bytes";
-  if (cut.head_plan.seconds > config.max_execution_time)
-    return "it would take " + std::to_string(cut.head_plan.seconds) + " s";
+  limits.max_memory_bytes = static_cast<std::uint64_t>(config.max_memory_mb * 1e6);
+  limits.max_execution_time = std::chrono::duration<double>(config.max_execution_time);
+  const Graph& half = cut.here == HalfHere::head ? cut.head : cut.tail;
+  try {
+    cut.here_plan = skerry::plan(half, types_of(half), limits);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::budget_exceeded && error.code() != ErrorCode::deadline_exceeded) throw;
+    return error.message();
+  }
   return {};
 }
 
 }  // namespace
 
-GraphCut cut_graph(const Graph& graph, std::span<const TensorType> inputs, const EdgeExecutionConfig& config) {
+GraphCut cut_graph(const Graph& graph, std::span<const TensorType> inputs, const EdgeExecutionConfig& config,
+                   HalfHere here) {
   const Graph concrete = ops::specialize(graph, inputs);
+  const auto nodes = static_cast<NodeId>(concrete.nodes().size());
   std::string reason = "it has fewer than two nodes";
-  if (concrete.nodes().size() >= 2) {
-    Chooser chooser(concrete);
-    for (auto last = static_cast<NodeId>(concrete.nodes().size() - 1); last != 0;) {
-      chooser.keep_away(last);
-      const std::vector<bool> here = chooser.choose();
-      GraphCut cut = halves(concrete, here);
-      reason = misfit(cut, config);
-      if (reason.empty()) return cut;
-      while (!here[last]) --last;
+  std::optional<GraphCut> best;
+  // Cuts lie one inside the other as the border moves, so what fits does so up to some border. step: how far it was
+  // moved from where nothing is forced.
+  NodeId fits = nodes, fails = 0;
+  for (NodeId step = 1; nodes >= 2 && step < fits; step = fails + (fits - fails) / 2) {
+    const NodeId border = here == HalfHere::head ? nodes - step : step;
+    GraphCut cut = halves(concrete, here, choose_head(concrete, here, border));
+    reason = misfit(cut, config);
+    if (reason.empty()) {
+      best = std::move(cut);
+      fits = step;
+    } else {
+      reason = std::string("its ") + (here == HalfHere::head ? "first" : "last") + " part does not fit: " + reason;
+      fails = step;
     }
-    reason = "its first part does not fit: " + reason;
+    if (fits - fails <= 1) break;
   }
+  if (best) return *std::move(best);
   throw Error(ErrorCode::budget_exceeded, "the model cannot be cut: " + reason, graph.name,
               "raise max_memory_mb or max_execution_time, or run it at an endpoint");
 }

@@ -1,12 +1,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
+#include <set>
 #include <skerry/edge.hpp>
 #include <skerry/skerry.hpp>
 
 #include "base/thrown_by.hpp"
 #include "edge/min_cut.hpp"
+#include "ops/nn/op_record.hpp"
 
 namespace skerry::edge {
 namespace {
@@ -89,14 +92,93 @@ TEST(GraphCut, HalvesOfAModelGiveWhatTheWholeGives) {
   EXPECT_FALSE(free.crossing.empty());
   expect_equal(run_halves(free, inputs), skerry::run(graph, inputs).tensors);
   // Less memory: fewer nodes here, more bytes across, the same answer.
-  const double less = static_cast<double>(free.head_plan.peak_bytes) * 0.6 / 1e6;
+  const double less = static_cast<double>(free.here_plan.peak_bytes) * 0.6 / 1e6;
   const GraphCut tight = cut_graph(graph, std::span(&type, 1), {.max_memory_mb = less});
   EXPECT_LT(tight.head.nodes().size(), free.head.nodes().size());
-  EXPECT_GE(tight.crossing_bytes, free.crossing_bytes);
-  EXPECT_LE(static_cast<double>(tight.head_plan.peak_bytes), less * 1e6);
+  EXPECT_GE(tight.moved_bytes(), free.moved_bytes());
+  EXPECT_LE(static_cast<double>(tight.here_plan.peak_bytes), less * 1e6);
   expect_equal(run_halves(tight, inputs), skerry::run(graph, inputs).tensors);
   EXPECT_EQ(base::thrown_by([&] { cut_graph(graph, std::span(&type, 1), {.max_memory_mb = 1e-5}); }).code(),
             ErrorCode::budget_exceeded);
+}
+
+// A chain with shortcuts of Concat nodes, each with a weight of its own length.
+Graph branched(std::mt19937& random, std::size_t nodes) {
+  Graph graph;
+  std::vector<ValueId> values;
+  for (const char* name : {"x", "y"})
+    values.push_back(graph.add_input(name, TensorType::of(DType::f32, {1 + static_cast<std::int64_t>(random() % 40)})));
+  for (std::size_t at = 0; at < nodes; ++at) {
+    const Tensor weight(DType::f32, {1 + static_cast<std::int64_t>(random() % 60)});
+    const ValueId w = graph.add_constant("w" + std::to_string(at), weight);
+    Node node{.op = "Concat", .inputs = {at == 0 ? values[0] : values.back(), w}};
+    if (random() % 2 == 0) node.inputs.push_back(values[random() % values.size()]);
+    node.set("axis", std::int64_t{0});
+    const std::array<std::string, 1> names = {"c" + std::to_string(at)};
+    values.push_back(graph.node(graph.add_node(std::move(node), names)).outputs[0]);
+  }
+  graph.mark_output(values.back());
+  return graph;
+}
+
+// Every way to halve it, one after the other; what a half elsewhere reads and what crosses, counted by the definition.
+std::uint64_t least_of_all_halves(const Graph& graph, HalfHere here) {
+  const std::size_t nodes = graph.nodes().size();
+  std::uint64_t least = ~std::uint64_t{0};
+  for (std::size_t head = 1; head < std::size_t{1} << (nodes - 1); head += 2) {
+    const auto is_head = [head](NodeId id) { return (head >> id & 1) != 0; };
+    bool is_closed = true;
+    std::set<ValueId> moved;
+    for (NodeId id = 0; id < nodes; ++id) {
+      for (const ValueId input : graph.node(id).inputs) {
+        const NodeId producer = graph.value(input).producer;
+        if (producer == kNoNode) {
+          if (is_head(id) != (here == HalfHere::head)) moved.insert(input);
+        } else if (is_head(id) != is_head(producer)) {
+          is_closed = is_closed && is_head(producer);
+          moved.insert(input);
+        }
+      }
+    }
+    std::uint64_t bytes = 0;
+    for (const ValueId id : moved) bytes += tensor_bytes(DType::f32, *graph.value(id).type.static_shape());
+    if (is_closed) least = std::min(least, bytes);
+  }
+  return least;
+}
+
+TEST(GraphCut, NoOtherHalvesMoveFewerBytes) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 20; ++round) {
+    const Graph graph = branched(random, 3 + random() % 6);
+    std::vector<TensorType> types;
+    for (const ValueId id : graph.inputs()) types.push_back(graph.value(id).type);
+    const Graph concrete = ops::specialize(graph, types);
+    for (const HalfHere here : {HalfHere::head, HalfHere::tail}) {
+      const GraphCut cut = cut_graph(graph, types, {}, here);
+      EXPECT_EQ(cut.moved_bytes(), least_of_all_halves(concrete, here)) << round;
+      EXPECT_EQ(cut.head.nodes().size() + cut.tail.nodes().size(), concrete.nodes().size());
+    }
+  }
+}
+
+TEST(GraphCut, TheTailStaysHereWhenTheHeadIsTooLarge) {
+  Graph graph;
+  const TensorType input = TensorType::of(DType::f64, {2});
+  const ValueId x = graph.add_input("x", input);
+  Circuit circuit(14);
+  circuit.ry(circuit.parameter("a"), 0).ry(circuit.parameter("b"), 13);
+  for (Wire layer = 1; layer <= 3; ++layer) {
+    for (Wire wire = 0; wire < 14; ++wire) circuit.rxx(0.3 + layer, wire, (wire + layer) % 14).ry(0.2, wire);
+  }
+  const ValueId means = add_circuit(graph, circuit, x, {Observable::parse("Z13", 14)}, "means");
+  graph.mark_output(graph.add("Exp", {means}, "y"));
+  const EdgeExecutionConfig small{.max_memory_mb = 0.1};  // 2^14 amplitudes take 0.26 MB
+  EXPECT_EQ(base::thrown_by([&] { cut_graph(graph, std::span(&input, 1), small); }).code(), ErrorCode::budget_exceeded);
+  const GraphCut cut = cut_graph(graph, std::span(&input, 1), small, HalfHere::tail);
+  EXPECT_EQ(cut.head.nodes()[0].op, "circuit");
+  EXPECT_EQ(cut.tail.nodes()[0].op, "Exp");
+  EXPECT_EQ(cut.crossing_bytes, 16U + 8U);
 }
 
 TEST(GraphCut, AHybridIsCutWhereTheFewestBytesCross) {

@@ -80,6 +80,11 @@ std::string judge_cloud(const Question& question) {
 }
 
 std::string why_hybrid(const SplitReport& split) {
+  if (!split.pieces.empty() && split.pieces[0].nodes != 0) {
+    const bool head_here = split.pieces[0].place == ExecutionMethod::edge;
+    return std::string("its ") + (head_here ? "head" : "tail") + " here, the other half at the endpoint; " +
+           bytes_text(split.crossing_bytes) + " of tensors and " + bytes_text(split.weight_bytes) + " of weights move";
+  }
   const std::uint32_t cuts = split.gate_cuts + split.wire_cuts;
   std::string text = std::to_string(split.pieces.size()) + " pieces, ";
   if (cuts == 0) return text + "joined by nothing";
@@ -97,6 +102,7 @@ Placement decide(const Question& question) {
   const bool edge_fits = edge.cannot.empty(), cloud_can = cloud.empty();
   Placement out;
   out.split = question.split;
+  out.whole_bytes = question.whole_bytes;
   if (edge_fits && (edge.better_not.empty() || !cloud_can)) {
     out.method = ExecutionMethod::edge;
   } else if (!edge_fits && hybrid.cannot.empty()) {
@@ -116,6 +122,8 @@ Placement decide(const Question& question) {
   }
   PlaceReport remote{ExecutionMethod::cloud, cloud_can, false, cloud};
   if (cloud_can) remote.reason = question.config.cloud_endpoint;
+  if (cloud_can && question.whole_bytes != 0)
+    remote.reason += ", " + bytes_text(question.whole_bytes) + " of weights and inputs move";
   out.considered = {here, pieces, remote};
   for (PlaceReport& place : out.considered) {
     place.chosen = !refused && place.method == out.method;
@@ -134,8 +142,11 @@ std::string Placement::explain() const {
   }
   if (!split || method != ExecutionMethod::hybrid) return out;
   for (const PieceReport& piece : split->pieces) {
-    out += "      piece of " + std::to_string(piece.wires) + " wires, " + bytes_text(piece.peak_bytes) + ", " +
-           seconds_text(piece.seconds) + ": " + std::string(execution_method_name(piece.place)) + "\n";
+    out += "      " +
+           (piece.nodes != 0 ? "half of " + std::to_string(piece.nodes) + " nodes, "
+                             : "piece of " + std::to_string(piece.wires) + " wires, ") +
+           bytes_text(piece.peak_bytes) + ", " + seconds_text(piece.seconds) + ": " +
+           std::string(execution_method_name(piece.place)) + "\n";
   }
   return out;
 }

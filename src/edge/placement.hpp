@@ -17,7 +17,8 @@ struct Question {
   std::optional<SplitReport> split;  ///< priced for what is asked
   std::string why_not_split;         ///< not empty: why it cannot be run in pieces
   Resources resources;
-  std::string endpoint_failure;  ///< what its last call met
+  std::string endpoint_failure;   ///< what its last call met
+  std::uint64_t whole_bytes = 0;  ///< as in Placement
 };
 
 /// Here, unless it does not fit, or the machine is short of memory, time, power or coolness and the endpoint seems up;

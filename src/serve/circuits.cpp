@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 
+#include "ops/hybrid/census.hpp"
 #include "package/checkpoint.hpp"
+#include "serve/sent_models.hpp"
 #include "wire/json_writer.hpp"
 
 namespace skerry::serve {
@@ -35,7 +37,8 @@ ImportLimits import_limits(const wire::CircuitRequest& request, const CircuitLim
   return import;
 }
 
-Circuit circuit_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+// A circuit, or a model with the request's inputs.
+Program program_of(const wire::CircuitRequest& request, const CircuitLimits& limits) {
   const ImportLimits import = import_limits(request, limits);
   Program program = [&] {
     try {
@@ -46,9 +49,11 @@ Circuit circuit_of(const wire::CircuitRequest& request, const CircuitLimits& lim
                   "a run's memory and time bound its program too: allow more of them, or send a shorter one");
     }
   }();
-  if (auto* circuit = std::get_if<Circuit>(&program)) return std::move(*circuit);
-  throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", "program",
-              "serve it from the repository and ask for an inference");
+  if (std::holds_alternative<Circuit>(program) && !request.inputs.empty()) {
+    throw Error(ErrorCode::invalid_argument, "the program is a circuit, which takes no tensors", "inputs",
+                "give parameters");
+  }
+  return program;
 }
 
 void check(const wire::CircuitRequest& request, const CircuitLimits& limits) {
@@ -73,6 +78,15 @@ void check(const wire::CircuitRequest& request, const CircuitLimits& limits) {
               "leave one of the two out");
 }
 
+Limits limits_of(const wire::CircuitRequest& request, const CircuitLimits& limits, const RunControl& control) {
+  Limits out;
+  out.threads = limits.threads;
+  out.max_memory_bytes = bytes_of(request, limits);
+  out.max_execution_time = std::chrono::duration<double>(seconds_of(request, limits));
+  out.control = control;
+  return out;
+}
+
 RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circuit, const CircuitLimits& limits,
                       const RunControl& control) {
   RunOptions options;
@@ -95,10 +109,7 @@ RunOptions options_of(const wire::CircuitRequest& request, const Circuit& circui
   if (!request.noise.empty())
     options.noise = std::make_shared<const NoiseModel>(loads_noise(request.noise, limits.import, "noise"));
   options.max_bond_dimension = request.max_bond_dimension;
-  options.limits.threads = limits.threads;
-  options.limits.max_memory_bytes = bytes_of(request, limits);
-  options.limits.max_execution_time = std::chrono::duration<double>(seconds_of(request, limits));
-  options.limits.control = control;
+  options.limits = limits_of(request, limits, control);
   return options;
 }
 
@@ -184,12 +195,15 @@ class Kept {
   double copies_, bytes_ = 0.0;
 };
 
-void check_width(const Circuit& circuit, std::uint32_t max_qubits) {
-  if (max_qubits == 0 || circuit.num_wires() <= max_qubits) return;
-  throw Error(ErrorCode::limit_exceeded,
-              "the circuit has " + std::to_string(circuit.num_wires()) + " qubits and your tenant may use " +
-                  std::to_string(max_qubits),
-              std::string(kQuota), "ask for fewer");
+void check_width(const Program& program, std::uint32_t max_qubits) {
+  if (max_qubits == 0) return;
+  const auto* circuit = std::get_if<Circuit>(&program);
+  const std::uint32_t wires = circuit != nullptr ? circuit->num_wires() : ops::widest_circuit(std::get<Graph>(program));
+  if (wires <= max_qubits) return;
+  throw Error(
+      ErrorCode::limit_exceeded,
+      "the circuit has " + std::to_string(wires) + " qubits and your tenant may use " + std::to_string(max_qubits),
+      std::string(kQuota), "ask for fewer");
 }
 
 std::int64_t now_ns() {
@@ -239,9 +253,21 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
       std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds_of(request, limits)));
   check(request, limits);
   control.check("program");
-  const Circuit circuit = circuit_of(request, limits);
+  Program program = program_of(request, limits);
   notes.read_ns = now_ns();
-  check_width(circuit, max_qubits);
+  check_width(program, max_qubits);
+  if (auto* graph = std::get_if<Graph>(&program)) {
+    RunControl whole = control;
+    whole.deadline = control.deadline ? std::min(*control.deadline, deadline) : deadline;
+    const Limits allowed = limits_of(request, limits, whole);
+    notes.limit_bytes = allowed.max_memory_bytes.value_or(0);
+    notes.limit_seconds = allowed.max_execution_time->count();
+    wire::CircuitReply reply{.id = request.id};
+    reply.results.push_back(run_model(std::move(*graph), request, allowed, notes));
+    notes.ended_ns = now_ns();
+    return reply;
+  }
+  const auto& circuit = std::get<Circuit>(program);
   const std::size_t sets = std::max<std::size_t>(1, request.parameter_sets.size());
   Kept kept(request, limits);
   if (sets > 1) kept.check(least_answer(request, circuit.num_wires()) * static_cast<double>(sets));
@@ -278,7 +304,10 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
 
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits) {
   check(request, limits);
-  const Circuit circuit = circuit_of(request, limits);
+  const Program program = program_of(request, limits);
+  if (const auto* graph = std::get_if<Graph>(&program))
+    return plan_model(*graph, request, limits_of(request, limits, {}));
+  const auto& circuit = std::get<Circuit>(program);
   RunOptions options = options_of(request, circuit, limits, {});
   if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets.front());
   set_checkpoint(options, request, circuit);

@@ -1,5 +1,5 @@
 /// \file
-/// A circuit request of the wire, run here.
+/// A circuit request of the wire, run here; its program may be a model or hybrid too (sent_models.hpp).
 #pragma once
 
 #include <array>

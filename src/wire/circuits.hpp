@@ -25,6 +25,9 @@ inline constexpr std::size_t kMaxToken = 64;
 /// `cloud needs 4.3 GB and max_memory_mb allows 1.0 GB`; the first word is `edge`, `hybrid` or `cloud`.
 inline constexpr std::string_view kPlacementHeader = "skerry-placement";
 
+/// Inputs or outputs of a model.
+using WireTensors = std::vector<std::pair<std::string, Tensor>>;
+
 /// Values of a circuit's parameters: in order of declaration, or by name.
 struct ParameterSet {
   std::vector<double> values;
@@ -36,7 +39,8 @@ struct ParameterSet {
 struct CircuitRequest {
   std::string id;       ///< given back with the answer
   std::string token;    ///< at most kMaxToken characters; the same token runs once, however often it is sent
-  std::string program;  ///< OpenQASM, a JSON gate list, Skerry's text or the bytes of a package
+  std::string program;  ///< OpenQASM, a JSON gate list, Skerry's text or the bytes of a package; a model or hybrid too
+  WireTensors inputs;   ///< of a model
   std::vector<ParameterSet> parameter_sets;  ///< one answer for each; none: one answer without parameters
   std::uint64_t shots = 0;
   std::uint64_t seed = 0;
@@ -63,6 +67,7 @@ struct CircuitAnswer {
   std::optional<Tensor> probabilities;  ///< f64 [2^k]
   std::optional<Tensor> state;          ///< c64 or c128 [2^n]
   std::map<std::string, double> outputs;
+  WireTensors tensors;  ///< outputs of a model
   double discarded_weight = 0.0, error_bound = 0.0;
   std::uint32_t bond_dimension = 0;
   // What it took on the server.

@@ -85,10 +85,24 @@ std::string token_of(const JsonNode& node) {
   return token;
 }
 
+WireTensors tensors_of(const JsonNode& list, BinaryReader& binary) {
+  WireTensors out;
+  for (const JsonNode& item : list.items()) {
+    std::string name;
+    for (const auto& [key, value] : item.members()) {
+      if (key == "name") name = value.text();
+    }
+    if (name.empty()) item.refuse("the name is missing");
+    out.emplace_back(std::move(name), decode_tensor(item, binary));
+  }
+  return out;
+}
+
 constexpr Field<CircuitRequest> kRequest[] = {
     {"id", [](auto& r, const auto& v, auto&) { r.id = v.text(); }},
     {"token", [](auto& r, const auto& v, auto&) { r.token = token_of(v); }},
     {"program", [](auto& r, const auto& v, auto& b) { r.program = program_of(v, b); }},
+    {"inputs", [](auto& r, const auto& v, auto& b) { r.inputs = tensors_of(v, b); }},
     {"parameters", [](auto& r, const auto& v, auto&) { r.parameter_sets = {parameter_set(v)}; }},
     {"parameter_sets",
      [](auto& r, const auto& v, auto&) {
@@ -144,6 +158,7 @@ constexpr Field<CircuitAnswer> kAnswer[] = {
      [](auto& a, const auto& v, auto&) {
        for (const auto& [name, value] : v.members()) a.outputs[std::string(name)] = value.number();
      }},
+    {"tensors", [](auto& a, const auto& v, auto& b) { a.tensors = tensors_of(v, b); }},
     {"bond_dimension",
      [](auto& a, const auto& v, auto&) { a.bond_dimension = static_cast<std::uint32_t>(v.whole() & 0xffffffffU); }},
     {"discarded_weight", [](auto& a, const auto& v, auto&) { a.discarded_weight = v.number(); }},

@@ -22,6 +22,13 @@ void encode_sets(JsonWriter& json, const std::vector<ParameterSet>& sets) {
   json.close(']');
 }
 
+void encode_tensors(JsonWriter& json, std::string_view member, const WireTensors& tensors, std::string* binary) {
+  if (tensors.empty()) return;
+  json.key(member).open('[');
+  for (const auto& [name, tensor] : tensors) encode_tensor(json, name, tensor.view(), binary);
+  json.close(']');
+}
+
 void encode_answer(JsonWriter& json, const CircuitAnswer& answer, std::string* binary) {
   json.open('{');
   if (!answer.counts.empty()) {
@@ -39,6 +46,7 @@ void encode_answer(JsonWriter& json, const CircuitAnswer& answer, std::string* b
     for (const auto& [name, value] : answer.outputs) json.field(name, value);
     json.close('}');
   }
+  encode_tensors(json, "tensors", answer.tensors, binary);
   if (answer.bond_dimension != 0) json.field("bond_dimension", answer.bond_dimension);
   json.field("discarded_weight", answer.discarded_weight).field("error_bound", answer.error_bound);
   json.key("report").open('{').field("method", answer.method);
@@ -69,6 +77,7 @@ Body encode(const CircuitRequest& request) {
   // Raw bytes: a package is no text, and a long text needs no escaping this way.
   json.key("program").open('{').field("binary_data_size", request.program.size()).close('}');
   binary += request.program;
+  encode_tensors(json, "inputs", request.inputs, &binary);
   if (!request.parameter_sets.empty()) encode_sets(json, request.parameter_sets);
   if (request.shots != 0) json.field("shots", request.shots);
   if (request.seed != 0) json.field("seed", request.seed);

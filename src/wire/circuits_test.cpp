@@ -32,6 +32,8 @@ CircuitRequest full_request() {
   request.memory = true;
   request.initial_state = plus_state();
   request.noise = R"({"gates":[]})";
+  request.inputs = {{"x", Tensor::from<float>(std::array<float, 2>{1.5F, -2.0F}, {1, 2})},
+                    {"ids", Tensor::from<std::int64_t>(std::array<std::int64_t, 1>{-7}, {1})}};
   request.max_bond_dimension = 8;
   request.max_memory_mb = 1.5;
   request.max_execution_time = 0.25;
@@ -64,6 +66,11 @@ TEST(CircuitRequest, ComesBackWithEveryField) {
   EXPECT_EQ(got.probability_wires, sent.probability_wires);
   EXPECT_TRUE(got.probabilities && got.state && got.memory && got.binary);
   expect_equal(got.initial_state, sent.initial_state);
+  ASSERT_EQ(got.inputs.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(got.inputs[i].first, sent.inputs[i].first);
+    expect_equal(got.inputs[i].second, sent.inputs[i].second);
+  }
   EXPECT_EQ(got.noise, sent.noise);
   EXPECT_EQ(got.max_bond_dimension, sent.max_bond_dimension);
   EXPECT_EQ(got.max_memory_mb, sent.max_memory_mb);
@@ -107,6 +114,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"program":"x","observables":[1]})", "observables[0]"},
         Refusal{R"({"program":"x","probabilities":[4294967296]})", "probabilities[0]"},
         Refusal{R"({"program":"x","max_memory_mb":0})", "max_memory_mb"},
+        Refusal{R"({"program":"x","inputs":[{"datatype":"FP32","shape":[1],"data":[1]}]})", "inputs[0]"},
+        Refusal{R"({"program":"x","inputs":{"x":[1]}})", "inputs"},
         Refusal{R"({"program":{"binary_data_size":5}})", "program.binary_data_size"},
         Refusal{R"({"program":"x","initial_state":{"datatype":"FP64","shape":[3],"data":[1,0,0]}})", "initial_state"},
         Refusal{R"({"program":"x","initial_state":{"datatype":"FP64","shape":[99999999999,9999999999999],"data":[]}})",
@@ -134,6 +143,7 @@ TEST(CircuitReply, ComesBackAsJsonAndAsRawBytes) {
   const std::array<std::uint64_t, 3> memory = {0, 3, ~std::uint64_t{0}};
   answer.memory = Tensor::from<std::uint64_t>(memory, {3, 1});
   answer.outputs = {{"energy", -7.5}};
+  answer.tensors = {{"y", Tensor::from<float>(std::array<float, 2>{0.25F, 8.0F}, {2, 1})}};
   answer.discarded_weight = 1e-9;
   answer.error_bound = 1e-4;
   answer.bond_dimension = 16;
@@ -156,6 +166,9 @@ TEST(CircuitReply, ComesBackAsJsonAndAsRawBytes) {
     expect_equal(back.state, answer.state);
     expect_equal(back.memory, answer.memory);
     EXPECT_EQ(back.outputs, answer.outputs);
+    ASSERT_EQ(back.tensors.size(), 1U);
+    EXPECT_EQ(back.tensors[0].first, "y");
+    expect_equal(back.tensors[0].second, answer.tensors[0].second);
     EXPECT_EQ(back.discarded_weight, answer.discarded_weight);
     EXPECT_EQ(back.error_bound, answer.error_bound);
     EXPECT_EQ(back.bond_dimension, answer.bond_dimension);

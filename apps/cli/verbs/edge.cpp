@@ -8,6 +8,7 @@
 #include "cli/placing.hpp"
 #include "cli/programs.hpp"
 #include "cli/verb.hpp"
+#include "plan/budget.hpp"
 
 namespace skerry::cli {
 namespace {
@@ -18,6 +19,7 @@ struct Flags {
   std::string action, target, id;
   PlacingFlags placing;
   InputFlags input;
+  OutputFlags output;
   std::uint64_t shots = 0;
   bool exact = false;
   std::vector<std::string> observables;
@@ -43,12 +45,28 @@ void print_result(const edge::ExecutionResult& done, const Context& context) {
     json object = result_json(done.result);
     object["execution_method"] = edge::execution_method_name(done.method);
     object["placement"] = placement_json(done.placement);
+    for (const edge::PartReport& part : done.parts) {
+      object["parts"].push_back({{"place", edge::execution_method_name(part.place)},
+                                 {"seconds", part.seconds},
+                                 {"bytes_sent", part.bytes_sent},
+                                 {"bytes_received", part.bytes_received}});
+    }
     print_json(object);
     return;
   }
   if (done.result.counts.size() > 0) std::fputs(histogram(done.result.counts).c_str(), stdout);
   for (const double value : done.result.expectations) std::printf("expectation %.12g\n", value);
+  for (const auto& [name, tensor] : done.result.tensors)
+    std::printf("%s %s\n", name.c_str(), tensor_text(tensor).c_str());
   std::fputs(done.placement.explain().c_str(), stderr);
+  for (const edge::PartReport& part : done.parts) {
+    std::fprintf(stderr, "%s part: %s", std::string(edge::execution_method_name(part.place)).c_str(),
+                 planning::seconds_text(part.seconds).c_str());
+    if (part.place == edge::ExecutionMethod::cloud)
+      std::fprintf(stderr, ", %s sent, %s received", planning::bytes_text(part.bytes_sent).c_str(),
+                   planning::bytes_text(part.bytes_received).c_str());
+    std::fputs("\n", stderr);
+  }
   std::fprintf(stderr, "%s\n", report_text(done.result.report).c_str());
 }
 
@@ -103,15 +121,36 @@ int outbox(const Flags& flags, const Context& context) {
   return 0;
 }
 
+void run_model(const Graph& graph, const Flags& flags, const Context& context, const RunControl& control) {
+  const char* const other = flags.shots != 0                ? "--shots"
+                            : flags.exact                   ? "--exact"
+                            : !flags.observables.empty()    ? "--observable"
+                            : !flags.placing.outbox.empty() ? "--outbox"
+                                                            : nullptr;
+  if (other != nullptr)
+    throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", other, "leave it out");
+  flags.output.check(graph);
+  const edge::EdgeExecutionConfig config = flags.placing.config(context.settings);
+  edge::EdgeExecutor executor(config, std::make_shared<edge::CircuitCompiler>(config));
+  const NamedTensors inputs = flags.input.shapes.empty() ? flags.input.tensors() : flags.input.filled(graph);
+  const edge::ResultPtr done = executor.execute_model(graph, inputs, control);
+  flags.output.write(done->result.tensors);
+  print_result(*done, context);
+}
+
 int run(const Flags& flags, const Context& context) {
   const Interruptible interruptible(context.terminal);
   ProgramFlags file;
   file.file = flags.target;
   const Program program = file.load();
-  const auto* circuit = std::get_if<Circuit>(&program);
-  if (circuit == nullptr)
-    throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", flags.target, "use skerry run");
   flags.input.check(program);
+  if (const auto* graph = std::get_if<Graph>(&program)) {
+    run_model(*graph, flags, context, interruptible.control());
+    return 0;
+  }
+  const auto* circuit = std::get_if<Circuit>(&program);
+  if (!flags.output.outputs.empty())
+    throw Error(ErrorCode::invalid_argument, "a circuit has no tensors to write", "--output", "leave it out");
   RunOptions options = context.settings.run_options();
   flags.input.apply(options);
   if (options.noise != nullptr)
@@ -137,12 +176,14 @@ int run(const Flags& flags, const Context& context) {
 Action declare(const Command& command) {
   auto flags = std::make_shared<Flags>();  // shared: std::function copies its target
   command
-      .add_option("action", flags->action, "run a circuit where it fits, doctor an endpoint, or look after the outbox")
+      .add_option("action", flags->action,
+                  "run a circuit or model where it fits, doctor an endpoint, or look after the outbox")
       .type_name("")
       .required();
   command
       .add_option("target", flags->target,
-                  "The circuit's file (- for standard input), the endpoint's address, or what to do with the outbox: "
+                  "The circuit's or model's file (- for standard input), the endpoint's address, or what to do with "
+                  "the outbox: "
                   "list, send, result, drop")
       .type_name("FILE|URL|WORD")
       .required();
@@ -150,6 +191,7 @@ Action declare(const Command& command) {
   flags->placing.declare(command);
   flags->placing.declare_outbox(command);
   flags->input.declare(command);
+  flags->output.declare(command);
   command.add_count("--shots", flags->shots, "Samples; 1024 when left out, none with --exact or --observable");
   command.add_flag("--exact", flags->exact, "No samples");
   command
@@ -177,10 +219,12 @@ Action declare(const Command& command) {
 extern const Verb edge_verb;
 const Verb edge_verb = {
     "edge",
-    "Run a circuit here, in pieces or at an endpoint; examine an endpoint; send what waited for it",
+    "Run a circuit or model here, in pieces or at an endpoint; examine an endpoint; send what waited for it",
     "skerry edge run big.qasm --max-memory-mb 64 --observable 'Z0 Z19'\n"
     "skerry edge run big.qasm --max-memory-mb 64 --shots 1000 --cloud-endpoint http://127.0.0.1:8000\n"
     "skerry edge run big.qasm --max-memory-mb 0 --cloud-endpoint http://127.0.0.1:8000\n"
+    "skerry edge run model.onnx --input x=x.npy --output y=y.npy --max-memory-mb 4 --cloud-endpoint "
+    "http://127.0.0.1:8000\n"
     "skerry edge doctor http://127.0.0.1:8000\n"
     "skerry edge outbox send --outbox /var/lib/skerry/outbox --cloud-endpoint http://127.0.0.1:8000\n",
     true,

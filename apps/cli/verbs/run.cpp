@@ -28,7 +28,7 @@ struct Flags {
   std::uint64_t shots = 0, max_bond_dimension = 0, cutoff = 0;
   bool exact = false, probabilities = false, profile = false;
   AnswerFlags answers;
-  std::vector<std::string> outputs;
+  OutputFlags output;
   std::string memory;  ///< file for each shot's bits
   std::string disk;    ///< folder for a state vector
   bool checkpoint = false;
@@ -41,7 +41,7 @@ struct Flags {
       if (given) throw Error(ErrorCode::invalid_argument, message, flag, "leave it out");
     };
     if (std::holds_alternative<Circuit>(program)) {
-      refuse(!outputs.empty(), "--output", "a circuit has no tensors to write");
+      refuse(!output.outputs.empty(), "--output", "a circuit has no tensors to write");
       refuse(profile, "--profile", "a circuit has no operators to time");
       return;
     }
@@ -194,22 +194,9 @@ void stream_memory(const Circuit& circuit, const Flags& flags, const Context& co
 Result run_graph(const Graph& graph, const Flags& flags, const Context& context, const RunControl& control) {
   Limits limits = context.settings.limits();
   limits.control = control;
-  std::map<std::string, std::string> paths;  // of each output that is to be written
-  std::string known;
-  for (const ValueId id : graph.outputs()) known += (known.empty() ? "" : ", ") + graph.value(id).name;
-  for (const std::string& output : flags.outputs) {
-    const auto [wanted, path] = split_file("--output", output);
-    if (std::none_of(graph.outputs().begin(), graph.outputs().end(),
-                     [&, &name = wanted](ValueId id) { return graph.value(id).name == name; })) {
-      throw Error(ErrorCode::invalid_argument, "the model has no output '" + wanted + "'", "--output",
-                  "its outputs are " + known);
-    }
-    paths[wanted] = path;
-  }
+  flags.output.check(graph);
   Result result = skerry::run(graph, flags.input.tensors(), limits, context.settings.run_options().seed);
-  for (const auto& [name, tensor] : result.tensors) {
-    if (const auto path = paths.find(name); path != paths.end()) data::write_npy(path->second, tensor.view());
-  }
+  flags.output.write(result.tensors);
   return result;
 }
 
@@ -239,7 +226,7 @@ void run_noisy(const StabilizerCircuit& circuit, const Flags& flags, const Conte
   refuse(!flags.gradient.empty(), "--gradient");
   refuse(!flags.answers.observables.empty(), "--observable");
   refuse(!flags.answers.amplitudes.empty(), "--amplitude");
-  refuse(!flags.outputs.empty(), "--output");
+  refuse(!flags.output.outputs.empty(), "--output");
   refuse(!flags.input.parameters.empty(), "--param");
   refuse(!flags.input.inputs.empty(), "--input");
   refuse(!flags.input.shapes.empty(), "--shape");
@@ -285,8 +272,7 @@ Action declare(const Command& command) {
   command.add_flag("--checkpoint", flags->checkpoint,
                    "Keep the state in --disk, so that the same run goes on where it was killed");
   command.add_flag("--profile", flags->profile, "Times of a model's steps instead of its outputs, the slowest first");
-  command.add_option("--output", flags->outputs, "Write an output of a model; again for each")
-      .type_name("NAME=FILE.npy");
+  flags->output.declare(command);
   return [flags](Context& context) {
     const Interruptible interruptible(context.terminal);
     if (const auto noisy = noisy_circuit(*flags)) {

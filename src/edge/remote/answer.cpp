@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/number_text.hpp"
+#include "ops/nn/op_record.hpp"
 #include "package/package.hpp"
 
 namespace skerry::edge::remote {
@@ -134,11 +135,59 @@ std::string wrong_probabilities(const wire::CircuitAnswer& answer, const Asked& 
   return wrong_norm("probabilities", sum, answer.discarded_weight);
 }
 
+bool fits(const TensorType& due, const Tensor& tensor) {
+  if (due.dtype != tensor.dtype()) return false;
+  if (!due.shape) return true;
+  const auto dims = tensor.shape().dims();
+  return std::ranges::equal(*due.shape, dims,
+                            [](const Dim& dim, std::int64_t extent) { return !dim.is_known() || dim.value == extent; });
+}
+
+std::string wrong_tensors(const wire::CircuitAnswer& answer, const Asked& asked) {
+  const std::size_t due = asked.tensors ? asked.tensors->size() : 0;
+  if (answer.tensors.size() != due) return told(due, "tensors", answer.tensors.size());
+  for (std::size_t i = 0; i < due; ++i) {
+    const auto& [name, type] = (*asked.tensors)[i];
+    const auto& [came, tensor] = answer.tensors[i];
+    if (came != name) return "output '" + came.substr(0, 128) + "' came where '" + name + "' is due";
+    if (!fits(type, tensor))
+      return "output '" + name + "' is " + TensorType::of(tensor.dtype(), tensor.shape()).text() + " where " +
+             type.text() + " is due";
+  }
+  return {};
+}
+
+Asked asked_of(const Graph& graph, const wire::CircuitRequest& request) {
+  std::vector<TensorType> types;
+  for (const ValueId id : graph.inputs()) {
+    types.push_back(graph.value(id).type);
+    for (const auto& [name, tensor] : request.inputs)
+      if (name == graph.value(id).name) types.back() = TensorType::of(tensor.dtype(), tensor.shape());
+  }
+  const Graph concrete = ops::specialize(graph, types);
+  Asked asked;
+  asked.tensors.emplace();
+  for (const ValueId id : concrete.outputs())
+    asked.tensors->emplace_back(concrete.value(id).name, concrete.value(id).type);
+  return asked;
+}
+
+std::uint64_t tensors_bytes(const Asked& asked) noexcept {
+  constexpr std::uint64_t kUnknown = std::uint64_t{1} << 30;  // where the shape hangs on values
+  std::uint64_t sum = 0;
+  for (const auto& [name, type] : *asked.tensors) {
+    const auto shape = type.static_shape();
+    sum = plus(sum, shape ? plus(4096, tensor_bytes(type.dtype, *shape)) : kUnknown);
+  }
+  return sum;
+}
+
 }  // namespace
 
 std::uint64_t Asked::most_bytes() const noexcept {
   constexpr std::uint64_t kAround = std::uint64_t{1} << 20;  // names, the report, output variables
-  constexpr std::uint64_t kNumber = 64, kOutcome = 32;       // in JSON: an expectation and its error; a count
+  if (tensors) return plus(kAround, tensors_bytes(*this));
+  constexpr std::uint64_t kNumber = 64, kOutcome = 32;  // in JSON: an expectation and its error; a count
   std::uint64_t each = plus(4096, times(kNumber, largest.size()));
   each = plus(each, times(std::min(shots, two_to(bits)), std::uint64_t{bits} + kOutcome));
   if (state) each = plus(each, times(16, two_to(wires)));
@@ -150,8 +199,8 @@ std::uint64_t Asked::most_bytes() const noexcept {
 Asked asked_of(const wire::CircuitRequest& request) {
   const auto bytes = std::make_shared<const std::string>(request.program);
   const auto loaded = package::read(std::as_bytes(std::span(*bytes)), bytes);
+  if (const auto* graph = std::get_if<Graph>(&loaded.contents.program)) return asked_of(*graph, request);
   const auto* circuit = std::get_if<Circuit>(&loaded.contents.program);
-  if (circuit == nullptr) throw Error(ErrorCode::invalid_argument, "the program is no circuit", "program");
   Asked asked{.rows = std::max<std::size_t>(1, request.parameter_sets.size()),
               .wires = circuit->num_wires(),
               .bits = measures(*circuit) ? circuit->num_bits() : circuit->num_wires(),
@@ -159,7 +208,8 @@ Asked asked_of(const wire::CircuitRequest& request) {
               .largest = {},
               .state = request.state,
               .memory = request.memory,
-              .probability_wires = std::nullopt};
+              .probability_wires = std::nullopt,
+              .tensors = std::nullopt};
   for (const std::string& text : request.observables) {
     const Observable observable = Observable::parse(text, circuit->num_wires());
     double sum = 0.0;
@@ -175,7 +225,8 @@ Asked asked_of(const wire::CircuitRequest& request) {
 std::string misfit(const wire::CircuitReply& reply, const Asked& asked) {
   if (reply.results.size() != asked.rows) return told(asked.rows, "answers", reply.results.size());
   for (const wire::CircuitAnswer& answer : reply.results) {
-    for (const auto wrong : {wrong_counts, wrong_memory, wrong_expectations, wrong_state, wrong_probabilities}) {
+    for (const auto wrong :
+         {wrong_counts, wrong_memory, wrong_expectations, wrong_state, wrong_probabilities, wrong_tensors}) {
       std::string what = wrong(answer, asked);
       if (!what.empty()) return what;
     }

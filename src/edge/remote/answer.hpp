@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <optional>
 #include <skerry/error.hpp>
+#include <skerry/graph.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "wire/circuits.hpp"
@@ -31,16 +33,19 @@ struct Asked {
   std::vector<double> largest;  ///< of each observable: the sum of its |coefficients|, which no |<O>| passes
   bool state = false, memory = false;
   std::optional<std::size_t> probability_wires;
+  /// Of a model: its outputs, as far as their types are known beforehand. Of a circuit nothing.
+  std::optional<std::vector<std::pair<std::string, TensorType>>> tensors;
 
   /// Most bytes of a message with such an answer, arrays as raw bytes. Saturates.
   std::uint64_t most_bytes() const noexcept;
 };
 
-/// Errors: those of a package that is not understood; invalid_argument for a program that is no circuit.
+/// Errors: those of a package that is not understood, and of a model that does not take the request's inputs.
 Asked asked_of(const wire::CircuitRequest& request);
 
 /// Everything that was asked for is there, nothing else is, and each number can be true: counts of all shots and of the
-/// right width, expectation values inside their bounds, states and probabilities of the right size whose norm is 1.
+/// right width, expectation values inside their bounds, states and probabilities of the right size whose norm is 1, a
+/// model's outputs with their names, types and shapes.
 /// Gives what is wrong with it; empty: nothing.
 std::string misfit(const wire::CircuitReply& reply, const Asked& asked);
 

@@ -176,6 +176,7 @@ Result result_of(wire::CircuitAnswer answer) {
   out.probabilities = std::move(answer.probabilities);
   if (answer.state) out.state = State(std::move(*answer.state));
   out.outputs = std::move(answer.outputs);
+  out.tensors = std::move(answer.tensors);
   out.discarded_weight = answer.discarded_weight;
   out.error_bound = answer.error_bound;
   out.bond_dimension = answer.bond_dimension;

@@ -1,0 +1,53 @@
+/// \file
+/// One execution of a model: what it would take here, how it can be cut, and its run at each place.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <skerry/edge.hpp>
+#include <string>
+#include <vector>
+
+#include "edge/placement.hpp"
+#include "wire/circuits.hpp"
+
+namespace skerry::edge {
+
+/// A model and the inputs of one run. Plans it as it is made.
+class ModelRun {
+ public:
+  /// Sends a request and gives its answer. seconds: predicted for this machine.
+  using Remote = std::function<Result(const wire::CircuitRequest& request, double seconds)>;
+
+  /// config, graph and inputs must outlive it. Errors: invalid_argument, type_mismatch (inputs), those of planning but
+  /// for the budget.
+  ModelRun(const EdgeExecutionConfig& config, const Graph& graph, const NamedTensors& inputs, RunControl control);
+
+  /// What decides the placement. The model is cut when it does not fit here and there is an endpoint.
+  Question question(const Resources& resources, std::string endpoint_failure);
+  /// Runs it there; `parts` is written anew. Errors: those of Session::run and of remote; unavailable when an answer
+  /// has other outputs, types or shapes than the model.
+  Result run(ExecutionMethod method, const Remote& remote, std::vector<PartReport>& parts);
+
+ private:
+  Limits limits() const;
+  void cut();
+  Result run_here(const Graph& graph, const NamedTensors& inputs, std::vector<PartReport>& parts) const;
+  Result run_there(const Graph& graph, const NamedTensors& inputs, double seconds, const Remote& remote,
+                   std::vector<PartReport>& parts) const;
+  Result run_halves(const Remote& remote, std::vector<PartReport>& parts) const;
+
+  const EdgeExecutionConfig& config_;
+  const NamedTensors& inputs_;
+  const RunControl control_;
+  std::shared_ptr<const Graph> graph_;  // shared: sessions take it so
+  std::vector<TensorType> types_;
+  std::uint64_t peak_bytes_ = 0, whole_bytes_ = 0;
+  double seconds_ = 0.0;
+  std::string cannot_run_;
+  std::optional<GraphCut> cut_;
+  std::optional<SplitReport> split_;
+  std::string why_whole_;
+};
+
+}  // namespace skerry::edge

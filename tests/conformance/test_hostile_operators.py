@@ -34,12 +34,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = re.findall(r"^SKERRY_OP\((\w+)\)", (ROOT / "src/ops/nn/ops.def").read_text(), re.MULTILINE)
 Array = npt.NDArray[Any]
 
-CASES_OF_A_ROW = 6
+CASES_OF_A_ROW = 2
 MAX_MEMORY_MB = 64
 # What a run may leave in the process beside what it was allowed: code that is paged in, Python's own objects.
 SLACK_KB = 48 * 1024
 CPU_SECONDS = 10
-HUGE = (2**58, 2**60 + 1, 2**62, 2**63 - 1, -(2**63))
+HUGE = (2**58, 2**63 - 1, -(2**63))
 
 
 def emptied(inputs: list[Array]) -> Iterator[tuple[str, list[Array]]]:

@@ -87,7 +87,7 @@ std::uint64_t bytes_of_copies(const NodeTypes& types);
 /// Of the integers among the inputs from the second on: the places that a mover of elements reads.
 std::uint64_t bytes_of_places(const NodeTypes& types);
 
-/// The copies are the kernel's own to allocate. The plan charges them as scratch, of which no page is touched.
+/// The copies are the kernel's own to allocate; the plan charges them as scratch.
 template <Reference F, Cost (*Can)(const Node&, const NodeTypes&) = can_reference>
 inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& node, const NodeTypes& types) -> Prepared {
                                               return {[node](const KernelArguments& a) { guarded(F, node, a); },

@@ -91,7 +91,7 @@ class Shape {
   static constexpr int kMaxRank = 8;
 
   Shape() = default;
-  /// Errors: out_of_range for more than kMaxRank dims, a negative dim, or a product past 2^62.
+  /// Errors: out_of_range for more than kMaxRank dims, a negative dim, or a product past 2^58.
   Shape(std::initializer_list<std::int64_t> dims);
   explicit Shape(std::span<const std::int64_t> dims);
 

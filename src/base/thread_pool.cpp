@@ -262,6 +262,7 @@ void heed(Pool& pool, bool somebody_came) {
 void Loop::begin(std::size_t first, std::size_t end, std::size_t grain, std::size_t pieces, int threads,
                  RangeFunction fn) noexcept {
   fn_ = fn;
+  obeyed_ = obeyed;
   begin_ = first;
   end_ = end;
   grain_ = grain;
@@ -278,6 +279,7 @@ void Loop::begin(std::size_t first, std::size_t end, std::size_t grain, std::siz
 }
 
 void Loop::work(std::size_t home_slice) noexcept {
+  const Obey obey(obeyed_);
   try {
     for (std::size_t i = 0; i < slice_count_; ++i) {
       Slice& slice = slices_[(home_slice + i) % slice_count_];

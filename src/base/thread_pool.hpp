@@ -9,6 +9,7 @@
 #include <exception>
 #include <optional>
 
+#include "base/obey.hpp"
 #include "base/threads.hpp"
 
 namespace skerry::base {
@@ -37,6 +38,7 @@ class Loop {
   static constexpr std::size_t kMaxSlices = 32;  // more threads share slices
 
   std::optional<RangeFunction> fn_;
+  const RunControl* obeyed_ = nullptr;  ///< by its caller
   std::size_t begin_ = 0, end_ = 0, grain_ = 1, slice_count_ = 0;
   std::atomic<bool> failed_{false};
   std::exception_ptr error_;

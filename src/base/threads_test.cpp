@@ -14,12 +14,15 @@
 #include <limits>
 #include <mutex>
 #include <set>
+#include <skerry/error.hpp>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/machine.hpp"
+#include "base/obey.hpp"
 #include "base/random.hpp"
 #include "base/thrown_by.hpp"
 #include "base/wake.hpp"
@@ -137,6 +140,25 @@ TEST_P(Threads, FirstExceptionArrivesAndThePoolLivesOn) {
   }
   std::atomic<int> calls{0};
   parallel_for(0, 100, 1, [&](std::size_t, std::size_t) { ++calls; });
+  EXPECT_EQ(calls, 100);
+}
+
+TEST_P(Threads, ThoseWhoHelpObeyWhomTheCallerObeys) {
+  std::stop_source source;
+  const RunControl control{.stop = source.get_token()};
+  const Obey obey(&control);
+  std::atomic<int> calls{0};
+  const auto loop = [&] {
+    parallel_for(0, 100, 1, [&](std::size_t, std::size_t) {
+      EXPECT_EQ(obeyed, &control);
+      check_stop();
+      ++calls;
+    });
+  };
+  loop();
+  EXPECT_EQ(calls, 100);
+  source.request_stop();
+  EXPECT_THROW(loop(), Error);
   EXPECT_EQ(calls, 100);
 }
 

@@ -18,7 +18,8 @@ constexpr std::array kDTypes = {
 #undef SKERRY_DTYPE
 };
 
-constexpr std::int64_t kMaxElements = std::int64_t{1} << 62;
+// Of the widest type they are 2^62 bytes, so that bytes of one tensor never overflow.
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 58;
 
 }  // namespace
 
@@ -52,7 +53,7 @@ Shape::Shape(std::span<const std::int64_t> dims) : rank_(static_cast<int>(dims.s
                   "axis " + std::to_string(i) + " has " + std::to_string(dims[i]) + " elements");
     dims_[i] = dims[i];
     if (dims[i] != 0 && product > kMaxElements / dims[i]) {
-      throw Error(ErrorCode::out_of_range, "a tensor of more than 2^62 elements cannot exist");
+      throw Error(ErrorCode::out_of_range, "a tensor of more than 2^58 elements cannot exist");
     }
     // A zero extent empties the tensor, yet the other extents still may not overflow together.
     if (dims[i] != 0) product *= dims[i];
@@ -83,9 +84,6 @@ std::uint64_t tensor_bytes(DType dtype, const Shape& shape) noexcept {
 }
 
 Tensor::Tensor(DType dtype, Shape shape) {
-  if (static_cast<std::uint64_t>(shape.elements()) > static_cast<std::uint64_t>(kMaxElements) / 16) {
-    throw Error(ErrorCode::out_of_range, "a tensor of shape " + shape.text() + " is too large to address");
-  }
   // One byte at least: a tensor without elements still has an address.
   const std::uint64_t bytes = std::max<std::uint64_t>(tensor_bytes(dtype, shape), 1);
   std::shared_ptr<std::byte> block = base::shared_block(bytes);

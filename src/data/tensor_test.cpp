@@ -18,6 +18,13 @@ TEST(Shape, RefusesAProductThatOverflows) {
   EXPECT_THROW(Shape({std::int64_t{1} << 40, std::int64_t{1} << 40, 0}), Error);
 }
 
+TEST(Shape, HasNoMoreElementsThanBytesOfTheWidestTypeCanBeCounted) {
+  const Shape largest{std::int64_t{1} << 58};
+  EXPECT_EQ(tensor_bytes(DType::c128, largest), std::uint64_t{1} << 62);
+  for (const std::int64_t extent : {(std::int64_t{1} << 58) + 1, std::int64_t{1} << 62})
+    EXPECT_THROW(Shape({extent}), Error);
+}
+
 TEST(Shape, RefusesMoreAxesThanItHolds) {
   EXPECT_THROW(Shape({1, 1, 1, 1, 1, 1, 1, 1, 1}), Error);
 }

@@ -10,6 +10,7 @@
 
 #include "base/account.hpp"
 #include "base/legacy_random.hpp"
+#include "base/obey.hpp"
 #include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "exec/executor.hpp"
@@ -358,6 +359,7 @@ void GraphExecutor::run_slice(std::span<const TensorView> inputs, std::span<cons
   const auto before = static_cast<double>(plan_->steps.size()) * static_cast<double>(slice);
   fill_views(inputs, outputs);
   std::size_t done = 0;
+  const base::Obey obey(&control);
   for (const planning::Step& step : plan_->steps) {
     const Node& node = graph.node(step.node);
     control.check(node.name);
@@ -371,7 +373,11 @@ void GraphExecutor::run_slice(std::span<const TensorView> inputs, std::span<cons
     if (step.circuit) {
       run_circuit_node(node, *step.circuit, in, out[0], budget_, control);
     } else {
-      step.kernel({in, out, workspace_->scratch()});
+      try {
+        step.kernel({in, out, workspace_->scratch()});
+      } catch (...) {
+        ops::rethrow_at(node);
+      }
     }
     if (!step_seconds_.empty())
       step_seconds_[done] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

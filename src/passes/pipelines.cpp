@@ -105,10 +105,10 @@ Names graph_pipeline(Level level) {
     case Level::high:
       // Before constants are folded: a folded bias has lost its integers.
       // What patterns leave behind is removed before uses are counted again.
-      return {"fuse_quantized",    "fold_constants",   "share_common",         "fold_batch_norms",
-              "fuse_layer_norms",  "fuse_gelu",        "fuse_scaled_products", "fuse_attention",
-              "remove_dead_nodes", "fuse_activations", "channels_last",        "fuse_quantized_sums",
-              "turn_weights",      "fuse_elementwise", "pack_weights",         "remove_dead_nodes"};
+      return {"fuse_quantized",   "lower_einsum",     "fold_constants",       "share_common",   "fold_batch_norms",
+              "fuse_layer_norms", "fuse_gelu",        "fuse_scaled_products", "fuse_attention", "remove_dead_nodes",
+              "fuse_activations", "channels_last",    "fuse_quantized_sums",  "turn_weights",   "fuse_elementwise",
+              "pack_weights",     "remove_dead_nodes"};
   }
   return {};
 }

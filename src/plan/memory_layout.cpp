@@ -74,7 +74,26 @@ class Sharing {
 
 }  // namespace
 
+void check_sizes(const Graph& graph) {
+  // No machine holds so much, and no sum of sizes below it overflows.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 60;
+  std::uint64_t all = 0;
+  for (const Value& value : graph.values()) {
+    const auto shape = value.type.static_shape();
+    if (value.constant || !value.type.is_tensor() || !shape) continue;
+    const std::uint64_t bytes = tensor_bytes(value.type.dtype, *shape);
+    if (bytes <= kMost - all) {
+      all += bytes;
+      continue;
+    }
+    throw Error(ErrorCode::budget_exceeded, "the values up to '" + value.name + "' take more than 2^60 bytes together",
+                value.producer == kNoNode ? value.name : graph.node(value.producer).name,
+                "use smaller inputs or a smaller batch");
+  }
+}
+
 MemoryLayout lay_out_memory(const Graph& graph) {
+  check_sizes(graph);
   const Sharing sharing(graph);
   MemoryLayout layout;
   std::vector<Placement> of_root(graph.values().size());

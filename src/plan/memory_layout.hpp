@@ -18,8 +18,12 @@ struct MemoryLayout {
   std::uint64_t output_bytes = 0;
 };
 
-/// Precondition: every value that is used has a static shape. View operators share their input's bytes; an operator
-/// that may work in place does so when its input is needed by nobody else afterwards.
+/// Errors: budget_exceeded where the values of a graph, as far as their shapes are known, take more than 2^60 bytes
+/// together; where: the node of the one that is too much.
+void check_sizes(const Graph& graph);
+
+/// Errors: those of check_sizes. Precondition: every value that is used has a static shape. View operators share their
+/// input's bytes; an operator that may work in place does so when its input is needed by nobody else afterwards.
 MemoryLayout lay_out_memory(const Graph& graph);
 
 }  // namespace skerry::planning

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/file.hpp"
+#include "base/obey.hpp"
 #include "base/threads.hpp"
 #include "base/trace.hpp"
 #include "ops/hybrid/circuit.hpp"
@@ -208,6 +209,7 @@ std::string output_types(const Graph& graph, const Node& node) {
 void plan_by_value(GraphPlan& plan) {
   const Graph& graph = plan.graph;
   plan.by_value = true;
+  check_sizes(graph);
   for (const Value& value : graph.values()) {
     const auto shape = value.type.static_shape();
     if (value.constant) plan.report.memory.weights += value.constant->view().bytes();
@@ -239,6 +241,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
   check_limits(limits);
   check_inputs(graph, inputs);
 
+  const base::Obey obey(&limits.control);
   GraphPlan plan;
   plan.graph = ops::specialize(graph, inputs);
   Plan& report = plan.report;

@@ -301,7 +301,7 @@ constexpr BadModel kRefusals[] = {
     {"bad_sequence_depth", ErrorCode::limit_exceeded, "x: has a type of more than 8 types inside each other"},
     {"bad_sequence_of_nothing", ErrorCode::semantic_error, "x: has no type"},
     {"bad_sequence_output", ErrorCode::type_mismatch, "y: output is stated as seq(f32[1])"},
-    {"bad_shape", ErrorCode::out_of_range, "w: a tensor of more than 2^62 elements"},
+    {"bad_shape", ErrorCode::out_of_range, "w: a tensor of more than 2^58 elements"},
     {"bad_sparse_huge", ErrorCode::limit_exceeded, "sparse [1048576,1048576]"},
     {"bad_sparse_index", ErrorCode::out_of_range, "sparse index 2 is outside [2,3]"},
     {"bad_string", ErrorCode::semantic_error, "names: string[2] has 1 strings"},

@@ -1,3 +1,4 @@
+#include "base/obey.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/conv.hpp"
 #include "kernels/tensor/numeric.hpp"
@@ -26,6 +27,7 @@ template <class T>
 void channel(const ConvShape& shape, const T* x, const T* w, double bias, T* y) {
   const Window& s = shape.window;
   for (std::int64_t o = 0; o < s.outputs(); ++o) {
+    base::check_stop();
     double sum = bias;
     for (std::int64_t i = 0; i < shape.group_channels(); ++i) {
       sum += plane(s, x + i * s.inputs(), w + i * s.taps(), o / (s.output[1] * s.output[2]),

@@ -1,5 +1,8 @@
+#include <algorithm>
+#include <array>
 #include <limits>
 
+#include "base/obey.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/pool.hpp"
@@ -11,17 +14,23 @@ struct Place {
   std::int64_t z, y, x;
 };
 
+// Taps [first, last) through which output `o` sees an input: of a window that is mostly padding, few.
+std::array<std::int64_t, 2> taps_inside(const Window& s, std::size_t axis, std::int64_t o) {
+  const std::int64_t begin = s.position(axis, o, 0), step = s.dilation[axis];
+  const auto up = [step](std::int64_t distance) { return distance <= 0 ? 0 : (distance + step - 1) / step; };
+  return {std::min(up(-begin), s.kernel[axis]), std::min(up(s.input[axis] - begin), s.kernel[axis])};
+}
+
 // Calls f(place in the input) for the elements that output `o` of a plane sees, in row-major order.
 template <class F>
 void for_each_tap(const Window& s, std::int64_t o, F&& f) {
   const std::int64_t oz = o / (s.output[1] * s.output[2]), oy = o / s.output[2] % s.output[1], ox = o % s.output[2];
-  for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz) {
-    for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
-      for (std::int64_t kx = 0; kx < s.kernel[2]; ++kx) {
-        const Place at{s.position(0, oz, kz), s.position(1, oy, ky), s.position(2, ox, kx)};
-        if (at.z < 0 || at.y < 0 || at.x < 0) continue;
-        if (at.z < s.input[0] && at.y < s.input[1] && at.x < s.input[2]) f(at);
-      }
+  const auto planes = taps_inside(s, 0, oz), rows = taps_inside(s, 1, oy), columns = taps_inside(s, 2, ox);
+  for (std::int64_t kz = planes[0]; kz < planes[1]; ++kz) {
+    base::check_stop();
+    for (std::int64_t ky = rows[0]; ky < rows[1]; ++ky) {
+      for (std::int64_t kx = columns[0]; kx < columns[1]; ++kx)
+        f(Place{s.position(0, oz, kz), s.position(1, oy, ky), s.position(2, ox, kx)});
     }
   }
 }

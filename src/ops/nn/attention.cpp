@@ -151,11 +151,15 @@ void run(const Node& node, const KernelArguments& a) {
       node.find("scale") != nullptr ? node.real("scale", 1.0) : 1.0 / std::sqrt(static_cast<double>(h.size));
   const double cap = node.real("softcap", 0.0);
   Doubles y(static_cast<std::size_t>(h.batch * h.rows * h.q_heads * h.v_size)),
-      shown(static_cast<std::size_t>(h.batch * h.q_heads * h.rows * total));
+      shown(static_cast<std::size_t>(out_view(a, 3).empty() ? 0 : h.batch * h.q_heads * h.rows * total));
+  const auto show = [&](std::int64_t of_mode, std::int64_t at, double value) {
+    if (mode == of_mode && !shown.empty()) shown[static_cast<std::size_t>(at)] = value;
+  };
   Doubles scores(static_cast<std::size_t>(total)), bias(scores.size());
   for (std::int64_t line = 0; line < h.batch * h.q_heads * h.rows; ++line) {
     const std::int64_t b = line / h.rows / h.q_heads, head = line / h.rows % h.q_heads, row = line % h.rows;
     const std::int64_t group = b * h.kv_heads + head / (h.q_heads / h.kv_heads);
+    base::check_stop();
     double most = -kInfinity, most_bias = -kInfinity, sum = 0.0;
     for (std::int64_t j = 0; j < total; ++j) {
       double score = 0.0;
@@ -163,13 +167,13 @@ void run(const Node& node, const KernelArguments& a) {
         score += q[static_cast<std::size_t>(line * h.size + i)] *
                  keys[static_cast<std::size_t>((group * total + j) * h.size + i)];
       score *= scale;
-      const auto at = static_cast<std::size_t>(j), to = static_cast<std::size_t>(line * total + j);
-      if (mode == 0) shown[to] = score;
+      const auto at = static_cast<std::size_t>(j);
+      show(0, line * total + j, score);
       if (cap > 0.0) score = cap * std::tanh(score / cap);
-      if (mode == 1) shown[to] = score;
+      show(1, line * total + j, score);
       bias[at] = mask(b, head, row, j);
       scores[at] = score + bias[at];
-      if (mode == 2) shown[to] = scores[at];
+      show(2, line * total + j, scores[at]);
       most = std::max(most, scores[at]);
       most_bias = std::max(most_bias, bias[at]);
     }
@@ -178,7 +182,7 @@ void run(const Node& node, const KernelArguments& a) {
     for (std::int64_t j = 0; j < total; ++j) {
       double& share = scores[static_cast<std::size_t>(j)];
       share = sum == 0.0 ? 0.0 : share / sum;
-      if (mode == 3) shown[static_cast<std::size_t>(line * total + j)] = share;
+      show(3, line * total + j, share);
     }
     const std::int64_t to = h.packed ? ((b * h.rows + row) * h.q_heads + head) * h.v_size : line * h.v_size;
     for (std::int64_t i = 0; i < h.v_size; ++i) {

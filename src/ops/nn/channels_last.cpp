@@ -51,6 +51,7 @@ Expected<bool> takes_conv(const Node& node, const NodeTypes& types, const ConvSh
   if (!channels_last(node)) return Unexpected{"channels stand first"};
   if (!is_f32(types)) return no_kernel(types.inputs[kX].dtype);
   if (types.constants[kWeights] == nullptr) return Unexpected{"the weights are not constant"};
+  if (s.depth() == 0 || s.outputs == 0) return Unexpected{"the weights have no elements"};
   if (has_input(node, kBias) && constant_floats(types, kBias).empty()) return Unexpected{"the bias is not constant"};
   if (has_input(node, kScale) && constant_floats(types, kScale).empty()) return Unexpected{"the scale is not constant"};
   if (const auto panels = packed_pixels(node)) {

@@ -5,13 +5,28 @@
 namespace skerry::ops {
 namespace {
 
+// Keeps sums and products of extents and attributes far from overflow.
+constexpr std::int64_t kMost = std::int64_t{1} << 31;
+
+bool is_extent(std::int64_t n) {
+  return n >= 1 && n <= kMost;
+}
+bool is_padding(std::int64_t n) {
+  return n >= 0 && n <= kMost;
+}
+
 void infer(TypeContext& context) {
   const auto image = constant_integers(context, 1), block = constant_integers(context, 2);
   const TensorType& x = input(context, 0);
   if (!image || !block || !x.shape || x.shape->size() != 3) return set_output(context, 0, x.dtype, std::nullopt);
-  std::int64_t taps = 1;
-  for (const std::int64_t b : *block) taps *= std::max<std::int64_t>(b, 1);
-  Dims out = {(*x.shape)[0], (*x.shape)[1].is_known() ? Dim((*x.shape)[1].value / taps) : Dim()};
+  if (image->size() != block->size()) refuse(context.node, "image and blocks have different numbers of axes");
+  const bool extents = std::ranges::all_of(*image, is_extent) && std::ranges::all_of(*block, is_extent);
+  if (!extents) refuse(context.node, "extents of image and blocks lie between 1 and 2^31");
+  Dims blocks;
+  for (const std::int64_t extent : *block) blocks.emplace_back(extent);
+  const Dim taps = product(blocks, 0, blocks.size());
+  const Dim channels = (*x.shape)[1];
+  Dims out = {(*x.shape)[0], taps.is_known() && channels.is_known() ? Dim(channels.value / taps.value) : Dim()};
   for (const std::int64_t extent : *image) out.emplace_back(extent);
   set_output(context, 0, x.dtype, std::move(out));
 }
@@ -22,17 +37,22 @@ void run(const Node& node, const KernelArguments& a) {
   const std::size_t axes = image.size();
   const Longs strides = node.integers("strides", Longs(axes, 1)),
               dilations = node.integers("dilations", Longs(axes, 1)), pads = node.integers("pads", Longs(2 * axes, 0));
-  for (std::size_t i = 0; i < axes; ++i) {
-    if (strides[i] < 1 || dilations[i] < 1 || block[i] < 1)
-      outside("strides, dilations and block extents are at least 1");
+  for (const Longs* extents : {&image, &block, &strides, &dilations}) {
+    if (extents->size() != axes || !std::ranges::all_of(*extents, is_extent))
+      outside("extents of image and blocks, strides and dilations are one for each axis, between 1 and 2^31");
   }
+  if (pads.size() != 2 * axes || !std::ranges::all_of(pads, is_padding))
+    outside("pads are two for each axis, between 0 and 2^31");
   Longs steps;
-  for (std::size_t i = 0; i < axes; ++i)
-    steps.push_back(
-        (image[i] + pads.at(i) + pads.at(axes + i) - dilations.at(i) * (block.at(i) - 1) - 1) / strides.at(i) + 1);
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::int64_t room = image[i] + pads[i] + pads[axes + i] - dilations[i] * (block[i] - 1) - 1;
+    steps.push_back(room < 0 ? 0 : room / strides[i] + 1);
+  }
   const Shape taps(block), places(steps), space(image);
   const Longs to_strides = strides_of(space);
-  if (places.elements() != a.inputs[0].shape()[2]) outside("the columns are not as many as the blocks");
+  const Shape given = a.inputs[0].shape();
+  if (given.rank() != 3 || places.elements() != given[2] || given[1] % taps.elements() != 0)
+    outside("columns " + given.text() + " do not fit blocks " + taps.text() + " at " + places.text() + " places");
   Doubles y(static_cast<std::size_t>(a.outputs[0].elements()), 0.0);
   for (std::int64_t plane = 0; plane < a.outputs[0].shape()[0] * a.outputs[0].shape()[1]; ++plane) {
     Position tap(taps);

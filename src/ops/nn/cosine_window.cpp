@@ -20,6 +20,7 @@ void cosine_window(const Cosines& of, const Node& node, const KernelArguments& a
   const std::int64_t size = arguments.outputs[0].elements();
   const std::int64_t period = node.integer("periodic", 1) != 0 ? size : std::max<std::int64_t>(size - 1, 1);
   Doubles y;
+  y.reserve(static_cast<std::size_t>(size));
   for (std::int64_t i = 0; i < size; ++i) {
     const double turn = 2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(period);
     y.push_back(of.mean - of.first * std::cos(turn) + of.second * std::cos(2.0 * turn));

@@ -21,10 +21,12 @@ void run(const Node&, const KernelArguments& a) {
   auto x = doubles(a.inputs[0]);
   const auto n = static_cast<std::size_t>(a.inputs[0].shape()[a.inputs[0].shape().rank() - 1]);
   Doubles y;
+  y.reserve(static_cast<std::size_t>(a.outputs[0].elements()));
   for (std::int64_t m = 0; m < a.outputs[0].elements(); ++m) {
     double* matrix = x.data() + static_cast<std::size_t>(m) * n * n;
     double determinant = 1.0;
     for (std::size_t k = 0; k < n; ++k) {
+      base::check_stop();
       std::size_t pivot = k;
       for (std::size_t i = k + 1; i < n; ++i)
         pivot = std::abs(matrix[i * n + k]) > std::abs(matrix[pivot * n + k]) ? i : pivot;

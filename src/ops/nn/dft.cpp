@@ -1,6 +1,7 @@
-#include <cmath>
-#include <numbers>
+#include <algorithm>
+#include <complex>
 
+#include "kernels/tensor/fourier.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -30,6 +31,12 @@ void infer(TypeContext& context) {
   set_output(context, 0, x.dtype, std::move(out));
 }
 
+// What is transformed is not longer: half of a spectrum stands for all of it.
+std::int64_t longest(const Shape& x, const Shape& y, std::size_t axis) {
+  const auto at = static_cast<int>(axis);
+  return std::max<std::int64_t>({x[at], 2 * y[at], 1});
+}
+
 void run(const Node& node, const KernelArguments& a) {
   const auto x = doubles(a.inputs[0]);
   const Shape xs = a.inputs[0].shape(), ys = a.outputs[0].shape();
@@ -45,30 +52,63 @@ void run(const Node& node, const KernelArguments& a) {
   const std::int64_t length = !wanted.empty() ? wanted[0] : inverse && onesided ? to.length : had;
   Doubles y(static_cast<std::size_t>(ys.elements()), 0.0);
   const std::int64_t out_parts = ys[ys.rank() - 1];
+  if (length < 1 || length > longest(xs, ys, axis) || to.length > length)
+    outside("a transform of length " + std::to_string(length) + " does not fit " + ys.text());
+  kernels::Fourier fourier(static_cast<std::size_t>(length), inverse);
+  std::vector<std::complex<double>> numbers(static_cast<std::size_t>(length));
+  const double scale = inverse ? 1.0 / static_cast<double>(length) : 1.0;
   for (std::int64_t line = 0; line < from.outer * inner; ++line) {
+    base::check_stop();
     const std::int64_t outer = line / inner, i = line % inner;
+    for (std::int64_t n = 0; n < length; ++n) {
+      // The other half of a one-sided spectrum is its mirrored conjugate.
+      const bool mirrored = inverse && onesided && n > length / 2;
+      const std::int64_t m = mirrored ? length - n : n;
+      const double* v = x.data() + ((outer * had + m) * inner + i) * parts;
+      const double imaginary = m < had && complex ? (mirrored ? -v[1] : v[1]) : 0.0;
+      numbers[static_cast<std::size_t>(n)] = {m < had ? v[0] : 0.0, imaginary};
+    }
+    fourier.transform(numbers);
     for (std::int64_t k = 0; k < to.length; ++k) {
-      double re = 0.0, im = 0.0;
-      for (std::int64_t n = 0; n < length; ++n) {
-        // The other half of a one-sided spectrum is its mirrored conjugate.
-        const bool mirrored = inverse && onesided && n > length / 2;
-        const std::int64_t m = mirrored ? length - n : n;
-        if (m >= had) continue;
-        const double* v = x.data() + ((outer * had + m) * inner + i) * parts;
-        const double vr = v[0], vi = complex ? (mirrored ? -v[1] : v[1]) : 0.0;
-        const double angle = (inverse ? 2.0 : -2.0) * std::numbers::pi * static_cast<double>(k * n % length) /
-                             static_cast<double>(length);
-        re += vr * std::cos(angle) - vi * std::sin(angle);
-        im += vr * std::sin(angle) + vi * std::cos(angle);
-      }
-      const double scale = inverse ? 1.0 / static_cast<double>(length) : 1.0;
       double* w = y.data() + ((outer * to.length + k) * inner + i) * out_parts;
-      w[0] = re * scale;
-      if (out_parts == 2) w[1] = im * scale;
+      w[0] = numbers[static_cast<std::size_t>(k)].real() * scale;
+      if (out_parts == 2) w[1] = numbers[static_cast<std::size_t>(k)].imag() * scale;
     }
   }
   store(y, a.outputs[0]);
 }
+
+// Scalar steps that one product of complex numbers takes.
+constexpr double kStepsOfAProduct = 6.0;
+
+// Of all axes where it is not known which one is meant.
+std::int64_t longest(const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
+  const auto rank = static_cast<std::size_t>(x.rank());
+  if (types.inputs.size() < 3 || !types.present[2])
+    return longest(x, y, normal_axis(node, node.integer("axis", -2), rank));
+  if (types.constants[2] != nullptr && types.constants[2]->shape().elements() == 1)
+    return longest(x, y, normal_axis(node, integers_of(node, *types.constants[2])[0], rank));
+  std::int64_t most = 1;
+  for (std::size_t axis = 0; axis + 1 < rank; ++axis) most = std::max(most, longest(x, y, axis));
+  return most;
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  const std::int64_t length = longest(node, types);
+  const double lines = static_cast<double>(elements(types.outputs[0])) / static_cast<double>(length);
+  return scalar_steps(types, kStepsOfAProduct * lines * kernels::Fourier::products(static_cast<std::size_t>(length)));
+}
+
+Prepared prepare(const Node& node, const NodeTypes& types) {
+  const auto length = static_cast<std::size_t>(longest(node, types));
+  Prepared prepared = kReference<run>[0].prepare(node, types);
+  prepared.scratch_bytes += kernels::Fourier::bytes(length) + length * sizeof(std::complex<double>);
+  return prepared;
+}
+
+constexpr KernelRow kKernels[] = {{"reference", can, prepare}};
 
 }  // namespace
 
@@ -81,7 +121,7 @@ const OpRecord dft_record = {
         "dft_length cuts or fills; inverse and onesided as attributes. Reals.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

@@ -101,7 +101,9 @@ void run(const Node& node, const KernelArguments& a) {
   std::int64_t total = 1, inner = 1;
   for (std::size_t k = 0; k < all.size(); ++k) (k < e.output.size() ? total : inner) *= all[k];
   Doubles y(static_cast<std::size_t>(total), 0.0);
+  constexpr std::int64_t kStepsBetweenChecks = 4096;
   for (std::int64_t i = 0; i < total * inner; ++i) {
+    if (i % kStepsBetweenChecks == 0) base::check_stop();
     double product = 1.0;
     for (std::size_t n = 0; n < values.size(); ++n) {
       std::int64_t from = 0;
@@ -117,6 +119,18 @@ void run(const Node& node, const KernelArguments& a) {
   store(y, a.outputs[0]);
 }
 
+// Each combination of letters is a step for each letter of each input.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  std::vector<Shape> shapes;
+  for (const TensorType& type : types.inputs) shapes.push_back(*type.static_shape());
+  const Equation e(node, shapes);
+  constexpr double kOfAStep = 12.0;
+  double steps = kOfAStep * static_cast<double>(shapes.size() * e.extents.size());
+  for (const auto& [letter, extent] : e.extents) steps *= static_cast<double>(extent);
+  return scalar_steps(types, steps);
+}
+
 }  // namespace
 
 extern const OpRecord einsum_record;
@@ -126,7 +140,7 @@ const OpRecord einsum_record = {
     .help = "The sum of products that `equation` names by letters, with an ellipsis for axes that broadcast. Numbers.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can>,
 };
 
 }  // namespace skerry::ops

@@ -1,12 +1,15 @@
 #include "ops/nn/evaluate.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
+#include <new>
 #include <skerry/error.hpp>
 #include <string_view>
 #include <utility>
 
 #include "base/legacy_random.hpp"
+#include "base/obey.hpp"
 #include "ops/nn/data_node.hpp"
 #include "ops/nn/flow.hpp"
 #include "ops/nn/reference.hpp"
@@ -189,6 +192,19 @@ Data run_node(Values& values, NodeId id, const std::vector<TensorType>& types, c
 
 }  // namespace
 
+void rethrow_at(const Node& node) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    if (!error.where().empty()) throw;
+    throw error.at(place_of(node));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::budget_exceeded, "the system refused memory to " + node.op, place_of(node));
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::internal, node.op + " failed: " + error.what(), place_of(node));
+  }
+}
+
 Tensor allocate(DType dtype, const Shape& shape, const Evaluation& evaluation) {
   if (evaluation.budget == nullptr) return {dtype, shape};
   // shared: a tensor keeps its storage alive
@@ -254,6 +270,7 @@ std::vector<Datum> run_operator(Node node, std::span<const Datum> inputs, std::s
 
 std::vector<Datum> evaluate(const Graph& graph, std::vector<Datum> inputs, const Evaluation& evaluation) {
   const base::RunDraws::Entered entered;
+  const base::Obey obey(evaluation.control);
   Values values(graph);
   for (ValueId id = 0; id < values.graph.values().size(); ++id) {
     // Kernels read elements where they are aligned.
@@ -281,9 +298,8 @@ std::vector<Datum> evaluate(const Graph& graph, std::vector<Datum> inputs, const
       for (std::size_t i = 0; i < node.outputs.size() && i < results.size(); ++i) {
         if (node.outputs[i] != kNoValue) values.set(node.outputs[i], std::move(results[i]), types[i]);
       }
-    } catch (const Error& error) {
-      if (!error.where().empty()) throw;
-      throw error.at(place_of(node));
+    } catch (...) {
+      rethrow_at(node);
     }
     values.drop_after(id);
   }

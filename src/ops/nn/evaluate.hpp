@@ -42,6 +42,10 @@ std::vector<Datum> run_operator(Node node, std::span<const Datum> inputs, std::s
 /// holds. Errors: type_mismatch for nothing.
 Datum fitted(Datum datum, const TensorType& type);
 
+/// Throws what is being handled as an Error whose place is the node: as it is where it names a place, budget_exceeded
+/// for memory that the system refused, internal for what is no Error.
+[[noreturn]] void rethrow_at(const Node& node);
+
 /// New elements, charged to the evaluation's budget. Errors: budget_exceeded.
 Tensor allocate(DType dtype, const Shape& shape, const Evaluation& evaluation);
 /// The one writer's view of such.

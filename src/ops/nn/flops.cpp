@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <string>
 #include <string_view>
@@ -76,6 +77,7 @@ class Counter {
     if (op == "Attention") return 2.0 * (in(0) + out()) * extent(input(1), -2) + kOfNormalised * scores();
     if (op == "LSTM" || op == "GRU" || op == "RNN") return 2.0 * in(0) / extent(input(0), -1) * (in(1) + in(2));
     if (op == "Einsum") return einsum();
+    if (op == "DFT" || op == "STFT") return spectra();
     if (is_one_of(kNormalise, op)) return kOfNormalised * in(0);
     if (op == "BatchNormalization") return 2.0 * out();
     if (is_one_of(kPools, op)) return pool();
@@ -90,6 +92,12 @@ class Counter {
     const Shape q = input(0);
     const double heads = q.rank() == 4 ? extent(q, 1) : static_cast<double>(node_.integer("q_num_heads", 1));
     return extent(q, 0) * heads * extent(q, -2) * extent(input(1), -2);
+  }
+
+  // Of complex numbers by factors of two: five for each number and factor.
+  double spectra() const {
+    const Shape y = shape(node_.outputs, 0);
+    return 2.5 * out() * std::log2(std::max(2.0, extent(y, -2)));
   }
 
   double pool() const {

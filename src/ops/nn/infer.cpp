@@ -86,6 +86,10 @@ std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
   context.output_dims.resize(node.outputs.size());
   try {
     if (record->infer != nullptr) record->infer(context);
+    for (const TensorType& type : context.outputs) (void)type.static_shape();  // throws where no tensor can be so large
+  } catch (const Error& error) {
+    if (!error.where().empty()) throw;
+    throw error.at(node.name.empty() ? node.op : node.name);
   } catch (const std::logic_error&) {  // a vector that is shorter than the rule was told
     refuse(node, "the inputs of " + node.op + " do not fit together");
   }

@@ -5,6 +5,8 @@ namespace skerry::ops {
 Doubles likelihood_loss(const Node& node, const Doubles& x, const KernelArguments& a) {
   const AxisLoops l(a.inputs[0].shape(), 1);
   const auto targets = longs(a.inputs[1]);
+  if (a.inputs[0].shape().rank() < 2 || static_cast<std::int64_t>(targets.size()) != l.outer * l.inner)
+    outside("targets " + a.inputs[1].shape().text() + " are not one for each of " + a.inputs[0].shape().text());
   const auto weights = doubles(in_view(a, 2));
   const Attribute* ignored = node.find("ignore_index");
   const std::int64_t skip = node.integer("ignore_index", 0);

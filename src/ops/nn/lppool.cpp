@@ -22,6 +22,7 @@ void run(const kernels::Window& w, std::int64_t planes, double p, const KernelAr
     for (std::int64_t o = 0; o < w.outputs(); ++o) {
       double sum = 0.0;
       for (std::int64_t k = 0; k < w.taps(); ++k) {
+        if (k % 4096 == 0) base::check_stop();
         const std::array<std::int64_t, 3> out = {o / (w.output[1] * w.output[2]), o / w.output[2] % w.output[1],
                                                  o % w.output[2]};
         const std::array<std::int64_t, 3> tap = {k / (w.kernel[1] * w.kernel[2]), k / w.kernel[2] % w.kernel[1],
@@ -49,12 +50,12 @@ Cost can(const Node& node, const NodeTypes& types) {
                                  static_cast<double>(window.outputs() * window.taps()));
 }
 
-constexpr KernelRow kKernels[] = {{"lp_pool_ref", can, [](const Node& node, const NodeTypes& types) -> Prepared {
-                                     return {[window = pool_window(node, types), planes = pool_planes(node, types),
-                                              p = static_cast<double>(node.integer("p", 2))](const KernelArguments& a) {
-                                       run(window, planes, p, a);
-                                     }};
-                                   }}};
+constexpr KernelRow kKernels[] = {
+    {"lp_pool_ref", can, [](const Node& node, const NodeTypes& types) -> Prepared {
+       return {[window = pool_window(node, types), planes = pool_planes(node, types),
+                p = static_cast<double>(node.integer("p", 2))](const KernelArguments& a) { run(window, planes, p, a); },
+               bytes_of_copies(types)};
+     }}};
 
 }  // namespace
 

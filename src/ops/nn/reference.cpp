@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <new>
 #include <skerry/error.hpp>
 #include <stdexcept>
 
@@ -67,7 +68,10 @@ Longs strides_of(const Shape& shape) {
   return out;
 }
 
-void Position::next() noexcept {
+void Position::next() {
+  constexpr std::uint32_t kStepsBetweenChecks = 4096;
+  constinit static thread_local std::uint32_t steps = 0;  // of loops in loops, each of them short
+  if (++steps % kStepsBetweenChecks == 0) base::check_stop();
   for (std::size_t i = at_.size(); i-- > 0;) {
     if (++at_[i] < shape_[static_cast<int>(i)]) return;
     at_[i] = 0;
@@ -117,7 +121,23 @@ void guarded(Reference f, const Node& node, const KernelArguments& arguments) {
     f(node, arguments);
   } catch (const std::logic_error&) {  // of Checked and of vectors without end
     refuse(node, "the inputs of " + node.op + " do not fit together");
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::budget_exceeded, "the system refused memory for copies of the tensors of " + node.op,
+                node.name.empty() ? node.op : node.name);
   }
+}
+
+std::uint64_t bytes_of_copies(const NodeTypes& types) {
+  return static_cast<std::uint64_t>(all_elements(types)) * sizeof(double);
+}
+
+std::uint64_t bytes_of_places(const NodeTypes& types) {
+  std::uint64_t total = 0;
+  for (std::size_t i = 1; i < types.inputs.size(); ++i) {
+    if (types.present[i] && kernels::Integers::contains(types.inputs[i].dtype))
+      total += static_cast<std::uint64_t>(elements(types.inputs[i])) * sizeof(std::int64_t);
+  }
+  return total;
 }
 
 Cost can_reference(const Node& node, const NodeTypes& types) {

@@ -1,6 +1,6 @@
 /// \file
 /// Operators that are seldom the slow part of a model: their formula as plain loops over f64 or i64 copies of the
-/// inputs. Such kernels allocate while they run.
+/// inputs. Such kernels allocate while they run: what they copy is told as their scratch.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/obey.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -45,8 +46,9 @@ class Position {
  public:
   explicit Position(const Shape& shape) : shape_(shape), at_(static_cast<std::size_t>(shape.rank()), 0) {}
   const Longs& at() const noexcept { return at_; }
-  std::int64_t operator[](std::size_t axis) const noexcept { return at_[axis]; }
-  void next() noexcept;
+  std::int64_t operator[](std::size_t axis) const { return at_[axis]; }
+  /// Errors: those of check_stop(), asked every few thousand steps.
+  void next();
   /// Where this position stands in a tensor of other strides.
   std::int64_t in(std::span<const std::int64_t> strides) const noexcept;
 
@@ -72,16 +74,25 @@ std::int64_t place_of(double coordinate) noexcept;
 [[noreturn]] void outside(const std::string& message);
 
 using Reference = void (*)(const Node& node, const KernelArguments& arguments);
-/// f(node, arguments), where an element that is not there is a type_mismatch at the node.
+/// f(node, arguments), where an element that is not there is a type_mismatch at the node, and memory that is not a
+/// budget_exceeded.
 void guarded(Reference f, const Node& node, const KernelArguments& arguments);
 /// Numbers and bools on all sides, at a price per element of the outputs and inputs.
 Cost can_reference(const Node& node, const NodeTypes& types);
 /// Any dtypes of whole bytes.
 Cost can_reference_bytes(const Node& node, const NodeTypes& types);
 
+/// Bytes of the f64 and i64 copies of all inputs and outputs.
+std::uint64_t bytes_of_copies(const NodeTypes& types);
+/// Of the integers among the inputs from the second on: the places that a mover of elements reads.
+std::uint64_t bytes_of_places(const NodeTypes& types);
+
+/// The copies are the kernel's own to allocate; the plan charges them as scratch.
 template <Reference F, Cost (*Can)(const Node&, const NodeTypes&) = can_reference>
-inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& node, const NodeTypes&) -> Prepared {
-                                              return {[node](const KernelArguments& a) { guarded(F, node, a); }};
+inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& node, const NodeTypes& types) -> Prepared {
+                                              return {[node](const KernelArguments& a) { guarded(F, node, a); },
+                                                      Can == can_reference_bytes ? bytes_of_places(types)
+                                                                                 : bytes_of_copies(types)};
                                             }}};
 
 /// The static shape of an input if it is known.

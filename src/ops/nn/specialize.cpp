@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <skerry/error.hpp>
 
+#include "ops/nn/flops.hpp"
 #include "ops/nn/flow.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/random.hpp"
@@ -11,6 +12,8 @@ namespace {
 // Folding may cost this much new memory per value; more only when the value is no larger than the constants it is made
 // of. Dequantising weights would multiply them by four, so it stays in the graph.
 constexpr std::uint64_t kFoldedBytes = std::uint64_t{64} << 10;
+// And this many operations: what takes longer is planned, and keeps the limits of a run.
+constexpr double kFoldedFlops = 1e8;
 
 bool all_constant(const Graph& graph, const Node& node) {
   return std::ranges::all_of(node.inputs, [&](ValueId id) { return id == kNoValue || graph.value(id).constant; });
@@ -57,7 +60,7 @@ std::optional<std::vector<Tensor>> fold(const Graph& graph, const Node& node, co
   if (std::ranges::all_of(node.outputs, [](ValueId id) { return id == kNoValue; })) return std::nullopt;
   if (draws_at_random(graph, node) || !all_constant(graph, node) || !is_static(types, node)) return std::nullopt;
   if (auto folded = as_view(graph, node, types)) return folded;
-  if (!small_enough(graph, node, types)) return std::nullopt;
+  if (!small_enough(graph, node, types) || flops(graph, node) > kFoldedFlops) return std::nullopt;
   return run_on_constants(graph, node, types);
 }
 

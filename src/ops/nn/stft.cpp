@@ -1,6 +1,7 @@
-#include <cmath>
-#include <numbers>
+#include <algorithm>
+#include <complex>
 
+#include "kernels/tensor/fourier.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -50,26 +51,47 @@ void run(const Node&, const KernelArguments& a) {
   const std::int64_t parts = xs.rank() == 3 ? xs[2] : 1;
   Doubles y(static_cast<std::size_t>(ys.elements()), 0.0);
   std::size_t to = 0;
-  for (std::int64_t b = 0; b < ys[0]; ++b) {
-    for (std::int64_t frame = 0; frame < ys[1]; ++frame) {
-      for (std::int64_t k = 0; k < ys[2]; ++k) {
-        double re = 0.0, im = 0.0;
-        for (std::int64_t n = 0; n < length; ++n) {
-          const auto at = static_cast<std::size_t>((b * xs[1] + frame * step + n) * parts);
-          const double w = window.empty() ? 1.0 : window[static_cast<std::size_t>(n)];
-          const double vr = w * x[at], vi = parts == 2 ? w * x[at + 1] : 0.0;
-          const double angle =
-              -2.0 * std::numbers::pi * static_cast<double>(k * n % length) / static_cast<double>(length);
-          re += vr * std::cos(angle) - vi * std::sin(angle);
-          im += vr * std::sin(angle) + vi * std::cos(angle);
-        }
-        y[to++] = re;
-        y[to++] = im;
-      }
+  if (length < 1 || ys[2] > length) outside("frames of " + std::to_string(length) + " do not fit " + ys.text());
+  kernels::Fourier fourier(static_cast<std::size_t>(length), false);
+  std::vector<std::complex<double>> numbers(static_cast<std::size_t>(length));
+  for (std::int64_t i = 0; i < ys[0] * ys[1]; ++i) {
+    base::check_stop();
+    const std::int64_t b = i / ys[1], frame = i % ys[1];
+    for (std::int64_t n = 0; n < length; ++n) {
+      const auto at = static_cast<std::size_t>((b * xs[1] + frame * step + n) * parts);
+      const double w = window.empty() ? 1.0 : window[static_cast<std::size_t>(n)];
+      numbers[static_cast<std::size_t>(n)] = {w * x[at], parts == 2 ? w * x[at + 1] : 0.0};
+    }
+    fourier.transform(numbers);
+    for (std::int64_t k = 0; k < ys[2]; ++k) {
+      y[to++] = numbers[static_cast<std::size_t>(k)].real();
+      y[to++] = numbers[static_cast<std::size_t>(k)].imag();
     }
   }
   store(y, a.outputs[0]);
 }
+
+// A frame is no longer than the signal.
+std::size_t longest(const NodeTypes& types) {
+  const std::int64_t bins = (*types.outputs[0].static_shape())[2], signal = (*types.inputs[0].static_shape())[1];
+  return static_cast<std::size_t>(std::max<std::int64_t>(std::min(2 * bins, signal), 1));
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  constexpr double kStepsOfAProduct = 6.0;
+  const Shape y = *types.outputs[0].static_shape();
+  return scalar_steps(types,
+                      kStepsOfAProduct * static_cast<double>(y[0] * y[1]) * kernels::Fourier::products(longest(types)));
+}
+
+Prepared prepare(const Node& node, const NodeTypes& types) {
+  Prepared prepared = kReference<run>[0].prepare(node, types);
+  prepared.scratch_bytes += kernels::Fourier::bytes(longest(types)) + longest(types) * sizeof(std::complex<double>);
+  return prepared;
+}
+
+constexpr KernelRow kKernels[] = {{"reference", can, prepare}};
 
 }  // namespace
 
@@ -83,7 +105,7 @@ const OpRecord stft_record = {
         "half of the bins and one more if onesided, as by default.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

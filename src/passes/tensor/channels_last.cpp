@@ -118,6 +118,7 @@ class Chooser {
   // Depthwise: vectors hold channels, or (of reals) a few pixels of few channels.
   static bool has_kernel(const Node& node, const Shape& weights, bool real) {
     const std::int64_t groups = node.integer("group", 1), outputs = weights[0];
+    if (weights.elements() == 0) return false;
     if (groups == 1) return true;
     if (groups != outputs || weights[1] != 1) return false;
     const auto strides = node.integers("strides");

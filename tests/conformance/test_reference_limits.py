@@ -1,0 +1,60 @@
+"""What is told of the memory of operators that compute on copies of their inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skerry
+from onnx import TensorProto, helper, numpy_helper
+
+Array = npt.NDArray[Any]
+
+
+def random(*shape: int) -> Array:
+    return np.random.default_rng(len(shape)).random(shape, dtype=np.float32)
+
+
+CASES: dict[str, tuple[Array, list[Array], dict[str, Any]]] = {
+    "CumSum": (random(2_000_000), [np.array(0)], {}),
+    "ConvTranspose": (random(1, 4, 512, 512), [random(4, 8, 1, 1)], {}),
+    "LpNormalization": (random(2, 1_000_000), [], {"axis": 1}),
+    "DFT": (random(1, 1 << 19, 2), [], {}),
+    "LpPool": (random(1, 2, 1000, 1000), [], {"kernel_shape": [1, 1]}),
+    "LRN": (random(1, 2, 1000, 1000), [], {"size": 1}),
+    "MeanVarianceNormalization": (random(1, 2, 1000, 1000), [], {}),
+    "Hardmax": (random(1000, 2000), [], {}),
+    "GridSample": (random(1, 2, 1000, 1000), [random(1, 1000, 500, 2)], {}),
+}
+
+
+def model_of(op: str) -> tuple[bytes, dict[str, Array]]:
+    x, constants, attributes = CASES[op]
+    names = ["x", *(f"c{i}" for i in range(len(constants)))]
+    graph = helper.make_graph(
+        [helper.make_node(op, names, ["y"], **attributes)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for array, name in zip(constants, names[1:], strict=True)],
+    )
+    opsets = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString(), {"x": x}
+
+
+def session(model: bytes, max_memory_mb: float | None = None) -> skerry.Session:
+    loaded = skerry.loads(model)
+    assert isinstance(loaded, skerry.Model)
+    return loaded.session(threads=1, max_memory_mb=max_memory_mb)
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_a_limit_below_what_a_run_takes_is_refused(op: str) -> None:
+    model, feed = model_of(op)
+    told = session(model).plan(feed).peak_bytes
+    x = feed["x"]
+    assert told >= 8 * x.size  # the copy of the input alone
+    with pytest.raises(skerry.BudgetExceeded):
+        session(model, (told - 1) / 1e6).run(feed)

@@ -6,8 +6,8 @@
 
 namespace skerry::kernels {
 
-/// Where the R pixels of a tile stand: side by side, or (paired) half of them in each of two rows. They are reached from
-/// every third one, so that addresses need few registers.
+/// Where the R pixels of a tile stand: side by side, or (paired) half of them in each of two rows. They are reached
+/// from every third one, so that addresses need few registers.
 template <std::size_t R, bool paired>
 struct TilePixels {
   static constexpr std::size_t kWidth = paired ? R / 2 : R, kRowBases = (kWidth + 2) / 3;

@@ -282,7 +282,7 @@ constexpr BadModel kRefusals[] = {
     {"bad_external_number", ErrorCode::semantic_error, "offset \"-8\""},
     {"bad_external_offset", ErrorCode::semantic_error, "at offset 18446744073709551615 of weights.bin, which has 72"},
     {"bad_float6", ErrorCode::unsupported, "w: element type float6e2m3"},
-    {"bad_huge", ErrorCode::limit_exceeded, "4611686018427387904 elements"},
+    {"bad_huge", ErrorCode::out_of_range, "w: a tensor of more than 2^58 elements cannot exist"},
     {"bad_list_length", ErrorCode::semantic_error, "f32[2] needs 2 numbers, its data has 3"},
     {"bad_map_key", ErrorCode::unsupported, "x: maps from i32"},
     {"bad_negative_dim", ErrorCode::out_of_range, "axis 0 has -2"},

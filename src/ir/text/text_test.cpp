@@ -219,7 +219,8 @@ TEST(GraphText, RefusesWithLineAndColumn) {
   refused("%y = Neg(%x);", "6", "have types");
   refused("%y = constant f32[N] <>;", "15", "known shape", ErrorCode::semantic_error);
   refused("%y = constant f32[2] <1.0>;", "22", "1 elements for shape [2]");
-  refused("%y = constant f32[1000000000,1000000000] <1.0>;", "42", "1 elements");
+  refused("%y = constant f32[1000000000,100000000] <1.0>;", "41", "1 elements");
+  refused("%y = constant f32[1000000000,1000000000] <1.0>;", "15", "2^58 elements", ErrorCode::semantic_error);
   refused("%y = constant u8[1] <256>;", "22", "not a number of this type");
   refused("%y = constant f16[1] <1.0>;", "22", "base64");
   refused("%y = constant f16[1] base64<AAA>;", "28", "not base64");

@@ -192,7 +192,8 @@ TEST(RemoteModel, BelievesNoProcessThatContradictsTheFirst) {
   RemoteModel& model = *made;
   std::this_thread::sleep_for(std::chrono::milliseconds(50));  // its process does not end with the thread that made it
   const auto run = [&model](const char* name, const Shape& shape) {
-    return model.run({{name, Tensor(DType::f32, shape)}});
+    ApartTimes times;
+    return model.run({{name, Tensor(DType::f32, shape)}}, times);
   };
   const auto error = [&](const char* name, const Shape& shape) {
     return base::thrown_by([&] { run(name, shape); }).code();

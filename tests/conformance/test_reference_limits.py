@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,19 @@ def test_a_limit_below_what_a_run_takes_is_refused(op: str) -> None:
     assert told >= 8 * x.size  # the copy of the input alone
     with pytest.raises(skerry.BudgetExceeded):
         session(model, (told - 1) / 1e6).run(feed)
+
+
+def kilobytes(of: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(of)).split()[1])
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_a_run_takes_no_more_than_it_tells(op: str) -> None:
+    model, feed = model_of(op)
+    running = session(model)
+    told = running.plan(feed).peak_bytes
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = kilobytes("VmRSS")
+    running.run(feed)
+    assert (kilobytes("VmHWM") - before) * 1024 <= 1.05 * told

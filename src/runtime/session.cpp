@@ -118,7 +118,9 @@ struct Session::State {
 
 bool draws_at_random(const Graph& graph) {
   return std::ranges::any_of(graph.nodes(), [&graph](const Node& node) {
-    return ops::draws_at_random(graph, node) || std::ranges::any_of(node.attributes, [](const auto& attribute) {
+    // A circuit without shots gives a row the same numbers wherever it stands.
+    const bool draws = node.op == "circuit" ? node.integer("shots", 0) > 0 : ops::draws_at_random(graph, node);
+    return draws || std::ranges::any_of(node.attributes, [](const auto& attribute) {
              const auto* inner = std::get_if<Subgraph>(&attribute.second);
              return inner != nullptr && draws_at_random(**inner);
            });

@@ -238,7 +238,7 @@ def test_the_time_of_a_request_is_that_of_all_its_sets_and_of_its_program(server
     sweep = {
         "program": SWEEP % (18, "".join(f"cx q[{i}], q[{i + 1}]; ry(a) q[{i}];" for i in range(17)) * 4),
         "parameter_sets": [[0.01 * i] for i in range(2000)],
-        "observables": ["Z0"],
+        "observables": ["Z17"],  # which every wire before it has a part in
         "max_execution_time": 0.5,
     }
     begin = time.monotonic()

@@ -151,6 +151,20 @@ TEST(Session, RunsIntoTheCallersBuffersWithoutAnyAllocationFromTheSecondRunOn) {
   EXPECT_EQ(base::thrown_by([&] { session.run_into({}, outputs); }).code(), ErrorCode::invalid_argument);
 }
 
+TEST(Session, RunsALargeBatchInSlicesWithoutAnyAllocationFromTheSecondRunOn) {
+  Session session(perceptron(256), {.threads = 1});
+  const Tensor input = ramp(8192, 256);
+  const std::array types = {TensorType::of(input.dtype(), input.shape())};
+  ASSERT_FALSE(session.plan(types).candidates.empty()) << "the batch runs whole, so this tests nothing";
+  Tensor output(DType::f32, {8192, 256});
+  const std::array inputs = {input.view()};
+  const std::array outputs = {output.mutable_view()};
+  session.run_into(inputs, outputs);
+  const std::uint64_t before = news;
+  session.run_into(inputs, outputs);
+  EXPECT_EQ(news, before);
+}
+
 TEST(Session, DrawsRandomNumbersByItsSeedWithoutAnyAllocationFromTheSecondRunOn) {
   Graph graph;
   const TensorType type{DType::f32, std::vector<Dim>{4, 64}}, classes{DType::i32, std::vector<Dim>{4, 1}};

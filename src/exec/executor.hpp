@@ -101,8 +101,10 @@ class GraphExecutor {
   std::vector<StepViews> step_views_;
   std::vector<CallersView> callers_views_;
   std::vector<std::shared_ptr<base::Buffer>> spare_outputs_;  ///< shared with whoever holds an output of the last run
-  std::span<double> step_seconds_;                            ///< filled in by the run of time_steps()
-  std::vector<const base::SpanName*> step_names_;             ///< made by the first run that is recorded
+  std::vector<TensorView> slice_inputs_;  ///< of a plan in slices, kept so that the next run allocates nothing
+  std::vector<MutableTensorView> slice_outputs_;
+  std::span<double> step_seconds_;                 ///< filled in by the run of time_steps()
+  std::vector<const base::SpanName*> step_names_;  ///< made by the first run that is recorded
 };
 
 /// The control of a run that starts now: the limits' time limit becomes a deadline.

@@ -343,12 +343,12 @@ void GraphExecutor::run(std::span<const TensorView> inputs, std::span<const Muta
   const base::FlushSubnormals flush;  // once, rather than in each step's loop
   std::ranges::fill(step_seconds_, 0.0);
   if (plan_->slices == 1) return run_slice(inputs, outputs, control, 0, spans);
-  std::vector<TensorView> in(inputs.begin(), inputs.end());
-  std::vector<MutableTensorView> out(outputs.begin(), outputs.end());
   for (std::int64_t slice = 0; slice < plan_->slices; ++slice) {
-    for (std::size_t i = 0; i < in.size(); ++i) in[i] = part_of(inputs[i], plan_->slices, slice);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = part_of(outputs[i], plan_->slices, slice);
-    run_slice(in, out, control, slice, spans);
+    slice_inputs_.clear();
+    slice_outputs_.clear();
+    for (const TensorView& input : inputs) slice_inputs_.push_back(part_of(input, plan_->slices, slice));
+    for (const MutableTensorView& output : outputs) slice_outputs_.push_back(part_of(output, plan_->slices, slice));
+    run_slice(slice_inputs_, slice_outputs_, control, slice, spans);
   }
 }
 

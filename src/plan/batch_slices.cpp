@@ -99,8 +99,9 @@ class RowWalk {
 
   // Broadcast against a result of that rank, all rows see the same.
   bool is_common(ValueId id, int rank) const {
-    return id == kNoValue || has_rows_[id] == 0 ? id == kNoValue || shape(id).rank() < rank || shape(id)[0] == 1
-                                                : shape(id).rank() == rank;
+    if (id == kNoValue) return true;
+    if (has_rows(id)) return shape(id).rank() == rank;
+    return shape(id).rank() < rank || shape(id)[0] == 1;
   }
 
   bool keeps_rows(const Node& node) {

@@ -330,6 +330,9 @@ struct Jobs::State {
       fs::remove(path(job->status, suffix), ignored);
     }
     jobs.erase(job->status.id);
+    // Of tokens, owners are without number.
+    const auto own = kept.find(job->by.name);
+    if (own != kept.end() && own->second.answers.empty() && own->second.known.empty()) kept.erase(own);
   }
 
   void add(const JobPtr& job) {

@@ -13,8 +13,8 @@ namespace skerry::ops {
 namespace {
 
 [[noreturn]] void refuse_here(const Node& node) {
-  throw Error(ErrorCode::unsupported, node.op + " is not in skerry-run as it stands here",
-              node.name.empty() ? node.op : node.name, "run the model with skerry, from Python or from C++");
+  throw Error(ErrorCode::unsupported, node.op + " is not in skerry-run as it stands here", node.place(),
+              "run the model with skerry, from Python or from C++");
 }
 
 constexpr OpRecord absent(std::string_view name) {

@@ -44,6 +44,10 @@ struct TensorType {
   std::optional<std::vector<Dim>> shape;
   std::vector<Wrap> wraps = {};  ///< outermost first; none: a tensor
   bool is_tensor() const noexcept { return wraps.empty(); }
+  /// A tensor, and not one of strings.
+  bool is_numbers() const noexcept { return is_tensor() && dtype != DType::string; }
+  /// Whether a tensor of such a shape may stand here: of the rank and the extents that are known.
+  bool takes(const Shape& given) const noexcept;
   /// This type inside of a wrap, and what is inside of the outermost one. Precondition of the latter: not a tensor.
   TensorType wrapped(Wrap wrap) const;
   TensorType unwrapped() const;
@@ -85,6 +89,8 @@ struct Node {
   std::vector<ValueId> outputs = {};                               ///< kNoValue where an optional output is not wanted
   std::vector<std::pair<std::string, Attribute>> attributes = {};  ///< sorted by name
 
+  /// What errors call it: its name, its operator where it has none.
+  const std::string& place() const noexcept { return name.empty() ? op : name; }
   const Attribute* find(std::string_view attribute) const noexcept;
   void set(std::string attribute, Attribute value);
   void erase(std::string_view attribute);

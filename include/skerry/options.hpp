@@ -41,8 +41,9 @@ struct Limits {
   /// A state vector is kept in disk_folder, two files of it, so that the same run, killed at any moment and started
   /// again, goes on after its last whole pass and ends in the same bits.
   bool checkpoint = false;
-  /// Asked between stretches of gates of a state vector in memory, as long as nothing was measured. True: run() ends
-  /// with Interrupted (<skerry/checkpoint.hpp>). Empty: it is never asked, and gates are not kept in stretches.
+  /// Asked between gates of a state in memory, as long as nothing was measured midway, and between batches of noisy
+  /// trajectories, by one thread at a time. True: run() ends with Interrupted (<skerry/checkpoint.hpp>). Empty: it is
+  /// never asked, and gates are not kept in stretches.
   std::function<bool(const Standing&)> leave;
 };
 

@@ -28,6 +28,9 @@ struct StepTime {
   std::uint64_t bytes = 0;         ///< of the tensors it reads and writes
 };
 
+/// The type that a run on this datum is planned for: of a tensor its own, of all else the declared one.
+TensorType type_of(const Datum& datum, const TensorType& declared);
+
 /// What Session::run_data() gives.
 struct DataResult {
   NamedData outputs;  ///< in the graph's order

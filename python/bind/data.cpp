@@ -76,14 +76,10 @@ nb::object dict_from(const Map& map) {
   return dict;
 }
 
-bool is_numbers(const TensorType& type) {
-  return type.is_tensor() && type.dtype != DType::string;
-}
-
 }  // namespace
 
 bool takes_data(const Graph& graph) {
-  const auto is_data = [&](ValueId id) { return !is_numbers(graph.value(id).type); };
+  const auto is_data = [&](ValueId id) { return !graph.value(id).type.is_numbers(); };
   return std::ranges::any_of(graph.inputs(), is_data) || std::ranges::any_of(graph.outputs(), is_data);
 }
 

@@ -110,18 +110,11 @@ class PythonProgram : public BackendProgram {
       throw Error(ErrorCode::type_mismatch, "output '" + wanted.name + "' is no array: " + error.message(), name_);
     }
     const TensorType type = TensorType::of(given->dtype(), given->shape());
-    if (wanted.type.dtype != type.dtype || (wanted.type.shape && !fits(*wanted.type.shape, given->shape())))
+    if (wanted.type.dtype != type.dtype || !wanted.type.takes(given->shape()))
       throw Error(ErrorCode::type_mismatch,
                   "output '" + wanted.name + "' is " + type.text() + ", not " + wanted.type.text(), name_,
                   "let run_node() give what the operator gives");
     return *std::move(given);
-  }
-
-  static bool fits(const std::vector<Dim>& wanted, const Shape& given) {
-    if (wanted.size() != static_cast<std::size_t>(given.rank())) return false;
-    for (std::size_t i = 0; i < wanted.size(); ++i)
-      if (wanted[i].is_known() && wanted[i].value != given[static_cast<int>(i)]) return false;
-    return true;
   }
 
   void run_node(const Node& node, std::map<ValueId, nb::object>& values) const {

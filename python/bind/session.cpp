@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -35,12 +36,9 @@ std::vector<TensorType> types_in_order(const Graph& graph, const NamedTensors& i
 std::vector<TensorType> types_of_data(const Graph& graph, const NamedData& inputs) {
   std::vector<TensorType> types;
   for (const ValueId id : graph.inputs()) {
-    types.push_back(graph.value(id).type);
-    for (const auto& [name, datum] : inputs) {
-      if (name != graph.value(id).name) continue;
-      if (const auto* tensor = datum.as<Tensor>()) types.back() = TensorType::of(tensor->dtype(), tensor->shape());
-      if (const auto* strings = datum.as<Strings>()) types.back() = TensorType::of(DType::string, strings->shape);
-    }
+    const Value& value = graph.value(id);
+    const auto given = std::ranges::find(inputs, value.name, &std::pair<std::string, Datum>::first);
+    types.push_back(given == inputs.end() ? value.type : type_of(given->second, value.type));
   }
   return types;
 }

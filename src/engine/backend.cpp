@@ -342,7 +342,7 @@ BackendRegistry::Choice BackendRegistry::select(const Graph& graph, const Node& 
   std::string reasons;
   for (const std::string& reason : choice.reasons) reasons += (reasons.empty() ? "" : "; ") + reason;
   throw Error(ErrorCode::unsupported, "no backend takes " + node.op + (reasons.empty() ? "" : "; " + reasons),
-              node.name.empty() ? node.op : node.name, "add a backend that does");
+              node.place(), "add a backend that does");
 }
 
 void BackendRegistry::report_failure(std::string_view name, std::string error, bool lost) {

@@ -24,10 +24,6 @@ bool moves_elsewhere(ErrorCode code) {
          code == ErrorCode::io_error;
 }
 
-std::string node_label(const Node& node) {
-  return node.name.empty() ? node.op : node.name;
-}
-
 // The part as a graph; inputs and outputs are filled in.
 Graph part_graph(const Graph& whole, RoutePart& part) {
   Graph graph;
@@ -98,7 +94,7 @@ struct RoutedModel::State {
     report.parts.clear();
     for (const RoutePart& part : parts) {
       RoutedPart told{std::string(part.backend->name()), {}};
-      for (const NodeId id : part.nodes) told.nodes.push_back(node_label(graph.node(id)));
+      for (const NodeId id : part.nodes) told.nodes.push_back(graph.node(id).place());
       report.parts.push_back(std::move(told));
     }
   }
@@ -109,8 +105,7 @@ struct RoutedModel::State {
     report.reasons.clear();
     for (const NodeId id : todo) {
       BackendRegistry::Choice choice = registry->select(graph, graph.node(id), without);
-      for (const std::string& reason : choice.reasons)
-        report.reasons.push_back(node_label(graph.node(id)) + ": " + reason);
+      for (const std::string& reason : choice.reasons) report.reasons.push_back(graph.node(id).place() + ": " + reason);
       where[id] = std::move(choice.backend);
     }
     std::vector<RoutePart> out;

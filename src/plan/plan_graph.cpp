@@ -18,10 +18,6 @@ namespace {
 
 constexpr double kModelWorthMeasuring = 0.05;
 
-std::string where_of(const Node& node) {
-  return node.name.empty() ? node.op : node.name;
-}
-
 void check_inputs(const Graph& graph, std::span<const TensorType> inputs) {
   if (inputs.size() != graph.inputs().size()) {
     throw Error(ErrorCode::invalid_argument,
@@ -63,7 +59,7 @@ ops::NodeTypes types_of(const Graph& graph, const Node& node) {
     const Value& value = graph.value(id);
     if (!value.type.static_shape()) {
       throw Error(ErrorCode::unsupported,
-                  "the shape of output '" + value.name + "' depends on data: " + value.type.text(), where_of(node));
+                  "the shape of output '" + value.name + "' depends on data: " + value.type.text(), node.place());
     }
     types.outputs.push_back(value.type);
   }
@@ -108,7 +104,7 @@ KernelChoice choose_kernel(const Node& node, const ops::OpRecord& record, const 
   if (choice.row == nullptr) {
     std::string reasons;
     for (const auto& candidate : choice.report.candidates) reasons += "; " + candidate.name + ": " + candidate.reason;
-    throw Error(ErrorCode::unsupported, "no kernel computes " + node.op + " here" + reasons, where_of(node));
+    throw Error(ErrorCode::unsupported, "no kernel computes " + node.op + " here" + reasons, node.place());
   }
   choice.report.kernel = choice.row->name;
   choice.report.seconds = choice.report.candidates[best].seconds;
@@ -218,7 +214,7 @@ void plan_by_value(GraphPlan& plan) {
   plan.report.peak_bytes = plan.report.memory.weights + plan.report.memory.arena;
   for (const Node& node : graph.nodes()) {
     if (node.op == "circuit")
-      throw Error(ErrorCode::unsupported, "a circuit beside shapes that depend on data", where_of(node));
+      throw Error(ErrorCode::unsupported, "a circuit beside shapes that depend on data", node.place());
     StepReport step;
     step.kernel = "by value";
     step.node = node.name;

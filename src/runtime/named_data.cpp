@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <skerry/error.hpp>
+#include <skerry/session.hpp>
 #include <string>
 
 #include "ops/nn/evaluate.hpp"
@@ -18,16 +19,6 @@ const char* kind_of(const Datum& datum) {
   throw Error(ErrorCode::type_mismatch, found + " is given but the model takes " + wanted.text(), place);
 }
 
-bool fits(const Shape& shape, const TensorType& type) {
-  if (!type.shape) return true;
-  if (type.shape->size() != static_cast<std::size_t>(shape.rank())) return false;
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    const Dim& dim = (*type.shape)[static_cast<std::size_t>(axis)];
-    if (dim.is_known() && dim.value != shape[axis]) return false;
-  }
-  return true;
-}
-
 void check_tensor(const Datum& datum, const TensorType& type, const std::string& place) {
   const auto* strings = datum.as<Strings>();
   const auto* tensor = datum.as<Tensor>();
@@ -35,7 +26,7 @@ void check_tensor(const Datum& datum, const TensorType& type, const std::string&
   const TensorType given = strings != nullptr ? TensorType::of(DType::string, strings->shape)
                                               : TensorType::of(tensor->dtype(), tensor->shape());
   const Shape shape = strings != nullptr ? strings->shape : tensor->shape();
-  if (given.dtype != type.dtype || (strings == nullptr && given.dtype == DType::string) || !fits(shape, type))
+  if (given.dtype != type.dtype || (strings == nullptr && given.dtype == DType::string) || !type.takes(shape))
     refuse(place, given.text(), type);
   const auto elements = static_cast<std::size_t>(shape.elements());
   if (strings != nullptr && (strings->texts == nullptr ? 0 : strings->texts->size()) != elements)
@@ -97,10 +88,14 @@ std::vector<Datum> data_in_order(const Graph& graph, const NamedData& inputs) {
   return data;
 }
 
+}  // namespace skerry::runtime
+
+namespace skerry {
+
 TensorType type_of(const Datum& datum, const TensorType& declared) {
   if (const auto* tensor = datum.as<Tensor>()) return TensorType::of(tensor->dtype(), tensor->shape());
   if (const auto* strings = datum.as<Strings>()) return TensorType::of(DType::string, strings->shape);
   return declared;
 }
 
-}  // namespace skerry::runtime
+}  // namespace skerry

@@ -13,7 +13,4 @@ namespace skerry::runtime {
 /// inside it.
 std::vector<Datum> data_in_order(const Graph& graph, const NamedData& inputs);
 
-/// The type that a plan is made for: of a tensor its own, of all else the declared one.
-TensorType type_of(const Datum& datum, const TensorType& declared);
-
 }  // namespace skerry::runtime

@@ -40,6 +40,12 @@ TensorType TensorType::unwrapped() const {
   return type;
 }
 
+bool TensorType::takes(const Shape& given) const noexcept {
+  if (!shape) return true;
+  return std::ranges::equal(*shape, given.dims(),
+                            [](const Dim& dim, std::int64_t extent) { return !dim.is_known() || dim.value == extent; });
+}
+
 std::optional<Shape> TensorType::static_shape() const {
   if (!shape || !is_tensor()) return std::nullopt;
   std::array<std::int64_t, Shape::kMaxRank + 1> dims{};  // asked for in every run, so nothing is allocated

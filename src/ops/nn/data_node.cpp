@@ -52,7 +52,7 @@ std::size_t position_in(const DataNode& context, std::size_t index, std::size_t 
     throw Error(ErrorCode::out_of_range,
                 given.size() == 1 ? "position " + std::to_string(given[0]) + " of " + std::to_string(count) + " items"
                                   : "a position of " + std::to_string(given.size()) + " numbers",
-                context.node.name.empty() ? context.node.op : context.node.name);
+                context.node.place());
   return static_cast<std::size_t>(given[0] < 0 ? given[0] + all : given[0]);
 }
 
@@ -68,7 +68,7 @@ std::vector<Datum> take_items(const DataNode& context) {
 Sequence sequence_of(const Node& node, std::vector<Datum> items) {
   if (items.size() > kMaxItems)
     throw Error(ErrorCode::limit_exceeded, "a sequence of more than " + std::to_string(kMaxItems) + " items",
-                node.name.empty() ? node.op : node.name);
+                node.place());
   return {std::make_shared<std::vector<Datum>>(std::move(items))};
 }
 

@@ -24,14 +24,6 @@ constexpr std::string_view kMovers[] = {
     "Compress",  "Concat",          "Expand", "Gather", "GatherElements", "GatherND",  "Reshape", "ReverseSequence",
     "ScatterND", "ScatterElements", "Slice",  "Split",  "Tile",           "Transpose", "Where"};
 
-std::string place_of(const Node& node) {
-  return node.name.empty() ? node.op : node.name;
-}
-
-bool is_numbers(const TensorType& type) {
-  return type.is_tensor() && type.dtype != DType::string;
-}
-
 // A graph of which ever more is known. A tensor of numbers is a constant of the graph from then on, since type rules
 // look there; all else stands beside it.
 struct Values {
@@ -119,14 +111,14 @@ std::vector<Tensor> run_kernel(const Graph& graph, const Node& node, const std::
     prepared.run({inputs, outputs, {writable(scratch).data(), static_cast<std::size_t>(prepared.scratch_bytes)}});
     return results;
   }
-  throw Error(ErrorCode::unsupported, "no kernel computes " + node.op + " here" + reasons, place_of(node));
+  throw Error(ErrorCode::unsupported, "no kernel computes " + node.op + " here" + reasons, node.place());
 }
 
 std::vector<Tensor> run_numbers(const Graph& graph, const Node& node, const std::vector<TensorType>& types,
                                 const Evaluation& evaluation) {
   for (std::size_t i = 0; i < types.size(); ++i) {
     if (node.outputs[i] != kNoValue && !types[i].static_shape())
-      throw Error(ErrorCode::unsupported, "the shape of a result is not known: " + types[i].text(), place_of(node));
+      throw Error(ErrorCode::unsupported, "the shape of a result is not known: " + types[i].text(), node.place());
   }
   if (find_op(node.op)->is_view) {
     const Tensor& source = *graph.value(node.inputs[0]).constant;
@@ -144,7 +136,7 @@ Data run_texts(Node node, const Data& inputs, const std::vector<TensorType>& typ
     return {Strings{*shape, inputs[0].as<Strings>()->texts}};
   }
   if (std::ranges::find(kMovers, node.op) == std::end(kMovers))
-    throw Error(ErrorCode::unsupported, node.op + " of strings is not supported", place_of(node));
+    throw Error(ErrorCode::unsupported, node.op + " of strings is not supported", node.place());
   std::vector<const std::string*> texts;
   Data numbers = inputs;
   for (Datum& datum : numbers) {
@@ -173,8 +165,8 @@ Data run_texts(Node node, const Data& inputs, const std::vector<TensorType>& typ
 Data run_node(Values& values, NodeId id, const std::vector<TensorType>& types, const Evaluation& evaluation) {
   const Node& node = values.graph.node(id);
   const OpRecord& record = *find_op(node.op);
-  bool numbers = std::ranges::all_of(types, is_numbers);
-  for (const ValueId input : node.inputs) numbers &= input == kNoValue || is_numbers(values.graph.value(input).type);
+  bool numbers = std::ranges::all_of(types, &TensorType::is_numbers);
+  for (const ValueId input : node.inputs) numbers &= input == kNoValue || values.graph.value(input).type.is_numbers();
   if (auto known = from_type_alone(values.graph, node)) return {std::move(known->at(0))};
   if (numbers && (record.carry_out == nullptr || !record.kernels.empty())) {
     auto results = run_numbers(values.graph, node, types, evaluation);
@@ -197,11 +189,11 @@ void rethrow_at(const Node& node) {
     throw;
   } catch (const Error& error) {
     if (!error.where().empty()) throw;
-    throw error.at(place_of(node));
+    throw error.at(node.place());
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::budget_exceeded, "the system refused memory to " + node.op, place_of(node));
+    throw Error(ErrorCode::budget_exceeded, "the system refused memory to " + node.op, node.place());
   } catch (const std::exception& error) {
-    throw Error(ErrorCode::internal, node.op + " failed: " + error.what(), place_of(node));
+    throw Error(ErrorCode::internal, node.op + " failed: " + error.what(), node.place());
   }
 }
 
@@ -232,9 +224,9 @@ bool depends_on_data(const Graph& graph) {
   const auto is_open = [&](ValueId id) {
     if (id == kNoValue) return false;
     const TensorType& type = graph.value(id).type;
-    return !is_numbers(type) || !type.static_shape();
+    return !type.is_numbers() || !type.static_shape();
   };
-  const auto is_data = [&](ValueId id) { return id != kNoValue && !is_numbers(graph.value(id).type); };
+  const auto is_data = [&](ValueId id) { return id != kNoValue && !graph.value(id).type.is_numbers(); };
   return std::ranges::any_of(graph.inputs(), is_data) || std::ranges::any_of(graph.nodes(), [&](const Node& node) {
            const OpRecord* record = find_op(node.op);
            const bool needs_data = record != nullptr && record->carry_out != nullptr && record->kernels.empty();
@@ -284,7 +276,7 @@ std::vector<Datum> evaluate(const Graph& graph, std::vector<Datum> inputs, const
   }
   for (NodeId id = 0; id < values.graph.nodes().size(); ++id) {
     const Node& node = values.graph.node(id);
-    if (evaluation.control != nullptr) evaluation.control->check(place_of(node));
+    if (evaluation.control != nullptr) evaluation.control->check(node.place());
     try {
       const std::vector<TensorType> types = values.flow.infer(values.graph, node);
       Data results;

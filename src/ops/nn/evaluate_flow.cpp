@@ -13,10 +13,6 @@ namespace {
 
 using Data = std::vector<Datum>;
 
-std::string place_of(const Node& node) {
-  return node.name.empty() ? node.op : node.name;
-}
-
 // Inputs of a subgraph that come from outside it: the last ones of the node.
 std::span<const Datum> captured(const Node& node, const Data& inputs) {
   return std::span(inputs).last(captures(node));
@@ -56,7 +52,7 @@ Tensor stacked(const Data& slices, const TensorType& type, std::int64_t axis_att
   for (std::size_t k = 0; k < slices.size(); ++k) {
     const Tensor& slice = tensor_of(node, slices[backwards ? slices.size() - 1 - k : k]);
     if (slice.shape() != tensor_of(node, slices[0]).shape() || slice.dtype() != dtype)
-      throw Error(ErrorCode::type_mismatch, "turns give results of different shapes", place_of(node));
+      throw Error(ErrorCode::type_mismatch, "turns give results of different shapes", node.place());
     for (std::int64_t o = 0; o < loops.outer; ++o) {
       const std::size_t to = (static_cast<std::size_t>(o) * slices.size() + k) * run;
       std::memcpy(writable(out).data() + to, slice.view().data() + static_cast<std::size_t>(o) * run, run);
@@ -130,7 +126,7 @@ Data evaluate_scan(const Node& node, const Data& inputs, const Evaluation& evalu
     axes.push_back(normal_axis(node, in_axes.at(i), static_cast<std::size_t>(shape.rank())));
     const std::int64_t extent = shape[static_cast<int>(axes.back())];
     if (i > 0 && extent != turns)
-      throw Error(ErrorCode::type_mismatch, "inputs of different extents are scanned together", place_of(node));
+      throw Error(ErrorCode::type_mismatch, "inputs of different extents are scanned together", node.place());
     turns = extent;
   }
   for (std::int64_t turn = 0; turn < turns; ++turn) {

@@ -54,8 +54,7 @@ void TypeFlow::constant_known(ValueId id, const Tensor& tensor) {
 std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
   const OpRecord* record = find_op(node.op);
   if (record == nullptr) {
-    throw Error(ErrorCode::unsupported, "operator '" + node.op + "' is not known",
-                node.name.empty() ? node.op : node.name);
+    throw Error(ErrorCode::unsupported, "operator '" + node.op + "' is not known", node.place());
   }
   // Kernels write their first output without asking.
   if (node.outputs.empty() || (node.outputs[0] == kNoValue && !record->first_output_optional))
@@ -89,7 +88,7 @@ std::vector<TensorType> TypeFlow::infer(const Graph& graph, const Node& node) {
     for (const TensorType& type : context.outputs) (void)type.static_shape();  // throws where no tensor can be so large
   } catch (const Error& error) {
     if (!error.where().empty()) throw;
-    throw error.at(node.name.empty() ? node.op : node.name);
+    throw error.at(node.place());
   } catch (const std::logic_error&) {  // a vector that is shorter than the rule was told
     refuse(node, "the inputs of " + node.op + " do not fit together");
   }

@@ -123,7 +123,7 @@ void guarded(Reference f, const Node& node, const KernelArguments& arguments) {
     refuse(node, "the inputs of " + node.op + " do not fit together");
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::budget_exceeded, "the system refused memory for copies of the tensors of " + node.op,
-                node.name.empty() ? node.op : node.name);
+                node.place());
   }
 }
 

@@ -13,8 +13,8 @@ constexpr std::int64_t kMostMemory = std::int64_t{8} << 20;
 void check(const Node& node, const re2::RE2& pattern) {
   if (pattern.ok()) return;
   throw Error(ErrorCode::semantic_error,
-              "pattern '" + node.text("pattern", "") + "' is no regular expression: " + pattern.error(),
-              node.name.empty() ? node.op : node.name, "write it in the syntax of RE2");
+              "pattern '" + node.text("pattern", "") + "' is no regular expression: " + pattern.error(), node.place(),
+              "write it in the syntax of RE2");
 }
 
 re2::RE2::Options options() {

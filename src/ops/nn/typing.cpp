@@ -6,7 +6,7 @@
 namespace skerry::ops {
 
 void refuse(const Node& node, const std::string& message, const std::string& hint) {
-  throw Error(ErrorCode::type_mismatch, message, node.name.empty() ? node.op : node.name, hint);
+  throw Error(ErrorCode::type_mismatch, message, node.place(), hint);
 }
 
 const TensorType& input(const TypeContext& context, std::size_t index) {

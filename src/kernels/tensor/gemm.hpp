@@ -29,10 +29,6 @@ struct MatrixView {
   std::size_t row = 0, column = 1;
 };
 
-/// A packed side is cut into pieces of kGemmDepth depths (the last one shorter), each of them into panels of
-/// tile().rows rows or tile().columns columns, each panel [depth][width] with zeros past the end: what a product reads
-/// lies in the order in which it is read. Piece k begins at float k * (width of all panels), panel p of a piece of d
-/// depths at p * width * d. The last panel of a right side is as many vectors wide as it has to be.
 /// How many pieces of so many floating-point operations a thread takes at a time: less work than that is done before
 /// another thread has fetched what it reads.
 inline std::size_t product_grain(double piece_flops) noexcept {
@@ -40,6 +36,10 @@ inline std::size_t product_grain(double piece_flops) noexcept {
   return piece_flops < kWorthFetching ? static_cast<std::size_t>(kWorthFetching / std::max(piece_flops, 1.0)) : 1;
 }
 
+/// A packed side is cut into pieces of kGemmDepth depths (the last one shorter), each of them into panels of
+/// tile().rows rows or tile().columns columns, each panel [depth][width] with zeros past the end: what a product reads
+/// lies in the order in which it is read. Piece k begins at float k * (width of all panels), panel p of a piece of d
+/// depths at p * width * d. The last panel of a right side is as many vectors wide as it has to be.
 std::size_t packed_left_floats(std::size_t rows, std::size_t depth) noexcept;
 std::size_t packed_right_floats(std::size_t depth, std::size_t columns) noexcept;
 /// Width of all panels of a right side that was packed for tiles of `width` columns.
@@ -47,6 +47,10 @@ std::size_t packed_right_width(std::size_t columns, std::size_t width) noexcept;
 /// Packs factor * a. Parallel inside.
 void pack_left(const MatrixView& a, std::size_t rows, std::size_t depth, float factor, float* packed);
 void pack_right(const MatrixView& b, std::size_t depth, std::size_t columns, float* packed);
+/// to[k * width + i] = factor * from[i * along + k] for i < count, k < depth: what packing is made of. On the calling
+/// thread.
+void pack_rows(const float* from, std::size_t along, std::size_t count, std::size_t depth, std::size_t width,
+               float factor, float* to);
 /// Floats of a right side that was packed for tiles of `width` columns, here or on another machine.
 std::uint64_t packed_right_floats(std::size_t depth, std::size_t columns, std::size_t width) noexcept;
 /// b [depth, columns], dense, of such a side.

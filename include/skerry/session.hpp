@@ -62,9 +62,13 @@ class Session {
   /// took. Errors: not_found, invalid_argument (a name missing, unknown or twice), type_mismatch, budget_exceeded,
   /// deadline_exceeded, cancelled; unsupported where an input or output is not a tensor of numbers.
   Result run(const NamedTensors& inputs);
+  /// The same under a control of this run alone, in place of the limits' own; their time limit holds all the same. A
+  /// run that is ended early leaves the session as it is.
+  Result run(const NamedTensors& inputs, const RunControl& control);
   /// The same where inputs or outputs are sequences, optionals, maps or strings too. An optional input takes what it
   /// may hold as well, or may be left out for nothing. Errors: as run().
   DataResult run_data(const NamedData& inputs);
+  DataResult run_data(const NamedData& inputs, const RunControl& control);
   /// The same into the caller's buffers, in place; inputs and outputs in the graph's order. From the second run with
   /// the same shapes on, nothing is allocated. Errors: as run(), and type_mismatch for a buffer that does not fit.
   void run_into(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);

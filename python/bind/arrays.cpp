@@ -115,6 +115,44 @@ std::optional<DType> dtype_of_buffer(const Py_buffer& view) {
   return std::nullopt;
 }
 
+// What a foreign object raised when it was asked for an array, while that is handled. Others pass: no memory, Ctrl-C.
+Error no_array(const nb::python_error& raised, const std::string& who) {
+  if (!raised.matches(PyExc_Exception) || raised.matches(PyExc_MemoryError)) throw;
+  const std::string kind = nb::cast<std::string>(nb::borrow<nb::object>(raised.type()).attr("__name__"));
+  return {ErrorCode::type_mismatch,
+          who + " gave no array but raised " + kind + ": " + nb::cast<std::string>(nb::str(raised.value())), "",
+          "give what numpy.asarray() takes: an array, or a list of numbers"};
+}
+
+std::string class_of(nb::handle object) {
+  return "an object of class " + nb::cast<std::string>(nb::borrow<nb::object>(object.type()).attr("__name__"));
+}
+
+nb::object call_asarray(nb::handle object) {
+  try {
+    // With order C, not ascontiguousarray: that one turns scalars into vectors.
+    return nb::module_::import_("numpy").attr("asarray")(object, nb::arg("order") = "C");
+  } catch (const nb::python_error& raised) {
+    throw no_array(raised, class_of(object));
+  }
+}
+
+// An object of numpy's dtype `object` is none of numbers; where it could be asked for its own, why it did not give
+// them.
+[[noreturn]] void refuse(nb::handle object, const std::string& dtype) {
+  if (object.is_none())
+    throw Error(ErrorCode::type_mismatch, "None is no array", "", "give an array, or a list of numbers");
+  if (dtype == "object" && nb::hasattr(object, "__dlpack__")) {
+    try {
+      object.attr("__dlpack__")();
+    } catch (const nb::python_error& raised) {
+      throw no_array(raised, class_of(object));
+    }
+  }
+  throw Error(ErrorCode::type_mismatch, "arrays of dtype " + dtype + " are not understood", "",
+              "convert it to a numeric dtype such as float32");
+}
+
 // Python's object is given back under the GIL, wherever the last tensor dies.
 struct HeldBuffer : Py_buffer {
   HeldBuffer() : Py_buffer() {}
@@ -127,6 +165,14 @@ struct HeldBuffer : Py_buffer {
   }
 };
 
+// The shape of a buffer of at most kMaxRank axes.
+Shape shape_of(const Py_buffer& buffer) {
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  const auto rank = static_cast<std::size_t>(buffer.ndim);
+  for (std::size_t axis = 0; axis < rank; ++axis) dims[axis] = buffer.shape[axis];
+  return Shape(std::span<const std::int64_t>(dims.data(), rank));
+}
+
 // The elements of a dense array of plain numbers, where they are: a tenth of the time that asking numpy takes. Nothing
 // for whatever else there is.
 std::optional<Tensor> viewed(nb::handle object) {
@@ -138,13 +184,8 @@ std::optional<Tensor> viewed(nb::handle object) {
   }
   const auto dtype = dtype_of_buffer(*owner);
   if (!dtype || owner->ndim > Shape::kMaxRank) return std::nullopt;
-  std::array<std::int64_t, Shape::kMaxRank> dims{};
-  const auto rank = static_cast<std::size_t>(owner->ndim);
-  for (std::size_t axis = 0; axis < rank; ++axis) dims[axis] = owner->shape[axis];
   const auto* data = static_cast<const std::byte*>(owner->buf);
-  return Tensor(
-      TensorView(*dtype, Shape(std::span<const std::int64_t>(dims.data(), rank)), data != nullptr ? data : &kNothing),
-      owner);
+  return Tensor(TensorView(*dtype, shape_of(*owner), data != nullptr ? data : &kNothing), owner);
 }
 
 // numpy's functions and dtypes, looked up once and kept for as long as the process lives.
@@ -208,9 +249,7 @@ Tensor tensor_from_object(nb::handle object) {
   InputArray foreign;
   if (PyObject_CheckBuffer(object.ptr()) == 0 && nb::hasattr(object, "__dlpack__") && nb::try_cast(object, foreign))
     return tensor_from(foreign);
-  const nb::module_ numpy = nb::module_::import_("numpy");
-  // asarray with order C, not ascontiguousarray: that one turns scalars into vectors.
-  nb::object array = numpy.attr("asarray")(object, nb::arg("order") = "C");
+  const nb::object array = call_asarray(object);
   const std::string name = nb::cast<std::string>(nb::str(array.attr("dtype").attr("name")));
   for (const ShortFloat& row : kShortFloats) {
     if (name == row.name)
@@ -221,10 +260,7 @@ Tensor tensor_from_object(nb::handle object) {
     if (name == row.name) return packed(tensor_from(nb::cast<InputArray>(array.attr("view")("uint8"))), row.dtype);
   }
   InputArray view;
-  if (!nb::try_cast(array, view)) {
-    throw Error(ErrorCode::type_mismatch, "arrays of dtype " + name + " are not understood", "",
-                "convert it to a numeric dtype such as float32");
-  }
+  if (!nb::try_cast(array, view)) refuse(object, name);
   return tensor_from(view);
 }
 
@@ -272,6 +308,34 @@ nb::object array_from(const Tensor& tensor, bool writable) {
 
 nb::object array_over(const Tensor& tensor) {
   return array_of(tensor, true, false);
+}
+
+WritableArray writable_array(nb::handle object, const std::string& where) {
+  constexpr const char* kHint = "give a C-contiguous array that may be written, such as numpy.empty() makes";
+  const auto refused = [&](const std::string& what) { return Error(ErrorCode::type_mismatch, what, where, kHint); };
+  if (PyObject_CheckBuffer(object.ptr()) == 0) throw refused(class_of(object) + " is no array");
+  // numpy gives no buffer of the short floats that are not its own; their bytes it does.
+  nb::object array = nb::borrow<nb::object>(object);
+  std::optional<DType> known;
+  if (nb::hasattr(object, "dtype")) {
+    const auto name = nb::cast<std::string>(nb::str(object.attr("dtype").attr("name")));
+    for (const ShortFloat& row : kShortFloats) {
+      if (name != row.name) continue;
+      known = row.dtype;
+      array = object.attr("view")(integer_type(dtype_bits(row.dtype)));
+    }
+  }
+  const auto owner = std::make_shared<HeldBuffer>();
+  if (PyObject_GetBuffer(array.ptr(), owner.get(), PyBUF_FORMAT | PyBUF_STRIDES) != 0) {
+    PyErr_Clear();
+    throw refused("its memory is not lent");
+  }
+  if (owner->readonly != 0) throw refused("the array is read-only");
+  if (PyBuffer_IsContiguous(owner.get(), 'C') == 0) throw refused("the array is strided: its elements have gaps");
+  const auto dtype = known ? known : dtype_of_buffer(*owner);
+  if (!dtype || owner->ndim > Shape::kMaxRank) throw refused("arrays of this element type are not understood");
+  auto* data = static_cast<std::byte*>(owner->buf);
+  return {MutableTensorView(*dtype, shape_of(*owner), data), owner};
 }
 
 nb::dict dict_by_name(nb::handle inputs) {

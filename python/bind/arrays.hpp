@@ -16,7 +16,16 @@ using InputArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 Tensor tensor_from(const InputArray& array);
 
 /// A tensor from whatever numpy.asarray() takes: lists, scalars, arrays of any layout; also ml_dtypes' short floats.
+/// Errors: type_mismatch for what gives no array of numbers, with what it raised when it was asked for one.
 Tensor tensor_from_object(nb::handle object);
+
+/// A dense array of the host that may be written, in place; `owner` keeps it where it is. where: its name in messages.
+/// Errors: type_mismatch for anything else, with what is wrong about it.
+struct WritableArray {
+  MutableTensorView view;
+  std::shared_ptr<const void> owner;
+};
+WritableArray writable_array(nb::handle object, const std::string& where);
 
 /// A mapping as a dict whose keys are strings. Errors: type_mismatch for anything else.
 nb::dict dict_by_name(nb::handle inputs);

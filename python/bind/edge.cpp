@@ -12,6 +12,7 @@
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "counts.hpp"
+#include "described.hpp"
 #include "ir/text/expression_text.hpp"
 #include "model.hpp"
 #include "options.hpp"
@@ -145,6 +146,11 @@ nb::dict outputs_of(const Execution& self) {
 
 void bind_compiler(nb::module_& m) {
   nb::class_<CompiledHandle>(m, "CompiledCircuit", "A circuit made ready for edge execution, and what it will take.")
+      .def("__repr__",
+           [](nb::handle self) {
+             return described(self, {"circuit_id", "level", "num_qubits", "package_bytes", "estimated_memory_mb",
+                                     "estimated_execution_time"});
+           })
       .def_prop_ro(
           "circuit_id", [](const CompiledHandle& self) { return self.compiled->circuit_id; },
           "Content hash of source, level and limits; the same in every process.")
@@ -168,6 +174,7 @@ void bind_compiler(nb::module_& m) {
       .def_prop_ro("passes", [](const CompiledHandle& self) { return self.compiled->passes; });
 
   nb::class_<CompilationStatistics>(m, "CompilationStatistics", "Counters of a compiler, taken at one moment.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("compiled_circuits", &CompilationStatistics::compiled_circuits)
       .def_ro("lookups", &CompilationStatistics::lookups)
       .def_ro("hits", &CompilationStatistics::hits)
@@ -210,12 +217,14 @@ void bind_placement(nb::module_& m) {
   const auto name = [](edge::ExecutionMethod method) { return std::string(edge::execution_method_name(method)); };
   nb::class_<edge::PieceReport>(m, "PieceReport",
                                 "One piece of a circuit, or half of a model, that was cut; `place` is edge or cloud.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("wires", &edge::PieceReport::wires)
       .def_ro("nodes", &edge::PieceReport::nodes, "Of half of a model.")
       .def_ro("peak_bytes", &edge::PieceReport::peak_bytes)
       .def_ro("seconds", &edge::PieceReport::seconds)
       .def_prop_ro("place", [name](const edge::PieceReport& self) { return name(self.place); });
   nb::class_<edge::SplitReport>(m, "SplitReport", "A circuit in pieces, and what that costs.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("pieces", &edge::SplitReport::pieces)
       .def_ro("gate_cuts", &edge::SplitReport::gate_cuts)
       .def_ro("wire_cuts", &edge::SplitReport::wire_cuts)
@@ -227,6 +236,7 @@ void bind_placement(nb::module_& m) {
       .def_ro("peak_bytes", &edge::SplitReport::peak_bytes)
       .def_ro("seconds", &edge::SplitReport::seconds);
   nb::class_<edge::PlaceReport>(m, "PlaceReport", "One way to run a circuit that was considered.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_prop_ro("method", [name](const edge::PlaceReport& self) { return name(self.method); })
       .def_ro("possible", &edge::PlaceReport::possible)
       .def_ro("chosen", &edge::PlaceReport::chosen)
@@ -234,6 +244,7 @@ void bind_placement(nb::module_& m) {
       .def_ro("peak_bytes", &edge::PlaceReport::peak_bytes)
       .def_ro("seconds", &edge::PlaceReport::seconds);
   nb::class_<edge::Placement>(m, "Placement", "Where an execution goes, and why; str() tells it in some lines.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_prop_ro("method", [name](const edge::Placement& self) { return name(self.method); })
       .def_ro("considered", &edge::Placement::considered)
       .def_ro("split", &edge::Placement::split)
@@ -245,12 +256,17 @@ void bind_placement(nb::module_& m) {
 
 void bind_executor(nb::module_& m) {
   nb::class_<edge::PartReport>(m, "PartReport", "What one part of a model's run took; `place` is edge or cloud.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_prop_ro("place",
                    [](const edge::PartReport& self) { return std::string(edge::execution_method_name(self.place)); })
       .def_ro("seconds", &edge::PartReport::seconds)
       .def_ro("bytes_sent", &edge::PartReport::bytes_sent)
       .def_ro("bytes_received", &edge::PartReport::bytes_received);
   nb::class_<Execution>(m, "Execution", "The native part of skerry.edge.ExecutionResult.")
+      .def("__repr__",
+           [](nb::handle self) {
+             return described(self, {"where", "circuit_id", "method", "seconds", "memory_bytes", "from_cache"});
+           })
       .def_ro("kept_as", &Execution::kept_as, "Not empty: it waits in the outbox, and there is nothing else to read.")
       .def_ro("why", &Execution::why)
       .def_ro("where", &Execution::where)
@@ -271,6 +287,7 @@ void bind_executor(nb::module_& m) {
       .def_prop_ro("simulator", [](const Execution& self) { return self.result->result.report.method; });
 
   nb::class_<PerformanceStatistics>(m, "PerformanceStatistics", "Counters of an executor, taken at one moment.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("edge_executions", &PerformanceStatistics::edge_executions)
       .def_ro("cloud_executions", &PerformanceStatistics::cloud_executions)
       .def_ro("hybrid_executions", &PerformanceStatistics::hybrid_executions)
@@ -282,6 +299,7 @@ void bind_executor(nb::module_& m) {
       .def_prop_ro("average_seconds", &PerformanceStatistics::average_seconds);
 
   nb::class_<edge::Resources>(m, "Resources", "What an execution can count on at one moment.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("available_bytes", &edge::Resources::available_bytes)
       .def_ro("usable_cpus", &edge::Resources::usable_cpus)
       .def_ro("load", &edge::Resources::load)
@@ -335,6 +353,10 @@ void bind_path(nb::class_<EdgeExecutionConfig>& c, const char* name) {
 
 void bind_edge_config(nb::module_& m) {
   nb::class_<EdgeExecutionConfig> c(m, "EdgeConfig", "The native part of skerry.edge.EdgeExecutionConfig.");
+  c.def("__repr__", [](nb::handle self) {
+    return described(self, {"max_memory_mb", "max_execution_time", "cache_size_mb", "threads", "fallback_to_cloud",
+                            "cloud_endpoint"});
+  });
   c.def(nb::init<>())
       .def_rw("max_memory_mb", &EdgeExecutionConfig::max_memory_mb)
       .def_rw("max_execution_time", &EdgeExecutionConfig::max_execution_time)
@@ -364,6 +386,7 @@ void bind_edge_config(nb::module_& m) {
 
 void bind_outbox(nb::module_& m) {
   nb::class_<edge::OutboxEntry>(m, "OutboxEntry", "A run that waits for its endpoint, or its answer.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("id", &edge::OutboxEntry::id, "32 hex digits: the token by which the endpoint knows the job.")
       .def_prop_ro(
           "state", [](const edge::OutboxEntry& self) { return std::string(edge::outbox_state_name(self.state)); },
@@ -401,6 +424,7 @@ void bind_outbox(nb::module_& m) {
 
 void bind_doctor(nb::module_& m) {
   nb::class_<edge::DoctorStep>(m, "DoctorStep", "What one stage of reaching an endpoint found.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("name", &edge::DoctorStep::name)
       .def_ro("ok", &edge::DoctorStep::ok)
       .def_ro("finding", &edge::DoctorStep::finding)

@@ -12,6 +12,7 @@
 
 #include "arrays.hpp"
 #include "at_exit.hpp"
+#include "described.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -336,6 +337,7 @@ void bind_backends(nb::module_& m) {
       .def("rows", rows_of, nb::sig("def rows(self) -> list[dict[str, typing.Any]]"), "The highest priority first.");
   nb::class_<PyRoutedModel>(m, "RoutedModel",
                             "A model whose nodes run where a registry says; a part that fails goes on elsewhere.")
+      .def("__repr__", [](nb::handle) { return "<RoutedModel>"; })
       .def(
           "__init__",
           [](PyRoutedModel* self, const Model& model, std::shared_ptr<BackendRegistry> registry) {
@@ -344,7 +346,7 @@ void bind_backends(nb::module_& m) {
           "model"_a, "registry"_a)
       .def(
           "run", [](PyRoutedModel& self, nb::handle inputs) { return arrays_of(self.run(named_tensors(inputs))); },
-          "inputs"_a,
+          "inputs"_a.none(),
           nb::sig("def run(self, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> dict[str, "
                   "numpy.typing.NDArray[typing.Any]]"),
           "The outputs by name.")
@@ -359,6 +361,7 @@ void bind_edge_engine(nb::module_& m) {
       m, "EdgeAIEngine",
       "An engine for a device: init, load, infer, shutdown. Models are versioned and swapped under "
       "load without a failed request; threads may share it.")
+      .def("__repr__", [](nb::handle self) { return described(self, {"state"}); })
       .def(
           "__init__",
           [](PyEdgeEngine* self, int threads, int workers, int reserved_workers, std::size_t max_queue,
@@ -419,7 +422,7 @@ void bind_edge_engine(nb::module_& m) {
             }
             return arrays_of(result.tensors);
           },
-          "name"_a, "inputs"_a, nb::kw_only(), "version"_a = 0, "priority"_a = 1, "tenant"_a = "",
+          "name"_a, "inputs"_a.none(), nb::kw_only(), "version"_a = 0, "priority"_a = 1, "tenant"_a = "",
           "timeout"_a = nb::none(),
           nb::sig(
               "def infer(self, name: str, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], *, version: "

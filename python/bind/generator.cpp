@@ -7,6 +7,7 @@
 
 #include "base/trace.hpp"
 #include "bind.hpp"
+#include "described.hpp"
 
 namespace skerry::python {
 namespace {
@@ -89,6 +90,7 @@ nb::tuple encode(const Generator& self, const Numbers& z) {
 
 void bind_generator(nb::module_& m) {
   nb::class_<Generator>(m, "PhotonicGenerator", R"(The native part of skerry.cv.QuantumSFGenerator.)")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(
           "__init__",
           [](Generator* self, std::uint32_t modes, std::uint32_t latent, std::uint32_t layers, std::uint32_t cutoff,

@@ -58,7 +58,11 @@ class GraphBuilder {
   }
 
   GraphValue constant(nb::handle array, const std::string& name) {
-    return value(graph_.add_constant(named(name), tensor_from_object(array)));
+    try {
+      return value(graph_.add_constant(named(name), tensor_from_object(array)));
+    } catch (const Error& error) {
+      throw error.at("constant '" + name + "'");
+    }
   }
 
   GraphValue add(const std::string& op, const std::vector<std::optional<GraphValue>>& inputs, const std::string& name,

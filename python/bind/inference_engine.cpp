@@ -18,6 +18,8 @@
 
 #include "arrays.hpp"
 #include "at_exit.hpp"
+#include "described.hpp"
+#include "memory.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -32,7 +34,13 @@ constexpr double kBytesPerMegabyte = 1e6;
 // One array for a model of one input, else by name; in the graph's order.
 std::vector<Tensor> tensors_in_order(const Graph& graph, nb::handle inputs) {
   const bool is_mapping = nb::hasattr(inputs, "keys");
-  if (!is_mapping && graph.inputs().size() == 1) return {tensor_from_object(inputs)};
+  if (!is_mapping && graph.inputs().size() == 1) {
+    try {
+      return {tensor_from_object(inputs)};
+    } catch (const Error& error) {
+      throw error.at("input '" + graph.value(graph.inputs().front()).name + "'");
+    }
+  }
   const NamedTensors named = named_tensors(inputs);
   std::vector<Tensor> tensors;
   for (const ValueId id : graph.inputs()) {
@@ -72,13 +80,13 @@ nb::object run_inference(InferenceEngine& self, EngineModel& model, nb::handle i
 }
 
 // Into the caller's array, which has to be dense and writable.
-void run_into(InferenceEngine& self, EngineModel& model, nb::handle inputs, nb::ndarray<nb::c_contig> out) {
+void run_into(InferenceEngine& self, EngineModel& model, nb::handle inputs, nb::handle out) {
   const auto graph = graph_of(model);
   const std::vector<Tensor> tensors = tensors_in_order(*graph, inputs);
-  const Tensor target = tensor_from(InputArray(out));
+  const WritableArray target = writable_array(out, "out");
   std::vector<TensorView> views;
   for (const Tensor& tensor : tensors) views.push_back(tensor.view());
-  const std::array places = {MutableTensorView(target.dtype(), target.shape(), static_cast<std::byte*>(out.data()))};
+  const std::array places = {target.view};
   const nb::gil_scoped_release release;
   self.run_inference(model, views, places);
 }
@@ -172,6 +180,7 @@ BatchingOptions batching_options(std::vector<std::uint32_t> sizes, double max_de
 
 void bind_batching(nb::module_& m) {
   nb::class_<BatchingStatistics>(m, "BatchingStatistics", "What became of the requests of a BatchingManager.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("answered", &BatchingStatistics::answered)
       .def_ro("failed", &BatchingStatistics::failed)
       .def_ro("rejected", &BatchingStatistics::rejected, "Refused at once: the queue full, or too late.")
@@ -218,6 +227,7 @@ what time it is, in seconds from any beginning, so that a load can be tried with
 >>> scheduler.next(now=0.01)
 [0]
 )")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(
           "__init__",
           [](BatchScheduler* self, std::vector<std::uint32_t> sizes, double max_delay, std::size_t max_queue,
@@ -289,7 +299,7 @@ array([[1., 0.]], dtype=float32)
           nb::arg("model"), nb::kw_only(), nb::arg("sizes") = std::vector<std::uint32_t>{1, 4, 16, 32},
           nb::arg("max_delay") = 0.0, nb::arg("max_queue") = 1024, nb::arg("slo") = nb::none(),
           nb::arg("ragged_axis") = 0, nb::arg("max_waste") = 0.1, nb::arg("threads") = 0)
-      .def("run", &PyBatching::run, nb::arg("inputs"), nb::kw_only(), nb::arg("priority") = 0,
+      .def("run", &PyBatching::run, nb::arg("inputs").none(), nb::kw_only(), nb::arg("priority") = 0,
            nb::arg("timeout") = nb::none(),
            nb::sig("def run(self, inputs: numpy.typing.ArrayLike | collections.abc.Mapping[str, "
                    "numpy.typing.ArrayLike], *, priority: int = 0, timeout: float | None = None) -> typing.Any"),
@@ -303,17 +313,20 @@ array([[1., 0.]], dtype=float32)
 void bind_inference_engine(nb::module_& m) {
   using Release = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<RestReport>(m, "RestReport", "What became of models that nobody used.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("models", &RestReport::models)
       .def_ro("released_bytes", &RestReport::released_bytes)
       .def_ro("compressed_bytes", &RestReport::compressed_bytes);
   nb::class_<EngineModel>(m, "EngineModel", "A model of an InferenceEngine.")
+      .def("__repr__", [](nb::handle self) { return described(self, {"name"}); })
       .def_prop_ro("name", &EngineModel::name)
       .def_prop_ro("rests", &EngineModel::rests, Release())
       .def_prop_ro("model", [](EngineModel& self) { return Model{graph_of(self)}; });
   nb::class_<InferenceEngine>(m, "InferenceEngine", "Loads models once and runs them; see OptimizedInferenceEngine.")
+      .def("__repr__", [](nb::handle) { return "<InferenceEngine>"; })
       .def(
           "__init__",
-          [](InferenceEngine* self, const MemoryManager& memory, std::size_t max_buffers, int threads,
+          [](InferenceEngine* self, const PyMemoryManager& memory, std::size_t max_buffers, int threads,
              std::optional<double> max_memory_mb, std::optional<double> max_execution_time) {
             new (self) InferenceEngine({.limits = limits_from(threads, max_memory_mb, max_execution_time),
                                         .memory = memory,
@@ -330,10 +343,10 @@ void bind_inference_engine(nb::module_& m) {
             return self.add_model(std::move(name), model.graph);
           },
           nb::arg("name"), nb::arg("model"), Release())
-      .def("run_inference", run_inference, nb::arg("model"), nb::arg("inputs"),
+      .def("run_inference", run_inference, nb::arg("model"), nb::arg("inputs").none(),
            nb::sig("def run_inference(self, model: EngineModel, inputs: numpy.typing.ArrayLike | "
                    "collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> typing.Any"))
-      .def("run_into", run_into, nb::arg("model"), nb::arg("inputs"), nb::arg("out").noconvert(),
+      .def("run_into", run_into, nb::arg("model"), nb::arg("inputs").none(), nb::arg("out").none(),
            nb::sig("def run_into(self, model: EngineModel, inputs: numpy.typing.ArrayLike | "
                    "collections.abc.Mapping[str, numpy.typing.ArrayLike], out: numpy.typing.NDArray[typing.Any]) -> "
                    "None"))

@@ -1,3 +1,5 @@
+#include "memory.hpp"
+
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
@@ -19,6 +21,8 @@
 
 #include "arrays.hpp"
 #include "base/file.hpp"
+#include "collected.hpp"
+#include "described.hpp"
 #include "model.hpp"
 
 namespace skerry::python {
@@ -54,10 +58,10 @@ MemoryManager make_manager(std::optional<double> limit_mb, std::string_view kind
 // What a with statement holds. A scope belongs to a thread.
 class PyScope {
  public:
-  PyScope(MemoryManager manager, std::string tag) : manager_(std::move(manager)), tag_(std::move(tag)) {}
+  PyScope(nb::object manager, std::string tag) : manager_(std::move(manager)), tag_(std::move(tag)) {}
   void enter() {
     if (scope_) throw Error(ErrorCode::invalid_argument, "the scope is entered already", tag_, "make another one");
-    scope_ = std::make_unique<MemoryScope>(manager_, tag_);
+    scope_ = std::make_unique<MemoryScope>(nb::cast<const PyMemoryManager&>(manager_), tag_);
     thread_ = std::this_thread::get_id();
   }
   void exit() {
@@ -67,34 +71,14 @@ class PyScope {
     }
     scope_.reset();
   }
+  void held(auto visit) { visit(manager_); }
 
  private:
-  MemoryManager manager_;
+  nb::object manager_;  // Python's, whose callbacks live as long as it does
   std::string tag_;
   std::unique_ptr<MemoryScope> scope_;
   std::thread::id thread_;
 };
-
-// A callable of Python's, called and dropped under the GIL by whichever thread is short of memory.
-std::uint64_t on_pressure(MemoryManager& manager, double share, const nb::callable& relieve) {
-  const std::shared_ptr<nb::callable> held(new nb::callable(relieve), [](nb::callable* callable) {
-    if (!nb::is_alive()) {
-      callable->release();  // the interpreter is gone, and the object with it
-      delete callable;
-      return;
-    }
-    const nb::gil_scoped_acquire acquire;
-    delete callable;
-  });
-  return manager.on_pressure(share, [held](std::uint64_t used, std::uint64_t limit) {
-    const nb::gil_scoped_acquire acquire;
-    try {
-      (*held)(used, limit);
-    } catch (nb::python_error& error) {
-      error.discard_as_unraisable("a callback for memory pressure");
-    }
-  });
-}
 
 std::map<std::string, std::uint64_t> tags_of(const MemoryUsage& usage) {
   std::map<std::string, std::uint64_t> tags;
@@ -125,7 +109,11 @@ Shape shape_from(nb::handle shape) {
   } else {
     for (const nb::handle dim : shape) dims.push_back(extent(dim));
   }
-  return Shape(dims);
+  try {
+    return Shape(dims);
+  } catch (const Error& error) {
+    throw error.at("shape");
+  }
 }
 
 DType dtype_from(nb::handle dtype) {
@@ -167,7 +155,7 @@ void bind_manager(nb::module_& m) {
       .def("__repr__", [](const MemoryUsage& self) {
         return "<MemoryUsage: " + std::to_string(self.used) + " bytes, " + std::to_string(self.tags.size()) + " tags>";
       });
-  nb::class_<PyScope>(m, "MemoryScope", "What MemoryManager.scope() gives to a with statement.")
+  nb::class_<PyScope>(m, "MemoryScope", collected<PyScope>(), "What MemoryManager.scope() gives to a with statement.")
       .def(
           "__enter__",
           [](PyScope& self) -> PyScope& {
@@ -178,8 +166,8 @@ void bind_manager(nb::module_& m) {
       .def(
           "__exit__", [](PyScope& self, const nb::args&) { self.exit(); },
           nb::sig("def __exit__(self, *args: object) -> None"));
-  nb::class_<MemoryManager>(m, "MemoryManager",
-                            R"(Counts and limits the memory that is taken in its scopes: tensors, arenas, packed
+  nb::class_<PyMemoryManager>(m, "MemoryManager", collected<PyMemoryManager>(),
+                              R"(Counts and limits the memory that is taken in its scopes: tensors, arenas, packed
 weights, states of simulators. Mapped files are not counted: their pages are the system's to take back.
 
 limit_mb: 10^6 bytes, beyond which BudgetExceeded is raised. kind: `system`; `pool`, where freed blocks are kept by size
@@ -201,21 +189,23 @@ state vector needs 16777216 bytes,
 )")
       .def(
           "__init__",
-          [](MemoryManager* self, std::optional<double> limit_mb, std::string_view kind, const MockGPUBackend* device) {
-            new (self) MemoryManager(make_manager(limit_mb, kind, device));
-          },
+          [](PyMemoryManager* self, std::optional<double> limit_mb, std::string_view kind,
+             const MockGPUBackend* device) { new (self) PyMemoryManager(make_manager(limit_mb, kind, device)); },
           nb::kw_only(), nb::arg("limit_mb") = nb::none(), nb::arg("kind") = "system", nb::arg("device") = nb::none(),
           nb::sig("def __init__(self, *, limit_mb: float | None = None, kind: str = 'system', device: MockGPUBackend | "
                   "None = None) -> None"))
-      .def("usage", &MemoryManager::usage)
+      .def("usage", [](const PyMemoryManager& self) { return self.usage(); })
       .def(
-          "scope", [](const MemoryManager& self, std::string tag) { return PyScope(self, std::move(tag)); },
-          nb::arg("tag"), "For a with statement: what this thread takes within is counted under `tag`.")
-      .def("on_pressure", on_pressure, nb::arg("share"), nb::arg("relieve"),
+          "scope",
+          [](nb::handle_t<PyMemoryManager> self, std::string tag) { return PyScope(nb::borrow(self), std::move(tag)); },
+          nb::arg("tag"), nb::sig("def scope(self, tag: str) -> MemoryScope"),
+          "For a with statement: what this thread takes within is counted under `tag`.")
+      .def("on_pressure", &PyMemoryManager::on_pressure, nb::arg("share"), nb::arg("relieve"),
            nb::sig("def on_pressure(self, share: float, relieve: collections.abc.Callable[[int, int], object]) -> int"),
            "Calls relieve(used, limit) when more than this share of the limit comes into use, and before a charge is "
-           "refused, after which it is tried again. Gives a number for remove_pressure().")
-      .def("remove_pressure", &MemoryManager::remove_pressure, nb::arg("number"))
+           "refused, after which it is tried again, as long as this object is there. Gives a number for "
+           "remove_pressure().")
+      .def("remove_pressure", &PyMemoryManager::remove_pressure, nb::arg("number"))
       .def_static(
           "memory_map_file", memory_map_file, nb::arg("path"),
           nb::sig("def memory_map_file(path: str | os.PathLike[str]) -> numpy.typing.NDArray[numpy.uint8]"),
@@ -223,6 +213,34 @@ state vector needs 16777216 bytes,
 }
 
 }  // namespace
+
+PyMemoryManager::~PyMemoryManager() {
+  for (const auto& [number, callback] : callbacks_) MemoryManager::remove_pressure(number);
+}
+
+// Called by whichever thread is short of memory.
+std::uint64_t PyMemoryManager::on_pressure(double share, nb::object relieve) {
+  const auto callback = std::make_shared<nb::object>(std::move(relieve));
+  const std::weak_ptr<nb::object> known = callback;
+  const std::uint64_t number = MemoryManager::on_pressure(share, [known](std::uint64_t used, std::uint64_t limit) {
+    if (!nb::is_alive()) return;
+    const nb::gil_scoped_acquire acquire;
+    const auto called = known.lock();  // dropped before the GIL is
+    if (called == nullptr || !called->is_valid()) return;
+    try {
+      (*called)(used, limit);
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("a callback for memory pressure");
+    }
+  });
+  callbacks_.emplace(number, callback);
+  return number;
+}
+
+void PyMemoryManager::remove_pressure(std::uint64_t number) {
+  MemoryManager::remove_pressure(number);
+  callbacks_.erase(number);
+}
 
 void bind_memory(nb::module_& m) {
   bind_manager(m);
@@ -238,6 +256,7 @@ wait, of all shapes; when one more comes, the one that waited longest goes.
 >>> pool.waiting
 1
 )")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<std::size_t>(), nb::arg("max_buffers") = TensorPool::kMaxBuffers)
       .def("preallocate_buffers", preallocate, nb::arg("shapes"),
            nb::sig("def preallocate_buffers(self, *shapes: int | collections.abc.Sequence[int]) -> None"),

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "arrays.hpp"
+#include "described.hpp"
 
 namespace skerry::python {
 
@@ -50,6 +51,7 @@ void set_wires(RunOptions& options, std::vector<std::uint32_t> wires) {
 
 void bind_options(nb::module_& m) {
   nb::class_<RunOptions>(m, "RunOptions", "What is wanted of a circuit; skerry.run() fills it in.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<>())
       .def("set_limits", set_limits, nb::arg("threads"), nb::arg("max_memory_mb").none(),
            nb::arg("max_execution_time").none())

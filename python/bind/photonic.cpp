@@ -10,6 +10,7 @@
 #include <skerry/photonic_gates.hpp>
 
 #include "bind.hpp"
+#include "described.hpp"
 
 namespace skerry::python {
 namespace {
@@ -279,6 +280,7 @@ void bind_photonic(nb::module_& m) {
 >>> f"{out['n'][0, 0]:.6f} {numpy.sinh(0.3) ** 2:.6f}"
 '0.092733 0.092733'
 )")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(
           "__init__",
           [](FockSimulator* self, const photonic::Circuit& circuit, const std::vector<std::uint32_t>& cutoffs,

@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "archive.hpp"
+#include "described.hpp"
 
 namespace skerry::python {
 
@@ -57,6 +58,7 @@ void bind_plan(nb::module_& m) {
       .def_ro("candidates", &StepReport::candidates)
       .def("__repr__", [](const StepReport& self) { return "<Step " + self.node + ": " + self.kernel + ">"; });
   nb::class_<MemoryReport>(m, "Memory", "Where the bytes of a run go; the sum is Plan.peak_bytes.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("weights", &MemoryReport::weights)
       .def_ro("packed", &MemoryReport::packed)
       .def_ro("arena", &MemoryReport::arena)

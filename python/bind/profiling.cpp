@@ -15,6 +15,7 @@
 #include <skerry/profiler.hpp>
 
 #include "bind.hpp"
+#include "described.hpp"
 
 namespace skerry::python {
 namespace {
@@ -109,6 +110,10 @@ runs, steps of models, passes, and sessions within it.
 >>> [total.count for total in session.totals() if total.name == "Exp"]
 [1]
 )")
+      .def("__repr__",
+           [](nb::handle self) {
+             return described(self, {"name", "seconds", "dropped"});
+           })
       .def(
           "__init__",
           [](PyProfilerSession* self, std::string name) { new (self) PyProfilerSession(nullptr, std::move(name)); },
@@ -154,13 +159,16 @@ runs, steps of models, passes, and sessions within it.
 void bind_profiling(nb::module_& m) {
   bind_profiler(m);
   nb::class_<Counter>(m, "Counter", "Something that only grows.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def("add", &Counter::add, nb::arg("more") = 1)
       .def_prop_ro("value", &Counter::value);
   nb::class_<Gauge>(m, "Gauge", "Something that goes up and down.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def("set", &Gauge::set, nb::arg("value"))
       .def("add", &Gauge::add, nb::arg("more"))
       .def_prop_ro("value", &Gauge::value);
   nb::class_<Histogram>(m, "Histogram", "How often values fell between bounds.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def("record", &Histogram::record, nb::arg("value"))
       .def(
           "percentile", [](const Histogram& self, double share) { return self.snapshot().percentile(share); },
@@ -209,6 +217,7 @@ and threads it made meanwhile. events: names of HARDWARE_EVENTS, all without it.
 >>> counter.values["instructions"] is not None or "instructions" in counter.refusals
 True
 )")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<std::optional<std::vector<std::string>>>(), nb::arg("events") = nb::none())
       .def("start", &PyCounter::start, "From zero.")
       .def("stop", &PyCounter::stop)

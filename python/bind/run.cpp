@@ -8,6 +8,8 @@
 
 #include "arrays.hpp"
 #include "bind.hpp"
+#include "collected.hpp"
+#include "described.hpp"
 #include "plan.hpp"
 #include "result.hpp"
 #include "steering.hpp"
@@ -62,6 +64,7 @@ class PyShotStream {
   std::uint32_t bits() const { return stream_->bits(); }
   std::string method() const { return stream_->method(); }
   std::uint64_t remaining() const { return stream_->remaining(); }
+  void held(auto visit) { steering_.held(visit); }
 
  private:
   Steering steering_;
@@ -79,7 +82,9 @@ PlanAnswer plan_circuit(const Circuit& circuit, const RunOptions& options) {
 }  // namespace
 
 void bind_run(nb::module_& m) {
-  nb::class_<PyShotStream>(m, "ShotStream", "Iterator over arrays of shots; skerry.stream() makes it.")
+  nb::class_<PyShotStream>(m, "ShotStream", collected<PyShotStream>(),
+                           "Iterator over arrays of shots; skerry.stream() makes it.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<const Circuit&, const RunOptions&, std::uint64_t, nb::object>(), nb::arg("circuit"),
            nb::arg("options"), nb::arg("chunk"), nb::arg("progress").none(),
            nb::sig("def __init__(self, circuit: Circuit, options: RunOptions, chunk: int, progress: "

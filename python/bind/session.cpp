@@ -12,6 +12,7 @@
 
 #include "arrays.hpp"
 #include "data.hpp"
+#include "described.hpp"
 #include "options.hpp"
 #include "plan.hpp"
 #include "result.hpp"
@@ -43,31 +44,26 @@ std::vector<TensorType> types_of_data(const Graph& graph, const NamedData& input
   return types;
 }
 
-// A session of the door, made again after it was interrupted: a stop request cannot be taken back.
+// A session of the door. What a run obeys is that run's alone.
 class PySession {
  public:
   /// What it is made from, and what a pickle keeps: model, threads, max_memory_mb, max_execution_time, seed.
   using Settings = std::tuple<Model, int, std::optional<double>, std::optional<double>, std::uint64_t>;
   explicit PySession(Settings settings)
       : settings_(std::move(settings)),
-        limits_(limits_from(std::get<1>(settings_), std::get<2>(settings_), std::get<3>(settings_))) {}
+        session_(model().graph, limits_from(std::get<1>(settings_), std::get<2>(settings_), std::get<3>(settings_))) {}
   const Settings& settings() const { return settings_; }
 
   RunResult run(nb::handle inputs, const nb::object& progress, std::optional<std::uint64_t> seed) {
     const NamedTensors tensors = named_tensors(inputs);
     RunResult result;
+    Steering steering(progress);
+    const RunControl control = steering.control();
     const auto busy = lock();
-    Session& session = ready(progress);
-    session.seed(seed.value_or(std::get<4>(settings_)));
-    const bool may_be_long = predicted(session, tensors) > kLongSeconds;
-    auto work = [&] { result.result = session.run(tensors); };
-    try {
-      steering_->run(may_be_long, std::ref(work));  // by reference: a copy would need memory of its own
-    } catch (...) {
-      session_.reset();
-      throw;
-    }
-    if (!progress.is_none()) session_.reset();  // the listener is this run's alone
+    session_.seed(seed.value_or(std::get<4>(settings_)));
+    const bool may_be_long = predicted(tensors) > kLongSeconds;
+    auto work = [&] { result.result = session_.run(tensors, control); };
+    steering.run(may_be_long, std::ref(work));  // by reference: a copy would need memory of its own
     return result;
   }
 
@@ -75,16 +71,11 @@ class PySession {
   NamedData run_data(nb::handle inputs, const nb::object& progress, std::optional<std::uint64_t> seed) {
     const NamedData data = named_data(*model().graph, inputs);
     DataResult result;
+    Steering steering(progress);
+    const RunControl control = steering.control();
     const auto busy = lock();
-    Session& session = ready(progress);
-    session.seed(seed.value_or(std::get<4>(settings_)));
-    try {
-      steering_->run(true, [&] { result = session.run_data(data); });
-    } catch (...) {
-      session_.reset();
-      throw;
-    }
-    if (!progress.is_none()) session_.reset();
+    session_.seed(seed.value_or(std::get<4>(settings_)));
+    steering.run(true, [&] { result = session_.run_data(data, control); });
     return std::move(result.outputs);
   }
 
@@ -93,17 +84,15 @@ class PySession {
     const std::vector<TensorType> types = data ? types_of_data(*model().graph, named_data(*model().graph, inputs))
                                                : types_in_order(*model().graph, named_tensors(inputs));
     const auto busy = lock();
-    Session& session = ready(nb::none());
     const nb::gil_scoped_release release;
-    return {session.plan(types), ""};
+    return {session_.plan(types), ""};
   }
 
   std::vector<StepTime> profile(nb::handle inputs, std::size_t runs) {
     const NamedTensors tensors = named_tensors(inputs);
     const auto busy = lock();
-    Session& session = ready(nb::none());
     const nb::gil_scoped_release release;
-    return session.profile(tensors, runs);
+    return session_.profile(tensors, runs);
   }
 
   const Model& model() const { return std::get<0>(settings_); }
@@ -117,19 +106,8 @@ class PySession {
     return std::unique_lock(mutex_);
   }
 
-  Session& ready(const nb::object& progress) {
-    if (!session_ || !progress.is_none()) {
-      session_.reset();
-      steering_.emplace(progress);
-      Limits limits = limits_;
-      limits.control = steering_->control();
-      session_.emplace(model().graph, limits);
-    }
-    return *session_;
-  }
-
   // Of inputs like those of the run before, it is known.
-  double predicted(Session& session, const NamedTensors& tensors) {
+  double predicted(const NamedTensors& tensors) {
     const auto like = [](const TensorView& a, const Tensor& b) {
       return a.dtype() == b.dtype() && a.shape() == b.shape();
     };
@@ -138,27 +116,25 @@ class PySession {
       known = tensors[i].first == last_[i].first && like(last_[i].second, tensors[i].second);
     if (known) return last_seconds_;
     last_.clear();
-    last_seconds_ = predicted_seconds(session, tensors);
+    last_seconds_ = predicted_seconds(tensors);
     for (const auto& [name, tensor] : tensors)
       last_.emplace_back(name, TensorView(tensor.dtype(), tensor.shape(), nullptr));
     return last_seconds_;
   }
 
   // Inputs that the model does not take are refused by run(), which knows how to say it.
-  static double predicted_seconds(Session& session, const NamedTensors& tensors) {
+  double predicted_seconds(const NamedTensors& tensors) {
     const nb::gil_scoped_release release;
-    const auto types = types_in_order(session.graph(), tensors);
-    if (types.size() != session.graph().inputs().size()) return 0.0;
-    return session.plan(types).seconds;
+    const auto types = types_in_order(*model().graph, tensors);
+    if (types.size() != model().graph->inputs().size()) return 0.0;
+    return session_.plan(types).seconds;
   }
 
   Settings settings_;
-  Limits limits_;
+  Session session_;  // of the mutex
   std::mutex mutex_;
   std::vector<std::pair<std::string, TensorView>> last_;  ///< types of the inputs that were predicted last
   double last_seconds_ = 0.0;
-  std::optional<Steering> steering_;
-  std::optional<Session> session_;  // before steering_ in death: its limits refer to it
 };
 
 nb::dict run_for_outputs(PySession& self, nb::handle inputs, const nb::object& progress,
@@ -200,6 +176,7 @@ void bind_session(nb::module_& m) {
   nb::class_<PySession>(m, "Session",
                         "A model that is ready to run many times: plans and buffers are kept for the last few input "
                         "shapes. Made by Model.session(). Threads may share one; they take turns.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def("run", run_for_outputs, nb::arg("inputs").none(), nb::arg("progress") = nb::none(), nb::kw_only(),
            nb::arg("seed") = nb::none(),
            nb::sig("def run(self, inputs: collections.abc.Mapping[str, typing.Any], progress: "

@@ -7,6 +7,7 @@
 
 #include "arrays.hpp"
 #include "bind.hpp"
+#include "described.hpp"
 #include "options.hpp"
 #include "steering.hpp"
 
@@ -76,11 +77,13 @@ void bind_stabilizer(nb::module_& m) {
                " observables>";
       });
   nb::class_<StabilizerCounts>(m, "StabilizerCounts", "How often each detector (record) and observable was 1.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("shots", &StabilizerCounts::shots)
       .def_ro("shots_with_events", &StabilizerCounts::shots_with_events)
       .def_ro("bits", &StabilizerCounts::bits)
       .def_ro("observables", &StabilizerCounts::observables);
   nb::class_<Sampler>(m, "StabilizerSampler", "The table of a circuit's errors; skerry.stabilizer.Sampler makes one.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_prop_ro("bits", &Sampler::bits)
       .def_prop_ro("observables", &Sampler::observables)
       .def_prop_ro("table_bytes", &Sampler::table_bytes)

@@ -30,6 +30,7 @@ RunControl Steering::control() {
 void Steering::tell(double fraction, std::string_view stage) {
   if (stop_.stop_requested()) return;
   const nb::gil_scoped_acquire acquire;
+  if (!listener_.is_valid()) return;  // the garbage collector was here
   try {
     listener_(fraction, nb::str(stage.data(), stage.size()));
   } catch (const nb::python_error&) {

@@ -11,7 +11,7 @@
 
 namespace skerry::python {
 
-/// One native call. Made and destroyed with the GIL held.
+/// One native call, or several that tell one listener. Made and destroyed with the GIL held.
 class Steering {
  public:
   /// listener: None, or callable(fraction: float, stage: str), called by whichever thread has news.
@@ -27,6 +27,9 @@ class Steering {
   /// every 50 ms; starting that thread costs some ten microseconds, so small work is done in place.
   /// Errors: what work throws; what a signal handler (KeyboardInterrupt) or the listener raises.
   void run(bool may_be_long, const std::function<void()>& work);
+
+  /// For collected(), where this lives longer than a call.
+  void held(auto visit) { visit(listener_); }
 
  private:
   void tell(double fraction, std::string_view stage);

@@ -12,6 +12,7 @@
 #include <skerry/profile.hpp>
 
 #include "arrays.hpp"
+#include "described.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -22,6 +23,7 @@ using namespace nb::literals;
 
 void bind_profile(nb::module_& m) {
   nb::class_<ProfiledStep>(m, "ProfiledStep", "One step with its place under the roofline.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("node", &ProfiledStep::node)
       .def_ro("op", &ProfiledStep::op)
       .def_ro("kernel", &ProfiledStep::kernel)
@@ -34,6 +36,7 @@ void bind_profile(nb::module_& m) {
       .def_ro("share_of_roof", &ProfiledStep::share_of_roof, "Of what arithmetic or bytes allow, whichever is less.")
       .def_ro("memory_bound", &ProfiledStep::memory_bound);
   nb::class_<Peaks>(m, "Peaks", "What this machine was measured to do with so many threads.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("threads", &Peaks::threads)
       .def_ro("measured", &Peaks::measured)
       .def_ro("flops_per_second", &Peaks::flops_per_second)
@@ -41,6 +44,10 @@ void bind_profile(nb::module_& m) {
       .def_ro("bytes_per_second", &Peaks::bytes_per_second)
       .def_ro("cached_bytes_per_second", &Peaks::cached_bytes_per_second);
   nb::class_<Profile>(m, "Profile", "A model's steps in order, beside the machine's peaks; printed, it is a table.")
+      .def("__repr__",
+           [](nb::handle self) {
+             return described(self, {"name", "seconds", "flops", "bytes"});
+           })
       .def_ro("name", &Profile::name)
       .def_ro("peaks", &Profile::peaks)
       .def_ro("seconds", &Profile::seconds)
@@ -56,7 +63,7 @@ void bind_profile(nb::module_& m) {
         const nb::gil_scoped_release release;
         return profile(*model.graph, tensors, limits_from(threads, {}, {}), runs);
       },
-      "model"_a, "inputs"_a, nb::kw_only(), "runs"_a = 11, "threads"_a = 0,
+      "model"_a, "inputs"_a.none(), nb::kw_only(), "runs"_a = 11, "threads"_a = 0,
       nb::sig("def profile(model: Model, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike], *, runs: int = "
               "11, threads: int = 0) -> Profile"),
       "Times of a model's steps beside what this machine can do.");
@@ -64,6 +71,7 @@ void bind_profile(nb::module_& m) {
 
 void bind_optimization(nb::module_& m) {
   nb::class_<OptimizationChoice>(m, "OptimizationChoice", "How a model is compiled and run.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(
           "__init__",
           [](OptimizationChoice* self, std::string_view level, std::vector<std::string> without, int threads) {
@@ -81,6 +89,7 @@ void bind_optimization(nb::module_& m) {
           nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def("__str__", &OptimizationChoice::text);
   nb::class_<Proposal>(m, "Proposal", "One thing to try, with the rule that says so and its reason.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("rule", &Proposal::rule)
       .def_ro("reason", &Proposal::reason)
       .def("applied", &Proposal::applied, "choice"_a, "The choice with this on top.");
@@ -96,6 +105,7 @@ void bind_optimization(nb::module_& m) {
       .def("__str__", &RuleBasedPolicy::text);
   nb::class_<MLBasedPolicy, OptimizationPolicy>(m, "MLBasedPolicy",
                                                 "Chooses among candidates by what it saw of models like this one.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<std::vector<OptimizationChoice>, std::vector<double>, double>(),
            "candidates"_a = MLBasedPolicy::default_candidates(), "expected"_a = std::vector<double>(),
            "exploration"_a = 0.05,
@@ -108,6 +118,7 @@ void bind_optimization(nb::module_& m) {
       .def("save", &MLBasedPolicy::save, "What it saw, as text.")
       .def("restore", &MLBasedPolicy::restore, "text"_a);
   nb::class_<OptimizationTrial>(m, "OptimizationTrial", "One thing that was tried.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_ro("proposal", &OptimizationTrial::proposal)
       .def_ro("choice", &OptimizationTrial::choice)
       .def_ro("seconds", &OptimizationTrial::seconds)
@@ -115,6 +126,10 @@ void bind_optimization(nb::module_& m) {
       .def_ro("kept", &OptimizationTrial::kept)
       .def_ro("why", &OptimizationTrial::why, "Why not.");
   nb::class_<OptimizedModel>(m, "OptimizedModel", "What was kept, and what was tried; printed, a line for each.")
+      .def("__repr__",
+           [](nb::handle self) {
+             return described(self, {"choice", "first_seconds", "seconds"});
+           })
       .def_prop_ro("model", [](const OptimizedModel& self) { return Model{std::make_shared<const Graph>(self.graph)}; })
       .def_ro("choice", &OptimizedModel::choice)
       .def_ro("first_seconds", &OptimizedModel::first_seconds)
@@ -143,7 +158,7 @@ void bind_optimization(nb::module_& m) {
             const nb::gil_scoped_release release;
             return self.optimize(*model.graph, tensors);
           },
-          "model"_a, "inputs"_a,
+          "model"_a, "inputs"_a.none(),
           nb::sig("def optimize(self, model: Model, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> "
                   "OptimizedModel"),
           "The model as it was kept.");
@@ -157,7 +172,7 @@ void bind_optimization(nb::module_& m) {
             if (name == model.graph->value(id).name) types.push_back(TensorType::of(tensor.dtype(), tensor.shape()));
         return model_features(*model.graph, types);
       },
-      "model"_a, "inputs"_a,
+      "model"_a, "inputs"_a.none(),
       nb::sig("def model_features(model: Model, inputs: collections.abc.Mapping[str, numpy.typing.ArrayLike]) -> "
               "dict[str, float]"),
       "What policies look at.");
@@ -181,6 +196,7 @@ nb::dict device_dict(const DeviceInfo& device) {
 
 void bind_devices(nb::module_& m) {
   nb::class_<DeviceReservation>(m, "DeviceReservation", "A part of a device until release() or the end of its life.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def_prop_ro("device", &DeviceReservation::device)
       .def_prop_ro("tenant", &DeviceReservation::tenant)
       .def_prop_ro("share", &DeviceReservation::share)
@@ -214,6 +230,7 @@ void bind_devices(nb::module_& m) {
            "Refused where shares would pass 1, or bytes the memory.")
       .def("unreserved_share", &DeviceManager::unreserved_share, "device"_a);
   nb::class_<CPUAccelerator>(m, "CPUAccelerator", "Work on so many threads, on these processors alone.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<int, std::vector<int>>(), "threads"_a = 0, "cpus"_a = std::vector<int>())
       .def_prop_ro("threads", &CPUAccelerator::threads)
       .def_prop_ro("cpus", &CPUAccelerator::cpus)
@@ -252,6 +269,7 @@ void bind_batch(nb::module_& m) {
               "numpy.typing.ArrayLike | None = None, activation: str = 'relu') -> numpy.typing.NDArray[numpy.float32]"),
       "activation(normalised batch @ weights + bias) in one go; a constant column counts as zeros.");
   nb::class_<CacheOptimizedProcessor>(m, "CacheOptimizedProcessor", "Products block by block.")
+      .def("__repr__", [](nb::handle self) { return described(self); })
       .def(nb::init<std::size_t>(), "block_size"_a = 64)
       .def_prop_ro("block_size", &CacheOptimizedProcessor::block_size)
       .def(

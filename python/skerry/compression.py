@@ -123,11 +123,22 @@ def _runs(model: Model, data: Data | None) -> tuple[list[dict[str, Any]], NDArra
     return runs, None if labels is None else labels[: sum(len(next(iter(run.values()))) for run in runs)]
 
 
+def are_classes(labels: NDArray[Any]) -> bool:
+    """Whether every label is a whole number, in whatever dtype."""
+    return labels.dtype.kind in "biu" or (
+        labels.dtype.kind == "f" and bool(np.all(np.isfinite(labels) & (np.trunc(labels) == labels)))
+    )
+
+
 def _labels(runs: list[dict[str, Any]], labels: ArrayLike | None) -> list[Any]:
     """Labels of all rows, cut as the runs are."""
     if labels is None:
         return []
-    flat = np.asarray(labels).astype(np.int64).reshape(-1)
+    given = np.asarray(labels)
+    if not are_classes(given):
+        what = f"labels of dtype {given.dtype} are no whole numbers"
+        raise InvalidArgument(what, "labels", "give the number of a class for each row")
+    flat = given.astype(np.int64).reshape(-1)
     sizes = [len(next(iter(run.values()))) for run in runs]
     if sum(sizes) > 0 and flat.size % sum(sizes):
         raise InvalidArgument(f"{flat.size} labels for {sum(sizes)} samples", "labels", "give one for each row")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skerry import _core
 from skerry._core import Model
-from skerry.compression import Data, Quantized, _model, quantize
+from skerry.compression import Data, Quantized, _model, are_classes, quantize
 from skerry.errors import InvalidArgument, Unsupported
 from skerry.fake_quantize import Floats
 from skerry.files import PathLike
@@ -77,8 +77,7 @@ def targets_of(loss: Loss, targets: ArrayLike) -> NDArray[Any]:
     if loss != "cross_entropy":
         return np.asarray(targets, np.float32)
     labels = np.asarray(targets)
-    are_whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and bool(np.all(labels % 1 == 0)))
-    require(are_whole, "targets", labels.dtype, "whole numbers, one label for each row")
+    require(are_classes(labels), "targets", labels.dtype, "whole numbers, one label for each row")
     return labels.astype(np.int64)
 
 

@@ -161,9 +161,9 @@ class OptimizedInferenceEngine:
         No later run writes into a buffer that somebody holds; it comes back to the pool when nobody does, and after an
         error. inputs: an array for a model of one input, else by name; dense ones are read where they are.
         """
-        handle = model.handle
+        handle = model.handle if isinstance(model, LazyLoadedModel) else None
         if handle is None:
-            raise InvalidArgument("the model is not of this engine; give it to load_model()")
+            raise InvalidArgument("the model is not of this engine", "model", "give what load_model() gave")
         if out is None:
             return self._engine.run_inference(handle, inputs)
         self._engine.run_into(handle, inputs, out)

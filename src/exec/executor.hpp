@@ -107,7 +107,10 @@ class GraphExecutor {
   std::vector<const base::SpanName*> step_names_;  ///< made by the first run that is recorded
 };
 
-/// The control of a run that starts now: the limits' time limit becomes a deadline.
-RunControl started(const Limits& limits);
+/// The control of a run that starts now: the limits' time limit becomes a deadline, if `control` has none before it.
+RunControl started(const Limits& limits, RunControl control);
+inline RunControl started(const Limits& limits) {
+  return started(limits, limits.control);
+}
 
 }  // namespace skerry::exec

@@ -7,8 +7,7 @@
 
 namespace skerry::exec {
 
-RunControl started(const Limits& limits) {
-  RunControl control = limits.control;
+RunControl started(const Limits& limits, RunControl control) {
   control.started = std::chrono::steady_clock::now();
   if (limits.max_execution_time) {
     constexpr std::chrono::duration<double> kLongest(1e9);  // more than a clock of nanoseconds may add

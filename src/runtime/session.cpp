@@ -147,15 +147,23 @@ const Plan& Session::plan(std::span<const TensorType> inputs) {
 }
 
 Result Session::run(const NamedTensors& inputs) {
+  return run(inputs, state_->limits().control);
+}
+
+Result Session::run(const NamedTensors& inputs, const RunControl& given) {
   const base::RunDraws draws(state_->seed);
-  const RunControl control = exec::started(state_->limits());
+  const RunControl control = exec::started(state_->limits(), given);
   const std::vector<TensorView> views = runtime::in_order(*state_->graph, inputs);
   return runtime::run_by_name(*state_->graph, state_->executors.of(views), views, control);
 }
 
 DataResult Session::run_data(const NamedData& inputs) {
+  return run_data(inputs, state_->limits().control);
+}
+
+DataResult Session::run_data(const NamedData& inputs, const RunControl& given) {
   const base::RunDraws draws(state_->seed);
-  const RunControl control = exec::started(state_->limits());
+  const RunControl control = exec::started(state_->limits(), given);
   std::vector<Datum> data = runtime::data_in_order(*state_->graph, inputs);
   exec::GraphExecutor& executor = state_->executors.of(runtime::types_of(*state_->graph, data));
   return runtime::run_data_by_name(*state_->graph, executor, std::move(data), control);

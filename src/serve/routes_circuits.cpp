@@ -314,6 +314,7 @@ void Service::job_result(const CallPtr& call) {
 void Service::job_events(const CallPtr& call) {
   const std::string& id = call->words[0];
   jobs_.status(call->principal.name, id);  // an unknown job is refused before the stream begins
+  if (call->exchange->is_told.exchange(true)) return;
   call->exchange->begin_stream(
       {.type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}, {"traceparent", call->trace.header()}}});
   record(*call, 200);

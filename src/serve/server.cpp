@@ -197,7 +197,10 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   }
   HttpServer http(
       options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); },
-      [&service](const ExchangePtr& exchange, std::uint64_t length) { return service.wants_body(exchange, length); });
+      [&service](const ExchangePtr& exchange, std::uint64_t length) { return service.wants_body(exchange, length); },
+      [&service](const ExchangePtr& exchange, const Error& error, int status) {
+        service.refuse(exchange, error, status);
+      });
   service.set_http_counters([&http] { return http.counters(); });
   const auto telemetry = options.otlp_endpoint.empty()
                              ? nullptr

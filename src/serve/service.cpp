@@ -160,6 +160,17 @@ bool Service::wants_body(const ExchangePtr& exchange, std::uint64_t length) {
   }
 }
 
+void Service::refuse(const ExchangePtr& exchange, const Error& error, int status) {
+  const CallPtr call = begin(exchange);
+  try {
+    find(*call);
+    known(call->principal, presented_key(exchange->request), call->route->role);
+  } catch (...) {  // no path of ours, or nobody we know: refused all the same
+    (void)0;
+  }
+  refuse(call, error, status);
+}
+
 void Service::dispatch(const CallPtr& call, void (Service::*handler)(const CallPtr&)) {
   try {
     open_body(*call);
@@ -300,6 +311,7 @@ Service::Asked Service::asked(const Call& call) {
 }
 
 void Service::reply(const CallPtr& call, HttpResponse response) {
+  if (call->exchange->is_told.exchange(true)) return;
   // Before the answer: what was acknowledged is on record.
   if (const auto failed = audit(asked(*call), call->is_audited, response.status))
     response = {.status = 500, .body = wire::encode(*failed)};

@@ -72,6 +72,9 @@ class Service {
   /// Whether a request whose head came may send its body, of so many bytes; false: it was refused. Nothing is counted.
   bool wants_body(const ExchangePtr& exchange, std::uint64_t length);
 
+  /// Answers a request that its connection gives up, and of which the head alone may have come.
+  void refuse(const ExchangePtr& exchange, const Error& error, int status);
+
   /// What an inference gave: the reply, or why there is none.
   using InferDone = std::function<void(std::exception_ptr, wire::InferReply)>;
   /// Checks the request against the model and queues it; `done` is called once, from any thread.
@@ -135,7 +138,7 @@ class Service {
   void find(Call& call);
   void dispatch(const CallPtr& call, void (Service::*handler)(const CallPtr&));
   void open_body(Call& call) const;
-  // Each finishes the call.
+  // Each finishes the call, if nobody has.
   void reply(const CallPtr& call, HttpResponse response);
   /// Counts an answer, and tells of it.
   void record(const Call& call, int status);

@@ -79,7 +79,11 @@ JobOptions Service::job_options() {
 }
 
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)), pool_(make_pool()), repository_(options_.repository), jobs_(job_options()) {
+    : options_(std::move(options)),
+      sent_(options_.max_sent_bytes),
+      pool_(make_pool()),
+      repository_(options_.repository),
+      jobs_(job_options()) {
   take_up(options_);
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }

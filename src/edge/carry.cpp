@@ -75,7 +75,8 @@ std::optional<wire::CircuitRequest> request_of(Carried carried, const RunOptions
   RunOptions rest = options;
   rest.initial_state.reset();  // it is behind the state
   wire::CircuitRequest request = remote::request_of(carried.circuit, rest, remote::new_token());
-  const std::string way = package::way_of(request.program, parameter_values(carried.circuit, options));
+  const std::string way =
+      package::way_of(request.program, parameter_values(carried.circuit, options), request.observables);
   request.checkpoint = package::encode(carried.checkpoint, way);
   if (request.checkpoint.size() > kMostCarriedBytes) return std::nullopt;
   return request;

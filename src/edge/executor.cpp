@@ -66,7 +66,8 @@ EdgeExecutor::State::State(EdgeExecutionConfig c, std::shared_ptr<CircuitCompile
     : config(std::move(c)),
       compiler(std::move(k)),
       endpoint(endpoint_of(config)),
-      kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)) {
+      kept(static_cast<std::uint64_t>(config.cache_size_mb * 1e6)),
+      models(config.enable_caching ? static_cast<std::uint64_t>(config.cache_size_mb * 1e6) : 0) {
   if (!config.outbox_folder.empty()) outbox = outbox::folder_of(config);
 }
 
@@ -226,9 +227,17 @@ remote::Patience EdgeExecutor::State::patience(const RunOptions& options) const 
 
 std::vector<Result> EdgeExecutor::State::run_remote(const wire::CircuitRequest& request, const RunOptions& options,
                                                     double seconds, const std::string& placement) {
+  std::vector<Result> results;
+  ask_endpoint(seconds, [&](bool is_long) {
+    results = remote::run_batch(*endpoint, request, is_long, patience(options), placement);
+  });
+  return results;
+}
+
+void EdgeExecutor::State::ask_endpoint(double seconds, const std::function<void(bool is_long)>& ask) const {
   constexpr double kLong = 5.0;  // such a run is a job: it survives a connection that breaks
   try {
-    return remote::run_batch(*endpoint, request, seconds > kLong, patience(options), placement);
+    ask(seconds > kLong);
   } catch (const Error& error) {
     // Whoever takes a request and is silent until the time is over may be gone, his connection half open: that is no
     // word on how long the run takes. An endpoint that answers, be it "not yet", has left no failure behind.
@@ -391,9 +400,12 @@ ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& in
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   State& state = *state_;
-  ModelRun model(state.config, graph, inputs, control);
+  const std::string key = state.config.enable_caching ? question_key(graph, inputs) : std::string();
+  if (const ResultPtr found = state.find(key, start)) return found;
+  const double asked_after = elapsed();
+  ModelRun model(state.config, graph, inputs, control, state.models);
   Placement placement = state.placement_of(model);
-  placement.decision_seconds = elapsed();
+  placement.decision_seconds = elapsed() - asked_after;
   if (!placement.refusal.empty()) refuse(placement, state.config);
   RunOptions options;
   options.limits.control = control;
@@ -406,8 +418,13 @@ ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& in
         std::string(execution_method_name(method)) + " " + at(placement, ExecutionMethod::edge).reason;
     return model.run(
         method,
-        [&](const wire::CircuitRequest& request, double seconds) {
-          return std::move(state.run_remote(request, options, seconds, told).at(0));
+        [&](wire::CircuitRequest request, const std::string& program, const remote::Asked& asked, double seconds) {
+          std::pair<Result, bool> answer;
+          state.ask_endpoint(seconds, [&](bool is_long) {
+            answer = remote::run_named(*state.endpoint, std::move(request), program, asked, is_long,
+                                       state.patience(options), told);
+          });
+          return answer;
         },
         done.parts);
   });
@@ -415,12 +432,12 @@ ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& in
   done.placement = std::move(placement);
   done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
   done.seconds = elapsed();
-  return state.finish({}, std::move(done));
+  return state.finish(key, std::move(done));
 }
 
 Placement EdgeExecutor::place_model(const Graph& graph, const NamedTensors& inputs) const {
   const auto start = std::chrono::steady_clock::now();
-  ModelRun model(state_->config, graph, inputs, {});
+  ModelRun model(state_->config, graph, inputs, {}, state_->models);
   Placement out = state_->placement_of(model);
   out.decision_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
@@ -441,6 +458,7 @@ Resources EdgeExecutor::resources() const {
 void EdgeExecutor::clear_cache() {
   const std::scoped_lock lock(state_->mutex);
   state_->kept.clear();
+  state_->models.clear();
 }
 
 void EdgeExecutor::cleanup() {

@@ -47,6 +47,8 @@ struct EdgeExecutor::State {
   /// seconds: predicted for all sets of parameters.
   std::vector<Result> run_remote(const wire::CircuitRequest& request, const RunOptions& options, double seconds,
                                  const std::string& placement);
+  /// seconds: predicted. Errors: those of `ask`; unavailable where the endpoint took it and was silent.
+  void ask_endpoint(double seconds, const std::function<void(bool is_long)>& ask) const;
   Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole,
                    const std::string& placement);
   [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
@@ -87,6 +89,7 @@ struct EdgeExecutor::State {
   std::optional<outbox::Folder> outbox;
   mutable std::mutex mutex;
   Kept<ExecutionResult> kept;
+  ModelCache models;
   PerformanceStatistics statistics;
   std::uint64_t running = 0, running_bytes = 0;
 };

@@ -8,7 +8,6 @@
 #include "edge/remote/cloud.hpp"
 #include "ops/hybrid/census.hpp"
 #include "ops/nn/op_record.hpp"
-#include "package/package.hpp"
 #include "plan/budget.hpp"
 #include "runtime/step_times.hpp"
 
@@ -28,12 +27,6 @@ bool is_over_budget(const Error& error) {
 std::uint64_t bytes_of(const NamedTensors& tensors) {
   std::uint64_t bytes = 0;
   for (const auto& [name, tensor] : tensors) bytes += tensor.view().bytes();
-  return bytes;
-}
-
-std::uint64_t weight_bytes(const Graph& graph) {
-  std::uint64_t bytes = 0;
-  for (const Value& value : graph.values()) bytes += value.constant ? value.constant->view().bytes() : 0;
   return bytes;
 }
 
@@ -74,21 +67,35 @@ PieceReport piece(const Graph& half, const Plan& plan, ExecutionMethod place) {
 }  // namespace
 
 ModelRun::ModelRun(const EdgeExecutionConfig& config, const Graph& graph, const NamedTensors& inputs,
-                   RunControl control)
-    : config_(config), inputs_(inputs), control_(std::move(control)), graph_(std::make_shared<const Graph>(graph)) {
+                   RunControl control, ModelCache& cache)
+    : config_(config),
+      inputs_(inputs),
+      control_(std::move(control)),
+      graph_(std::make_shared<const Graph>(graph)),
+      cache_(cache) {
   for (const TensorView& view : runtime::in_order(graph, inputs))
     types_.push_back(TensorType::of(view.dtype(), view.shape()));
+  whole_bytes_ = weight_bytes(graph) + bytes_of(inputs);
+  text_ = momentary_text(graph, types_);
+  plan_ = cache_.plan(text_.text);
+  if (!plan_) plan_whole();
+}
+
+void ModelRun::plan_whole() {
+  const Clock::time_point start = Clock::now();
+  ModelPlan found{.owners = text_.owners};
   Plan plan;
   try {
-    if (config.max_memory_mb > 0.0) plan = skerry::plan(graph, types_, limits());
+    if (config_.max_memory_mb > 0.0) plan = skerry::plan(*graph_, types_, limits());
   } catch (const Error& error) {
     if (!is_over_budget(error)) throw;
-    cannot_run_ = error.message();
+    found.cannot_run = error.message();
   }
-  if (plan.kind.empty()) plan = free_plan(graph, types_, limits());
-  peak_bytes_ = plan.peak_bytes;
-  seconds_ = plan.seconds;
-  whole_bytes_ = weight_bytes(graph) + bytes_of(inputs);
+  if (plan.kind.empty()) plan = free_plan(*graph_, types_, limits());
+  found.peak_bytes = plan.peak_bytes;
+  found.seconds = plan.seconds;
+  plan_ = std::make_shared<const ModelPlan>(std::move(found));
+  cache_.keep(text_.text, plan_, seconds_since(start));
 }
 
 Limits ModelRun::limits() const {
@@ -100,55 +107,61 @@ Limits ModelRun::limits() const {
   return out;
 }
 
-void ModelRun::cut() {
+ModelCut ModelRun::cut() const {
+  ModelCut out{.owners = text_.owners};
   for (const HalfHere here : {HalfHere::head, HalfHere::tail}) {
     try {
       GraphCut found = cut_graph(*graph_, types_, config_, here);
-      if (!cut_ || found.moved_bytes() < cut_->moved_bytes()) cut_ = std::move(found);
+      if (!out.cut || found.moved_bytes() < out.cut->moved_bytes()) out.cut = std::move(found);
     } catch (const Error& error) {
       if (!is_over_budget(error)) throw;
-      why_whole_ += (why_whole_.empty() ? "" : "; ") + error.message();
+      out.why_whole += (out.why_whole.empty() ? "" : "; ") + error.message();
     }
   }
-  if (!cut_) return;
-  why_whole_.clear();
-  if (cut_->moved_bytes() > whole_bytes_) {
-    why_whole_ = "a half at the endpoint would move " + planning::bytes_text(cut_->moved_bytes()) + ", the whole " +
-                 planning::bytes_text(whole_bytes_);
-    cut_.reset();
-    return;
+  if (!out.cut) return out;
+  out.why_whole.clear();
+  const GraphCut& cut = *out.cut;
+  if (cut.moved_bytes() > whole_bytes_) {
+    out.why_whole = "a half at the endpoint would move " + planning::bytes_text(cut.moved_bytes()) + ", the whole " +
+                    planning::bytes_text(whole_bytes_);
+    out.cut.reset();
+    return out;
   }
-  const bool head_here = cut_->here == HalfHere::head;
-  const Graph& far = head_here ? cut_->tail : cut_->head;
+  const bool head_here = cut.here == HalfHere::head;
+  const Graph& far = head_here ? cut.tail : cut.head;
   const Plan far_plan = free_plan(far, types_of(far), limits());
   const auto place = [](bool here) { return here ? ExecutionMethod::edge : ExecutionMethod::cloud; };
-  split_.emplace();
-  split_->pieces = {piece(cut_->head, head_here ? cut_->here_plan : far_plan, place(head_here)),
-                    piece(cut_->tail, head_here ? far_plan : cut_->here_plan, place(!head_here))};
-  split_->peak_bytes = cut_->here_plan.peak_bytes;
-  split_->seconds = cut_->here_plan.seconds;
-  split_->crossing_bytes = cut_->crossing_bytes;
-  split_->weight_bytes = cut_->weight_bytes;
+  out.split.pieces = {piece(cut.head, head_here ? cut.here_plan : far_plan, place(head_here)),
+                      piece(cut.tail, head_here ? far_plan : cut.here_plan, place(!head_here))};
+  out.split.peak_bytes = cut.here_plan.peak_bytes;
+  out.split.seconds = cut.here_plan.seconds;
+  out.split.crossing_bytes = cut.crossing_bytes;
+  out.split.weight_bytes = cut.weight_bytes;
+  return out;
 }
 
 Question ModelRun::question(const Resources& resources, std::string endpoint_failure) {
   const bool has_cloud = config_.fallback_to_cloud && !config_.cloud_endpoint.empty();
-  if (cannot_run_.empty()) {
-    why_whole_ = config_.max_memory_mb > 0.0 ? "it fits whole" : "nothing runs here";
+  std::string why_whole;
+  if (plan_->cannot_run.empty()) {
+    why_whole = config_.max_memory_mb > 0.0 ? "it fits whole" : "nothing runs here";
   } else if (!has_cloud) {
-    why_whole_ = "its other half needs an endpoint";
-  } else if (!cut_) {
-    cut();
+    why_whole = "its other half needs an endpoint";
+  } else {
+    halves_ = cache_.cut(text_.text);
+    const Clock::time_point start = Clock::now();
+    if (!halves_) cache_.keep(text_.text, halves_ = std::make_shared<const ModelCut>(cut()), seconds_since(start));
+    why_whole = halves_->why_whole;
   }
   // The judgement of bytes and seconds says more than the refusal, where both refuse.
-  const bool judged =
-      static_cast<double>(peak_bytes_) > config_.max_memory_mb * 1e6 || seconds_ > config_.max_execution_time;
+  const bool judged = static_cast<double>(plan_->peak_bytes) > config_.max_memory_mb * 1e6 ||
+                      plan_->seconds > config_.max_execution_time;
   return {.config = config_,
-          .peak_bytes = peak_bytes_,
-          .seconds = seconds_,
-          .cannot_run = judged ? std::string() : cannot_run_,
-          .split = split_,
-          .why_not_split = why_whole_,
+          .peak_bytes = plan_->peak_bytes,
+          .seconds = plan_->seconds,
+          .cannot_run = judged ? std::string() : plan_->cannot_run,
+          .split = halves_ && halves_->cut ? std::optional(halves_->split) : std::nullopt,
+          .why_not_split = std::move(why_whole),
           .resources = resources,
           .endpoint_failure = std::move(endpoint_failure),
           .whole_bytes = whole_bytes_};
@@ -164,47 +177,50 @@ Result ModelRun::run_here(const Graph& graph, const NamedTensors& inputs, std::v
 Result ModelRun::run_there(const Graph& graph, const NamedTensors& inputs, double seconds, const Remote& remote,
                            std::vector<PartReport>& parts) const {
   const Clock::time_point start = Clock::now();
-  wire::CircuitRequest request{.token = remote::new_token()};
-  const auto package = package::encode({.program = graph, .metadata = {}, .plans = {}}, {.compress = true});
-  request.program.assign(reinterpret_cast<const char*>(package.data()), package.size());
-  request.inputs = inputs;
   std::vector<TensorType> types;
-  for (const auto& [name, tensor] : given(graph, inputs, {}))
-    types.push_back(TensorType::of(tensor.dtype(), tensor.shape()));
+  for (const TensorView& view : runtime::in_order(graph, inputs))
+    types.push_back(TensorType::of(view.dtype(), view.shape()));
   const Graph concrete = ops::specialize(graph, types);
+  remote::Asked asked;
+  asked.tensors.emplace();
+  for (const ValueId id : concrete.outputs())
+    asked.tensors->emplace_back(concrete.value(id).name, concrete.value(id).type);
+  const std::shared_ptr<const ModelPackage> package = cache_.package(graph);
+  wire::CircuitRequest request{.token = remote::new_token(), .program_digest = package->sha256, .inputs = inputs};
   if (ops::widest_circuit(concrete) > 0) request.shots = ops::drawn_shots(concrete);
   request.max_execution_time = config_.cloud_timeout;
   request.binary = true;
-  Result result = remote(request, seconds);
+  auto [result, was_sent] = remote(std::move(request), package->bytes, asked, seconds);
   parts.push_back({.place = ExecutionMethod::cloud,
                    .seconds = seconds_since(start),
-                   .bytes_sent = request.program.size() + bytes_of(inputs),
+                   .bytes_sent = (was_sent ? package->bytes.size() : 0) + bytes_of(inputs),
                    .bytes_received = bytes_of(result.tensors)});
-  return result;
+  return std::move(result);
 }
 
 Result ModelRun::run_halves(const Remote& remote, std::vector<PartReport>& parts) const {
-  const bool head_here = cut_->here == HalfHere::head;
+  const GraphCut& cut = *halves_->cut;
+  const bool head_here = cut.here == HalfHere::head;
   const auto run_half = [&](const Graph& half, bool here, const NamedTensors& made, std::vector<PartReport>& part) {
     const NamedTensors tensors = given(half, inputs_, made);
-    const double seconds = split_->pieces[&half == &cut_->head ? 0 : 1].seconds;
+    const double seconds = halves_->split.pieces[&half == &cut.head ? 0 : 1].seconds;
     return here ? run_here(half, tensors, part) : run_there(half, tensors, seconds, remote, part);
   };
   Result head, tail;
-  if (cut_->crossing.empty()) {  // neither waits for the other
+  if (cut.crossing.empty()) {  // neither waits for the other
     std::vector<PartReport> other;
-    const Graph &near = head_here ? cut_->head : cut_->tail, &far = head_here ? cut_->tail : cut_->head;
+    const Graph &near = head_here ? cut.head : cut.tail, &far = head_here ? cut.tail : cut.head;
     std::future<Result> there = std::async(std::launch::async, [&] { return run_half(far, false, {}, other); });
     (head_here ? head : tail) = run_half(near, true, {}, parts);
     (head_here ? tail : head) = there.get();
     parts.insert(head_here ? parts.end() : parts.begin(), other.begin(), other.end());
   } else {
-    head = run_half(cut_->head, head_here, {}, parts);
-    tail = run_half(cut_->tail, !head_here, head.tensors, parts);
+    head = run_half(cut.head, head_here, {}, parts);
+    tail = run_half(cut.tail, !head_here, head.tensors, parts);
   }
   Result out;
   out.report = (head_here ? head : tail).report;
-  for (const std::string& name : cut_->outputs) {
+  for (const std::string& name : cut.outputs) {
     for (const NamedTensors* from : {&head.tensors, &tail.tensors}) {
       const auto found = std::ranges::find(*from, name, &NamedTensors::value_type::first);
       if (found == from->end()) continue;
@@ -218,7 +234,7 @@ Result ModelRun::run_halves(const Remote& remote, std::vector<PartReport>& parts
 Result ModelRun::run(ExecutionMethod method, const Remote& remote, std::vector<PartReport>& parts) {
   parts.clear();
   if (method == ExecutionMethod::edge) return run_here(*graph_, inputs_, parts);
-  if (method == ExecutionMethod::cloud) return run_there(*graph_, inputs_, seconds_, remote, parts);
+  if (method == ExecutionMethod::cloud) return run_there(*graph_, inputs_, plan_->seconds, remote, parts);
   return run_halves(remote, parts);
 }
 

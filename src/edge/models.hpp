@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "edge/model_cache.hpp"
 #include "edge/placement.hpp"
+#include "edge/remote/answer.hpp"
 #include "wire/circuits.hpp"
 
 namespace skerry::edge {
@@ -16,12 +18,15 @@ namespace skerry::edge {
 /// A model and the inputs of one run. Plans it as it is made.
 class ModelRun {
  public:
-  /// Sends a request and gives its answer. seconds: predicted for this machine.
-  using Remote = std::function<Result(const wire::CircuitRequest& request, double seconds)>;
+  /// Sends a request and gives its answer, which has to look as `asked`. The request names its program, which is sent
+  /// with it where that is not known. seconds: predicted for this machine. Gives whether the program was sent.
+  using Remote = std::function<std::pair<Result, bool>(wire::CircuitRequest request, const std::string& program,
+                                                       const remote::Asked& asked, double seconds)>;
 
-  /// config, graph and inputs must outlive it. Errors: invalid_argument, type_mismatch (inputs), those of planning but
-  /// for the budget.
-  ModelRun(const EdgeExecutionConfig& config, const Graph& graph, const NamedTensors& inputs, RunControl control);
+  /// config, graph, inputs and cache must outlive it. Errors: invalid_argument, type_mismatch (inputs), those of
+  /// planning but for the budget.
+  ModelRun(const EdgeExecutionConfig& config, const Graph& graph, const NamedTensors& inputs, RunControl control,
+           ModelCache& cache);
 
   /// What decides the placement. The model is cut when it does not fit here and there is an endpoint.
   Question question(const Resources& resources, std::string endpoint_failure);
@@ -31,7 +36,8 @@ class ModelRun {
 
  private:
   Limits limits() const;
-  void cut();
+  void plan_whole();
+  ModelCut cut() const;
   Result run_here(const Graph& graph, const NamedTensors& inputs, std::vector<PartReport>& parts) const;
   Result run_there(const Graph& graph, const NamedTensors& inputs, double seconds, const Remote& remote,
                    std::vector<PartReport>& parts) const;
@@ -41,13 +47,12 @@ class ModelRun {
   const NamedTensors& inputs_;
   const RunControl control_;
   std::shared_ptr<const Graph> graph_;  // shared: sessions take it so
+  ModelCache& cache_;
   std::vector<TensorType> types_;
-  std::uint64_t peak_bytes_ = 0, whole_bytes_ = 0;
-  double seconds_ = 0.0;
-  std::string cannot_run_;
-  std::optional<GraphCut> cut_;
-  std::optional<SplitReport> split_;
-  std::string why_whole_;
+  ModelText text_;
+  std::uint64_t whole_bytes_ = 0;
+  std::shared_ptr<const ModelPlan> plan_;
+  std::shared_ptr<const ModelCut> halves_;  // null: nobody asked for them
 };
 
 }  // namespace skerry::edge

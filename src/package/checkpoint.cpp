@@ -104,9 +104,12 @@ Tensor tensor_of(const Part& part, const std::shared_ptr<base::Buffer>& buffer, 
 
 }  // namespace
 
-std::string way_of(std::string_view program, std::span<const double> parameters) {
-  const std::array<std::span<const std::byte>, 2> parts = {std::as_bytes(std::span(program)),
-                                                           std::as_bytes(parameters)};
+std::string way_of(std::string_view program, std::span<const double> parameters,
+                   std::span<const std::string> observables) {
+  std::string texts;
+  for (const std::string& observable : observables) texts.append(observable).append("\n");
+  const std::array<std::span<const std::byte>, 3> parts = {std::as_bytes(std::span(program)), std::as_bytes(parameters),
+                                                           std::as_bytes(std::span(texts))};
   return hex(sha256(parts));
 }
 
@@ -143,8 +146,8 @@ Checkpoint decode_checkpoint(std::string_view bytes, std::string_view way, std::
   const std::string_view digest = line_of(rest);
   if (digest.size() != kDigestDigits || digest != digest_of(rest, {})) refuse("its content is not what was written");
   if (value_of(rest, "way") != way) {
-    throw Error(ErrorCode::invalid_argument, "it was made by another circuit, or with other parameters", "checkpoint",
-                "send it with the program that it was made by");
+    throw Error(ErrorCode::invalid_argument, "it was made by another circuit, or with other parameters or observables",
+                "checkpoint", "send it with what it was made by");
   }
   Checkpoint out;
   out.method = value_of(rest, "method").substr(0, kMostName);

@@ -10,9 +10,10 @@
 
 namespace skerry::package {
 
-/// SHA-256, in hex digits, of the bytes of a program and of the values of its parameters, in order: equal where runs go
-/// the same way.
-std::string way_of(std::string_view program, std::span<const double> parameters);
+/// SHA-256, in hex digits, of the bytes of a program, of the values of its parameters in order, and of each
+/// observable's text and a line feed: equal where runs go the same way and gather the same.
+std::string way_of(std::string_view program, std::span<const double> parameters,
+                   std::span<const std::string> observables);
 
 /// Format's name and version, the SHA-256 of all that follows, `name value` lines (way, method, gates, shots, and a
 /// `part` with dtype and extents for each), an empty line, and the parts as byte planes in one zstd frame.

@@ -84,14 +84,21 @@ TEST(Checkpoint, EveryFlippedByteIsRefused) {
   }
 }
 
+const std::array<std::string, 2> kObservables = {"Z0", "X1"};
+
 TEST(Checkpoint, AnotherWayAndATooLargeStateAreRefusedWithTheirNumbers) {
-  const std::string good = encode(some(10, false), way_of("program", std::array{0.5}));
-  EXPECT_NE(way_of("program", std::array{0.5}), way_of("program", std::array{0.25}));
-  EXPECT_NE(way_of("program", std::array{0.5}), way_of("programm", std::array{0.5}));
-  const Error other = base::thrown_by([&] { decode_checkpoint(good, way_of("program", std::array{0.25}), kMost); });
+  const std::string good = encode(some(10, false), way_of("program", std::array{0.5}, kObservables));
+  EXPECT_NE(way_of("program", std::array{0.5}, kObservables), way_of("program", std::array{0.25}, kObservables));
+  EXPECT_NE(way_of("program", std::array{0.5}, kObservables), way_of("programm", std::array{0.5}, kObservables));
+  EXPECT_NE(way_of("program", std::array{0.5}, kObservables), way_of("program", std::array{0.5}, {}));
+  const std::array<std::string, 2> turned = {kObservables[1], kObservables[0]};
+  EXPECT_NE(way_of("program", std::array{0.5}, kObservables), way_of("program", std::array{0.5}, turned));
+  const Error other =
+      base::thrown_by([&] { decode_checkpoint(good, way_of("program", std::array{0.25}, kObservables), kMost); });
   EXPECT_EQ(other.code(), ErrorCode::invalid_argument);
   EXPECT_EQ(other.where(), "checkpoint");
-  const Error large = base::thrown_by([&] { decode_checkpoint(good, way_of("program", std::array{0.5}), 1000); });
+  const Error large =
+      base::thrown_by([&] { decode_checkpoint(good, way_of("program", std::array{0.5}, kObservables), 1000); });
   EXPECT_EQ(large.code(), ErrorCode::limit_exceeded);
   EXPECT_NE(large.message().find("c128[1024] and the limit is 1000 bytes"), std::string::npos) << large.what();
 }

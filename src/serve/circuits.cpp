@@ -121,7 +121,7 @@ void set_parameters(RunOptions& options, const wire::ParameterSet& set) {
 /// Where the run goes on. The state is held twice, as it came and as it is worked on.
 void set_checkpoint(RunOptions& options, const wire::CircuitRequest& request, const Circuit& circuit) {
   if (request.checkpoint.empty()) return;
-  const std::string way = package::way_of(request.program, parameter_values(circuit, options));
+  const std::string way = package::way_of(request.program, parameter_values(circuit, options), request.observables);
   const std::uint64_t most = options.limits.max_memory_bytes.value_or(~std::uint64_t{0}) / 2;
   options.resume = std::make_shared<const Checkpoint>(package::decode_checkpoint(request.checkpoint, way, most));
 }

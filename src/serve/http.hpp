@@ -2,10 +2,12 @@
 /// HTTP/1.1 as the handlers see it: requests and answers as values, connections nowhere.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <skerry/error.hpp>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -45,6 +47,8 @@ class Exchange {
   HttpRequest request;
   std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
   std::stop_source closed;  ///< asked to stop when the other end went away before the answer was sent
+  /// Set by whoever puts the answer on record and gives it: a run that ends and a server that does may both want to.
+  std::atomic<bool> is_told = false;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
 
@@ -54,6 +58,10 @@ using HttpHandler = std::function<void(const ExchangePtr&)>;
 /// Called with a request's head before its body is waited for, on a thread that reads sockets; length: of the body, all
 /// ones when nobody told. False: the body is not wanted, and the exchange has its answer. Does not throw.
 using HttpGate = std::function<bool(const ExchangePtr&, std::uint64_t length)>;
+
+/// Answers with an error what the connection cannot take or wait for any more, if nobody has; its head is known. On a
+/// thread that reads sockets. Does not throw.
+using HttpRefusal = std::function<void(const ExchangePtr&, const Error&, int status)>;
 
 struct TlsFiles {
   std::string certificate, key;  ///< PEM; empty: no TLS
@@ -82,7 +90,7 @@ struct HttpCounters {
 /// Listens, reads requests, hands them over. Starts with start(); ends with its destruction.
 class HttpServer {
  public:
-  HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate = {});
+  HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate = {}, HttpRefusal refusal = {});
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -68,6 +68,7 @@ class StreamConnection final : public Connection {
   void watch();
   void refuse(error_code error);
   void refuse(const Error& error, int status);
+  void refuse(const std::shared_ptr<SocketExchange>& exchange, const Error& error, int status);
   void write_chunk();
   void written(error_code error);
   void linger();
@@ -242,7 +243,8 @@ void StreamConnection<Stream>::on_body() {
   try {
     waiting_.grow(has);
   } catch (const Error& full) {
-    return refuse(full, 503);
+    keep_alive_ = false;
+    return refuse(asked_ ? std::exchange(asked_, nullptr) : new_exchange(), full, 503);
   }
   if (parser_->is_done()) return hand_over();
   if (has >= stretch_) {
@@ -334,7 +336,21 @@ template <class Stream>
 void StreamConnection<Stream>::refuse(const Error& error, int status) {
   shared_.malformed.fetch_add(1);
   keep_alive_ = false;
-  write({.status = status, .body = wire::encode(error)});
+  const bool has_head = parser_->is_header_done() || status == 413;  // an announced length is looked at last
+  if (!has_head) return write({.status = status, .body = wire::encode(error)});
+  refuse(asked_ ? std::exchange(asked_, nullptr) : new_exchange(), error, status);
+}
+
+// By whoever answers the others, so that it is counted and logged as they are.
+template <class Stream>
+void StreamConnection<Stream>::refuse(const std::shared_ptr<SocketExchange>& exchange, const Error& error, int status) {
+  lane_.handing_over = this;
+  if (shared_.refusal) {
+    shared_.refusal(exchange, error, status);
+  } else {
+    exchange->respond({.status = status, .body = wire::encode(error), .headers = {{"Retry-After", "1"}}});
+  }
+  lane_.handing_over = nullptr;
 }
 
 template <class Stream>
@@ -373,11 +389,9 @@ void StreamConnection<Stream>::cut_off() {
   if (writing_answer_) return;  // it has its own time
   const auto exchange = exchange_.lock();
   if (!exchange || streaming_) return close();
-  if (!exchange->abandon()) return;  // the answer is on its way here
   const auto keep = self();
-  const Error error(ErrorCode::unavailable, "the server is going down", "server", "try again later");
-  write({.status = 503, .body = wire::encode(error), .headers = {{"Retry-After", "1"}}});
-  exchange->closed.request_stop();
+  refuse(exchange, Error(ErrorCode::unavailable, "the server is going down", "server", "try again later"), 503);
+  exchange->closed.request_stop();  // after the refusal: what is stopped would be told too
 }
 
 template <class Stream>

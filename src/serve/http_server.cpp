@@ -82,10 +82,12 @@ asio::ssl::context tls_context(const TlsFiles& files) {
 
 }  // namespace
 
-HttpServer::HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate) : state_(std::make_unique<State>()) {
+HttpServer::HttpServer(HttpOptions options, HttpHandler handler, HttpGate gate, HttpRefusal refusal)
+    : state_(std::make_unique<State>()) {
   state_->shared.options = std::move(options);
   state_->shared.handler = std::move(handler);
   state_->shared.gate = std::move(gate);
+  state_->shared.refusal = std::move(refusal);
 }
 
 HttpServer::~HttpServer() {

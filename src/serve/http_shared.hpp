@@ -17,7 +17,8 @@ namespace skerry::serve {
 struct Shared {
   HttpOptions options;
   HttpHandler handler;
-  HttpGate gate;  // empty: all are let in
+  HttpGate gate;        // empty: all are let in
+  HttpRefusal refusal;  // empty: refused without a word to anybody else
   std::atomic<std::uint64_t> open{0}, accepted{0}, refused{0}, malformed{0}, timed_out{0}, waiting_bytes{0};
   std::atomic<bool> draining{false};
   std::mutex mutex;

@@ -89,6 +89,14 @@ std::string metrics_text(const MetricsInput& input) {
     page.sample("place=\"" + name.first + "\",method=\"" + name.second + "\"", count);
   page.family("skerry_client_placements_total", "counter", "Circuits by where their senders decided that they run");
   for (const auto& [place, count] : input.decisions.clients) page.sample("place=\"" + place + "\"", count);
+  page.single("skerry_sent_programs", "gauge", "Programs that are kept for those who sent them",
+              static_cast<double>(input.sent.programs));
+  page.single("skerry_sent_programs_bytes", "gauge", "What they take", static_cast<double>(input.sent.bytes));
+  page.family("skerry_sent_programs_total", "counter", "Programs that were named, kept and dropped");
+  page.sample("event=\"known\"", input.sent.known);
+  page.sample("event=\"unknown\"", input.sent.unknown);
+  page.sample("event=\"kept\"", input.sent.kept);
+  page.sample("event=\"dropped\"", input.sent.dropped);
   page.family("skerry_http_answers_total", "counter", "HTTP answers by class of their status");
   for (std::size_t i = 2; i < input.answers.size(); ++i)
     page.sample("class=\"" + std::to_string(i) + "xx\"", input.answers[i]);

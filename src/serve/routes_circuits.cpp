@@ -170,9 +170,29 @@ void Service::tell_job(const Trace& trace, const Trace& run, const wire::JobStat
   if (has_run) telemetry_->add(std::move(ran));
 }
 
+wire::CircuitRequest Service::circuit_request(const Call& call) {
+  wire::CircuitRequest request = wire::decode_circuit_request(call.view());
+  sent_.complete(call.principal.owner(), request);
+  return request;
+}
+
 void Service::run_circuit(const CallPtr& call) {
   wire::CircuitRequest request = wire::decode_circuit_request(call->view());
   call->body = {};
+  if (request.program_digest.empty()) return run_request(call, std::move(request));
+  // Whoever names a program asks for the work of one that is sent: not on a thread that reads sockets.
+  const auto named = std::make_shared<wire::CircuitRequest>(std::move(request));  // shared: tasks are copied
+  slow_.post([this, call, named] {
+    try {
+      sent_.complete(call->principal.owner(), *named);
+      run_request(call, std::move(*named));
+    } catch (...) {
+      refuse(call, std::current_exception());
+    }
+  });
+}
+
+void Service::run_request(const CallPtr& call, wire::CircuitRequest request) {
   if (!request.token.empty()) {
     return reply_when_done(call, submit(call, std::move(request), Urgency::waited_for).first, std::nullopt);
   }
@@ -214,7 +234,7 @@ void Service::run_circuit(const CallPtr& call) {
 }
 
 void Service::plan_circuit(const CallPtr& call) {
-  wire::CircuitRequest request = wire::decode_circuit_request(call->view());
+  wire::CircuitRequest request = circuit_request(*call);
   const Submitter who = submitter(*call);
   if (!who.is_stranger) {
     const Plan plan = plan_circuits(request, options_.jobs.limits);
@@ -246,7 +266,7 @@ void Service::placements(const CallPtr& call) {
 }
 
 void Service::submit_job(const CallPtr& call) {
-  const auto [id, is_new] = submit(call, wire::decode_circuit_request(call->view()), Urgency::job);
+  const auto [id, is_new] = submit(call, circuit_request(*call), Urgency::job);
   reply(call, wire::encode(jobs_.status(call->principal.name, id)).bytes, is_new ? 202 : 200);
 }
 
@@ -314,6 +334,7 @@ void Service::job_result(const CallPtr& call) {
 void Service::job_events(const CallPtr& call) {
   const std::string& id = call->words[0];
   jobs_.status(call->principal.name, id);  // an unknown job is refused before the stream begins
+  if (call->exchange->is_told.exchange(true)) return;
   call->exchange->begin_stream(
       {.type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}, {"traceparent", call->trace.header()}}});
   record(*call, 200);

@@ -95,10 +95,18 @@ void each_member(std::string_view body, Each&& each) {
   for (const auto& [name, value] : text.root().members()) each(name, value);
 }
 
+// There is one repository, and it has no name.
+void refuse_repository(std::string_view name, const JsonNode& value) {
+  if (name != "repository_name" || value.text().empty()) return;
+  throw Error(ErrorCode::not_found, "there is no repository '" + std::string(value.text().substr(0, 128)) + "'",
+              value.where(), "leave it out: the one repository has no name");
+}
+
 // Triton's clients may bring a configuration or files of their own, or want dependents unloaded. None of that is done
 // here, and who asked for it must not hear that it was. usual: what may stand there as `false`.
 void refuse_parameters(std::string_view body, std::string_view usual) {
   each_member(body, [usual](std::string_view name, const JsonNode& value) {
+    refuse_repository(name, value);
     if (name != "parameters") return;
     for (const auto& [parameter, wanted] : value.members()) {
       if (parameter == usual && !wanted.flag()) continue;
@@ -214,8 +222,7 @@ void Service::repository_index(const CallPtr& call) {
   bool ready_only = false;
   each_member(call->body, [&](std::string_view name, const JsonNode& value) {
     if (name == "ready") ready_only = value.flag();
-    if (name == "repository_name" && !value.text().empty())
-      throw Error(ErrorCode::unsupported, "the one repository has no name", value.where(), "leave it out");
+    refuse_repository(name, value);
   });
   JsonWriter json;
   json.open('[');
@@ -251,6 +258,7 @@ MetricsInput Service::measured() const {
   for (std::size_t i = 0; i < answers_.size(); ++i) input.answers[i] = answers_[i].load();
   input.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   input.decisions = decisions_.counters();
+  input.sent = sent_.counters();
   if (pool_) input.workers = pool_->counters();
   if (telemetry_) input.telemetry = telemetry_->counters();
   return input;

@@ -1,9 +1,8 @@
 #include "serve/sent_models.hpp"
 
-#include <algorithm>
-
 #include "ops/hybrid/census.hpp"
 #include "ops/nn/op_record.hpp"
+#include "runtime/step_times.hpp"
 
 namespace skerry::serve {
 namespace {
@@ -23,22 +22,10 @@ void check_fields(const wire::CircuitRequest& request) {
               "leave it out; a model takes inputs and gives its outputs");
 }
 
-std::string names_of(const Graph& graph) {
-  std::string names;
-  for (const ValueId id : graph.inputs()) names += (names.empty() ? "" : ", ") + graph.value(id).name;
-  return names.empty() ? "none" : names;
-}
-
 std::vector<TensorType> types_of(const Graph& graph, const wire::WireTensors& inputs) {
   std::vector<TensorType> types;
-  for (const ValueId id : graph.inputs()) {
-    const auto found = std::ranges::find(inputs, graph.value(id).name, &wire::WireTensors::value_type::first);
-    if (found == inputs.end()) {
-      throw Error(ErrorCode::invalid_argument, "input '" + graph.value(id).name + "' is missing", "inputs",
-                  "the model's inputs are " + names_of(graph));
-    }
-    types.push_back(TensorType::of(found->second.dtype(), found->second.shape()));
-  }
+  for (const TensorView& view : runtime::in_order(graph, inputs))
+    types.push_back(TensorType::of(view.dtype(), view.shape()));
   return types;
 }
 

@@ -131,6 +131,7 @@ std::string waiting_for_a_start(const ServerOptions& now, const ServerOptions& w
   compare(now.otlp_endpoint == wanted.otlp_endpoint, "otlp-endpoint");
   compare(batching(now) == batching(wanted), "batches");
   compare(now.http.max_body_bytes == wanted.http.max_body_bytes, "max-body-mb");
+  compare(now.service.max_sent_bytes == wanted.service.max_sent_bytes, "sent-models-mb");
   compare(now.http.threads == wanted.http.threads, "io-threads");
   compare(limits.threads == others.threads, "threads");
   compare(limits.max_memory_bytes == others.max_memory_bytes, "max-memory-mb");
@@ -197,7 +198,10 @@ int serve(const ServerOptions& started_with, const std::function<void(const List
   }
   HttpServer http(
       options.http, [&service](const ExchangePtr& exchange) { service.handle(exchange); },
-      [&service](const ExchangePtr& exchange, std::uint64_t length) { return service.wants_body(exchange, length); });
+      [&service](const ExchangePtr& exchange, std::uint64_t length) { return service.wants_body(exchange, length); },
+      [&service](const ExchangePtr& exchange, const Error& error, int status) {
+        service.refuse(exchange, error, status);
+      });
   service.set_http_counters([&http] { return http.counters(); });
   const auto telemetry = options.otlp_endpoint.empty()
                              ? nullptr

@@ -79,7 +79,11 @@ JobOptions Service::job_options() {
 }
 
 Service::Service(ServiceOptions options)
-    : options_(std::move(options)), pool_(make_pool()), repository_(options_.repository), jobs_(job_options()) {
+    : options_(std::move(options)),
+      sent_(options_.max_sent_bytes),
+      pool_(make_pool()),
+      repository_(options_.repository),
+      jobs_(job_options()) {
   take_up(options_);
   if (!options_.audit_file.empty()) audit_.emplace(options_.audit_file);
 }
@@ -158,6 +162,17 @@ bool Service::wants_body(const ExchangePtr& exchange, std::uint64_t length) {
     refuse(call, std::current_exception());
     return false;
   }
+}
+
+void Service::refuse(const ExchangePtr& exchange, const Error& error, int status) {
+  const CallPtr call = begin(exchange);
+  try {
+    find(*call);
+    known(call->principal, presented_key(exchange->request), call->route->role);
+  } catch (...) {  // no path of ours, or nobody we know: refused all the same
+    (void)0;
+  }
+  refuse(call, error, status);
 }
 
 void Service::dispatch(const CallPtr& call, void (Service::*handler)(const CallPtr&)) {
@@ -300,6 +315,7 @@ Service::Asked Service::asked(const Call& call) {
 }
 
 void Service::reply(const CallPtr& call, HttpResponse response) {
+  if (call->exchange->is_told.exchange(true)) return;
   // Before the answer: what was acknowledged is on record.
   if (const auto failed = audit(asked(*call), call->is_audited, response.status))
     response = {.status = 500, .body = wire::encode(*failed)};

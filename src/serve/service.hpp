@@ -19,6 +19,7 @@
 #include "serve/log.hpp"
 #include "serve/repository.hpp"
 #include "serve/sandbox/pool.hpp"
+#include "serve/sent_programs.hpp"
 #include "serve/settings.hpp"
 #include "serve/shared_memory.hpp"
 #include "serve/telemetry.hpp"
@@ -37,9 +38,10 @@ struct ServiceOptions {
   PoolOptions workers;             ///< its limits are those of jobs
   std::filesystem::path key_file;  ///< keys and tenants; without it and tokens everybody may do everything
   TokenOptions tokens;
-  std::filesystem::path audit_file;                        ///< empty: no audit log
-  bool log_requests = false;                               ///< also those that went well
-  std::uint64_t max_body_bytes = std::uint64_t{64} << 20;  ///< after decompression
+  std::filesystem::path audit_file;                         ///< empty: no audit log
+  bool log_requests = false;                                ///< also those that went well
+  std::uint64_t max_body_bytes = std::uint64_t{64} << 20;   ///< after decompression
+  std::uint64_t max_sent_bytes = std::uint64_t{256} << 20;  ///< of programs that are kept for their senders
 };
 
 /// One HTTP request on its way through the service.
@@ -71,6 +73,9 @@ class Service {
   void handle(const ExchangePtr& exchange);
   /// Whether a request whose head came may send its body, of so many bytes; false: it was refused. Nothing is counted.
   bool wants_body(const ExchangePtr& exchange, std::uint64_t length);
+
+  /// Answers a request that its connection gives up, and of which the head alone may have come.
+  void refuse(const ExchangePtr& exchange, const Error& error, int status);
 
   /// What an inference gave: the reply, or why there is none.
   using InferDone = std::function<void(std::exception_ptr, wire::InferReply)>;
@@ -135,7 +140,7 @@ class Service {
   void find(Call& call);
   void dispatch(const CallPtr& call, void (Service::*handler)(const CallPtr&));
   void open_body(Call& call) const;
-  // Each finishes the call.
+  // Each finishes the call, if nobody has.
   void reply(const CallPtr& call, HttpResponse response);
   /// Counts an answer, and tells of it.
   void record(const Call& call, int status);
@@ -218,6 +223,9 @@ class Service {
   JobOptions job_options();
   void placements(const CallPtr& call);
   void run_circuit(const CallPtr& call);
+  void run_request(const CallPtr& call, wire::CircuitRequest request);
+  /// What a circuit's body asks for, with the program that was sent before.
+  wire::CircuitRequest circuit_request(const Call& call);
   void plan_circuit(const CallPtr& call);
   void submit_job(const CallPtr& call);
   void list_jobs(const CallPtr& call);
@@ -236,6 +244,7 @@ class Service {
   };
   std::shared_ptr<const Credentials> credentials_;  // shared: replaced while requests hold it; null: all are welcome
   Buckets buckets_;
+  SentPrograms sent_;
   SharedMemory shared_memory_;
   std::optional<AuditLog> audit_;
   std::function<HttpCounters()> http_counters_;
@@ -258,6 +267,7 @@ struct MetricsInput {
   std::vector<ModelPtr> models;
   JobCounters jobs;
   DecisionCounters decisions;
+  SentCounters sent;
   HttpCounters http;
   std::array<std::uint64_t, 6> answers{};
   double uptime_seconds = 0.0;

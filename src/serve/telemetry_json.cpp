@@ -198,6 +198,15 @@ void server_metrics(MetricWriter& out, const MetricsInput& input) {
   out.sum("skerry.client.placements", "{circuit}", "Circuits by where their senders decided that they run");
   for (const auto& [place, count] : input.decisions.clients) out.point({{"place", place}}, count);
   out.end();
+  out.gauge("skerry.sent_programs.size", "By", "Programs that are kept for those who sent them")
+      .point({}, input.sent.bytes);
+  out.end();
+  out.sum("skerry.sent_programs", "{program}", "Programs that were named, kept and dropped");
+  out.point({{"event", "known"}}, input.sent.known);
+  out.point({{"event", "unknown"}}, input.sent.unknown);
+  out.point({{"event", "kept"}}, input.sent.kept);
+  out.point({{"event", "dropped"}}, input.sent.dropped);
+  out.end();
   out.sum("skerry.http.answers", "{answer}", "HTTP answers by class of their status");
   for (std::size_t i = 2; i < input.answers.size(); ++i)
     out.point({{"class", std::to_string(i) + "xx"}}, input.answers[i]);

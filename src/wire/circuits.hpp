@@ -40,7 +40,10 @@ struct CircuitRequest {
   std::string id;       ///< given back with the answer
   std::string token;    ///< at most kMaxToken characters; the same token runs once, however often it is sent
   std::string program;  ///< OpenQASM, a JSON gate list, Skerry's text or the bytes of a package; a model or hybrid too
-  WireTensors inputs;   ///< of a model
+  /// SHA-256 of the program, 64 hex digits. With the program: keep it for me. Alone: that which I have sent. Empty: it
+  /// is neither kept nor there.
+  std::string program_digest;
+  WireTensors inputs;                        ///< of a model
   std::vector<ParameterSet> parameter_sets;  ///< one answer for each; none: one answer without parameters
   std::uint64_t shots = 0;
   std::uint64_t seed = 0;

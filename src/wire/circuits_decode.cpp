@@ -10,6 +10,8 @@
 namespace skerry::wire {
 namespace {
 
+constexpr std::size_t kDigestDigits = 64;
+
 template <class T>
 struct Field {
   std::string_view name;
@@ -55,9 +57,25 @@ Tensor tensor_of(DType dtype, const JsonNode& node, BinaryReader& binary) {
   return tensor;
 }
 
-std::string program_of(const JsonNode& node, BinaryReader& binary) {
-  if (!node.is_object()) return node.is_array() ? node.minified() : std::string(node.text());
-  return bytes_of(node, binary, "a program is a text, a list of gates, or ");
+std::string digest_of(const JsonNode& node) {
+  std::string digest(node.text());
+  if (digest.size() != kDigestDigits || digest.find_first_not_of("0123456789abcdef") != std::string::npos)
+    node.refuse("a sha256 has 64 lower-case hex digits");
+  return digest;
+}
+
+void read_program(CircuitRequest& request, const JsonNode& node, BinaryReader& binary) {
+  if (!node.is_object()) {
+    request.program = node.is_array() ? node.minified() : std::string(node.text());
+    return;
+  }
+  bool is_there = false;
+  for (const auto& [name, value] : node.members()) {
+    is_there = is_there || name == "binary_data_size";
+    if (name == "sha256") request.program_digest = digest_of(value);
+  }
+  if (!is_there && !request.program_digest.empty()) return;
+  request.program = bytes_of(node, binary, "a program is a text, a list of gates, or ");
 }
 
 ParameterSet parameter_set(const JsonNode& node) {
@@ -101,7 +119,7 @@ WireTensors tensors_of(const JsonNode& list, BinaryReader& binary) {
 constexpr Field<CircuitRequest> kRequest[] = {
     {"id", [](auto& r, const auto& v, auto&) { r.id = v.text(); }},
     {"token", [](auto& r, const auto& v, auto&) { r.token = token_of(v); }},
-    {"program", [](auto& r, const auto& v, auto& b) { r.program = program_of(v, b); }},
+    {"program", [](auto& r, const auto& v, auto& b) { read_program(r, v, b); }},
     {"inputs", [](auto& r, const auto& v, auto& b) { r.inputs = tensors_of(v, b); }},
     {"parameters", [](auto& r, const auto& v, auto&) { r.parameter_sets = {parameter_set(v)}; }},
     {"parameter_sets",
@@ -231,7 +249,7 @@ CircuitRequest decode_circuit_request(const BodyView& body) {
   CircuitRequest request;
   read_fields(kRequest, request, text.root(), binary, true);
   binary.finish();
-  if (request.program.empty()) {
+  if (request.program.empty() && request.program_digest.empty()) {
     throw Error(ErrorCode::invalid_argument, "the program is missing", "program", "send OpenQASM, gates or a package");
   }
   return request;

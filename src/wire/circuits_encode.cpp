@@ -75,7 +75,10 @@ Body encode(const CircuitRequest& request) {
   if (!request.id.empty()) json.field("id", request.id);
   if (!request.token.empty()) json.field("token", request.token);
   // Raw bytes: a package is no text, and a long text needs no escaping this way.
-  json.key("program").open('{').field("binary_data_size", request.program.size()).close('}');
+  json.key("program").open('{');
+  if (!request.program.empty()) json.field("binary_data_size", request.program.size());
+  if (!request.program_digest.empty()) json.field("sha256", request.program_digest);
+  json.close('}');
   binary += request.program;
   encode_tensors(json, "inputs", request.inputs, &binary);
   if (!request.parameter_sets.empty()) encode_sets(json, request.parameter_sets);

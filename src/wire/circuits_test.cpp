@@ -89,6 +89,19 @@ TEST(CircuitRequest, TakesWhatPeopleWrite) {
   EXPECT_EQ(gates.parameter_sets[0].values, (std::vector<double>{0.5, 2.0}));
 }
 
+TEST(CircuitRequest, NamesAProgramByItsDigestWithItsBytesOrWithout) {
+  const std::string digest(64, 'a');
+  CircuitRequest both = full_request(), name = full_request();
+  both.program_digest = name.program_digest = digest;
+  name.program.clear();
+  const Body with = encode(both), without = encode(name);
+  EXPECT_EQ(decode_circuit_request(with).program_digest, digest);
+  EXPECT_EQ(decode_circuit_request(with).program, both.program);
+  EXPECT_EQ(decode_circuit_request(without).program_digest, digest);
+  EXPECT_EQ(decode_circuit_request(without).program, "");
+  EXPECT_EQ(decode_circuit_request(without).inputs.size(), name.inputs.size());
+}
+
 struct Refusal {
   std::string_view body, where;
 };
@@ -117,6 +130,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"program":"x","inputs":[{"datatype":"FP32","shape":[1],"data":[1]}]})", "inputs[0]"},
         Refusal{R"({"program":"x","inputs":{"x":[1]}})", "inputs"},
         Refusal{R"({"program":{"binary_data_size":5}})", "program.binary_data_size"},
+        Refusal{R"({"program":{"sha256":"abc"}})", "program.sha256"}, Refusal{R"({"program":{}})", "program"},
+        Refusal{R"({"program":{"sha256":7}})", "program.sha256"},
         Refusal{R"({"program":"x","initial_state":{"datatype":"FP64","shape":[3],"data":[1,0,0]}})", "initial_state"},
         Refusal{R"({"program":"x","initial_state":{"datatype":"FP64","shape":[99999999999,9999999999999],"data":[]}})",
                 "initial_state.shape"},

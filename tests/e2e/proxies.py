@@ -10,9 +10,10 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 PIECE = 8192
 
@@ -36,6 +37,8 @@ class Proxy:
     """Connections are taken and nothing else."""
     mute: bool = False
     """What comes back from the server is swallowed."""
+    sent: int = 0
+    """Bytes that came from the client so far."""
     connections: int = 0
     resets: int = 0
     _socket: socket.socket = field(default_factory=socket.socket)
@@ -81,6 +84,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE):
                 passed += len(piece)
+                self.sent += len(piece) if upwards else 0
                 limit = self.reset_up if upwards else self.reset_down
                 with self._lock:
                     hits = 0 <= limit < passed and self.times > 0
@@ -116,6 +120,30 @@ def before_checkpoints(target: int) -> Iterator[tuple[list[str], str]]:
     sent, and its address."""
     seen: list[str] = []
 
+    def refusal(head: dict[str, Any]) -> tuple[str, str] | None:
+        seen.extend(head)
+        return ("checkpoint", "there is no such field") if "checkpoint" in head else None
+
+    with _before(target, refusal) as address:
+        yield seen, address
+
+
+@contextmanager
+def before_names(target: int) -> Iterator[tuple[list[bool], str]]:
+    """The same of one that knows programs by their bytes alone. Whether these came each time, and its address."""
+    seen: list[bool] = []
+
+    def refusal(head: dict[str, Any]) -> tuple[str, str] | None:
+        seen.append("binary_data_size" in head["program"])
+        return None if seen[-1] else ("program", "a program is a text, a list of gates, or bytes")
+
+    with _before(target, refusal) as address:
+        yield seen, address
+
+
+@contextmanager
+def _before(target: int, refusal: Callable[[dict[str, Any]], tuple[str, str] | None]) -> Iterator[str]:
+
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -126,10 +154,14 @@ def before_checkpoints(target: int) -> Iterator[tuple[list[str], str]]:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             if body:
                 head = json.loads(body[: int(self.headers.get("Inference-Header-Content-Length", str(len(body))))])
-                seen.extend(head)
-                if "checkpoint" in head:
-                    said = {"error": "checkpoint: there is no such field", "code": "invalid_argument",
-                            "message": "there is no such field", "where": "checkpoint"}  # fmt: skip
+                if refused := refusal(head):
+                    where, message = refused
+                    said = {
+                        "error": f"{where}: {message}",
+                        "code": "invalid_argument",
+                        "message": message,
+                        "where": where,
+                    }
                     self.reply(400, {}, json.dumps(said).encode())
                     return
             connection = http.client.HTTPConnection("127.0.0.1", target, timeout=60)
@@ -157,7 +189,7 @@ def before_checkpoints(target: int) -> Iterator[tuple[list[str], str]]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield seen, f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

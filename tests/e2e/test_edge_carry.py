@@ -215,7 +215,7 @@ def packed(way: bytes, gates: int, wires: int, rest: bytes, method: bytes = b"st
 
 def test_checkpoints_that_are_none_are_refused_with_their_reason_and_the_server_goes_on(tmp_path: Path) -> None:
     program = b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; h q[0]; cx q[0], q[1];'
-    way = hashlib.sha256(program).hexdigest().encode()
+    way, other = (hashlib.sha256(program + text).hexdigest().encode() for text in (b"Z0 Z1\n", b"Z0\n"))
     raw = zstd_of(np.array([np.sqrt(0.5), np.sqrt(0.5), 0, 0], complex))
     good = packed(way, 1, 2, raw)
     cases = [
@@ -223,6 +223,7 @@ def test_checkpoints_that_are_none_are_refused_with_their_reason_and_the_server_
         (b"nothing", 400, "corrupt", "no end"),
         (good.replace(b"checkpoint 2", b"checkpoint 9", 1), 400, "version_too_new", "version 9"),
         (packed(b"0" * 64, 1, 2, raw), 400, "invalid_argument", "another circuit"),
+        (packed(other, 1, 2, raw), 400, "invalid_argument", "other parameters or observables"),
         (packed(way, 3, 2, raw), 400, "invalid_argument", "begins with 2"),
         (packed(way, 1, 2, b"no frame"), 400, "corrupt", "zstd"),
         (packed(way, 1, 3, raw), 400, "corrupt", "zstd"),

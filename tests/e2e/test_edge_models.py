@@ -334,7 +334,7 @@ def test_the_route_takes_models_from_anybody_and_refuses_what_is_for_circuits(se
         ({"parameters": [0.1]}, "parameter_sets"),
         ({"inputs": []}, "'x' is missing"),
         ({"inputs": [x, x]}, "given twice"),
-        ({"inputs": [{**x, "name": "z"}]}, "'x' is missing"),
+        ({"inputs": [{**x, "name": "z"}]}, "no input 'z'"),
         ({"program": "OPENQASM 3.0; qubit[1] q; U(0,0,0) q[0];"}, "takes no tensors"),
     ):
         refused = server.post("/v2/circuits", {**ask, **wrong})

@@ -234,7 +234,10 @@ def test_what_is_brought_along_with_a_load_is_refused_and_not_passed_over(tmp_pa
             assert len(server.post(index, body).json()) == names, body
         for wrong in (b"[1", b"ready", b'{"ready": 1}', b'{"ready": "true"}'):
             assert server.post(index, wrong).status == 400, wrong
-        assert server.post(index, {"repository_name": "other"}).status == 501
+        for path in (index, load, "/v2/repository/models/bell/unload"):
+            assert server.post(path, {"repository_name": ""}).status == 200, path
+            named = server.post(path, {"repository_name": "other"})
+            assert named.status == 404 and "no repository 'other'" in named.json()["error"], path
 
 
 def test_a_full_queue_and_a_hopeless_deadline_are_refused_at_once(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     import tritonclient.grpc as triton
     import tritonclient.grpc.aio as triton_aio
     import tritonclient.http as triton_http
-    from tritonclient.grpc import service_pb2
+    from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from tests.e2e import programs, servers
@@ -225,6 +225,32 @@ def test_models_come_and_go(tmp_path: Path) -> None:
         assert refused(lambda: client.infer("digits", [given(images(1, 1))]))[0] == "StatusCode.NOT_FOUND"
         client.load_model("digits")
         assert client.is_model_ready("digits")
+
+
+def test_a_repository_of_another_name_is_not_there(tmp_path: Path) -> None:
+    models = servers.repository(tmp_path / "m")
+    with (
+        servers.serving(tmp_path, "--model-repository", models, "--grpc", "127.0.0.1:0") as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        calls = (
+            (stub.RepositoryIndex, service_pb2.RepositoryIndexRequest, {"ready": True}),
+            (stub.RepositoryModelUnload, service_pb2.RepositoryModelUnloadRequest, {"model_name": "digits"}),
+            (stub.RepositoryModelLoad, service_pb2.RepositoryModelLoadRequest, {"model_name": "digits"}),
+        )
+        for call, request, words in calls:
+            with pytest.raises(grpc.RpcError) as caught:
+                call(request(repository_name="other", **words))
+            assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+            assert "no repository 'other'" in caught.value.details()
+            assert server.get("/v2/models/digits/ready").status == 200
+        for call, request, words in calls:
+            call(request(repository_name="", **words))
+        assert {row.name for row in stub.RepositoryIndex(service_pb2.RepositoryIndexRequest()).models} == {
+            "digits",
+            "bell",
+        }
 
 
 def test_keys_hold_here_too(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import warnings
@@ -20,6 +22,8 @@ from tritonclient.utils import InferenceServerException
 
 from tests.e2e import servers
 from tests.e2e.servers import Server
+from tests.e2e.test_serve_circuits import JOBS, long_circuit
+from tests.e2e.test_serve_workers import until
 
 KEYS = {
     "boss": "admin",
@@ -135,3 +139,43 @@ def test_jobs_on_disk_are_for_the_server_s_user_alone(tmp_path: Path) -> None:
             assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
     finally:
         os.umask(before)
+
+
+def test_shots_are_given_back_when_the_queue_is_full_and_when_a_job_is_cancelled_before_it_starts(
+    tmp_path: Path,
+) -> None:
+    headers = servers.make_keys(tmp_path / "keys", {"ann": "circuits tenant=t"}, "tenant t shots=1000000/d")["ann"]
+    sample = {"program": "OPENQASM 3.0; qubit q; U(0,0,0) q;", "shots": 7}
+    with servers.serving(tmp_path, "--keys", tmp_path / "keys") as server:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+
+        def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            got = connection.getresponse()
+            return got.status, json.loads(got.read())
+
+        def taken() -> float:
+            return 1e6 - float(ask("GET", "/v2/usage")[1]["shots"]["left"])
+
+        _, first = ask("POST", JOBS, {"program": long_circuit(), "observables": ["Z0"]})
+        until(lambda: ask("GET", f"{JOBS}/{first['id']}")[1]["state"] == "running")
+        waiting, status = [], 202
+        while status == 202:
+            status, said = ask("POST", JOBS, sample)
+            waiting += [said["id"]] if status == 202 else []
+        assert status == 503 and "requests wait" in said["error"], said
+        assert len(waiting) == 1000
+        refilled = 1e6 / 86400 * 60  # in a minute, which this does not take
+        for _ in range(5):
+            assert ask("POST", JOBS, sample)[0] == 503
+        assert 7000 - refilled < taken() <= 7000
+        for job in waiting[:500]:
+            assert ask("POST", f"{JOBS}/{job}/cancel")[1]["state"] == "cancelled"
+        assert 3500 - refilled < taken() <= 3500
+        assert ask("POST", f"{JOBS}/{waiting[0]}/cancel")[1]["state"] == "cancelled"  # again, and given back once
+        assert 3500 - refilled < taken() <= 3500
+        assert ask("POST", f"{JOBS}/{first['id']}/cancel")[0] == 200
+        for job in waiting[500:]:
+            assert ask("GET", f"{JOBS}/{job}/result?wait=20")[0] == 200
+        assert 3500 - refilled < taken() <= 3500
+        connection.close()

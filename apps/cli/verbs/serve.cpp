@@ -24,7 +24,7 @@ struct Flags {
   std::vector<std::string> untrusted, trusted;
   std::string releases;
   double batch_delay_us = 0.0, drain_seconds = 30.0;
-  std::uint64_t max_queue = 1024, max_body_mb = 64, io_threads = 2, workers = 0;
+  std::uint64_t max_queue = 1024, max_body_mb = 64, sent_models_mb = 256, io_threads = 2, workers = 0;
   bool log_requests = false;
 };
 
@@ -74,6 +74,7 @@ serve::ServerOptions options_of(const Flags& flags, const Context& context) {
   service.audit_file = flags.audit;
   service.log_requests = flags.log_requests;
   service.max_body_bytes = options.http.max_body_bytes = flags.max_body_mb << 20U;
+  service.max_sent_bytes = flags.sent_models_mb << 20U;
   options.http.threads = static_cast<int>(flags.io_threads);
   options.drain_seconds = flags.drain_seconds;
   options.otlp_endpoint = flags.otlp_endpoint;
@@ -177,6 +178,10 @@ Action declare(const Command& command) {
   command.add_count("--max-body-mb", flags->max_body_mb, "Largest body of a request")
       .type_name("MB")
       .between(1, 4096)
+      .show_default();
+  command.add_count("--sent-models-mb", flags->sent_models_mb, "Models kept for those who sent them; 0: none are")
+      .type_name("MB")
+      .between(0, 1'000'000)
       .show_default();
   command.add_count("--io-threads", flags->io_threads, "Threads that read and write sockets")
       .between(1, 64)

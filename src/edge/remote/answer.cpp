@@ -11,7 +11,6 @@
 #include <variant>
 
 #include "base/number_text.hpp"
-#include "ops/nn/op_record.hpp"
 #include "package/package.hpp"
 
 namespace skerry::edge::remote {
@@ -157,21 +156,6 @@ std::string wrong_tensors(const wire::CircuitAnswer& answer, const Asked& asked)
   return {};
 }
 
-Asked asked_of(const Graph& graph, const wire::CircuitRequest& request) {
-  std::vector<TensorType> types;
-  for (const ValueId id : graph.inputs()) {
-    types.push_back(graph.value(id).type);
-    for (const auto& [name, tensor] : request.inputs)
-      if (name == graph.value(id).name) types.back() = TensorType::of(tensor.dtype(), tensor.shape());
-  }
-  const Graph concrete = ops::specialize(graph, types);
-  Asked asked;
-  asked.tensors.emplace();
-  for (const ValueId id : concrete.outputs())
-    asked.tensors->emplace_back(concrete.value(id).name, concrete.value(id).type);
-  return asked;
-}
-
 std::uint64_t tensors_bytes(const Asked& asked) noexcept {
   constexpr std::uint64_t kUnknown = std::uint64_t{1} << 30;  // where the shape hangs on values
   std::uint64_t sum = 0;
@@ -199,8 +183,8 @@ std::uint64_t Asked::most_bytes() const noexcept {
 Asked asked_of(const wire::CircuitRequest& request) {
   const auto bytes = std::make_shared<const std::string>(request.program);
   const auto loaded = package::read(std::as_bytes(std::span(*bytes)), bytes);
-  if (const auto* graph = std::get_if<Graph>(&loaded.contents.program)) return asked_of(*graph, request);
   const auto* circuit = std::get_if<Circuit>(&loaded.contents.program);
+  if (circuit == nullptr) throw Error(ErrorCode::corrupt, "it holds a model where a circuit is due", "program");
   Asked asked{.rows = std::max<std::size_t>(1, request.parameter_sets.size()),
               .wires = circuit->num_wires(),
               .bits = measures(*circuit) ? circuit->num_bits() : circuit->num_wires(),

@@ -40,7 +40,7 @@ struct Asked {
   std::uint64_t most_bytes() const noexcept;
 };
 
-/// Errors: those of a package that is not understood, and of a model that does not take the request's inputs.
+/// Of a circuit's request. Errors: those of a package that is not understood; corrupt for a model's.
 Asked asked_of(const wire::CircuitRequest& request);
 
 /// Everything that was asked for is there, nothing else is, and each number can be true: counts of all shots and of the

@@ -24,7 +24,9 @@ BodyView view_of(const Endpoint& endpoint, const HttpAnswer& answer) {
 }
 
 [[noreturn]] void refused(const Endpoint& endpoint, const HttpAnswer& answer) {
-  throw Refusal(wire::decode_error(answer.status, answer.body).at(endpoint.options().url.text()));
+  Error error = wire::decode_error(answer.status, answer.body);
+  const bool names_program = error.where() == "program";
+  throw Refusal(std::move(error).at(endpoint.options().url.text()), names_program);
 }
 
 std::string job_path(std::string_view id) {
@@ -107,6 +109,20 @@ std::vector<Result> await_job(Endpoint& endpoint, const std::string& id, const A
       cancel(endpoint, id, trace);
     throw;
   }
+}
+
+std::vector<Result> run_asked(Endpoint& endpoint, const wire::CircuitRequest& request, const Asked& asked, bool is_long,
+                              const Patience& patience, std::string_view placement) {
+  const Body body = wire::encode(request);
+  const net::Trace trace = net::trace_of_process();
+  if (is_long) return await_job(endpoint, submit(endpoint, body, patience, trace, placement), asked, patience, trace);
+  std::vector<Result> results;
+  Endpoint::Call call =
+      call_for(wire::kCircuitsPath, body, asked.most_bytes(), !request.token.empty(), trace, placement);
+  call.take = [&](const HttpAnswer& answer) { results = read_answer(endpoint, answer, asked); };
+  const HttpAnswer answer = endpoint.call(call, patience);
+  if (answer.status != 200) refused(endpoint, answer);
+  return results;
 }
 
 }  // namespace
@@ -252,17 +268,19 @@ Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long
 
 std::vector<Result> run_batch(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long,
                               const Patience& patience, std::string_view placement) {
-  const Asked asked = asked_of(request);
-  const Body body = wire::encode(request);
-  const net::Trace trace = net::trace_of_process();
-  if (is_long) return await_job(endpoint, submit(endpoint, body, patience, trace, placement), asked, patience, trace);
-  std::vector<Result> results;
-  Endpoint::Call call =
-      call_for(wire::kCircuitsPath, body, asked.most_bytes(), !request.token.empty(), trace, placement);
-  call.take = [&](const HttpAnswer& answer) { results = read_answer(endpoint, answer, asked); };
-  const HttpAnswer answer = endpoint.call(call, patience);
-  if (answer.status != 200) refused(endpoint, answer);
-  return results;
+  return run_asked(endpoint, request, asked_of(request), is_long, patience, placement);
+}
+
+std::pair<Result, bool> run_named(Endpoint& endpoint, wire::CircuitRequest request, const std::string& program,
+                                  const Asked& asked, bool is_long, const Patience& patience,
+                                  std::string_view placement) {
+  try {
+    return {std::move(run_asked(endpoint, request, asked, is_long, patience, placement).at(0)), false};
+  } catch (const Refusal& refusal) {
+    if (!refusal.names_program()) throw;
+  }
+  request.program = program;
+  return {std::move(run_asked(endpoint, request, asked, is_long, patience, placement).at(0)), true};
 }
 
 }  // namespace skerry::edge::remote

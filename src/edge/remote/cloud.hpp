@@ -32,7 +32,12 @@ Result result_of(wire::CircuitAnswer answer);
 /// What the server itself said no with; every other Error of this file is about reaching it.
 class Refusal : public Error {
  public:
-  explicit Refusal(const Error& error) : Error(error) {}
+  Refusal(const Error& error, bool names_program) : Error(error), names_program_(names_program) {}
+  /// Whether it is the request's program that the server does not know or take.
+  bool names_program() const noexcept { return names_program_; }
+
+ private:
+  bool names_program_;
 };
 
 /// A job in steps, for whoever keeps it between them, each a part of the trace. Errors: Refusal; those of Endpoint.
@@ -59,5 +64,11 @@ Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long
 /// The same for all sets of parameters of one request, in their order.
 std::vector<Result> run_batch(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long,
                               const Patience& patience, std::string_view placement = {});
+
+/// The same with a known answer, for a request that names its program: asked without the program first, and with it
+/// when the server has it not, or is one of before and knows no names. Gives whether it was sent.
+std::pair<Result, bool> run_named(Endpoint& endpoint, wire::CircuitRequest request, const std::string& program,
+                                  const Asked& asked, bool is_long, const Patience& patience,
+                                  std::string_view placement = {});
 
 }  // namespace skerry::edge::remote

@@ -78,6 +78,21 @@ std::string json_of(const Struct& settings) {
   return google::protobuf::util::MessageToJsonString(settings, &json).ok() ? json : "{}";
 }
 
+// Of loading and unloading.
+template <class Request>
+std::string moving_json(const Request& request) {
+  Struct all;
+  if (!request.repository_name().empty())
+    (*all.mutable_fields())["repository_name"].set_string_value(request.repository_name());
+  for (const auto& [name, parameter] : request.parameters()) {
+    Struct& own = *(*all.mutable_fields())["parameters"].mutable_struct_value();
+    Value& value = (*own.mutable_fields())[name];
+    value.set_string_value(parameter.string_param());  // of bytes the name is enough: HTTP refuses it
+    if (parameter.has_bool_param()) value.set_bool_value(parameter.bool_param());
+  }
+  return all.fields().empty() ? std::string() : json_of(all);
+}
+
 }  // namespace
 
 InferRequest request_of(const inference::ModelInferRequest& message, std::string_view key) {
@@ -153,15 +168,20 @@ std::string region_json(const inference::SystemSharedMemoryRegisterRequest& requ
          ",\"byte_size\":" + std::to_string(request.byte_size()) + "}";
 }
 
-std::string parameters_json(const google::protobuf::Map<std::string, inference::ModelRepositoryParameter>& parameters) {
+std::string repository_json(const inference::RepositoryIndexRequest& request) {
   Struct all;
-  Struct& own = *(*all.mutable_fields())["parameters"].mutable_struct_value();
-  for (const auto& [name, parameter] : parameters) {
-    Value& value = (*own.mutable_fields())[name];
-    value.set_string_value(parameter.string_param());  // of bytes the name is enough: HTTP refuses it
-    if (parameter.has_bool_param()) value.set_bool_value(parameter.bool_param());
-  }
-  return parameters.empty() ? std::string() : json_of(all);
+  if (request.ready()) (*all.mutable_fields())["ready"].set_bool_value(true);
+  if (!request.repository_name().empty())
+    (*all.mutable_fields())["repository_name"].set_string_value(request.repository_name());
+  return json_of(all);
+}
+
+std::string repository_json(const inference::RepositoryModelLoadRequest& request) {
+  return moving_json(request);
+}
+
+std::string repository_json(const inference::RepositoryModelUnloadRequest& request) {
+  return moving_json(request);
 }
 
 std::string settings_json(const inference::TraceSettingRequest& request) {

@@ -18,7 +18,9 @@ void fill(inference::ModelInferResponse& message, const InferReply& reply, const
 
 /// Bodies of the questions that HTTP is asked; empty where no setting is given, which only asks.
 std::string region_json(const inference::SystemSharedMemoryRegisterRequest& request);
-std::string parameters_json(const google::protobuf::Map<std::string, inference::ModelRepositoryParameter>& parameters);
+std::string repository_json(const inference::RepositoryIndexRequest& request);
+std::string repository_json(const inference::RepositoryModelLoadRequest& request);
+std::string repository_json(const inference::RepositoryModelUnloadRequest& request);
 std::string settings_json(const inference::TraceSettingRequest& request);
 std::string settings_json(const inference::LogSettingsRequest& request);
 

@@ -287,12 +287,11 @@ class Calls final : public RawService {
   SKERRY_ASK(ModelStatistics, "GET",
              request.name().empty() ? std::string("/v2/models/stats")
                                     : model_path(request.name(), request.version(), "/stats"))
-  SKERRY_ASK(RepositoryIndex, "POST", "/v2/repository/index", request.ready() ? "{\"ready\":true}" : "{}",
-             "{\"models\":", "}")
+  SKERRY_ASK(RepositoryIndex, "POST", "/v2/repository/index", repository_json(request), "{\"models\":", "}")
   SKERRY_ASK(RepositoryModelLoad, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/load",
-             parameters_json(request.parameters()))
+             repository_json(request))
   SKERRY_ASK(RepositoryModelUnload, "POST", "/v2/repository/models/" + quoted(request.model_name()) + "/unload",
-             parameters_json(request.parameters()))
+             repository_json(request))
   SKERRY_ASK(SystemSharedMemoryStatus, "GET", region_path("system", request.name(), "/status?keyed=1"), "",
              "{\"regions\":", "}")
   SKERRY_ASK(SystemSharedMemoryRegister, "POST", region_path("system", request.name(), "/register"),

@@ -60,6 +60,7 @@ WorkerPool::~WorkerPool() {
     ending_ = true;
     ++news_;
   }
+  end_.request_stop();  // of a measurement: beside other work it takes a minute
   ::eventfd_write(wake_.get(), 1);
   changed_.notify_all();
   supervisor_.join();
@@ -76,9 +77,10 @@ bool WorkerPool::takes(const Principal& principal) const noexcept {
 // Keeps the number of processes, and ends those that are not wanted any more.
 void WorkerPool::supervise() {
   try {  // measured here, once: a worker could not keep what it measured
-    planning::machine_rates(options_.limits.threads > 0 ? options_.limits.threads : base::thread_budget(), true);
+    planning::machine_rates(options_.limits.threads > 0 ? options_.limits.threads : base::thread_budget(), true,
+                            {.stop = end_.get_token()});
   } catch (const std::exception& error) {
-    log_line("warning", "rates", {{"error", std::string_view(error.what())}});
+    if (!end_.stop_requested()) log_line("warning", "rates", {{"error", std::string_view(error.what())}});
   }
   int failures = 0;  // in a row: one process may have been killed while it started
   SteadyTime well = std::chrono::steady_clock::now();

@@ -92,6 +92,7 @@ class WorkerPool {
   std::uint64_t news_ = 0;  // counts what may interest those who wait for a process
   int alive_ = 0;           // idle or busy
   bool ending_ = false;
+  std::stop_source end_;
   std::string trouble_;  // why none can be started; empty: they can
   PoolCounters counters_;
   std::thread supervisor_;

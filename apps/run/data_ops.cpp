@@ -31,8 +31,10 @@ constexpr OpRecord absent(std::string_view name) {
   extern const OpRecord identifier##_record; \
   const OpRecord identifier##_record = absent(name);
 SKERRY_ABSENT(bernoulli, "Bernoulli")
+SKERRY_ABSENT(castmap, "ai.onnx.ml.CastMap")
 SKERRY_ABSENT(categorymapper, "ai.onnx.ml.CategoryMapper")
 SKERRY_ABSENT(concatfromsequence, "ConcatFromSequence")
+SKERRY_ABSENT(dictvectorizer, "ai.onnx.ml.DictVectorizer")
 SKERRY_ABSENT(imagedecoder, "ImageDecoder")
 SKERRY_ABSENT(multinomial, "Multinomial")
 SKERRY_ABSENT(optional, "Optional")

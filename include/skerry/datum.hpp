@@ -30,10 +30,10 @@ struct Optional {
   std::shared_ptr<const Datum> item = {};  ///< null: nothing
 };
 
-/// Numbers by key: as many keys as there are elements in values.
+/// Numbers or texts by key: as many keys, each once, as there are elements in values.
 struct Map {
   std::variant<std::vector<std::int64_t>, std::vector<std::string>> keys = {};
-  Tensor values = {};  ///< one axis
+  std::variant<Tensor, Strings> values = {};  ///< one axis
 };
 
 /// A value of a graph at run time.

@@ -35,6 +35,40 @@ Strings strings_from(nb::handle object) {
   return {Shape(dims), std::make_shared<std::vector<std::string>>(std::move(texts))};
 }
 
+// The keys of a dict, which are all int or all str.
+template <class Key>
+std::vector<Key> keys_from(const nb::dict& dict, const char* what) {
+  std::vector<Key> keys;
+  for (const auto& [key, value] : dict) {
+    Key each{};
+    if (!nb::try_cast(key, each)) throw Error(ErrorCode::type_mismatch, "a key of the dict is no " + std::string(what));
+    keys.push_back(std::move(each));
+  }
+  return keys;
+}
+
+Map map_from(nb::handle object, const TensorType& type) {
+  if (!nb::isinstance<nb::dict>(object))
+    throw Error(ErrorCode::type_mismatch, "the model takes " + type.text(), "", "give a dict");
+  const auto dict = nb::borrow<nb::dict>(object);
+  Map map;
+  if (type.wraps.front() == Wrap::map_of_i64) {
+    map.keys = keys_from<std::int64_t>(dict, "int");
+  } else {
+    map.keys = keys_from<std::string>(dict, "str");
+  }
+  const nb::list values = dict.values();
+  if (type.dtype == DType::string) {
+    map.values = strings_from(values);
+  } else {
+    // Python's own numbers have no dtype: they take the model's.
+    const nb::module_ numpy = nb::module_::import_("numpy");
+    map.values = tensor_from_object(
+        numpy.attr("asarray")(values, nb::arg("dtype") = array_from(Tensor(type.dtype, Shape{0})).attr("dtype")));
+  }
+  return map;
+}
+
 Datum datum_from(nb::handle object, const TensorType& type) {
   if (type.is_tensor()) {
     if (type.dtype == DType::string) return strings_from(object);
@@ -44,9 +78,9 @@ Datum datum_from(nb::handle object, const TensorType& type) {
     if (object.is_none()) return Optional();
     return Optional{std::make_shared<const Datum>(datum_from(object, type.unwrapped()))};
   }
-  if (type.wraps.front() != Wrap::sequence || !nb::isinstance<nb::sequence>(object))
-    throw Error(ErrorCode::type_mismatch, "the model takes " + type.text(), "",
-                type.wraps.front() == Wrap::sequence ? "give a list" : "maps cannot be given");
+  if (type.wraps.front() != Wrap::sequence) return map_from(object, type);
+  if (!nb::isinstance<nb::sequence>(object))
+    throw Error(ErrorCode::type_mismatch, "the model takes " + type.text(), "", "give a list");
   auto items = std::make_shared<std::vector<Datum>>();
   for (const nb::handle item : nb::borrow<nb::sequence>(object)) items->push_back(datum_from(item, type.unwrapped()));
   return Sequence{std::move(items)};
@@ -66,7 +100,9 @@ nb::object array_from_texts(const Strings& strings) {
 }
 
 nb::object dict_from(const Map& map) {
-  const nb::object values = nb::object(array_from(map.values, true).attr("tolist")());
+  const auto* texts = std::get_if<Strings>(&map.values);
+  const nb::object array = texts != nullptr ? array_from_texts(*texts) : array_from(std::get<Tensor>(map.values), true);
+  const nb::object values = array.attr("tolist")();
   nb::dict dict;
   std::visit(
       [&](const auto& keys) {

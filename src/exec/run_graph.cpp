@@ -126,6 +126,10 @@ Datum callers_own(Datum datum, std::unordered_set<const std::byte*>& seen) {
       std::memcpy(copy.mutable_view().data(), tensor->view().data(), tensor->view().bytes());
     return copy;
   }
+  if (auto* map = std::get_if<Map>(&datum.value)) {
+    if (auto* values = std::get_if<Tensor>(&map->values)) *values = *callers_own(*values, seen).as<Tensor>();
+    return datum;
+  }
   if (const auto* optional = datum.as<Optional>()) {
     if (optional->item == nullptr) return datum;
     return Optional{std::make_shared<const Datum>(callers_own(*optional->item, seen))};

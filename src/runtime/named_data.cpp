@@ -34,6 +34,21 @@ void check_tensor(const Datum& datum, const TensorType& type, const std::string&
   if (tensor != nullptr && tensor->view().empty()) refuse(place, "a tensor without elements", type);
 }
 
+// One number or text for each key.
+void check_map(const Datum& datum, const TensorType& type, const std::string& place) {
+  const auto* map = datum.as<Map>();
+  if (map == nullptr) refuse(place, kind_of(datum), type);
+  const bool integers = type.wraps.front() == Wrap::map_of_i64;
+  if (integers != std::holds_alternative<std::vector<std::int64_t>>(map->keys))
+    refuse(place, integers ? "a map from strings" : "a map from integers", type);
+  const TensorType inside = type.unwrapped();
+  if (!inside.is_tensor() || (inside.shape && !inside.shape->empty()))
+    throw Error(ErrorCode::unsupported, "maps to other things than numbers and strings are not supported", place);
+  const auto keys = std::visit([](const auto& all) { return static_cast<std::int64_t>(all.size()); }, map->keys);
+  const Datum values = std::visit([](const auto& all) { return Datum(all); }, map->values);
+  check_tensor(values, {inside.dtype, std::vector<Dim>{keys}}, place);
+}
+
 // Depth is bounded by the type's.
 void check(const Datum& datum, const TensorType& type, const std::string& place) {
   if (type.is_tensor()) return check_tensor(datum, type, place);
@@ -44,6 +59,8 @@ void check(const Datum& datum, const TensorType& type, const std::string& place)
     if (optional->item != nullptr) check(*optional->item, inside, place);
     return;
   }
+  if (type.wraps.front() == Wrap::map_of_i64 || type.wraps.front() == Wrap::map_of_string)
+    return check_map(datum, type, place);
   const auto* sequence = datum.as<Sequence>();
   if (type.wraps.front() != Wrap::sequence || sequence == nullptr) refuse(place, kind_of(datum), type);
   for (std::size_t i = 0; i < sequence->size(); ++i)

@@ -63,6 +63,7 @@ const OpRecord circuit_record = {
         "Runs a quantum circuit with the parameters of each row of input 0 and gives expectations of the attribute "
         "`observables`, `probabilities` of the wires, or `counts` as relative frequencies of the bits.",
     .infer = infer,
+    .draws = always_draws,
 };
 
 CircuitNode decode_circuit_node(const Node& node) {

@@ -50,6 +50,7 @@ const OpRecord bernoulli_record = {
     .inputs = 1,
     .infer = infer,
     .kernels = kKernels,
+    .draws = always_draws,
 };
 
 }  // namespace skerry::ops

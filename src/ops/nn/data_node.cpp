@@ -40,6 +40,10 @@ const Strings& strings_in(const DataNode& context, std::size_t index) {
   return in_as<Strings>(context, index, "a tensor of strings");
 }
 
+const Map& map_in(const DataNode& context, std::size_t index) {
+  return in_as<Map>(context, index, "a map");
+}
+
 std::span<const std::string> texts_of(const Strings& strings) noexcept {
   return strings.texts == nullptr ? std::span<const std::string>() : std::span(*strings.texts);
 }

@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxItems = std::size_t{1} << 20;
 Datum& datum_in(const DataNode& context, std::size_t index);
 const Sequence& sequence_in(const DataNode& context, std::size_t index);
 const Tensor& tensor_in(const DataNode& context, std::size_t index);
+const Map& map_in(const DataNode& context, std::size_t index);
 const Strings& strings_in(const DataNode& context, std::size_t index);
 /// The texts of a tensor of strings; nothing of none.
 std::span<const std::string> texts_of(const Strings& strings) noexcept;

@@ -46,6 +46,17 @@ Prepared prepare(const Node& node, const NodeTypes&) {
   }};
 }
 
+// Unless it is known that it does not train, or drops nothing.
+bool draws(const Graph& graph, const Node& node) {
+  const auto is_zero = [&](std::size_t input) {
+    const auto& constant = graph.value(node.inputs[input]).constant;
+    if (!constant || constant->shape().elements() != 1) return false;
+    const std::span<const std::byte> bytes(constant->view().data(), constant->view().bytes());
+    return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+  };
+  return has_input(node, 2) && !is_zero(2) && !(has_input(node, 1) && is_zero(1));
+}
+
 constexpr KernelRow kKernels[] = {{"dropout", can, prepare}};
 
 }  // namespace
@@ -63,6 +74,7 @@ const OpRecord dropout_record = {
     .upgrade = upgrade,
     .kernels = kKernels,
     .in_place_input = 0,
+    .draws = draws,
 };
 
 }  // namespace skerry::ops

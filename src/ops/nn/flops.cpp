@@ -39,8 +39,9 @@ constexpr std::array<std::string_view, 7> kNormalise = {"Softmax",
                                                         "GroupNormalization",
                                                         "InstanceNormalization",
                                                         "com.microsoft.QLinearSoftmax"};
-constexpr std::array<std::string_view, 6> kPools = {
-    "AveragePool", "MaxPool", "LpPool", "com.microsoft.QLinearAveragePool", "GlobalAveragePool", "GlobalMaxPool"};
+constexpr std::array<std::string_view, 7> kPools = {
+    "AveragePool",       "MaxPool",      "LpPool",       "com.microsoft.QLinearAveragePool",
+    "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"};
 
 class Counter {
  public:
@@ -76,6 +77,9 @@ class Counter {
       return 2.0 * out() * extent(input(0), node_.integer("transA", 0) != 0 ? 0 : 1);
     if (op == "Attention") return 2.0 * (in(0) + out()) * extent(input(1), -2) + kOfNormalised * scores();
     if (op == "LSTM" || op == "GRU" || op == "RNN") return 2.0 * in(0) / extent(input(0), -1) * (in(1) + in(2));
+    // Regions are at most the whole image.
+    if (op == "MaxRoiPool") return extent(input(1), 0) * in(0) / extent(input(0), 0);
+    if (op == "ai.onnx.ml.SVMClassifier" || op == "ai.onnx.ml.SVMRegressor") return support_vectors();
     if (op == "Einsum") return einsum();
     if (op == "DFT" || op == "STFT") return spectra();
     if (is_one_of(kNormalise, op)) return kOfNormalised * in(0);
@@ -86,6 +90,17 @@ class Counter {
   }
 
   double conv(std::size_t weights) const { return 2.0 * out() * in(weights) / extent(input(weights), 0); }
+
+  // A multiplication and an addition of each row with each vector, or with the weights where there is none.
+  double support_vectors() const {
+    for (const char* name : {"support_vectors", "coefficients"}) {
+      const Attribute* found = node_.find(name);
+      const auto* numbers = found == nullptr ? nullptr : std::get_if<std::vector<double>>(found);
+      if (numbers != nullptr && !numbers->empty())
+        return 2.0 * in(0) / extent(input(0), -1) * static_cast<double>(numbers->size());
+    }
+    return out();
+  }
 
   // One for each query and key of each head.
   double scores() const {

@@ -80,6 +80,7 @@ const OpRecord multinomial_record = {
     .inputs = 1,
     .infer = infer,
     .kernels = kKernels,
+    .draws = always_draws,
 };
 
 }  // namespace skerry::ops

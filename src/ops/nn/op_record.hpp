@@ -98,7 +98,15 @@ struct OpRecord {
   std::vector<Datum> (*carry_out)(DataNode&) = nullptr;
   /// Its rule understands types that are not tensors; all others are refused such inputs.
   bool takes_wrapped = false;
+  /// Whether such a node draws random numbers, which are a run's: it is not computed beforehand, nor once for two, nor
+  /// in a batch with others' requests. Null: it never does.
+  bool (*draws)(const Graph&, const Node&) = nullptr;
 };
+
+/// For operators that do so whatever their inputs are.
+inline bool always_draws(const Graph&, const Node&) {
+  return true;
+}
 
 /// The record of an operator, null when there is none.
 const OpRecord* find_op(std::string_view name);

@@ -9,9 +9,6 @@
 namespace skerry::ops {
 namespace {
 
-constexpr std::string_view kDrawing[] = {"Bernoulli",     "Multinomial",       "RandomNormal", "RandomNormalLike",
-                                         "RandomUniform", "RandomUniformLike", "circuit"};
-
 std::uint32_t hash_of(std::string_view text) {
   std::uint32_t hash = 0x811c9dc5U;  // FNV-1a
   for (const char letter : text) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x01000193U;
@@ -71,15 +68,8 @@ Drawn drawn_by(const Node& node) {
 }
 
 bool draws_at_random(const Graph& graph, const Node& node) {
-  // A Dropout does so unless it is known that it does not train or drops nothing.
-  const auto is_zero = [&](std::size_t input) {
-    const auto& constant = graph.value(node.inputs[input]).constant;
-    if (!constant || constant->shape().elements() != 1) return false;
-    const std::span<const std::byte> bytes(constant->view().data(), constant->view().bytes());
-    return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-  };
-  if (node.op == "Dropout") return has_input(node, 2) && !is_zero(2) && !(has_input(node, 1) && is_zero(1));
-  return std::ranges::find(kDrawing, node.op) != std::end(kDrawing);
+  const OpRecord* record = find_op(node.op);
+  return record != nullptr && record->draws != nullptr && record->draws(graph, node);
 }
 
 void infer_drawn(TypeContext& context) {

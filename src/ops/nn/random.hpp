@@ -21,8 +21,7 @@ struct Drawn {
 };
 /// Errors: type_mismatch for a seed of 2^63 or more.
 Drawn drawn_by(const Node& node);
-/// Whether a node draws random numbers (a circuit's shots are such), which are a run's: it is not computed beforehand,
-/// nor once for two.
+/// Whether a node draws random numbers (a circuit's shots are such), as its record's `draws` says.
 bool draws_at_random(const Graph& graph, const Node& node);
 
 /// Type rules: dtype and shape of the attributes; the first input's unless attribute dtype says otherwise.

@@ -12,6 +12,7 @@ const OpRecord randomnormal_record = {
     .inputs = 0,
     .infer = infer_drawn,
     .kernels = kNormal,
+    .draws = always_draws,
 };
 
 }  // namespace skerry::ops

@@ -10,6 +10,7 @@ const OpRecord randomnormallike_record = {
     .inputs = 1,
     .infer = infer_drawn_like,
     .kernels = kNormal,
+    .draws = always_draws,
 };
 
 }  // namespace skerry::ops

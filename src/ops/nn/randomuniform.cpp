@@ -12,6 +12,7 @@ const OpRecord randomuniform_record = {
     .inputs = 0,
     .infer = infer_drawn,
     .kernels = kUniform,
+    .draws = always_draws,
 };
 
 }  // namespace skerry::ops

@@ -10,6 +10,7 @@ const OpRecord randomuniformlike_record = {
     .inputs = 1,
     .infer = infer_drawn_like,
     .kernels = kUniform,
+    .draws = always_draws,
 };
 
 }  // namespace skerry::ops

@@ -14,6 +14,7 @@
 #include "kernels/tensor/recurrent_f32.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -92,11 +93,21 @@ Extents extents(const Node& node, const NodeTypes& types) {
           batch_first};
 }
 
-void check_extent(const Node& node, const TensorType& type, std::size_t axis, const Dim& wanted, const char* what) {
-  const Dim& found = (*type.shape)[axis];
-  if (!found.is_known() || !wanted.is_known() || found.value == wanted.value) return;
-  refuse(node, std::string(what) + " is " + type.text() + " but axis " + std::to_string(axis) + " should be " +
-                   std::to_string(wanted.value));
+// An input that is left out, or of this dtype and these extents as far as they are known. Errors: type_mismatch.
+void check_input(const TypeContext& context, std::size_t index, DType dtype, const Dims& wanted) {
+  const TensorType* type = optional_input(context, index);
+  if (type == nullptr) return;
+  const Node& node = context.node;
+  if (type->dtype != dtype)
+    refuse(node,
+           "input " + std::to_string(index) + " is " + type->text() + ", not of " + std::string(dtype_name(dtype)));
+  if (!require_rank(context, index, wanted.size(), wanted.size())) return;
+  for (std::size_t axis = 0; axis < wanted.size(); ++axis) {
+    const Dim &found = (*type->shape)[axis], &extent = wanted[axis];
+    if (found.is_known() && extent.is_known() && found.value != extent.value)
+      refuse(node, "input " + std::to_string(index) + " is " + type->text() + " but axis " + std::to_string(axis) +
+                       " should be " + std::to_string(extent.value));
+  }
 }
 
 // A layer ready to run: shapes, and weights transposed once when they are constant.
@@ -259,8 +270,10 @@ class Layer {
 template <class T>
 Prepared prepare(RecurrentKind kind, const Node& node, const NodeTypes& types) {
   auto layer = std::make_shared<const Layer<T>>(kind, node, types);  // shared: std::function copies its target
-  return {[layer](const KernelArguments& arguments) { layer->run(arguments); }, layer->scratch_bytes(),
-          layer->packed_bytes()};
+  Prepared made{[layer](const KernelArguments& arguments) { layer->run(arguments); }, layer->scratch_bytes(),
+                layer->packed_bytes()};
+  if (layer->packed_bytes() > 0) made.packed_inputs = {kWeights, kRecurrence};
+  return made;
 }
 
 }  // namespace
@@ -272,26 +285,33 @@ void infer_recurrent(RecurrentKind kind, TypeContext& context) {
   require_same(context, kX, kWeights);
   require_same(context, kX, kRecurrence);
   const DType dtype = input(context, kX).dtype;
-  if (dtype != DType::f32 && dtype != DType::f64)
-    refuse(node, node.op + " takes f32 or f64, not " + input(context, kX).text());
+  require(context, kX, kernels::Reals{});
   const bool known = require_rank(context, kX, 3, 3) & require_rank(context, kWeights, 3, 3) &
                      require_rank(context, kRecurrence, 3, 3);
   std::optional<Dims> y, state;
   if (known) {
     const Dims& x = *input(context, kX).shape;
-    const TensorType& weights = input(context, kWeights);
     const TensorType& recurrence = input(context, kRecurrence);
     const Dim hidden = (*recurrence.shape)[2];
     const bool batch_first = node.integer("layout", 0) != 0;
     const Dim steps = x[batch_first ? 1 : 0], batch = x[batch_first ? 0 : 1];
-    const Dim width = hidden.is_known() ? Dim(hidden.value * static_cast<std::int64_t>(info(kind).gates)) : Dim();
-    for (const TensorType* type : {&weights, &recurrence}) {
-      check_extent(node, *type, 0, Dim(count), "the weight");
-      check_extent(node, *type, 1, width, "the weight");
-    }
-    check_extent(node, weights, 2, x[2], "the weight");
+    const auto times = [&hidden](std::size_t factor) {
+      std::int64_t extent = 0;
+      const bool fits =
+          hidden.is_known() && !__builtin_mul_overflow(hidden.value, static_cast<std::int64_t>(factor), &extent);
+      return fits ? Dim(extent) : Dim();
+    };
+    check_input(context, kWeights, dtype, {Dim(count), times(info(kind).gates), x[2]});
+    check_input(context, kRecurrence, dtype, {Dim(count), times(info(kind).gates), hidden});
     y = batch_first ? Dims{batch, steps, Dim(count), hidden} : Dims{steps, Dim(count), batch, hidden};
     state = batch_first ? Dims{batch, Dim(count), hidden} : Dims{Dim(count), batch, hidden};
+    check_input(context, kBias, dtype, {Dim(count), times(2 * info(kind).gates)});
+    check_input(context, kLengths, DType::i32, {batch});
+    check_input(context, kInitialH, dtype, *state);
+    if (kind == RecurrentKind::lstm) {
+      check_input(context, kInitialC, dtype, *state);
+      check_input(context, kPeepholes, dtype, {Dim(count), times(3)});
+    }
   }
   set_output(context, 0, dtype, y);
   for (std::size_t i = 1; i <= info(kind).states; ++i) set_output(context, i, dtype, state);
@@ -299,20 +319,26 @@ void infer_recurrent(RecurrentKind kind, TypeContext& context) {
 
 Expected<std::vector<kernels::Work>> can_recurrent(RecurrentKind kind, const Node& node, const NodeTypes& types) {
   const DType dtype = types.inputs[kX].dtype;
-  if (dtype != DType::f32 && dtype != DType::f64) return no_kernel(dtype);
+  if (!kernels::Reals::contains(dtype)) return no_kernel(dtype);
   const auto [steps, batch, inputs, hidden, dirs, batch_first] = extents(node, types);
   const double elements = static_cast<double>(steps * batch * dirs * hidden);
   const auto gates = static_cast<double>(info(kind).gates);
+  const double converted = half_steps(dtype) * (elements + static_cast<double>(steps * batch * inputs));
   // Row times matrix: each weight is read for one multiplication and one addition, from the cache.
   const double weight_bytes = elements * gates * static_cast<double>(inputs + hidden) * 4;
   return std::vector<kernels::Work>{{kernels::Rate::stream_cached, weight_bytes},
                                     {kernels::Rate::transcendental, elements * (gates + 1)},
+                                    // What is read and written is converted.
+                                    {kernels::Rate::scalar, converted},
                                     // Each step calls its kernels anew.
                                     {kernels::Rate::step, 2.0 * static_cast<double>(steps * batch * dirs)}};
 }
 
 Prepared prepare_recurrent(RecurrentKind kind, const Node& node, const NodeTypes& types) {
-  return types.inputs[kX].dtype == DType::f32 ? prepare<float>(kind, node, types) : prepare<double>(kind, node, types);
+  const DType dtype = types.inputs[kX].dtype;
+  if (dtype == DType::f32) return prepare<float>(kind, node, types);
+  if (dtype == DType::f64) return prepare<double>(kind, node, types);
+  return prepare_widened(types, [&](const NodeTypes& wide) { return prepare<float>(kind, node, wide); });
 }
 
 }  // namespace skerry::ops

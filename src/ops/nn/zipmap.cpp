@@ -34,8 +34,9 @@ std::vector<Datum> carry_out(DataNode& context) {
   if (columns != labels) refuse(node, std::to_string(labels) + " labels for " + std::to_string(columns) + " columns");
   std::vector<Datum> items;
   for (std::size_t row = 0; row < rows; ++row) {
-    map.values = allocate(DType::f32, Shape{static_cast<std::int64_t>(columns)}, context.evaluation);
-    std::memcpy(writable(map.values).data(), x.as<float>().data() + row * columns, columns * sizeof(float));
+    const Tensor values = allocate(DType::f32, Shape{static_cast<std::int64_t>(columns)}, context.evaluation);
+    std::memcpy(writable(values).data(), x.as<float>().data() + row * columns, columns * sizeof(float));
+    map.values = values;
     items.emplace_back(map);
   }
   return {sequence_of(node, std::move(items))};

@@ -33,8 +33,9 @@ constexpr std::array<std::pair<std::string_view, std::int64_t>, 10> kLater = {{{
 // Attributes that operators of opset 21 do not have.
 constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kLaterAttributes = {
     {{"output_dtype", 23}, {"precision", 23}, {"round_mode", 24}, {"stash_type", 27}}};
-constexpr std::array<std::string_view, 8> kCompiled = {"activation", "captures", "channels_last", "flatten",
-                                                       "least",      "most",     "packed",        "planes_in"};
+constexpr std::array<std::string_view, 10> kCompiled = {"activation", "captures", "channels_last", "flatten",
+                                                        "least",      "most",     "mask_hides",    "masked_score",
+                                                        "packed",     "planes_in"};
 
 std::int64_t onnx_number(DType dtype) {
   switch (dtype) {

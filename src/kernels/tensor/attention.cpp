@@ -20,6 +20,13 @@ std::size_t rounded(std::size_t count, std::size_t unit) {
   return (count + unit - 1) / unit * unit;
 }
 
+// The mask from so many elements on.
+AttentionMask moved(AttentionMask mask, std::size_t by) {
+  if (mask.added != nullptr) mask.added += by;
+  if (mask.chosen != nullptr) mask.chosen += by;
+  return mask;
+}
+
 // What one piece of work keeps: packed keys, packed values where they cannot be read in place, and scores.
 struct Sizes {
   std::size_t width, block_rows, keys, values, scores;
@@ -43,32 +50,49 @@ class Head {
   Head(const AttentionShape& shape, const Sizes& sizes, float* scratch)
       : s_(shape), sizes_(sizes), keys_(scratch), values_(scratch + sizes.keys), scores_(values_ + sizes.values) {}
 
-  void run(const float* q, const float* k, const float* v, const float* mask, float* y, std::size_t begin,
+  void run(const float* q, const float* k, const float* v, const AttentionMask& mask, float* y, std::size_t begin,
            std::size_t end) const {
     pack_right({k, 1, s_.k.row}, s_.size, s_.columns, keys_);
     if (sizes_.values != 0) pack_right({v, s_.v.row, 1}, s_.columns, s_.value_size, values_);
     for (std::size_t row = begin; row < end; row += sizes_.block_rows) {
       const std::size_t rows = std::min(sizes_.block_rows, end - row);
-      block(q + row * s_.q.row, v, mask == nullptr ? nullptr : mask + row * s_.mask_steps[2], y + row * s_.y.row, row,
-            rows);
+      block(q + row * s_.q.row, v, moved(mask, row * s_.mask_steps[2]), y + row * s_.y.row, row, rows);
     }
   }
 
  private:
-  void block(const float* q, const float* v, const float* mask, float* y, std::size_t first, std::size_t rows) const {
+  void block(const float* q, const float* v, const AttentionMask& mask, float* y, std::size_t first,
+             std::size_t rows) const {
     const std::size_t width = sizes_.width, tile = gemm_tile().columns;
     const std::size_t columns = packed_right_width(s_.columns, tile);
     gemm_block({0, rows, 0, columns, s_.size, q, s_.q.row, keys_, columns, true, scores_, width, GemmStart::zero,
                 nullptr, false});
     std::array<float, kMostRows> factors;
-    attend_rows_f32(
-        {scores_, width, rows, s_.columns, first, mask, s_.mask_steps[2], s_.mask_steps[3], s_.scale, s_.causal},
-        factors.data());
+    if (mask.chosen != nullptr) choose(mask, rows);
+    attend_rows_f32({scores_, width, rows, s_.columns, first, mask.added, s_.mask_steps[2], s_.mask_steps[3],
+                     mask.chosen == nullptr ? s_.scale : 1.0F, s_.causal},
+                    factors.data());
+    if (mask.chosen != nullptr) std::ranges::replace(std::span(factors).first(rows), 0.0F, mask.nothing);
     const bool packed = sizes_.values != 0;
     gemm_block({0, rows, 0, s_.value_size, s_.columns, scores_, width, packed ? values_ : v,
                 packed ? packed_right_width(s_.value_size, tile) : s_.v.row, packed, y, s_.y.row, GemmStart::zero,
                 nullptr, false});
     scale_rows_f32(y, s_.y.row, rows, s_.value_size, factors.data());
+  }
+
+  void choose(const AttentionMask& mask, std::size_t rows) const {
+    const std::size_t step = s_.mask_steps[3];
+    const float fill = mask.fill, scale = s_.scale;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::uint8_t* chosen = mask.chosen + r * s_.mask_steps[2];
+      float* row = scores_ + r * sizes_.width;
+      if (step == 1) {
+        for (std::size_t j = 0; j < s_.columns; ++j) row[j] = (chosen[j] != 0) == mask.hides ? fill : scale * row[j];
+      } else {
+        const bool hidden = (*chosen != 0) == mask.hides;
+        for (std::size_t j = 0; j < s_.columns; ++j) row[j] = hidden ? fill : scale * row[j];
+      }
+    }
   }
 
   const AttentionShape& s_;
@@ -82,8 +106,8 @@ std::uint64_t attention_scratch(const AttentionShape& shape, std::size_t slots) 
   return slots * Sizes(shape).floats() * sizeof(float);
 }
 
-void attention_f32(const AttentionShape& s, const float* q, const float* k, const float* v, const float* mask, float* y,
-                   std::span<std::byte> scratch, std::size_t slots) {
+void attention_f32(const AttentionShape& s, const float* q, const float* k, const float* v, const AttentionMask& mask,
+                   float* y, std::span<std::byte> scratch, std::size_t slots) {
   if (s.rows == 0 || s.batch == 0) return;
   const Sizes sizes(s);
   ScratchSlots room(scratch, slots);
@@ -100,8 +124,8 @@ void attention_f32(const AttentionShape& s, const float* q, const float* k, cons
       const std::size_t first = std::min(s.rows, piece % shares * share_rows);
       Head(s, sizes, reinterpret_cast<float*>(slot.data()))
           .run(q + b * s.q.batch + h * s.q.head, k + b * s.k.batch + kv * s.k.head, v + b * s.v.batch + kv * s.v.head,
-               mask == nullptr ? nullptr : mask + b * s.mask_steps[0] + h * s.mask_steps[1],
-               y + b * s.y.batch + h * s.y.head, first, std::min(s.rows, first + share_rows));
+               moved(mask, b * s.mask_steps[0] + h * s.mask_steps[1]), y + b * s.y.batch + h * s.y.head, first,
+               std::min(s.rows, first + share_rows));
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace skerry::kernels {
@@ -17,7 +18,7 @@ struct HeadLayout {
 
 /// Extents: `rows` queries look at `columns` keys in each of `heads` heads, which share their keys and values in groups
 /// of heads / kv_heads. Query i of a causal head sees keys 0 to i. mask: floats to add to the scores at the distances
-/// given for sample, head, row and column (0: the same for all).
+/// given for sample, head, row and column (0: the same for all), or truth values at those distances.
 struct AttentionShape {
   std::size_t batch = 1, heads = 1, kv_heads = 1, rows = 0, columns = 0, size = 0, value_size = 0;
   HeadLayout q, k, v, y;
@@ -26,12 +27,24 @@ struct AttentionShape {
   std::array<std::size_t, 4> mask_steps{};
 };
 
-/// y = softmax(scale q k^T + mask) v, f32. A row that sees no key is 0. Scores of some rows of one head exist at a time
-/// (at most 256 KiB of them, or eight rows), so memory grows with the sequence, not with its square. Heads are shared
-/// out; the result does not depend on the number of threads. mask may be null.
-/// Source: Vaswani et al. 2017, eq. 1; order of the work: Rabe and Staats 2021.
-void attention_f32(const AttentionShape& shape, const float* q, const float* k, const float* v, const float* mask,
-                   float* y, std::span<std::byte> scratch, std::size_t slots);
+/// What is done to scores: `added` to them, or, where `chosen` is true (hides) or false, replaced by `fill` once they
+/// are scaled. At most one of the two is there.
+struct AttentionMask {
+  const float* added = nullptr;
+  const std::uint8_t* chosen = nullptr;
+  bool hides = false;
+  float fill = -std::numeric_limits<float>::infinity();
+  float nothing = 0.0F;  ///< y of a row all of whose scores are minus infinity: 0 or not-a-number
+  AttentionMask() = default;
+  AttentionMask(const float* floats) : added(floats) {}  // NOLINT(google-explicit-constructor)
+};
+
+/// y = softmax(scale q k^T + mask) v, f32. A row that sees no key is 0, or what the mask says. Scores of some rows of
+/// one head exist at a time (at most 256 KiB of them, or eight rows), so memory grows with the sequence, not with its
+/// square. Heads are shared out; the result does not depend on the number of threads. Source: Vaswani et al. 2017, eq.
+/// 1; order of the work: Rabe and Staats 2021.
+void attention_f32(const AttentionShape& shape, const float* q, const float* k, const float* v,
+                   const AttentionMask& mask, float* y, std::span<std::byte> scratch, std::size_t slots);
 /// Bytes of scratch for `slots` heads at a time.
 std::uint64_t attention_scratch(const AttentionShape& shape, std::size_t slots);
 

@@ -83,8 +83,8 @@ AttentionShape shape_of(const AttentionCase& c) {
   return s;
 }
 
-std::vector<float> run(const AttentionShape& s, const float* q, const float* k, const float* v, const float* mask,
-                       int threads) {
+std::vector<float> run(const AttentionShape& s, const float* q, const float* k, const float* v,
+                       const AttentionMask& mask, int threads) {
   const base::ThreadLimit limit(threads);
   std::vector<float> y(s.batch * s.heads * s.rows * s.value_size);
   const auto slots = static_cast<std::size_t>(threads);
@@ -112,6 +112,31 @@ TEST(Attention, AgreesWithTheFormulaForOddExtentsGroupsMasksAndAnyThreadCount) {
       const auto wanted = formula(s, q.data(), k.data(), v.data(), added);
       for (std::size_t i = 0; i < one.size(); ++i)
         ASSERT_NEAR(one[i], wanted[i], 3e-6) << c.rows << " x " << c.columns << " x " << c.size << " at " << i;
+    }
+  });
+}
+
+TEST(Attention, HidesByTruthValuesWithTheBitsOfAddedInfinities) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    for (const std::size_t column_step : {std::size_t{1}, std::size_t{0}}) {
+      AttentionShape s = shape_of({2, 3, 3, 200, 37, 8, 8, true, false, true});
+      s.mask_steps = {200 * 37, 0, 37, column_step};
+      const auto q = random_floats(s.batch * s.q.batch, 1), k = random_floats(s.batch * s.k.batch, 2);
+      const auto v = random_floats(s.batch * s.v.batch, 3), draws = random_floats(std::size_t{2} * 200 * 37, 4);
+      std::vector<float> added(draws.size());
+      std::vector<std::uint8_t> chosen(draws.size());
+      for (std::size_t i = 0; i < draws.size(); ++i) {
+        const bool hidden = draws[i] > 0.5F || i / 37 % 9 == 4;
+        added[i] = hidden ? -kInfinity : 0.0F;
+        chosen[i] = hidden ? 1 : 0;
+      }
+      AttentionMask mask;
+      mask.chosen = chosen.data();
+      mask.hides = true;
+      const auto found = run(s, q.data(), k.data(), v.data(), mask, 2);
+      EXPECT_EQ(found, run(s, q.data(), k.data(), v.data(), added.data(), 1));
+      EXPECT_EQ(found, run(s, q.data(), k.data(), v.data(), mask, 1));
     }
   });
 }

@@ -62,6 +62,18 @@ Doubles joined(const Doubles& past, const Doubles& now, std::int64_t heads, std:
   return out;
 }
 
+// What `Where` put in place of a score, before softmax was recognised behind it: Skerry's own attributes masked_score
+// and mask_hides, the truth value that hides. Without them what a mask does not show is not seen.
+struct Fill {
+  bool given, hides;
+  double score;
+
+  explicit Fill(const Node& node)
+      : given(node.find("masked_score") != nullptr),
+        hides(node.integer("mask_hides", 0) != 0),
+        score(node.real("masked_score", -kInfinity)) {}
+};
+
 // What is added to a score: 0, the mask's number, or minus infinity.
 class Mask {
  public:
@@ -69,6 +81,7 @@ class Mask {
       : values_(doubles(in_view(a, 3))),
         lengths_(longs(in_view(a, 6))),
         h_(h),
+        fill_(node),
         causal_(node.integer("is_causal", 0) != 0),
         left_(node.integer("left_window_size", -1)),
         right_(node.integer("right_window_size", -1)) {
@@ -95,14 +108,22 @@ class Mask {
     if (width_ == 1 && column >= 1 && h_.past + h_.columns != 1) return -kInfinity;
     const double value =
         values_.at(static_cast<std::size_t>(b * steps_[0] + head * steps_[1] + row * steps_[2] + column * steps_[3]));
-    if (truth_) return value != 0.0 ? 0.0 : -kInfinity;
+    if (truth_) return hides(value) ? -kInfinity : 0.0;
     return value;
   }
 
+  // The score with the mask.
+  double on(double score, double bias) const { return fill_.given && bias == -kInfinity ? fill_.score : score + bias; }
+  // Whether a row of nothing but minus infinity is 0.
+  bool forgives() const { return !fill_.given; }
+
  private:
+  bool hides(double value) const { return (value != 0.0) == fill_.hides; }
+
   Doubles values_;
   Longs lengths_;
   Heads h_;
+  Fill fill_;
   bool causal_, truth_ = false;
   std::int64_t left_, right_, width_ = 0, steps_[4] = {0, 0, 0, 0};
 };
@@ -172,12 +193,12 @@ void run(const Node& node, const KernelArguments& a) {
       if (cap > 0.0) score = cap * std::tanh(score / cap);
       show(1, line * total + j, score);
       bias[at] = mask(b, head, row, j);
-      scores[at] = score + bias[at];
+      scores[at] = mask.on(score, bias[at]);
       show(2, line * total + j, scores[at]);
       most = std::max(most, scores[at]);
       most_bias = std::max(most_bias, bias[at]);
     }
-    const bool hidden = most_bias == -kInfinity || most == -kInfinity;
+    const bool hidden = mask.forgives() && (most_bias == -kInfinity || most == -kInfinity);
     for (double& score : scores) sum += score = hidden ? 0.0 : std::exp(score - most);
     for (std::int64_t j = 0; j < total; ++j) {
       double& share = scores[static_cast<std::size_t>(j)];
@@ -264,7 +285,7 @@ Cost can_f32(const Node& node, const NodeTypes& types) {
   const Heads h = heads_of(node, types);
   if (h.columns == 0) return Unexpected{"there are no keys"};
   if (const TensorType* mask = given(types, 3)) {
-    if (mask->dtype != DType::f32) return no_kernel(mask->dtype);
+    if (mask->dtype != DType::f32 && mask->dtype != DType::boolean) return no_kernel(mask->dtype);
     if (!mask_steps(*mask->static_shape(), h)) return Unexpected{"the mask does not broadcast to the scores"};
   }
   const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
@@ -282,11 +303,20 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
   const auto s = f32_shape(node, types);
   const auto threads = static_cast<std::size_t>(base::thread_budget());
   const std::size_t slots = std::min({threads, s.batch * s.heads * 4 + 1, kernels::ScratchSlots::kMost});
-  return {[s, slots](const KernelArguments& a) {
+  const Fill fill(node);
+  return {[s, slots, fill](const KernelArguments& a) {
             const auto floats = [&a](std::size_t i) { return a.inputs[i].as<float>().data(); };
-            const bool masked = a.inputs.size() > 3 && !a.inputs[3].empty();
-            kernels::attention_f32(s, floats(0), floats(1), floats(2), masked ? floats(3) : nullptr,
-                                   a.outputs[0].as<float>().data(), a.scratch, slots);
+            kernels::AttentionMask mask;
+            if (const TensorView given = in_view(a, 3); given.dtype() == DType::boolean && !given.empty()) {
+              mask.chosen = reinterpret_cast<const std::uint8_t*>(given.data());
+              mask.hides = fill.hides;
+              mask.fill = static_cast<float>(fill.score);
+              if (fill.given) mask.nothing = std::numeric_limits<float>::quiet_NaN();
+            } else if (!given.empty()) {
+              mask.added = floats(3);
+            }
+            kernels::attention_f32(s, floats(0), floats(1), floats(2), mask, a.outputs[0].as<float>().data(), a.scratch,
+                                   slots);
           },
           kernels::attention_scratch(s, slots)};
 }

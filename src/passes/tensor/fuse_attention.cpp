@@ -4,7 +4,11 @@
 //     k ─ Reshape ─ Transpose 0231 ─ MatMul ─ [Mul | Div] ─ [Add mask] ─ Softmax ─┐
 //     v ─ Reshape ─ Transpose 0213 ─────────────────────────────────────────── MatMul ─ Transpose 0213 ─ Reshape ─ y
 //
-// becomes   Attention(q, k, v, mask). A row whose mask hides everything is 0 afterwards, where it was not a number.
+// becomes   Attention(q, k, v, mask). A row whose added mask hides everything is 0 afterwards, where it was not a
+// number. A mask of truth values may stand in a Where instead of the Add, its other side being one number, which the
+// operator then puts in the place of the scores: such rows stay what they were.
+#include <cstring>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -65,6 +69,8 @@ class AttentionFuser {
     Heads q, k;
     double scale = 1.0;
     ValueId mask = kNoValue;
+    std::optional<double> fill = std::nullopt;  ///< the mask is of truth values
+    bool hides = false;                         ///< the truth value that stands for it
   };
   std::optional<Scores> plain_scores(ValueId id) const {
     const auto product = match_.product(id);
@@ -76,23 +82,57 @@ class AttentionFuser {
     if (!q || !k || q->heads != k->heads || q->size != k->size) return std::nullopt;
     return Scores{*q, *k, product.factor * queries.factor * keys.factor};
   }
+  // The mask spreads over the scores, never the other way round.
+  bool spreads(ValueId mask, ValueId over, DType dtype) const {
+    const TensorType& type = graph_.value(mask).type;
+    const auto& whole = graph_.value(over).type.shape;
+    if (type.dtype != dtype || !type.shape || type.shape->size() > 4 || !whole || whole->size() != 4) return false;
+    for (std::size_t back = 0; back < type.shape->size(); ++back) {
+      const Dim& extent = (*type.shape)[type.shape->size() - 1 - back];
+      if (!(extent.is_known() && extent.value == 1) && !extent.same_as((*whole)[3 - back])) return false;
+    }
+    return true;
+  }
+  // The mask as far as it need be there: one that is expanded to the scores spreads by itself. kNoValue: it is none.
+  ValueId mask_over(ValueId mask, ValueId over, DType dtype) const {
+    if (!spreads(mask, over, dtype)) return kNoValue;
+    const Node* expanded = match_.made_by(mask, "Expand");
+    return expanded != nullptr && spreads(expanded->inputs[0], over, dtype) ? expanded->inputs[0] : mask;
+  }
+  // The one number of an f32 constant of at most the scores' rank; nothing where it is none or plus infinity.
+  std::optional<double> fill_of(ValueId id) const {
+    const auto& constant = graph_.value(id).constant;
+    if (!constant || constant->dtype() != DType::f32 || constant->shape().elements() != 1 ||
+        constant->shape().rank() > 4)
+      return std::nullopt;
+    float value = 0.0F;  // a constant may stand anywhere in a mapped file
+    std::memcpy(&value, constant->view().data(), sizeof value);
+    if (!(value < std::numeric_limits<float>::infinity())) return std::nullopt;
+    return static_cast<double>(value);
+  }
+  std::optional<Scores> chosen_scores(const Node& where) const {
+    for (const bool hides : {false, true}) {
+      const ValueId kept = where.inputs[hides ? 2 : 1];
+      const auto fill = fill_of(where.inputs[hides ? 1 : 2]);
+      auto scores = fill ? plain_scores(kept) : std::nullopt;
+      const ValueId mask = scores ? mask_over(where.inputs[0], kept, DType::boolean) : kNoValue;
+      if (mask == kNoValue) continue;
+      scores->mask = mask;
+      scores->fill = fill;
+      scores->hides = hides;
+      return scores;
+    }
+    return std::nullopt;
+  }
   std::optional<Scores> scores_of(ValueId id) const {
+    if (const Node* where = match_.made_by(id, "Where")) return chosen_scores(*where);
     const Node* masked = match_.made_by(id, "Add");
     if (masked == nullptr) return plain_scores(id);
     for (const std::size_t side : {std::size_t{0}, std::size_t{1}}) {
       auto scores = plain_scores(masked->inputs[side]);
-      const TensorType& mask = graph_.value(masked->inputs[1 - side]).type;
-      // The mask spreads over the scores, never the other way round.
-      if (!scores || mask.dtype != DType::f32 || !mask.shape || mask.shape->size() > 4) continue;
-      const auto& whole = graph_.value(masked->inputs[side]).type.shape;
-      if (!whole || whole->size() != 4) continue;
-      bool spreads = true;
-      for (std::size_t back = 0; back < mask.shape->size(); ++back) {
-        const Dim& extent = (*mask.shape)[mask.shape->size() - 1 - back];
-        spreads = spreads && ((extent.is_known() && extent.value == 1) || extent.same_as((*whole)[3 - back]));
-      }
-      if (!spreads) continue;
-      scores->mask = masked->inputs[1 - side];
+      const ValueId mask = scores ? mask_over(masked->inputs[1 - side], masked->inputs[side], DType::f32) : kNoValue;
+      if (mask == kNoValue) continue;
+      scores->mask = mask;
       return scores;
     }
     return std::nullopt;
@@ -119,6 +159,10 @@ class AttentionFuser {
     attention.set("kv_num_heads", v->heads);
     attention.set("q_num_heads", v->heads);
     attention.set("scale", scores->scale);
+    if (scores->fill) {
+      attention.set("mask_hides", std::int64_t{scores->hides});
+      attention.set("masked_score", *scores->fill);
+    }
     output_.edit_node(id) = std::move(attention);
   }
 

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <random>
 #include <skerry/compile.hpp>
 #include <skerry/error.hpp>
@@ -49,8 +52,13 @@ class Spelled {
     return node("Transpose", {split}, {{"perm", std::move(order)}});
   }
   ValueId attention(ValueId of) {
+    return attention(of, [this](ValueId scores) { return node("Add", {scores, mask}); });
+  }
+  // masked(scores) -> what softmax is taken of.
+  template <class Masked>
+  ValueId attention(ValueId of, Masked masked) {
     const ValueId q = turned(linear(of, kWidth), {0, 2, 1, 3}), k = turned(linear(of, kWidth), {0, 2, 3, 1});
-    const ValueId scores = node("Add", {node("Div", {node("MatMul", {q, k}), number(2.0F)}), mask});
+    const ValueId scores = masked(node("Div", {node("MatMul", {q, k}), number(2.0F)}));
     const ValueId shares = node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
     const ValueId mixed = node("MatMul", {shares, turned(linear(of, kWidth), {0, 2, 1, 3})});
     const ValueId back = node("Transpose", {mixed}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
@@ -127,6 +135,151 @@ TEST(FuseTransformer, MakesOneOperatorOfAttentionAndPutsTheResidualBehindTheProd
   const Node& out = after.node(4);
   EXPECT_EQ(out.inputs[3], after.inputs()[0]);
   expect_same(before, after);
+}
+
+// A truth value for every extent that the scores [N, heads, S, S] may be spread from.
+struct Truth {
+  std::vector<Dim> dims;
+  Shape of(std::int64_t batch, std::int64_t length) const {
+    std::vector<std::int64_t> out;
+    for (const Dim& dim : dims) out.push_back(dim.is_known() ? dim.value : dim.symbol == "N" ? batch : length);
+    return Shape(out);
+  }
+};
+const Dim kBatch("N"), kLength("S");
+const Truth kTruths[] = {{{kBatch, 1, 1, kLength}}, {{kBatch, 1, kLength, kLength}}, {{1, kHeads, kLength, kLength}},
+                         {{kLength, kLength}},      {{kBatch, 1, kLength, 1}},       {{kLength}}};
+
+// Outputs are those of the graph before, bit patterns that are no numbers included, for masks some of whose rows hide
+// everything.
+void expect_same_masked(const Graph& before, const Graph& after, const Truth& truth, bool hides) {
+  ir::verify(after);
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  for (const auto& [batch, length] : {std::pair<std::int64_t, std::int64_t>{1, 5}, {2, 1}, {3, 17}, {2, 130}}) {
+    Tensor x(DType::f32, {batch, length, kWidth}), mask(DType::f32, {batch, 1, 1, length});
+    Tensor shown(DType::boolean, truth.of(batch, length));
+    for (float& value : x.mutable_view().as<float>()) value = normal(random);
+    const auto bits = shown.mutable_view().as<bool>();
+    for (bool& bit : bits) bit = (normal(random) > 0.3F) != hides;
+    // The first row, or all rows of the first sample, see nothing.
+    std::fill_n(bits.begin(), std::min<std::size_t>(bits.size(), static_cast<std::size_t>(length)), hides);
+    const std::vector<Tensor> inputs = {x, mask, shown};
+    std::vector<TensorType> types;
+    for (const Tensor& input : inputs) types.push_back(TensorType::of(input.dtype(), input.shape()));
+    const auto wanted = ops::testing::evaluate_tensors(ops::specialize(before, types), inputs)[0];
+    const auto found = ops::testing::evaluate_tensors(ops::specialize(after, types), inputs)[0];
+    ASSERT_EQ(found.shape(), wanted.shape());
+    for (std::size_t i = 0; i < wanted.as<float>().size(); ++i) {
+      ASSERT_EQ(std::isnan(found.as<float>()[i]), std::isnan(wanted.as<float>()[i])) << i;
+      if (std::isnan(wanted.as<float>()[i])) continue;
+      ASSERT_NEAR(found.as<float>()[i], wanted.as<float>()[i], 2e-5F) << i;
+    }
+  }
+}
+
+Graph with_where(Spelled& model, const Truth& truth, bool hides, const Tensor& fill) {
+  const ValueId shown = model.graph.add_input("shown", {DType::boolean, truth.dims});
+  const ValueId other = model.graph.add_constant("fill", fill);
+  return model.ending_with(model.attention(model.x, [&](ValueId scores) {
+    return hides ? model.node("Where", {shown, other, scores}) : model.node("Where", {shown, scores, other});
+  }));
+}
+
+Tensor number_of(float value, const Shape& shape = {}) {
+  return Tensor::from<float>(std::vector<float>(static_cast<std::size_t>(shape.elements()), value), shape);
+}
+
+constexpr float kNothing = -std::numeric_limits<float>::infinity();
+
+TEST(FuseTransformer, PutsANumberInThePlaceOfHiddenScoresExactlyAsWhereDoes) {
+  unsigned seed = 20;
+  for (const float fill : {kNothing, std::numeric_limits<float>::lowest(), -1e9F, -1e4F, -2.5F, 1.5F}) {
+    for (const Truth& truth : kTruths) {
+      for (const bool hides : {false, true}) {
+        SCOPED_TRACE(std::to_string(fill) + " of " + std::to_string(truth.dims.size()) + " axes");
+        Spelled model(++seed);
+        const Graph before = with_where(model, truth, hides, number_of(fill, {1, 1}));
+        const Graph after = compiled(before);
+        ASSERT_EQ(operators(after), (std::vector<std::string>{"MatMul", "MatMul", "MatMul", "Attention"}));
+        EXPECT_EQ(after.node(3).real("masked_score", 0.0), static_cast<double>(fill));
+        EXPECT_EQ(after.node(3).integer("mask_hides", -1), hides ? 1 : 0);
+        expect_same_masked(before, after, truth, hides);
+      }
+    }
+  }
+}
+
+TEST(FuseTransformer, TakesAMaskAsItWasBeforeItWasExpanded) {
+  Spelled model(4);
+  const ValueId shown = model.graph.add_input("shown", {DType::boolean, kTruths[0].dims});
+  const ValueId fill = model.number(-1e9F);
+  const Graph before = model.ending_with(model.attention(model.x, [&](ValueId scores) {
+    const ValueId all = model.node("Expand", {shown, model.node("Shape", {scores})});
+    return model.node("Where", {all, scores, fill});
+  }));
+  const Graph after = compiled(before);
+  ASSERT_EQ(operators(after), (std::vector<std::string>{"MatMul", "MatMul", "MatMul", "Attention"}));
+  EXPECT_EQ(after.node(3).inputs[3], after.inputs()[2]);
+  expect_same_masked(before, after, kTruths[0], false);
+}
+
+TEST(FuseTransformer, LeavesAWhereThatIsNoMask) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::size_t asked = 0;
+  for (const Tensor& fill : {number_of(nan), number_of(-kNothing), number_of(-1.0F, {kHeads, 1, 1})}) {
+    Spelled model(static_cast<unsigned>(++asked));
+    const Graph before = with_where(model, kTruths[0], false, fill);
+    const Graph after = compiled(before);
+    const auto found = operators(after);
+    EXPECT_EQ(std::ranges::count(found, "Softmax"), 1);
+    EXPECT_EQ(std::ranges::count(found, "Attention"), 0);
+    expect_same_masked(before, after, kTruths[0], false);
+  }
+}
+
+TEST(FuseTransformer, TheReferenceFillsHiddenScoresAsTheKernelDoes) {
+  for (const float fill : {kNothing, -1e4F}) {
+    for (const bool hides : {false, true}) {
+      std::mt19937 random(5);
+      std::normal_distribution<float> normal;
+      std::array<Tensor, 2> found;
+      std::vector<float> values(std::size_t{3} * 2 * 7 * kWidth);
+      for (float& value : values) value = normal(random);
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        Graph graph;
+        std::vector<Tensor> inputs;
+        for (std::size_t i = 0; i < 3; ++i) {
+          const Shape shape{2, 7, kWidth};
+          const std::span<const float> of(values.data() + i * 14 * kWidth, std::size_t{14} * kWidth);
+          inputs.push_back(dtype == DType::f32
+                               ? Tensor::from<float>(of, shape)
+                               : Tensor::from<double>(std::vector<double>(of.begin(), of.end()), shape));
+        }
+        std::array<bool, 14> shown{};
+        for (std::size_t i = 0; i < shown.size(); ++i) shown[i] = (i >= 7 && i % 3 != 0) != hides;
+        inputs.push_back(Tensor::from<bool>(shown, {2, 1, 1, 7}));
+        Node node{.op = "Attention"};
+        for (const Tensor& input : inputs)
+          node.inputs.push_back(graph.add_input("i", TensorType::of(input.dtype(), input.shape())));
+        node.set("q_num_heads", kHeads);
+        node.set("kv_num_heads", kHeads);
+        node.set("masked_score", static_cast<double>(fill));
+        node.set("mask_hides", std::int64_t{hides});
+        const std::string name = "y";
+        graph.mark_output(graph.node(graph.add_node(std::move(node), std::span(&name, 1))).outputs[0]);
+        ops::infer_types(graph);
+        found[dtype == DType::f32 ? 0 : 1] = ops::testing::evaluate_tensors(graph, inputs)[0];
+      }
+      for (std::size_t i = 0; i < found[0].as<float>().size(); ++i) {
+        const auto wanted = static_cast<float>(found[1].as<double>()[i]);
+        EXPECT_EQ(std::isnan(wanted), fill == kNothing && i < std::size_t{7} * kWidth);
+        ASSERT_EQ(std::isnan(found[0].as<float>()[i]), std::isnan(wanted)) << i;
+        if (std::isnan(wanted)) continue;
+        ASSERT_NEAR(found[0].as<float>()[i], wanted, 1e-5F) << i;
+      }
+    }
+  }
 }
 
 TEST(FuseTransformer, PutsGeluBehindTheProductInBothItsForms) {

@@ -286,6 +286,7 @@ void Loop::work(std::size_t home_slice) noexcept {
       while (!failed_.load(std::memory_order_relaxed)) {
         const std::size_t piece = slice.next.fetch_add(1, std::memory_order_relaxed);
         if (piece >= slice.last) break;
+        check_stop();
         const std::size_t first = begin_ + piece * grain_;
         (*fn_)(first, end_ - first > grain_ ? first + grain_ : end_);
       }
@@ -318,7 +319,10 @@ void run_on_pool(std::size_t begin, std::size_t end, std::size_t grain, std::siz
   Pool& pool = pool_of(threads - 1);
   Berth* const berth = take_berth(pool);
   if (berth == nullptr) {
-    for (; end - begin > grain; begin += grain) fn(begin, begin + grain);
+    for (; end - begin > grain; begin += grain) {
+      fn(begin, begin + grain);
+      check_stop();
+    }
     fn(begin, end);
     return;
   }

@@ -121,7 +121,10 @@ void parallel_for(std::size_t begin, std::size_t end, std::size_t grain, RangeFu
   const int threads =
       inside_loop() || pieces == 1 ? 1 : static_cast<int>(std::min(pieces, static_cast<std::size_t>(thread_budget())));
   if (threads == 1) {
-    for (; end - begin > grain; begin += grain) fn(begin, begin + grain);
+    for (; end - begin > grain; begin += grain) {
+      fn(begin, begin + grain);
+      check_stop();
+    }
     fn(begin, end);
     return;
   }

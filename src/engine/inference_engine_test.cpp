@@ -165,6 +165,58 @@ TEST(Session, RunsALargeBatchInSlicesWithoutAnyAllocationFromTheSecondRunOn) {
   EXPECT_EQ(news, before);
 }
 
+// Operators whose kernels in vectors take the place of loops over copies, which allocate.
+TEST(Session, RunsOperatorsOnImagesWithoutAnyAllocationFromTheSecondRunOn) {
+  Graph graph;
+  const auto floats = [&](const char* name, const Shape& shape, float value) {
+    Tensor tensor(DType::f32, shape);
+    for (float& v : tensor.mutable_view().as<float>()) v = value += 0.01F;
+    return graph.add_constant(name, std::move(tensor));
+  };
+  const auto integers = [&](const char* name, const std::vector<std::int64_t>& values) {
+    return graph.add_constant(name, Tensor::from<std::int64_t>(values, {static_cast<std::int64_t>(values.size())}));
+  };
+  const auto add = [&](const char* op, std::initializer_list<ValueId> inputs, const char* name,
+                       const std::vector<std::pair<std::string, Attribute>>& attributes = {}) {
+    const ValueId y = graph.add(op, inputs, name);
+    for (const auto& [attribute, value] : attributes) graph.edit_node(graph.value(y).producer).set(attribute, value);
+    return y;
+  };
+  using Ints = std::vector<std::int64_t>;
+  const ValueId x = graph.add_input("x", {DType::f32, std::vector<Dim>{1, 8, 12, 12}});
+  const ValueId scales = graph.add_constant("by", Tensor::from<float>(std::array{1.0F, 1.0F, 2.0F, 1.5F}, {4}));
+  const ValueId scale = floats("scale", {8}, 0.5F), bias = floats("bias", {8}, -0.1F);
+  ValueId y = add("Resize", {x, kNoValue, scales}, "linear", {{"mode", std::string("linear")}});
+  y = add("ConvTranspose", {y, floats("w", {8, 8, 3, 3}, -0.3F), bias}, "spread", {{"strides", Ints{2, 2}}});
+  y = add("InstanceNormalization", {y, scale, bias}, "instances");
+  y = add("Resize", {y, kNoValue, scales}, "nearest");
+  y = add("LRN", {y}, "neighbours", {{"size", std::int64_t{5}}});
+  y = add("GroupNormalization", {y, scale, bias}, "groups", {{"num_groups", std::int64_t{2}}});
+  y = add("Pad", {y, integers("pads", {0, 0, 1, 1, 0, 0, 1, 1})}, "padded", {{"mode", std::string("reflect")}});
+  y = add("GridSample", {y, floats("grid", {1, 20, 20, 2}, -0.9F)}, "sampled");
+  y = add("RoiAlign", {y, floats("regions", {3, 4}, 2.0F), integers("images", {0, 0, 0})}, "regions_of",
+          {{"output_height", std::int64_t{4}}, {"output_width", std::int64_t{4}}});
+  y = add("LpNormalization", {y}, "norm", {{"axis", std::int64_t{1}}});
+  y = add("RMSNormalization", {y, floats("rows", {4}, 1.0F)}, "rms");
+  y = add("CumSum", {y, integers("axis", {2})}, "sums");
+  y = add("Softmax", {y}, "columns", {{"axis", std::int64_t{1}}});
+  y = add("TopK", {y, integers("k", {2})}, "top", {{"axis", std::int64_t{1}}});
+  graph.mark_output(add("DepthToSpace", {y}, "blocks", {{"blocksize", std::int64_t{1}}}));
+
+  Session session(std::make_shared<const Graph>(std::move(graph)), {.threads = 1});
+  Tensor input(DType::f32, {1, 8, 12, 12});
+  for (float next = -1.0F; float& v : input.mutable_view().as<float>()) v = next = next > 1.0F ? -1.0F : next + 0.013F;
+  Tensor output(DType::f32, {3, 2, 4, 4});
+  const std::array inputs = {input.view()};
+  const std::array outputs = {output.mutable_view()};
+  session.run_into(inputs, outputs);
+  const std::vector<float> first = values(output);
+  const std::uint64_t before = news;
+  session.run_into(inputs, outputs);
+  EXPECT_EQ(news, before);
+  EXPECT_EQ(values(output), first);
+}
+
 TEST(Session, DrawsRandomNumbersByItsSeedWithoutAnyAllocationFromTheSecondRunOn) {
   Graph graph;
   const TensorType type{DType::f32, std::vector<Dim>{4, 64}}, classes{DType::i32, std::vector<Dim>{4, 1}};

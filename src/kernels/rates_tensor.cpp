@@ -151,4 +151,8 @@ double measure_scalar(int threads, const RunControl& /*control*/) {
   return seconds / static_cast<double>(kSide * kSide * kSide);
 }
 
+double measure_serial(int /*threads*/, const RunControl& control) {
+  return measure_scalar(1, control);
+}
+
 }  // namespace skerry::kernels

@@ -241,10 +241,16 @@ void choose(TensorView condition, TensorView a, TensorView b, MutableTensorView 
       0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
         loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
                            [&](std::int64_t at, const std::array<std::int64_t, 3>& in, std::int64_t count) {
+                             const std::int64_t c = loops.inner_stride(0), s = loops.inner_stride(1),
+                                                t = loops.inner_stride(2);
                              for (std::int64_t i = 0; i < count; ++i) {
-                               po[at + i] = pc[in[0] + i * loops.inner_stride(0)]
-                                                ? pa[in[1] + i * loops.inner_stride(1)]
-                                                : pb[in[2] + i * loops.inner_stride(2)];
+                               const T yes = pa[in[1] + i * s], no = pb[in[2] + i * t];
+                               if constexpr (std::is_integral_v<T>) {  // no branch, which nobody could foresee
+                                 const auto mask = static_cast<T>(T{0} - static_cast<T>(pc[in[0] + i * c]));
+                                 po[at + i] = static_cast<T>((yes & mask) | (no & static_cast<T>(~mask)));
+                               } else {
+                                 po[at + i] = pc[in[0] + i * c] ? yes : no;
+                               }
                              }
                            });
       });

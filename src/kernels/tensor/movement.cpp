@@ -250,53 +250,42 @@ void extract(TensorView x, int axis, std::int64_t at, MutableTensorView y) {
 
 namespace {
 
-// Where position i of the padded axis comes from, -1 for the pad value.
-std::int64_t source_index(std::int64_t i, std::int64_t extent, PadMode mode) {
-  if (i >= 0 && i < extent) return i;
-  switch (mode) {
-    case PadMode::constant:
-      return -1;
-    case PadMode::edge:
-      return std::clamp<std::int64_t>(i, 0, extent - 1);
-    case PadMode::wrap:
-      return ((i % extent) + extent) % extent;
-    case PadMode::reflect: {
-      const std::int64_t period = std::max<std::int64_t>(2 * (extent - 1), 1);
-      const std::int64_t phase = ((i % period) + period) % period;
-      return phase < extent ? phase : period - phase;
-    }
+// Index `i` as a place on an axis.
+std::int64_t place_at(const TensorView& indices, std::int64_t i, std::int64_t extent) {
+  const std::int64_t index = indices.dtype() == DType::i32 ? reinterpret_cast<const std::int32_t*>(indices.data())[i]
+                                                           : reinterpret_cast<const std::int64_t*>(indices.data())[i];
+  if (index < -extent || index >= extent) {
+    throw Error(ErrorCode::out_of_range,
+                "index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent) + " elements");
   }
-  return -1;
+  return index < 0 ? index + extent : index;
+}
+
+template <class T>
+void gather_elements_as(const TensorView& x, std::size_t axis, const TensorView& indices, std::byte* y) {
+  const Extents steps = row_major(x.shape());
+  const Shape shape = indices.shape();
+  const auto last = static_cast<std::size_t>(shape.rank() - 1);
+  const std::int64_t width = shape[shape.rank() - 1], extent = x.shape()[static_cast<int>(axis)];
+  const T* const in = reinterpret_cast<const T*>(x.data());
+  T* const out = reinterpret_cast<T*>(y);
+  base::parallel_for(0, static_cast<std::size_t>(shape.elements() / width), grain_of(width),
+                     [&](std::size_t begin, std::size_t end) {
+                       for (std::size_t row = begin; row < end; ++row) {
+                         std::int64_t base = 0;
+                         for (std::size_t d = last, rest = row; d-- > 0;) {
+                           const auto count = static_cast<std::size_t>(shape[static_cast<int>(d)]);
+                           if (d != axis) base += static_cast<std::int64_t>(rest % count) * steps[d];
+                           rest /= count;
+                         }
+                         const std::int64_t first = static_cast<std::int64_t>(row) * width, step = axis == last ? 0 : 1;
+                         for (std::int64_t j = 0; j < width; ++j)
+                           out[first + j] = in[base + j * step + place_at(indices, first + j, extent) * steps[axis]];
+                       }
+                     });
 }
 
 }  // namespace
-
-void pad(TensorView x, std::span<const std::int64_t> before, PadMode mode, const std::byte* value,
-         MutableTensorView y) {
-  const std::size_t width = width_of(x.dtype());
-  const Extents from = row_major(x.shape());
-  const int rank = y.shape().rank();
-  base::parallel_for(0, static_cast<std::size_t>(y.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t flat = begin; flat < end; ++flat) {
-      auto rest = static_cast<std::int64_t>(flat);
-      std::int64_t source = 0;
-      for (int axis = rank - 1; axis >= 0; --axis) {
-        const auto a = static_cast<std::size_t>(axis);
-        const std::int64_t i = source_index(rest % y.shape()[axis] - before[a], x.shape()[axis], mode);
-        rest /= y.shape()[axis];
-        source = source < 0 || i < 0 ? -1 : source + i * from[a];
-      }
-      std::byte* target = y.data() + flat * width;
-      if (source >= 0) {
-        std::memcpy(target, x.data() + static_cast<std::size_t>(source) * width, width);
-      } else if (value != nullptr) {
-        std::memcpy(target, value, width);
-      } else {
-        std::memset(target, 0, width);
-      }
-    }
-  });
-}
 
 void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
   const std::size_t width = width_of(x.dtype());
@@ -306,16 +295,7 @@ void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
   for (int i = axis + 1; i < x.shape().rank(); ++i) inner *= x.shape()[i];
   const std::int64_t count = indices.elements();
   const std::size_t row_bytes = static_cast<std::size_t>(inner) * width;
-  const auto index_at = [&](std::int64_t i) {
-    const auto at = static_cast<std::size_t>(i);
-    const std::int64_t index =
-        indices.dtype() == DType::i32 ? indices.as<std::int32_t>()[at] : indices.as<std::int64_t>()[at];
-    if (index < -extent || index >= extent) {
-      throw Error(ErrorCode::out_of_range,
-                  "index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent) + " elements");
-    }
-    return index < 0 ? index + extent : index;
-  };
+  const auto index_at = [&](std::int64_t i) { return place_at(indices, i, extent); };
   const std::size_t grain = std::max<std::size_t>(1, 4 * kElementGrain / std::max<std::size_t>(row_bytes, 1));
   base::parallel_for(0, static_cast<std::size_t>(outer * count), grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
@@ -324,6 +304,23 @@ void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
       std::memcpy(y.data() + row * row_bytes, x.data() + static_cast<std::size_t>(from) * row_bytes, row_bytes);
     }
   });
+}
+
+void gather_elements(TensorView x, int axis, TensorView indices, MutableTensorView y) {
+  if (indices.elements() == 0) return;
+  const auto at = static_cast<std::size_t>(axis);
+  switch (width_of(x.dtype())) {
+    case 1:
+      return gather_elements_as<std::uint8_t>(x, at, indices, y.data());
+    case 2:
+      return gather_elements_as<std::uint16_t>(x, at, indices, y.data());
+    case 4:
+      return gather_elements_as<std::uint32_t>(x, at, indices, y.data());
+    case 8:
+      return gather_elements_as<std::uint64_t>(x, at, indices, y.data());
+    default:
+      return gather_elements_as<Wide>(x, at, indices, y.data());
+  }
 }
 
 }  // namespace skerry::kernels

@@ -1,5 +1,5 @@
 /// \file
-/// Moving elements without looking at them: transpose, slice, concat, split, expand, tile, pad, gather. Any dtype of
+/// Moving elements without looking at them: transpose, slice, concat, split, expand, tile, gather. Any dtype of
 /// whole bytes.
 #pragma once
 
@@ -27,13 +27,12 @@ void tile(TensorView x, MutableTensorView y);
 void place(TensorView x, int axis, std::int64_t at, MutableTensorView y);
 void extract(TensorView x, int axis, std::int64_t at, MutableTensorView y);
 
-enum class PadMode : std::uint8_t { constant, reflect, edge, wrap };
-/// y[i] = x[i - before] where that exists; else `value` (one element of x's dtype; null is zero), or x mirrored without
-/// its border, repeated at its border, or periodic. before: one per axis, negative crops.
-void pad(TensorView x, std::span<const std::int64_t> before, PadMode mode, const std::byte* value, MutableTensorView y);
-
 /// y[a.., i.., b..] = x[a.., indices[i..], b..] along `axis`; indices i32 or i64, negative ones count from the end.
 /// Errors: out_of_range.
 void gather(TensorView x, int axis, TensorView indices, MutableTensorView y);
+
+/// y[i] = x[i with its place along `axis` replaced by indices[i]]; indices (i32 or i64) have y's shape, and no axis of
+/// them but that one is longer than x's. Errors: out_of_range.
+void gather_elements(TensorView x, int axis, TensorView indices, MutableTensorView y);
 
 }  // namespace skerry::kernels

@@ -27,4 +27,33 @@ void layer_normalization(TensorView x, std::int64_t length, TensorView scale, Te
 void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale,
                              const float* bias, float epsilon, float* y);
 
+/// The same along a middle axis: inner > 1.
+void softmax_columns_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool logarithm,
+                         float* y);
+
+/// What is normalised together: group g is made of `runs` runs of `length` neighbours, run r at element
+/// g * step + r * run_step.
+struct Groups {
+  std::int64_t count = 1, runs = 1, length = 1, step = 0, run_step = 0;
+};
+/// y = (x - mean) / (sqrt(variance + epsilon) + offset) * scale[c] + bias[c] with the group's own mean and (biased)
+/// variance; c = (g * runs + r) modulo channels. scale and bias may be null.
+void group_normalization_f32(const Groups& groups, const float* x, std::int64_t channels, const float* scale,
+                             const float* bias, double epsilon, double offset, float* y);
+
+/// Rows: y = x / sqrt(mean of x^2 + epsilon) * scale, `length` factors.
+void rms_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale, double epsilon,
+                           float* y);
+/// y = x / norm along the middle axis of [outer, length, inner], 0 where the norm is 0: the sum of magnitudes, or the
+/// root of the sum of squares.
+void lp_normalization_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool squares,
+                          float* y);
+/// y = x / (bias + alpha * sum of the squares of the `before` and `behind` neighbours along the middle axis and of
+/// itself)^beta; x as [outer, length, inner].
+struct NeighbourNorm {
+  std::int64_t outer = 1, length = 1, inner = 1, before = 0, behind = 0;
+  float alpha = 0.0F, beta = 0.0F, bias = 0.0F;
+};
+void neighbour_normalization_f32(const NeighbourNorm& norm, const float* x, float* y);
+
 }  // namespace skerry::kernels

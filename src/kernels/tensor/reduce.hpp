@@ -22,6 +22,15 @@ void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t le
 /// y (i64) = position of the largest (smallest) element along `axis`; of equal ones the first, or the last. Numbers.
 void arg_extreme(TensorView x, int axis, bool largest, bool last, MutableTensorView y);
 
+/// f32 in vectors, x as [outer, length, inner], length below 2^31.
+void arg_extreme_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool largest,
+                     bool last, std::int64_t* y);
+
+/// Running sums along the middle axis of [outer, length, inner], kept in f64; exclusive: without the element itself;
+/// reverse: from the end on.
+void cumulative_sum_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool exclusive,
+                        bool reverse, float* y);
+
 /// Cumulative shape of a reduction: x as [outer, length, inner] when the reduced axes stand together.
 struct ReducedShape {
   bool together = false;

@@ -122,6 +122,23 @@ float exp_row(const float* x, float shift, float* y, std::size_t count) {
   return total;
 }
 
+// The sum of exp(x - shift) for x <= shift.
+float sum_exp_row(const float* x, float shift, std::size_t count) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  const V offset = hn::Set(d, shift);
+  V sum = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) sum = hn::Add(sum, exp_below_zero(d, hn::Sub(hn::LoadU(d, x + i), offset)));
+  if (i < count) {
+    HWY_ALIGN float rest[hn::MaxLanes(d)];
+    std::fill_n(rest, lanes, -std::numeric_limits<float>::infinity());
+    std::copy_n(x + i, count - i, rest);
+    sum = hn::Add(sum, exp_below_zero(d, hn::Sub(hn::Load(d, rest), offset)));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
 void scale_rows(float* y, std::size_t row, std::size_t rows, std::size_t columns, const float* factors) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
@@ -141,9 +158,7 @@ void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
     return;
   }
   if (logarithm) {
-    double sum = 0.0;
-    for (std::size_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(x[i] - highest));
-    const float shift = highest + static_cast<float>(std::log(sum));
+    const float shift = highest + std::log(sum_exp_row(x, highest, count));
     for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - shift;
     return;
   }

@@ -52,7 +52,7 @@ const OpRecord affinegrid_record = {
         "3]). Reals.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can_reference<21>>,
 };
 
 }  // namespace skerry::ops

@@ -29,7 +29,17 @@ void infer_arg_extreme(TypeContext& context) {
   set_output(context, 0, DType::i64, std::move(out));
 }
 
-Cost can_arg_extreme(const Node& node, const NodeTypes& types) {
+Cost can_arg_extreme_f32(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  const Shape x = *types.inputs[0].static_shape();
+  const std::int64_t length = x[static_cast<int>(axis_of(node, static_cast<std::size_t>(x.rank())))];
+  if (x.elements() == 0 || length >= (std::int64_t{1} << 31)) return Unexpected{"an axis that is empty or very long"};
+  constexpr double kOfAnElement = 0.3, kOfAResult = 30.0;
+  return scalar_steps(types, kOfAnElement * static_cast<double>(x.elements()) +
+                                 kOfAResult * static_cast<double>(elements(types.outputs[0])));
+}
+
+Cost can_arg_extreme_ref(const Node& node, const NodeTypes& types) {
   const DType dtype = types.inputs[0].dtype;
   if (!kernels::Numbers::contains(dtype)) return no_kernel(dtype);
   const std::size_t rank = types.inputs[0].shape->size();
@@ -39,7 +49,19 @@ Cost can_arg_extreme(const Node& node, const NodeTypes& types) {
   return scalar_steps(types, per_element * static_cast<double>(elements(types.inputs[0])));
 }
 
-Prepared prepare_arg_extreme(bool largest, const Node& node, const NodeTypes& types) {
+Prepared prepare_arg_extreme_f32(bool largest, const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape();
+  const auto axis = static_cast<int>(axis_of(node, static_cast<std::size_t>(x.rank())));
+  std::int64_t outer = 1, inner = 1;
+  for (int i = 0; i < x.rank(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : x[i];
+  const bool last = node.integer("select_last_index", 0) != 0;
+  return {[=, length = x[axis]](const KernelArguments& a) {
+    kernels::arg_extreme_f32(a.inputs[0].as<float>().data(), outer, length, inner, largest, last,
+                             a.outputs[0].as<std::int64_t>().data());
+  }};
+}
+
+Prepared prepare_arg_extreme_ref(bool largest, const Node& node, const NodeTypes& types) {
   const auto axis = static_cast<int>(axis_of(node, types.inputs[0].shape->size()));
   const bool last = node.integer("select_last_index", 0) != 0;
   return {[=](const KernelArguments& a) { kernels::arg_extreme(a.inputs[0], axis, largest, last, a.outputs[0]); }};

@@ -9,13 +9,18 @@
 namespace skerry::ops {
 
 void infer_arg_extreme(TypeContext& context);
-Expected<std::vector<kernels::Work>> can_arg_extreme(const Node& node, const NodeTypes& types);
-Prepared prepare_arg_extreme(bool largest, const Node& node, const NodeTypes& types);
+/// f32 in vectors, and any numbers by plain loops.
+Expected<std::vector<kernels::Work>> can_arg_extreme_f32(const Node& node, const NodeTypes& types);
+Expected<std::vector<kernels::Work>> can_arg_extreme_ref(const Node& node, const NodeTypes& types);
+Prepared prepare_arg_extreme_f32(bool largest, const Node& node, const NodeTypes& types);
+Prepared prepare_arg_extreme_ref(bool largest, const Node& node, const NodeTypes& types);
 
 template <bool Largest>
 inline constexpr KernelRow kArgExtremeKernels[] = {
-    {"arg_extreme_ref", can_arg_extreme,
-     [](const Node& node, const NodeTypes& types) { return prepare_arg_extreme(Largest, node, types); }},
+    {"arg_extreme_f32", can_arg_extreme_f32,
+     [](const Node& node, const NodeTypes& types) { return prepare_arg_extreme_f32(Largest, node, types); }},
+    {"arg_extreme_ref", can_arg_extreme_ref,
+     [](const Node& node, const NodeTypes& types) { return prepare_arg_extreme_ref(Largest, node, types); }},
 };
 
 template <bool Largest>

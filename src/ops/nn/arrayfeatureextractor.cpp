@@ -35,7 +35,7 @@ const OpRecord arrayfeatureextractor_record = {
     .help = "The elements of x along its last axis that an i64 tensor names; a vector gives one row.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run>,
 };
 
 }  // namespace skerry::ops

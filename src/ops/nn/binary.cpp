@@ -65,7 +65,7 @@ void follow_data(Binary f, TypeContext& context) {
 double steps_of(Binary f, DType dtype) {
   const bool real = kernels::Reals::contains(dtype);
   const bool remainder = f == Binary::floor_mod || f == Binary::truncated_mod;
-  if (remainder || (f == Binary::div && !real)) return (real ? 4.5 : 3.3) + 1.5 * half_steps(dtype);
+  if (remainder || (f == Binary::div && !real)) return (real ? 13.0 : 3.3) + 1.5 * half_steps(dtype);
   if (!real) return dtype_bits(dtype) == 64 ? 0.8 : 1.7;
   return (f == Binary::prelu ? 0.6 : 0.2) * width_factor(dtype) + 1.5 * half_steps(dtype);
 }

@@ -26,7 +26,7 @@ const OpRecord bitcast_record = {
     .help = "The bits of x as another dtype of the same width.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run>,
 };
 
 }  // namespace skerry::ops

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "ops/nn/reference.hpp"
@@ -29,6 +30,7 @@ void run(const Node& node, const KernelArguments& a) {
     outside("weights or state do not fit the input");
   const bool silu = node.text("activation", "none") != "none";
   Doubles y(x.size()), state;
+  Pace pace;
   for (std::size_t p = 0; p < static_cast<std::size_t>(shape[0]) * channels; ++p) {
     Doubles line(taps - 1, 0.0);
     if (!past.empty())
@@ -36,6 +38,7 @@ void run(const Node& node, const KernelArguments& a) {
                   past.begin() + static_cast<std::ptrdiff_t>((p + 1) * (taps - 1)));
     line.insert(line.end(), x.begin() + static_cast<std::ptrdiff_t>(p * length),
                 x.begin() + static_cast<std::ptrdiff_t>((p + 1) * length));
+    pace(static_cast<std::int64_t>(length * taps));
     const std::size_t c = p % channels;
     for (std::size_t t = 0; t < length; ++t) {
       double sum = bias.empty() ? 0.0 : bias.at(c);
@@ -46,6 +49,13 @@ void run(const Node& node, const KernelArguments& a) {
   }
   store(y, a.outputs[0]);
   store(state, out_view(a, 1));
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  const Shape w = *types.inputs[1].static_shape();
+  constexpr double kOfAnElement = 10.0, kOfATap = 1.5;
+  return can_reference_at(types, node,
+                          kOfAnElement + kOfATap * (w.rank() == 0 ? 1.0 : static_cast<double>(w[w.rank() - 1])));
 }
 
 }  // namespace
@@ -59,7 +69,7 @@ const OpRecord causalconvwithstate_record = {
         "carried as state. activation none, silu or swish. Reals.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can>,
 };
 
 }  // namespace skerry::ops

@@ -1,6 +1,9 @@
-#include <cstring>
+#include <array>
+#include <memory>
 
-#include "ops/nn/reference.hpp"
+#include "kernels/tensor/mapped.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -25,24 +28,28 @@ void infer(TypeContext& context) {
   set_output(context, 0, x.dtype, std::move(out));
 }
 
-void run(const Node&, const KernelArguments& a) {
-  const TensorView x = a.inputs[0];
-  const Shape to = a.outputs[0].shape();
-  const Longs strides = strides_of(x.shape());
-  std::memset(a.outputs[0].data(), 0, a.outputs[0].bytes());
-  Position at(to);
-  for (std::int64_t i = 0; i < to.elements(); ++i, at.next()) {
-    std::int64_t from = 0;
-    bool inside = true;
-    for (int k = 0; k < to.rank(); ++k) {
-      const std::int64_t had = x.shape()[k], has = to[k];
-      const std::int64_t p = at[static_cast<std::size_t>(k)] + (had >= has ? (had - has) / 2 : -((has - had) / 2));
-      inside = inside && p >= 0 && p < had;
-      from += p * strides[static_cast<std::size_t>(k)];
-    }
-    if (inside) copy_element(x, from, a.outputs[0], i);
-  }
+Cost can(const Node&, const NodeTypes& types) {
+  if (dtype_bits(types.inputs[0].dtype) < 8) return no_kernel(types.inputs[0].dtype);
+  return row_copies(types, rows_of(types.outputs[0]));
 }
+
+Prepared prepare(const Node&, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
+  const auto source = [&](std::size_t axis, std::int64_t i) {
+    const std::int64_t had = x[static_cast<int>(axis)], has = y[static_cast<int>(axis)];
+    const std::int64_t from = i + (had >= has ? (had - has) / 2 : -((has - had) / 2));
+    return from < had ? from : -1;
+  };
+  // shared: std::function copies its target
+  const auto copy = std::make_shared<const kernels::MappedCopy>(x, y, source);
+  return {[copy](const KernelArguments& a) {
+            constexpr std::array<std::byte, 16> kZero{};
+            copy->run(a.inputs[0], kZero.data(), a.outputs[0]);
+          },
+          0, copy->bytes()};
+}
+
+constexpr KernelRow kKernels[] = {{"mapped_copy", can, prepare}};
 
 }  // namespace
 
@@ -55,7 +62,7 @@ const OpRecord centercroppad_record = {
         "whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cstring>
 
+#include "kernels/tensor/conv_transpose.hpp"
+#include "kernels/tensor/patches.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -75,6 +78,55 @@ void run(const Node& node, const KernelArguments& a) {
   store(y, a.outputs[0]);
 }
 
+// The window that takes the blocks out of the image, where everything about it is known and in order.
+std::optional<kernels::Window> window_of(const Node& node, const NodeTypes& types) {
+  if (types.constants[1] == nullptr || types.constants[2] == nullptr) return std::nullopt;
+  const Longs image = integers_of(node, *types.constants[1]), block = integers_of(node, *types.constants[2]);
+  const std::size_t axes = image.size();
+  if (axes < 1 || axes > 3 || block.size() != axes) return std::nullopt;
+  const Longs strides = node.integers("strides", Longs(axes, 1)),
+              dilations = node.integers("dilations", Longs(axes, 1)), pads = node.integers("pads", Longs(2 * axes, 0));
+  if (strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes) return std::nullopt;
+  kernels::Window w;
+  for (std::size_t i = 0; i < axes; ++i) {
+    const bool in_order = is_extent(image[i]) && is_extent(block[i]) && is_extent(strides[i]) &&
+                          is_extent(dilations[i]) && is_padding(pads[i]) && is_padding(pads[axes + i]);
+    if (!in_order) return std::nullopt;
+    const std::int64_t room = image[i] + pads[i] + pads[axes + i] - dilations[i] * (block[i] - 1) - 1;
+    const std::size_t to = 3 - axes + i;
+    w.input[to] = image[i];
+    w.kernel[to] = block[i];
+    w.stride[to] = strides[i];
+    w.dilation[to] = dilations[i];
+    w.pad_begin[to] = pads[i];
+    w.output[to] = room < 0 ? 0 : room / strides[i] + 1;
+  }
+  const Shape x = *types.inputs[0].static_shape();
+  if (x.rank() != 3 || w.outputs() != x[2] || x[1] % w.taps() != 0 || x.elements() == 0) return std::nullopt;
+  return w;
+}
+
+Cost can_f32(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  const auto window = window_of(node, types);
+  if (!window) return Unexpected{"blocks that are not known, or have more than three axes"};
+  constexpr double kOfAnElement = 0.6, kOfARow = 8.0;
+  const auto columns = static_cast<double>(elements(types.inputs[0]));
+  return scalar_steps(types, columns * (kOfAnElement + kOfARow / static_cast<double>(window->output[2])));
+}
+
+Prepared prepare_f32(const Node& node, const NodeTypes& types) {
+  const kernels::Window window = *window_of(node, types);
+  const Shape x = *types.inputs[0].static_shape();
+  const auto rows = static_cast<std::size_t>(x[0] * x[1] / window.taps());
+  return {[window, taps = kernels::patch_taps(window), rows](const KernelArguments& a) {
+    std::memset(a.outputs[0].data(), 0, a.outputs[0].bytes());
+    kernels::add_columns(window, taps, a.inputs[0].as<float>().data(), rows, a.outputs[0].as<float>().data());
+  }};
+}
+
+constexpr KernelRow kKernels[] = {{"add_columns_f32", can_f32, prepare_f32}, kReference<run, can_reference<45>>[0]};
+
 }  // namespace
 
 extern const OpRecord col2im_record;
@@ -84,7 +136,7 @@ const OpRecord col2im_record = {
     .help = "Columns of blocks put together again, overlaps added: [N, C * taps, L] to [N, C, image_shape]. Reals.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

@@ -30,8 +30,9 @@ void run(const Node& node, const KernelArguments& a) {
     outside("the condition is longer than the axis");
   for (std::int64_t o = 0; o < l.outer; ++o) {
     for (std::int64_t k = 0; k < l.length && k < static_cast<std::int64_t>(condition.size()); ++k) {
-      for (std::int64_t i = 0; condition[static_cast<std::size_t>(k)] && i < l.inner; ++i)
-        copy_element(x, (o * l.length + k) * l.inner + i, a.outputs[0], to++);
+      if (!condition[static_cast<std::size_t>(k)]) continue;
+      copy_elements(x, (o * l.length + k) * l.inner, a.outputs[0], to, l.inner);
+      to += l.inner;
     }
   }
 }
@@ -47,7 +48,7 @@ const OpRecord compress_record = {
         "whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run, 3>,
 };
 
 }  // namespace skerry::ops

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <memory>
 
+#include "kernels/tensor/conv_transpose.hpp"
+#include "ops/nn/dense.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -91,6 +94,65 @@ void run(const Node& node, const KernelArguments& a) {
   store(y, a.outputs[0]);
 }
 
+// The convolution whose transpose it is: from the result's space to that of x.
+kernels::ConvShape shape_of(const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape(), w = *types.inputs[1].static_shape();
+  const Spread s(node, x, w);
+  kernels::ConvShape shape{x[0], x[1], w[1] * s.groups, s.groups, {}};
+  const std::size_t axes = s.output.size();
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::size_t to = 3 - axes + i;
+    const int axis = static_cast<int>(i) + 2;
+    shape.window.input[to] = s.output[i];
+    shape.window.output[to] = x[axis];
+    shape.window.kernel[to] = w[axis];
+    shape.window.stride[to] = s.strides[i];
+    shape.window.dilation[to] = s.dilations[i];
+    shape.window.pad_begin[to] = s.pads[i];
+  }
+  return shape;
+}
+
+Cost can_packed(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  if (types.inputs[0].shape->size() > 5) return Unexpected{"more than three spatial axes"};
+  const kernels::ConvShape s = shape_of(node, types);
+  const auto pixels = static_cast<std::size_t>(s.window.outputs());
+  const std::int64_t rows = s.group_outputs() * s.window.taps();
+  const double runs = static_cast<double>(s.batch * s.groups), spread = static_cast<double>(rows * s.window.outputs());
+  // An element of the columns costs most where neighbours do not stay neighbours; and each row of them a little.
+  const double per_element = s.window.stride[2] == 1 ? 0.3 : 1.0;
+  constexpr double kOfARow = 8.0;
+  const double rows_of_x = spread / static_cast<double>(std::max<std::int64_t>(s.window.output[2], 1));
+  auto work = scalar_steps(types, runs * (per_element * spread + kOfARow * rows_of_x));
+  work.push_back(
+      {kernels::Rate::gemm_f32, runs * kernels::gemm_effective_flops(static_cast<std::size_t>(rows), pixels,
+                                                                     static_cast<std::size_t>(s.group_channels()))});
+  return work;
+}
+
+Prepared prepare_packed(const Node& node, const NodeTypes& types) {
+  // shared: std::function copies its target
+  const auto conv = std::make_shared<const kernels::ConvTransposeF32>(shape_of(node, types), constant_floats(types, 1));
+  return {[conv](const KernelArguments& a) {
+            const TensorView bias = in_view(a, 2);
+            conv->run(a.inputs[0].as<float>().data(), a.inputs[1].as<float>().data(),
+                      bias.empty() ? nullptr : bias.as<float>().data(), a.outputs[0].as<float>().data(), a.scratch);
+          },
+          conv->scratch_bytes(), conv->packed_bytes()};
+}
+
+// Each input element is multiplied with each tap of each output of its group.
+Cost can_ref(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  const Shape w = *types.inputs[1].static_shape();
+  constexpr double kOfAProduct = 10.0;
+  const auto outputs_and_taps = static_cast<double>(w.elements() / std::max<std::int64_t>(w[0], 1));
+  return serial_steps(types, kOfAProduct * static_cast<double>(elements(types.inputs[0])) * outputs_and_taps);
+}
+
+constexpr KernelRow kKernels[] = {{"conv_transpose_f32", can_packed, prepare_packed}, kReference<run, can_ref>[0]};
+
 }  // namespace
 
 extern const OpRecord convtranspose_record;
@@ -102,7 +164,7 @@ const OpRecord convtranspose_record = {
         "pads cut off. 1 to 3 spatial axes. Reals.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

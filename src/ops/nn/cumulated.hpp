@@ -16,8 +16,9 @@ void cumulate(const Node& node, const KernelArguments& a, int start, Step step) 
   const AxisLoops l(shape, static_cast<std::size_t>(axis));
   const bool exclusive = node.integer("exclusive", 0) != 0, reverse = node.integer("reverse", 0) != 0;
   const auto go = [&]<class T>(std::vector<T> x) {
+    Pace pace;
     for (std::int64_t o = 0; o < l.outer * l.inner; ++o) {
-      if (o % 4096 == 0) base::check_stop();
+      pace(l.length);
       T total = static_cast<T>(start);
       for (std::int64_t turn = 0; turn < l.length; ++turn) {
         const std::int64_t k = reverse ? l.length - 1 - turn : turn;

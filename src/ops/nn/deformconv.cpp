@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -47,6 +48,7 @@ void run(const Node& node, const KernelArguments& a) {
   if (window.output[1] != os[2] || window.output[2] != os[3]) refuse(node, "the offsets are of another output");
   const auto at = [](std::int64_t index) { return static_cast<std::size_t>(index); };
   Doubles y(at(xs[0] * ws[0] * places), 0.0);
+  Pace pace;
   for (std::int64_t n = 0; n < xs[0]; ++n) {
     for (std::int64_t o = 0; o < ws[0]; ++o) {
       const std::int64_t first = o / (ws[0] / groups) * ws[1];
@@ -55,6 +57,7 @@ void run(const Node& node, const KernelArguments& a) {
         for (std::int64_t c = 0; c < ws[1]; ++c) {
           const std::int64_t channel = first + c, g = n * offset_groups + channel / (xs[1] / offset_groups);
           const std::size_t plane = at((n * xs[1] + channel) * xs[2] * xs[3]);
+          pace(taps * 8);
           for (std::int64_t tap = 0; tap < taps; ++tap) {
             const std::size_t shift = at((g * taps + tap) * 2 * places + place);
             const double row = static_cast<double>(window.position(1, place / os[3], tap / ws[3])) + offset[shift];
@@ -71,6 +74,15 @@ void run(const Node& node, const KernelArguments& a) {
   store(y, a.outputs[0]);
 }
 
+// Each tap of each channel of a group is four elements and their weights.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  const Shape w = *types.inputs[kWeights].static_shape();
+  constexpr double kOfATap = 45.0;
+  return serial_steps(types, kOfATap * static_cast<double>(elements(types.outputs[0])) *
+                                 static_cast<double>(w.elements() / std::max<std::int64_t>(w[0], 1)));
+}
+
 }  // namespace
 
 extern const OpRecord deformconv_record;
@@ -84,7 +96,7 @@ const OpRecord deformconv_record = {
         "2017.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can>,
 };
 
 }  // namespace skerry::ops

@@ -6,17 +6,12 @@ namespace {
 void infer(TypeContext& context) {
   if (!require_rank(context, 0, 4, 4)) return set_output(context, 0, input(context, 0).dtype, std::nullopt);
   const std::int64_t b = block_size(context.node);
-  const auto shape = known_shape(context, 0);
+  const auto shape = input(context, 0).static_shape();
   if (!shape) return set_output(context, 0, input(context, 0).dtype, Dims(4));
   const Shape& x = *shape;
   if (x[1] % (b * b) != 0)
     refuse(context.node, input(context, 0).text() + " does not divide into blocks of " + std::to_string(b));
   set_output(context, 0, input(context, 0).dtype, Dims{x[0], x[1] / (b * b), x[2] * b, x[3] * b});
-}
-
-void run(const Node& node, const KernelArguments& a) {
-  for_block_places(node, a.inputs[0].shape(), a.outputs[0].shape(),
-                   [&](std::int64_t deep, std::int64_t wide) { copy_element(a.inputs[0], deep, a.outputs[0], wide); });
 }
 
 }  // namespace
@@ -30,7 +25,7 @@ const OpRecord depthtospace_record = {
         "whole bytes.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kBlockKernels<false>,
 };
 
 }  // namespace skerry::ops

@@ -22,11 +22,11 @@ void run(const Node&, const KernelArguments& a) {
   const auto n = static_cast<std::size_t>(a.inputs[0].shape()[a.inputs[0].shape().rank() - 1]);
   Doubles y;
   y.reserve(static_cast<std::size_t>(a.outputs[0].elements()));
+  Pace pace;
   for (std::int64_t m = 0; m < a.outputs[0].elements(); ++m) {
     double* matrix = x.data() + static_cast<std::size_t>(m) * n * n;
     double determinant = 1.0;
     for (std::size_t k = 0; k < n; ++k) {
-      base::check_stop();
       std::size_t pivot = k;
       for (std::size_t i = k + 1; i < n; ++i)
         pivot = std::abs(matrix[i * n + k]) > std::abs(matrix[pivot * n + k]) ? i : pivot;
@@ -37,6 +37,7 @@ void run(const Node&, const KernelArguments& a) {
       determinant *= matrix[k * n + k];
       if (matrix[k * n + k] == 0.0) break;
       for (std::size_t i = k + 1; i < n; ++i) {
+        pace(static_cast<std::int64_t>(n - k));
         const double factor = matrix[i * n + k] / matrix[k * n + k];
         for (std::size_t j = k; j < n; ++j) matrix[i * n + j] -= factor * matrix[k * n + j];
       }
@@ -44,6 +45,15 @@ void run(const Node&, const KernelArguments& a) {
     y.push_back(determinant);
   }
   store(y, a.outputs[0]);
+}
+
+// A third of n^3 products for each matrix.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  const Shape x = *types.inputs[0].static_shape();
+  constexpr double kOfAnElement = 4.0, kOfAProduct = 0.5;
+  const double side = static_cast<double>(x[x.rank() - 1]) * kOfAProduct / 3.0;
+  return serial_steps(types, (kOfAnElement + side) * static_cast<double>(x.elements()));
 }
 
 }  // namespace
@@ -55,7 +65,7 @@ const OpRecord det_record = {
     .help = "The determinant of each matrix of the last two axes. Reals.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can>,
 };
 
 }  // namespace skerry::ops

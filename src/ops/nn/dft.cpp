@@ -79,7 +79,7 @@ void run(const Node& node, const KernelArguments& a) {
 }
 
 // Scalar steps that one product of complex numbers takes.
-constexpr double kStepsOfAProduct = 6.0;
+constexpr double kStepsOfAProduct = 2.0;
 
 // Of all axes where it is not known which one is meant.
 std::int64_t longest(const Node& node, const NodeTypes& types) {
@@ -98,7 +98,7 @@ Cost can(const Node& node, const NodeTypes& types) {
   if (auto takes = can_reference(node, types); !takes) return takes;
   const std::int64_t length = longest(node, types);
   const double lines = static_cast<double>(elements(types.outputs[0])) / static_cast<double>(length);
-  return scalar_steps(types, kStepsOfAProduct * lines * kernels::Fourier::products(static_cast<std::size_t>(length)));
+  return serial_steps(types, kStepsOfAProduct * lines * kernels::Fourier::products(static_cast<std::size_t>(length)));
 }
 
 Prepared prepare(const Node& node, const NodeTypes& types) {

@@ -128,7 +128,7 @@ Cost can(const Node& node, const NodeTypes& types) {
   constexpr double kOfAStep = 12.0;
   double steps = kOfAStep * static_cast<double>(shapes.size() * e.extents.size());
   for (const auto& [letter, extent] : e.extents) steps *= static_cast<double>(extent);
-  return scalar_steps(types, steps);
+  return serial_steps(types, steps);
 }
 
 }  // namespace

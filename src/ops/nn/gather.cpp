@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/tensor/movement.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
@@ -40,7 +42,15 @@ Cost can(const Node& node, const NodeTypes& types) {
   if (auto movable = can_move(node, types); !movable) return movable;
   // Only the rows that are picked are read.
   const double moved = 2.0 * static_cast<double>(bytes(types.outputs[0])) + static_cast<double>(bytes(types.inputs[1]));
-  return std::vector<kernels::Work>{{kernels::Rate::stream, moved}};
+  // Each row that is picked costs its index.
+  constexpr double kOfARow = 7.0;
+  const Shape x = *types.inputs[0].static_shape();
+  double row = 1.0;
+  for (auto i = static_cast<int>(axis_of(node, static_cast<std::size_t>(x.rank()))) + 1; i < x.rank(); ++i)
+    row *= static_cast<double>(x[i]);
+  return std::vector<kernels::Work>{
+      {kernels::Rate::stream, moved},
+      {kernels::Rate::scalar, kOfARow * static_cast<double>(elements(types.outputs[0])) / std::max(row, 1.0)}};
 }
 
 Prepared prepare(const Node& node, const NodeTypes& types) {

@@ -1,4 +1,6 @@
-#include "ops/nn/reference.hpp"
+#include "kernels/tensor/movement.hpp"
+#include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/typing.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -11,18 +13,23 @@ void infer(TypeContext& context) {
   set_output(context, 0, x.dtype, indices.shape);
 }
 
-void run(const Node& node, const KernelArguments& a) {
-  const TensorView x = a.inputs[0];
-  const auto indices = longs(a.inputs[1]);
-  const Shape shape = a.inputs[1].shape();
-  const auto axis = normal_axis(node, node.integer("axis", 0), static_cast<std::size_t>(x.shape().rank()));
-  const Longs strides = strides_of(x.shape());
-  Position at(shape);
-  for (std::size_t i = 0; i < indices.size(); ++i, at.next()) {
-    const std::int64_t k = within(indices[i], x.shape()[static_cast<int>(axis)]);
-    copy_element(x, at.in(strides) + (k - at[axis]) * strides[axis], a.outputs[0], static_cast<std::int64_t>(i));
+Cost can(const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape(), indices = *types.inputs[1].static_shape();
+  const auto axis = static_cast<int>(normal_axis(node, node.integer("axis", 0), static_cast<std::size_t>(x.rank())));
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != axis && indices[i] > x[i] && indices.elements() > 0)
+      refuse(node, "indices " + indices.text() + " reach past x " + x.text() + " along axis " + std::to_string(i));
   }
+  if (auto movable = can_move(node, types); !movable) return movable;
+  return element_steps(types, 1.5);
 }
+
+Prepared prepare(const Node& node, const NodeTypes& types) {
+  const auto axis = static_cast<int>(normal_axis(node, node.integer("axis", 0), types.inputs[0].shape->size()));
+  return {[axis](const KernelArguments& a) { kernels::gather_elements(a.inputs[0], axis, a.inputs[1], a.outputs[0]); }};
+}
+
+constexpr KernelRow kKernels[] = {{"gather_elements", can, prepare}};
 
 }  // namespace
 
@@ -33,7 +40,7 @@ const OpRecord gatherelements_record = {
     .help = "y[i] = x[i with its place along `axis` (default 0) replaced by indices[i]]. Any dtype of whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

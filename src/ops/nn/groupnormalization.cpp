@@ -7,6 +7,15 @@ void run(const Node& node, const KernelArguments& arguments) {
   normalise_groups(node.integer("num_groups", 1), node, arguments);
 }
 
+constexpr KernelRow kKernels[] = {{"group_normalization_f32",
+                                   [](const Node& node, const NodeTypes& types) {
+                                     return can_normalised_groups(node.integer("num_groups", 1), types);
+                                   },
+                                   [](const Node& node, const NodeTypes& types) {
+                                     return prepare_normalised_groups(node.integer("num_groups", 1), node, types);
+                                   }},
+                                  kReference<run>[0]};
+
 }  // namespace
 
 extern const OpRecord groupnormalization_record;
@@ -16,7 +25,7 @@ const OpRecord groupnormalization_record = {
     .help = "Channels of [N, C, space] normalised in num_groups groups, then scale[c] and bias[c]. Reals.",
     .inputs = 3,
     .infer = infer_normalised_groups,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

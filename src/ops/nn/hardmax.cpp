@@ -16,7 +16,9 @@ void run(const Node& node, const KernelArguments& a) {
   AxisLoops l(shape, normal_axis(node, node.integer("axis", -1), static_cast<std::size_t>(shape.rank())));
   if (node.integer("flatten", 0) != 0) l.length *= std::exchange(l.inner, 1);
   Doubles y(x.size(), 0.0);
+  Pace pace;
   for (std::int64_t o = 0; o < l.outer * l.inner; ++o) {
+    pace(l.length);
     const auto at = [&](std::int64_t k) {
       return static_cast<std::size_t>((o / l.inner * l.length + k) * l.inner + o % l.inner);
     };
@@ -42,7 +44,7 @@ const OpRecord hardmax_record = {
           if (context.node.find("axis") == nullptr) context.node.set("axis", std::int64_t{1});
           context.node.set("flatten", std::int64_t{1});
         },
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can_reference<7>>,
 };
 
 }  // namespace skerry::ops

@@ -22,6 +22,13 @@ std::int64_t elements(const TensorType& type) {
   return shape ? shape->elements() : 0;
 }
 
+double rows_of(const TensorType& type) {
+  const Shape shape = *type.static_shape();
+  double rows = 1.0;
+  for (int axis = 0; axis + 1 < shape.rank(); ++axis) rows *= static_cast<double>(shape[axis]);
+  return rows;
+}
+
 std::uint64_t bytes(const TensorType& type) {
   const auto shape = type.static_shape();
   return shape ? tensor_bytes(type.dtype, *shape) : 0;
@@ -47,6 +54,12 @@ std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_ele
 std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps) {
   auto work = stream_all(types);
   work.push_back({kernels::Rate::scalar, steps});
+  return work;
+}
+
+std::vector<kernels::Work> serial_steps(const NodeTypes& types, double steps) {
+  auto work = stream_all(types);
+  work.push_back({kernels::Rate::serial, steps});
   return work;
 }
 

@@ -18,9 +18,11 @@ using Cost = Expected<std::vector<kernels::Work>>;
 std::vector<kernels::Work> stream_all(const NodeTypes& types);
 /// The same plus `per_element` transcendental functions for each element of output 0.
 std::vector<kernels::Work> transcendental(const NodeTypes& types, double per_element = 1.0);
-/// Reference loops: the bytes and `steps` scalar operations.
+/// Loops that threads share, in pieces: the bytes and `steps` scalar operations.
 std::vector<kernels::Work> scalar_steps(const NodeTypes& types, double steps);
-/// The same with so many scalar operations for each element of output 0.
+/// Loops of one thread.
+std::vector<kernels::Work> serial_steps(const NodeTypes& types, double steps);
+/// Shared loops with so many scalar operations for each element of output 0.
 std::vector<kernels::Work> element_steps(const NodeTypes& types, double per_element);
 /// Copies of `rows` runs: the bytes and a little for each run.
 std::vector<kernels::Work> row_copies(const NodeTypes& types, double rows);
@@ -33,6 +35,8 @@ double half_steps(DType dtype);
 double width_factor(DType dtype);
 
 std::int64_t elements(const TensorType& type);
+/// Of all axes but the last.
+double rows_of(const TensorType& type);
 /// Bytes of a type with a static shape.
 std::uint64_t bytes(const TensorType& type);
 bool is_f32(const NodeTypes& types, std::size_t input = 0);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "ops/nn/reference.hpp"
@@ -44,10 +45,12 @@ void run(const Node& node, const KernelArguments& a) {
     const std::size_t width = values.size() / (batch * length), each = width / groups;
     return each == 0 ? values[row * width] : values[row * width + g * each + (each == 1 ? 0 : i)];
   };
+  Pace pace;
   for (std::size_t b = 0; b < batch; ++b) {
     for (std::size_t t = 0; t < length; ++t) {
       const std::size_t row = b * length + t;
       for (std::size_t g = 0; g < groups; ++g) {
+        pace(static_cast<std::int64_t>(dk * dv * (2 + heads / groups)));
         double* s = state.data() + (b * groups + g) * dk * dv;
         const double* key = k.data() + (row * groups + g) * dk;
         const double* value = v.data() + (row * groups + g) * dv;
@@ -75,6 +78,17 @@ void run(const Node& node, const KernelArguments& a) {
   store(state, out_view(a, 1));
 }
 
+// A state of dk x dv numbers for each group, which each step of the sequence changes and each head reads.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto takes = can_reference(node, types); !takes) return takes;
+  const Shape q = *types.inputs[0].static_shape(), v = *types.inputs[2].static_shape();
+  const double heads = static_cast<double>(std::max<std::int64_t>(node.integer("q_num_heads", 1), 1)),
+               groups = static_cast<double>(std::max<std::int64_t>(node.integer("kv_num_heads", 1), 1));
+  const double state = static_cast<double>(q[2]) / heads * static_cast<double>(v[2]) / groups;
+  constexpr double kOfAChange = 3.0, kOfALook = 1.5;
+  return serial_steps(types, static_cast<double>(q[0] * q[1]) * state * (kOfAChange * groups + kOfALook * heads));
+}
+
 }  // namespace
 
 extern const OpRecord linearattention_record;
@@ -86,7 +100,7 @@ const OpRecord linearattention_record = {
         "(default). Packed [B, T, heads * size]; the state is [B, kv heads, key size, value size]. Reals.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can>,
 };
 
 }  // namespace skerry::ops

@@ -1,14 +1,6 @@
 #include "ops/nn/softmax.hpp"
 
 namespace skerry::ops {
-namespace {
-
-constexpr KernelRow kKernels[] = {{"softmax_rows", can_softmax, [](const Node& node, const NodeTypes& types) {
-                                     return prepare_softmax(node, types, true);
-                                   }}};
-
-}  // namespace
-
 extern const OpRecord logsoftmax_record;
 const OpRecord logsoftmax_record = {
     .name = "LogSoftmax",
@@ -19,7 +11,7 @@ const OpRecord logsoftmax_record = {
         "13 all axes from `axis` (default 1) on counted as one.",
     .infer = infer_softmax,
     .upgrade = upgrade_softmax,
-    .kernels = kKernels,
+    .kernels = kSoftmaxKernels<true>,
     .in_place_input = 0,
 };
 

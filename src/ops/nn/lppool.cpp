@@ -18,11 +18,12 @@ void run(const kernels::Window& w, std::int64_t planes, double p, const KernelAr
   const Doubles x = doubles(a.inputs[0]);
   Doubles y(static_cast<std::size_t>(a.outputs[0].elements()), 0.0);
   std::size_t to = 0;
+  Pace pace;
   for (std::int64_t plane = 0; plane < planes; ++plane) {
     for (std::int64_t o = 0; o < w.outputs(); ++o) {
       double sum = 0.0;
+      pace(w.taps() * 4);
       for (std::int64_t k = 0; k < w.taps(); ++k) {
-        if (k % 4096 == 0) base::check_stop();
         const std::array<std::int64_t, 3> out = {o / (w.output[1] * w.output[2]), o / w.output[2] % w.output[1],
                                                  o % w.output[2]};
         const std::array<std::int64_t, 3> tap = {k / (w.kernel[1] * w.kernel[2]), k / w.kernel[2] % w.kernel[1],
@@ -34,9 +35,11 @@ void run(const kernels::Window& w, std::int64_t planes, double p, const KernelAr
           inside = inside && i >= 0 && i < w.input[axis];
           at = at * w.input[axis] + i;
         }
-        if (inside) sum += std::pow(std::abs(x[static_cast<std::size_t>(plane * w.inputs() + at)]), p);
+        if (!inside) continue;
+        const double magnitude = std::abs(x[static_cast<std::size_t>(plane * w.inputs() + at)]);
+        sum += p == 2.0 ? magnitude * magnitude : std::pow(magnitude, p);
       }
-      y[to++] = std::pow(sum, 1.0 / p);
+      y[to++] = p == 2.0 ? std::sqrt(sum) : std::pow(sum, 1.0 / p);
     }
   }
   store(y, a.outputs[0]);
@@ -45,8 +48,8 @@ void run(const kernels::Window& w, std::int64_t planes, double p, const KernelAr
 Cost can(const Node& node, const NodeTypes& types) {
   if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   const auto window = pool_window(node, types);
-  constexpr double kOfPower = 10.0;
-  return scalar_steps(types, kOfPower * static_cast<double>(pool_planes(node, types)) *
+  const double of_power = node.integer("p", 2) == 2 ? 10.0 : 30.0;
+  return serial_steps(types, of_power * static_cast<double>(pool_planes(node, types)) *
                                  static_cast<double>(window.outputs() * window.taps()));
 }
 

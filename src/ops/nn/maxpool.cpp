@@ -36,8 +36,9 @@ Cost can_f32(const Node& node, const NodeTypes& types) {
 Cost can_ref(const Node& node, const NodeTypes& types) {
   if (!PoolTypes::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   const auto window = pool_window(node, types);
-  return scalar_steps(
-      types, static_cast<double>(pool_planes(node, types)) * static_cast<double>(window.outputs() * window.taps()));
+  constexpr double kOfATap = 12.0;
+  return scalar_steps(types, kOfATap * static_cast<double>(pool_planes(node, types)) *
+                                 static_cast<double>(window.outputs() * window.taps()));
 }
 
 Prepared prepare_f32(const Node& node, const NodeTypes& types) {

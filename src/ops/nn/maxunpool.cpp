@@ -41,7 +41,9 @@ void run(const Node& node, const KernelArguments& a) {
   const Shape from(dims);
   const Longs to = strides_of(ys), of = strides_of(from);
   Doubles y(static_cast<std::size_t>(ys.elements()), 0.0);
+  Pace pace;
   for (std::size_t i = 0; i < x.size(); ++i) {
+    pace();
     const std::int64_t index = within(indices.at(i), from.elements());
     std::int64_t at = 0;
     for (std::size_t k = 0; k < of.size(); ++k) at += index / of[k] % from[static_cast<int>(k)] * to[k];

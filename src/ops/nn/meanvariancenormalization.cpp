@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/tensor/normalize.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -39,6 +40,42 @@ void run(const Node& node, const KernelArguments& a) {
   store(x, a.outputs[0]);
 }
 
+// Where one channel is what stays: all axes but the second one, or all but the first two.
+std::optional<kernels::Groups> groups_of(const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape();
+  const auto rank = static_cast<std::size_t>(x.rank());
+  const auto axes = normal_axes(node, node.integers("axes", {0, 2, 3}), rank);
+  if (rank < 2 || x.elements() == 0) return std::nullopt;
+  for (std::size_t axis = 2; axis < rank; ++axis) {
+    if (std::ranges::find(axes, axis) == axes.end()) return std::nullopt;
+  }
+  const std::int64_t plane = x.elements() / (x[0] * x[1]);
+  if (axes.size() + 2 == rank) return kernels::Groups{x[0] * x[1], 1, plane, plane, plane};
+  if (axes.size() + 1 != rank || std::ranges::find(axes, 0U) == axes.end()) return std::nullopt;
+  return kernels::Groups{x[1], x[0], plane, plane, x[1] * plane};
+}
+
+Cost can_f32(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  const auto groups = groups_of(node, types);
+  if (!groups) return Unexpected{"the axes are not those around the channels"};
+  constexpr double kOfAnElement = 0.3, kOfAPlane = 30.0;
+  return scalar_steps(types, kOfAnElement * static_cast<double>(elements(types.inputs[0])) +
+                                 kOfAPlane * static_cast<double>(groups->count * groups->runs));
+}
+
+constexpr double kAddedToDeviation = 1e-9;
+
+Prepared prepare_f32(const Node& node, const NodeTypes& types) {
+  return {[groups = *groups_of(node, types)](const KernelArguments& a) {
+    kernels::group_normalization_f32(groups, a.inputs[0].as<float>().data(), 1, nullptr, nullptr, 0.0,
+                                     kAddedToDeviation, a.outputs[0].as<float>().data());
+  }};
+}
+
+constexpr KernelRow kKernels[] = {{"group_normalization_f32", can_f32, prepare_f32},
+                                  kReference<run, can_reference<35>>[0]};
+
 }  // namespace
 
 extern const OpRecord meanvariancenormalization_record;
@@ -48,7 +85,7 @@ const OpRecord meanvariancenormalization_record = {
     .help = "(x - mean) / (standard deviation + 1e-9) over `axes` (default 0, 2, 3). Reals.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

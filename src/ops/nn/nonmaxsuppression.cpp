@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "ops/nn/reference.hpp"
@@ -6,22 +7,27 @@
 namespace skerry::ops {
 namespace {
 
-// Corners in either order, or centre and extents; overlap as a share of the union.
-double overlap(const double* a, const double* b, bool centred) {
-  const auto sides = [centred](const double* box, std::size_t axis) {
-    const double first = centred ? box[1 - axis] - box[3 - axis] / 2 : std::min(box[axis], box[axis + 2]);
-    const double last = centred ? box[1 - axis] + box[3 - axis] / 2 : std::max(box[axis], box[axis + 2]);
-    return std::pair(first, last);
-  };
-  double common = 1.0, area_a = 1.0, area_b = 1.0;
-  for (const std::size_t axis : {std::size_t{0}, std::size_t{1}}) {
-    const auto [a0, a1] = sides(a, axis);
-    const auto [b0, b1] = sides(b, axis);
-    common *= std::max(0.0, std::min(a1, b1) - std::max(a0, b0));
-    area_a *= a1 - a0;
-    area_b *= b1 - b0;
+// Corners in either order, or centre and extents.
+struct Box {
+  std::array<double, 2> first, last;
+  double area = 1.0;
+
+  Box(const double* box, bool centred) {
+    for (const std::size_t axis : {std::size_t{0}, std::size_t{1}}) {
+      first[axis] = centred ? box[1 - axis] - box[3 - axis] / 2 : std::min(box[axis], box[axis + 2]);
+      last[axis] = centred ? box[1 - axis] + box[3 - axis] / 2 : std::max(box[axis], box[axis + 2]);
+      area *= last[axis] - first[axis];
+    }
   }
-  return common <= 0.0 ? 0.0 : common / (area_a + area_b - common);
+};
+
+// As a share of the union.
+double overlap(const Box& a, const Box& b) {
+  const double height = std::min(a.last[0], b.last[0]) - std::max(a.first[0], b.first[0]);
+  const double width = std::min(a.last[1], b.last[1]) - std::max(a.first[1], b.first[1]);
+  if (height <= 0.0 || width <= 0.0) return 0.0;
+  const double common = height * width;
+  return common / (a.area + b.area - common);
 }
 
 Longs choose(const Node& node, std::span<const TensorView> inputs) {
@@ -37,19 +43,31 @@ Longs choose(const Node& node, std::span<const TensorView> inputs) {
     outside("boxes and scores do not fit");
   const bool centred = node.integer("center_point_box", 0) != 0;
   Longs out;
+  Pace pace;
+  std::vector<Box> all;
   for (std::int64_t row = 0; row < shape[0] * shape[1]; ++row) {
     const double* of_class = scores.data() + row * shape[2];
-    const double* of_image = boxes.data() + row / shape[1] * shape[2] * 4;
-    Longs order, chosen;
-    for (std::int64_t i = 0; i < shape[2]; ++i) {
-      if (of_class[i] > least) order.push_back(i);
+    if (row % shape[1] == 0) {
+      all.clear();
+      const double* of_image = boxes.data() + row / shape[1] * shape[2] * 4;
+      for (std::int64_t i = 0; i < shape[2]; ++i) all.emplace_back(of_image + 4 * i, centred);
     }
-    std::ranges::stable_sort(order, [&](auto i, auto j) { return of_class[i] > of_class[j]; });
-    for (const std::int64_t i : order) {
-      if (static_cast<double>(chosen.size()) >= most) break;
-      if (std::ranges::any_of(chosen,
-                              [&](auto j) { return overlap(of_image + 4 * i, of_image + 4 * j, centred) > threshold; }))
-        continue;
+    const auto box = [&](std::int64_t i) -> const Box& { return all[static_cast<std::size_t>(i)]; };
+    std::vector<std::int64_t> left;  // a heap: the best first, of equal ones the first
+    for (std::int64_t i = 0; i < shape[2]; ++i) {
+      if (of_class[i] > least) left.push_back(i);
+    }
+    const auto worse = [&](std::int64_t i, std::int64_t j) {
+      return of_class[i] != of_class[j] ? of_class[i] < of_class[j] : i > j;
+    };
+    std::ranges::make_heap(left, worse);
+    std::vector<std::int64_t> chosen;
+    while (!left.empty() && static_cast<double>(chosen.size()) < most) {
+      const std::int64_t i = left.front();
+      std::ranges::pop_heap(left, worse);
+      left.pop_back();
+      pace(16 + std::ssize(chosen));
+      if (std::ranges::any_of(chosen, [&](auto j) { return overlap(box(i), box(j)) > threshold; })) continue;
       chosen.push_back(i);
       out.insert(out.end(), {row / shape[1], row % shape[1], i});
     }

@@ -42,7 +42,7 @@ const OpRecord onehot_record = {
         "Indices outside [-depth, depth) give none.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run, 25>,
 };
 
 }  // namespace skerry::ops

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 
-#include "kernels/tensor/movement.hpp"
+#include "kernels/tensor/mapped.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 #include "ops/nn/upgrading.hpp"
@@ -10,7 +11,7 @@
 namespace skerry::ops {
 namespace {
 
-using kernels::PadMode;
+enum class PadMode : std::uint8_t { constant, reflect, edge, wrap };
 
 PadMode mode_of(const Node& node) {
   const std::string mode = node.text("mode", "constant");
@@ -93,8 +94,7 @@ Cost can(const Node& node, const NodeTypes& types) {
       !kernels::Numbers::contains(types.inputs[0].dtype))
     return no_kernel(types.inputs[0].dtype);
   if (auto movable = can_move(node, types); !movable) return movable;
-  const auto rank = static_cast<double>(types.outputs[0].shape->size());
-  return element_steps(types, 6.0 * rank);
+  return row_copies(types, rows_of(types.outputs[0]));
 }
 
 // One element of x's dtype, as bytes.
@@ -111,12 +111,38 @@ std::array<std::byte, 16> value_of(const TensorView& value, DType dtype) {
   return out;
 }
 
+// Where position i of the padded axis comes from, -1 for the pad value.
+std::int64_t source_index(std::int64_t i, std::int64_t extent, PadMode mode) {
+  if (i >= 0 && i < extent) return i;
+  switch (mode) {
+    case PadMode::constant:
+      return -1;
+    case PadMode::edge:
+      return std::clamp<std::int64_t>(i, 0, extent - 1);
+    case PadMode::wrap:
+      return ((i % extent) + extent) % extent;
+    case PadMode::reflect: {
+      const std::int64_t period = std::max<std::int64_t>(2 * (extent - 1), 1);
+      const std::int64_t phase = ((i % period) + period) % period;
+      return phase < extent ? phase : period - phase;
+    }
+  }
+  return -1;
+}
+
 Prepared prepare(const Node& node, const NodeTypes& types) {
-  const Pads pads = *pads_of(node, types.inputs[0].shape->size(), types.constants);
-  return {[before = pads.before, mode = mode_of(node), given = has_value(types)](const KernelArguments& a) {
-    const auto value = given ? value_of(a.inputs[2], a.inputs[0].dtype()) : std::array<std::byte, 16>{};
-    kernels::pad(a.inputs[0], before, mode, value.data(), a.outputs[0]);
-  }};
+  const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
+  const Pads pads = *pads_of(node, static_cast<std::size_t>(x.rank()), types.constants);
+  const PadMode mode = mode_of(node);
+  // shared: std::function copies its target
+  const auto copy = std::make_shared<const kernels::MappedCopy>(x, y, [&](std::size_t axis, std::int64_t i) {
+    return source_index(i - pads.before[axis], x[static_cast<int>(axis)], mode);
+  });
+  return {[copy, given = has_value(types)](const KernelArguments& a) {
+            const auto value = given ? value_of(a.inputs[2], a.inputs[0].dtype()) : std::array<std::byte, 16>{};
+            copy->run(a.inputs[0], value.data(), a.outputs[0]);
+          },
+          0, copy->bytes()};
 }
 
 constexpr KernelRow kKernels[] = {{"pad", can, prepare}};

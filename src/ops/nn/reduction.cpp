@@ -100,9 +100,11 @@ Cost can_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
   const auto flags = flags_of(node, types);
   if (!flags) return axes_unknown();
   // An element's place is worked out axis by axis; along columns of what no cache holds each element is a miss.
+  constexpr double kOfExponentials = 10.0;
   const auto axes = static_cast<double>(std::ranges::count(*flags, 1));
   const bool by_columns = !flags->empty() && flags->back() == 0 && bytes(types.inputs[0]) > kLargeInput;
-  const double per_element = 4.0 * std::max(axes, 0.5) * (by_columns ? 3.0 : 1.0) + half_steps(dtype) / 4.0;
+  const double per_element = 4.0 * std::max(axes, 0.5) * (by_columns ? 3.0 : 1.0) + half_steps(dtype) / 4.0 +
+                             (f == Reduction::log_sum_exp ? kOfExponentials : 0.0);
   return scalar_steps(types, per_element * static_cast<double>(elements(types.inputs[0])));
 }
 

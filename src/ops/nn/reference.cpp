@@ -10,6 +10,9 @@
 namespace skerry::ops {
 namespace {
 
+// Elements that are converted between two questions whether to go on.
+constexpr std::size_t kPiece = 65'536;
+
 template <class To>
 Checked<To> copy_as(const TensorView& view) {
   Checked<To> out;
@@ -18,7 +21,10 @@ Checked<To> copy_as(const TensorView& view) {
     throw Error(ErrorCode::type_mismatch, "numbers are needed but there is " + std::string(dtype_name(view.dtype())));
   out.reserve(static_cast<std::size_t>(view.elements()));
   kernels::visit(kernels::NumbersAndBool{}, view.dtype(), [&]<class T>() {
-    for (const T value : view.as<T>()) out.push_back(kernels::convert<To>(value));
+    for (auto rest = view.as<T>(); !rest.empty(); rest = rest.subspan(std::min(rest.size(), kPiece))) {
+      base::check_stop();
+      for (const T value : rest.first(std::min(rest.size(), kPiece))) out.push_back(kernels::convert<To>(value));
+    }
   });
   return out;
 }
@@ -28,7 +34,11 @@ void store_from(const Checked<From>& values, const MutableTensorView& y) {
   if (y.empty()) return;
   kernels::visit(kernels::NumbersAndBool{}, y.dtype(), [&]<class T>() {
     const auto out = y.as<T>();
-    for (std::size_t i = 0; i < out.size() && i < values.size(); ++i) out[i] = kernels::convert<T>(values[i]);
+    const std::size_t count = std::min(out.size(), values.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i % kPiece == 0) base::check_stop();
+      out[i] = kernels::convert<T>(values.data()[i]);
+    }
   });
 }
 
@@ -93,12 +103,16 @@ std::size_t width_of(DType dtype) {
   return static_cast<std::size_t>(dtype_bits(dtype)) / 8;
 }
 
-void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to) {
-  if (from < 0 || from >= x.elements() || to < 0 || to >= y.elements() || x.dtype() != y.dtype())
+void copy_elements(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to,
+                   std::int64_t count) {
+  constinit static thread_local Pace pace;
+  pace(1 + count / 16);
+  if (count < 0 || from < 0 || count > x.elements() - from || to < 0 || count > y.elements() - to ||
+      x.dtype() != y.dtype())
     outside("element " + std::to_string(from) + " of " + x.shape().text() + " is asked for");
   const auto width = width_of(y.dtype());
   std::memcpy(y.data() + static_cast<std::size_t>(to) * width, x.data() + static_cast<std::size_t>(from) * width,
-              width);
+              static_cast<std::size_t>(count) * width);
 }
 
 std::int64_t place_of(double coordinate) noexcept {
@@ -140,7 +154,7 @@ std::uint64_t bytes_of_places(const NodeTypes& types) {
   return total;
 }
 
-Cost can_reference(const Node& node, const NodeTypes& types) {
+Cost can_reference_at(const NodeTypes& types, const Node& node, double steps) {
   for (std::size_t i = 0; i < types.inputs.size(); ++i) {
     if (types.present[i] && !kernels::NumbersAndBool::contains(types.inputs[i].dtype))
       return no_kernel(types.inputs[i].dtype);
@@ -149,12 +163,12 @@ Cost can_reference(const Node& node, const NodeTypes& types) {
     if (node.outputs[i] != kNoValue && !kernels::NumbersAndBool::contains(types.outputs[i].dtype))
       return no_kernel(types.outputs[i].dtype);
   }
-  return scalar_steps(types, 10.0 * all_elements(types));
+  return serial_steps(types, steps * all_elements(types));
 }
 
-Cost can_reference_bytes(const Node& node, const NodeTypes& types) {
+Cost can_move_at(const NodeTypes& types, const Node& node, double steps) {
   if (auto movable = can_move(node, types); !movable) return movable;
-  return scalar_steps(types, 10.0 * all_elements(types));
+  return serial_steps(types, steps * all_elements(types));
 }
 
 std::optional<Shape> known_shape(const TypeContext& context, std::size_t index) {

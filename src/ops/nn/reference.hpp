@@ -57,6 +57,20 @@ class Position {
   Longs at_;
 };
 
+/// For loops that are no Position's: asks check_stop() once in some thousand of the steps that it is told of.
+class Pace {
+ public:
+  void operator()(std::int64_t steps = 1) {
+    if ((left_ -= steps) > 0) return;
+    left_ = kSteps;
+    base::check_stop();
+  }
+
+ private:
+  static constexpr std::int64_t kSteps = 4096;
+  std::int64_t left_ = kSteps;
+};
+
 /// x as [outer, length, inner] around an axis.
 struct AxisLoops {
   std::int64_t outer = 1, length = 1, inner = 1;
@@ -64,8 +78,13 @@ struct AxisLoops {
 };
 
 std::size_t width_of(DType dtype);
-/// Copies element `from` of x to element `to` of y; one dtype of whole bytes. Errors: out_of_range.
-void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to);
+/// Copies `count` elements from `from` on of x to y from `to` on; one dtype of whole bytes. Errors: out_of_range; those
+/// of check_stop().
+void copy_elements(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to,
+                   std::int64_t count);
+inline void copy_element(const TensorView& x, std::int64_t from, const MutableTensorView& y, std::int64_t to) {
+  copy_elements(x, from, y, to, 1);
+}
 /// index, or index + extent below 0. Errors: out_of_range.
 std::int64_t within(std::int64_t index, std::int64_t extent);
 /// The integer of a coordinate; one that is no number or lies beyond 2^40 is as far outside of every tensor.
@@ -77,23 +96,36 @@ using Reference = void (*)(const Node& node, const KernelArguments& arguments);
 /// f(node, arguments), where an element that is not there is a type_mismatch at the node, and memory that is not a
 /// budget_exceeded.
 void guarded(Reference f, const Node& node, const KernelArguments& arguments);
-/// Numbers and bools on all sides, at a price per element of the outputs and inputs.
-Cost can_reference(const Node& node, const NodeTypes& types);
+/// Numbers and bools on all sides, at a price of so many steps for each element of the outputs and inputs.
+Cost can_reference_at(const NodeTypes& types, const Node& node, double steps);
 /// Any dtypes of whole bytes.
-Cost can_reference_bytes(const Node& node, const NodeTypes& types);
+Cost can_move_at(const NodeTypes& types, const Node& node, double steps);
+/// The same as what a row asks, Steps being what was measured on one core; where a loop's length is more than its
+/// elements, the record has a price of its own.
+template <int Steps = 10>
+Cost can_reference(const Node& node, const NodeTypes& types) {
+  return can_reference_at(types, node, Steps);
+}
+template <int Steps = 10>
+Cost can_reference_bytes(const Node& node, const NodeTypes& types) {
+  return can_move_at(types, node, Steps);
+}
 
 /// Bytes of the f64 and i64 copies of all inputs and outputs.
 std::uint64_t bytes_of_copies(const NodeTypes& types);
 /// Of the integers among the inputs from the second on: the places that a mover of elements reads.
 std::uint64_t bytes_of_places(const NodeTypes& types);
 
+using Price = Cost (*)(const Node&, const NodeTypes&);
 /// The copies are the kernel's own to allocate; the plan charges them as scratch.
-template <Reference F, Cost (*Can)(const Node&, const NodeTypes&) = can_reference>
-inline constexpr KernelRow kReference[] = {{"reference", Can, [](const Node& node, const NodeTypes& types) -> Prepared {
-                                              return {[node](const KernelArguments& a) { guarded(F, node, a); },
-                                                      Can == can_reference_bytes ? bytes_of_places(types)
-                                                                                 : bytes_of_copies(types)};
-                                            }}};
+template <Reference F, Price Can = can_reference<>, std::uint64_t (*Bytes)(const NodeTypes&) = bytes_of_copies>
+inline constexpr KernelRow kReference[] = {
+    {"reference", Can, [](const Node& node, const NodeTypes& types) -> Prepared {
+       return {[node](const KernelArguments& a) { guarded(F, node, a); }, Bytes(types)};
+     }}};
+/// Of movers of elements, which copy no more than the places.
+template <Reference F, int Steps = 10>
+inline constexpr auto& kMover = kReference<F, can_reference_bytes<Steps>, bytes_of_places>;
 
 /// The static shape of an input if it is known.
 std::optional<Shape> known_shape(const TypeContext& context, std::size_t index);

@@ -1,6 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
+#include <memory>
 
+#include "kernels/tensor/mapped.hpp"
+#include "kernels/tensor/weighted.hpp"
 #include "ops/nn/reference.hpp"
 #include "ops/nn/resized.hpp"
 
@@ -33,6 +38,7 @@ void run(const Node& node, const KernelArguments& a) {
     const AxisLoops l(Shape(dims), axis);
     Doubles y(static_cast<std::size_t>(l.outer * r.output * l.inner));
     for (std::int64_t k = 0; k < r.output; ++k) {
+      base::check_stop();
       const Taps taps = taps_of(node, r, k);
       for (std::int64_t o = 0; o < l.outer * l.inner; ++o) {
         double sum = taps.outside ? node.real("extrapolation_value", 0.0) : 0.0;
@@ -55,6 +61,143 @@ void run(const Node& node, const KernelArguments& a) {
   store(x, a.outputs[0]);
 }
 
+// Longer axes would need tables as large as tensors.
+constexpr std::int64_t kMostIndex = std::int64_t{1} << 31, kMostEntries = std::int64_t{1} << 24;
+
+bool is_nearest(const Node& node) {
+  return node.text("mode", "nearest") == "nearest";
+}
+bool is_same(const ResizedAxis& r) {
+  return r.output == r.input && r.scale == 1.0 && r.roi_begin == 0.0 && r.roi_end == 1.0;
+}
+
+// The axes where region, scales and sizes are known beforehand.
+std::optional<std::vector<ResizedAxis>> axes_of(const Node& node, const NodeTypes& types) {
+  std::array<TensorView, 4> views;
+  for (std::size_t i = 1; i < std::min<std::size_t>(types.inputs.size(), 4); ++i) {
+    if (!types.present[i]) continue;
+    if (types.constants[i] == nullptr) return std::nullopt;
+    views[i] = types.constants[i]->view();
+  }
+  return resized(node, *types.inputs[0].static_shape(), views[1], views[2], views[3]);
+}
+
+// How many elements a result along an axis is made of.
+double taps_in(const Node& node, const ResizedAxis& r) {
+  if (is_nearest(node)) return 1.0;
+  const double stretch = node.integer("antialias", 0) != 0 ? std::min(r.scale, 1.0) : 1.0;
+  return (node.text("mode", "nearest") == "cubic" ? 4.0 : 2.0) / stretch;
+}
+
+Expected<std::vector<ResizedAxis>> tabled_axes(const Node& node, const NodeTypes& types) {
+  const std::int64_t in = elements(types.inputs[0]), out = elements(types.outputs[0]);
+  if (in == 0 || out == 0) return Unexpected{"no elements"};
+  if (in >= kMostIndex || out >= kMostIndex) return Unexpected{"more elements than an index counts"};
+  auto axes = axes_of(node, types);
+  if (!axes) return Unexpected{"scales or sizes are known only when it runs"};
+  for (const ResizedAxis& r : *axes) {
+    if (static_cast<double>(r.output) * taps_in(node, r) > static_cast<double>(kMostEntries))
+      return Unexpected{"an axis of " + std::to_string(r.output) + " elements"};
+  }
+  return std::move(*axes);
+}
+
+Cost can_nearest(const Node& node, const NodeTypes& types) {
+  if (!is_nearest(node)) return Unexpected{"not the nearest element"};
+  if (!kernels::Numbers::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  if (const auto axes = tabled_axes(node, types); !axes) return Unexpected{axes.error()};
+  return element_steps(types, 0.4);
+}
+
+Prepared prepare_nearest(const Node& node, const NodeTypes& types) {
+  const auto axes = *axes_of(node, types);
+  const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
+  const auto source = [&](std::size_t axis, std::int64_t i) -> std::int64_t {
+    if (is_same(axes[axis])) return i;
+    const Taps taps = taps_of(node, axes[axis], i);
+    return taps.outside ? -1 : std::clamp<std::int64_t>(taps.first, 0, axes[axis].input - 1);
+  };
+  std::array<std::byte, 8> fill{};
+  kernels::visit(kernels::Numbers{}, types.inputs[0].dtype, [&]<class T>() {
+    const T value = kernels::convert<T>(node.real("extrapolation_value", 0.0));
+    std::memcpy(fill.data(), &value, sizeof(T));
+  });
+  // shared: std::function copies its target
+  const auto copy = std::make_shared<const kernels::MappedCopy>(x, y, source);
+  return {[copy, fill](const KernelArguments& a) { copy->run(a.inputs[0], fill.data(), a.outputs[0]); }, 0,
+          copy->bytes()};
+}
+
+Cost can_weighted(const Node& node, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  if (is_nearest(node)) return Unexpected{"the nearest element needs no weights"};
+  if (node.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize")
+    return Unexpected{"a region that may lie outside"};
+  const auto axes = tabled_axes(node, types);
+  if (!axes) return Unexpected{axes.error()};
+  double steps = 0.0, size = static_cast<double>(elements(types.inputs[0]));
+  for (std::size_t i = axes->size(); i-- > 0;) {
+    const ResizedAxis& r = (*axes)[i];
+    if (is_same(r)) continue;
+    size *= static_cast<double>(r.output) / static_cast<double>(r.input);
+    steps += size * taps_in(node, r) * (i + 1 == axes->size() ? 0.6 : 0.1);
+  }
+  if (steps == 0.0) return Unexpected{"nothing changes"};
+  return scalar_steps(types, steps);
+}
+
+// Tables for all results along an axis, as long as the longest.
+kernels::ResizeF32::Axis weighted_axis(const Node& node, const ResizedAxis& r) {
+  kernels::ResizeF32::Axis axis;
+  axis.input = r.input;
+  axis.output = r.output;
+  const auto count = static_cast<std::size_t>(r.output);
+  for (std::size_t k = 0; k < count; ++k) {
+    const Taps taps = taps_of(node, r, static_cast<std::int64_t>(k));
+    axis.taps = std::max(axis.taps, taps.weights.size());
+    axis.index.resize(axis.taps * count, 0);
+    axis.weight.resize(axis.taps * count, 0.0F);
+    for (std::size_t t = 0; t < taps.weights.size(); ++t) {
+      const auto from = std::clamp<std::int64_t>(taps.first + static_cast<std::int64_t>(t), 0, r.input - 1);
+      axis.index[t * count + k] = static_cast<std::int32_t>(from);
+      axis.weight[t * count + k] = static_cast<float>(taps.weights[t]);
+    }
+  }
+  return axis;
+}
+
+// From the last axis to the first: neighbours are fetched one by one while there are fewest of them.
+Prepared prepare_weighted(const Node& node, const NodeTypes& types) {
+  const auto axes = *axes_of(node, types);
+  const Shape shape = *types.inputs[0].static_shape();
+  std::vector<std::int64_t> dims(shape.dims().begin(), shape.dims().end());
+  std::vector<kernels::ResizeF32::Axis> passes;
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    if (is_same(axes[i])) continue;
+    passes.push_back(weighted_axis(node, axes[i]));
+    const AxisLoops l(Shape(dims), i);
+    passes.back().outer = l.outer;
+    passes.back().inner = l.inner;
+    dims[i] = axes[i].output;
+  }
+  // shared: std::function copies its target
+  const auto resize = std::make_shared<const kernels::ResizeF32>(std::move(passes));
+  return {[resize](const KernelArguments& a) {
+            resize->run(a.inputs[0].as<float>().data(), a.outputs[0].as<float>().data(), a.scratch);
+          },
+          resize->scratch_bytes(), resize->bytes()};
+}
+
+// Each axis makes a copy; each element of it is a few steps for each element that it is made of.
+Cost can_ref(const Node& node, const NodeTypes& types) {
+  const double reach = is_nearest(node) ? 1.0 : node.text("mode", "nearest") == "cubic" ? 4.0 : 2.0;
+  return can_reference_at(types, node, 10.0 + 8.0 * reach);
+}
+
+constexpr KernelRow kKernels[] = {{"resize_nearest", can_nearest, prepare_nearest},
+                                  {"resize_f32", can_weighted, prepare_weighted},
+                                  kReference<run, can_ref>[0]};
+
 }  // namespace
 
 extern const OpRecord resize_record;
@@ -75,7 +218,7 @@ const OpRecord resize_record = {
           node.set("coordinate_transformation_mode", std::string("asymmetric"));
           node.set("nearest_mode", std::string("floor"));
         },
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

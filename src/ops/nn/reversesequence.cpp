@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -16,12 +18,16 @@ void run(const Node& node, const KernelArguments& a) {
              batch = normal_axis(node, node.integer("batch_axis", 1), rank);
   const auto lengths = longs(a.inputs[1]);
   const Longs strides = strides_of(x.shape());
-  Position at(x.shape());
-  for (std::int64_t i = 0; i < x.elements(); ++i, at.next()) {
+  // What lies behind both axes is moved together.
+  const auto outer = std::max(time, batch) + 1;
+  const Shape places(x.shape().dims().first(outer));
+  const std::int64_t run_length = strides[outer - 1];
+  Position at(places);
+  for (std::int64_t i = 0; i < x.elements(); i += run_length, at.next()) {
     const std::int64_t length = lengths.at(static_cast<std::size_t>(at[batch])), t = at[time];
     if (length < 0 || length > x.shape()[static_cast<int>(time)])
       outside("a sequence of " + std::to_string(length) + " elements");
-    copy_element(x, t < length ? i + (length - 1 - 2 * t) * strides[time] : i, a.outputs[0], i);
+    copy_elements(x, t < length ? i + (length - 1 - 2 * t) * strides[time] : i, a.outputs[0], i, run_length);
   }
 }
 
@@ -35,7 +41,7 @@ const OpRecord reversesequence_record = {
         "The first sequence_lens[b] elements along time_axis of each batch entry in reverse. Any dtype of whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run, 2>,
 };
 
 }  // namespace skerry::ops

@@ -22,7 +22,9 @@ void run(const Node& node, const KernelArguments& a) {
   if (turned <= 0 || turned > size) turned = size;
   const std::int64_t half = turned / 2, width = a.inputs[1].shape()[a.inputs[1].shape().rank() - 1];
   const bool interleaved = node.integer("interleaved", 0) != 0;
+  Pace pace;
   for (std::int64_t i = 0; i < batch * heads * length; ++i) {
+    pace(half + 1);
     const std::int64_t b = i / heads / length, h = i / length % heads, t = i % length;
     const std::int64_t base = split ? i * size : ((b * length + t) * heads + h) * size;
     const std::int64_t row =
@@ -51,7 +53,7 @@ const OpRecord rotaryembedding_record = {
         "et al., arXiv:2104.09864); interleaved pairs neighbours, else halves. Reals.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can_reference<7>>,
 };
 
 }  // namespace skerry::ops

@@ -10,14 +10,17 @@ namespace skerry::ops {
 /// alone. Errors: type_mismatch.
 void infer_scattered(TypeContext& context);
 
-/// Does to element `to` of y what the node's reduction says with element `from` of updates. Errors: out_of_range.
+/// Does to the `count` elements from `to` on of y what the node's reduction says with those from `from` on of updates.
+/// Errors: out_of_range; those of check_stop().
 class Scatter {
  public:
   Scatter(const Node& node, TensorView updates, MutableTensorView y);
-  void operator()(std::int64_t to, std::int64_t from) const;
+  void operator()(std::int64_t to, std::int64_t from, std::int64_t count);
 
  private:
   std::string reduction_;
+  bool plain_;
+  Pace pace_;
   TensorView updates_;
   MutableTensorView y_;
 };

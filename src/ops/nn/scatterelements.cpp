@@ -19,13 +19,13 @@ void run(const Node& node, const KernelArguments& a) {
   const MutableTensorView& y = a.outputs[0];
   std::memcpy(y.data(), a.inputs[0].data(), a.inputs[0].bytes());
   const auto indices = longs(a.inputs[1]);
-  const Scatter scatter(node, a.inputs[2], y);
+  Scatter scatter(node, a.inputs[2], y);
   const auto axis = normal_axis(node, node.integer("axis", 0), static_cast<std::size_t>(y.shape().rank()));
   const Longs strides = strides_of(y.shape());
   Position at(a.inputs[1].shape());
   for (std::size_t i = 0; i < indices.size(); ++i, at.next()) {
     const std::int64_t k = within(indices[i], y.shape()[static_cast<int>(axis)]);
-    scatter(at.in(strides) + (k - at[axis]) * strides[axis], static_cast<std::int64_t>(i));
+    scatter(at.in(strides) + (k - at[axis]) * strides[axis], static_cast<std::int64_t>(i), 1);
   }
 }
 
@@ -40,7 +40,7 @@ const OpRecord scatterelements_record = {
         "none, add, mul, max or min.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run, 12>,
 };
 
 }  // namespace skerry::ops

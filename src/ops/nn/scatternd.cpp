@@ -16,7 +16,7 @@ void run(const Node& node, const KernelArguments& a) {
   std::memcpy(a.outputs[0].data(), a.inputs[0].data(), a.inputs[0].bytes());
   const MutableTensorView& y = a.outputs[0];
   const auto indices = longs(a.inputs[1]);
-  const Scatter scatter(node, a.inputs[2], y);
+  Scatter scatter(node, a.inputs[2], y);
   const Shape shape = a.inputs[1].shape();
   const auto depth = static_cast<std::size_t>(shape[shape.rank() - 1]);
   const Longs strides = strides_of(y.shape());
@@ -27,7 +27,7 @@ void run(const Node& node, const KernelArguments& a) {
     std::int64_t to = 0;
     for (std::size_t k = 0; k < depth; ++k)
       to += within(indices[i * depth + k], y.shape()[static_cast<int>(k)]) * strides[k];
-    for (std::int64_t k = 0; k < run_length; ++k) scatter(to + k, static_cast<std::int64_t>(i) * run_length + k);
+    scatter(to, static_cast<std::int64_t>(i) * run_length, run_length);
   }
 }
 
@@ -41,7 +41,7 @@ const OpRecord scatternd_record = {
         "x with slices of `updates` put where the last axis of indices points; reduction none, add, mul, max or min.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run, 2>,
 };
 
 }  // namespace skerry::ops

@@ -46,31 +46,37 @@ void upgrade_softmax(UpgradeContext& context) {
   context.node.set("flatten", std::int64_t{1});
 }
 
-Expected<std::vector<kernels::Work>> can_softmax(const Node&, const NodeTypes& types) {
-  if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+Expected<std::vector<kernels::Work>> can_softmax_f32(const Node&, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
   return transcendental(types);
 }
 
-Prepared prepare_softmax(const Node& node, const NodeTypes& types, bool logarithm) {
+// Two functions of each element in f64.
+Expected<std::vector<kernels::Work>> can_softmax_ref(const Node&, const NodeTypes& types) {
+  if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  constexpr double kOfFunctions = 15.0;
+  return element_steps(types, kOfFunctions + half_steps(types.inputs[0].dtype));
+}
+
+Prepared prepare_softmax_f32(const Node& node, const NodeTypes& types, bool logarithm) {
   const Extents e = extents(node, *types.inputs[0].static_shape());
-  if (is_f32(types) && e.inner == 1) {
-    return {[e, logarithm](const KernelArguments& a) {
-      kernels::softmax_f32(a.inputs[0].as<float>().data(), e.outer, e.length, logarithm,
-                           a.outputs[0].as<float>().data());
-    }};
-  }
+  const auto softmax = e.inner == 1 ? [](const Extents& s, bool of, const float* x,
+                                         float* y) { kernels::softmax_f32(x, s.outer, s.length, of, y); }
+                                    : [](const Extents& s, bool of, const float* x, float* y) {
+                                        if (s.length > 0)
+                                          kernels::softmax_columns_f32(x, s.outer, s.length, s.inner, of, y);
+                                      };
+  return {[=](const KernelArguments& a) {
+    softmax(e, logarithm, a.inputs[0].as<float>().data(), a.outputs[0].as<float>().data());
+  }};
+}
+
+Prepared prepare_softmax_ref(const Node& node, const NodeTypes& types, bool logarithm) {
+  const Extents e = extents(node, *types.inputs[0].static_shape());
   return {[e, logarithm](const KernelArguments& a) {
     kernels::softmax(a.inputs[0], e.outer, e.length, e.inner, logarithm, a.outputs[0]);
   }};
 }
-
-namespace {
-
-constexpr KernelRow kKernels[] = {{"softmax_rows", can_softmax, [](const Node& node, const NodeTypes& types) {
-                                     return prepare_softmax(node, types, false);
-                                   }}};
-
-}  // namespace
 
 extern const OpRecord softmax_record;
 const OpRecord softmax_record = {
@@ -82,7 +88,7 @@ const OpRecord softmax_record = {
         "x: reals. Before opset 13 all axes from `axis` (default 1) on counted as one.",
     .infer = infer_softmax,
     .upgrade = upgrade_softmax,
-    .kernels = kKernels,
+    .kernels = kSoftmaxKernels<false>,
     .in_place_input = 0,
 };
 

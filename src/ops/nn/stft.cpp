@@ -79,9 +79,9 @@ std::size_t longest(const NodeTypes& types) {
 
 Cost can(const Node& node, const NodeTypes& types) {
   if (auto takes = can_reference(node, types); !takes) return takes;
-  constexpr double kStepsOfAProduct = 6.0;
+  constexpr double kStepsOfAProduct = 0.7;
   const Shape y = *types.outputs[0].static_shape();
-  return scalar_steps(types,
+  return serial_steps(types,
                       kStepsOfAProduct * static_cast<double>(y[0] * y[1]) * kernels::Fourier::products(longest(types)));
 }
 

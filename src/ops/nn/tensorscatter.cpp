@@ -58,7 +58,7 @@ const OpRecord tensorscatter_record = {
         "circular wraps around. Any dtype of whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run>,
 };
 
 }  // namespace skerry::ops

@@ -1,6 +1,6 @@
-#include <algorithm>
-#include <numeric>
+#include <cmath>
 
+#include "kernels/tensor/top.hpp"
 #include "ops/nn/reference.hpp"
 #include "ops/nn/upgrading.hpp"
 
@@ -24,32 +24,34 @@ void infer(TypeContext& context) {
   set_output(context, 1, DType::i64, out);
 }
 
-void run(const Node& node, const KernelArguments& a) {
-  const TensorView x = a.inputs[0];
-  const Shape shape = x.shape();
-  const auto axis = normal_axis(node, node.integer("axis", -1), static_cast<std::size_t>(shape.rank()));
-  const AxisLoops l(shape, axis);
-  const std::int64_t k = a.outputs[0].shape()[static_cast<int>(axis)];
-  const bool largest = node.integer("largest", 1) != 0;
-  const MutableTensorView places = out_view(a, 1);
-  kernels::visit(kernels::Numbers{}, x.dtype(), [&]<class T>() {
-    using C = kernels::Compute<T>;
-    const auto in = x.as<T>();
-    std::vector<std::int64_t> order(static_cast<std::size_t>(l.length));
-    for (std::int64_t o = 0; o < l.outer * l.inner; ++o) {
-      const std::int64_t base = o / l.inner * l.length * l.inner + o % l.inner;
-      const auto at = [&](std::int64_t i) { return static_cast<C>(in[static_cast<std::size_t>(base + i * l.inner)]); };
-      std::iota(order.begin(), order.end(), std::int64_t{0});
-      std::ranges::stable_sort(order, [&](auto i, auto j) { return largest ? at(i) > at(j) : at(i) < at(j); });
-      for (std::int64_t i = 0; i < k; ++i) {
-        const std::int64_t to = (o / l.inner * k + i) * l.inner + o % l.inner;
-        copy_element(x, base + order[static_cast<std::size_t>(i)] * l.inner, a.outputs[0], to);
-        if (!places.empty())
-          places.as<std::int64_t>()[static_cast<std::size_t>(to)] = order[static_cast<std::size_t>(i)];
-      }
-    }
-  });
+kernels::TopShape shape_of(const Node& node, const NodeTypes& types) {
+  const Shape x = *types.inputs[0].static_shape();
+  const auto axis = normal_axis(node, node.integer("axis", -1), static_cast<std::size_t>(x.rank()));
+  const AxisLoops l(x, axis);
+  const std::int64_t k = (*types.outputs[0].static_shape())[static_cast<int>(axis)];
+  return {l.outer, l.length, l.inner, k, node.integer("largest", 1) != 0};
 }
+
+// A row is looked through, and each candidate put in order; few elements become candidates.
+Cost can(const Node& node, const NodeTypes& types) {
+  const DType dtype = types.inputs[0].dtype;
+  if (!kernels::Numbers::contains(dtype)) return no_kernel(dtype);
+  const kernels::TopShape s = shape_of(node, types);
+  if (s.k > s.length) refuse(node, "k is more than there are elements");
+  const auto k = static_cast<double>(s.k);
+  const double of_an_element = (s.inner == 1 && is_f32(types) ? 0.4 : 1.5) + half_steps(dtype) / 4.0;
+  constexpr double kOfACandidate = 8.0;
+  return scalar_steps(
+      types, static_cast<double>(s.outer * s.inner) *
+                 (of_an_element * static_cast<double>(s.length) + kOfACandidate * (k + 32.0) * std::log2(k + 2.0)));
+}
+
+constexpr KernelRow kKernels[] = {
+    {"top", can, [](const Node& node, const NodeTypes& types) -> Prepared {
+       const kernels::TopShape s = shape_of(node, types);
+       return {[s](const KernelArguments& a) { kernels::top(s, a.inputs[0], a.outputs[0], out_view(a, 1), a.scratch); },
+               s.scratch_bytes()};
+     }}};
 
 }  // namespace
 
@@ -63,7 +65,7 @@ const OpRecord topk_record = {
     .inputs = 2,
     .infer = infer,
     .upgrade = [](UpgradeContext& context) { integers_to_input(context, "k", 1); },
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

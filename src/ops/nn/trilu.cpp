@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "ops/nn/reference.hpp"
@@ -17,9 +18,12 @@ void run(const Node& node, const KernelArguments& a) {
   const std::int64_t k = in_view(a, 1).empty() ? 0 : longs(a.inputs[1]).at(0);
   const bool upper = node.integer("upper", 1) != 0;
   std::memset(a.outputs[0].data(), 0, a.outputs[0].bytes());
-  for (std::int64_t i = 0; i < x.elements(); ++i) {
-    const std::int64_t past = i % columns - i / columns % rows;
-    if (upper ? past >= k : past <= k) copy_element(x, i, a.outputs[0], i);
+  for (std::int64_t row = 0; columns > 0 && row < x.elements() / columns; ++row) {
+    // The diagonal's column, or the one past it.
+    const std::int64_t at = k > columns ? columns : k < -rows ? -rows : k;
+    const std::int64_t edge = std::clamp<std::int64_t>(row % rows + at + (upper ? 0 : 1), 0, columns);
+    const std::int64_t first = upper ? edge : 0, count = upper ? columns - edge : edge;
+    copy_elements(x, row * columns + first, a.outputs[0], row * columns + first, count);
   }
 }
 
@@ -34,7 +38,7 @@ const OpRecord trilu_record = {
         "0); 0 elsewhere. Any dtype of whole bytes.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run, can_reference_bytes>,
+    .kernels = kMover<run, 1>,
 };
 
 }  // namespace skerry::ops

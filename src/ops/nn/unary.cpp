@@ -12,31 +12,31 @@ namespace {
 using kernels::Unary;
 
 // What an element costs beside its way through memory.
-enum class Price : std::uint8_t { nothing, light, rounding, exponential, heavy };
+enum class UnaryPrice : std::uint8_t { nothing, light, rounding, exponential, heavy };
 
-Price price_of(Unary f) {
+UnaryPrice price_of(Unary f) {
   using enum Unary;
   const auto is_one_of = [f](std::initializer_list<Unary> list) { return std::ranges::find(list, f) != list.end(); };
-  if (is_one_of({abs_, neg, relu, sign})) return Price::nothing;
+  if (is_one_of({abs_, neg, relu, sign})) return UnaryPrice::nothing;
   if (is_one_of({hard_sigmoid, hard_swish, leaky_relu, reciprocal, softsign, sqrt_, thresholded_relu}))
-    return Price::light;
-  if (is_one_of({ceil_, floor_, round_})) return Price::rounding;
-  if (is_one_of({celu, elu, exp_, log_, selu, sigmoid})) return Price::exponential;
-  return Price::heavy;
+    return UnaryPrice::light;
+  if (is_one_of({ceil_, floor_, round_})) return UnaryPrice::rounding;
+  if (is_one_of({celu, elu, exp_, log_, selu, sigmoid})) return UnaryPrice::exponential;
+  return UnaryPrice::heavy;
 }
 
 // Scalar steps of the C library's function, or of the loop that the compiler made.
 double steps_of(Unary f, DType dtype) {
   switch (price_of(f)) {
-    case Price::nothing:
+    case UnaryPrice::nothing:
       return 0.2 * width_factor(dtype);
-    case Price::light:
+    case UnaryPrice::light:
       return 0.5 * width_factor(dtype);
-    case Price::rounding:
+    case UnaryPrice::rounding:
       return 2.5;
-    case Price::exponential:
+    case UnaryPrice::exponential:
       return 4.5;
-    case Price::heavy:
+    case UnaryPrice::heavy:
       return 17.0;
   }
   return 0.0;
@@ -52,7 +52,7 @@ void infer_unary(Unary f, TypeContext& context) {
 
 Cost can_unary_f32(Unary f, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  return price_of(f) < Price::exponential ? stream_all(types) : transcendental(types);
+  return price_of(f) < UnaryPrice::exponential ? stream_all(types) : transcendental(types);
 }
 
 Cost can_unary_ref(Unary f, const NodeTypes& types) {

@@ -21,7 +21,9 @@ Found find(const Node& node, const TensorView& x) {
   std::map<Doubles, std::size_t> known;
   std::vector<Doubles> slices;
   Found found;
+  Pace pace;
   for (std::int64_t k = 0; k < l.length; ++k) {
+    pace(8 + l.outer * l.inner);
     Doubles slice;
     for (std::int64_t o = 0; o < l.outer * l.inner; ++o)
       slice.push_back(values[static_cast<std::size_t>((o / l.inner * l.length + k) * l.inner + o % l.inner)]);

@@ -35,7 +35,7 @@ void infer(TypeContext& context) {
 
 Cost can(const Node&, const NodeTypes& types) {
   if (dtype_bits(types.outputs[0].dtype) < 8) return no_kernel(types.outputs[0].dtype);
-  return element_steps(types, 1.2);
+  return element_steps(types, 0.8);
 }
 
 constexpr KernelRow kKernels[] = {

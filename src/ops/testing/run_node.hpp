@@ -73,13 +73,16 @@ struct KernelResult {
   std::vector<Tensor> outputs;
 };
 
-/// Runs every kernel of the record that takes the case, the reference last. constant: whether inputs after the first
-/// are known when kernels are prepared.
-inline std::vector<KernelResult> run_all(const NodeCase& c, bool constant) {
-  const std::vector<TensorType> types = inferred(c, false);
-  NodeTypes concrete;
+/// What a kernel row is asked about a case, once its inputs are known as far as `constant` says.
+struct PlannedCase {
+  Node node;
+  NodeTypes types;
   std::vector<TensorView> inputs;
-  Node node = c.node;
+};
+inline PlannedCase planned(const NodeCase& c, bool constant) {
+  PlannedCase out;
+  auto& [node, concrete, inputs] = out;
+  node = c.node;
   for (std::size_t i = 0; i < c.inputs.size(); ++i) {
     const auto& given = c.inputs[i];
     concrete.inputs.push_back(given ? TensorType::of(given->dtype(), given->shape()) : TensorType());
@@ -89,10 +92,18 @@ inline std::vector<KernelResult> run_all(const NodeCase& c, bool constant) {
     node.inputs.push_back(given ? static_cast<ValueId>(i) : kNoValue);
   }
   for (std::size_t i = 0; i < c.outputs; ++i) node.outputs.push_back(static_cast<ValueId>(100 + i));
-  concrete.outputs = types;
+  concrete.outputs = inferred(c, true);
+  return out;
+}
+
+/// Runs every kernel of the record that takes the case, the reference last, or that of one name. constant: whether
+/// inputs after the first are known when kernels are prepared.
+inline std::vector<KernelResult> run_all(const NodeCase& c, bool constant, std::string_view only = {}) {
+  const auto [node, concrete, inputs] = planned(c, constant);
+  const std::vector<TensorType>& types = concrete.outputs;
   std::vector<KernelResult> results;
   for (const KernelRow& row : find_op(node.op)->kernels) {
-    if (!row.can(node, concrete)) continue;
+    if ((!only.empty() && row.name != only) || !row.can(node, concrete)) continue;
     const Prepared prepared = row.prepare(node, concrete);
     KernelResult result{std::string(row.name), {}};
     std::vector<MutableTensorView> outputs;

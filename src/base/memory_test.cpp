@@ -7,11 +7,13 @@
 #include <complex>
 #include <cstdint>
 #include <cstring>
+#include <stop_token>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/memory_usage.hpp"
+#include "base/obey.hpp"
 #include "base/thrown_by.hpp"
 
 namespace skerry::base {
@@ -111,6 +113,21 @@ TEST(Buffer, IsZeroedAlignedAndCharged) {
     std::fill(all.begin(), all.end(), std::byte{0xA5});  // the last byte too is ours
   }
   EXPECT_EQ(budget.used(), 0u);
+}
+
+// Memory that is kept is cleared by a loop that threads share, and such loops end when a run is to end.
+TEST(Buffer, OfKeptMemoryIsClearedInARunThatIsToEnd) {
+  constexpr std::uint64_t kBytes = 3 * Buffer::kLargeBytes;
+  {
+    const Buffer first = Buffer::allocate(kBytes, MemoryBudget(), "first");
+    std::ranges::fill(first.as<std::byte>(), std::byte{0xA5});
+  }
+  std::stop_source source;
+  source.request_stop();
+  const RunControl control{.stop = source.get_token()};
+  const Obey obey(&control);
+  const Buffer second = Buffer::allocate(kBytes, MemoryBudget(), "second");
+  EXPECT_TRUE(std::ranges::all_of(second.as<std::byte>(), [](std::byte b) { return b == std::byte{0}; }));
 }
 
 TEST(Buffer, EmptyOneWorks) {

@@ -71,7 +71,7 @@ class RangeFunction {
 /// threads never multiply. Subnormals are flushed to zero inside fn. The first exception is thrown here once all
 /// threads have stopped; pieces not yet begun are left out then. Cost: a piece should take microseconds; one piece, or
 /// a budget of 1, costs no synchronisation at all. Errors: invalid_argument when grain is 0, or when SKERRY_NUM_THREADS
-/// is not a number.
+/// is not a number; between the pieces those of check_stop().
 void parallel_for(std::size_t begin, std::size_t end, std::size_t grain, RangeFunction fn);
 
 }  // namespace skerry::base

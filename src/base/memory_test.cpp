@@ -119,7 +119,7 @@ TEST(Buffer, IsZeroedAlignedAndCharged) {
 TEST(Buffer, OfKeptMemoryIsClearedInARunThatIsToEnd) {
   constexpr std::uint64_t kBytes = 3 * Buffer::kLargeBytes;
   {
-    const Buffer first = Buffer::allocate(kBytes, MemoryBudget(), "first");
+    Buffer first = Buffer::allocate(kBytes, MemoryBudget(), "first");
     std::ranges::fill(first.as<std::byte>(), std::byte{0xA5});
   }
   std::stop_source source;

@@ -1,6 +1,6 @@
-// What a device leaves out: operators on sequences, optionals, maps, strings and images, and what is there for training
-// and for drawing samples. These stand before the library's own, which are then not linked; a package that has one is
-// refused by its name.
+// What a device leaves out: operators on sequences, optionals, maps, strings and images, and what is there for
+// training, for drawing samples, and for putting together what maps were cast to. These stand before the library's own,
+// which are then not linked; a package that has one is refused by its name.
 #include <skerry/error.hpp>
 
 #include "ops/nn/broadcast_texts.hpp"
@@ -35,6 +35,7 @@ SKERRY_ABSENT(castmap, "ai.onnx.ml.CastMap")
 SKERRY_ABSENT(categorymapper, "ai.onnx.ml.CategoryMapper")
 SKERRY_ABSENT(concatfromsequence, "ConcatFromSequence")
 SKERRY_ABSENT(dictvectorizer, "ai.onnx.ml.DictVectorizer")
+SKERRY_ABSENT(featurevectorizer, "ai.onnx.ml.FeatureVectorizer")
 SKERRY_ABSENT(imagedecoder, "ImageDecoder")
 SKERRY_ABSENT(multinomial, "Multinomial")
 SKERRY_ABSENT(optional, "Optional")

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-BatchingOptions patient() {
+BatchingOptions in_fours() {
   return {.sizes = {4}, .max_delay = 100ms};
 }
 
@@ -47,7 +47,7 @@ TEST(Drawing, IsNeverPutTogetherWhateverOperatorDraws) {
     SCOPED_TRACE(record->name);
     const auto graph = std::make_shared<const Graph>(noisy_graph(std::string(record->name)));
     EXPECT_TRUE(draws_at_random(*graph));
-    EXPECT_FALSE(Batcher(graph, {}, patient(), std::make_shared<ModelStatistics>()).can_batch());
+    EXPECT_FALSE(Batcher(graph, {}, in_fours(), std::make_shared<ModelStatistics>()).can_batch());
     ++asked;
   }
   EXPECT_GE(asked, 7);
@@ -55,13 +55,13 @@ TEST(Drawing, IsNeverPutTogetherWhateverOperatorDraws) {
   plain.mark_output(plain.add("Relu", {plain.add_input("x", {DType::f32, std::vector<Dim>{Dim("batch"), 3}})}, "y"));
   ops::infer_types(plain);
   EXPECT_TRUE(
-      Batcher(std::make_shared<const Graph>(plain), {}, patient(), std::make_shared<ModelStatistics>()).can_batch());
+      Batcher(std::make_shared<const Graph>(plain), {}, in_fours(), std::make_shared<ModelStatistics>()).can_batch());
 }
 
 TEST(Drawing, IsAnsweredOneByOneWhereEveryRowWouldGetTheSameNoise) {
   const auto statistics = std::make_shared<ModelStatistics>();
   // Rows together and alone agree here, so nothing but the operator tells.
-  Batcher batcher(std::make_shared<const Graph>(noisy_graph("RandomUniform")), {}, patient(), statistics);
+  Batcher batcher(std::make_shared<const Graph>(noisy_graph("RandomUniform")), {}, in_fours(), statistics);
   for (int round = 0; round < 3; ++round) {
     std::vector<std::future<std::vector<float>>> answers;
     for (int i = 0; i < 4; ++i) {
@@ -103,7 +103,7 @@ TEST(Drawing, IsKnownInABranch) {
   ops::infer_types(graph);
   EXPECT_TRUE(draws_at_random(graph));
   EXPECT_FALSE(
-      Batcher(std::make_shared<const Graph>(graph), {}, patient(), std::make_shared<ModelStatistics>()).can_batch());
+      Batcher(std::make_shared<const Graph>(graph), {}, in_fours(), std::make_shared<ModelStatistics>()).can_batch());
 }
 
 }  // namespace

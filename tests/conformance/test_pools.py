@@ -144,7 +144,7 @@ def test_regions_as_far_as_numbers_go_are_pooled_or_refused(value: float) -> Non
         roi = floats([[0, 0, 0, 3, 3]])
         roi[0, place] = value
         assert ours("MaxRoiPool", {"x": x, "rois": roi}, pooled_shape=[2**10, 1]).shape == (1, 1, 2**10, 1)
-    with pytest.raises(skerry.OutOfRange, match="region 0 is of image"):
+    with pytest.raises(skerry.OutOfRange, match="a region is of image"):
         ours("MaxRoiPool", {"x": x, "rois": floats([[value, 0, 0, 3, 3]])}, pooled_shape=[1, 1])
 
 

@@ -79,7 +79,11 @@ class Counter {
     if (op == "LSTM" || op == "GRU" || op == "RNN") return 2.0 * in(0) / extent(input(0), -1) * (in(1) + in(2));
     // Regions are at most the whole image.
     if (op == "MaxRoiPool") return extent(input(1), 0) * in(0) / extent(input(0), 0);
-    if (op == "ai.onnx.ml.SVMClassifier" || op == "ai.onnx.ml.SVMRegressor") return support_vectors();
+    if (op.starts_with("ai.onnx.ml.SVM")) {
+      const auto* found = node_.find("support_vectors");
+      const auto* numbers = found == nullptr ? nullptr : std::get_if<std::vector<double>>(found);
+      return 2.0 * in(0) / extent(input(0), -1) * static_cast<double>(numbers == nullptr ? 0 : numbers->size());
+    }
     if (op == "Einsum") return einsum();
     if (op == "DFT" || op == "STFT") return spectra();
     if (is_one_of(kNormalise, op)) return kOfNormalised * in(0);
@@ -90,17 +94,6 @@ class Counter {
   }
 
   double conv(std::size_t weights) const { return 2.0 * out() * in(weights) / extent(input(weights), 0); }
-
-  // A multiplication and an addition of each row with each vector, or with the weights where there is none.
-  double support_vectors() const {
-    for (const char* name : {"support_vectors", "coefficients"}) {
-      const Attribute* found = node_.find(name);
-      const auto* numbers = found == nullptr ? nullptr : std::get_if<std::vector<double>>(found);
-      if (numbers != nullptr && !numbers->empty())
-        return 2.0 * in(0) / extent(input(0), -1) * static_cast<double>(numbers->size());
-    }
-    return out();
-  }
 
   // One for each query and key of each head.
   double scores() const {

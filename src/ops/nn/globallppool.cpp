@@ -11,7 +11,7 @@ double power_of(const Node& node) {
   const Attribute* given = node.find("p");
   const auto* real = given == nullptr ? nullptr : std::get_if<double>(given);
   const double p = real != nullptr ? *real : static_cast<double>(node.integer("p", 2));
-  if (!(p > 0.0) || std::isinf(p)) refuse(node, "p is " + std::to_string(p), "give a number above 0");
+  if (!(p > 0.0) || std::isinf(p)) refuse(node, "p is no number above 0");
   return p;
 }
 

@@ -3,11 +3,11 @@
 #include <limits>
 
 #include "ops/nn/reference.hpp"
+#include "ops/nn/refuse_numbers.hpp"
 
 namespace skerry::ops {
 namespace {
 
-constexpr std::int64_t kRowsBetweenChecks = 16;
 constexpr std::size_t kRoiNumbers = 5;  // image, x1, y1, x2, y2
 
 struct Pooled {
@@ -16,9 +16,10 @@ struct Pooled {
 Pooled pooled_of(const Node& node) {
   const std::vector<std::int64_t> extents = node.integers("pooled_shape");
   constexpr std::int64_t kMost = std::int64_t{1} << 20;
-  if (extents.size() != 2) refuse(node, "pooled_shape has " + std::to_string(extents.size()) + " numbers, not 2");
+  if (extents.size() != 2)
+    refuse_numbers(node, "pooled_shape has # numbers, not 2", {static_cast<std::int64_t>(extents.size())});
   for (const std::int64_t extent : extents) {
-    if (extent < 1 || extent > kMost) refuse(node, "pooled_shape has " + std::to_string(extent));
+    if (extent < 1 || extent > kMost) refuse_numbers(node, "pooled_shape has #", {extent});
   }
   return {extents[0], extents[1]};
 }
@@ -28,11 +29,13 @@ void infer(TypeContext& context) {
   require_same(context, 0, 1);
   const TensorType &x = input(context, 0), &rois = input(context, 1);
   const auto [height, width] = pooled_of(context.node);
-  Dims out = {Dim(), Dim(), height, width};
+  Dims out(4);
+  out[2].value = height;
+  out[3].value = width;
   if (require_rank(context, 1, 2, 2)) {
     const Dim& numbers = (*rois.shape)[1];
     if (numbers.is_known() && numbers.value != static_cast<std::int64_t>(kRoiNumbers))
-      refuse(context.node, "regions are " + rois.text() + ", not [count, 5]");
+      refuse_numbers(context.node, "regions have # numbers, not 5", {numbers.value});
     out[0] = (*rois.shape)[0];
   }
   if (require_rank(context, 0, 4, 4)) out[1] = (*x.shape)[1];
@@ -55,7 +58,8 @@ struct Span {
 
 // The largest element of a bin; 0 of one without elements.
 void run(const Node& node, const KernelArguments& a) {
-  const Doubles x = doubles(a.inputs[0]), rois = doubles(a.inputs[1]);
+  const Doubles x = doubles(a.inputs[0]);
+  const std::vector<double> rois = doubles(a.inputs[1]);
   const Shape xs = a.inputs[0].shape();
   const double scale = node.real("spatial_scale", 1.0);
   const auto [height, width] = pooled_of(node);
@@ -63,19 +67,17 @@ void run(const Node& node, const KernelArguments& a) {
   y.reserve(static_cast<std::size_t>(a.outputs[0].elements()));
   for (std::size_t r = 0; r + kRoiNumbers <= rois.size(); r += kRoiNumbers) {
     const std::int64_t image = place_of(rois[r]);
-    if (image < 0 || image >= xs[0])
-      outside("region " + std::to_string(r / kRoiNumbers) + " is of image " + std::to_string(image) + " of " +
-              std::to_string(xs[0]));
+    if (image < 0 || image >= xs[0]) outside("a region is of image " + std::to_string(image));
     const Span across(rois[r + 1], rois[r + 3], scale, xs[3]), down(rois[r + 2], rois[r + 4], scale, xs[2]);
     for (std::int64_t bin = 0; bin < xs[1] * height * width; ++bin) {
       const std::int64_t px = bin % width, py = bin / width % height, c = bin / width / height;
       const double* plane = x.data() + (image * xs[1] + c) * xs[2] * xs[3];
       const std::int64_t left = across.first(px, width), right = across.end(px, width);
       const std::int64_t top = down.first(py, height), bottom = down.end(py, height);
-      double most = left < right && top < bottom ? -std::numeric_limits<double>::infinity() : 0.0;
       base::check_stop();
+      double most = left < right && top < bottom ? -std::numeric_limits<double>::infinity() : 0.0;
       for (std::int64_t row = top; row < bottom; ++row) {
-        if (row % kRowsBetweenChecks == 0) base::check_stop();
+        base::check_stop();
         for (std::int64_t column = left; column < right; ++column) {
           const double value = plane[row * xs[3] + column];
           if (value > most || std::isnan(value)) most = value;
@@ -105,9 +107,9 @@ const OpRecord maxroipool_record = {
     .name = "MaxRoiPool",
     .since_opset = 22,
     .help =
-        "The largest element of each of pooled_shape bins of regions of X [N, C, H, W], rois [count, 5] being image, "
-        "x1, y1, x2, y2 times spatial_scale, rounded, ends included: [count, C, height, width]. 0 of a bin outside. "
-        "f16, bf16, f32 or f64.",
+        "The largest element of each of pooled_shape bins of regions of X [N, C, H, W], reals; rois [count, 5] are "
+        "image, "
+        "x1, y1, x2, y2 times spatial_scale, rounded, ends included. 0 of a bin outside.",
     .inputs = 2,
     .infer = infer,
     .kernels = kKernels,

@@ -6,6 +6,7 @@
 
 #include "kernels/tensor/pixels_i8.hpp"
 #include "ops/nn/channels_last.hpp"
+#include "ops/nn/refuse_numbers.hpp"
 #include "ops/nn/sliding.hpp"
 
 namespace skerry::ops {
@@ -203,6 +204,21 @@ void run_ref(const ConvShape& s, const KernelArguments& a, const QuantizedConv& 
 }
 
 }  // namespace
+
+void require_quants(const QuantizedConv& at, const TypeContext& context) {
+  const auto& y = context.outputs[0].shape;
+  const std::int64_t outputs = y && y->size() > 1 ? (*y)[1].value : -1;
+  const std::size_t r = at.residual;
+  for (const std::size_t index :
+       {at.x_scale, at.x_zero, at.w_scale, at.w_zero, at.y_scale, at.y_zero, r + 1, r + 2, r + 3, r + 4}) {
+    const TensorType* type = optional_input(context, index);
+    const auto shape = type == nullptr ? std::nullopt : type->static_shape();
+    if (!shape || shape->elements() == 1) continue;
+    const bool each = index == at.w_scale || index == at.w_zero;
+    if (!each || (outputs >= 0 && shape->elements() != outputs))
+      refuse_numbers(context.node, "input # has # numbers", {static_cast<std::int64_t>(index), shape->elements()});
+  }
+}
 
 Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types) {
   if (channels_last(node)) return Unexpected{"channels stand last"};

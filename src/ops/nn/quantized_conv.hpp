@@ -16,6 +16,10 @@ struct QuantizedConv {
   std::size_t residual = kNoInput;
 };
 
+/// Throws unless each scale and zero point is one number, or, of the weights, one for each output. After the type rule
+/// of outputs [batch, outputs, space]. Errors: type_mismatch.
+void require_quants(const QuantizedConv& at, const TypeContext& context);
+
 Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Prepared prepare_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Cost can_quantized_depthwise(const QuantizedConv& at, const Node& node, const NodeTypes& types);

@@ -13,6 +13,7 @@
 #include "kernels/tensor/recurrent.hpp"
 #include "kernels/tensor/recurrent_f32.hpp"
 #include "ops/nn/kernel_rows.hpp"
+#include "ops/nn/refuse_numbers.hpp"
 #include "ops/nn/typing.hpp"
 #include "ops/nn/widened.hpp"
 
@@ -93,20 +94,23 @@ Extents extents(const Node& node, const NodeTypes& types) {
           batch_first};
 }
 
-// An input that is left out, or of this dtype and these extents as far as they are known. Errors: type_mismatch.
-void check_input(const TypeContext& context, std::size_t index, DType dtype, const Dims& wanted) {
+// An input that is left out, or of this dtype and these extents as far as they are known (>= 0). Errors: type_mismatch.
+void check_input(const TypeContext& context, std::size_t index, DType dtype,
+                 std::initializer_list<std::int64_t> wanted) {
   const TensorType* type = optional_input(context, index);
   if (type == nullptr) return;
-  const Node& node = context.node;
-  if (type->dtype != dtype)
-    refuse(node,
-           "input " + std::to_string(index) + " is " + type->text() + ", not of " + std::string(dtype_name(dtype)));
-  if (!require_rank(context, index, wanted.size(), wanted.size())) return;
+  const auto input = static_cast<std::int64_t>(index);
+  if (type->dtype != dtype) refuse_numbers(context.node, "input # is of another dtype than the layer's", {input});
+  if (!type->shape) return;
+  const Dims& found = *type->shape;
+  if (found.size() != wanted.size())
+    refuse_numbers(context.node, "input # has # axes, not #",
+                   {input, static_cast<std::int64_t>(found.size()), static_cast<std::int64_t>(wanted.size())});
   for (std::size_t axis = 0; axis < wanted.size(); ++axis) {
-    const Dim &found = (*type->shape)[axis], &extent = wanted[axis];
-    if (found.is_known() && extent.is_known() && found.value != extent.value)
-      refuse(node, "input " + std::to_string(index) + " is " + type->text() + " but axis " + std::to_string(axis) +
-                       " should be " + std::to_string(extent.value));
+    const std::int64_t extent = wanted.begin()[axis];
+    if (found[axis].is_known() && extent >= 0 && found[axis].value != extent)
+      refuse_numbers(context.node, "axis # of input # is #, not #",
+                     {static_cast<std::int64_t>(axis), input, found[axis].value, extent});
   }
 }
 
@@ -295,23 +299,22 @@ void infer_recurrent(RecurrentKind kind, TypeContext& context) {
     const Dim hidden = (*recurrence.shape)[2];
     const bool batch_first = node.integer("layout", 0) != 0;
     const Dim steps = x[batch_first ? 1 : 0], batch = x[batch_first ? 0 : 1];
-    const auto times = [&hidden](std::size_t factor) {
-      std::int64_t extent = 0;
+    const auto times = [&hidden](std::size_t factor) -> std::int64_t {
+      std::int64_t extent = -1;
       const bool fits =
           hidden.is_known() && !__builtin_mul_overflow(hidden.value, static_cast<std::int64_t>(factor), &extent);
-      return fits ? Dim(extent) : Dim();
+      return fits ? extent : -1;
     };
-    check_input(context, kWeights, dtype, {Dim(count), times(info(kind).gates), x[2]});
-    check_input(context, kRecurrence, dtype, {Dim(count), times(info(kind).gates), hidden});
+    const std::int64_t gates = times(info(kind).gates), rows = batch.value, ways = count;
+    check_input(context, kWeights, dtype, {ways, gates, x[2].value});
+    check_input(context, kRecurrence, dtype, {ways, gates, hidden.value});
+    check_input(context, kBias, dtype, {ways, times(2 * info(kind).gates)});
+    check_input(context, kLengths, DType::i32, {rows});
+    for (std::size_t i = 0; i < info(kind).states; ++i)
+      check_input(context, kInitialH + i, dtype, {batch_first ? rows : ways, batch_first ? ways : rows, hidden.value});
+    if (kind == RecurrentKind::lstm) check_input(context, kPeepholes, dtype, {ways, times(3)});
     y = batch_first ? Dims{batch, steps, Dim(count), hidden} : Dims{steps, Dim(count), batch, hidden};
     state = batch_first ? Dims{batch, Dim(count), hidden} : Dims{Dim(count), batch, hidden};
-    check_input(context, kBias, dtype, {Dim(count), times(2 * info(kind).gates)});
-    check_input(context, kLengths, DType::i32, {batch});
-    check_input(context, kInitialH, dtype, *state);
-    if (kind == RecurrentKind::lstm) {
-      check_input(context, kInitialC, dtype, *state);
-      check_input(context, kPeepholes, dtype, {Dim(count), times(3)});
-    }
   }
   set_output(context, 0, dtype, y);
   for (std::size_t i = 1; i <= info(kind).states; ++i) set_output(context, i, dtype, state);

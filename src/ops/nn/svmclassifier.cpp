@@ -8,22 +8,6 @@
 namespace skerry::ops {
 namespace {
 
-std::size_t pairs_of(std::size_t classes) {
-  return classes * (classes - 1) / 2;
-}
-
-// Support vectors of each class; none at all for machines whose coefficients are weights.
-Longs vectors_per_class(const Node& node) {
-  const Longs counts = integer_list(node, "vectors_per_class");
-  constexpr std::int64_t kMost = std::int64_t{1} << 32;
-  std::int64_t all = 0;
-  for (const std::int64_t count : counts) {
-    if (count < 0 || count > kMost - all) refuse(node, "vectors_per_class has " + std::to_string(count));
-    all += count;
-  }
-  return all == 0 ? Longs() : counts;
-}
-
 // Without probabilities there is a score for each pair of classes, of two classes for each of them.
 void infer(TypeContext& context) {
   infer_classifier(context, "classlabels_ints", "classlabels_strings");
@@ -32,56 +16,14 @@ void infer(TypeContext& context) {
   if (classes == 0) classes = text_list(node, "classlabels_strings").size();
   const bool paired = !vectors_per_class(node).empty() && real_list(node, "prob_a").empty();
   const std::size_t scores = paired && classes > 2 ? pairs_of(classes) : classes;
-  const TensorType& x = input(context, 0);
-  const Dim rows = !x.shape ? Dim() : x.shape->size() == 2 ? (*x.shape)[0] : Dim(1);
-  set_output(context, 1, DType::f32, Dims{rows, Dim(static_cast<std::int64_t>(scores))});
+  set_output(context, 1, DType::f32, Dims{rows_of_input(context), Dim(static_cast<std::int64_t>(scores))});
 }
 
-struct Machine {
-  explicit Machine(const Node& node)
-      : labels(integer_list(node, "classlabels_ints")),
-        counts(vectors_per_class(node)),
-        coefficients(real_list(node, "coefficients")),
-        rho(real_list(node, "rho")),
-        prob_a(real_list(node, "prob_a")),
-        prob_b(real_list(node, "prob_b")),
-        transform(post_transform(node)) {
-    const std::size_t classes = labels.size();
-    if (rho.empty()) refuse(node, "there is no rho");
-    if (counts.empty()) {
-      if (coefficients.empty() || coefficients.size() % classes != 0)
-        refuse(node, std::to_string(coefficients.size()) + " coefficients for " + std::to_string(classes) + " classes");
-      return;
-    }
-    if (classes < 2) refuse(node, "support vectors of one class alone");
-    require_count(node, "vectors_per_class", counts.size(), classes);
-    const auto all = static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
-    vectors.emplace(node, all);
-    require_count(node, "coefficients", coefficients.size(), (classes - 1) * all);
-    require_count(node, "rho", rho.size(), pairs_of(classes));
-    if (!prob_a.empty()) require_count(node, "prob_a", prob_a.size(), pairs_of(classes));
-    require_count(node, "prob_b", prob_b.size(), prob_a.size());
-  }
-
-  std::uint64_t bytes() const {
-    return (coefficients.size() + rho.size() + prob_a.size() + prob_b.size()) * sizeof(double) +
-           (vectors ? vectors->bytes() : 0);
-  }
-  std::uint64_t working_bytes() const {
-    const std::size_t classes = labels.size();
-    return ((vectors ? vectors->count() : 0) + 2 * classes * (classes + 2)) * sizeof(double);
-  }
-
-  Longs labels, counts;
-  Doubles coefficients, rho, prob_a, prob_b;
-  PostTransform transform;
-  std::optional<SupportVectors> vectors;
-};
-
 // One machine for each pair i < j decides by kernels with the vectors of both: above 0 it votes for i, else for j.
-void decide_pairs(const Machine& machine, const Doubles& kernels, Doubles& scores, std::vector<std::size_t>& votes) {
-  const std::size_t classes = machine.labels.size(), all = kernels.size();
-  std::ranges::fill(votes, std::size_t{0});
+void decide_pairs(const SupportVectors& machine, const std::vector<double>& kernels, std::vector<double>& scores,
+                  std::vector<double>& votes) {
+  const std::size_t classes = machine.classes(), all = kernels.size();
+  std::ranges::fill(votes, 0.0);
   const auto part = [&](std::size_t row, std::size_t first, std::int64_t count) {
     const auto from = kernels.begin() + static_cast<std::ptrdiff_t>(first);
     return std::inner_product(from, from + count,
@@ -89,12 +31,13 @@ void decide_pairs(const Machine& machine, const Doubles& kernels, Doubles& score
   };
   std::size_t pair = 0, first_i = 0;
   for (std::size_t i = 0; i + 1 < classes; ++i) {
-    std::size_t first_j = first_i + static_cast<std::size_t>(machine.counts[i]);
+    std::size_t first_j = first_i + static_cast<std::size_t>(machine.per_class[i]);
     const std::size_t after_i = first_j;
     for (std::size_t j = i + 1; j < classes; ++j, ++pair) {
-      scores[pair] = machine.rho[pair] + part(j - 1, first_i, machine.counts[i]) + part(i, first_j, machine.counts[j]);
-      ++votes[scores[pair] > 0.0 ? i : j];
-      first_j += static_cast<std::size_t>(machine.counts[j]);
+      scores[pair] =
+          machine.rho[pair] + part(j - 1, first_i, machine.per_class[i]) + part(i, first_j, machine.per_class[j]);
+      votes[scores[pair] > 0.0 ? i : j] += 1.0;
+      first_j += static_cast<std::size_t>(machine.per_class[j]);
     }
     first_i = after_i;
   }
@@ -106,7 +49,7 @@ class Coupling {
  public:
   explicit Coupling(std::size_t classes) : n_(classes), r_(n_ * n_), q_(n_ * n_), qp_(n_) {}
 
-  void run(const Machine& machine, const Doubles& scores, std::span<double> p) {
+  void run(const SupportVectors& machine, const std::vector<double>& scores, std::span<double> p) {
     constexpr double kLeast = 1e-7;
     std::size_t pair = 0;
     for (std::size_t i = 0; i < n_; ++i) {
@@ -154,60 +97,44 @@ class Coupling {
   }
 
   std::size_t n_;
-  Doubles r_, q_, qp_;
+  std::vector<double> r_, q_, qp_;
   double total_ = 0.0;
 };
 
-void run(const Node& node, const Machine& machine, const KernelArguments& a) {
-  const std::size_t classes = machine.labels.size();
-  const auto [rows, features] = rows_and_columns(node, a.inputs[0].shape());
-  require_features(node, features,
-                   machine.vectors ? machine.vectors->features() : machine.coefficients.size() / classes);
+void run(const SupportVectors& machine, const KernelArguments& a) {
+  const std::size_t rows = rows_of_input(a), classes = machine.classes();
   const Doubles x = doubles(a.inputs[0]);
-  const bool coupled = machine.vectors && !machine.prob_a.empty();
-  const std::size_t pairs = machine.vectors ? pairs_of(classes) : classes;
-  const std::size_t wide = !machine.vectors || coupled || classes == 2 ? classes : pairs;
-  Doubles kernels(machine.vectors ? machine.vectors->count() : 0), scores(pairs), out(rows * wide);
-  std::vector<std::size_t> votes(classes);
+  const bool paired = !machine.per_class.empty(), coupled = paired && !machine.prob_a.empty();
+  const std::size_t pairs = pairs_of(classes), wide = paired && !coupled && classes > 2 ? pairs : classes;
+  std::vector<double> kernels(machine.count()), scores(pairs), votes(classes);
+  Doubles out(rows * wide);
   Coupling coupling(coupled ? classes : 0);
   Longs chosen(rows);
   for (std::size_t r = 0; r < rows; ++r) {
-    base::check_stop();
     const std::span<double> row(out.data() + r * wide, wide);
-    if (machine.vectors) {
-      machine.vectors->kernels_of(x.data() + r * features, kernels.data());
+    machine.kernels_of(x.data() + r * machine.features(), kernels.data());
+    if (paired) {
       decide_pairs(machine, kernels, scores, votes);
-      chosen[r] = machine.labels[static_cast<std::size_t>(std::ranges::max_element(votes) - votes.begin())];
       if (coupled) {
         coupling.run(machine, scores, row);
-      } else if (wide > pairs) {
+      } else if (classes == 2) {
         row[0] = -scores[0];
         row[1] = scores[0];
       } else {
         std::ranges::copy(scores, row.begin());
       }
     } else {
-      const double* at = x.data() + r * features;
-      for (std::size_t e = 0; e < classes; ++e)
-        row[e] = std::inner_product(at, at + features,
-                                    machine.coefficients.begin() + static_cast<std::ptrdiff_t>(e * features),
-                                    machine.rho[0]);
-      chosen[r] = machine.labels[static_cast<std::size_t>(std::ranges::max_element(row) - row.begin())];
+      for (std::size_t e = 0; e < classes; ++e) row[e] = votes[e] = machine.rho[0] + kernels[e];
     }
+    chosen[r] = machine.labels[static_cast<std::size_t>(std::ranges::max_element(votes) - votes.begin())];
     transform_scores(machine.transform, row);
   }
   store(chosen, out_view(a, 0));
   store(out, out_view(a, 1));
 }
 
-Cost can(const Node& node, const NodeTypes& types) {
-  const Longs counts = vectors_per_class(node);
-  const auto all = static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
-  return can_support_vectors(types, all + integer_list(node, "classlabels_ints").size());
-}
-
-constexpr KernelRow kKernels[] = {{"svm_ref", can, [](const Node& node, const NodeTypes& types) {
-                                     return prepared_machine<Machine, run>(node, types);
+constexpr KernelRow kKernels[] = {{"svm_ref", can_support_vectors, [](const Node& node, const NodeTypes& types) {
+                                     return prepare_machine(node, types, run);
                                    }}};
 
 }  // namespace
@@ -217,10 +144,10 @@ const OpRecord svmclassifier_record = {
     .name = "ai.onnx.ml.SVMClassifier",
     .since_opset = 1,
     .help =
-        "The label (i64 or string [N]) that most pairs of classes vote for by support vectors, kernels LINEAR, POLY, "
-        "RBF or SIGMOID, and f32 scores: [N, classes] with prob_a and prob_b, as probabilities, or of two classes; "
-        "else [N, pairs]. Without vectors_per_class a score for each class by weights, rho[0] added, the largest "
-        "chosen. Then post_transform.",
+        "The label (i64 or string [N]) that most pairs of classes vote for by support vectors, kernels as "
+        "SVMRegressor's, "
+        "and f32 scores: [N, classes] of two classes, or as probabilities with prob_a and prob_b; else [N, pairs]. "
+        "Without vectors_per_class weights score each class. Then post_transform.",
     .inputs = 1,
     .infer = infer,
     .kernels = kKernels,

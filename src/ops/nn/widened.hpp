@@ -10,7 +10,7 @@ namespace skerry::ops {
 
 /// The kernel that `prepare` makes of a node's types with f32 for every f16 and bf16. Constants are widened for
 /// preparing; what the kernel has packed is not read again. All else is widened into scratch in each run, outputs are
-/// rounded from there. Precondition: at most 8 inputs and 4 outputs.
+/// rounded from there. Precondition: at most 8 inputs and 4 outputs, all outputs reals of one dtype.
 Prepared prepare_widened(const NodeTypes& types, const std::function<Prepared(const NodeTypes&)>& prepare);
 
 }  // namespace skerry::ops

@@ -302,13 +302,14 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
   return reply;
 }
 
-Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits) {
+Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits, const RunControl& control) {
   check(request, limits);
   const Program program = program_of(request, limits);
+  control.check("plan");
   if (const auto* graph = std::get_if<Graph>(&program))
-    return plan_model(*graph, request, limits_of(request, limits, {}));
+    return plan_model(*graph, request, limits_of(request, limits, control));
   const auto& circuit = std::get<Circuit>(program);
-  RunOptions options = options_of(request, circuit, limits, {});
+  RunOptions options = options_of(request, circuit, limits, control);
   if (!request.parameter_sets.empty()) set_parameters(options, request.parameter_sets.front());
   set_checkpoint(options, request, circuit);
   std::string refusal;

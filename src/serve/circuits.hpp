@@ -55,8 +55,8 @@ inline constexpr std::string_view kQuota = "quota";
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
                                 std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes);
 
-/// The plan of the first parameter set; nothing is run. Errors: those of import and planning.
-Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits);
+/// The plan of the first parameter set; nothing is run. control: stop token. Errors: those of import and planning.
+Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits, const RunControl& control);
 /// A plan as the answer to `POST /v2/circuits/plan`.
 std::string plan_text(const Plan& plan);
 

@@ -233,31 +233,37 @@ void Service::run_request(const CallPtr& call, wire::CircuitRequest request) {
   }
 }
 
+// A text of megabytes takes seconds to read: away from the few threads that load models and read large bodies. Those
+// whose circuits run in a worker process wait for one on the threads that may.
 void Service::plan_circuit(const CallPtr& call) {
-  wire::CircuitRequest request = circuit_request(*call);
+  // Shared: tasks are copied.
+  const auto request = std::make_shared<const wire::CircuitRequest>(circuit_request(*call));
+  call->body = {};
   const Submitter who = submitter(*call);
-  if (!who.is_stranger) {
-    const Plan plan = plan_circuits(request, options_.jobs.limits);
-    decided("plan", who, notes_of(plan), nullptr);
-    return reply(call, plan_text(plan));
-  }
-  // On a thread that may wait for a worker process: the few for slow requests load models and read large bodies.
-  jobs_.post(
-      [this, call, who, shared = std::make_shared<wire::CircuitRequest>(std::move(request))] {
-        CircuitNotes notes;
-        try {
-          const RunControl control{.stop = call->exchange->closed.get_token()};
-          Submitter anybody = who;
-          anybody.max_qubits = 0;  // a price is no run
-          anybody.run = call->trace;
-          wire::Body body = pool_->plan(anybody, *shared, control, notes);
-          decided("plan", who, notes, nullptr);
-          reply(call, std::move(body));
-        } catch (...) {
-          refuse(call, std::current_exception());
-        }
-      },
-      who.name);
+  const auto price = [this, call, who, request] {
+    CircuitNotes notes;
+    try {
+      const RunControl control{.stop = call->exchange->closed.get_token()};
+      control.check("plan");
+      wire::Body body;
+      if (who.is_stranger) {
+        Submitter anybody = who;
+        anybody.max_qubits = 0;  // a price is no run
+        anybody.run = call->trace;
+        body = pool_->plan(anybody, *request, control, notes);
+      } else {
+        const Plan plan = plan_circuits(*request, options_.jobs.limits, control);
+        notes = notes_of(plan);
+        body.bytes = plan_text(plan);
+        body.json_bytes = body.bytes.size();
+      }
+      decided("plan", who, notes, nullptr);
+      reply(call, std::move(body));
+    } catch (...) {
+      refuse(call, std::current_exception());
+    }
+  };
+  who.is_stranger ? jobs_.post(price, who.name) : plans_.post(price, who.name);
 }
 
 void Service::placements(const CallPtr& call) {

@@ -141,7 +141,10 @@ void Service::handle(const ExchangePtr& exchange) {
     admit(call->principal, presented_key(exchange->request), call->route->role, exchange->request.body.size());
     const HttpRequest& request = exchange->request;
     if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || call->route->is_slow) {
-      slow_.post([this, call] { dispatch(call, call->route->handler); });
+      slow_.post([this, call] {
+        if (draining_.load() && call->exchange->closed.stop_requested()) return;  // refused, and the end waits for it
+        dispatch(call, call->route->handler);
+      });
     } else {
       dispatch(call, call->route->handler);
     }

@@ -259,6 +259,7 @@ class Service {
   Repository repository_;
   Jobs jobs_;
   Workers slow_{2, 256};  // loading, large bodies
+  Workers plans_{1, 64};  // circuits that are priced
   Timers timers_;
 };
 

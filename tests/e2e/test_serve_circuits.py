@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import http.client
 import json
 import re
@@ -248,3 +249,17 @@ def test_the_time_of_a_request_is_that_of_all_its_sets_and_of_its_program(server
     long = "OPENQASM 3.0; qubit[2] q; for int i in [0:9000000] { U(0.1,0.2,0.3) q[0]; }"
     refused = server.post("/v2/circuits", {"program": long, "shots": 10, "max_execution_time": 0.2})
     assert refused.status == 413 and "time" in refused.json()["hint"]
+
+
+def test_prices_of_long_circuits_hold_up_nobody_else(server: Server) -> None:
+    long = {"program": "OPENQASM 3.0; qubit[4] q; for int i in [0:3000000] { U(0.1,0.2,0.3) q[0]; }"}
+    padded = RY + " " * 300_000  # such a body is read by the threads that read long ones
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(server.post, "/v2/circuits/plan", long, seconds=120) for _ in range(4)]
+        answered = 0
+        while sum(one.done() for one in asked) < 2:
+            assert server.post("/v2/circuits", {"program": padded, "parameters": [0.1]}).status == 200
+            assert server.post(JOBS, {"program": RY, "parameters": [0.1]}).status == 202
+            answered += 1
+        assert answered > 2
+        assert {one.result().status for one in asked} == {200}

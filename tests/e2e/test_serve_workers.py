@@ -325,3 +325,14 @@ def test_a_model_of_strangers_is_read_and_run_apart(tmp_path: Path) -> None:
         refused = server.post("/v2/repository/models/digits/load", {})
         assert refused.status == 400 and refused.json()["error"], refused.body
         np.testing.assert_allclose(logits(server, 1), right[1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_server_that_is_ended_while_it_measures_the_machine_does_not_finish_that_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside other work the measurement takes most of a minute; who ends the server has seconds."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    server = servers.launch(tmp_path, "--workers", "1")
+    assert servers.stop(server) == 0
+    assert not list((tmp_path / "cache").rglob("rates-*")), "the measurement was waited for"
+    assert "rates" not in server.log.read_text()

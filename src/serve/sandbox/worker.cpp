@@ -139,7 +139,7 @@ class Worker {
     trace.span_id.copy(told.spans[0].id.data(), told.spans[0].id.size());
     trace.parent_id.copy(told.spans[0].parent.data(), told.spans[0].parent.size());
     if (task.kind == FrameKind::plan) {
-      const Plan plan = plan_circuits(request, head.limits);
+      const Plan plan = plan_circuits(request, head.limits, {.stop = stop});
       told.notes = notes_of(plan);
       std::string text = plan_text(plan);
       const std::size_t size = text.size();

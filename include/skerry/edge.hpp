@@ -162,7 +162,7 @@ struct Placement {
 struct PartReport {
   ExecutionMethod place = ExecutionMethod::edge;  ///< edge or cloud
   double seconds = 0.0;                           ///< wall time, the way to the endpoint and back included
-  std::uint64_t bytes_sent = 0;                   ///< of the request's body as it went over the link
+  std::uint64_t bytes_sent = 0;                   ///< of the inputs, and of the package where it had to be sent
   std::uint64_t bytes_received = 0;               ///< of the answer's tensors
 };
 
@@ -226,8 +226,8 @@ class EdgeExecutor {
                                        std::span<const double> rows);
   /// A model or a hybrid on tensors by the names of its inputs: here when its plan fits; else cut in two where the
   /// fewest bytes go over the link, one half here and one at the endpoint; else whole at the endpoint, which is sent
-  /// the half or the whole as a package and needs no repository. Its result is not kept, and does not wait in the
-  /// outbox. circuit_id of the result: hex SHA-256 of the model's package. Answers of the endpoint are held against the
+  /// the half or the whole as a package, once, and needs no repository. Its result is kept by the model's content and
+  /// the inputs, and has no circuit_id; it does not wait in the outbox. Answers of the endpoint are held against the
   /// types that the model's outputs must have. Errors: those of Session::run and of execute(CompiledPtr).
   ResultPtr execute_model(const Graph& graph, const NamedTensors& inputs, const RunControl& control = {});
   /// What execute_model() would decide now. Nothing is sent. Errors: those of planning and of Session::run's inputs.

@@ -411,9 +411,9 @@ class EdgeExecutor:
         """Runs a model or a hybrid, or the file of one: an ExecutionResult with `outputs` and `parts`.
 
         input_data: an array for each input, by name. It runs here when its plan fits the budget, else in two halves cut
-        where the fewest bytes go over the link, else at the endpoint, which is sent the half or the whole. Nothing is
-        kept: a session is cheaper for many runs here. Errors: as execute_circuit(), but for KeyError and JobKept;
-        InvalidArgument and TypeMismatch for inputs.
+        where the fewest bytes go over the link, else at the endpoint, which is sent the half or the whole once. Equal
+        runs are answered from the cache; a session is cheaper for many others here. Errors: as execute_circuit(), but
+        for KeyError and JobKept; InvalidArgument and TypeMismatch for inputs.
         """
         return _result(self.native.execute_model(_model(model), _data(input_data)))
 

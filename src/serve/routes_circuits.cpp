@@ -182,14 +182,15 @@ void Service::run_circuit(const CallPtr& call) {
   if (request.program_digest.empty()) return run_request(call, std::move(request));
   // Whoever names a program asks for the work of one that is sent: not on a thread that reads sockets.
   const auto named = std::make_shared<wire::CircuitRequest>(std::move(request));  // shared: tasks are copied
-  slow_.post([this, call, named] {
+  const auto run = [this, call, named] {
     try {
       sent_.complete(call->principal.owner(), *named);
       run_request(call, std::move(*named));
     } catch (...) {
       refuse(call, std::current_exception());
     }
-  });
+  };
+  slow_.post(run, call->principal.name);
 }
 
 void Service::run_request(const CallPtr& call, wire::CircuitRequest request) {

@@ -141,10 +141,11 @@ void Service::handle(const ExchangePtr& exchange) {
     admit(call->principal, presented_key(exchange->request), call->route->role, exchange->request.body.size());
     const HttpRequest& request = exchange->request;
     if (request.body.size() > kSlowBytes || !request.header("content-encoding").empty() || call->route->is_slow) {
-      slow_.post([this, call] {
+      const auto answer = [this, call] {
         if (draining_.load() && call->exchange->closed.stop_requested()) return;  // refused, and the end waits for it
         dispatch(call, call->route->handler);
-      });
+      };
+      slow_.post(answer, call->principal.name);
     } else {
       dispatch(call, call->route->handler);
     }

@@ -43,7 +43,7 @@ def test_a_server_killed_in_the_middle_of_a_models_run_is_told_and_runs_it_once(
     port = free_port()
     headers = servers.make_keys(tmp_path / "keys", {"ann": "circuits,read tenant=t"}, "tenant t seconds=1000/h")["ann"]
     words = ("--keys", tmp_path / "keys", *(("--jobs", tmp_path / "jobs") if durable else ()))
-    model, inputs = hybrid(2500), {"x": np.array([0.4])}
+    model, inputs = hybrid(700), {"x": np.array([0.4])}
     address = f"http://127.0.0.1:{port}"
     config = EdgeExecutionConfig(
         max_memory_mb=0, cloud_endpoint=address, cloud_timeout=100,
@@ -73,7 +73,7 @@ def test_a_server_killed_in_the_middle_of_a_models_run_is_told_and_runs_it_once(
         begun = jobs(again)
         assert len(begun) == durable  # what was acknowledged on disk is run, though nobody waits
         for job in begun:
-            until(lambda job=job: again.get(f"{JOBS}/{job['id']}", headers=headers).json()["state"] == "done", 60)
+            until(lambda job=job: again.get(f"{JOBS}/{job['id']}", headers=headers).json()["state"] == "done", 120)
         before = float(again.get("/v2/usage", headers=headers).json()["seconds"]["left"])
         run()
         assert results[1].execution_method == "cloud"

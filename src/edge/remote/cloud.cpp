@@ -112,9 +112,8 @@ std::vector<Result> await_job(Endpoint& endpoint, const std::string& id, const A
 }
 
 std::vector<Result> run_asked(Endpoint& endpoint, const wire::CircuitRequest& request, const Asked& asked, bool is_long,
-                              const Patience& patience, std::string_view placement) {
+                              const Patience& patience, const net::Trace& trace, std::string_view placement) {
   const Body body = wire::encode(request);
-  const net::Trace trace = net::trace_of_process();
   if (is_long) return await_job(endpoint, submit(endpoint, body, patience, trace, placement), asked, patience, trace);
   std::vector<Result> results;
   Endpoint::Call call =
@@ -268,19 +267,20 @@ Result run(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long
 
 std::vector<Result> run_batch(Endpoint& endpoint, const wire::CircuitRequest& request, bool is_long,
                               const Patience& patience, std::string_view placement) {
-  return run_asked(endpoint, request, asked_of(request), is_long, patience, placement);
+  return run_asked(endpoint, request, asked_of(request), is_long, patience, net::trace_of_process(), placement);
 }
 
 std::pair<Result, bool> run_named(Endpoint& endpoint, wire::CircuitRequest request, const std::string& program,
                                   const Asked& asked, bool is_long, const Patience& patience,
                                   std::string_view placement) {
+  const net::Trace trace = net::trace_of_process();  // of both
   try {
-    return {std::move(run_asked(endpoint, request, asked, is_long, patience, placement).at(0)), false};
+    return {std::move(run_asked(endpoint, request, asked, is_long, patience, trace, placement).at(0)), false};
   } catch (const Refusal& refusal) {
     if (!refusal.names_program()) throw;
   }
   request.program = program;
-  return {std::move(run_asked(endpoint, request, asked, is_long, patience, placement).at(0)), true};
+  return {std::move(run_asked(endpoint, request, asked, is_long, patience, trace, placement).at(0)), true};
 }
 
 }  // namespace skerry::edge::remote

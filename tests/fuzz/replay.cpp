@@ -1,7 +1,9 @@
 // Runs a fuzz target without a fuzzer, in every build and with every compiler: over its kept corpus, and over so many
 // mutations of it, the same ones each time. Guided fuzzing is `./dev fuzz`.
 //
-//     x_fuzz_replay CORPUS [MUTATIONS]
+//     x_fuzz_replay CORPUS [MUTATIONS [SEED]]
+//
+// Other seeds give other mutations; `./dev fuzz models` runs many.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +27,7 @@ namespace {
 
 constexpr unsigned kSecondsOfOneInput = 20;
 constexpr std::size_t kLargestInput = 65'536;
+constexpr std::uint64_t kSeed = 0x5eed;
 
 // What the target looks at now, for the handler that keeps it.
 const std::string* current = nullptr;
@@ -62,7 +65,7 @@ std::vector<std::string> read_corpus(const std::filesystem::path& folder) {
 // Deterministic on every machine: the engine's bits are standardised, the distributions are not.
 class Mutator {
  public:
-  explicit Mutator(const std::vector<std::string>& corpus) : corpus_(corpus) {}
+  Mutator(const std::vector<std::string>& corpus, std::uint64_t seed) : corpus_(corpus), random_(seed) {}
 
   std::string next() {
     std::string input = corpus_[below(corpus_.size())];
@@ -103,19 +106,19 @@ class Mutator {
   }
 
   const std::vector<std::string>& corpus_;
-  std::mt19937_64 random_{0x5eed};
+  std::mt19937_64 random_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 3) return 2;
+  if (argc < 2 || argc > 4) return 2;
   for (const int signal : {SIGSEGV, SIGABRT, SIGILL, SIGTRAP, SIGFPE, SIGALRM}) std::signal(signal, keep_and_die);
   const std::vector<std::string> corpus = read_corpus(argv[1]);
-  const long mutations = argc == 3 ? std::atol(argv[2]) : 0;
+  const long mutations = argc > 2 ? std::atol(argv[2]) : 0;
   for (const std::string& input : corpus) run(input);
   if (corpus.empty()) return 1;
-  Mutator mutator(corpus);
+  Mutator mutator(corpus, argc > 3 ? std::strtoull(argv[3], nullptr, 10) : kSeed);
   for (long i = 0; i < mutations; ++i) run(mutator.next());
   std::printf("%zu inputs and %ld mutations\n", corpus.size(), mutations);
   return 0;

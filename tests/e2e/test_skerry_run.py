@@ -50,12 +50,15 @@ def test_a_model_gives_the_same_tensors_as_the_command_line(tmp_path: Path, leve
 
 
 def package_of(folder: Path, op: str, **attributes: object) -> Path:
-    node = helper.make_node(op, ["x"], ["y"], name="here", **attributes)
+    domain = "ai.onnx.ml" if op == "FeatureVectorizer" else ""
+    node = helper.make_node(op, ["x"], ["y"], name="here", domain=domain, **attributes)
     shape = [4, 3]
     takes = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
     dtype = TensorProto.INT32 if op == "Multinomial" else TensorProto.FLOAT
     graph = helper.make_graph([node], op, takes, [helper.make_tensor_value_info("y", dtype, None)])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 22), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=10
+    )
     (folder / "m.onnx").write_bytes(model.SerializeToString())
     programs.ok("compile", folder / "m.onnx", "-o", folder / "m.skerry")
     return folder / "m.skerry"
@@ -74,7 +77,7 @@ def test_random_numbers_are_those_of_the_command_line(tmp_path: Path) -> None:
     assert not np.isin(drawn["5"], drawn["6"]).any()
 
 
-@pytest.mark.parametrize("op", ["Bernoulli", "Multinomial"])
+@pytest.mark.parametrize("op", ["Bernoulli", "Multinomial", "FeatureVectorizer"])
 def test_what_a_device_leaves_out_is_refused_by_its_name(tmp_path: Path, op: str) -> None:
     package, x = package_of(tmp_path, op), tmp_path / "x.npy"
     np.save(x, np.full((4, 3), 0.5, np.float32))

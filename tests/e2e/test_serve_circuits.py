@@ -252,7 +252,7 @@ def test_the_time_of_a_request_is_that_of_all_its_sets_and_of_its_program(server
 
 
 def test_prices_of_long_circuits_hold_up_nobody_else(server: Server) -> None:
-    long = {"program": "OPENQASM 3.0; qubit[4] q; for int i in [0:3000000] { U(0.1,0.2,0.3) q[0]; }"}
+    long = {"program": "OPENQASM 3.0; qubit[4] q; for int i in [0:400000] { U(0.1,0.2,0.3) q[0]; }"}
     padded = RY + " " * 300_000  # such a body is read by the threads that read long ones
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(server.post, "/v2/circuits/plan", long, seconds=120) for _ in range(4)]

@@ -313,7 +313,13 @@ nb::object array_over(const Tensor& tensor) {
 WritableArray writable_array(nb::handle object, const std::string& where) {
   constexpr const char* kHint = "give a C-contiguous array that may be written, such as numpy.empty() makes";
   const auto refused = [&](const std::string& what) { return Error(ErrorCode::type_mismatch, what, where, kHint); };
-  if (PyObject_CheckBuffer(object.ptr()) == 0) throw refused(class_of(object) + " is no array");
+  if (PyObject_CheckBuffer(object.ptr()) == 0) {
+    nb::ndarray<nb::c_contig, nb::device::cpu> foreign;
+    if (!nb::hasattr(object, "__dlpack__") || !nb::try_cast(object, foreign, false))
+      throw refused(class_of(object) + " is no array");
+    const Tensor same = tensor_from(InputArray(foreign));
+    return {MutableTensorView(same.dtype(), same.shape(), static_cast<std::byte*>(foreign.data())), same.owner()};
+  }
   // numpy gives no buffer of the short floats that are not its own; their bytes it does.
   nb::object array = nb::borrow<nb::object>(object);
   std::optional<DType> known;

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <fstream>
 #include <skerry/skerry.hpp>
+#include <stop_token>
 
 #include "base/temporary_folder.hpp"
 
@@ -87,6 +89,31 @@ TEST(Session, PlansOncePerShapeAndKeepsResultsApart) {
   EXPECT_EQ(first.tensors[0].second.as<float>()[0], 2.0F) << "a held result was overwritten";
   EXPECT_EQ(second.tensors[0].second.as<float>()[1], 12.0F);
   EXPECT_EQ(longer.tensors[0].second.shape(), Shape({3}));
+}
+
+TEST(Session, ObeysTheControlOfEachRunAloneAndKeepsItsPlan) {
+  Session session(std::make_shared<const Graph>(doubled()), Limits{.max_execution_time = std::chrono::hours(1)});
+  const NamedTensors inputs = {{"x", floats({1, 2})}};
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(code_of([&] { session.run(inputs, {.stop = stop.get_token()}); }), ErrorCode::cancelled);
+  const std::array types = {TensorType::of(DType::f32, Shape({2}))};
+  const Plan* const plan = &session.plan(types);
+  int told = 0;
+  const RunControl listens{.progress = Progress([&told](double, std::string_view) { ++told; })};
+  EXPECT_EQ(session.run(inputs, listens).tensors[0].second.as<float>()[1], 4.0F);
+  EXPECT_GT(told, 0);
+  const auto past = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  EXPECT_EQ(code_of([&] { session.run(inputs, {.deadline = past}); }), ErrorCode::deadline_exceeded)
+      << "the limit of an hour took the place of an earlier deadline";
+  EXPECT_EQ(code_of([&] {
+              session.run_data({{"x", floats({1, 2})}}, {.stop = stop.get_token()});
+            }),
+            ErrorCode::cancelled);
+  const int heard = told;
+  EXPECT_EQ(session.run(inputs).tensors[0].second.as<float>()[0], 2.0F);
+  EXPECT_EQ(told, heard) << "a run without a listener tells that of the run before";
+  EXPECT_EQ(&session.plan(types), plan);
 }
 
 TEST(Session, RefusesMissingUnknownAndDoubledInputsByName) {

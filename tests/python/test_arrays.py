@@ -86,6 +86,29 @@ def test_buffers_of_short_floats_are_written_in_place() -> None:
     assert out.astype(np.float32).tolist() == [[1.5, 0.0]]
 
 
+class Foreign:
+    """An array of a library that knows DLPack alone."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __dlpack__(self, **asked: Any) -> Any:
+        return self.array.__dlpack__(**asked)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
+
+def test_buffers_of_other_libraries_are_written_in_place() -> None:
+    engine = OptimizedInferenceEngine()
+    model = engine.load_model(relu())
+    out = np.zeros((1, 2), np.float32)
+    engine.run_inference(model, X, out=Foreign(out))  # type: ignore[arg-type]
+    assert out.tolist() == [[1.0, 1.0]]
+    with pytest.raises(skerry.TypeMismatch, match="Foreign is no array"):
+        engine.run_inference(model, X, out=Foreign(np.zeros((1, 4), np.float32)[:, ::2]))  # type: ignore[arg-type]
+
+
 # What is given as an input, and what is said about it.
 INPUTS: dict[str, tuple[Any, str]] = {
     "nothing": (None, "None is no array"),

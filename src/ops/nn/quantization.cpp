@@ -16,9 +16,19 @@ void check_extent(const TypeContext& context, const Dim& found, const Dim& wante
                            input(context, 0).text() + ", " + std::to_string(wanted.value) + " " + what + " are needed");
 }
 
+// One zero point for each scale: whoever takes the first one relies on it.
+void check_zeros(const TypeContext& context) {
+  const TensorType* zero = optional_input(context, 2);
+  if (zero == nullptr) return;
+  const auto scales = input(context, 1).static_shape(), zeros = zero->static_shape();
+  if (!scales || !zeros || scales->elements() == zeros->elements()) return;
+  refuse(context.node, "the zero point is " + zero->text() + " for a scale " + input(context, 1).text());
+}
+
 }  // namespace
 
 void check_scales(const TypeContext& context) {
+  check_zeros(context);
   const auto &x = input(context, 0).shape, &scale = input(context, 1).shape;
   const std::int64_t block = context.node.integer("block_size", 0);
   if (block < 0) refuse(context.node, "block_size is " + std::to_string(block));

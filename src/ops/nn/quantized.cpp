@@ -80,6 +80,11 @@ Expected<bool> all_known(const NodeTypes& types, std::initializer_list<std::size
 void require_quant(const TypeContext& context, std::size_t at, DType dtype) {
   require(context, at, kernels::Reals{});
   const TensorType* zero = optional_input(context, at + 1);
+  for (const TensorType* type : {&input(context, at), zero}) {
+    const auto shape = type == nullptr ? std::nullopt : type->static_shape();
+    if (shape && shape->elements() == 0)
+      refuse(context.node, "a scale or zero point is " + type->text() + ", which has no elements");
+  }
   if (zero == nullptr || zero->dtype == dtype) return;
   refuse(context.node, "the zero point, input " + std::to_string(at + 1) + ", is " + zero->text() +
                            " for elements of " + std::string(dtype_name(dtype)));

@@ -151,6 +151,7 @@ class Grower:
             and (rank is None or v.array.ndim == rank)
             and (v.exact or not exact)
             and v.slack is None
+            and v.array.size > 0
         ]
         if found and self.whole(0, 9) > 0:
             return found[-1] if self.maybe() else found[self.whole(0, len(found) - 1)]

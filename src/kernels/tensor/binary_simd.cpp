@@ -1,4 +1,4 @@
-// Compiled once for every instruction set the CPU may have; the compiler vectorises these loops by itself.
+// Compiled once for every instruction set the CPU may have.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/tensor/binary_simd.cpp"
 #include <hwy/foreach_target.h>
@@ -11,28 +11,40 @@
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
 
-template <Binary F>
-HWY_INLINE float apply(float a, float b) {
-  if constexpr (F == Binary::add) return a + b;
-  if constexpr (F == Binary::sub) return a - b;
-  if constexpr (F == Binary::mul) return a * b;
-  if constexpr (F == Binary::div) return a / b;
-  if constexpr (F == Binary::maximum) return (a > b || a != a) ? a : b;
-  if constexpr (F == Binary::minimum) return (a < b || a != a) ? a : b;
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <Binary F, class V>
+HWY_INLINE V apply(V a, V b) {
+  if constexpr (F == Binary::add) return hn::Add(a, b);
+  if constexpr (F == Binary::sub) return hn::Sub(a, b);
+  if constexpr (F == Binary::mul) return hn::Mul(a, b);
+  if constexpr (F == Binary::div) return hn::Div(a, b);
+  if constexpr (F == Binary::maximum) return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::Ne(a, a)), a, b);
+  if constexpr (F == Binary::minimum) return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::Ne(a, a)), a, b);
 }
 
-// sa and sb are 0 or 1. Not restrict: out may be a or b.
+// Elements [i, count) in vectors of D as far as they go; gives the first that is left.
+template <Binary F, class D>
+HWY_INLINE std::int64_t run_from(D d, std::int64_t i, const float* a, std::int64_t sa, const float* b, std::int64_t sb,
+                                 float* out, std::int64_t count) {
+  const auto step = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto first = hn::Set(d, *a), second = hn::Set(d, *b);
+  for (; i + step <= count; i += step) {
+    const auto x = sa == 1 ? hn::LoadU(d, a + i) : first, y = sb == 1 ? hn::LoadU(d, b + i) : second;
+    hn::StoreU(apply<F>(x, y), d, out + i);
+  }
+  return i;
+}
+
+// sa and sb are 0 or 1; out may be a or b. Not left to the compiler: what it makes of a loop takes six times the room.
 template <Binary F>
 void run(const float* a, std::int64_t sa, const float* b, std::int64_t sb, float* out, std::int64_t count) {
-  if (sa == 1 && sb == 1) {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = apply<F>(a[i], b[i]);
-  } else if (sa == 1) {
-    const float constant = b[0];
-    for (std::int64_t i = 0; i < count; ++i) out[i] = apply<F>(a[i], constant);
-  } else {
-    const float constant = a[0];
-    for (std::int64_t i = 0; i < count; ++i) out[i] = apply<F>(constant, b[i * sb]);
-  }
+  if (count == 0) return;
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
+  const std::int64_t i =
+      sa == 1 && sb == 1 ? run_from<F>(d, 0, a, 1, b, 1, out, count) : run_from<F>(d, 0, a, sa, b, sb, out, count);
+  run_from<F>(one, i, a, sa, b, sb, out, count);
 }
 
 void run_of(Binary f, const float* a, std::int64_t sa, const float* b, std::int64_t sb, float* out,

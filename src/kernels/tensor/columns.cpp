@@ -168,7 +168,16 @@ void cumulate_columns(const Columns& c, bool exclusive, bool reverse) {
   double total[kColumns] = {};
   for (std::size_t turn = 0; turn < c.length; ++turn) {
     const std::size_t at = (reverse ? c.length - 1 - turn : turn) * c.stride;
-    for (std::size_t i = 0; i < c.count; ++i) {
+    const hn::ScalableTag<double> d;
+    const hn::Rebind<float, decltype(d)> narrow;
+    std::size_t i = 0;
+    for (; i + hn::Lanes(d) <= c.count; i += hn::Lanes(d)) {
+      const auto before = hn::LoadU(d, total + i);
+      const auto after = hn::Add(before, hn::PromoteTo(d, hn::LoadU(narrow, c.x + at + i)));
+      hn::StoreU(after, d, total + i);
+      hn::StoreU(hn::DemoteTo(narrow, exclusive ? before : after), narrow, c.y + at + i);
+    }
+    for (; i < c.count; ++i) {
       const double before = total[i];
       total[i] += static_cast<double>(c.x[at + i]);
       c.y[at + i] = static_cast<float>(exclusive ? before : total[i]);

@@ -81,10 +81,14 @@ float fold_row_of(int f, const float* x, std::size_t count) {
 // Column-wise: `width` neighbouring results, each over `length` rows that lie `stride` apart.
 template <Fold F>
 void fold_columns(const float* x, std::size_t length, std::size_t stride, float* y, std::size_t width) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
   for (std::size_t i = 0; i < width; ++i) y[i] = neutral<F>();
   for (std::size_t k = 0; k < length; ++k) {
     const float* row = x + k * stride;
-    for (std::size_t i = 0; i < width; ++i) y[i] = fold_scalar<F>(y[i], row[i]);
+    std::size_t i = 0;
+    for (; i + lanes <= width; i += lanes) hn::StoreU(fold<F>(hn::LoadU(d, y + i), hn::LoadU(d, row + i)), d, y + i);
+    for (; i < width; ++i) y[i] = fold_scalar<F>(y[i], row[i]);
   }
 }
 

@@ -39,19 +39,27 @@ void weighted_sums(const float* x, const WeightedTaps& t, bool accumulate, float
   }
 }
 
-// y = the weighted sum of rows of `count` neighbours. A plain loop, which the compiler makes vectors of.
+// y += weight * x, or y = weight * x.
+template <class D>
+HWY_INLINE std::size_t add_weighted(D d, std::size_t i, const float* x, float weight, bool begun, std::size_t count,
+                                    float* y) {
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+    const auto term = hn::Mul(hn::Set(d, weight), hn::LoadU(d, x + i));
+    hn::StoreU(begun ? hn::Add(hn::LoadU(d, y + i), term) : term, d, y + i);
+  }
+  return i;
+}
+
+// y = the weighted sum of rows of `count` neighbours.
 void weighted_rows(const float* x, std::size_t inner, const WeightedTaps& t, std::size_t at, std::size_t count,
-                   float* HWY_RESTRICT y) {
+                   float* y) {
   bool begun = false;
   for (std::size_t tap = 0; tap < t.taps; ++tap) {
     const float weight = t.weight[tap * t.row + at];
     if (weight == 0.0F) continue;
-    const float* HWY_RESTRICT from = x + static_cast<std::size_t>(t.index[tap * t.row + at]) * inner;
-    if (begun) {
-      for (std::size_t i = 0; i < count; ++i) y[i] += weight * from[i];
-    } else {
-      for (std::size_t i = 0; i < count; ++i) y[i] = weight * from[i];
-    }
+    const float* from = x + static_cast<std::size_t>(t.index[tap * t.row + at]) * inner;
+    const std::size_t rest = add_weighted(D(), 0, from, weight, begun, count, y);
+    add_weighted(hn::CappedTag<float, 1>(), rest, from, weight, begun, count, y);
     begun = true;
   }
   if (!begun) std::fill_n(y, count, 0.0F);
@@ -81,9 +89,8 @@ void run_axis(const ResizeF32::Axis& axis, const float* x, float* y) {
   }
   const std::size_t grain = std::max<std::size_t>(1, 2 * kElementGrain / std::max<std::size_t>(inner * axis.taps, 1));
   base::parallel_for(0, outer * output, grain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t row = begin; row < end; ++row)
-      HWY_DYNAMIC_DISPATCH(weighted_rows)
-      (x + row / output * input * inner, inner, taps, row % output, inner, y + row * inner);
+    for (std::size_t row = begin; row < end; ++row) HWY_DYNAMIC_DISPATCH(weighted_rows)
+    (x + row / output * input * inner, inner, taps, row % output, inner, y + row * inner);
   });
 }
 

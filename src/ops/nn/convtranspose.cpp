@@ -113,9 +113,22 @@ kernels::ConvShape shape_of(const Node& node, const NodeTypes& types) {
   return shape;
 }
 
+// Keeps sums and products of extents and attributes far from overflow.
+constexpr std::int64_t kMost = std::int64_t{1} << 31;
+
 Cost can_packed(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
-  if (types.inputs[0].shape->size() > 5) return Unexpected{"more than three spatial axes"};
+  const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
+  if (x.rank() < 3 || x.rank() > 5) return Unexpected{"not one to three spatial axes"};
+  if (elements(types.inputs[1]) == 0 || x.elements() == 0 || y.elements() == 0) return Unexpected{"no elements"};
+  for (const char* attribute : {"strides", "dilations", "pads"}) {
+    for (const std::int64_t n : node.integers(attribute)) {
+      if (n < (attribute[0] == 'p' ? -kMost : 1) || n > kMost)
+        return Unexpected{std::string(attribute) + " are out of range"};
+    }
+  }
+  if (has_input(node, 2) && (!is_f32(types, 2) || elements(types.inputs[2]) != y[1]))
+    return Unexpected{"the bias is not one f32 for each output"};
   const kernels::ConvShape s = shape_of(node, types);
   const auto pixels = static_cast<std::size_t>(s.window.outputs());
   const std::int64_t rows = s.group_outputs() * s.window.taps();

@@ -107,8 +107,9 @@ void run(const Node& node, const KernelArguments& a) {
 
 bool fits(const NodeTypes& types) {
   const Shape x = *types.inputs[0].static_shape(), grid = *types.inputs[1].static_shape();
-  return x.rank() <= 5 && grid[grid.rank() - 1] == x.rank() - 2 && grid[0] == x[0] && x.elements() > 0 &&
-         grid.elements() > 0 && x.elements() / (x[0] * x[1]) < (std::int64_t{1} << 31);
+  return x.rank() >= 3 && x.rank() <= 5 && grid.rank() == x.rank() && grid[grid.rank() - 1] == x.rank() - 2 &&
+         grid[0] == x[0] && x.elements() > 0 && grid.elements() > 0 &&
+         x.elements() / (x[0] * x[1]) < (std::int64_t{1} << 31);
 }
 
 // A point's place is worked out once, what stands there is fetched for each channel.

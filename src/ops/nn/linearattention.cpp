@@ -82,6 +82,7 @@ void run(const Node& node, const KernelArguments& a) {
 Cost can(const Node& node, const NodeTypes& types) {
   if (auto takes = can_reference(node, types); !takes) return takes;
   const Shape q = *types.inputs[0].static_shape(), v = *types.inputs[2].static_shape();
+  if (q.rank() != 3 || v.rank() != 3) return can_reference(node, types);
   const double heads = static_cast<double>(std::max<std::int64_t>(node.integer("q_num_heads", 1), 1)),
                groups = static_cast<double>(std::max<std::int64_t>(node.integer("kv_num_heads", 1), 1));
   const double state = static_cast<double>(q[2]) / heads * static_cast<double>(v[2]) / groups;

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <memory>
 
 #include "kernels/tensor/mapped.hpp"
@@ -118,10 +117,8 @@ Prepared prepare_nearest(const Node& node, const NodeTypes& types) {
     return taps.outside ? -1 : std::clamp<std::int64_t>(taps.first, 0, axes[axis].input - 1);
   };
   std::array<std::byte, 8> fill{};
-  kernels::visit(kernels::Numbers{}, types.inputs[0].dtype, [&]<class T>() {
-    const T value = kernels::convert<T>(node.real("extrapolation_value", 0.0));
-    std::memcpy(fill.data(), &value, sizeof(T));
-  });
+  store(Doubles{node.real("extrapolation_value", 0.0)},
+        MutableTensorView(types.inputs[0].dtype, Shape{1}, fill.data()));
   // shared: std::function copies its target
   const auto copy = std::make_shared<const kernels::MappedCopy>(x, y, source);
   return {[copy, fill](const KernelArguments& a) { copy->run(a.inputs[0], fill.data(), a.outputs[0]); }, 0,

@@ -72,8 +72,7 @@ def test_a_server_killed_in_the_middle_of_a_models_run_is_told_and_runs_it_once(
     with servers.serving(tmp_path, *words, http=f"127.0.0.1:{port}") as again:
         begun = jobs(again)
         assert len(begun) == durable  # what was acknowledged on disk is run, though nobody waits
-        for job in begun:
-            until(lambda job=job: again.get(f"{JOBS}/{job['id']}", headers=headers).json()["state"] == "done", 120)
+        until(lambda: all(job["state"] == "done" for job in jobs(again)), 120)
         before = float(again.get("/v2/usage", headers=headers).json()["seconds"]["left"])
         run()
         assert results[1].execution_method == "cloud"

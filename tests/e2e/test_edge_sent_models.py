@@ -108,7 +108,7 @@ def test_a_model_is_not_there_for_another_tenant_and_not_after_a_restart(tmp_pat
         )
 
     def weights_were_sent(who: str, seed: int) -> bool:
-        return right(executor(who), model, points(seed)).parts[0].bytes_sent > WIDTH * WIDTH
+        return bool(right(executor(who), model, points(seed)).parts[0].bytes_sent > WIDTH * WIDTH)
 
     server = servers.launch(tmp_path, *words, http=f"127.0.0.1:{port}")
     assert weights_were_sent("ann", 1) and not weights_were_sent("ann", 2)

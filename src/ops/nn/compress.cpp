@@ -48,7 +48,7 @@ const OpRecord compress_record = {
         "whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kMover<run, 3>,
+    .kernels = kMover<run, 1>,
 };
 
 }  // namespace skerry::ops

@@ -20,7 +20,7 @@ Cost can_f32(const Node&, const NodeTypes& types) {
   if (types.constants[1] == nullptr || elements(types.inputs[1]) != 1)
     return Unexpected{"the axis is known only when it runs"};
   if (elements(types.inputs[0]) == 0) return Unexpected{"no elements"};
-  return element_steps(types, 1.2);
+  return element_steps(types, 2.5);
 }
 
 Prepared prepare_f32(const Node& node, const NodeTypes& types) {

@@ -21,7 +21,7 @@ Cost can(const Node& node, const NodeTypes& types) {
       refuse(node, "indices " + indices.text() + " reach past x " + x.text() + " along axis " + std::to_string(i));
   }
   if (auto movable = can_move(node, types); !movable) return movable;
-  return element_steps(types, 1.5);
+  return element_steps(types, 4.0);
 }
 
 Prepared prepare(const Node& node, const NodeTypes& types) {

@@ -41,7 +41,7 @@ const OpRecord reversesequence_record = {
         "The first sequence_lens[b] elements along time_axis of each batch entry in reverse. Any dtype of whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kMover<run, 2>,
+    .kernels = kMover<run, 1>,
 };
 
 }  // namespace skerry::ops

@@ -41,7 +41,7 @@ const OpRecord scatternd_record = {
         "x with slices of `updates` put where the last axis of indices points; reduction none, add, mul, max or min.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kMover<run, 2>,
+    .kernels = kMover<run, 1>,
 };
 
 }  // namespace skerry::ops

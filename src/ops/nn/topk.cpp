@@ -39,8 +39,8 @@ Cost can(const Node& node, const NodeTypes& types) {
   const kernels::TopShape s = shape_of(node, types);
   if (s.k > s.length) refuse(node, "k is more than there are elements");
   const auto k = static_cast<double>(s.k);
-  const double of_an_element = (s.inner == 1 && is_f32(types) ? 0.4 : 1.5) + half_steps(dtype) / 4.0;
-  constexpr double kOfACandidate = 8.0;
+  const double of_an_element = (s.inner == 1 && is_f32(types) ? 0.8 : 3.0) + half_steps(dtype) / 4.0;
+  constexpr double kOfACandidate = 16.0;
   return scalar_steps(
       types, static_cast<double>(s.outer * s.inner) *
                  (of_an_element * static_cast<double>(s.length) + kOfACandidate * (k + 32.0) * std::log2(k + 2.0)));

@@ -46,11 +46,16 @@ HELD: dict[str, Array] = {
     "s": SCALE,
     "z0": np.array(3, np.uint8),
     "w": np.ones((2, 2, 1, 1), np.int8),
+    "b": np.ascontiguousarray(BYTES.T),
 }
 NODES: dict[str, tuple[list[onnx.NodeProto], dict[str, Array]]] = {
     "QuantizeLinear": ([helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])], {"x": X}),
     "DequantizeLinear": ([helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"])], {"x": BYTES}),
     "a convolution between them": (quantized_convolution(), {"x": X}),
+    "QLinearMatMul": (
+        [helper.make_node("QLinearMatMul", ["x", "s", "z0", "b", "s", "z0", "s", "z"], ["y"])],
+        {"x": BYTES},
+    ),
 }
 
 
@@ -60,6 +65,8 @@ NODES: dict[str, tuple[list[onnx.NodeProto], dict[str, Array]]] = {
 def test_as_many_zero_points_as_scales_or_a_refusal(what: str, is_constant: bool, zeros: int) -> None:
     nodes, asked = NODES[what]
     zero = {"z": np.zeros(zeros, np.uint8)}
+    if what == "QLinearMatMul" and zeros == 2:
+        pytest.skip("two zero points of the result are another refusal, or one for each row")
     with pytest.raises(skerry.TypeMismatch, match="zero point") as caught:
         if is_constant:
             model(nodes, HELD | zero, asked).session().run(asked)

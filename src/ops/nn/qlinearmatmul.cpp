@@ -9,8 +9,8 @@ constexpr QuantizedProduct kAt = {
 void infer(TypeContext& context) {
   require_quant(context, kAt.a_scale, input(context, kAt.a).dtype);
   require_quant(context, kAt.b_scale, input(context, kAt.b).dtype);
-  require(context, kAt.y_scale, kernels::Reals{});
   require(context, kAt.y_zero, Bytes{});
+  require_quant(context, kAt.y_scale, input(context, kAt.y_zero).dtype);
   infer_quantized_product(context, kAt, input(context, kAt.y_zero).dtype);
 }
 

@@ -217,8 +217,9 @@ SandboxState enter_sandbox(const SandboxLimits& limits, int parent) {
   if (::getppid() != parent) ::_exit(1);
   state.memory = limit_memory(limits.data_bytes);  // reads a file, so before descriptors end
   limit_to(RLIMIT_CORE, 0);
-  limit_to(RLIMIT_NOFILE, kFirstClosed);
-  if (!kSanitized) limit_to(RLIMIT_FSIZE, 0);  // a sanitizer tells what it found in a file
+  // A sanitizer tries memory by a pipe, and tells what it found in a file.
+  limit_to(RLIMIT_NOFILE, kFirstClosed + (kSanitized ? 2 : 0));
+  if (!kSanitized) limit_to(RLIMIT_FSIZE, 0);
   if (state.namespaces && limits.threads != 0) limit_to(RLIMIT_NPROC, limits.threads);
   state.system_calls = filter_calls();
   if (!state.system_calls) {

@@ -1,5 +1,7 @@
 """Runs clang-tidy over the sources of a build folder, in parallel, skipping what has not changed since it last passed.
 
+    tools/tidy.py [BUILD [SOURCE…]]    all sources without any named
+
 A source is unchanged when its text, the text of every header of ours that it reaches, the checks and the compiler's
 arguments are what they were. What passed is remembered in the build folder.
 """
@@ -109,8 +111,9 @@ def lint(database: Path, file: str) -> tuple[str, str]:
     return file, "" if run.returncode == 0 else run.stdout + run.stderr
 
 
-def main() -> int:
-    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build/release")
+def main(build_folder: str = "build/release", *sources: str) -> int:
+    build = ROOT / build_folder
+    chosen = {str(Path(source).resolve()) for source in sources}
     work = build / "tidy"
     work.mkdir(exist_ok=True)
     stamps_path = work / "passed.json"
@@ -119,7 +122,11 @@ def main() -> int:
     entries = own_commands(build)
     (work / "compile_commands.json").write_text(json.dumps(entries))
     wanted = {str(entry["file"]): fingerprint(entry) for entry in entries}
-    changed = sorted(file for file, print_ in wanted.items() if passed.get(file) != print_)
+    if unknown := sorted(chosen - wanted.keys()):
+        print(f"clang-tidy: {build_folder} compiles no {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    looked_at = chosen or wanted.keys()
+    changed = sorted(file for file in looked_at if passed.get(file) != wanted[file])
 
     failures = 0
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
@@ -130,9 +137,9 @@ def main() -> int:
             else:
                 passed[file] = wanted[file]
                 stamps_path.write_text(json.dumps({name: passed[name] for name in wanted if name in passed}))
-    print(f"clang-tidy: {len(changed)} of {len(wanted)} files looked at, {failures} with findings")
+    print(f"clang-tidy: {len(changed)} of {len(looked_at)} files looked at, {failures} with findings")
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -88,6 +88,7 @@ json placement_json(const edge::Placement& placement) {
                     {"weight_bytes", placement.split->weight_bytes}};
   }
   if (placement.whole_bytes != 0) out["whole_bytes"] = placement.whole_bytes;
+  if (placement.compressed) out["compressed"] = true;
   return out;
 }
 

@@ -19,9 +19,10 @@ namespace skerry::edge {
 
 /// What one execution on this machine may take, what is kept between executions, and who else may run it.
 struct EdgeExecutionConfig {
-  double max_memory_mb = 512.0;          ///< 10^6 bytes; checked before anything is allocated; 0: nothing runs here
-  double max_execution_time = 60.0;      ///< seconds; predicted longer is refused, an overrun is stopped
-  bool enable_compression = true;        ///< of saved and cached packages
+  double max_memory_mb = 512.0;      ///< 10^6 bytes; checked before anything is allocated; 0: nothing runs here
+  double max_execution_time = 60.0;  ///< seconds; predicted longer is refused, an overrun is stopped
+  /// Of saved and cached packages; and of a circuit's run that nobody can take as it is: in single precision.
+  bool enable_compression = true;
   bool enable_caching = true;            ///< off: nothing is ever found again
   double cache_size_mb = 64.0;           ///< of compiled circuits, and again of results
   std::filesystem::path cache_folder{};  ///< compiled circuits shared by processes; empty: in this process alone
@@ -152,6 +153,8 @@ struct Placement {
   std::optional<SplitReport> split;     ///< when there is a way to cut
   std::uint64_t whole_bytes = 0;  ///< of a model: its weights and inputs, uncompressed, as they go to the endpoint
   std::string refusal;            ///< not empty: it can run nowhere
+  /// It runs here in single precision, half the bytes, since it could run nowhere else: answers are good to about 1e-6.
+  bool compressed = false;
   double decision_seconds = 0.0;
 
   /// Some lines for people.

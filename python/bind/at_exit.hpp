@@ -23,9 +23,10 @@ class EndsAtExit {
     ~Call();
   };
 
+  virtual ~EndsAtExit() { leave_to_destructor(); }
+
  protected:
   EndsAtExit();
-  virtual ~EndsAtExit() { leave_to_destructor(); }
   /// First thing in the destructor of what derives from this: from now on nobody else ends it.
   void leave_to_destructor();
   /// Without the GIL: after this its threads want nothing of Python's. Must not throw.

@@ -23,7 +23,8 @@ std::string shown(nb::handle value) {
     if (nb::len(value) > kMostItems) return "(" + std::to_string(nb::len(value)) + " entries)";
   }
   std::string text = nb::cast<std::string>(nb::repr(value));
-  return text.size() <= kLongestText ? text : text.substr(0, text.find_first_of(" ,", kLongestText)) + " ...";
+  const std::size_t end = text.size() <= kLongestText ? std::string::npos : text.find_first_of(" ,", kLongestText);
+  return end == std::string::npos ? text : text.substr(0, end) + " ...";
 }
 
 // A repr never raises: what cannot be told now is a question mark.

@@ -250,6 +250,8 @@ void bind_placement(nb::module_& m) {
       .def_ro("split", &edge::Placement::split)
       .def_ro("whole_bytes", &edge::Placement::whole_bytes, "A model's weights and inputs, as they go to the endpoint.")
       .def_ro("refusal", &edge::Placement::refusal, "Not empty: it can run nowhere.")
+      .def_ro("compressed", &edge::Placement::compressed,
+              "It runs here in single precision, since it could run nowhere else.")
       .def_ro("decision_seconds", &edge::Placement::decision_seconds)
       .def("__str__", &edge::Placement::explain);
 }

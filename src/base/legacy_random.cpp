@@ -5,7 +5,7 @@
 
 namespace skerry::base {
 
-thread_local RunDraws::State RunDraws::current_;
+thread_local RunDraws::State RunDraws::current;
 
 LegacyRandom::LegacyRandom(std::uint32_t seed) noexcept {
   for (std::uint32_t i = 0; i < kWords; ++i) {
@@ -75,12 +75,12 @@ bool LegacyRandom::inverted(double probability) noexcept {
   }
 }
 
-RunDraws::RunDraws(std::uint64_t seed) noexcept : outer_(current_) {
-  current_ = {.seed = seed};
+RunDraws::RunDraws(std::uint64_t seed) noexcept : outer_(current) {
+  current = {.seed = seed};
 }
 
 LegacyRandom RunDraws::of(std::uint32_t name) noexcept {
-  return LegacyRandom(Philox(current_.seed, std::uint64_t{name} << 32 | current_.entered));
+  return LegacyRandom(Philox(current.seed, std::uint64_t{name} << 32 | current.entered));
 }
 
 }  // namespace skerry::base

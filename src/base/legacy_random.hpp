@@ -44,18 +44,18 @@ class RunDraws {
   /// A run with this seed.
   explicit RunDraws(std::uint64_t seed) noexcept;
   /// A run with the seed of the scope around it, 0 where there is none.
-  RunDraws() noexcept : RunDraws(current_.seed) {}
+  RunDraws() noexcept : RunDraws(current.seed) {}
   RunDraws(const RunDraws&) = delete;
   RunDraws& operator=(const RunDraws&) = delete;
-  ~RunDraws() { current_ = outer_; }
+  ~RunDraws() { current = outer_; }
 
   /// One graph within the run, for a scope: the first entered is the run's own.
   class Entered {
    public:
-    Entered() noexcept : outer_(current_.entered) { current_.entered = current_.graphs++; }
+    Entered() noexcept : outer_(current.entered) { current.entered = current.graphs++; }
     Entered(const Entered&) = delete;
     Entered& operator=(const Entered&) = delete;
-    ~Entered() { current_.entered = outer_; }
+    ~Entered() { current.entered = outer_; }
 
    private:
     std::uint32_t outer_;
@@ -69,7 +69,7 @@ class RunDraws {
     std::uint64_t seed = 0;
     std::uint32_t entered = 0, graphs = 0;
   };
-  static thread_local State current_;
+  static thread_local State current;
   State outer_;
 };
 

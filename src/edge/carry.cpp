@@ -14,8 +14,8 @@ namespace {
 using planning::bytes_text;
 using planning::seconds_text;
 
-/// A stretch may take so much longer than those before it, and so much of the limit where stretches are short: others
-/// want the processors as well.
+/// A stretch may take so much longer than those before it, what the most delayed of them took beside, and so much of
+/// the limit where stretches are short: others want the processors as well.
 constexpr double kMargin = 1.3, kLeastShare = 0.05;
 /// Memory that packing and everybody else shall still find.
 constexpr std::uint64_t kReserveBytes = std::uint64_t{32} << 20;
@@ -31,7 +31,7 @@ CarryDecision decide(const CarryQuestion& question) {
   if (!(at.done > 0.0)) return {};
   const double whole = question.elapsed / at.done;
   const double next_end =
-      question.elapsed + std::max(kMargin * whole * (at.next - at.done), kLeastShare * question.limit);
+      question.elapsed + std::max(kMargin * whole * (at.next - at.done) + question.delay, kLeastShare * question.limit);
   const bool is_late = whole > question.limit && next_end > question.limit;
   const bool lacks_memory = question.available_bytes < at.state_bytes + kReserveBytes;
   if (!is_late && !lacks_memory) return {};
@@ -56,8 +56,16 @@ CarryDecision decide(const CarryQuestion& question) {
 }
 
 bool Carrier::leave(const Standing& standing) {
-  CarryDecision now = decide({.elapsed = elapsed(),
+  const double now_elapsed = elapsed();
+  if (last_done_ > 0.0) {
+    const double share = last_elapsed_ / last_done_ * (standing.done - last_done_);
+    delay_ = std::max(delay_, now_elapsed - last_elapsed_ - share);
+  }
+  last_done_ = standing.done;
+  last_elapsed_ = now_elapsed;
+  CarryDecision now = decide({.elapsed = now_elapsed,
                               .limit = limit_,
+                              .delay = delay_,
                               .standing = standing,
                               .available_bytes = base::available_memory_bytes(),
                               .most_bytes = most_bytes_,

@@ -20,6 +20,7 @@ inline constexpr std::uint64_t kMostCarriedBytes = std::uint64_t{60} << 20;
 /// What is known where a run could be left.
 struct CarryQuestion {
   double elapsed = 0.0, limit = 0.0;  ///< seconds of this run
+  double delay = 0.0;                 ///< seconds: the most that a stretch of it took beyond its share, yet
   Standing standing;
   std::uint64_t available_bytes = 0;  ///< of memory, now
   std::uint64_t most_bytes = 0;       ///< that packing and sending may take here
@@ -52,6 +53,7 @@ class Carrier {
   const double limit_;
   const std::uint64_t most_bytes_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double delay_ = 0.0, last_done_ = 0.0, last_elapsed_ = 0.0;
   CarryDecision decision_;
 };
 

@@ -40,6 +40,17 @@ TEST(Carrying, AVeryShortStretchIsNotTrustedToEndBesideOthersWork) {
   EXPECT_TRUE(decide(question).leave);
 }
 
+TEST(Carrying, AStretchMayBeDelayedAsMuchAsThoseBeforeIt) {
+  CarryQuestion question = late();
+  question.standing.next = 0.87;
+  question.limit = 9.2;
+  EXPECT_FALSE(decide(question).leave) << "0.7 seconds are left for 0.26";
+  question.delay = 0.3;
+  EXPECT_FALSE(decide(question).leave);
+  question.delay = 0.5;
+  EXPECT_TRUE(decide(question).leave);
+}
+
 TEST(Carrying, IsWorthWhatItSaves) {
   const CarryDecision yes = decide(late());
   EXPECT_TRUE(yes.leave);

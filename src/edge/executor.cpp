@@ -57,7 +57,9 @@ PlaceReport& at(Placement& placement, ExecutionMethod method) {
                   "; in the cloud: " + cloud.reason,
               "placement",
               is_late ? "raise max_execution_time or set cloud_endpoint"
-                      : "raise max_memory_mb, use precision single (half the bytes), or set cloud_endpoint");
+              : config.enable_compression
+                  ? "raise max_memory_mb, use precision single (half the bytes), or set cloud_endpoint"
+                  : "raise max_memory_mb, turn enable_compression on (half the bytes), or set cloud_endpoint");
 }
 
 }  // namespace
@@ -139,6 +141,23 @@ Resources EdgeExecutor::State::resources() const {
           .endpoint_seems_up = endpoint != nullptr && endpoint->seems_up()};
 }
 
+namespace {
+
+RunOptions in_single_precision(RunOptions options) {
+  options.precision = Precision::single_precision;
+  return options;
+}
+
+// Within max_memory_mb, however long it takes. Errors: unsupported when no method can run it.
+Need needed(const Circuit& circuit, RunOptions options) {
+  options.limits.max_execution_time.reset();
+  std::string refusal;
+  const Plan plan = skerry::plan(circuit, options, &refusal);
+  return {plan.peak_bytes, plan.seconds};
+}
+
+}  // namespace
+
 Question EdgeExecutor::State::question(const CompiledCircuit& circuit, const RunOptions& options) const {
   Question out{.config = config,
                .peak_bytes = circuit.estimated_bytes,
@@ -155,19 +174,20 @@ Question EdgeExecutor::State::question(const CompiledCircuit& circuit, const Run
                         options.observables.size() < 100;
   if (!is_small) {
     try {
-      RunOptions free = options;
-      free.limits.max_memory_bytes = static_cast<std::uint64_t>(limit);
-      std::string refusal;
-      free.limits.max_execution_time.reset();
-      const Plan plan = skerry::plan(circuit.circuit, free, &refusal);
-      out.peak_bytes = plan.peak_bytes;
-      out.seconds = plan.seconds;
+      const Need need = needed(circuit.circuit, options);
+      out.peak_bytes = need.bytes;
+      out.seconds = need.seconds;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::unsupported) throw;
       out.cannot_run = error.message();
     }
   }
   if (circuit.split) out.split = price(*circuit.split, options, config, out.why_not_split);
+  // A question that may wait in an outbox is answered as it was asked.
+  const bool may_compress = config.enable_compression && config.precision == Precision::double_precision && !outbox &&
+                            !out.resources.endpoint_seems_up;
+  if (may_compress && out.cannot_run.empty() && static_cast<double>(out.peak_bytes) > limit)
+    out.compressed = needed(circuit.circuit, in_single_precision(options));
   return out;
 }
 
@@ -363,9 +383,10 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   const std::string key = question_key(*circuit, input);
   if (const ResultPtr found = state_->find(key, start)) return found;
-  const RunOptions options = run_options(state_->config, input);
+  RunOptions options = run_options(state_->config, input);
   Placement placement = decide(state_->question(*circuit, options));
   placement.decision_seconds = elapsed();
+  if (placement.compressed) options = in_single_precision(std::move(options));
   Whole whole;
   if (state_->outbox) whole.question = outbox::question_of(state_->config, *circuit, input);
   ExecutionResult done{.circuit_id = circuit->circuit_id, .result = {}};
@@ -382,7 +403,8 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   done.placement = std::move(placement);
   done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;
   done.seconds = elapsed();
-  return state_->finish(key, std::move(done));
+  // The next time there may be room for a better answer.
+  return state_->finish(done.placement.compressed ? std::string() : key, std::move(done));
 }
 
 Placement EdgeExecutor::place(const CompiledPtr& circuit, const ExecutionInput& input) const {

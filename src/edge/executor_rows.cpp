@@ -152,7 +152,7 @@ std::vector<ResultPtr> EdgeExecutor::State::run_rows(const CompiledPtr& circuit,
   options.parameters = row_of(rows, 0, each);
   Placement placement = decide(question(*circuit, options));
   placement.decision_seconds = since(start);
-  if (!placement.refusal.empty()) return results;
+  if (!placement.refusal.empty() || placement.compressed) return results;
   if (placement.method == ExecutionMethod::edge) {
     auto here = run_rows_here(*circuit, options, rows, placement);
     if (!here.empty()) return here;

@@ -94,6 +94,22 @@ std::string why_hybrid(const SplitReport& split) {
   return text + terms.data() + " products for each term of an observable";
 }
 
+// What nobody can run as it is, in single precision.
+void take_compressed(const Question& question, Placement& out, PlaceReport& here) {
+  if (!question.compressed || question.config.max_memory_mb == 0.0) return;
+  const Need need = *question.compressed;
+  if (!judge(question, need.bytes, need.seconds).cannot.empty()) return;
+  out.method = ExecutionMethod::edge;
+  out.refusal.clear();
+  out.compressed = true;
+  here = {ExecutionMethod::edge,
+          true,
+          true,
+          here.reason + "; compressed, in single precision, it fits in " + bytes_text(need.bytes),
+          need.bytes,
+          need.seconds};
+}
+
 }  // namespace
 
 Placement decide(const Question& question) {
@@ -111,8 +127,9 @@ Placement decide(const Question& question) {
     out.method = ExecutionMethod::cloud;
     if (!cloud_can) out.refusal = edge.cannot;
   }
-  const bool refused = !out.refusal.empty();
   PlaceReport here{ExecutionMethod::edge, edge_fits, false, edge.cannot, question.peak_bytes, question.seconds};
+  if (!out.refusal.empty()) take_compressed(question, out, here);
+  const bool refused = !out.refusal.empty();
   if (edge_fits) here.reason = edge.better_not.empty() ? "fits the budget and the machine" : edge.better_not;
   PlaceReport pieces{ExecutionMethod::hybrid, hybrid.cannot.empty(), false, hybrid.cannot};
   if (question.split) {

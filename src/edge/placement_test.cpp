@@ -236,6 +236,35 @@ TEST(Decision, MemoryThatIsGoneNowCountsLikeALimit) {
   EXPECT_EQ(decide(question).method, ExecutionMethod::cloud);
 }
 
+TEST(Decision, IsCompressedOnlyWhereNobodyTakesItAsItIs) {
+  const EdgeExecutionConfig alone{.max_memory_mb = 0.0005},
+      cloud{.max_memory_mb = 0.0005, .cloud_endpoint = "http://127.0.0.1:1"};
+  Question question = question_of(alone);
+  question.resources.endpoint_seems_up = false;
+  EXPECT_FALSE(decide(question).refusal.empty());
+  question.compressed = Need{600, 0.01};
+  EXPECT_FALSE(decide(question).refusal.empty()) << "that is too much as well";
+  question.compressed = Need{500, 61.0};
+  EXPECT_FALSE(decide(question).refusal.empty()) << "and that takes too long";
+  question.compressed = Need{500, 0.01};
+  const Placement placement = decide(question);
+  EXPECT_TRUE(placement.compressed && placement.refusal.empty());
+  EXPECT_EQ(placement.method, ExecutionMethod::edge);
+  EXPECT_TRUE(placement.considered[0].chosen);
+  EXPECT_EQ(placement.considered[0].peak_bytes, 500U);
+  EXPECT_NE(placement.explain().find("single precision"), std::string::npos) << placement.explain();
+  Question far = question_of(cloud);
+  far.compressed = Need{500, 0.01};
+  EXPECT_EQ(decide(far).method, ExecutionMethod::cloud);
+  EXPECT_FALSE(decide(far).compressed);
+  EdgeExecutionConfig nothing = alone;
+  nothing.max_memory_mb = 0.0;
+  Question none = question_of(nothing);
+  none.resources.endpoint_seems_up = false;
+  none.compressed = Need{0, 0.01};
+  EXPECT_FALSE(decide(none).refusal.empty()) << "0 means that nothing runs here";
+}
+
 TEST(Decision, TellsEachPlaceAndOneIsChosen) {
   const EdgeExecutionConfig config{};
   const Placement placement = decide(question_of(config));

@@ -4,14 +4,10 @@
 #include <map>
 #include <numeric>
 
+#include "base/lines.hpp"
+
 namespace skerry::planning {
 namespace {
-
-constexpr std::uint64_t kAlignment = 64;
-
-std::uint64_t aligned(std::uint64_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
 
 bool overlap(const Lifetime& a, const Lifetime& b) {
   return a.first <= b.last && b.first <= a.last;
@@ -30,12 +26,12 @@ ArenaLayout lay_out(std::span<const Lifetime> lifetimes) {
   // Placed buffers in order of offset; the gap in front of each is a candidate.
   std::multimap<std::uint64_t, std::size_t> placed;
   for (const std::size_t i : order) {
-    const std::uint64_t need = aligned(lifetimes[i].bytes);
+    const std::uint64_t need = base::whole_lines(lifetimes[i].bytes);
     std::uint64_t offset = 0;
     for (const auto& [begin, other] : placed) {
       if (!overlap(lifetimes[i], lifetimes[other])) continue;
       if (offset + need <= begin) break;
-      offset = std::max(offset, begin + aligned(lifetimes[other].bytes));
+      offset = std::max(offset, begin + base::whole_lines(lifetimes[other].bytes));
     }
     layout.offsets[i] = offset;
     layout.bytes = std::max(layout.bytes, offset + need);

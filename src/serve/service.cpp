@@ -173,8 +173,8 @@ void Service::refuse(const ExchangePtr& exchange, const Error& error, int status
   try {
     find(*call);
     known(call->principal, presented_key(exchange->request), call->route->role);
-  } catch (...) {  // no path of ours, or nobody we know: refused all the same
-    (void)0;
+  } catch (const RouteError&) {  // no path of ours, or nobody we know: refused all the same
+  } catch (const std::exception&) {
   }
   refuse(call, error, status);
 }

@@ -394,7 +394,9 @@ def test_e5_14_parameters_are_bound_without_compiling_again() -> None:
 def test_e5_16_each_remedy_for_memory_does_what_it_says(endpoint: str) -> None:
     circuit, ask = clustered(20), {"observables": ["Z0 Z19"]}
     with pytest.raises(skerry.BudgetExceeded):
-        EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=1, max_cuts=0)).compile_and_execute(circuit, ask)
+        EdgeExecutionManager(
+            EdgeExecutionConfig(max_memory_mb=12, max_cuts=0, enable_compression=False)
+        ).compile_and_execute(circuit, ask)
     lower = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=1)).compile_and_execute(circuit, ask)
     assert lower.execution_method == "hybrid" and lower.memory_used <= 1
     cloud_only = EdgeExecutionConfig(max_memory_mb=0, fallback_to_cloud=True, cloud_endpoint=endpoint)
@@ -402,22 +404,32 @@ def test_e5_16_each_remedy_for_memory_does_what_it_says(endpoint: str) -> None:
     assert forced.execution_method == "cloud"
     assert forced.expectations == pytest.approx(lower.expectations, abs=1e-10)
     single = EdgeExecutionManager(EdgeExecutionConfig(precision="single", max_memory_mb=10)).place(circuit)
-    double = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=10)).place(circuit)
+    double = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=10, enable_compression=False)).place(circuit)
     assert single.considered[0].peak_bytes < 0.6 * double.considered[0].peak_bytes
 
 
-def test_e5_16_compression_makes_packages_smaller_and_no_run(tmp_path: Path) -> None:
-    circuit, told, sizes = clustered(20), set(), []
-    for on in (False, True):
-        manager = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=1, max_cuts=0, enable_compression=on))
-        with pytest.raises(skerry.BudgetExceeded) as error:
-            manager.compile_and_execute(circuit, {"observables": ["Z0 Z19"]})
-        told.add(str(error.value))
-        compiled = manager.compiler.compile_circuit(circuit)
-        manager.compiler.save_compiled_circuit(compiled.circuit_id, tmp_path / "package")
-        sizes.append((tmp_path / "package").stat().st_size)
-    assert sizes[1] < 0.7 * sizes[0]
-    assert len(told) == 1 and "compress" not in told.pop(), "it is no remedy for a run, and is not told as one"
+def test_e5_16_compression_runs_in_half_the_bytes_what_nobody_can_run_whole(endpoint: str) -> None:
+    circuit, ask = tangled(20, 3), {"observables": ["Z0 Z19", "X3 Y4"]}
+    tight = {"max_memory_mb": 12, "max_cuts": 0}
+    with pytest.raises(skerry.BudgetExceeded, match="enable_compression"):
+        EdgeExecutionManager(EdgeExecutionConfig(**tight, enable_compression=False)).compile_and_execute(circuit, ask)
+    manager = EdgeExecutionManager(EdgeExecutionConfig(**tight, enable_compression=True))
+    told = manager.place(circuit, ask)
+    assert told.compressed and told.method == "edge" and not told.refusal
+    assert "max_memory_mb allows" in told.considered[0].reason and "single precision" in told.considered[0].reason
+    results = [manager.compile_and_execute(circuit, ask) for _ in range(2)]
+    exact = EdgeExecutionManager(EdgeExecutionConfig()).compile_and_execute(circuit, ask)
+    for result in results:
+        assert result.execution_method == "edge" and result.placement.compressed
+        assert result.memory_used <= 12 < 0.8 * exact.memory_used
+        assert not result.from_cache, "with more memory free it could be exact"
+        np.testing.assert_allclose(result.expectations, exact.expectations, atol=1e-5)
+    assert not exact.placement.compressed
+    far = EdgeExecutionManager(EdgeExecutionConfig(**tight, cloud_endpoint=endpoint)).compile_and_execute(circuit, ask)
+    assert far.execution_method == "cloud" and not far.placement.compressed, "who can run it exactly does"
+    np.testing.assert_allclose(far.expectations, exact.expectations, atol=1e-10)
+    with pytest.raises(skerry.BudgetExceeded):  # half of it does not fit either
+        EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=7, max_cuts=0)).compile_and_execute(circuit, ask)
 
 
 def test_e5_17_each_remedy_for_slowness_does_what_it_says() -> None:

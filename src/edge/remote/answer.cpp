@@ -134,14 +134,6 @@ std::string wrong_probabilities(const wire::CircuitAnswer& answer, const Asked& 
   return wrong_norm("probabilities", sum, answer.discarded_weight);
 }
 
-bool fits(const TensorType& due, const Tensor& tensor) {
-  if (due.dtype != tensor.dtype()) return false;
-  if (!due.shape) return true;
-  const auto dims = tensor.shape().dims();
-  return std::ranges::equal(*due.shape, dims,
-                            [](const Dim& dim, std::int64_t extent) { return !dim.is_known() || dim.value == extent; });
-}
-
 std::string wrong_tensors(const wire::CircuitAnswer& answer, const Asked& asked) {
   const std::size_t due = asked.tensors ? asked.tensors->size() : 0;
   if (answer.tensors.size() != due) return told(due, "tensors", answer.tensors.size());
@@ -149,7 +141,7 @@ std::string wrong_tensors(const wire::CircuitAnswer& answer, const Asked& asked)
     const auto& [name, type] = (*asked.tensors)[i];
     const auto& [came, tensor] = answer.tensors[i];
     if (came != name) return "output '" + came.substr(0, 128) + "' came where '" + name + "' is due";
-    if (!fits(type, tensor))
+    if (type.dtype != tensor.dtype() || !type.takes(tensor.shape()))
       return "output '" + name + "' is " + TensorType::of(tensor.dtype(), tensor.shape()).text() + " where " +
              type.text() + " is due";
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <bit>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/statevec/sweep_run.hpp"
 
@@ -146,7 +147,7 @@ std::size_t Sweep<T>::scratch_size() const noexcept {
 
 template <class T>
 std::uint64_t SweepScratch<T>::bytes(std::size_t numbers, int threads) noexcept {
-  return (sizeof(T) * numbers + 63) / 64 * 64 * static_cast<std::uint64_t>(threads);
+  return base::whole_lines(sizeof(T) * numbers) * static_cast<std::uint64_t>(threads);
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/conv.hpp"
 #include "kernels/tensor/gemm.hpp"
@@ -23,9 +24,6 @@ constexpr std::size_t kPiecesPerThread = 3;
 // Rows below which packing patches again costs more than it brings.
 constexpr std::size_t kRowBlock = 64;
 
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 std::size_t blocks(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
@@ -73,11 +71,11 @@ ConvF32::ConvF32(const ConvShape& shape, std::span<const float> weights) : shape
   row_blocks_ = blocks(outputs, rows_);
 
   const std::size_t packed_bytes = group_floats_ * groups * sizeof(float);
-  slot_bytes_ = whole_lines((std::min(depth, kGemmDepth) + 1) * columns_ * sizeof(float));
+  slot_bytes_ = base::whole_lines((std::min(depth, kGemmDepth) + 1) * columns_ * sizeof(float));
   slots_ = std::clamp<std::size_t>(pieces * row_blocks_, 1, std::min(threads, ScratchSlots::kMost));
   scratch_bytes_ = slots_ * slot_bytes_;
   if (weights.empty()) {
-    scratch_bytes_ += whole_lines(packed_bytes);
+    scratch_bytes_ += base::whole_lines(packed_bytes);
     return;
   }
   packed_ = base::Buffer::allocate(packed_bytes, base::MemoryBudget(), "packed weights");
@@ -123,7 +121,7 @@ void ConvF32::run(const float* x, const float* w, const float* bias, float* y, s
   const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
   const float* weights = packed_.as<float>().data();
   if (packed_.data() == nullptr) {
-    const std::uint64_t bytes = whole_lines(group_floats_ * groups * sizeof(float));
+    const std::uint64_t bytes = base::whole_lines(group_floats_ * groups * sizeof(float));
     auto* packed = reinterpret_cast<float*>(scratch.data());
     for (std::size_t g = 0; g < groups; ++g)
       pack_left({w + g * outputs * depth, depth, 1}, outputs, depth, 1.0F, packed + g * group_floats_);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/patches.hpp"
 #include "kernels/tensor/quantized.hpp"
@@ -19,9 +20,6 @@ constexpr std::size_t kMostColumns = 8 * kColumnsI8;
 constexpr std::size_t kPiecesPerThread = 3;
 constexpr std::size_t kRowBlock = 4 * kRowsI8;
 
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 std::size_t blocks(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
@@ -76,8 +74,9 @@ ConvI8::ConvI8(const ConvShape& shape, ElementsI8 weights, std::span<const std::
     pack_left_i8(weights.data + g * outputs * depth, depth, 1, outputs, depth, flip, SignsI8::left_signed,
                  packed_.as<std::uint8_t>().data() + g * group_bytes_, row_sums_.data() + g * outputs);
   }
-  slot_bytes_ = whole_lines(packed_depth * columns_) + whole_lines(kGroupI8 * columns_) + whole_lines(4 * columns_);
-  scratch_bytes_ = slots_ * slot_bytes_ + 2 * whole_lines(outputs * groups * sizeof(std::int32_t));
+  slot_bytes_ = base::whole_lines(packed_depth * columns_) + base::whole_lines(kGroupI8 * columns_) +
+                base::whole_lines(4 * columns_);
+  scratch_bytes_ = slots_ * slot_bytes_ + 2 * base::whole_lines(outputs * groups * sizeof(std::int32_t));
 }
 
 void ConvI8::pack(const Run& run, const Piece& piece, std::uint8_t* patches, std::uint8_t* lines) const {
@@ -116,14 +115,14 @@ void ConvI8::run_piece(const Run& run, const Piece& piece, std::byte* slot) cons
   const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
   const std::size_t groups = groups_i8(depth);
   auto* patches = reinterpret_cast<std::uint8_t*>(slot);
-  std::uint8_t* lines = patches + whole_lines(groups * kGroupI8 * columns_);
+  std::uint8_t* lines = patches + base::whole_lines(groups * kGroupI8 * columns_);
   pack(run, piece, patches, lines);
   EndI8 end = run.end;
   const std::size_t first_output = piece.group * outputs;
   end.row_add += first_output;
   if (end.row_scale != nullptr) end.row_scale += first_output;
   if (end.row_mul != nullptr) {
-    auto* sums = reinterpret_cast<std::int32_t*>(lines + whole_lines(kGroupI8 * columns_));
+    auto* sums = reinterpret_cast<std::int32_t*>(lines + base::whole_lines(kGroupI8 * columns_));
     sum_columns_i8(patches, groups, piece.columns, SignsI8::left_signed, sums);
     end.row_mul += first_output;
     end.column_mul = sums;
@@ -143,7 +142,7 @@ void ConvI8::run(ElementsI8 x, std::int32_t x_zero, const std::int32_t* bias, En
   const auto groups = static_cast<std::size_t>(shape_.groups);
   const auto pixels = static_cast<std::size_t>(shape_.window.outputs());
   const std::int64_t zero = x_zero + x.shift_to(false);
-  const std::uint64_t vector_bytes = whole_lines(all * sizeof(std::int32_t));
+  const std::uint64_t vector_bytes = base::whole_lines(all * sizeof(std::int32_t));
   auto* row_add = reinterpret_cast<std::int32_t*>(scratch.data());
   auto* row_mul = reinterpret_cast<std::int32_t*>(scratch.data() + vector_bytes);
   for (std::size_t o = 0; o < all; ++o) {
@@ -196,9 +195,9 @@ DepthwiseI8::DepthwiseI8(const ConvShape& shape, ElementsI8 weights, std::span<c
   }
   slots_ = std::clamp<std::size_t>(outputs * static_cast<std::size_t>(shape.batch), 1,
                                    std::min(static_cast<std::size_t>(base::thread_budget()), ScratchSlots::kMost));
-  slot_bytes_ = whole_lines(static_cast<std::uint64_t>(shape.window.inputs()) * sizeof(float)) +
-                whole_lines(static_cast<std::uint64_t>(shape.window.outputs()) * sizeof(float)) +
-                whole_lines(slide_.scratch_bytes());
+  slot_bytes_ = base::whole_lines(static_cast<std::uint64_t>(shape.window.inputs()) * sizeof(float)) +
+                base::whole_lines(static_cast<std::uint64_t>(shape.window.outputs()) * sizeof(float)) +
+                base::whole_lines(slide_.scratch_bytes());
 }
 
 void DepthwiseI8::run(ElementsI8 x, std::int32_t x_zero, const std::int32_t* bias, const EndI8& end, void* y,
@@ -214,8 +213,8 @@ void DepthwiseI8::run(ElementsI8 x, std::int32_t x_zero, const std::int32_t* bia
     const base::ThreadLimit alone(1);
     const ScratchSlots::Slot slot(slots);
     auto* in = reinterpret_cast<float*>(slot.data());
-    auto* out = in + whole_lines(inputs * sizeof(float)) / sizeof(float);
-    auto* work = reinterpret_cast<std::byte*>(out) + whole_lines(pixels * sizeof(float));
+    auto* out = in + base::whole_lines(inputs * sizeof(float)) / sizeof(float);
+    auto* work = reinterpret_cast<std::byte*>(out) + base::whole_lines(pixels * sizeof(float));
     for (std::size_t i = begin; i < last; ++i) {
       const std::size_t o = i % outputs, image = i / outputs;
       const std::uint8_t* plane = x.data + (image * channels + o / multiplier) * inputs;
@@ -229,9 +228,9 @@ void DepthwiseI8::run(ElementsI8 x, std::int32_t x_zero, const std::int32_t* bia
 }
 
 ProductI8::ProductI8(const Shape& shape, ElementsI8 right) : shape_(shape) {
-  left_bytes_ = whole_lines(packed_left_i8_bytes(shape.rows, shape.depth));
-  right_bytes_ = whole_lines(packed_right_i8_bytes(shape.depth, shape.columns));
-  scratch_bytes_ = left_bytes_ + whole_lines(4 * shape.rows) + 3 * whole_lines(4 * shape.columns);
+  left_bytes_ = base::whole_lines(packed_left_i8_bytes(shape.rows, shape.depth));
+  right_bytes_ = base::whole_lines(packed_right_i8_bytes(shape.depth, shape.columns));
+  scratch_bytes_ = left_bytes_ + base::whole_lines(4 * shape.rows) + 3 * base::whole_lines(4 * shape.columns);
   if (right.data == nullptr) {
     scratch_bytes_ += right_bytes_;
     return;
@@ -247,7 +246,7 @@ void ProductI8::run(ElementsI8 a, std::int32_t a_zero, ElementsI8 b, std::span<c
   std::byte* at = scratch.data();
   const auto take = [&at](std::uint64_t bytes) {
     std::byte* piece = at;
-    at += whole_lines(bytes);
+    at += base::whole_lines(bytes);
     return piece;
   };
   auto* left = reinterpret_cast<std::uint8_t*>(take(left_bytes_));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/gemm.hpp"
 #include "kernels/tensor/patches.hpp"
@@ -15,9 +16,6 @@ constexpr std::size_t kRows = 64, kColumnPanels = 10;
 // That a group's outputs are cut into, as far as there are so many.
 constexpr std::size_t kLeastBlocks = 4;
 
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 std::size_t blocks(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
@@ -63,13 +61,13 @@ ConvTransposeF32::ConvTransposeF32(const ConvShape& shape, std::span<const float
   block_floats_ = packed_left_floats(block_outputs_ * taps_.size(), channels);
   const std::size_t panel = gemm_tile().columns;
   columns_ = std::max<std::size_t>(std::min(kColumnPanels, blocks(pixels, panel)), 1) * panel;
-  slot_bytes_ = whole_lines(block_outputs_ * taps_.size() * columns_ * sizeof(float));
+  slot_bytes_ = base::whole_lines(block_outputs_ * taps_.size() * columns_ * sizeof(float));
   slots_ = std::clamp<std::size_t>(groups * blocks_, 1, std::min(threads, ScratchSlots::kMost));
-  right_floats_ = whole_lines(packed_right_floats(channels, pixels) * sizeof(float)) / sizeof(float);
+  right_floats_ = base::whole_lines(packed_right_floats(channels, pixels) * sizeof(float)) / sizeof(float);
   scratch_bytes_ = slots_ * slot_bytes_ + right_floats_ * groups * sizeof(float);
   const std::size_t packed_bytes = block_floats_ * blocks_ * groups * sizeof(float);
   if (weights.empty()) {
-    scratch_bytes_ += whole_lines(packed_bytes);
+    scratch_bytes_ += base::whole_lines(packed_bytes);
     return;
   }
   packed_ = base::Buffer::allocate(packed_bytes, base::MemoryBudget(), "packed weights");
@@ -117,7 +115,7 @@ void ConvTransposeF32::run(const float* x, const float* w, const float* bias, fl
     auto* packed = reinterpret_cast<float*>(scratch.data());
     pack(w, packed);
     weights = packed;
-    scratch = scratch.subspan(whole_lines(block_floats_ * blocks_ * groups * sizeof(float)));
+    scratch = scratch.subspan(base::whole_lines(block_floats_ * blocks_ * groups * sizeof(float)));
   }
   auto* right = reinterpret_cast<float*>(scratch.data());
   ScratchSlots slots(scratch.subspan(right_floats_ * groups * sizeof(float), slots_ * slot_bytes_), slots_);

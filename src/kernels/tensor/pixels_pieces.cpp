@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/pixels.hpp"
 #include "kernels/tensor/scratch_slots.hpp"
@@ -19,9 +20,6 @@ constexpr std::size_t kPiecesPerThread = 6;
 constexpr std::size_t kSlack = 64;
 constexpr std::size_t kTilePixels = 14;  // of a register tile
 
-std::size_t whole_lines(std::size_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 std::size_t blocks(std::size_t extent, std::size_t size) {
   return (extent + size - 1) / size;
 }
@@ -52,7 +50,7 @@ PixelPieces::PixelPieces(const ConvShape& shape, bool copies, bool planes_in, st
   }
   if (!copies_) return;
   const std::size_t rows = (rows_ - 1) * at(w.stride[1]) + at((w.kernel[1] - 1) * w.dilation[1]) + 1;
-  slot_bytes_ = whole_lines(rows * x_row_ * element_bytes + kSlack);
+  slot_bytes_ = base::whole_lines(rows * x_row_ * element_bytes + kSlack);
 }
 
 std::size_t PixelPieces::place(std::size_t channel, std::size_t tap) const noexcept {

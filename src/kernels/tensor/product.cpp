@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/scratch_slots.hpp"
 
@@ -14,10 +15,6 @@ constexpr std::size_t kSlabRows = 1024;
 constexpr std::size_t kUnpackedRows = 12;
 // From here on a stack's matrices are shared out whole, instead of each one's blocks.
 constexpr std::size_t kStack = 4;
-
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 
 Shape stack_of(const Shape& shape) {
   return Shape(shape.dims().first(static_cast<std::size_t>(std::max(shape.rank() - 2, 0))));
@@ -94,9 +91,9 @@ void ProductF32::set_scratch() {
   const auto& s = shape_;
   const bool packs_left = !dense_left() || (packed_.empty() && s.rows < kUnpackedRows && s.right_column == 1);
   const std::uint64_t left_bytes =
-      packs_left ? whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float)) : 0;
+      packs_left ? base::whole_lines(packed_left_floats(std::min(s.rows, kSlabRows), s.depth) * sizeof(float)) : 0;
   const std::uint64_t right_bytes =
-      packed_.empty() ? whole_lines(packed_right_floats(s.depth, s.columns) * sizeof(float)) : 0;
+      packed_.empty() ? base::whole_lines(packed_right_floats(s.depth, s.columns) * sizeof(float)) : 0;
   if (s.batch >= kStack) {
     const auto threads = static_cast<std::size_t>(base::thread_budget());
     slots_ = std::min({threads, s.batch, ScratchSlots::kMost});
@@ -118,7 +115,7 @@ void ProductF32::run_shared(const float* left, const float* right, GemmStart sta
                             float* scratch, const BlockEnd& end) const {
   const auto& s = shape_;
   if (packed_.empty() && s.rows < kUnpackedRows && s.right_column == 1) {
-    float* edge = scratch + whole_lines(packed_left_floats(s.rows, s.depth) * sizeof(float)) / sizeof(float);
+    float* edge = scratch + base::whole_lines(packed_left_floats(s.rows, s.depth) * sizeof(float)) / sizeof(float);
     pack_left({left, s.left_row, s.left_column}, s.rows, s.depth, static_cast<float>(s.alpha), scratch);
     gemm_unpacked(s.rows, s.columns, s.depth, scratch, right, s.right_row, start, bias, y, edge);
     if (end.any()) finish_tensor(y, s.rows * s.columns, end);
@@ -127,7 +124,8 @@ void ProductF32::run_shared(const float* left, const float* right, GemmStart sta
   const float* packed = packed_.data();
   float* slab = scratch;
   if (packed_.empty()) {
-    const std::uint64_t floats = whole_lines(packed_right_floats(s.depth, s.columns) * sizeof(float)) / sizeof(float);
+    const std::uint64_t floats =
+        base::whole_lines(packed_right_floats(s.depth, s.columns) * sizeof(float)) / sizeof(float);
     pack_right({right, s.right_row, s.right_column}, s.depth, s.columns, scratch);
     packed = scratch;
     slab = scratch + floats;

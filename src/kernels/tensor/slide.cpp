@@ -14,6 +14,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/lines.hpp"
 #include "base/threads.hpp"
 #include "kernels/tensor/broadcast.hpp"
 #include "kernels/tensor/pool.hpp"
@@ -22,10 +23,6 @@
 
 namespace skerry::kernels {
 namespace {
-
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 
 // Rows shorter than this are not worth the way to a vector function.
 constexpr std::int64_t kVectorRow = 32;
@@ -77,7 +74,8 @@ SlideF32::SlideF32(const Window& window, std::int64_t outputs) : window_(window)
     length_ =
         static_cast<std::size_t>((window.output[0] - 1) * plane + (window.output[1] - 1) * row + window.output[2]);
   }
-  slot_bytes_ = whole_lines(spread_floats_ * sizeof(float)) + whole_lines((length_ + kSlideSlack) * sizeof(float));
+  slot_bytes_ =
+      base::whole_lines(spread_floats_ * sizeof(float)) + base::whole_lines((length_ + kSlideSlack) * sizeof(float));
   slots_ = std::clamp<std::size_t>(static_cast<std::size_t>(outputs), 1,
                                    std::min(static_cast<std::size_t>(base::thread_budget()), ScratchSlots::kMost));
 }
@@ -143,7 +141,7 @@ void SlideF32::for_each_plane(std::span<std::byte> scratch, F&& f) const {
   base::parallel_for(0, static_cast<std::size_t>(outputs_), grain, [&](std::size_t begin, std::size_t end) {
     const ScratchSlots::Slot slot(slots);
     auto* plane = reinterpret_cast<float*>(slot.data());
-    auto* out = reinterpret_cast<float*>(slot.data() + whole_lines(spread_floats_ * sizeof(float)));
+    auto* out = reinterpret_cast<float*>(slot.data() + base::whole_lines(spread_floats_ * sizeof(float)));
     std::fill_n(plane + spread_floats_ - kSlideSlack, kSlideSlack, 0.0F);
     for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) f(i, plane, out);
   });

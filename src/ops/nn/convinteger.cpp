@@ -19,7 +19,7 @@ void infer(TypeContext& context) {
   require_same(context, kAt.x, kAt.x_zero);
   require_same(context, kAt.w, kAt.w_zero);
   infer_conv(context, {kAt.x, kAt.w, kNoInput}, DType::i32);
-  require_quants(kAt, context);
+  require_quant_sizes(kAt, context);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 
+#include "base/lines.hpp"
 #include "kernels/tensor/pixels.hpp"
 #include "kernels/tensor/pool.hpp"
 #include "ops/nn/channels_last.hpp"
@@ -37,7 +38,7 @@ void round_means(std::span<const float> means, kernels::QuantI8 to, bool is_sign
 // The mean is taken in f32, as ONNX Runtime does.
 Prepared prepare_ref(const Node& node, const NodeTypes& types) {
   const Shape x = *types.inputs[0].static_shape(), y = *types.outputs[0].static_shape();
-  const std::uint64_t real_bytes = (tensor_bytes(DType::f32, x) + 63) / 64 * 64;
+  const std::uint64_t real_bytes = base::whole_lines(tensor_bytes(DType::f32, x));
   return {[x, y, real_bytes, window = pool_window(node, types), planes = pool_planes(node, types),
            padding = node.integer("count_include_pad", 0) != 0](const KernelArguments& a) {
             const MutableTensorView in(DType::f32, x, a.scratch.data()),
@@ -59,7 +60,7 @@ Cost can_last(const Node& node, const NodeTypes& types) {
 Prepared prepare_last(const Node& node, const NodeTypes& types) {
   const Shape x = planes_first(node, *types.inputs[0].static_shape());
   const std::int64_t elements_in = x.elements(), elements_out = types.outputs[0].static_shape()->elements();
-  const std::uint64_t real_bytes = (tensor_bytes(DType::f32, x) + 63) / 64 * 64;
+  const std::uint64_t real_bytes = base::whole_lines(tensor_bytes(DType::f32, x));
   // shared: std::function copies its target
   const auto pool = std::make_shared<kernels::PixelWindowF32>(pool_window(node, types), x[0], x[1]);
   pool->begin_with(0.0F);

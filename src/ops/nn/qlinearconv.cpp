@@ -25,7 +25,7 @@ void infer_planes(TypeContext& context) {
   if (zero != nullptr) require(context, kAt.y_zero, Bytes{});
   if (optional_input(context, kAt.bias) != nullptr) require(context, kAt.bias, kernels::Types<std::int32_t>{});
   infer_conv(context, {kAt.x, kAt.w, kAt.bias}, zero == nullptr ? DType::u8 : zero->dtype);
-  require_quants(kAt, context);
+  require_quant_sizes(kAt, context);
 }
 // Only the convolution with channels last adds one.
 void check_residual(const TypeContext& context) {

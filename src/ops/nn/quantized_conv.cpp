@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "base/lines.hpp"
 #include "kernels/tensor/pixels_i8.hpp"
 #include "ops/nn/channels_last.hpp"
 #include "ops/nn/refuse_numbers.hpp"
@@ -13,10 +14,6 @@ namespace skerry::ops {
 namespace {
 
 using kernels::ConvShape;
-
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 
 // The bounds that a fused activation leaves.
 kernels::EndI8 bounded(const Node& node, kernels::EndI8 end) {
@@ -132,7 +129,7 @@ Prepared prepare_with(const QuantizedConv& at, const Node& node, const NodeTypes
   const auto conv = std::make_shared<const Kernel>(shape, elements_of(constant_view(types, at.w)),
                                                    zeros_of(constant_view(types, at.w_zero)));
   const auto outputs = static_cast<std::size_t>(shape.outputs);
-  const std::uint64_t scale_bytes = whole_lines(outputs * sizeof(float));
+  const std::uint64_t scale_bytes = base::whole_lines(outputs * sizeof(float));
   kernels::EndI8 end = bounded(node, end_at(types.outputs[0].dtype, 0));
   return {[at, conv, outputs, scale_bytes, end](const KernelArguments& a) {
             const std::span<float> scales(reinterpret_cast<float*>(a.scratch.data()), outputs);
@@ -205,7 +202,7 @@ void run_ref(const ConvShape& s, const KernelArguments& a, const QuantizedConv& 
 
 }  // namespace
 
-void require_quants(const QuantizedConv& at, const TypeContext& context) {
+void require_quant_sizes(const QuantizedConv& at, const TypeContext& context) {
   const auto& y = context.outputs[0].shape;
   const std::int64_t outputs = y && y->size() > 1 ? (*y)[1].value : -1;
   const std::size_t r = at.residual;

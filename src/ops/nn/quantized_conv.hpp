@@ -18,7 +18,7 @@ struct QuantizedConv {
 
 /// Throws unless each scale and zero point is one number, or, of the weights, one for each output. After the type rule
 /// of outputs [batch, outputs, space]. Errors: type_mismatch.
-void require_quants(const QuantizedConv& at, const TypeContext& context);
+void require_quant_sizes(const QuantizedConv& at, const TypeContext& context);
 
 Cost can_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);
 Prepared prepare_quantized_conv(const QuantizedConv& at, const Node& node, const NodeTypes& types);

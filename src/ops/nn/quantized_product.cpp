@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "base/lines.hpp"
 #include "kernels/tensor/product.hpp"
 #include "ops/nn/dense.hpp"
 
@@ -12,10 +13,6 @@ namespace {
 
 using kernels::EndI8;
 using kernels::ProductShape;
-
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
 
 bool is_gemm(const Node& node) {
   return node.op == "com.microsoft.QGemm";
@@ -231,7 +228,7 @@ Prepared prepare_quantized_product(const QuantizedProduct& at, const Node& node,
   if (types.constants[at.b] != nullptr && s.batch == 1) right = elements_of(types.constants[at.b]->view());
   run.product = std::make_shared<const kernels::ProductI8>(
       kernels::ProductI8::Shape{s.rows, s.columns, s.depth, s.right_row, s.right_column}, right);
-  run.column_bytes = whole_lines(4 * s.columns);
+  run.column_bytes = base::whole_lines(4 * s.columns);
   return {run, 2 * run.column_bytes + run.product->scratch_bytes(), run.product->packed_bytes()};
 }
 

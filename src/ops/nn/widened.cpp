@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/lines.hpp"
 #include "base/memory.hpp"
 #include "kernels/tensor/convert.hpp"
 #include "ops/nn/kernel_rows.hpp"
@@ -15,10 +16,6 @@ constexpr std::size_t kMostInputs = 8, kMostOutputs = 4;
 
 bool is_half(const TensorType& type) {
   return type.dtype == DType::f16 || type.dtype == DType::bf16;
-}
-
-std::uint64_t whole_lines(std::uint64_t bytes) {
-  return (bytes / base::Buffer::kAlignment + 1) * base::Buffer::kAlignment;
 }
 
 // Where an input or output stands in scratch.
@@ -72,7 +69,7 @@ Prepared prepare_widened(const NodeTypes& types, const std::function<Prepared(co
 
   Slots slots;
   slots.own_bytes = made.scratch_bytes;
-  made.scratch_bytes = whole_lines(made.scratch_bytes);
+  made.scratch_bytes = base::whole_lines(made.scratch_bytes);
   const std::size_t inputs = types.inputs.size();
   for (std::size_t i = 0; i < inputs + types.outputs.size(); ++i) {
     const bool is_output = i >= inputs;
@@ -81,7 +78,7 @@ Prepared prepare_widened(const NodeTypes& types, const std::function<Prepared(co
     // An output that is not wanted has no type, so none of a half.
     if (!is_half(type) || (!is_output && (packed || !types.present[i]))) continue;
     slots.slots[slots.count++] = {is_output ? i - inputs : i, made.scratch_bytes, is_output};
-    made.scratch_bytes += whole_lines(tensor_bytes(DType::f32, *type.static_shape()));
+    made.scratch_bytes += base::whole_lines(tensor_bytes(DType::f32, *type.static_shape()));
   }
   made.run = [run = std::move(made.run), slots](const KernelArguments& a) { run_widened(a, run, slots); };
   return made;

@@ -29,7 +29,6 @@ namespace {
 using EngineModel = InferenceEngine::Model;
 using ModelPtr = InferenceEngine::ModelPtr;
 
-constexpr double kBytesPerMegabyte = 1e6;
 
 // One array for a model of one input, else by name; in the graph's order.
 std::vector<Tensor> tensors_in_order(const Graph& graph, nb::handle inputs) {
@@ -329,7 +328,7 @@ void bind_inference_engine(nb::module_& m) {
           [](InferenceEngine* self, const PyMemoryManager& memory, std::size_t max_buffers, int threads,
              std::optional<double> max_memory_mb, std::optional<double> max_execution_time) {
             new (self) InferenceEngine({.limits = limits_from(threads, max_memory_mb, max_execution_time),
-                                        .memory = memory,
+                                        .memory = static_cast<const MemoryManager&>(memory),
                                         .max_buffers = max_buffers});
           },
           nb::arg("memory"), nb::kw_only(), nb::arg("max_buffers") = TensorPool::kMaxBuffers, nb::arg("threads") = 0,

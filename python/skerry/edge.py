@@ -63,8 +63,8 @@ class EdgeExecutionConfig:
     max_memory_mb: megabytes (10^6 bytes), checked before anything is allocated; 0 means that nothing runs here.
     max_execution_time: seconds; predicted longer goes elsewhere, an overrun is stopped. enable_compression: of saved
     and cached packages; and a circuit that nobody can run as it is runs here in single precision, half the bytes, which
-    `placement.compressed` tells. enable_caching: off, nothing is ever found again. cache_size_mb: bound of the compiled circuits
-    kept, and again of results. cache_folder: compiled circuits shared by processes; empty: this process alone.
+    `placement.compressed` tells. enable_caching: off, nothing is ever found again. cache_size_mb: bound of the compiled
+    circuits kept, and again of results. cache_folder: compiled circuits shared by processes; empty: this process alone.
     threads: 0 takes the process's budget. max_cuts: of gates and wires, to run in pieces what does not fit whole.
     fallback_to_cloud: what does not fit here is run at cloud_endpoint (`https://host:port` of a `skerry serve`) within
     cloud_timeout seconds, repetitions included. cloud_api_key: a bearer token. cloud_authorities: PEM of who signs the

@@ -410,7 +410,7 @@ def test_e5_16_each_remedy_for_memory_does_what_it_says(endpoint: str) -> None:
 
 def test_e5_16_compression_runs_in_half_the_bytes_what_nobody_can_run_whole(endpoint: str) -> None:
     circuit, ask = tangled(20, 3), {"observables": ["Z0 Z19", "X3 Y4"]}
-    tight = {"max_memory_mb": 12, "max_cuts": 0}
+    tight: dict[str, Any] = {"max_memory_mb": 12, "max_cuts": 0}
     with pytest.raises(skerry.BudgetExceeded, match="enable_compression"):
         EdgeExecutionManager(EdgeExecutionConfig(**tight, enable_compression=False)).compile_and_execute(circuit, ask)
     manager = EdgeExecutionManager(EdgeExecutionConfig(**tight, enable_compression=True))

@@ -29,7 +29,6 @@ namespace {
 using EngineModel = InferenceEngine::Model;
 using ModelPtr = InferenceEngine::ModelPtr;
 
-
 // One array for a model of one input, else by name; in the graph's order.
 std::vector<Tensor> tensors_in_order(const Graph& graph, nb::handle inputs) {
   const bool is_mapping = nb::hasattr(inputs, "keys");

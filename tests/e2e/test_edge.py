@@ -498,7 +498,6 @@ ELSEWHERE = {
     "E2.1": ("tests/python/test_edge.py", "test_threads_share_a_manager"),
     "E3.4": ("src/passes/passes_test.cpp", "LowTakesTheLeastTime"),
     "E3.22": ("src/edge/edge_test.cpp", "HitsAtLeastAsOftenAsForgettingTheOldestOnAZipfTrace"),
-    "E3.6": ("src/passes/native/native_test.cpp", "NeedsNoMoreCxAtAHigherLevel"),
     "E5.7": ("tests/e2e/test_edge_small_machine.py", "test_e5_7_the_suite_passes_where_there_are_128_mb"),
     "E5.9": ("tests/python/test_optimize.py", "test_a_hundred_random_circuits_keep_their_unitary_gain_no_gate"),
     "E5.10": ("tests/python/test_tensornet.py", "test_fifty_qubits_in_eight_layers_agree_with_a_chain_within_256_mb"),

@@ -23,6 +23,8 @@ void PlacingFlags::declare(const Command& command) {
   command.add_option("--cloud-key", key, "and its key").type_name("FILE.pem");
   command.add_count("--cloud-timeout", timeout, "Seconds of a remote run, repetitions included; 60 when left out");
   command.add_count("--max-cuts", max_cuts, "Cuts of gates and wires, to run in pieces; 6 when left out");
+  command.add_flag("--no-compression", no_compression,
+                   "Refuse, rather than run in single precision, what fits nowhere");
 }
 
 void PlacingFlags::declare_outbox(const Command& command) {
@@ -38,6 +40,7 @@ edge::EdgeExecutionConfig PlacingFlags::config(const Settings& settings) const {
   config.max_execution_time = options.limits.max_execution_time ? options.limits.max_execution_time->count() : 1e9;
   config.threads = options.limits.threads;
   config.precision = options.precision;
+  config.enable_compression = !no_compression;
   config.max_cuts = static_cast<std::uint32_t>(std::min<std::uint64_t>(max_cuts, 1000));
   config.cloud_endpoint = endpoint;
   config.cloud_timeout = static_cast<double>(timeout);

@@ -16,6 +16,7 @@ struct PlacingFlags {
   std::string endpoint, key_file, authorities, certificate, key, outbox;
   std::uint64_t max_cuts = 6, timeout = 60, outbox_mb = 64;
   bool nothing_here = false;  ///< max_memory_mb is 0
+  bool no_compression = false;
 
   void declare(const Command& command);
   /// Where runs wait whose endpoint is away: for verbs that run.

@@ -79,7 +79,7 @@ double Carrier::elapsed() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-std::optional<wire::CircuitRequest> request_of(Carried carried, const RunOptions& options) {
+std::optional<wire::CircuitRequest> request_of(const Carried& carried, const RunOptions& options) {
   RunOptions rest = options;
   rest.initial_state.reset();  // it is behind the state
   wire::CircuitRequest request = remote::request_of(carried.circuit, rest, remote::new_token());

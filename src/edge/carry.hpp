@@ -64,8 +64,7 @@ struct Carried {
   double elapsed = 0.0;  ///< seconds that were computed here
 };
 
-/// The message that asks to go on. What it was packed from is given up on the way. Nothing when it is larger than
-/// kMostCarriedBytes.
-std::optional<wire::CircuitRequest> request_of(Carried carried, const RunOptions& options);
+/// The message that asks to go on. Nothing when it is larger than kMostCarriedBytes.
+std::optional<wire::CircuitRequest> request_of(const Carried& carried, const RunOptions& options);
 
 }  // namespace skerry::edge

@@ -47,9 +47,6 @@ constexpr std::array kShortFloats = {
     ShortFloat{DType::f8e8m0, "float8_e8m0fnu"},
 };
 
-// Results up to this size are copied into new arrays.
-constexpr std::uint64_t kCopied = 4096;
-
 // An array without elements may have no address, a tensor always has one.
 constexpr std::byte kNothing{};
 
@@ -173,19 +170,11 @@ Shape shape_of(const Py_buffer& buffer) {
   return Shape(std::span<const std::int64_t>(dims.data(), rank));
 }
 
-// The elements of a dense array of plain numbers, where they are: a tenth of the time that asking numpy takes. Nothing
-// for whatever else there is.
 std::optional<Tensor> viewed(nb::handle object) {
-  if (PyObject_CheckBuffer(object.ptr()) == 0 || PyBytes_Check(object.ptr()) != 0) return std::nullopt;
   const auto owner = std::make_shared<HeldBuffer>();  // shared by the tensors that see it
-  if (PyObject_GetBuffer(object.ptr(), owner.get(), PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
-    PyErr_Clear();
-    return std::nullopt;
-  }
-  const auto dtype = dtype_of_buffer(*owner);
-  if (!dtype || owner->ndim > Shape::kMaxRank) return std::nullopt;
-  const auto* data = static_cast<const std::byte*>(owner->buf);
-  return Tensor(TensorView(*dtype, shape_of(*owner), data != nullptr ? data : &kNothing), owner);
+  const auto view = view_of_buffer(object, *owner);
+  if (!view) return std::nullopt;
+  return Tensor(*view, owner);
 }
 
 // numpy's functions and dtypes, looked up once and kept for as long as the process lives.
@@ -211,15 +200,10 @@ nb::handle numpy_dtype(DType dtype) {
 
 // A new array with a copy of a few elements, which costs less than an array that keeps the tensor alive.
 nb::object copied(const Tensor& tensor) {
-  const int rank = tensor.shape().rank();
-  const nb::object shape = nb::steal(PyTuple_New(rank));
-  for (int axis = 0; axis < rank; ++axis) PyTuple_SetItem(shape.ptr(), axis, PyLong_FromLongLong(tensor.shape()[axis]));
-  nb::object array = numpy_empty()(shape, numpy_dtype(tensor.dtype()));
-  Py_buffer view;
-  if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) nb::raise_python_error();
-  if (view.len > 0) std::memcpy(view.buf, tensor.view().data(), static_cast<std::size_t>(view.len));
-  PyBuffer_Release(&view);
-  return array;
+  const NewArray made = new_array(tensor.dtype(), shape_tuple(tensor.shape()));
+  if (tensor.view().bytes() > 0)
+    std::memcpy(made.data, tensor.view().data(), static_cast<std::size_t>(tensor.view().bytes()));
+  return made.array;
 }
 
 // The same elements under another dtype of the same width.
@@ -228,6 +212,37 @@ Tensor relabelled(const Tensor& tensor, DType dtype) {
 }
 
 }  // namespace
+
+std::optional<TensorView> view_of_buffer(nb::handle object, Py_buffer& buffer) {
+  if (PyObject_CheckBuffer(object.ptr()) == 0 || PyBytes_Check(object.ptr()) != 0) return std::nullopt;
+  if (PyObject_GetBuffer(object.ptr(), &buffer, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  const auto dtype = dtype_of_buffer(buffer);
+  if (!dtype || buffer.ndim > Shape::kMaxRank) return std::nullopt;
+  const auto* data = static_cast<const std::byte*>(buffer.buf);
+  return TensorView(*dtype, shape_of(buffer), data != nullptr ? data : &kNothing);
+}
+
+bool is_plain(DType dtype) {
+  return spelling_of(dtype).has_value();
+}
+
+nb::object shape_tuple(const Shape& shape) {
+  nb::object tuple = nb::steal(PyTuple_New(shape.rank()));
+  for (int axis = 0; axis < shape.rank(); ++axis) PyTuple_SetItem(tuple.ptr(), axis, PyLong_FromLongLong(shape[axis]));
+  return tuple;
+}
+
+NewArray new_array(DType dtype, const nb::object& shape) {
+  NewArray made{numpy_empty()(shape, numpy_dtype(dtype)), nullptr};
+  Py_buffer view;
+  if (PyObject_GetBuffer(made.array.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) nb::raise_python_error();
+  made.data = static_cast<std::byte*>(view.buf);
+  PyBuffer_Release(&view);
+  return made;
+}
 
 Tensor tensor_from(const InputArray& array) {
   const auto given = array.dtype();
@@ -285,7 +300,7 @@ nb::object array_of(const Tensor& tensor, bool writable, bool may_copy) {
     throw Error(ErrorCode::unsupported, "numpy has no dtype for " + std::string(dtype_name(dtype)), "",
                 "cast it in the model");
   }
-  if (may_copy && writable && tensor.view().bytes() <= kCopied) return copied(tensor);
+  if (may_copy && writable && tensor.view().bytes() <= kSmallArray) return copied(tensor);
   std::array<std::size_t, Shape::kMaxRank> shape{};
   const auto rank = static_cast<std::size_t>(tensor.shape().rank());
   for (std::size_t axis = 0; axis < rank; ++axis)

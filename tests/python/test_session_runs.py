@@ -5,7 +5,9 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +45,74 @@ def test_a_run_that_tells_its_progress_compiles_nothing_again() -> None:
     assert plans_and_passes(session) == 0
     assert heard
     assert all(0 <= fraction <= 1 for fraction in heard)
+
+
+def two_outputs() -> skerry.Model:
+    g = skerry.GraphBuilder()
+    x, y = g.input("x", ["N", 3]), g.input("y", ["N", 3])
+    g.output(g.add("Sub", [x, y]), "difference")
+    g.output(g.add("Greater", [x, y]), "greater")
+    return g.build()
+
+
+def test_runs_one_like_the_other_answer_each_for_its_own_inputs() -> None:
+    session = two_outputs().session(threads=1)
+    random = np.random.default_rng(4)
+    answers = []
+    for rows in (2, 2, 2, 5, 5, 2, 0, 0, 2):
+        x, y = random.standard_normal((2, rows, 3)).astype(np.float32)
+        given = {"x": x, "y": y} if rows == 2 else {"y": y, "x": x}
+        answers.append((x - y, x > y, session.run(given)))
+    for difference, greater, found in answers:  # compared at the end: no run writes into the arrays of another
+        assert list(found) == ["difference", "greater"]
+        assert found["greater"].dtype == bool
+        np.testing.assert_array_equal(found["difference"], difference, strict=True)
+        np.testing.assert_array_equal(found["greater"], greater, strict=True)
+
+
+@pytest.mark.parametrize(
+    "unlike",
+    ["strided", "other order", "other dtype", "short float", "list", "mapping", "scalar", "missing", "one more"],
+)
+def test_a_run_unlike_those_before_it_is_taken_or_refused_as_by_a_new_session(unlike: str) -> None:
+    model = two_outputs()
+    like = {"x": np.full((2, 3), 3, np.float32), "y": np.ones((2, 3), np.float32)}
+    base = np.arange(12, dtype=np.float32).reshape(2, 6)
+    given: Any = {
+        "strided": {**like, "x": base[:, ::2]},
+        "other order": {**like, "x": np.asfortranarray(base[:, :3])},
+        "other dtype": {**like, "x": base[:, :3].astype(np.float64)},
+        "short float": {**like, "x": base[:, :3].astype(np.float16)},
+        "list": {**like, "x": [[1, 2, 3], [4, 5, 6]]},
+        "mapping": types.MappingProxyType(like),
+        "scalar": {**like, "x": np.float32(3)},
+        "missing": {"x": like["x"], "z": like["y"]},
+        "one more": {**like, "z": like["y"]},
+    }[unlike]
+
+    def asked(session: skerry.Session) -> Any:
+        try:
+            return {name: value.tolist() for name, value in session.run(given).items()}
+        except skerry.Error as refused:
+            return type(refused), str(refused)
+
+    used = model.session(threads=1)
+    for _ in range(3):
+        used.run(like)
+    assert asked(used) == asked(model.session(threads=1))
+    assert used.run(like)["difference"].tolist() == [[2, 2, 2], [2, 2, 2]]
+
+
+def test_a_model_that_draws_gives_the_numbers_of_the_seed_in_every_run() -> None:
+    g = skerry.GraphBuilder()
+    x = g.input("x", [4])
+    g.output(g.add("Add", [x, g.add("RandomUniformLike", [x])]), "y")
+    session = g.build().session(threads=1, seed=5)
+    x_is = {"x": np.zeros(4, np.float32)}
+    first = [session.run(x_is, seed=seed)["y"].tolist() for seed in (None, 1, 2)]
+    again = [session.run(x_is, seed=seed)["y"].tolist() for seed in (None, 1, 2)]
+    assert first == again
+    assert len({str(numbers) for numbers in first}) == 3
 
 
 class EnoughError(Exception):

@@ -1,6 +1,7 @@
 #include "kernels/tensor/recurrent_f32.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/threads.hpp"
 #include "kernels/tensor/gemm.hpp"
@@ -23,13 +24,14 @@ base::Buffer packed(const float* matrix, std::size_t rows, std::size_t depth) {
 
 // Scratch of a run: the gates of some steps, the bias of the inputs, the GRU's other operand and its product.
 struct RecurrentF32::Room {
-  float *gates, *bias, *linear;
+  float *gates, *bias, *linear, *next_h;
   Room(const RecurrentShape& s, float* at)
       : gates(at),
         bias(gates + std::min(s.steps, kSteps) * s.batch * s.gates * s.hidden),
-        linear(bias + s.gates * s.hidden) {}
+        linear(bias + s.gates * s.hidden),
+        next_h(linear + s.batch * s.hidden) {}
   static std::size_t floats(const RecurrentShape& s) {
-    return (std::min(s.steps, kSteps) * s.batch + 1) * s.gates * s.hidden + s.batch * s.hidden;
+    return (std::min(s.steps, kSteps) * s.batch + 1) * s.gates * s.hidden + 2 * s.batch * s.hidden;
   }
 };
 
@@ -41,8 +43,19 @@ bool recurrent_f32_takes(const RecurrentShape& s) noexcept {
 RecurrentF32::RecurrentF32(const RecurrentShape& shape, const float* weights, const float* recurrence) : shape_(shape) {
   const std::size_t together = shape.gates == 4 ? 4 * shape.hidden : 2 * shape.hidden;
   weights_ = packed(weights, shape.gates * shape.hidden, shape.inputs);
+  if (by_row()) {
+    recurrence_ = base::Buffer::allocate_for<float>(recurrent_row_floats(shape.gates, shape.hidden),
+                                                    base::MemoryBudget(), "packed weights");
+    pack_recurrent_row(recurrence, shape.gates, shape.hidden, recurrence_.as<float>().data());
+    return;
+  }
   recurrence_ = packed(recurrence, together, shape.hidden);
   if (shape.gates == 3) candidate_ = packed(recurrence + together * shape.hidden, shape.hidden, shape.hidden);
+}
+
+// One row, and no gate that waits for another one.
+bool RecurrentF32::by_row() const noexcept {
+  return shape_.batch == 1 && (shape_.gates == 4 || shape_.linear_before_reset);
 }
 
 std::uint64_t RecurrentF32::packed_bytes() const noexcept {
@@ -92,10 +105,8 @@ void RecurrentF32::step(const RecurrentData<float>& data, std::size_t t, float* 
       float* linear = room.linear + b * hidden;
       if (!shape_.linear_before_reset) {
         gru_reset(gates + b * row + hidden, data.h + b * hidden, linear, hidden);
-      } else if (data.bias == nullptr) {
-        std::fill_n(linear, hidden, 0.0F);
       } else {
-        std::copy_n(data.bias + 5 * hidden, hidden, linear);
+        start_linear(data.bias, linear);
       }
     }
     if (shape_.linear_before_reset) {
@@ -112,22 +123,51 @@ void RecurrentF32::step(const RecurrentData<float>& data, std::size_t t, float* 
     std::copy_n(data.h + b * hidden, hidden, data.y + t * data.y_step + b * data.y_batch);
 }
 
+// What the GRU's candidate begins with before r multiplies it.
+void RecurrentF32::start_linear(const float* bias, float* linear) const {
+  if (bias == nullptr) {
+    std::fill_n(linear, shape_.hidden, 0.0F);
+  } else {
+    std::copy_n(bias + 5 * shape_.hidden, shape_.hidden, linear);
+  }
+}
+
+// From h to next_h. Every other step reads the weights from the back.
+void RecurrentF32::row_step(const RecurrentData<float>& data, std::size_t t, float* gates, const float* h,
+                            float* next_h, const Room& room) const {
+  const RecurrentRow row{shape_.hidden, recurrence_.as<float>().data(), h, t % 2 == 1};
+  if (shape_.gates == 4) {
+    lstm_row(row, gates, data.c, next_h);
+  } else {
+    start_linear(data.bias, room.linear);
+    gru_row(row, gates, room.linear, next_h);
+  }
+  if (data.y != nullptr) std::copy_n(next_h, shape_.hidden, data.y + t * data.y_step);
+}
+
 void RecurrentF32::run(const RecurrentData<float>& data, std::span<std::byte> scratch) const {
   const base::FlushSubnormals flush;
   const Room room(shape_, reinterpret_cast<float*>(scratch.data()));
   const std::size_t width = shape_.gates * shape_.hidden;
   const bool steps_outside = data.x_batch == shape_.inputs || shape_.batch == 1;
   fold_bias(data.bias, room.bias);
+  float *h = data.h, *next_h = room.next_h;
   for (std::size_t done = 0; done < shape_.steps; done += kSteps) {
     const std::size_t steps = std::min(kSteps, shape_.steps - done);
     const std::size_t first = shape_.reverse ? shape_.steps - done - steps : done;
     project(data, first, steps, room.bias, room.gates);
     for (std::size_t i = 0; i < steps; ++i) {
       const std::size_t at = shape_.reverse ? steps - 1 - i : i;
+      if (by_row()) {
+        row_step(data, first + at, room.gates + at * width, h, next_h, room);
+        std::swap(h, next_h);
+        continue;
+      }
       step(data, first + at, room.gates + at * (steps_outside ? shape_.batch : 1) * width,
            steps_outside ? width : steps * width, room);
     }
   }
+  if (h != data.h) std::copy_n(h, shape_.hidden, data.h);
 }
 
 }  // namespace skerry::kernels

@@ -32,6 +32,10 @@ class RecurrentF32 {
 
  private:
   struct Room;
+  bool by_row() const noexcept;
+  void start_linear(const float* bias, float* linear) const;
+  void row_step(const RecurrentData<float>& data, std::size_t t, float* gates, const float* h, float* next_h,
+                const Room& room) const;
   void fold_bias(const float* bias, float* out) const;
   void project(const RecurrentData<float>& data, std::size_t first, std::size_t steps, const float* bias,
                float* gates) const;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/threads.hpp"
+#include "kernels/tensor/recurrent_gates.hpp"
 #include "kernels/testing/targets.hpp"
 
 namespace skerry::kernels {
@@ -58,6 +59,11 @@ struct Run {
   }
 };
 
+// Within a test, Run is a name of googletest's.
+Run<float> random_run(const RecurrentCase& s) {
+  return Run<float>(s);
+}
+
 Run<float> fast(const RecurrentCase& s, int threads) {
   const base::ThreadLimit limit(threads);
   Run<float> run(s);
@@ -90,7 +96,13 @@ TEST(RecurrentF32, AgreesWithTheEquationsForBatchesDirectionsAndManySteps) {
                                    RecurrentCase{3, 5, 1, 3, 3, false, true, true, false},
                                    RecurrentCase{3, 66, 9, 4, 20, true, true, true, true},
                                    RecurrentCase{3, 7, 2, 40, 64, false, false, true, false},
-                                   RecurrentCase{3, 1, 1, 1, 1, false, true, false, false}}) {
+                                   RecurrentCase{3, 1, 1, 1, 1, false, true, false, false},
+                                   RecurrentCase{4, 67, 1, 6, 33, true, false, true, true},
+                                   RecurrentCase{4, 9, 1, 4, 128, false, false, false, false},
+                                   RecurrentCase{3, 66, 1, 5, 37, true, true, true, false},
+                                   RecurrentCase{3, 8, 1, 3, 64, false, true, false, true},
+                                   RecurrentCase{3, 8, 1, 3, 21, false, false, true, false},
+                                   RecurrentCase{4, 3, 1, 2, 1, false, false, true, false}}) {
       const auto one = fast(s, 1);
       EXPECT_EQ(one.y, fast(s, 2).y);
       const auto wanted = formula(s);
@@ -98,6 +110,29 @@ TEST(RecurrentF32, AgreesWithTheEquationsForBatchesDirectionsAndManySteps) {
         ASSERT_NEAR(one.y[i], wanted.y[i], 3e-6) << s.gates << " gates, " << s.steps << " steps, at " << i;
       for (std::size_t i = 0; i < one.h.size(); ++i) ASSERT_NEAR(one.h[i], wanted.h[i], 3e-6);
       for (std::size_t i = 0; s.gates == 4 && i < one.c.size(); ++i) ASSERT_NEAR(one.c[i], wanted.c[i], 5e-6);
+    }
+  });
+}
+
+// The order in which weights are read is chosen for the cache's sake.
+TEST(RecurrentF32, GivesTheSameBitsReadFromTheFrontAndFromTheBack) {
+  testing::for_each_target([](const char* target) {
+    SCOPED_TRACE(target);
+    for (const std::size_t hidden : {1U, 5U, 16U, 33U, 64U, 130U}) {
+      auto run = random_run({4, 1, 1, 1, hidden, false, false, true, false});
+      std::vector<float> lstm(recurrent_row_floats(4, hidden)), gru(recurrent_row_floats(3, hidden));
+      pack_recurrent_row(run.recurrence.data(), 4, hidden, lstm.data());
+      pack_recurrent_row(run.recurrence.data(), 3, hidden, gru.data());
+      std::vector<std::vector<float>> results;
+      for (const bool backwards : {false, true}) {
+        std::vector<float> gates = run.bias, c = run.c, h(hidden), linear = run.c, next(hidden);
+        lstm_row({hidden, lstm.data(), run.h.data(), backwards}, gates.data(), c.data(), h.data());
+        gru_row({hidden, gru.data(), run.h.data(), backwards}, gates.data(), linear.data(), next.data());
+        h.insert(h.end(), c.begin(), c.end());
+        h.insert(h.end(), next.begin(), next.end());
+        results.push_back(h);
+      }
+      EXPECT_EQ(results[0], results[1]) << hidden;
     }
   });
 }

@@ -68,9 +68,10 @@ class Row {
   std::size_t at_, count_;
 };
 
-void lstm_step(const float* gates, float* c, float* h, std::size_t hidden) {
+// Units [first, last).
+void lstm_units(const float* gates, float* c, float* h, std::size_t hidden, std::size_t first, std::size_t last) {
   const D d;
-  for (std::size_t j = 0; j < hidden; j += hn::Lanes(d)) {
+  for (std::size_t j = first; j < last; j += hn::Lanes(d)) {
     const Row row(j, hidden);
     const V in = sigmoid(d, row.load(gates)), forget = sigmoid(d, row.load(gates + 2 * hidden));
     const V fresh = tanh(d, row.load(gates + 3 * hidden));
@@ -78,6 +79,9 @@ void lstm_step(const float* gates, float* c, float* h, std::size_t hidden) {
     row.store(state, c);
     row.store(hn::Mul(sigmoid(d, row.load(gates + hidden)), tanh(d, state)), h);
   }
+}
+void lstm_step(const float* gates, float* c, float* h, std::size_t hidden) {
+  lstm_units(gates, c, h, hidden, 0, hidden);
 }
 
 void reset_step(const float* r, const float* h, float* reset_h, std::size_t hidden) {
@@ -88,16 +92,91 @@ void reset_step(const float* r, const float* h, float* reset_h, std::size_t hidd
   }
 }
 
-void gru_step(const float* gates, const float* linear, float* h, std::size_t hidden) {
+void gru_units(const float* gates, const float* linear, const float* h, float* next_h, std::size_t hidden,
+               std::size_t first, std::size_t last) {
   const D d;
-  for (std::size_t j = 0; j < hidden; j += hn::Lanes(d)) {
+  for (std::size_t j = first; j < last; j += hn::Lanes(d)) {
     const Row row(j, hidden);
     V candidate = row.load(gates + 2 * hidden);
     if (linear != nullptr) candidate = hn::MulAdd(sigmoid(d, row.load(gates + hidden)), row.load(linear), candidate);
     candidate = tanh(d, candidate);
     const V update = sigmoid(d, row.load(gates));
-    row.store(hn::MulAdd(update, hn::Sub(row.load(h), candidate), candidate), h);
+    row.store(hn::MulAdd(update, hn::Sub(row.load(h), candidate), candidate), next_h);
   }
+}
+void gru_step(const float* gates, const float* linear, float* h, std::size_t hidden) {
+  gru_units(gates, linear, h, h, hidden, 0, hidden);
+}
+
+// G vectors of products, of depths [0, depth): even and odd ones are added apart, so that no addition waits for
+// another.
+template <std::size_t G>
+HWY_NOINLINE void multiply_units(const float* HWY_RESTRICT h, const float* HWY_RESTRICT w, std::size_t depth,
+                                 float* HWY_RESTRICT out) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  V sum[2][G];
+  _Pragma("GCC unroll 4") for (std::size_t g = 0; g < G; ++g) sum[0][g] = sum[1][g] = hn::Zero(d);
+  const auto add = [&](std::size_t k, std::size_t s) {
+    const V left = hn::Set(d, h[k]);
+    _Pragma("GCC unroll 4") for (std::size_t g = 0; g < G; ++g) sum[s][g] =
+        hn::MulAdd(left, hn::LoadU(d, w + g * lanes), sum[s][g]);
+    w += G * lanes;
+  };
+  std::size_t k = 0;
+  for (; k + 2 <= depth; k += 2) {
+    add(k, 0);
+    add(k + 1, 1);
+  }
+  if (k < depth) add(k, 0);
+  _Pragma("GCC unroll 4") for (std::size_t g = 0; g < G; ++g)
+      hn::StoreU(hn::Add(sum[0][g], sum[1][g]), d, out + g * lanes);
+}
+
+// The products of the units from j on are added to the gates. The weights of the state's two halves are read in either
+// order, and added in one.
+template <std::size_t G>
+void add_units(const RecurrentRow& p, std::size_t j, float* const (&gates)[G]) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d), half = p.hidden / 2;
+  HWY_ALIGN float sums[2][G * hn::MaxLanes(D())];
+  const float* const w = p.recurrence + j * p.hidden * G;
+  for (std::size_t turn = 0; turn < 2; ++turn) {
+    const bool upper = (turn == 1) != p.backwards;
+    const std::size_t first = upper ? half : 0, depth = upper ? p.hidden - half : half;
+    multiply_units<G>(p.h + first, w + first * G * lanes, depth, sums[upper ? 1 : 0]);
+  }
+  const Row row(j, p.hidden);
+  for (std::size_t g = 0; g < G; ++g) {
+    const V product = hn::Add(hn::LoadU(d, sums[0] + g * lanes), hn::LoadU(d, sums[1] + g * lanes));
+    row.store(hn::Add(row.load(gates[g]), product), gates[g]);
+  }
+}
+
+// f(first unit) for each vector of units. While the gates of one are computed, the weights of the next come.
+void for_each_vector(const RecurrentRow& p, auto f) {
+  const std::size_t lanes = hn::Lanes(D()), count = (p.hidden + lanes - 1) / lanes;
+  for (std::size_t i = 0; i < count; ++i) f((p.backwards ? count - 1 - i : i) * lanes);
+}
+
+void lstm_of_row(const RecurrentRow& p, float* gates, float* c, float* next_h) {
+  float* const each[] = {gates, gates + p.hidden, gates + 2 * p.hidden, gates + 3 * p.hidden};
+  for_each_vector(p, [&](std::size_t j) {
+    add_units<4>(p, j, each);
+    lstm_units(gates, c, next_h, p.hidden, j, j + 1);
+  });
+}
+
+void gru_of_row(const RecurrentRow& p, float* gates, float* linear, float* next_h) {
+  float* const each[] = {gates, gates + p.hidden, linear};
+  for_each_vector(p, [&](std::size_t j) {
+    add_units<3>(p, j, each);
+    gru_units(gates, linear, p.h, next_h, p.hidden, j, j + 1);
+  });
+}
+
+std::size_t row_lanes() {
+  return hn::Lanes(D());
 }
 
 }  // namespace skerry::kernels::HWY_NAMESPACE
@@ -124,6 +203,34 @@ void gru_reset(const float* r, const float* h, float* reset_h, std::size_t hidde
 }
 void gru_gates(const float* gates, const float* linear, float* h, std::size_t hidden) {
   HWY_DYNAMIC_DISPATCH(gru_step)(gates, linear, h, hidden);
+}
+
+HWY_EXPORT(lstm_of_row);
+HWY_EXPORT(gru_of_row);
+HWY_EXPORT(row_lanes);
+
+void lstm_row(const RecurrentRow& row, float* gates, float* c, float* next_h) {
+  HWY_DYNAMIC_DISPATCH(lstm_of_row)(row, gates, c, next_h);
+}
+void gru_row(const RecurrentRow& row, float* gates, float* linear, float* next_h) {
+  HWY_DYNAMIC_DISPATCH(gru_of_row)(row, gates, linear, next_h);
+}
+
+std::size_t recurrent_row_floats(std::size_t gates, std::size_t hidden) noexcept {
+  const std::size_t lanes = HWY_DYNAMIC_DISPATCH(row_lanes)();
+  return (hidden + lanes - 1) / lanes * lanes * gates * hidden;
+}
+
+void pack_recurrent_row(const float* recurrence, std::size_t gates, std::size_t hidden, float* packed) {
+  const std::size_t lanes = HWY_DYNAMIC_DISPATCH(row_lanes)();
+  for (std::size_t first = 0; first < hidden; first += lanes) {
+    for (std::size_t k = 0; k < hidden; ++k) {
+      for (std::size_t g = 0; g < gates; ++g) {
+        for (std::size_t unit = first; unit < first + lanes; ++unit)
+          *packed++ = unit < hidden ? recurrence[(g * hidden + unit) * hidden + k] : 0.0F;
+      }
+    }
+  }
 }
 
 }  // namespace skerry::kernels

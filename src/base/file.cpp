@@ -19,6 +19,7 @@
 
 #include "base/descriptor.hpp"
 #include "base/mapped.hpp"
+#include "base/weighing.hpp"
 
 namespace skerry::base {
 namespace {
@@ -219,7 +220,7 @@ bool is_mapped(std::span<const std::byte> bytes) noexcept {
 }
 
 void release_mapped(std::span<const std::byte> bytes) noexcept {
-  if (!is_mapped(bytes)) return;
+  if (is_weighing || !is_mapped(bytes)) return;  // who weighs has read nothing, and somebody will
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   // Whole pages inside; what shares a page with something else stays.
   const std::size_t into_page = reinterpret_cast<std::uintptr_t>(bytes.data()) % page;

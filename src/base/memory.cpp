@@ -18,6 +18,7 @@
 #include "base/obey.hpp"
 #include "base/threads.hpp"
 #include "base/touch.hpp"
+#include "base/weighing.hpp"
 
 namespace skerry::base {
 namespace {
@@ -87,7 +88,7 @@ class KeptBlock {
 
   /// Small buffers of a run with a limit.
   void forget_if(bool has_limit) noexcept {
-    if (has_limit && kept_.load(std::memory_order_relaxed)) take(0, true);
+    if (has_limit && !is_weighing && kept_.load(std::memory_order_relaxed)) take(0, true);
   }
 
  private:
@@ -118,7 +119,8 @@ constinit KeptBlock kept_block;
 std::byte* allocate_small(std::uint64_t bytes) {
   const std::uint64_t length = round_up(bytes, kBlockAlignment);
   void* raw = std::aligned_alloc(kBlockAlignment, length);
-  if (raw != nullptr) std::memset(raw, 0, length);
+  const bool is_cleared = !is_weighing || bytes < kWeighedBytes;
+  if (raw != nullptr && is_cleared) std::memset(raw, 0, length);
   return static_cast<std::byte*>(raw);
 }
 
@@ -309,7 +311,7 @@ Buffer Buffer::allocate(std::uint64_t bytes, MemoryBudget budget, std::string_vi
     kept_block.forget_if(has_limit);
     buffer.data_ = allocate_small(bytes);
   } else {
-    buffer.data_ = kept_block.take(bytes, has_limit);
+    if (!is_weighing) buffer.data_ = kept_block.take(bytes, has_limit);  // what is kept is for a run
     if (buffer.data_ == nullptr) buffer.data_ = map_aligned(bytes);
   }
   if (buffer.data_ == nullptr) throw_out_of_memory(bytes, what);
@@ -368,6 +370,8 @@ void Buffer::free() noexcept {
     foreign->deallocate(data_, bytes_);
   } else if (bytes_ < kLargeBytes) {
     std::free(data_);
+  } else if (is_weighing) {
+    munmap(data_, round_up(bytes_, kPage));
   } else {
     kept_block.give_back(data_, bytes_);
   }

@@ -6,11 +6,46 @@
 
 #include "base/hash.hpp"
 #include "ir/text/text.hpp"
+#include "ops/nn/op_record.hpp"
 #include "package/digest.hpp"
 #include "package/package.hpp"
 
 namespace skerry::edge {
 namespace {
+
+// Told by its elements only where they are few, and plain bytes.
+bool is_large(const Tensor& constant) {
+  return constant.dtype() == DType::string || constant.view().bytes() > kToldBytes;
+}
+
+// Whether a node that constants alone go into, and that may so be computed beforehand, reads a large one. One that only
+// looks at it in another shape sees its elements as they are.
+bool folds_large(const Graph& graph) {
+  enum class Made : std::uint8_t { in_the_run, of_small, of_large };
+  std::vector<Made> made(graph.values().size(), Made::in_the_run);
+  for (ValueId id = 0; id < graph.values().size(); ++id) {
+    const auto& constant = graph.value(id).constant;
+    if (constant) made[id] = is_large(*constant) ? Made::of_large : Made::of_small;
+  }
+  for (const Node& node : graph.nodes()) {
+    Made of = Made::of_small;
+    for (const auto& [name, attribute] : node.attributes) {
+      const auto* tensor = std::get_if<Tensor>(&attribute);
+      if (tensor != nullptr && is_large(*tensor)) of = Made::of_large;
+    }
+    const bool tells_shape = node.op == "Shape" || node.op == "Size";
+    for (const ValueId id : node.inputs) {
+      if (id == kNoValue || tells_shape) continue;
+      of = made[id] == Made::in_the_run || of == Made::in_the_run ? Made::in_the_run : std::max(of, made[id]);
+    }
+    const ops::OpRecord* record = ops::find_op(node.op);
+    if (of == Made::of_large && (record == nullptr || !record->is_view)) return true;
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue) made[id] = of;
+    }
+  }
+  return false;
+}
 
 // Writes a graph down; every text and list is told with its length, so that two graphs with one text are one.
 class Writer {
@@ -18,6 +53,7 @@ class Writer {
   explicit Writer(bool by_content) : by_content_(by_content) {}
 
   void add(const Graph& graph) {
+    if (!by_content_) out.folds_large = out.folds_large || folds_large(graph);
     number(graph.values().size());
     for (const Value& value : graph.values()) {
       word(value.name);
@@ -46,7 +82,13 @@ class Writer {
   void add(const std::string& text) { word(text); }
   void add(const Tensor& tensor) {
     word(TensorType::of(tensor.dtype(), tensor.shape()).text());
-    if (!by_content_) return place(tensor.view().data(), tensor.owner());
+    if (!by_content_) {
+      place(tensor.view().data(), tensor.owner());
+      is_owned = is_owned && tensor.owner() != nullptr;
+      has_large = has_large || is_large(tensor);
+      if (!is_large(tensor)) word({reinterpret_cast<const char*>(tensor.view().data()), tensor.view().bytes()});
+      return;
+    }
     has_texts = has_texts || tensor.dtype() == DType::string;
     if (has_texts) return;
     const base::Hash128 hash = base::hash128(std::span(tensor.view().data(), tensor.view().bytes()));
@@ -55,7 +97,7 @@ class Writer {
   }
 
   ModelText out;
-  bool has_texts = false;
+  bool has_texts = false, is_owned = true, has_large = false, has_body = false;
 
  private:
   void number(std::uint64_t value) { out.text.append(reinterpret_cast<const char*>(&value), sizeof value); }
@@ -74,7 +116,11 @@ class Writer {
     if (owner) out.owners.emplace_back(owner);
   }
 
-  void add(const Subgraph& graph) { by_content_ ? add(*graph) : place(graph.get(), graph); }
+  void add(const Subgraph& graph) {
+    has_body = true;
+    if (!by_content_) place(graph.get(), graph);
+    add(*graph);
+  }
   void add(const CircuitRef& circuit) { by_content_ ? word(ir::print(*circuit)) : place(circuit.get(), circuit); }
   void add(const std::vector<Observable>& list) {
     number(list.size());
@@ -127,6 +173,9 @@ ModelText momentary_text(const Graph& graph, std::span<const TensorType> inputs)
   Writer writer(false);
   writer.add(graph);
   for (const TensorType& type : inputs) writer.add(type);
+  if (!writer.is_owned) writer.out.text.clear();
+  // Of the bodies of control flow nothing more is known than what constants they have.
+  writer.out.folds_large = writer.out.folds_large || (writer.has_large && writer.has_body);
   return std::move(writer.out);
 }
 
@@ -158,12 +207,14 @@ std::shared_ptr<const ModelCut> ModelCache::cut(const std::string& text) {
 }
 
 void ModelCache::keep(const std::string& text, std::shared_ptr<const ModelPlan> plan, double seconds) {
+  if (text.empty()) return;
   const std::uint64_t bytes = text.size() + sizeof(ModelPlan) + 16 * plan->owners.size();
   const std::scoped_lock lock(mutex_);
   plans_.keep(text, std::move(plan), bytes, seconds);
 }
 
 void ModelCache::keep(const std::string& text, std::shared_ptr<const ModelCut> cut, double seconds) {
+  if (text.empty()) return;
   std::uint64_t bytes = text.size() + sizeof(ModelCut);
   if (cut->cut) bytes += weight_bytes(cut->cut->head) + weight_bytes(cut->cut->tail);
   const std::scoped_lock lock(mutex_);

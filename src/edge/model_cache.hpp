@@ -14,13 +14,18 @@
 
 namespace skerry::edge {
 
-/// A graph as bytes that tell it from others. In a moment: weights by where they lie; `owners` hold what they are told
-/// by, so the text stands for the graph as long as none of them has expired. By content: the XXH3-128 of their
-/// elements; empty for a graph with texts among its constants, whose elements are no plain bytes.
+/// A graph as bytes that tell it from others. In a moment: constants by where they lie, those of up to kToldBytes by
+/// their elements too; `owners` hold what they are told by, so the text stands for the graph as long as none of them
+/// has expired. Empty, so that nothing is kept, for a graph with a constant whose memory nobody owns. By content: the
+/// XXH3-128 of the elements; empty for a graph with texts among its constants, whose elements are no plain bytes.
 struct ModelText {
   std::string text;
   std::vector<std::weak_ptr<const void>> owners;
+  /// A larger constant is computed with before the run. Whoever owns its memory may write other elements into it (a
+  /// NumPy array), and what was made of it would still be that of the old ones: a graph that holds it must not be kept.
+  bool folds_large = false;
 };
+inline constexpr std::uint64_t kToldBytes = 4096;
 ModelText momentary_text(const Graph& graph, std::span<const TensorType> inputs);
 std::string content_text(const Graph& graph);
 
@@ -55,7 +60,7 @@ class ModelCache {
  public:
   explicit ModelCache(std::uint64_t max_bytes) : plans_(max_bytes), cuts_(max_bytes), packages_(max_bytes) {}
 
-  /// Null: it is not known.
+  /// Null: it is not known. By an empty text nothing is kept.
   std::shared_ptr<const ModelPlan> plan(const std::string& text);
   std::shared_ptr<const ModelCut> cut(const std::string& text);
   /// seconds: that finding it out took.

@@ -5,6 +5,7 @@
 #include <future>
 #include <utility>
 
+#include "base/weighing.hpp"
 #include "edge/remote/cloud.hpp"
 #include "ops/hybrid/census.hpp"
 #include "ops/nn/op_record.hpp"
@@ -68,11 +69,7 @@ PieceReport piece(const Graph& half, const Plan& plan, ExecutionMethod place) {
 
 ModelRun::ModelRun(const EdgeExecutionConfig& config, const Graph& graph, const NamedTensors& inputs,
                    RunControl control, ModelCache& cache)
-    : config_(config),
-      inputs_(inputs),
-      control_(std::move(control)),
-      graph_(std::make_shared<const Graph>(graph)),
-      cache_(cache) {
+    : config_(config), inputs_(inputs), control_(std::move(control)), graph_(graph), cache_(cache) {
   for (const TensorView& view : runtime::in_order(graph, inputs))
     types_.push_back(TensorType::of(view.dtype(), view.shape()));
   whole_bytes_ = weight_bytes(graph) + bytes_of(inputs);
@@ -86,12 +83,12 @@ void ModelRun::plan_whole() {
   ModelPlan found{.owners = text_.owners};
   Plan plan;
   try {
-    if (config_.max_memory_mb > 0.0) plan = skerry::plan(*graph_, types_, limits());
+    if (config_.max_memory_mb > 0.0) plan = skerry::plan(graph_, types_, limits());
   } catch (const Error& error) {
     if (!is_over_budget(error)) throw;
     found.cannot_run = error.message();
   }
-  if (plan.kind.empty()) plan = free_plan(*graph_, types_, limits());
+  if (plan.kind.empty()) plan = free_plan(graph_, types_, limits());
   found.peak_bytes = plan.peak_bytes;
   found.seconds = plan.seconds;
   plan_ = std::make_shared<const ModelPlan>(std::move(found));
@@ -111,7 +108,7 @@ ModelCut ModelRun::cut() const {
   ModelCut out{.owners = text_.owners};
   for (const HalfHere here : {HalfHere::head, HalfHere::tail}) {
     try {
-      GraphCut found = cut_graph(*graph_, types_, config_, here);
+      GraphCut found = cut_graph(graph_, types_, config_, here);
       if (!out.cut || found.moved_bytes() < out.cut->moved_bytes()) out.cut = std::move(found);
     } catch (const Error& error) {
       if (!is_over_budget(error)) throw;
@@ -150,7 +147,12 @@ Question ModelRun::question(const Resources& resources, std::string endpoint_fai
   } else {
     halves_ = cache_.cut(text_.text);
     const Clock::time_point start = Clock::now();
-    if (!halves_) cache_.keep(text_.text, halves_ = std::make_shared<const ModelCut>(cut()), seconds_since(start));
+    if (!halves_) {
+      const base::Weighing weighing(text_.folds_large);
+      is_only_weighed_ = text_.folds_large;
+      halves_ = std::make_shared<const ModelCut>(cut());
+      if (!is_only_weighed_) cache_.keep(text_.text, halves_, seconds_since(start));
+    }
     why_whole = halves_->why_whole;
   }
   // The judgement of bytes and seconds says more than the refusal, where both refuse.
@@ -233,8 +235,10 @@ Result ModelRun::run_halves(const Remote& remote, std::vector<PartReport>& parts
 
 Result ModelRun::run(ExecutionMethod method, const Remote& remote, std::vector<PartReport>& parts) {
   parts.clear();
-  if (method == ExecutionMethod::edge) return run_here(*graph_, inputs_, parts);
-  if (method == ExecutionMethod::cloud) return run_there(*graph_, inputs_, plan_->seconds, remote, parts);
+  if (method == ExecutionMethod::edge) return run_here(graph_, inputs_, parts);
+  if (method == ExecutionMethod::cloud) return run_there(graph_, inputs_, plan_->seconds, remote, parts);
+  if (std::exchange(is_only_weighed_, false)) halves_ = std::make_shared<const ModelCut>(cut());
+  if (!halves_->cut) throw Error(ErrorCode::budget_exceeded, halves_->why_whole, graph_.name);
   return run_halves(remote, parts);
 }
 

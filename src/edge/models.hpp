@@ -46,13 +46,14 @@ class ModelRun {
   const EdgeExecutionConfig& config_;
   const NamedTensors& inputs_;
   const RunControl control_;
-  std::shared_ptr<const Graph> graph_;  // shared: sessions take it so
+  const Graph& graph_;
   ModelCache& cache_;
   std::vector<TensorType> types_;
   ModelText text_;
   std::uint64_t whole_bytes_ = 0;
   std::shared_ptr<const ModelPlan> plan_;
   std::shared_ptr<const ModelCut> halves_;  // null: nobody asked for them
+  bool is_only_weighed_ = false;            // the halves, which then have no weights to run with
 };
 
 }  // namespace skerry::edge

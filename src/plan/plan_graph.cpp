@@ -6,6 +6,7 @@
 #include "base/obey.hpp"
 #include "base/threads.hpp"
 #include "base/trace.hpp"
+#include "base/weighing.hpp"
 #include "ops/hybrid/circuit.hpp"
 #include "ops/nn/evaluate.hpp"
 #include "plan/batch_slices.hpp"
@@ -112,6 +113,7 @@ KernelChoice choose_kernel(const Node& node, const ops::OpRecord& record, const 
 }
 
 StepReport circuit_step(const Node& node, const Graph& graph, const Limits& limits, Step& step, MemoryReport& memory) {
+  const base::Weighing in_truth(false);
   ops::CircuitNode decoded = ops::decode_circuit_node(node);
   decoded.options.limits.threads = limits.threads;
   decoded.options.limits.max_memory_bytes = limits.max_memory_bytes;

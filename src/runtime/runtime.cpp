@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/wake.hpp"
+#include "base/weighing.hpp"
 #include "exec/executor.hpp"
 #include "package/package.hpp"
 #include "plan/planner.hpp"
@@ -78,7 +79,8 @@ Plan plan(const Circuit& circuit, const RunOptions& options, std::string* refusa
 Plan plan(const Graph& graph, std::span<const TensorType> inputs, const Limits& limits) {
   // A prediction that is asked for is worth the measurement.
   planning::machine_rates(planning::planned_threads(limits), true, limits.control);
-  // What a session would do with it.
+  // What a session would do with it, but for the weights themselves.
+  const base::Weighing weighing;
   const auto compiled = std::get<Graph>(compile(graph, {.level = Level::high}).program);
   return planning::plan_graph(compiled, inputs, limits).report;
 }

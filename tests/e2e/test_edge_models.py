@@ -138,6 +138,31 @@ def test_the_circuit_of_a_hybrid_goes_to_the_endpoint_and_two_angles_cross(
     equal(done.outputs, model, inputs, tolerance)
 
 
+@pytest.mark.parametrize("rows", [2, 700])  # of which the elements are told, and the place alone
+@pytest.mark.parametrize("through", ["", "Neg"])  # what is computed beforehand, and what the halves look at as it is
+def test_weights_that_their_owner_changes_in_place_are_those_of_the_next_run(
+    endpoint: str, rows: int, through: str
+) -> None:
+    circuit = Circuit(14).ry(skerry.Parameter("a"), 0).ry(skerry.Parameter("b"), 1)
+    entangle(circuit)
+    weights = np.random.default_rng(7).standard_normal((rows, 2))  # the builder borrows it
+    g = GraphBuilder("hybrid")
+    w = g.constant(weights, "w")
+    angles = g.add("MatMul", [g.input("x", ["N", rows], "f64"), g.add(through, [w]) if through else w])
+    g.output(g.circuit(circuit, angles, [Observable.parse("Z0", 14), Observable.parse("X13", 14)]), "means")
+    model, inputs = g.build(), {"x": np.full((2, rows), 0.3)}
+    executor = EdgeExecutor(EdgeExecutionConfig(max_memory_mb=0.1, cloud_endpoint=endpoint))
+    answers = []
+    for change in (1.0, 0.5, 2.0):
+        weights *= change
+        done = executor.execute_model(model, inputs)
+        assert done.execution_method == "hybrid" and done.placement.split is not None
+        equal(done.outputs, model, inputs, 1e-10)
+        answers.append(done.outputs["means"])
+    assert np.abs(answers[1] - answers[0]).max() > 1e-6
+    np.testing.assert_allclose(answers[2], answers[0], rtol=0, atol=1e-12)
+
+
 def test_where_the_head_is_what_does_not_fit_the_tail_runs_here(endpoint: str) -> None:
     g = GraphBuilder("front")
     x = g.input("x", [2], "f64")

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/threads.hpp"
+#include "base/weighing.hpp"
 #include "kernels/tensor/matvec.hpp"
 
 namespace skerry::kernels {
@@ -65,6 +66,7 @@ void pack_panel(const float* from, std::size_t along, std::size_t across, std::s
 // Panels of `width`, the last one up to the next multiple of `unit`.
 void pack(const float* data, std::size_t along, std::size_t across, std::size_t extent, std::size_t depth,
           std::size_t width, std::size_t unit, float factor, float* packed) {
+  if (base::is_weighing) return;
   const std::size_t grain = std::max<std::size_t>(1, kPackGrain / std::max<std::size_t>(depth * width, 1));
   const std::size_t all = panels(extent, unit) * unit;
   base::parallel_for(0, panels(extent, width), grain, [&](std::size_t begin, std::size_t end) {
@@ -98,6 +100,7 @@ std::uint64_t packed_right_floats(std::size_t depth, std::size_t columns, std::s
 }
 
 void unpack_right(const float* packed, std::size_t depth, std::size_t columns, std::size_t width, float* b) {
+  if (base::is_weighing) return;
   const std::size_t whole = packed_right_width(columns, width);
   for (std::size_t k = 0; k < depth; k += kGemmDepth) {
     const std::size_t piece = std::min(kGemmDepth, depth - k);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/weighing.hpp"
 #include "kernels/tensor/gemm_i8_tiles.hpp"
 
 namespace skerry::kernels {
@@ -97,6 +98,7 @@ std::size_t packed_right_i8_bytes(std::size_t depth, std::size_t columns) noexce
 
 void pack_left_i8(const std::uint8_t* a, std::size_t row, std::size_t column, std::size_t rows, std::size_t depth,
                   std::uint8_t flip, SignsI8 signs, std::uint8_t* packed, std::int32_t* sums) {
+  if (base::is_weighing) return;
   const std::uint32_t flips = flip * 0x01010101U;
   const std::size_t whole = column == 1 ? depth / kGroupI8 : 0, groups = groups_i8(depth);
   const bool is_signed = signs == SignsI8::left_signed;
@@ -152,6 +154,7 @@ void sum_columns_i8(const std::uint8_t* packed, std::size_t groups, std::size_t 
 
 void pack_right_i8(const std::uint8_t* b, std::size_t row, std::size_t column, std::size_t depth, std::size_t columns,
                    std::uint8_t flip, SignsI8 signs, std::uint8_t* packed, std::int32_t* sums) {
+  if (base::is_weighing) return;
   const std::size_t groups = groups_i8(depth);
   std::array<std::uint8_t, kGroupI8 * kColumnsI8> gathered{};
   for (std::size_t j = 0; j < columns; j += kColumnsI8) {

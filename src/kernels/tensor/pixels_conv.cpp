@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/weighing.hpp"
 #include "kernels/tensor/pixels.hpp"
 #include "kernels/tensor/pixels_loops.hpp"
 
@@ -54,6 +55,7 @@ void for_each_packed(const ConvShape& shape, const PixelPanels& panels, Visit vi
 
 void pack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::span<const float> weights,
                         std::span<const float> scale, std::span<float> packed) {
+  if (base::is_weighing) return;
   if (scale.empty()) {
     for_each_packed(shape, panels, [&](std::size_t, std::size_t from, std::size_t to) { packed[to] = weights[from]; });
     return;
@@ -64,6 +66,7 @@ void pack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::
 
 void unpack_pixel_weights(const ConvShape& shape, const PixelPanels& panels, std::span<const float> packed,
                           std::span<float> weights) {
+  if (base::is_weighing) return;
   for_each_packed(shape, panels, [&](std::size_t, std::size_t to, std::size_t from) { weights[to] = packed[from]; });
 }
 
@@ -93,6 +96,7 @@ PixelConvF32::PixelConvF32(const ConvShape& shape, std::span<const float> weight
     pack_pixel_weights(shape, PixelPanels::here(), weights, {}, packed);
     return;
   }
+  if (base::is_weighing) return;
   const std::size_t lanes = pixel_lanes();
   for (std::size_t o = 0; o < outputs; ++o) {
     const std::size_t first = o / panel_ * panel_;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/threads.hpp"
+#include "base/weighing.hpp"
 #include "kernels/tensor/broadcast.hpp"
 #include "kernels/tensor/pixels_i8_loops.hpp"
 
@@ -110,10 +111,11 @@ PixelConvI8::PixelConvI8(const ConvShape& shape, const QuantisedConvI8& conv, bo
   const std::size_t places = pieces_.panels() * kPixelPanelI8, panel_bytes = segments * groups_ * 4;
   packed_ =
       base::Buffer::allocate(std::max<std::size_t>(places * panel_bytes, 1), base::MemoryBudget(), "packed weights");
-  const auto packed = packed_.as<std::int8_t>();
-  std::ranges::fill(packed, std::int8_t{0});
   add_.assign(places, 0);
   scale_.assign(places, 0.0F);
+  if (base::is_weighing) return;
+  const auto packed = packed_.as<std::int8_t>();
+  std::ranges::fill(packed, std::int8_t{0});
   const std::int32_t zero = conv.x_zero + (conv.x_signed ? 128 : 0);
   for (std::size_t o = 0; o < outputs; ++o) {
     const std::size_t first = o / kPixelPanelI8 * kPixelPanelI8;

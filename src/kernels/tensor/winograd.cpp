@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/threads.hpp"
+#include "base/weighing.hpp"
 #include "kernels/tensor/pixels_loops.hpp"
 #include "kernels/tensor/scratch_slots.hpp"
 #include "kernels/tensor/winograd_loops.hpp"
@@ -135,6 +136,7 @@ WinogradF32::WinogradF32(const ConvShape& shape, std::span<const float> weights,
   const std::size_t position_floats = panels_ * panel_ * channels, places = panels_ * panel_;
   packed_ = base::Buffer::allocate((positions_ * position_floats + 2 * places) * sizeof(float), base::MemoryBudget(),
                                    "packed weights");
+  if (base::is_weighing) return;
   const auto packed = packed_.as<float>();
   std::ranges::fill(packed, 0.0F);
   base::parallel_for(0, panels_, 1, [&](std::size_t begin, std::size_t last) {

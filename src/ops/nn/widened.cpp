@@ -6,6 +6,7 @@
 
 #include "base/lines.hpp"
 #include "base/memory.hpp"
+#include "base/weighing.hpp"
 #include "kernels/tensor/convert.hpp"
 #include "ops/nn/kernel_rows.hpp"
 
@@ -61,7 +62,7 @@ Prepared prepare_widened(const NodeTypes& types, const std::function<Prepared(co
     wide.inputs[i].dtype = DType::f32;
     if (types.constants[i] == nullptr) continue;
     constants[i] = Tensor(DType::f32, types.constants[i]->shape());
-    kernels::cast(types.constants[i]->view(), constants[i].mutable_view());
+    if (!base::is_weighing) kernels::cast(types.constants[i]->view(), constants[i].mutable_view());
     wide.constants[i] = &constants[i];
   }
   for (TensorType& type : wide.outputs) type.dtype = DType::f32;

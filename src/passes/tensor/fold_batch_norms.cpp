@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/weighing.hpp"
 #include "passes/pass.hpp"
 
 namespace skerry::passes {
@@ -45,7 +46,7 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   for (std::size_t c = 0; c < channels; ++c) {
     const double factor = static_cast<double>(scale[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon);
     factors[c] = static_cast<float>(factor);
-    for (std::size_t i = 0; scales && i < per_channel; ++i) {
+    for (std::size_t i = 0; scales && !base::is_weighing && i < per_channel; ++i) {
       const std::size_t at = by_column ? i * channels + c : c * per_channel + i;
       out.weights.mutable_view().as<float>()[at] = static_cast<float>(factor * static_cast<double>(from[at]));
     }

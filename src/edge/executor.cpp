@@ -382,7 +382,7 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   const std::string key = question_key(*circuit, input);
-  if (const ResultPtr found = state_->find(key, start)) return found;
+  if (ResultPtr found = state_->find(key, start)) return found;
   RunOptions options = run_options(state_->config, input);
   Placement placement = decide(state_->question(*circuit, options));
   placement.decision_seconds = elapsed();
@@ -423,7 +423,7 @@ ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& in
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   State& state = *state_;
   const std::string key = state.config.enable_caching ? question_key(graph, inputs) : std::string();
-  if (const ResultPtr found = state.find(key, start)) return found;
+  if (ResultPtr found = state.find(key, start)) return found;
   const double asked_after = elapsed();
   ModelRun model(state.config, graph, inputs, control, state.models);
   Placement placement = state.placement_of(model);

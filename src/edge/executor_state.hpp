@@ -33,7 +33,7 @@ struct Whole {
 std::uint64_t bytes_of(const Result& result);
 
 struct EdgeExecutor::State {
-  State(EdgeExecutionConfig config, std::shared_ptr<CircuitCompiler> compiler);
+  State(EdgeExecutionConfig c, std::shared_ptr<CircuitCompiler> k);
 
   Question question(const CompiledCircuit& circuit, const RunOptions& options) const;
   Resources resources() const;

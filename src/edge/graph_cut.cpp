@@ -176,7 +176,7 @@ GraphCut cut_graph(const Graph& graph, std::span<const TensorType> inputs, const
       best = std::move(cut);
       fits = step;
     } else {
-      reason = std::string("its ") + (here == HalfHere::head ? "first" : "last") + " part does not fit: " + reason;
+      reason.insert(0, here == HalfHere::head ? "its first part does not fit: " : "its last part does not fit: ");
       fails = step;
     }
     if (fits - fails <= 1) break;

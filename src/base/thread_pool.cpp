@@ -46,6 +46,8 @@ class alignas(64) Berth {
     const std::uint64_t before = state_.fetch_and(~(kOpen | kPlaces), std::memory_order_relaxed);
     return static_cast<int>((before & kPlaces) / kPlace);
   }
+  /// Whether every place is taken.
+  bool full() const noexcept { return (state_.load(std::memory_order_relaxed) & kPlaces) == 0; }
   bool deserted() const noexcept { return helpers(state_.load(std::memory_order_acquire)) == 0; }
   /// The caller goes to sleep unless the loop is deserted: the last helper to leave has to wake it.
   bool ask_to_be_woken() noexcept { return helpers(state_.fetch_or(kAsleep, std::memory_order_acq_rel)) > 0; }
@@ -59,6 +61,11 @@ class alignas(64) Berth {
         return true;
     }
     return false;
+  }
+  /// Fetches, all at once, what joining and beginning is going to touch.
+  void prefetch(std::size_t worker) const noexcept {
+    __builtin_prefetch(&state_, 1);
+    loop.prefetch(worker);
   }
   /// Whether the caller waits to be woken by this one.
   bool leave() noexcept {
@@ -124,14 +131,17 @@ void run_worker(Pool& pool, std::size_t index) {
   pthread_setname_np(pthread_self(), ("skerry-" + std::to_string(index)).c_str());
   inside = true;
   const FlushSubnormals flush;
+  const Berth* last = &pool.berths.front();
   for (;;) {
     const std::uint32_t calls = pool.calls.load(std::memory_order_acquire);
     Berth* const berth = join_loop(pool);
     if (berth == nullptr) {
       if (!spin_for_change(pool, pool.calls, calls)) pool.calls.wait(calls, std::memory_order_acquire);
+      last->prefetch(index);
       continue;
     }
-    berth->loop.work(index);
+    last = berth;
+    berth->loop.help(index);
     if (berth->leave()) {
       pool.leaves.fetch_add(1, std::memory_order_release);
       pool.leaves.notify_all();
@@ -266,7 +276,8 @@ void Loop::begin(std::size_t first, std::size_t end, std::size_t grain, std::siz
   begin_ = first;
   end_ = end;
   grain_ = grain;
-  slice_count_ = std::min({pieces, static_cast<std::size_t>(threads), kMaxSlices});
+  slice_count_ = static_cast<std::uint32_t>(std::min({pieces, static_cast<std::size_t>(threads), kMaxSlices}));
+  single_ = pieces == slice_count_;
   failed_.store(false, std::memory_order_relaxed);
   const std::size_t each = pieces / slice_count_;
   const std::size_t longer = pieces % slice_count_;  // that many slices have one piece more
@@ -278,12 +289,14 @@ void Loop::begin(std::size_t first, std::size_t end, std::size_t grain, std::siz
   }
 }
 
-void Loop::work(std::size_t home_slice) noexcept {
+// Slices [first, end), the later ones as their remainders.
+void Loop::work(std::size_t first_slice, std::size_t end_slice) noexcept {
   const Obey obey(obeyed_);
   try {
-    for (std::size_t i = 0; i < slice_count_; ++i) {
-      Slice& slice = slices_[(home_slice + i) % slice_count_];
-      while (!failed_.load(std::memory_order_relaxed)) {
+    for (std::size_t i = first_slice; i < end_slice; ++i) {
+      Slice& slice = slices_[i % slice_count_];
+      // Looked at before it is taken: a slice that another one works at stays with it.
+      while (!failed_.load(std::memory_order_relaxed) && slice.next.load(std::memory_order_relaxed) < slice.last) {
         const std::size_t piece = slice.next.fetch_add(1, std::memory_order_relaxed);
         if (piece >= slice.last) break;
         check_stop();
@@ -294,6 +307,12 @@ void Loop::work(std::size_t home_slice) noexcept {
   } catch (...) {
     if (!failed_.exchange(true, std::memory_order_relaxed)) error_ = std::current_exception();
   }
+}
+
+void Loop::help(std::size_t home_slice) noexcept {
+  const std::size_t home = home_slice % slice_count_;
+  if (!single_ || slice_count_ > 2) return work(home, home + slice_count_);
+  work(1, 2);  // its caller is at the other piece already
 }
 
 std::exception_ptr Loop::end() noexcept {
@@ -330,7 +349,8 @@ void run_on_pool(std::size_t begin, std::size_t end, std::size_t grain, std::siz
   berth->open(threads - 1);
   wake(pool, threads - 1);
   inside = true;
-  berth->loop.work(0);
+  berth->loop.work_at_home();
+  berth->loop.work_elsewhere(berth->full());
   inside = false;
   const bool somebody_came = berth->close() < threads - 1;
   wait_for_helpers(pool, *berth);

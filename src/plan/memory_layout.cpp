@@ -92,7 +92,7 @@ void check_sizes(const Graph& graph) {
   }
 }
 
-MemoryLayout lay_out_memory(const Graph& graph) {
+MemoryLayout lay_out_memory(const Graph& graph, int threads) {
   check_sizes(graph);
   const Sharing sharing(graph);
   MemoryLayout layout;
@@ -121,7 +121,7 @@ MemoryLayout lay_out_memory(const Graph& graph) {
     lifetimes.push_back({value_bytes(graph, id), born, std::max(born, sharing.last_use(id))});
     roots.push_back(id);
   }
-  const ArenaLayout arena = lay_out(lifetimes);
+  const ArenaLayout arena = threads > 1 ? lay_out_apart(lifetimes) : lay_out(lifetimes);
   for (std::size_t i = 0; i < roots.size(); ++i) of_root[roots[i]] = {Kind::arena, arena.offsets[i]};
   layout.arena_bytes = arena.bytes;
 

@@ -24,6 +24,7 @@ void check_sizes(const Graph& graph);
 
 /// Errors: those of check_sizes. Precondition: every value that is used has a static shape. View operators share their
 /// input's bytes; an operator that may work in place does so when its input is needed by nobody else afterwards.
-MemoryLayout lay_out_memory(const Graph& graph);
+/// threads: of the runs.
+MemoryLayout lay_out_memory(const Graph& graph, int threads);
 
 }  // namespace skerry::planning

@@ -259,7 +259,7 @@ GraphPlan plan_graph(const Graph& graph, std::span<const TensorType> inputs, con
     report.candidates.push_back(
         {.name = std::to_string(slices->count) + " slices of the batch, one after the other", .chosen = true});
   }
-  const auto layout = lay_out_memory(plan.graph);
+  const auto layout = lay_out_memory(plan.graph, report.threads);
   plan.placements = layout.placements;
   plan.copies = layout.copies;
   plan.arena_bytes = layout.arena_bytes;

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.e2e import programs
 from tests.e2e.programs import BELL, CIRCUITS, MODELS
@@ -47,6 +47,28 @@ def test_a_model_gives_the_same_tensors_as_the_command_line(tmp_path: Path, leve
     programs.ok("run", package, "--input", f"x={x}", "--output", f"{name}={tmp_path / 'a.npy'}")
     assert device(package, "--input", f"x={x}", "--output", f"{name}={tmp_path / 'b.npy'}").code == 0
     np.testing.assert_allclose(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"), rtol=0, atol=tolerance)
+
+
+def test_a_large_model_takes_what_was_predicted_and_little_more(tmp_path: Path) -> None:
+    package, x = tmp_path / "m.skerry", tmp_path / "x.npy"
+    weights = np.random.default_rng(4).standard_normal((2048, 2304)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Softmax", ["p"], ["y"])],
+        "large",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2048])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2304])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    (tmp_path / "m.onnx").write_bytes(helper.make_model(graph, ir_version=9).SerializeToString())
+    programs.ok("compile", tmp_path / "m.onnx", "-O", "high", "-o", package)
+    np.save(x, np.random.default_rng(3).standard_normal((1, 2048)).astype(np.float32))
+    programs.ok("run", package, "--input", f"x={x}", "--output", f"y={tmp_path / 'a.npy'}")
+    mine = device(
+        package, "--input", f"x={x}", "--output", f"y={tmp_path / 'b.npy'}", "--threads", "1", "--json"
+    ).json()
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    assert mine["predicted_bytes"] > 16 << 20  # from where on the program lets go of its own code
+    assert mine["process_peak_bytes"] < mine["predicted_bytes"] + 5_500_000
 
 
 def package_of(folder: Path, op: str, **attributes: object) -> Path:

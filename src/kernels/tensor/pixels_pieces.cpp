@@ -16,6 +16,8 @@ constexpr std::size_t kPieceBytes = std::size_t{384} << 10;
 // that none ends late.
 constexpr double kSharedFlops = 1.5e5, kLittleFlops = 5e6, kPieceFlops = 3e5;
 constexpr std::size_t kPiecesPerThread = 6;
+// Weights that every processor may well have a copy of, in its second-level cache.
+constexpr std::int64_t kFewWeights = 20'000;
 // Kernels of bytes read four at a time.
 constexpr std::size_t kSlack = 64;
 constexpr std::size_t kTilePixels = 14;  // of a register tile
@@ -75,8 +77,9 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
   const bool shared = threads > 1 && shape_.flops() >= kSharedFlops;
   if (shared && shape_.flops() < kLittleFlops && shape_.batch == 1) {
     // Parts of the image rather than of the outputs, so that each thread finds most of what it wrote in the layer
-    // before; unless they are small, and every thread would read the same weights.
-    const bool wide = shape_.depth() * shape_.outputs < shape_.channels * w.inputs();
+    // before; unless they are smaller than the weights, many of which every thread would read then.
+    const std::int64_t weights = shape_.depth() * shape_.outputs;
+    const bool wide = weights < std::max(shape_.channels * w.inputs(), kFewWeights);
     if (!wide && panels_ >= threads) piece_panels_ = blocks(panels_, threads);
     // A few pixels are shared evenly, register tiles or not.
     cut_places(

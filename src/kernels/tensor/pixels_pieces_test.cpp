@@ -65,6 +65,22 @@ TEST(PixelPieces, CoverEachPanelOfEachPixelOnce) {
   }
 }
 
+TEST(PixelPieces, OfLittleWorkAndFewWeightsArePartsOfTheImage) {
+  const base::ThreadLimit limit(2);
+  const auto parts = [](std::int64_t channels, std::int64_t outputs, std::int64_t side) {
+    const ConvShape s = square(1, channels, outputs, side, 1, 1);
+    return pieces_of(PixelPieces(s, false, false, kPanel, sizeof(float)));
+  };
+  for (const Piece& piece : parts(128, 128, 6)) {  // each thread wrote these rows in the layer before
+    EXPECT_EQ(piece.panels, 4U);
+    EXPECT_LE(piece.rows, 3U);
+  }
+  for (const Piece& piece : parts(512, 256, 4)) {  // half a megabyte of weights is read once
+    EXPECT_EQ(piece.panels, 4U);
+    EXPECT_EQ(piece.rows, 4U);
+  }
+}
+
 // The layers of ResNet-50: [channels, outputs, side of the result, window, stride].
 TEST(PixelPieces, ThreadsHaveAsMuchToDoAsEachOther) {
   constexpr std::array<std::array<std::int64_t, 5>, 14> kLayers = {{{64, 64, 56, 3, 1},
@@ -114,9 +130,13 @@ TEST(PixelPieces, ReadTheCopyOfTheirOwnPlace) {
       piece.copied = false;
       auto fresh = scratch_of(pieces);
       const float* wanted = pieces.input(piece, x.data(), 0.5F, fresh.as<std::byte>().data());
-      const std::size_t reach = pieces.segments().back() + pieces.segment_length() + (piece.rows - 1) * pieces.x_row() +
-                                (piece.pixels - 1) * pieces.x_pixel();
-      wrong += std::equal(found, found + reach, wanted) ? 0 : 1;
+      for (std::size_t at = 0; at < piece.rows * piece.pixels; ++at) {  // nothing is read but what windows see
+        const std::size_t pixel = at / piece.pixels * pieces.x_row() + at % piece.pixels * pieces.x_pixel();
+        for (const std::size_t segment : pieces.segments()) {
+          const float* run = found + pixel + segment;
+          wrong += std::equal(run, run + pieces.segment_length(), wanted + pixel + segment) ? 0 : 1;
+        }
+      }
     });
     EXPECT_EQ(wrong, 0) << testing::describe(s);
   }

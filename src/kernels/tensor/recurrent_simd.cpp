@@ -47,21 +47,28 @@ void row_times_matrix(const float* x, const float* a, std::size_t rows, std::siz
   }
 }
 
-// Vectors of a row that may end before a whole one does: the rest goes through a buffer.
+// What a vector has beyond the end of a row goes through a buffer.
+HWY_NOINLINE V load_some(const float* from, std::size_t count) {
+  HWY_ALIGN float buffer[hn::MaxLanes(D())] = {};
+  std::copy_n(from, count, buffer);
+  return hn::Load(D(), buffer);
+}
+HWY_NOINLINE void store_some(V v, float* to, std::size_t count) {
+  HWY_ALIGN float buffer[hn::MaxLanes(D())];
+  hn::Store(v, D(), buffer);
+  std::copy_n(buffer, count, to);
+}
+
+// Vectors of a row that may end before a whole one does.
 class Row {
  public:
   Row(std::size_t at, std::size_t count) : at_(at), count_(std::min(hn::Lanes(D()), count - at)) {}
   V load(const float* from) const {
-    if (count_ == hn::Lanes(D())) return hn::LoadU(D(), from + at_);
-    HWY_ALIGN float buffer[hn::MaxLanes(D())] = {};
-    std::copy_n(from + at_, count_, buffer);
-    return hn::Load(D(), buffer);
+    return count_ == hn::Lanes(D()) ? hn::LoadU(D(), from + at_) : load_some(from + at_, count_);
   }
   void store(V v, float* to) const {
     if (count_ == hn::Lanes(D())) return hn::StoreU(v, D(), to + at_);
-    HWY_ALIGN float buffer[hn::MaxLanes(D())];
-    hn::Store(v, D(), buffer);
-    std::copy_n(buffer, count_, to + at_);
+    store_some(v, to + at_, count_);
   }
 
  private:

@@ -230,8 +230,8 @@ class EdgeExecutor {
   /// A model or a hybrid on tensors by the names of its inputs: here when its plan fits; else cut in two where the
   /// fewest bytes go over the link, one half here and one at the endpoint; else whole at the endpoint, which is sent
   /// the half or the whole as a package, once, and needs no repository. Its result is kept by the model's content and
-  /// the inputs, and has no circuit_id; it does not wait in the outbox. Answers of the endpoint are held against the
-  /// types that the model's outputs must have. Errors: those of Session::run and of execute(CompiledPtr).
+  /// the inputs, and has no circuit_id. Answers of the endpoint are held against the types that the model's outputs
+  /// must have. Errors: those of Session::run and of execute(CompiledPtr).
   ResultPtr execute_model(const Graph& graph, const NamedTensors& inputs, const RunControl& control = {});
   /// What execute_model() would decide now. Nothing is sent. Errors: those of planning and of Session::run's inputs.
   Placement place_model(const Graph& graph, const NamedTensors& inputs) const;

@@ -134,7 +134,13 @@ Execution execute_model(EdgeExecutor& executor, const Model& model, nb::handle i
   Steering steering{nb::none()};
   const NamedTensors tensors = named_tensors(inputs);
   Execution done;
-  steering.run(true, [&] { done.result = executor.execute_model(*model.graph, tensors, steering.control()); });
+  steering.run(true, [&] {
+    try {
+      done.result = executor.execute_model(*model.graph, tensors, steering.control());
+    } catch (const edge::JobKept& kept) {
+      done = waits_as(kept);
+    }
+  });
   return done;
 }
 

@@ -280,12 +280,11 @@ Result EdgeExecutor::State::run_whole(const CompiledCircuit& circuit, const RunO
   return result;
 }
 
-void EdgeExecutor::State::keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
-                               const Error& why) const {
+void EdgeExecutor::State::keep(const std::string& circuit_id, const std::string& question,
+                               const std::function<wire::CircuitRequest()>& request, const Error& why) const {
   std::string id;
   try {
-    id = outbox::keep(*outbox, config, circuit, whole.question,
-                      whole.request ? *whole.request : request_of(circuit.circuit, options));
+    id = outbox::keep(*outbox, config, circuit_id, question, request());
   } catch (const Error& error) {
     throw Error(error.code(), error.message() + "; so it does not wait in the outbox, and " + why.message(),
                 error.where(), error.hint());
@@ -397,7 +396,8 @@ ResultPtr EdgeExecutor::execute(const CompiledPtr& circuit, const ExecutionInput
     });
   } catch (const Error& error) {  // unavailable: the endpoint was needed, and could not be reached
     if (!state_->outbox || error.code() != ErrorCode::unavailable) throw;
-    state_->keep(*circuit, options, whole, error);
+    const auto request = [&] { return whole.request ? *whole.request : state_->request_of(circuit->circuit, options); };
+    state_->keep(circuit->circuit_id, whole.question, request, error);
   }
   done.method = placement.method;
   done.placement = std::move(placement);
@@ -428,12 +428,17 @@ ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& in
   ModelRun model(state.config, graph, inputs, control, state.models);
   Placement placement = state.placement_of(model);
   placement.decision_seconds = elapsed() - asked_after;
-  if (!placement.refusal.empty()) refuse(placement, state.config);
   RunOptions options;
   options.limits.control = control;
   ExecutionResult done{.circuit_id = {}, .result = {}};
   Whole whole;
-  done.result = state.run_placed(placement, whole, [&](ExecutionMethod method) {
+  if (state.outbox) whole.question = outbox::question_of(state.config, graph, inputs);
+  std::optional<outbox::Item> waits;
+  const auto run_at = [&](ExecutionMethod method) {
+    if (method == ExecutionMethod::cloud && state.outbox && !waits) {
+      waits = state.outbox->waiting(whole.question, state.endpoint->options().url.text());
+      if (waits) model.continue_as(waits->id);
+    }
     std::optional<State::Running> counted;
     if (method != ExecutionMethod::cloud) counted.emplace(state, at(placement, method).peak_bytes);
     const std::string told =
@@ -449,7 +454,17 @@ ResultPtr EdgeExecutor::execute_model(const Graph& graph, const NamedTensors& in
           return answer;
         },
         done.parts);
-  });
+  };
+  try {
+    if (!placement.refusal.empty()) refuse(placement, state.config);
+    done.result = state.run_placed(placement, whole, run_at);
+  } catch (const Error& error) {  // unavailable: the endpoint was needed, and could not be reached
+    if (!state.outbox || error.code() != ErrorCode::unavailable) throw;
+    state.keep(
+        {}, whole.question, [&] { return model.whole_request(); }, error);
+  }
+  if (waits && placement.method == ExecutionMethod::cloud && state.outbox->claim(waits->id))
+    state.outbox->remove(waits->id);
   done.method = placement.method;
   done.placement = std::move(placement);
   done.memory_bytes = done.method == ExecutionMethod::cloud ? bytes_of(done.result) : done.result.report.peak_bytes;

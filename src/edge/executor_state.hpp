@@ -51,8 +51,8 @@ struct EdgeExecutor::State {
   void ask_endpoint(double seconds, const std::function<void(bool is_long)>& ask) const;
   Result run_whole(const CompiledCircuit& circuit, const RunOptions& options, double seconds, Whole& whole,
                    const std::string& placement);
-  [[noreturn]] void keep(const CompiledCircuit& circuit, const RunOptions& options, const Whole& whole,
-                         const Error& why) const;
+  [[noreturn]] void keep(const std::string& circuit_id, const std::string& question,
+                         const std::function<wire::CircuitRequest()>& request, const Error& why) const;
   /// run_at: one try. Whoever fails for want of something is followed by the next who may.
   Result run_placed(Placement& placement, Whole& whole, const std::function<Result(ExecutionMethod)>& run_at);
   std::vector<ResultPtr> run_rows(const CompiledPtr& circuit, const ExecutionInput& input,

@@ -44,6 +44,17 @@ std::vector<TensorType> types_of(const Graph& graph) {
   return types;
 }
 
+std::vector<TensorType> types_of(const Graph& graph, const NamedTensors& inputs) {
+  std::vector<TensorType> types;
+  for (const TensorView& view : runtime::in_order(graph, inputs))
+    types.push_back(TensorType::of(view.dtype(), view.shape()));
+  return types;
+}
+
+Graph concrete_of(const Graph& graph, const NamedTensors& inputs) {
+  return ops::specialize(graph, types_of(graph, inputs));
+}
+
 /// What a half is given, from the tensors at hand.
 NamedTensors given(const Graph& half, const NamedTensors& inputs, const NamedTensors& made) {
   NamedTensors out;
@@ -67,11 +78,24 @@ PieceReport piece(const Graph& half, const Plan& plan, ExecutionMethod place) {
 
 }  // namespace
 
+remote::Asked asked_of(const Graph& graph, const NamedTensors& inputs) {
+  const Graph concrete = concrete_of(graph, inputs);
+  remote::Asked asked;
+  asked.tensors.emplace();
+  for (const ValueId id : concrete.outputs())
+    asked.tensors->emplace_back(concrete.value(id).name, concrete.value(id).type);
+  return asked;
+}
+
 ModelRun::ModelRun(const EdgeExecutionConfig& config, const Graph& graph, const NamedTensors& inputs,
                    RunControl control, ModelCache& cache)
-    : config_(config), inputs_(inputs), control_(std::move(control)), graph_(graph), cache_(cache) {
-  for (const TensorView& view : runtime::in_order(graph, inputs))
-    types_.push_back(TensorType::of(view.dtype(), view.shape()));
+    : config_(config),
+      inputs_(inputs),
+      control_(std::move(control)),
+      graph_(graph),
+      token_(remote::new_token()),
+      cache_(cache) {
+  types_ = types_of(graph, inputs);
   whole_bytes_ = weight_bytes(graph) + bytes_of(inputs);
   text_ = momentary_text(graph, types_);
   plan_ = cache_.plan(text_.text);
@@ -176,23 +200,28 @@ Result ModelRun::run_here(const Graph& graph, const NamedTensors& inputs, std::v
   return result;
 }
 
+wire::CircuitRequest ModelRun::request(const Graph& graph, const NamedTensors& inputs, const ModelPackage& package,
+                                       std::string token) const {
+  wire::CircuitRequest out{.token = std::move(token), .program_digest = package.sha256, .inputs = inputs};
+  if (ops::widest_circuit(graph) > 0) out.shots = ops::drawn_shots(concrete_of(graph, inputs));
+  out.max_execution_time = config_.cloud_timeout;
+  out.binary = true;
+  return out;
+}
+
+wire::CircuitRequest ModelRun::whole_request() const {
+  const std::shared_ptr<const ModelPackage> package = cache_.package(graph_);
+  wire::CircuitRequest out = request(graph_, inputs_, *package, token_);
+  out.program = package->bytes;
+  return out;
+}
+
 Result ModelRun::run_there(const Graph& graph, const NamedTensors& inputs, double seconds, const Remote& remote,
-                           std::vector<PartReport>& parts) const {
+                           std::vector<PartReport>& parts, std::string token) const {
   const Clock::time_point start = Clock::now();
-  std::vector<TensorType> types;
-  for (const TensorView& view : runtime::in_order(graph, inputs))
-    types.push_back(TensorType::of(view.dtype(), view.shape()));
-  const Graph concrete = ops::specialize(graph, types);
-  remote::Asked asked;
-  asked.tensors.emplace();
-  for (const ValueId id : concrete.outputs())
-    asked.tensors->emplace_back(concrete.value(id).name, concrete.value(id).type);
+  const remote::Asked asked = asked_of(graph, inputs);
   const std::shared_ptr<const ModelPackage> package = cache_.package(graph);
-  wire::CircuitRequest request{.token = remote::new_token(), .program_digest = package->sha256, .inputs = inputs};
-  if (ops::widest_circuit(concrete) > 0) request.shots = ops::drawn_shots(concrete);
-  request.max_execution_time = config_.cloud_timeout;
-  request.binary = true;
-  auto [result, was_sent] = remote(std::move(request), package->bytes, asked, seconds);
+  auto [result, was_sent] = remote(request(graph, inputs, *package, std::move(token)), package->bytes, asked, seconds);
   parts.push_back({.place = ExecutionMethod::cloud,
                    .seconds = seconds_since(start),
                    .bytes_sent = (was_sent ? package->bytes.size() : 0) + bytes_of(inputs),
@@ -206,7 +235,7 @@ Result ModelRun::run_halves(const Remote& remote, std::vector<PartReport>& parts
   const auto run_half = [&](const Graph& half, bool here, const NamedTensors& made, std::vector<PartReport>& part) {
     const NamedTensors tensors = given(half, inputs_, made);
     const double seconds = halves_->split.pieces[&half == &cut.head ? 0 : 1].seconds;
-    return here ? run_here(half, tensors, part) : run_there(half, tensors, seconds, remote, part);
+    return here ? run_here(half, tensors, part) : run_there(half, tensors, seconds, remote, part, remote::new_token());
   };
   Result head, tail;
   if (cut.crossing.empty()) {  // neither waits for the other
@@ -236,7 +265,7 @@ Result ModelRun::run_halves(const Remote& remote, std::vector<PartReport>& parts
 Result ModelRun::run(ExecutionMethod method, const Remote& remote, std::vector<PartReport>& parts) {
   parts.clear();
   if (method == ExecutionMethod::edge) return run_here(graph_, inputs_, parts);
-  if (method == ExecutionMethod::cloud) return run_there(graph_, inputs_, plan_->seconds, remote, parts);
+  if (method == ExecutionMethod::cloud) return run_there(graph_, inputs_, plan_->seconds, remote, parts, token_);
   if (std::exchange(is_only_weighed_, false)) halves_ = std::make_shared<const ModelCut>(cut());
   if (!halves_->cut) throw Error(ErrorCode::budget_exceeded, halves_->why_whole, graph_.name);
   return run_halves(remote, parts);

@@ -15,6 +15,9 @@
 
 namespace skerry::edge {
 
+/// What an answer to a model on these inputs has to look like. Errors: those of Session::run's inputs and of inference.
+remote::Asked asked_of(const Graph& graph, const NamedTensors& inputs);
+
 /// A model and the inputs of one run. Plans it as it is made.
 class ModelRun {
  public:
@@ -33,6 +36,10 @@ class ModelRun {
   /// Runs it there; `parts` is written anew. Errors: those of Session::run and of remote; unavailable when an answer
   /// has other outputs, types or shapes than the model.
   Result run(ExecutionMethod method, const Remote& remote, std::vector<PartReport>& parts);
+  /// The request of the whole model, its program in it: the same job as what was tried. Errors: those of packing.
+  wire::CircuitRequest whole_request() const;
+  /// The whole is known to the endpoint by this token, if it knows it.
+  void continue_as(std::string token) { token_ = std::move(token); }
 
  private:
   Limits limits() const;
@@ -40,13 +47,16 @@ class ModelRun {
   ModelCut cut() const;
   Result run_here(const Graph& graph, const NamedTensors& inputs, std::vector<PartReport>& parts) const;
   Result run_there(const Graph& graph, const NamedTensors& inputs, double seconds, const Remote& remote,
-                   std::vector<PartReport>& parts) const;
+                   std::vector<PartReport>& parts, std::string token) const;
+  wire::CircuitRequest request(const Graph& graph, const NamedTensors& inputs, const ModelPackage& package,
+                               std::string token) const;
   Result run_halves(const Remote& remote, std::vector<PartReport>& parts) const;
 
   const EdgeExecutionConfig& config_;
   const NamedTensors& inputs_;
   const RunControl control_;
   const Graph& graph_;
+  std::string token_;  // of the whole
   ModelCache& cache_;
   std::vector<TensorType> types_;
   ModelText text_;

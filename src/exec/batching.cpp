@@ -125,6 +125,27 @@ struct BatchingManager::State {
     scheduler.ran(rows_run, time);
   }
 
+  // On its caller's thread. Others may run as soon as the model has, not only when this one is answered, and what the
+  // answer takes says nothing of the next run.
+  void run_at_once(Pending one, std::unique_lock<std::mutex>& lock) {
+    ++runs_now;
+    lock.unlock();
+    std::vector<Tensor> outputs;
+    BatchTimes times;
+    const bool has_run = is_wanted(one) && run_alone(one, outputs, times);
+    lock.lock();
+    --runs_now;
+    if (has_run) {
+      scheduler.ran(one.ticket.rows, times.run);
+    } else {
+      scheduler.dropped(one.ticket.rows);
+    }
+    const bool is_left = scheduler.waiting() != 0;
+    lock.unlock();
+    if (is_left) changed.notify_one();
+    if (has_run) answer(one, std::move(outputs), times);
+  }
+
   // False: there are none.
   bool take(const std::vector<std::uint64_t>& ids, std::vector<Pending>& taken) {
     taken.reserve(ids.size());
@@ -292,15 +313,9 @@ void BatchingManager::submit(BatchRequest request) {
   std::unique_lock lock(state.mutex);
   if (state.ending) throw Error(ErrorCode::unavailable, "the manager has ended", "request");
   if (state.is_brief(ticket)) {
-    std::vector<Pending> alone;
-    alone.push_back({std::move(request), ticket});
     state.in_flight.fetch_add(1, std::memory_order_relaxed);
     state.scheduler.began(ticket.rows, ticket.arrived);
-    state.run_unlocked(alone, BatchClock::now(), lock);
-    const bool is_left = state.scheduler.waiting() != 0;
-    lock.unlock();
-    if (is_left) state.changed.notify_one();
-    return;
+    return state.run_at_once({std::move(request), ticket}, lock);
   }
   for (bool is_first = true;; is_first = false) {
     if (state.free.empty()) {

@@ -55,6 +55,7 @@ Trace trace_of(std::string_view traceparent) {
     const char flags = traceparent[54];  // a hex digit, whose lowest bit is the flag `sampled`
     trace.is_sampled = ((flags >= 'a' ? flags - 'a' + 10 : flags - '0') & 1) != 0;
   } else {
+    trace.trace_id.reserve(32);
     append_hex(trace.trace_id, 2);
   }
   append_hex(trace.span_id, 1);

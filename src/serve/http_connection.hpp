@@ -128,23 +128,12 @@ void StreamConnection<Stream>::next_request() {
 
 template <class Stream>
 void StreamConnection<Stream>::wait_for_bytes() {
-  if constexpr (std::is_same_v<Stream, Socket>) {
-    // Waiting first saves the attempt to read what cannot be there yet.
-    lowest().async_wait(Socket::wait_read, [self = self()](error_code error) {
-      if (error) return self->close();
-      const std::size_t bytes = self->stream_.read_some(self->buffer_.prepare(kReadAtOnce), error);
-      if (error == asio::error::would_block) return self->wait_for_bytes();
-      if (error) return self->close();
-      self->buffer_.commit(bytes);
-      self->parse_head();
-    });
-  } else {
-    stream_.async_read_some(buffer_.prepare(kReadAtOnce), [self = self()](error_code error, std::size_t bytes) {
-      if (error) return self->close();
-      self->buffer_.commit(bytes);
-      self->parse_head();
-    });
-  }
+  // That nothing is there yet takes less to find out than to have the kernel look again (async_wait).
+  stream_.async_read_some(buffer_.prepare(kReadAtOnce), [self = self()](error_code error, std::size_t bytes) {
+    if (error) return self->close();
+    self->buffer_.commit(bytes);
+    self->parse_head();
+  });
 }
 
 // Of what is in the buffer; most requests are there as a whole.
@@ -171,12 +160,13 @@ void StreamConnection<Stream>::on_head(error_code error) {
   const auto& message = parser_->get();
   is_head_ = message.method() == http::verb::head;
   keep_alive_ = parser_->keep_alive();
-  if (message.count(http::field::content_length) > 1 || message.count(http::field::transfer_encoding) > 1 ||
-      (message.count(http::field::content_length) > 0 && message.count(http::field::transfer_encoding) > 0)) {
+  const std::size_t lengths = message.count(http::field::content_length);
+  const std::size_t codings = message.count(http::field::transfer_encoding);
+  if (lengths + codings > 1) {
     return refuse(Error(ErrorCode::syntax_error, "the length of the body is told twice", "head"), 400);
   }
   // A coding that is not understood would be read as no body, and the body as the next request.
-  if (message.count(http::field::transfer_encoding) > 0 && (!parser_->chunked() || message.version() == 10))
+  if (codings > 0 && (!parser_->chunked() || message.version() == 10))
     return refuse(Error(ErrorCode::unsupported, "the only Transfer-Encoding is chunked, of HTTP/1.1", "head"), 400);
   if (message.version() != 11 && message.version() != 10)
     return refuse(Error(ErrorCode::unsupported, "this server speaks HTTP/1.1", "head"), 400);
@@ -277,9 +267,10 @@ template <class Stream>
 void StreamConnection<Stream>::hand_over() {
   expires_never();
   kept_ = this->shared_from_this();
-  const auto exchange = asked_ ? std::exchange(asked_, nullptr) : new_exchange();
+  const bool was_asked = asked_ != nullptr;
+  const auto exchange = was_asked ? std::exchange(asked_, nullptr) : new_exchange();
   exchange_ = exchange;
-  exchange->arrived = steady_clock::now();
+  if (was_asked) exchange->arrived = steady_clock::now();  // its body came after its head
   exchange->request.body = std::move(parser_->get().body());
   parser_.reset();
   lane_.handing_over = this;
@@ -363,7 +354,6 @@ void StreamConnection<Stream>::write(HttpResponse response) {
   if (shared_.draining.load()) keep_alive_ = false;
   head_ = head_of(response, keep_alive_, response.body.size());
   body_ = is_head_ ? std::string() : std::move(response.body);
-  expires_after(kWriteTime + milliseconds(1000 * body_.size() / shared_.options.least_body_rate));
   std::array<asio::const_buffer, 2> both = {asio::buffer(head_), asio::buffer(body_)};
   if constexpr (std::is_same_v<Stream, Socket>) {
     error_code error;
@@ -378,6 +368,7 @@ void StreamConnection<Stream>::write(HttpResponse response) {
     both[0] += of_head;
     both[1] += sent - of_head;
   }
+  expires_after(kWriteTime + milliseconds(1000 * body_.size() / shared_.options.least_body_rate));
   asio::async_write(stream_, both, [self = self()](error_code error, std::size_t) {
     self->body_ = {};
     self->written(error);

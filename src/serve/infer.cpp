@@ -69,6 +69,7 @@ Clock::time_point deadline_of(const wire::InferRequest& request, Clock::time_poi
 
 NamedTensors checked_inputs(const Model& model, std::vector<wire::InferInput> inputs) {
   NamedTensors ready;
+  ready.reserve(model.inputs.size());
   for (std::size_t i = 0; i < model.inputs.size(); ++i) {
     const std::string& name = model.inputs[i].name;
     const auto found =
@@ -136,10 +137,8 @@ void Service::infer(const Principal& principal, std::string_view name, std::stri
     for (const wire::RequestedOutput& wanted : request.outputs) {
       if (wanted.shared) shared_memory_.check(principal.owner(), *wanted.shared, 0);
     }
-    InferCall call;
-    call.inputs = checked_inputs(*model, std::move(request.inputs));
+    InferCall call{.inputs = checked_inputs(*model, std::move(request.inputs)), .arrived = arrived};
     request.inputs.clear();
-    call.arrived = arrived;
     call.deadline = deadline_of(request, arrived);
     constexpr std::uint64_t kMiddle = 8;
     call.priority = request.priority == 0 ? kMiddle : request.priority;

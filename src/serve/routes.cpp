@@ -133,6 +133,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
 
 std::vector<std::string_view> segments(std::string_view path) {
   std::vector<std::string_view> all;
+  all.reserve(8);
   path.remove_prefix(path.starts_with('/') ? 1 : 0);
   for (;;) {
     const std::size_t end = std::min(path.find('/'), path.size());

@@ -20,7 +20,7 @@ using wire::JsonNode;
 
 // A value as text; gRPC's clients send each as a list of one.
 std::string text_of(const JsonNode& value) {
-  if (value.is_array() && value.items().size() == 1) return std::string(value.items()[0].text());
+  if (value.is_array() && value.items().size() == 1) return std::string((*value.items().begin()).text());
   return value.element().is_string() ? std::string(value.text()) : value.minified();
 }
 

@@ -15,15 +15,29 @@ BodyView::BodyView(std::string_view all, std::size_t json_length) : bytes(all), 
   }
 }
 
-JsonText::JsonText(std::string_view text) {
-  auto failure = parser_.allocate(text.size(), kMaxDepth);
-  if (failure == simdjson::SUCCESS) failure = parser_.parse(text.data(), text.size()).get(root_);
+namespace {
+
+constexpr std::size_t kShort = 4096;  // bytes of a text whose parser is kept
+// Of this thread: one more than are in use at once, as a rule.
+thread_local std::unique_ptr<simdjson::dom::parser> kept_parser;
+
+}  // namespace
+
+JsonText::JsonText(std::string_view text) : parser_(std::move(kept_parser)) {
+  if (!parser_) parser_ = std::make_unique<simdjson::dom::parser>();
+  const std::size_t room = std::max(text.size(), kShort);
+  auto failure = parser_->capacity() >= room ? simdjson::SUCCESS : parser_->allocate(room, kMaxDepth);
+  if (failure == simdjson::SUCCESS) failure = parser_->parse(text.data(), text.size()).get(root_);
   if (failure == simdjson::SUCCESS) return;
   if (failure == simdjson::DEPTH_ERROR) {
     throw Error(ErrorCode::limit_exceeded, "the JSON is nested deeper than " + std::to_string(kMaxDepth) + " levels",
                 "body");
   }
   throw Error(ErrorCode::syntax_error, std::string("not JSON: ") + simdjson::error_message(failure), "body");
+}
+
+JsonText::~JsonText() {
+  if (parser_ && parser_->capacity() <= kShort) kept_parser = std::move(parser_);
 }
 
 std::string JsonPlace::text() const {
@@ -70,27 +84,16 @@ bool JsonNode::flag() const {
   return value;
 }
 
-std::vector<std::pair<std::string_view, JsonNode>> JsonNode::members() const {
+JsonMembers JsonNode::members() const {
   simdjson::dom::object object;
   if (element_.get(object) != simdjson::SUCCESS) refuse("an object is needed here");
-  std::vector<std::pair<std::string_view, JsonNode>> all;
-  all.reserve(object.size());
-  const JsonPlace& here = places_->emplace_front(place_);
-  for (const auto& member : object) {
-    const JsonPlace place{&here, member.key.data(), member.key.size()};
-    all.emplace_back(member.key, JsonNode(member.value, place, *places_));
-  }
-  return all;
+  return {object, places_->keep(place_), *places_};
 }
 
-std::vector<JsonNode> JsonNode::items() const {
+JsonItems JsonNode::items() const {
   simdjson::dom::array array;
   if (element_.get(array) != simdjson::SUCCESS) refuse("a list is needed here");
-  std::vector<JsonNode> all;
-  all.reserve(array.size());
-  const JsonPlace& here = places_->emplace_front(place_);
-  for (const auto& item : array) all.emplace_back(item, JsonPlace{&here, nullptr, all.size()}, *places_);
-  return all;
+  return {array, places_->keep(place_), *places_};
 }
 
 std::vector<std::uint32_t> JsonNode::wires() const {

@@ -29,9 +29,12 @@ std::size_t utf8_length(std::string_view text) {
   return overlong || beyond ? 0 : length;
 }
 
-bool is_plain(char c) {
-  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
-}
+// Of each byte, whether it stands in a text as it is.
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x7F; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
 
 void append_escaped(std::string& out, char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -70,19 +73,24 @@ JsonWriter& JsonWriter::close(char bracket) {
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) {
-  value(name);
-  text_ += ':';
+  quote(name, "\":");
   first_ = true;
   return *this;
 }
 
 JsonWriter& JsonWriter::value(std::string_view text) {
-  separate();
-  text_ += '"';
+  quote(text, "\"");
+  return *this;
+}
+
+void JsonWriter::quote(std::string_view text, std::string_view end) {
+  text_ += first_ ? std::string_view("\"") : std::string_view(",\"");
+  first_ = false;
   while (!text.empty()) {
-    const auto* other = std::find_if_not(text.begin(), text.end(), is_plain);
-    text_.append(text.begin(), other);
-    text.remove_prefix(static_cast<std::size_t>(other - text.begin()));
+    std::size_t plain = 0;
+    while (plain < text.size() && kPlain[static_cast<unsigned char>(text[plain])]) ++plain;
+    text_.append(text.data(), plain);
+    text.remove_prefix(plain);
     if (text.empty()) break;
     const std::size_t length = utf8_length(text);
     if (length == 1) {
@@ -94,8 +102,7 @@ JsonWriter& JsonWriter::value(std::string_view text) {
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }
-  text_ += '"';
-  return *this;
+  text_ += end;
 }
 
 JsonWriter& JsonWriter::value(bool flag) {

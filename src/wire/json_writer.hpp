@@ -55,6 +55,7 @@ class JsonWriter {
   JsonWriter& whole(std::int64_t number);
   JsonWriter& whole(std::uint64_t number);
   void separate();
+  void quote(std::string_view text, std::string_view end);
 
   std::string text_;
   bool first_ = true;  // nothing stands before the next element

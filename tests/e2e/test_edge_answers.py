@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import skerry
 from skerry.edge import EdgeExecutionConfig, EdgeExecutionManager, JobKept
@@ -209,3 +210,20 @@ def test_an_answer_far_too_large_is_refused_by_its_length(liar: Liar) -> None:
         far(liar).compile_and_execute(PAIR, VALUES)
     liar.answers = [{"expectations": [0.5], "name": "x" * 10_000}]
     assert far(liar).compile_and_execute(PAIR, VALUES).expectations == [0.5]
+
+
+def test_a_model_from_the_outbox_is_answered_by_its_own_outputs_alone(liar: Liar, tmp_path: Path) -> None:
+    g = skerry.GraphBuilder("sum")
+    g.output(g.add("Add", [g.input("x", ["N"], "f32"), g.constant(np.ones(1, np.float32), "one")]), "y")
+    model, inputs = g.build(), {"x": np.zeros(3, np.float32)}
+    manager = far(liar, outbox_folder=tmp_path / "outbox")
+    wrong = {"name": "y", "datatype": "FP32", "shape": [4], "data": [1, 1, 1, 1]}
+    liar.answers = [{"tensors": [wrong]}]
+    with pytest.raises(JobKept, match="does not fit the question"):
+        manager.compile_and_execute(model, inputs)
+    (entry,) = manager.outbox.send()
+    assert entry.state == "waiting" and "does not fit the question" in entry.finding
+    liar.answers = [{"tensors": [{**wrong, "shape": [3], "data": [1, 1, 1]}]}]
+    (entry,) = manager.outbox.send()
+    assert entry.state == "done"
+    np.testing.assert_array_equal(manager.outbox.result(entry.id).outputs["y"], np.ones(3, np.float32))

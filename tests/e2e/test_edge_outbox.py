@@ -117,6 +117,67 @@ def test_a_run_without_its_endpoint_is_kept_and_answered_later(
         manager.outbox.result(kept[0])
 
 
+def hybrid() -> tuple[skerry.Model, dict[str, np.ndarray]]:
+    """Weights, a circuit and its means."""
+    a, b = skerry.Parameter("a"), skerry.Parameter("b")
+    circuit = skerry.Circuit(3).ry(a, 0).ry(b, 1).cx(0, 2).cx(1, 2)
+    g = skerry.GraphBuilder("hybrid")
+    angles = g.add("MatMul", [g.input("x", ["N", 8], "f64"), g.constant(np.linspace(-1, 1, 16).reshape(8, 2), "w")])
+    g.output(g.circuit(circuit, angles, [skerry.Observable.parse(text, 3) for text in ("Z0", "Z2 X1")]), "means")
+    return g.build(), {"x": np.random.default_rng(3).random((4, 8))}
+
+
+def test_models_and_hybrids_wait_like_circuits(config: EdgeExecutionConfig, port: int, tmp_path: Path) -> None:
+    model = skerry.load(servers.MODEL)
+    assert isinstance(model, skerry.Model)
+    digits = {"x": np.random.default_rng(0).random((3, 1, 8, 8), np.float32)}
+    asked = [(model, digits), hybrid(), (model, {"x": digits["x"][:1]})]
+    manager = EdgeExecutionManager(config)
+    kept = []
+    for program, inputs in asked:
+        with pytest.raises(JobKept, match="waits in the outbox") as told:
+            manager.compile_and_execute(program, inputs)
+        kept.append(told.value.id)
+    with pytest.raises(JobKept) as again:
+        manager.compile_and_execute(*asked[1])
+    assert again.value.id == kept[1]  # the same question waits once
+    assert [entry.id for entry in manager.outbox.entries()] == kept
+    still = programs.run(*outbox_words(config, "send"))
+    assert still.code == 5 and len(still.json()["entries"]) == 3
+
+    with servers.serving(tmp_path, "--jobs", tmp_path / "jobs", http=f"127.0.0.1:{port}") as server:
+        # What comes through meanwhile is that job, and waits no more.
+        other = EdgeExecutionManager(config)
+        came = other.compile_and_execute(*asked[2])
+        assert came.execution_method == "cloud"
+        assert [entry.id for entry in manager.outbox.entries()] == kept[:2]
+        sent = programs.ok(*outbox_words(config, "send")).json()
+        assert [(entry["id"], entry["state"]) for entry in sent["entries"]] == [(one, "done") for one in kept[:2]]
+        assert set(kept[:2]) <= {job["token"] for job in jobs(server)}
+    for one, (program, inputs) in zip(kept[:2], asked[:2], strict=True):  # the endpoint is gone again
+        answer = manager.outbox.result(one)
+        assert answer.execution_method == "cloud"
+        due = program.session().run(inputs)
+        assert answer.outputs.keys() == due.keys()
+        for name, array in due.items():
+            assert answer.outputs[name].dtype == array.dtype
+            np.testing.assert_array_equal(answer.outputs[name], array)  # the same kernels on the same machine
+    file = tmp_path / "logits.npy"
+    programs.ok(*outbox_words(config, "result", kept[0]), "--output", f"logits={file}")
+    np.testing.assert_array_equal(np.load(file), model.session().run(digits)["logits"])
+
+
+def test_a_model_that_is_larger_than_the_outbox_is_refused(tmp_path: Path, port: int) -> None:
+    config = EdgeExecutionConfig(
+        max_memory_mb=0,
+        cloud_endpoint=f"http://127.0.0.1:{port}",
+        outbox_folder=tmp_path / "outbox",
+        outbox_size_mb=0.02,
+    )
+    with pytest.raises(skerry.LimitExceeded, match="does not wait in the outbox"):
+        EdgeExecutionManager(config).compile_and_execute(servers.MODEL, {"x": np.zeros((40, 1, 8, 8), np.float32)})
+
+
 def test_without_fallback_nothing_is_kept(config: EdgeExecutionConfig) -> None:
     alone = EdgeExecutionConfig(
         max_memory_mb=0,

@@ -113,7 +113,9 @@ int outbox(const Flags& flags, const Context& context) {
   if (flags.id.empty())
     throw Error(ErrorCode::invalid_argument, "no entry is named", "edge outbox " + flags.target, "give its id");
   if (!is_drop) {
-    print_result(*box.result(flags.id), context);
+    const edge::ResultPtr result = box.result(flags.id);
+    flags.output.write(result->result.tensors);
+    print_result(*result, context);
     return 0;
   }
   box.drop(flags.id);
@@ -122,11 +124,10 @@ int outbox(const Flags& flags, const Context& context) {
 }
 
 void run_model(const Graph& graph, const Flags& flags, const Context& context, const RunControl& control) {
-  const char* const other = flags.shots != 0                ? "--shots"
-                            : flags.exact                   ? "--exact"
-                            : !flags.observables.empty()    ? "--observable"
-                            : !flags.placing.outbox.empty() ? "--outbox"
-                                                            : nullptr;
+  const char* const other = flags.shots != 0             ? "--shots"
+                            : flags.exact                ? "--exact"
+                            : !flags.observables.empty() ? "--observable"
+                                                         : nullptr;
   if (other != nullptr)
     throw Error(ErrorCode::invalid_argument, "the program is a model, not a circuit", other, "leave it out");
   flags.output.check(graph);

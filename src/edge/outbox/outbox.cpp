@@ -1,12 +1,16 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 #include <skerry/outbox.hpp>
 #include <utility>
 
+#include "edge/model_cache.hpp"
+#include "edge/models.hpp"
 #include "edge/outbox/keep.hpp"
 #include "edge/remote/cloud.hpp"
 #include "edge/run_options.hpp"
+#include "package/package.hpp"
 
 namespace skerry::edge {
 namespace {
@@ -53,6 +57,13 @@ void require_endpoint(const EdgeExecutionConfig& config) {
   }
   if (config.cloud_endpoint.empty())
     throw Error(ErrorCode::invalid_argument, "there is no cloud_endpoint to send to", "cloud_endpoint", "give its URL");
+}
+
+remote::Asked asked_in(const wire::CircuitRequest& request) {
+  const auto bytes = std::make_shared<const std::string>(request.program);  // shared: what is read lies in it
+  const auto loaded = package::read(std::as_bytes(std::span(*bytes)), bytes);
+  const auto* model = std::get_if<Graph>(&loaded.contents.program);
+  return model == nullptr ? remote::asked_of(request) : asked_of(*model, request.inputs);
 }
 
 /// One pass over what waits.
@@ -110,7 +121,7 @@ class Sending {
     try {
       job.record = folder_.read(item);
       job.entry = entry_of(item, job.record);
-      job.asked = remote::asked_of(outbox::request_in(job.record, item.id));
+      job.asked = asked_in(outbox::request_in(job.record, item.id));
       if (job.record.endpoint != name_) {
         job.entry.finding = "it is for " + job.record.endpoint;
       } else {
@@ -226,6 +237,11 @@ std::string question_of(const EdgeExecutionConfig& config, const CompiledCircuit
          std::to_string(config.cloud_timeout);
 }
 
+std::string question_of(const EdgeExecutionConfig& config, const Graph& model, const NamedTensors& inputs) {
+  const std::string key = edge::question_key(model, inputs);
+  return key.empty() ? key : key + "-model-" + std::to_string(config.cloud_timeout);
+}
+
 wire::CircuitRequest request_in(const Record& job, const std::string& id) {
   try {
     wire::CircuitRequest request = wire::decode_circuit_request(job.body);
@@ -244,10 +260,10 @@ std::optional<wire::CircuitRequest> waiting_request(const Folder& folder, const 
   }
 }
 
-std::string keep(const Folder& folder, const EdgeExecutionConfig& config, const CompiledCircuit& circuit,
+std::string keep(const Folder& folder, const EdgeExecutionConfig& config, const std::string& circuit_id,
                  const std::string& question, const wire::CircuitRequest& request) {
   return folder.add(request.token, {.question = question,
-                                    .circuit_id = circuit.circuit_id,
+                                    .circuit_id = circuit_id,
                                     .endpoint = remote::endpoint_options(config).url.text(),
                                     .kept = seconds_now(),
                                     .body = wire::encode(request)});
@@ -290,7 +306,8 @@ std::string Outbox::keep(const CompiledPtr& circuit, const ExecutionInput& input
   require_endpoint(config);
   wire::CircuitRequest request = remote::request_of(circuit->circuit, run_options(config, input), remote::new_token());
   request.max_execution_time = config.cloud_timeout;
-  return outbox::keep(state_->folder, config, *circuit, outbox::question_of(config, *circuit, input), request);
+  return outbox::keep(state_->folder, config, circuit->circuit_id, outbox::question_of(config, *circuit, input),
+                      request);
 }
 
 std::vector<OutboxEntry> Outbox::entries() const {

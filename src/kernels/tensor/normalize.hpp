@@ -25,7 +25,8 @@ void batch_normalization(TensorView x, TensorView scale, TensorView bias, Tensor
 void layer_normalization(TensorView x, std::int64_t length, TensorView scale, TensorView bias, double epsilon,
                          MutableTensorView y, MutableTensorView mean, MutableTensorView inverse);
 void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale,
-                             const float* bias, float epsilon, float* y);
+                             const float* bias, float epsilon, float* y, float* mean = nullptr,
+                             float* inverse = nullptr);
 
 /// The same along a middle axis: inner > 1.
 void softmax_columns_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool logarithm,

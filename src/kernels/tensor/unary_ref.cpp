@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/threads.hpp"
 #include "kernels/tensor/broadcast.hpp"
@@ -115,7 +116,18 @@ void unary_ref(Unary f, UnaryParameters p, TensorView x, MutableTensorView y) {
 }
 
 void logical_not(TensorView x, MutableTensorView y) {
-  map<bool>(x, y, [](bool v) { return !v; });
+  // A bool is a byte of 0 or 1, eight of them a word.
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  base::parallel_for(0, static_cast<std::size_t>(x.elements()), 4 * kElementGrain,
+                     [&](std::size_t begin, std::size_t end) {
+                       for (; begin + kWord <= end; begin += kWord) {
+                         std::uint64_t word = 0;
+                         std::memcpy(&word, x.data() + begin, kWord);
+                         word ^= 0x0101010101010101U;
+                         std::memcpy(y.data() + begin, &word, kWord);
+                       }
+                       for (; begin < end; ++begin) y.data()[begin] = x.data()[begin] ^ std::byte{1};
+                     });
 }
 
 void is_nan(TensorView x, MutableTensorView y) {

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -28,7 +30,7 @@ void infer(TypeContext& context) {
 }
 
 void run(const Node& node, const KernelArguments& a) {
-  const auto x = doubles(a.inputs[0]);
+  const TensorView x = a.inputs[0];
   const auto indices = longs(a.inputs[1]);
   const Shape xs = a.inputs[0].shape(), ys = a.outputs[0].shape();
   // Indices count through the tensor that the attributes imply, which output_shape may enlarge.
@@ -40,16 +42,20 @@ void run(const Node& node, const KernelArguments& a) {
     dims.push_back((xs[static_cast<int>(i) + 2] - 1) * strides.at(i) + kernel.at(i) - pads.at(i) - pads.at(axes + i));
   const Shape from(dims);
   const Longs to = strides_of(ys), of = strides_of(from);
-  Doubles y(static_cast<std::size_t>(ys.elements()), 0.0);
-  Pace pace;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    pace();
-    const std::int64_t index = within(indices.at(i), from.elements());
-    std::int64_t at = 0;
-    for (std::size_t k = 0; k < of.size(); ++k) at += index / of[k] % from[static_cast<int>(k)] * to[k];
-    y.at(static_cast<std::size_t>(at)) = x[i];
+  if (a.outputs[0].bytes() > 0) std::memset(a.outputs[0].data(), 0, a.outputs[0].bytes());
+  const std::int64_t room = from.elements();
+  for (std::int64_t i = 0; i < x.elements(); ++i) {
+    const std::int64_t index = within(indices.at(static_cast<std::size_t>(i)), room);
+    std::int64_t at = from == ys ? index : 0;
+    for (std::size_t k = 0; from != ys && k < of.size(); ++k) at += index / of[k] % from[static_cast<int>(k)] * to[k];
+    copy_element(x, i, a.outputs[0], at);
   }
-  store(y, a.outputs[0]);
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  constexpr double kOfAnElement = 12.0;
+  return serial_steps(types, kOfAnElement * static_cast<double>(elements(types.inputs[0])));
 }
 
 }  // namespace
@@ -63,7 +69,7 @@ const OpRecord maxunpool_record = {
         "pool's attributes imply. Reals.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can, bytes_of_places>,
 };
 
 }  // namespace skerry::ops

@@ -123,6 +123,22 @@ void compare_of(Comparison f, const float* a, std::int64_t sa, const float* b, s
   }
 }
 
+// out = c ? a : b for elements of 4 bytes; strides are 0 or 1.
+void choose_of(const std::uint8_t* c, std::int64_t sc, const std::int32_t* a, std::int64_t sa, const std::int32_t* b,
+               std::int64_t sb, std::int32_t* out, std::int64_t count) {
+  const hn::ScalableTag<std::int32_t> d;
+  const hn::Rebind<std::uint8_t, decltype(d)> narrow;
+  const auto step = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  const auto same = hn::Set(d, *c), first = hn::Set(d, *a), second = hn::Set(d, *b);
+  for (; i + step <= count; i += step) {
+    const auto chosen = sc == 1 ? hn::PromoteTo(d, hn::LoadU(narrow, c + i)) : same;
+    const auto yes = sa == 1 ? hn::LoadU(d, a + i) : first, no = sb == 1 ? hn::LoadU(d, b + i) : second;
+    hn::StoreU(hn::IfThenElse(hn::Eq(chosen, hn::Zero(d)), no, yes), d, out + i);
+  }
+  for (; i < count; ++i) out[i] = c[i * sc] != 0 ? a[i * sa] : b[i * sb];
+}
+
 }  // namespace skerry::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -130,6 +146,7 @@ HWY_AFTER_NAMESPACE();
 namespace skerry::kernels {
 HWY_EXPORT(run_of);
 HWY_EXPORT(compare_of);
+HWY_EXPORT(choose_of);
 
 namespace {
 
@@ -188,6 +205,15 @@ void compare_f32(Comparison f, TensorView a, TensorView b, MutableTensorView out
     HWY_DYNAMIC_DISPATCH(compare_of)
     (f, pa + in[0], loops.inner_stride(0), pb + in[1], loops.inner_stride(1), po + at, count);
   });
+}
+
+void choose_four_bytes(const std::byte* c, std::int64_t sc, const std::byte* a, std::int64_t sa, const std::byte* b,
+                       std::int64_t sb, std::byte* out, std::int64_t count) {
+  if (count == 0) return;
+  const auto words = [](const std::byte* from) { return reinterpret_cast<const std::int32_t*>(from); };
+  HWY_DYNAMIC_DISPATCH(choose_of)
+  (reinterpret_cast<const std::uint8_t*>(c), sc, words(a), sa, words(b), sb, reinterpret_cast<std::int32_t*>(out),
+   count);
 }
 
 void binary_f32_run(Binary f, const float* a, bool a_moves, const float* b, bool b_moves, float* out,

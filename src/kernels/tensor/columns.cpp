@@ -333,6 +333,10 @@ void group_normalization_f32(const Groups& groups, const float* x, std::int64_t 
                      });
 }
 
+void affine_f32(const float* x, std::int64_t count, float factor, float offset, float* y) {
+  HWY_DYNAMIC_DISPATCH(affine)(x, static_cast<std::size_t>(count), 0.0F, factor, nullptr, offset, y);
+}
+
 void rms_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale, double epsilon,
                            float* y) {
   base::parallel_for(0, static_cast<std::size_t>(rows), pieces(length), [&](std::size_t begin, std::size_t end) {

@@ -55,12 +55,25 @@ struct Wide {
   std::uint64_t words[2];
 };
 
+// What is filled is copied behind itself, twice as much each time up to what the first cache holds.
+template <class T>
+void fill(T* out, std::int64_t count, T value) {
+  constexpr std::int64_t kFew = 16, kMost = 2048;
+  std::int64_t done = std::min(count, kFew);
+  for (std::int64_t i = 0; i < done; ++i) out[i] = value;
+  while (done < count) {
+    const std::int64_t more = std::min({done, count - done, kMost});
+    std::memcpy(out + done, out, static_cast<std::size_t>(more) * sizeof(T));
+    done += more;
+  }
+}
+
 template <class T>
 void copy_run(const T* in, std::int64_t in_step, T* out, std::int64_t out_step, std::int64_t count) {
   if (in_step == 1 && out_step == 1) {
     std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(T));
   } else if (in_step == 0 && out_step == 1) {
-    std::fill_n(out, count, *in);
+    fill(out, count, *in);
   } else {
     for (std::int64_t i = 0; i < count; ++i) out[i * out_step] = in[i * in_step];
   }
@@ -125,9 +138,17 @@ void copy_rows(const T* in, T* out, const Loops& loops) {
   const std::size_t last = loops.rank - 1;
   base::parallel_for(0, static_cast<std::size_t>(turns(loops, last)), grain_of(loops.dims[last]),
                      [&](std::size_t begin, std::size_t end) {
-                       for (std::size_t row = begin; row < end; ++row) {
-                         const Offsets at(loops, last, static_cast<std::int64_t>(row));
-                         copy_run(in + at.in, loops.in[last], out + at.out, loops.out[last], loops.dims[last]);
+                       // Row after row along the innermost of the other loops.
+                       const std::int64_t along = loops.dims[last - 1], stop = static_cast<std::int64_t>(end);
+                       for (auto row = static_cast<std::int64_t>(begin); row < stop;) {
+                         Offsets at(loops, last, row);
+                         const std::int64_t rows = std::min(stop - row, along - row % along);
+                         row += rows;
+                         for (std::int64_t i = 0; i < rows; ++i) {
+                           copy_run(in + at.in, loops.in[last], out + at.out, loops.out[last], loops.dims[last]);
+                           at.in += loops.in[last - 1];
+                           at.out += loops.out[last - 1];
+                         }
                        }
                      });
 }

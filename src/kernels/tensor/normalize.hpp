@@ -19,6 +19,9 @@ void softmax_f32(const float* x, std::int64_t rows, std::int64_t length, bool lo
 void batch_normalization(TensorView x, TensorView scale, TensorView bias, TensorView mean, TensorView variance,
                          double epsilon, MutableTensorView y);
 
+/// y[i] = x[i] * factor + offset, on the calling thread; x and y may be the same memory.
+void affine_f32(const float* x, std::int64_t count, float factor, float offset, float* y);
+
 /// Rows of `length` elements: y = (x - mean) / sqrt(variance + epsilon) * scale + bias with the row's own mean and
 /// (biased) variance. scale: `length` elements, bias also or empty. mean and inverse (1 / sqrt(variance + epsilon), one
 /// element per row) may be empty. Reals.

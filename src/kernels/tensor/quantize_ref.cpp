@@ -9,6 +9,7 @@
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/quantize.hpp"
 #include "kernels/tensor/quantized.hpp"
+#include "kernels/tensor/reduce.hpp"
 #include "kernels/tensor/small_types.hpp"
 #include "kernels/tensor/unary.hpp"
 
@@ -140,7 +141,10 @@ void quantize_wide(const float* x, std::int64_t count, float scale, float offset
     const auto here = static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(floats), count - i));
     binary_f32_run(Binary::div, x + i, true, &scale, false, floats.data(), here);
     unary_f32_run(Unary::round_, {}, floats.data(), floats.data(), here);
-    for (float& v : std::span(floats).first(here)) v = v == v ? v : 0.0F;  // not-a-number is the zero point
+    float most = 0.0F;
+    reduce_f32(Reduction::max, floats.data(), 1, static_cast<std::int64_t>(here), 1, &most);
+    if (most != most)  // one of them is no number, and becomes the zero point
+      for (float& v : std::span(floats).first(here)) v = v == v ? v : 0.0F;
     binary_f32_run(Binary::add, floats.data(), true, &offset, false, floats.data(), here);
     narrow(dtype, floats.data(), here, q + 2 * i);
   }

@@ -198,7 +198,11 @@ void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
   }
   if (logarithm) {
     const float shift = highest + std::log(sum_exp_row(x, highest, count));
-    for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - shift;
+    const D d;
+    std::size_t i = 0;
+    for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d))
+      hn::StoreU(hn::Sub(hn::LoadU(d, x + i), hn::Set(d, shift)), d, y + i);
+    for (; i < count; ++i) y[i] = x[i] - shift;
     return;
   }
   const float factor = 1.0F / exp_row(x, highest, y, count);

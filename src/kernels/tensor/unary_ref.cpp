@@ -5,6 +5,7 @@
 
 #include "base/threads.hpp"
 #include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/halves.hpp"
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/unary.hpp"
 
@@ -131,6 +132,10 @@ void logical_not(TensorView x, MutableTensorView y) {
 }
 
 void is_nan(TensorView x, MutableTensorView y) {
+  if (x.dtype() == DType::f32) {
+    compare_f32(Comparison::equal, x, x, y);
+    return logical_not(y, y);
+  }
   visit(Reals{}, x.dtype(),
         [&]<class T>() { map<T>(x, y, [](T v) { return std::isnan(static_cast<Compute<T>>(v)); }); });
 }

@@ -394,7 +394,7 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
 
 Cost can_plain(const Node& node, const NodeTypes& types) {
   const Heads h = heads_of(node, types);
-  return scalar_steps(types, static_cast<double>(h.batch * h.q_heads * h.rows * h.columns) *
+  return scalar_steps(types, static_cast<double>(h.batch * h.q_heads * h.rows * (h.past + h.columns)) *
                                  static_cast<double>(h.size + h.v_size + 2));
 }
 

@@ -43,7 +43,7 @@ void infer_logic(TypeContext& context) {
 
 Cost can_logic(const NodeTypes& types) {
   if (types.inputs[0].dtype != DType::boolean) return no_kernel(types.inputs[0].dtype);
-  return stream_all(types);
+  return element_steps(types, 0.1);
 }
 
 Prepared prepare_logic(kernels::Logic f, const Node& node) {

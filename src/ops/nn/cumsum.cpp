@@ -48,6 +48,22 @@ Cost can_wide(const Node&, const NodeTypes& types) {
 template <class T>
 void cumulate_rows(const T* x, const AxisLoops& l, bool exclusive, bool reverse, T* y) {
   Pace pace;
+  if (l.inner == 1) {
+    T total = T(0);
+    const std::int64_t step = reverse ? -1 : 1;
+    std::int64_t at = reverse ? l.length - 1 : 0;
+    for (std::int64_t left = l.length; left > 0;) {
+      const std::int64_t here = std::min<std::int64_t>(left, 1024);
+      pace(here);
+      for (std::int64_t i = 0; i < here; ++i, at += step) {
+        const T before = total;
+        total = static_cast<T>(total + x[at]);
+        y[at] = exclusive ? before : total;
+      }
+      left -= here;
+    }
+    return;
+  }
   for (std::int64_t turn = 0; turn < l.length; ++turn) {
     pace(l.inner);
     const std::int64_t step = reverse ? -l.inner : l.inner,

@@ -64,7 +64,7 @@ void run(const Node& node, const KernelArguments& a) {
 // What is not pointed at is not touched.
 Cost can(const Node& node, const NodeTypes& types) {
   if (auto movable = can_move(node, types); !movable) return movable;
-  constexpr double kOfAnIndex = 8.0, kOfAnElement = 0.5;
+  constexpr double kOfAnIndex = 14.0, kOfAnElement = 0.5;
   return serial_steps(types, kOfAnIndex * static_cast<double>(elements(types.inputs[1])) +
                                  kOfAnElement * static_cast<double>(elements(types.outputs[0])));
 }

@@ -44,7 +44,7 @@ Cost can_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
   const AxisLoops l = loops_of(node, types);
   if (elements(types.inputs[0]) == 0 || l.length >= (std::int64_t{1} << 31)) return Unexpected{"no place on the axis"};
-  constexpr double kOfAnElement = 0.3, kOfAResult = 16.0;
+  constexpr double kOfAnElement = 0.7, kOfAResult = 16.0;
   return scalar_steps(types, kOfAnElement * static_cast<double>(elements(types.inputs[0])) +
                                  kOfAResult * static_cast<double>(l.outer * l.inner));
 }

@@ -69,7 +69,7 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
 }
 
 // Scalar steps' worth of a row's two sums and of its square root, and of an element.
-constexpr double kStepsOfARow = 100.0, kStepsOfAnElement = 0.6;
+constexpr double kStepsOfARow = 100.0, kStepsOfAnElement = 0.25;
 
 Cost can(const Node& node, const NodeTypes& types) {
   if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);

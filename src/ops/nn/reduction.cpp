@@ -88,7 +88,7 @@ std::vector<kernels::Work> vector_price(const NodeTypes& types, const kernels::R
   const auto total = static_cast<double>(elements(types.inputs[0]));
   const kernels::ReduceF32::Step& first = reduction.first();
   // A little for each element, and the end of each row.
-  constexpr double kOfAnElement = 0.1, kOfARow = 12.0;
+  constexpr double kOfAnElement = 0.05, kOfARow = 12.0;
   const double rows = first.inner == 1 ? static_cast<double>(first.outer) : 0.0;
   auto work = scalar_steps(types, kOfAnElement * total + kOfARow * rows);
   if (f == Reduction::log_sum_exp) work.push_back({kernels::Rate::transcendental, total});

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper
 
 Array = npt.NDArray[Any]
+MICROSOFT = "com.microsoft"
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,44 @@ def case(operator: str, inputs: list[Array], outputs: list[int], domain: str = "
         ],
         [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(gives, outputs, strict=True)],
     )
-    opsets = [helper.make_opsetid("", 22), helper.make_opsetid("ai.onnx.ml", 3)]
+    opsets = [helper.make_opsetid("", 22), helper.make_opsetid("ai.onnx.ml", 3), helper.make_opsetid(MICROSOFT, 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     return Case(f"own {operator}", model, [(inputs, [])])
+
+
+def quantised_cases() -> list[Case]:
+    """Scales and zero points as vectors of one element, so that they have an axis to be changed."""
+    image: Array = (np.arange(2 * 3 * 5 * 4) % 251).astype(np.uint8).reshape(2, 3, 5, 4)
+    matrix: Array = (np.arange(20) * 7 % 256).astype(np.uint8).reshape(4, 5)
+    scale: Array = np.array([0.02], np.float32)
+    zero: Array = np.array([128], np.uint8)
+    of_x: list[Array] = [scale, zero]
+    of_y: list[Array] = [scale * 2, zero]
+    u8, f32 = int(TensorProto.UINT8), int(TensorProto.FLOAT)
+
+    def quantised(operator: str, inputs: list[Array], result: int = u8, **attributes: Any) -> Case:
+        return case(operator, inputs, [result], domain=MICROSOFT, **attributes)
+
+    return [
+        quantised("QLinearAdd", [image, *of_x, image, *of_x, *of_y]),
+        quantised("QLinearAdd", [matrix, *of_x, matrix[:1], *of_x, *of_y]),
+        quantised("QLinearMul", [image, *of_x, image, *of_x, *of_y]),
+        quantised("QLinearSigmoid", [image, *of_x, *of_y]),
+        quantised("QLinearLeakyRelu", [image, *of_x, *of_y], alpha=0.1),
+        quantised("QLinearSoftmax", [matrix, *of_x, *of_y], axis=-1, opset=13),
+        quantised("QLinearConcat", [*of_y, matrix, *of_x, matrix, *of_x], axis=1),
+        quantised("QLinearGlobalAveragePool", [image, *of_x, *of_y]),
+        quantised("QLinearAveragePool", [image, *of_x, *of_y], kernel_shape=[3, 2], pads=[1, 0, 1, 0]),
+        quantised("QGemm", [matrix, *of_x, matrix.T.copy(), *of_x, np.arange(4, dtype=np.int32), *of_y]),
+        quantised("QGemm", [matrix, *of_x, matrix.T.copy(), *of_x], f32),
+        quantised("MatMulIntegerToFloat", [matrix, matrix.T.copy(), scale, scale, zero, zero], f32),
+        quantised(
+            "MatMulIntegerToFloat",
+            [matrix, matrix.T.copy(), scale, np.full(4, 0.02, np.float32), zero, np.full(4, 9, np.uint8),
+             np.zeros(4, np.float32)],
+            f32,
+        ),
+    ]  # fmt: skip
 
 
 def cases() -> dict[str, list[Case]]:
@@ -73,6 +109,7 @@ def cases() -> dict[str, list[Case]]:
         case("GlobalLpPool", [image], [f32], domain="", p=3),
         case("MaxRoiPool", [image, rois], [f32], domain="", pooled_shape=[2, 3], spatial_scale=0.5),
     ]  # fmt: skip
+    all_cases += quantised_cases()
     grouped: dict[str, list[Case]] = {}
     for each in all_cases:
         grouped.setdefault(each.model.graph.node[0].op_type.lower(), []).append(each)

@@ -69,7 +69,7 @@ class Head {
                 nullptr, false});
     std::array<float, kMostRows> factors;
     if (mask.chosen != nullptr) choose(mask, rows);
-    attend_rows_f32({scores_, width, rows, s_.columns, first, mask.added, s_.mask_steps[2], s_.mask_steps[3],
+    attend_rows_f32({scores_, width, rows, s_.columns, s_.past + first, mask.added, s_.mask_steps[2], s_.mask_steps[3],
                      mask.chosen == nullptr ? s_.scale : 1.0F, s_.causal},
                     factors.data());
     if (mask.chosen != nullptr) std::ranges::replace(std::span(factors).first(rows), 0.0F, mask.nothing);

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 
 #include "base/threads.hpp"
 #include "kernels/tensor/binary.hpp"
 #include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/halves.hpp"
 #include "kernels/tensor/numeric.hpp"
 
 namespace skerry::kernels {
@@ -47,8 +49,22 @@ T floored_remainder(T a, T b) {
 
 // One run of pairs: the strides are 0 or 1. All that depends on element types is here, so that a type costs a loop and
 // not the walk over shapes and threads too.
-using PairRun = std::function<void(const std::byte* a, std::int64_t sa, const std::byte* b, std::int64_t sb,
-                                   std::byte* out, std::int64_t count)>;
+class PairRun {
+ public:
+  template <class F>
+  PairRun(const F& run)  // NOLINT(google-explicit-constructor): a view of a callable that outlives it
+      : object_(&run),
+        call_([](const void* object, const std::byte* a, std::int64_t sa, const std::byte* b, std::int64_t sb,
+                 std::byte* out, std::int64_t count) { (*static_cast<const F*>(object))(a, sa, b, sb, out, count); }) {}
+  void operator()(const std::byte* a, std::int64_t sa, const std::byte* b, std::int64_t sb, std::byte* out,
+                  std::int64_t count) const {
+    call_(object_, a, sa, b, sb, out, count);
+  }
+
+ private:
+  const void* object_;
+  void (*call_)(const void*, const std::byte*, std::int64_t, const std::byte*, std::int64_t, std::byte*, std::int64_t);
+};
 
 void zip_runs(TensorView a, TensorView b, MutableTensorView out, const PairRun& run) {
   const BroadcastLoops<2> loops(out.shape(), {a.shape(), b.shape()});
@@ -197,24 +213,51 @@ void compare(Comparison f, TensorView a, TensorView b, MutableTensorView out) {
   });
 }
 
+namespace {
+
+// A bool is a byte of 0 or 1, eight of them a word. F: has no state, takes words.
+template <class F>
+void zip_bools(TensorView a, TensorView b, MutableTensorView out, F) {
+  zip_runs(
+      a, b, out,
+      [](const std::byte* x, std::int64_t sx, const std::byte* y, std::int64_t sy, std::byte* to, std::int64_t count) {
+        const auto eight = [](const std::byte* from, std::int64_t stride) {
+          std::uint64_t word = 0;
+          if (stride == 0) return std::to_integer<std::uint64_t>(*from) * 0x0101010101010101U;
+          std::memcpy(&word, from, sizeof word);
+          return word;
+        };
+        constexpr std::int64_t kWord = sizeof(std::uint64_t);
+        std::int64_t i = 0;
+        for (; i + kWord <= count; i += kWord) {
+          const std::uint64_t word = F{}(eight(x + i * sx, sx), eight(y + i * sy, sy));
+          std::memcpy(to + i, &word, kWord);
+        }
+        for (; i < count; ++i) to[i] = F{}(x[i * sx], y[i * sy]);
+      });
+}
+
+}  // namespace
+
 void logic(Logic f, TensorView a, TensorView b, MutableTensorView out) {
   switch (f) {
     case Logic::logical_and:
-      return zip<bool, bool, bool>(a, b, out, [](bool x, bool y) { return x && y; });
+      return zip_bools(a, b, out, std::bit_and<>());
     case Logic::logical_or:
-      return zip<bool, bool, bool>(a, b, out, [](bool x, bool y) { return x || y; });
+      return zip_bools(a, b, out, std::bit_or<>());
     case Logic::logical_xor:
-      return zip<bool, bool, bool>(a, b, out, [](bool x, bool y) { return x != y; });
+      return zip_bools(a, b, out, std::bit_xor<>());
   }
 }
 
 void power(TensorView a, TensorView b, MutableTensorView out) {
   visit(Numbers{}, a.dtype(), [&]<class T>() {
-    // Squares dominate in practice (a variance written out), and pow() is fifty times a multiplication.
+    // Squares and cubes dominate in practice (a variance, a Gelu written out), and pow() is fifty times a product.
     if constexpr (std::is_same_v<T, float>) {
-      if (b.dtype() == DType::f32 && b.elements() == 1 && b.as<float>()[0] == 2.0F) {
-        return zip<float, float, float>(a, b, out, [](float x, float) { return x * x; });
-      }
+      const float exponent = b.dtype() == DType::f32 && b.elements() == 1 ? b.as<float>()[0] : 0.0F;
+      if (exponent == 2.0F && a.shape() == out.shape()) return binary_f32(Binary::mul, a, a, out);
+      if (exponent == 2.0F) return zip<float, float, float>(a, b, out, [](float x, float) { return x * x; });
+      if (exponent == 3.0F) return zip<float, float, float>(a, b, out, [](float x, float) { return x * x * x; });
     }
     if (Reals::contains(b.dtype())) {
       power_as<T, double>(a, b, out);
@@ -239,20 +282,25 @@ void choose(TensorView condition, TensorView a, TensorView b, MutableTensorView 
   T* po = reinterpret_cast<T*>(out.data());
   base::parallel_for(
       0, static_cast<std::size_t>(out.elements()), kElementGrain, [&](std::size_t begin, std::size_t end) {
-        loops.for_each_run(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
-                           [&](std::int64_t at, const std::array<std::int64_t, 3>& in, std::int64_t count) {
-                             const std::int64_t c = loops.inner_stride(0), s = loops.inner_stride(1),
-                                                t = loops.inner_stride(2);
-                             for (std::int64_t i = 0; i < count; ++i) {
-                               const T yes = pa[in[1] + i * s], no = pb[in[2] + i * t];
-                               if constexpr (std::is_integral_v<T>) {  // no branch, which nobody could foresee
-                                 const auto mask = static_cast<T>(T{0} - static_cast<T>(pc[in[0] + i * c]));
-                                 po[at + i] = static_cast<T>((yes & mask) | (no & static_cast<T>(~mask)));
-                               } else {
-                                 po[at + i] = pc[in[0] + i * c] ? yes : no;
-                               }
-                             }
-                           });
+        loops.for_each_run(
+            static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end),
+            [&](std::int64_t at, const std::array<std::int64_t, 3>& in, std::int64_t count) {
+              const std::int64_t c = loops.inner_stride(0), s = loops.inner_stride(1), t = loops.inner_stride(2);
+              if constexpr (sizeof(T) == sizeof(std::uint32_t)) {
+                const auto bytes = [](const auto* from) { return reinterpret_cast<const std::byte*>(from); };
+                return choose_four_bytes(bytes(pc + in[0]), c, bytes(pa + in[1]), s, bytes(pb + in[2]), t,
+                                         reinterpret_cast<std::byte*>(po + at), count);
+              }
+              for (std::int64_t i = 0; i < count; ++i) {
+                const T yes = pa[in[1] + i * s], no = pb[in[2] + i * t];
+                if constexpr (std::is_integral_v<T>) {  // no branch, which nobody could foresee
+                  const auto mask = static_cast<T>(T{0} - static_cast<T>(pc[in[0] + i * c]));
+                  po[at + i] = static_cast<T>((yes & mask) | (no & static_cast<T>(~mask)));
+                } else {
+                  po[at + i] = pc[in[0] + i * c] ? yes : no;
+                }
+              }
+            });
       });
 }
 

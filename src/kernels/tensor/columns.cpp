@@ -107,16 +107,30 @@ void exp_columns(const float* x, const float* highest, std::size_t count, float*
   }
 }
 
-void softmax_columns(const Columns& c, bool logarithm) {
-  float highest[kColumns], sum[kColumns] = {};
+// The largest of each column, of kColumns that are not all there; not-a-number where one of them is none.
+void highest_of_columns(const Columns& c, float* highest) {
   std::fill_n(highest, kColumns, -std::numeric_limits<float>::infinity());
   for (std::size_t k = 0; k < c.length; ++k) {
     const float* x = c.x + k * c.stride;
     lanes(c.count, [&](auto d, std::size_t i) HWY_ATTR {
       const auto v = hn::LoadU(d, x + i), most = hn::LoadU(d, highest + i);
-      hn::StoreU(hn::IfThenElse(hn::Or(hn::Gt(v, most), hn::Ne(v, v)), v, most), d, highest + i);
+      hn::StoreU(hn::IfThenElse(hn::Or(hn::Gt(v, most), hn::IsNaN(v)), v, most), d, highest + i);
     });
   }
+}
+
+// y[i] = ln of the sum of e^x over column i; what is infinite or no number is not taken from itself.
+void log_sum_exp_columns(const Columns& c, float* y) {
+  float highest[kColumns], sum[kColumns] = {};
+  highest_of_columns(c, highest);
+  for (std::size_t k = 0; k < c.length; ++k) exp_columns(c.x + k * c.stride, highest, c.count, sum, nullptr);
+  for (std::size_t i = 0; i < c.count; ++i)
+    y[i] = std::abs(highest[i]) <= std::numeric_limits<float>::max() ? highest[i] + std::log(sum[i]) : highest[i];
+}
+
+void softmax_columns(const Columns& c, bool logarithm) {
+  float highest[kColumns], sum[kColumns] = {};
+  highest_of_columns(c, highest);
   for (std::size_t k = 0; k < c.length; ++k)
     exp_columns(c.x + k * c.stride, highest, c.count, sum, logarithm ? nullptr : c.y + k * c.stride);
   for (std::size_t i = 0; i < c.count; ++i) sum[i] = logarithm ? highest[i] + std::log(sum[i]) : 1.0F / sum[i];
@@ -209,12 +223,19 @@ std::int64_t arg_row(const float* x, std::size_t count, float sign, bool last) {
   std::fill_n(best, kFold, sign * x[0]);
   for (std::size_t k = 0; k < count; k += kFold)
     better_of(x + k, sign, last, static_cast<std::int32_t>(k), 1, std::min(kFold, count - k), best, places);
-  std::size_t first = 0;
-  for (std::size_t i = 1; i < kFold; ++i) {
-    const bool nearer = last ? places[i] > places[first] : places[i] < places[first];
-    if (best[i] > best[first] || (best[i] == best[first] && nearer)) first = i;
+  const D d;
+  const hn::RebindToSigned<D> di;
+  V most = hn::Set(d, best[0]);
+  for (std::size_t i = 0; i < kFold; i += hn::Lanes(d)) most = hn::Max(most, hn::LoadU(d, best + i));
+  most = hn::MaxOfLanes(d, most);
+  // The place nearest to the end that counts; the others are as far from it as can be.
+  auto nearest = hn::Set(di, last ? -1 : std::numeric_limits<std::int32_t>::max());
+  for (std::size_t i = 0; i < kFold; i += hn::Lanes(d)) {
+    const auto is_best = hn::RebindMask(di, hn::Eq(hn::LoadU(d, best + i), most));
+    const auto at = hn::LoadU(di, places + i), nearer = last ? hn::Max(nearest, at) : hn::Min(nearest, at);
+    nearest = hn::IfThenElse(is_best, nearer, nearest);
   }
-  return places[first];
+  return hn::GetLane(last ? hn::MaxOfLanes(di, nearest) : hn::MinOfLanes(di, nearest));
 }
 
 void arg_extreme(const Columns& c, bool largest, bool last, std::int64_t* y) {
@@ -241,6 +262,7 @@ namespace {
 HWY_EXPORT(sum_of_terms);
 HWY_EXPORT(affine);
 HWY_EXPORT(softmax_columns);
+HWY_EXPORT(log_sum_exp_columns);
 HWY_EXPORT(lp_columns);
 HWY_EXPORT(neighbour_columns);
 HWY_EXPORT(cumulate_columns);
@@ -280,6 +302,12 @@ void softmax_columns_f32(const float* x, std::int64_t outer, std::int64_t length
   });
 }
 
+void log_sum_exp_columns_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, float* y) {
+  for_columns(x, outer, length, inner, nullptr, [&](const Columns& c, std::size_t at) {
+    HWY_DYNAMIC_DISPATCH(log_sum_exp_columns)(c, y + at);
+  });
+}
+
 void group_normalization_f32(const Groups& groups, const float* x, std::int64_t channels, const float* scale,
                              const float* bias, double epsilon, double offset, float* y) {
   const auto count = static_cast<double>(groups.runs * groups.length);
@@ -303,6 +331,10 @@ void group_normalization_f32(const Groups& groups, const float* x, std::int64_t 
                          }
                        }
                      });
+}
+
+void affine_f32(const float* x, std::int64_t count, float factor, float offset, float* y) {
+  HWY_DYNAMIC_DISPATCH(affine)(x, static_cast<std::size_t>(count), 0.0F, factor, nullptr, offset, y);
 }
 
 void rms_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale, double epsilon,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <skerry/tensor.hpp>
+#include <span>
 
 namespace skerry::kernels {
 
@@ -14,6 +15,9 @@ void cast(TensorView x, MutableTensorView y);
 /// y[i] = min(max(x[i], low), high); not-a-number stays. low and high: one number each, of any dtype, or empty. Where
 /// low > high all is high. x and y may be the same memory. Numbers.
 void clip(TensorView x, TensorView low, TensorView high, MutableTensorView y);
+
+/// The same of f32 in vectors.
+void clip_f32(std::span<const float> x, float low, float high, std::span<float> y);
 
 /// y[i] = value, one element of y's dtype. Any dtype of whole bytes.
 void fill(TensorView value, MutableTensorView y);

@@ -60,6 +60,18 @@ HWY_INLINE V exp(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenZeroElse(hn::Lt(x, lowest), bounded));
 }
 
+// exp(x) - 1, which would cancel near 0, where the series begins one term later.
+HWY_INLINE V expm1(D d, V x) {
+  V p = hn::Set(d, 1.0F / 5040.0F);
+  p = hn::MulAdd(p, x, hn::Set(d, 1.0F / 720.0F));
+  p = hn::MulAdd(p, x, hn::Set(d, 1.0F / 120.0F));
+  p = hn::MulAdd(p, x, hn::Set(d, 1.0F / 24.0F));
+  p = hn::MulAdd(p, x, hn::Set(d, 1.0F / 6.0F));
+  p = hn::MulAdd(p, x, hn::Set(d, 0.5F));
+  const V small = hn::MulAdd(hn::Mul(p, x), x, x);
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, 0.35F)), small, hn::Sub(exp(d, x), hn::Set(d, 1.0F)));
+}
+
 // erf(x) for |x| < 1 by the odd Taylor-like minimax series of Cephes' erff; beyond, 1 - exp(-x^2) * P(1/|x|) by
 // Abramowitz & Stegun 7.1.26 is too coarse (1.5e-7 absolute is not relative), but there erf is close to 1, so absolute
 // error is relative error.

@@ -55,12 +55,25 @@ struct Wide {
   std::uint64_t words[2];
 };
 
+// What is filled is copied behind itself, twice as much each time up to what the first cache holds.
+template <class T>
+void fill(T* out, std::int64_t count, T value) {
+  constexpr std::int64_t kFew = 16, kMost = 2048;
+  std::int64_t done = std::min(count, kFew);
+  for (std::int64_t i = 0; i < done; ++i) out[i] = value;
+  while (done < count) {
+    const std::int64_t more = std::min({done, count - done, kMost});
+    std::memcpy(out + done, out, static_cast<std::size_t>(more) * sizeof(T));
+    done += more;
+  }
+}
+
 template <class T>
 void copy_run(const T* in, std::int64_t in_step, T* out, std::int64_t out_step, std::int64_t count) {
   if (in_step == 1 && out_step == 1) {
     std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(T));
   } else if (in_step == 0 && out_step == 1) {
-    std::fill_n(out, count, *in);
+    fill(out, count, *in);
   } else {
     for (std::int64_t i = 0; i < count; ++i) out[i * out_step] = in[i * in_step];
   }
@@ -125,9 +138,17 @@ void copy_rows(const T* in, T* out, const Loops& loops) {
   const std::size_t last = loops.rank - 1;
   base::parallel_for(0, static_cast<std::size_t>(turns(loops, last)), grain_of(loops.dims[last]),
                      [&](std::size_t begin, std::size_t end) {
-                       for (std::size_t row = begin; row < end; ++row) {
-                         const Offsets at(loops, last, static_cast<std::int64_t>(row));
-                         copy_run(in + at.in, loops.in[last], out + at.out, loops.out[last], loops.dims[last]);
+                       // Row after row along the innermost of the other loops.
+                       const std::int64_t along = loops.dims[last - 1], stop = static_cast<std::int64_t>(end);
+                       for (auto row = static_cast<std::int64_t>(begin); row < stop;) {
+                         Offsets at(loops, last, row);
+                         const std::int64_t rows = std::min(stop - row, along - row % along);
+                         row += rows;
+                         for (std::int64_t i = 0; i < rows; ++i) {
+                           copy_run(in + at.in, loops.in[last], out + at.out, loops.out[last], loops.dims[last]);
+                           at.in += loops.in[last - 1];
+                           at.out += loops.out[last - 1];
+                         }
                        }
                      });
 }
@@ -262,30 +283,62 @@ std::int64_t place_at(const TensorView& indices, std::int64_t i, std::int64_t ex
 }
 
 template <class T>
-void gather_elements_as(const TensorView& x, std::size_t axis, const TensorView& indices, std::byte* y) {
-  const Extents steps = row_major(x.shape());
-  const Shape shape = indices.shape();
-  const auto last = static_cast<std::size_t>(shape.rank() - 1);
-  const std::int64_t width = shape[shape.rank() - 1], extent = x.shape()[static_cast<int>(axis)];
+void gather_elements_as(const TensorView& x, int axis, const TensorView& indices, std::byte* y) {
+  const ElementPlaces places(x.shape(), axis, indices);
   const T* const in = reinterpret_cast<const T*>(x.data());
   T* const out = reinterpret_cast<T*>(y);
-  base::parallel_for(0, static_cast<std::size_t>(shape.elements() / width), grain_of(width),
+  const std::int64_t width = places.width();
+  base::parallel_for(0, static_cast<std::size_t>(places.rows()), grain_of(width),
                      [&](std::size_t begin, std::size_t end) {
-                       for (std::size_t row = begin; row < end; ++row) {
-                         std::int64_t base = 0;
-                         for (std::size_t d = last, rest = row; d-- > 0;) {
-                           const auto count = static_cast<std::size_t>(shape[static_cast<int>(d)]);
-                           if (d != axis) base += static_cast<std::int64_t>(rest % count) * steps[d];
-                           rest /= count;
+                       std::array<std::int64_t, ElementPlaces::kMost> at;
+                       for (auto row = static_cast<std::int64_t>(begin); row < static_cast<std::int64_t>(end); ++row) {
+                         for (std::int64_t first = 0; first < width; first += ElementPlaces::kMost) {
+                           const std::int64_t last = std::min(first + ElementPlaces::kMost, width);
+                           places.of(row, first, last, at.data());
+                           T* const to = out + row * width + first;
+                           for (std::int64_t j = 0; j < last - first; ++j) to[j] = in[at[static_cast<std::size_t>(j)]];
                          }
-                         const std::int64_t first = static_cast<std::int64_t>(row) * width, step = axis == last ? 0 : 1;
-                         for (std::int64_t j = 0; j < width; ++j)
-                           out[first + j] = in[base + j * step + place_at(indices, first + j, extent) * steps[axis]];
                        }
                      });
 }
 
 }  // namespace
+
+ElementPlaces::ElementPlaces(const Shape& x, int axis, TensorView indices)
+    : indices_(indices),
+      shape_(indices.shape()),
+      axis_(static_cast<std::size_t>(axis)),
+      last_(static_cast<std::size_t>(indices.shape().rank() - 1)),
+      width_(indices.shape()[indices.shape().rank() - 1]),
+      extent_(x[axis]) {
+  const Extents steps = row_major(x);
+  std::copy_n(steps.begin(), steps_.size(), steps_.begin());
+}
+
+template <class T>
+void ElementPlaces::of_as(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t* places) const {
+  std::int64_t base = 0;
+  for (std::size_t d = last_, rest = static_cast<std::size_t>(row); d-- > 0;) {
+    const auto count = static_cast<std::size_t>(shape_[static_cast<int>(d)]);
+    if (d != axis_) base += static_cast<std::int64_t>(rest % count) * steps_[d];
+    rest /= count;
+  }
+  const T* const from = reinterpret_cast<const T*>(indices_.data()) + row * width_;
+  const std::int64_t along = axis_ == last_ ? 0 : 1, step = steps_[axis_], extent = extent_;
+  bool outside = false;
+  for (std::int64_t j = begin; j < end; ++j) {
+    const auto index = static_cast<std::int64_t>(from[j]);
+    const std::int64_t place = index + (index < 0 ? extent : 0);
+    outside |= static_cast<std::uint64_t>(place) >= static_cast<std::uint64_t>(extent);
+    places[j - begin] = base + j * along + place * step;
+  }
+  for (std::int64_t j = begin; outside && j < end; ++j) place_at(indices_, row * width_ + j, extent);
+}
+
+void ElementPlaces::of(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t* places) const {
+  indices_.dtype() == DType::i32 ? of_as<std::int32_t>(row, begin, end, places)
+                                 : of_as<std::int64_t>(row, begin, end, places);
+}
 
 void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
   const std::size_t width = width_of(x.dtype());
@@ -308,18 +361,17 @@ void gather(TensorView x, int axis, TensorView indices, MutableTensorView y) {
 
 void gather_elements(TensorView x, int axis, TensorView indices, MutableTensorView y) {
   if (indices.elements() == 0) return;
-  const auto at = static_cast<std::size_t>(axis);
   switch (width_of(x.dtype())) {
     case 1:
-      return gather_elements_as<std::uint8_t>(x, at, indices, y.data());
+      return gather_elements_as<std::uint8_t>(x, axis, indices, y.data());
     case 2:
-      return gather_elements_as<std::uint16_t>(x, at, indices, y.data());
+      return gather_elements_as<std::uint16_t>(x, axis, indices, y.data());
     case 4:
-      return gather_elements_as<std::uint32_t>(x, at, indices, y.data());
+      return gather_elements_as<std::uint32_t>(x, axis, indices, y.data());
     case 8:
-      return gather_elements_as<std::uint64_t>(x, at, indices, y.data());
+      return gather_elements_as<std::uint64_t>(x, axis, indices, y.data());
     default:
-      return gather_elements_as<Wide>(x, at, indices, y.data());
+      return gather_elements_as<Wide>(x, axis, indices, y.data());
   }
 }
 

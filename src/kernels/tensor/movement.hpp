@@ -3,6 +3,8 @@
 /// whole bytes.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <skerry/tensor.hpp>
 #include <span>
@@ -30,6 +32,30 @@ void extract(TensorView x, int axis, std::int64_t at, MutableTensorView y);
 /// y[a.., i.., b..] = x[a.., indices[i..], b..] along `axis`; indices i32 or i64, negative ones count from the end.
 /// Errors: out_of_range.
 void gather(TensorView x, int axis, TensorView indices, MutableTensorView y);
+
+/// Where the elements stand that indices (i32 or i64) name by their place along one axis of x, row by row of the
+/// indices, no axis of which but that one is longer than x's.
+class ElementPlaces {
+ public:
+  /// Most that are asked for at a time.
+  static constexpr std::int64_t kMost = 256;
+  /// axis: of x. indices must outlive this; at least one element.
+  ElementPlaces(const Shape& x, int axis, TensorView indices);
+  std::int64_t rows() const noexcept { return shape_.elements() / width_; }
+  std::int64_t width() const noexcept { return width_; }
+  /// places[j - begin] = offset in x of what index `begin` <= j < `end` of a row names. Errors: out_of_range.
+  void of(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t* places) const;
+
+ private:
+  template <class T>
+  void of_as(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t* places) const;
+
+  TensorView indices_;
+  Shape shape_;
+  std::array<std::int64_t, Shape::kMaxRank> steps_{};  ///< of x
+  std::size_t axis_, last_;
+  std::int64_t width_, extent_;
+};
 
 /// y[i] = x[i with its place along `axis` replaced by indices[i]]; indices (i32 or i64) have y's shape, and no axis of
 /// them but that one is longer than x's. Errors: out_of_range.

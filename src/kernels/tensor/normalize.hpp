@@ -19,13 +19,17 @@ void softmax_f32(const float* x, std::int64_t rows, std::int64_t length, bool lo
 void batch_normalization(TensorView x, TensorView scale, TensorView bias, TensorView mean, TensorView variance,
                          double epsilon, MutableTensorView y);
 
+/// y[i] = x[i] * factor + offset, on the calling thread; x and y may be the same memory.
+void affine_f32(const float* x, std::int64_t count, float factor, float offset, float* y);
+
 /// Rows of `length` elements: y = (x - mean) / sqrt(variance + epsilon) * scale + bias with the row's own mean and
 /// (biased) variance. scale: `length` elements, bias also or empty. mean and inverse (1 / sqrt(variance + epsilon), one
 /// element per row) may be empty. Reals.
 void layer_normalization(TensorView x, std::int64_t length, TensorView scale, TensorView bias, double epsilon,
                          MutableTensorView y, MutableTensorView mean, MutableTensorView inverse);
 void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale,
-                             const float* bias, float epsilon, float* y);
+                             const float* bias, float epsilon, float* y, float* mean = nullptr,
+                             float* inverse = nullptr);
 
 /// The same along a middle axis: inner > 1.
 void softmax_columns_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool logarithm,

@@ -72,7 +72,12 @@ void batch_normalization(TensorView x, TensorView scale, TensorView bias, Tensor
                            const auto shift = static_cast<C>(element(bias, c) - element(mean, c) * slope);
                            const T* from = in + static_cast<std::int64_t>(plane) * size;
                            T* to = out + static_cast<std::int64_t>(plane) * size;
-                           for (std::int64_t i = 0; i < size; ++i) to[i] = T(static_cast<C>(from[i]) * factor + shift);
+                           if constexpr (std::is_same_v<T, float>) {
+                             affine_f32(from, size, factor, shift, to);
+                           } else {
+                             for (std::int64_t i = 0; i < size; ++i)
+                               to[i] = T(static_cast<C>(from[i]) * factor + shift);
+                           }
                          }
                        });
   });

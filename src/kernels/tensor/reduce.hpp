@@ -2,9 +2,11 @@
 /// Sums, means, extremes and norms along axes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <skerry/tensor.hpp>
 #include <span>
+#include <vector>
 
 namespace skerry::kernels {
 
@@ -15,9 +17,30 @@ enum class Reduction : std::uint8_t { sum, mean, max, min, prod, l1, l2, sum_squ
 /// max and min. Numbers; max and min also bool.
 void reduce(Reduction f, TensorView x, std::span<const std::uint8_t> reduced, MutableTensorView y);
 
-/// f32 in vectors, when the reduced axes are the last ones, or one axis before the last: sum, mean, max, min, l2,
-/// sum_square. x: [outer, reduced, inner].
+/// f32 in vectors over the middle axis of x [outer, length, inner]: all but prod, which in f32 would overflow on the
+/// way where the whole product does not.
 void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, float* y);
+void log_sum_exp_columns_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, float* y);
+
+/// The same over any axes: those that do not stand together one after the other, from the innermost on.
+class ReduceF32 {
+ public:
+  /// reduced: one flag per axis, 1 where it goes away. No axis without elements.
+  ReduceF32(Reduction f, const Shape& shape, std::span<const std::uint8_t> reduced);
+  std::uint64_t scratch_bytes() const noexcept { return scratch_floats_ * sizeof(float); }
+  /// Of the first and the largest step, [outer, length, inner].
+  struct Step {
+    std::int64_t outer = 1, length = 1, inner = 1;
+    std::int64_t results() const noexcept { return outer * inner; }
+  };
+  const Step& first() const noexcept { return steps_.front(); }
+  void run(const float* x, float* y, std::span<std::byte> scratch) const;
+
+ private:
+  Reduction f_;
+  std::vector<Step> steps_;
+  std::size_t scratch_floats_ = 0;  ///< of what lies between two steps
+};
 
 /// y (i64) = position of the largest (smallest) element along `axis`; of equal ones the first, or the last. Numbers.
 void arg_extreme(TensorView x, int axis, bool largest, bool last, MutableTensorView y);
@@ -30,12 +53,5 @@ void arg_extreme_f32(const float* x, std::int64_t outer, std::int64_t length, st
 /// reverse: from the end on.
 void cumulative_sum_f32(const float* x, std::int64_t outer, std::int64_t length, std::int64_t inner, bool exclusive,
                         bool reverse, float* y);
-
-/// Cumulative shape of a reduction: x as [outer, length, inner] when the reduced axes stand together.
-struct ReducedShape {
-  bool together = false;
-  std::int64_t outer = 1, length = 1, inner = 1;
-};
-ReducedShape reduced_shape(const Shape& shape, std::span<const std::uint8_t> reduced) noexcept;
 
 }  // namespace skerry::kernels

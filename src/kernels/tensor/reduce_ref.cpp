@@ -21,8 +21,12 @@ struct Axes {
     std::int64_t step = 1;
     for (int axis = shape.rank() - 1; axis >= 0; --axis) {
       if ((reduced[static_cast<std::size_t>(axis)] != 0) == want_reduced) {
-        dims[rank] = shape[axis];
-        strides[rank++] = step;
+        const bool merges = rank > 0 && dims[rank - 1] * strides[rank - 1] == step;
+        if (!merges) {
+          dims[rank] = 1;
+          strides[rank++] = step;
+        }
+        dims[rank - 1] *= shape[axis];
         elements *= shape[axis];
       }
       step *= shape[axis];
@@ -92,10 +96,28 @@ A finish(Reduction f, A sum, std::int64_t count) {
 template <class A>
 using Fold = A (*)(A sum, const A* values, std::int64_t count);
 
+// How two partial results become one.
+template <Reduction F>
+constexpr Reduction joined() {
+  return F == Reduction::max || F == Reduction::min || F == Reduction::prod ? F : Reduction::sum;
+}
+
+// Four chains, none of which waits for another.
 template <Reduction F, class A>
 A fold(A sum, const A* values, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) sum = step<F, A>(sum, values[i]);
-  return sum;
+  constexpr bool kExtreme = F == Reduction::max || F == Reduction::min;
+  const A neutral = kExtreme ? sum : A(F == Reduction::prod ? 1 : 0);
+  A a = sum, b = neutral, c = neutral, d = neutral;
+  std::int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    a = step<F, A>(a, values[i]);
+    b = step<F, A>(b, values[i + 1]);
+    c = step<F, A>(c, values[i + 2]);
+    d = step<F, A>(d, values[i + 3]);
+  }
+  for (; i < count; ++i) a = step<F, A>(a, values[i]);
+  constexpr Reduction kJoin = joined<F>();
+  return step<kJoin, A>(step<kJoin, A>(a, b), step<kJoin, A>(c, d));
 }
 
 template <class A>
@@ -129,8 +151,13 @@ void for_pieces(const T* from, const Axes& summed, Use&& use) {
   std::array<Sum<T>, kPiece> values;
   for (std::int64_t begin = 0; begin < summed.elements; begin += kPiece) {
     const std::int64_t count = std::min(kPiece, summed.elements - begin);
-    for (std::int64_t i = 0; i < count; ++i)
-      values[static_cast<std::size_t>(i)] = convert<Sum<T>>(from[summed.offset(begin + i)]);
+    for (std::int64_t i = 0; i < count;) {  // run by run of the innermost axis
+      const std::int64_t dim = std::max<std::int64_t>(summed.dims[0], 1), stride = summed.strides[0];
+      const std::int64_t run = std::min(count - i, dim - (begin + i) % dim);
+      const T* at = from + summed.offset(begin + i);
+      for (std::int64_t k = 0; k < run; ++k) values[static_cast<std::size_t>(i + k)] = convert<Sum<T>>(at[k * stride]);
+      i += run;
+    }
     use(values.data(), count);
   }
 }
@@ -211,25 +238,6 @@ void arg_extreme(TensorView x, int axis, bool largest, bool last, MutableTensorV
       }
     });
   });
-}
-
-ReducedShape reduced_shape(const Shape& shape, std::span<const std::uint8_t> reduced) noexcept {
-  ReducedShape out;
-  int part = 0;  // 0: before, 1: reduced, 2: after
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    if (shape[axis] == 1) continue;
-    if (reduced[static_cast<std::size_t>(axis)] != 0) {
-      if (part == 2) return out;
-      part = 1;
-      out.length *= shape[axis];
-    } else {
-      if (part == 1) part = 2;
-      (part == 0 ? out.outer : out.inner) *= shape[axis];
-    }
-  }
-  out.together = true;
-  if (part == 0) std::swap(out.outer, out.inner);  // nothing is reduced: every element is its own result
-  return out;
 }
 
 }  // namespace skerry::kernels

@@ -18,21 +18,23 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace skerry::kernels::HWY_NAMESPACE {
-enum class Fold { sum, squares, max, min };
+enum class Fold { sum, squares, magnitudes, max, min };
 
 template <Fold F>
 HWY_INLINE V fold(V sum, V x) {
   if constexpr (F == Fold::sum) return hn::Add(sum, x);
   if constexpr (F == Fold::squares) return hn::MulAdd(x, x, sum);
-  // Comparisons that keep a NaN once it has come.
-  if constexpr (F == Fold::max) return hn::IfThenElse(hn::Or(hn::Gt(x, sum), hn::Ne(x, x)), x, sum);
-  if constexpr (F == Fold::min) return hn::IfThenElse(hn::Or(hn::Lt(x, sum), hn::Ne(x, x)), x, sum);
+  if constexpr (F == Fold::magnitudes) return hn::Add(sum, hn::Abs(x));
+  // Comparisons that keep a NaN once it has come (which Highway's Ne() does not see with AVX).
+  if constexpr (F == Fold::max) return hn::IfThenElse(hn::Or(hn::Gt(x, sum), hn::IsNaN(x)), x, sum);
+  if constexpr (F == Fold::min) return hn::IfThenElse(hn::Or(hn::Lt(x, sum), hn::IsNaN(x)), x, sum);
 }
 
 template <Fold F>
 float fold_scalar(float sum, float x) {
   if constexpr (F == Fold::sum) return sum + x;
   if constexpr (F == Fold::squares) return sum + x * x;
+  if constexpr (F == Fold::magnitudes) return sum + std::abs(x);
   if constexpr (F == Fold::max) return x > sum || x != x ? x : sum;
   if constexpr (F == Fold::min) return x < sum || x != x ? x : sum;
 }
@@ -58,8 +60,16 @@ float fold_row(const float* x, std::size_t count) {
     s3 = fold<F>(s3, hn::LoadU(d, x + i + 3 * lanes));
   }
   for (; i + lanes <= count; i += lanes) s0 = fold<F>(s0, hn::LoadU(d, x + i));
-  constexpr Fold kJoin = F == Fold::squares ? Fold::sum : F;
+  constexpr Fold kJoin = F == Fold::squares || F == Fold::magnitudes ? Fold::sum : F;
   s0 = fold<kJoin>(fold<kJoin>(s0, s1), fold<kJoin>(s2, s3));
+  if constexpr (F == Fold::max || F == Fold::min) {
+    // No branch that depends on the numbers. Those behind the last whole vector are seen with some before them again.
+    if (count >= lanes) {
+      if (i < count) s0 = fold<F>(s0, hn::LoadU(d, x + count - lanes));
+      if (!hn::AllTrue(d, hn::Eq(s0, s0))) return std::numeric_limits<float>::quiet_NaN();
+      return hn::GetLane(F == Fold::max ? hn::MaxOfLanes(d, s0) : hn::MinOfLanes(d, s0));
+    }
+  }
   HWY_ALIGN float parts[hn::MaxLanes(d)];
   hn::Store(s0, d, parts);
   // Halves on halves: a chain of sixteen would take longer than a short row.
@@ -72,9 +82,18 @@ float fold_row(const float* x, std::size_t count) {
 }
 
 float fold_row_of(int f, const float* x, std::size_t count) {
-  if (f == static_cast<int>(Fold::sum)) return fold_row<Fold::sum>(x, count);
-  if (f == static_cast<int>(Fold::squares)) return fold_row<Fold::squares>(x, count);
-  if (f == static_cast<int>(Fold::max)) return fold_row<Fold::max>(x, count);
+  switch (static_cast<Fold>(f)) {
+    case Fold::sum:
+      return fold_row<Fold::sum>(x, count);
+    case Fold::squares:
+      return fold_row<Fold::squares>(x, count);
+    case Fold::magnitudes:
+      return fold_row<Fold::magnitudes>(x, count);
+    case Fold::max:
+      return fold_row<Fold::max>(x, count);
+    case Fold::min:
+      break;
+  }
   return fold_row<Fold::min>(x, count);
 }
 
@@ -93,9 +112,18 @@ void fold_columns(const float* x, std::size_t length, std::size_t stride, float*
 }
 
 void fold_columns_of(int f, const float* x, std::size_t length, std::size_t stride, float* y, std::size_t width) {
-  if (f == static_cast<int>(Fold::sum)) return fold_columns<Fold::sum>(x, length, stride, y, width);
-  if (f == static_cast<int>(Fold::squares)) return fold_columns<Fold::squares>(x, length, stride, y, width);
-  if (f == static_cast<int>(Fold::max)) return fold_columns<Fold::max>(x, length, stride, y, width);
+  switch (static_cast<Fold>(f)) {
+    case Fold::sum:
+      return fold_columns<Fold::sum>(x, length, stride, y, width);
+    case Fold::squares:
+      return fold_columns<Fold::squares>(x, length, stride, y, width);
+    case Fold::magnitudes:
+      return fold_columns<Fold::magnitudes>(x, length, stride, y, width);
+    case Fold::max:
+      return fold_columns<Fold::max>(x, length, stride, y, width);
+    case Fold::min:
+      break;
+  }
   return fold_columns<Fold::min>(x, length, stride, y, width);
 }
 
@@ -143,6 +171,13 @@ float sum_exp_row(const float* x, float shift, std::size_t count) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+// ln of the sum of e^x; what is infinite or no number is not taken from itself.
+float log_sum_exp_row(const float* x, std::size_t count) {
+  const float highest = fold_row<Fold::max>(x, count);
+  if (!(std::abs(highest) <= std::numeric_limits<float>::max())) return highest;
+  return highest + std::log(sum_exp_row(x, highest, count));
+}
+
 void scale_rows(float* y, std::size_t row, std::size_t rows, std::size_t columns, const float* factors) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
@@ -163,7 +198,11 @@ void softmax_row(const float* x, float* y, std::size_t count, bool logarithm) {
   }
   if (logarithm) {
     const float shift = highest + std::log(sum_exp_row(x, highest, count));
-    for (std::size_t i = 0; i < count; ++i) y[i] = x[i] - shift;
+    const D d;
+    std::size_t i = 0;
+    for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d))
+      hn::StoreU(hn::Sub(hn::LoadU(d, x + i), hn::Set(d, shift)), d, y + i);
+    for (; i < count; ++i) y[i] = x[i] - shift;
     return;
   }
   const float factor = 1.0F / exp_row(x, highest, y, count);
@@ -213,7 +252,8 @@ void attend_rows(const AttendRows& a, float* factors) {
   }
 }
 
-void layer_norm_row(const float* x, float* y, std::size_t count, const float* scale, const float* bias, float epsilon) {
+void layer_norm_row(const float* x, float* y, std::size_t count, const float* scale, const float* bias, float epsilon,
+                    float* mean, float* inverse) {
   const D d;
   const std::size_t lanes = hn::Lanes(d), whole = count / lanes * lanes;
   const float centre = fold_row<Fold::sum>(x, count) / static_cast<float>(count);
@@ -222,6 +262,8 @@ void layer_norm_row(const float* x, float* y, std::size_t count, const float* sc
   for (std::size_t i = whole; i < count; ++i) y[i] = x[i] - centre;
   const float variance = fold_row<Fold::squares>(y, count) / static_cast<float>(count);
   const float factor = 1.0F / std::sqrt(variance + epsilon);
+  if (mean != nullptr) *mean = centre;
+  if (inverse != nullptr) *inverse = factor;
   const V factors = hn::Set(d, factor);
   for (std::size_t i = 0; i < whole; i += lanes) {
     const V scaled = hn::Mul(hn::Mul(hn::LoadU(d, y + i), factors), hn::LoadU(d, scale + i));
@@ -239,6 +281,7 @@ namespace {
 
 HWY_EXPORT(fold_row_of);
 HWY_EXPORT(fold_columns_of);
+HWY_EXPORT(log_sum_exp_row);
 HWY_EXPORT(attend_rows);
 HWY_EXPORT(scale_rows);
 HWY_EXPORT(softmax_row);
@@ -248,12 +291,14 @@ constexpr std::size_t kColumnBlock = 1024;
 
 int fold_of(Reduction f) {
   if (f == Reduction::l2 || f == Reduction::sum_square) return 1;
-  if (f == Reduction::max) return 2;
-  return f == Reduction::min ? 3 : 0;
+  if (f == Reduction::l1) return 2;
+  if (f == Reduction::max) return 3;
+  return f == Reduction::min ? 4 : 0;
 }
 
 float finished(Reduction f, float sum, std::int64_t length) {
   if (f == Reduction::mean) return sum / static_cast<float>(length);
+  if (f == Reduction::log_sum) return std::log(sum);
   return f == Reduction::l2 ? std::sqrt(sum) : sum;
 }
 
@@ -270,18 +315,22 @@ void reduce_f32(Reduction f, const float* x, std::int64_t outer, std::int64_t le
   if (width == 1) {
     base::parallel_for(0, static_cast<std::size_t>(outer), rows_per_piece(n), [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        y[i] = finished(f, HWY_DYNAMIC_DISPATCH(fold_row_of)(fold, x + i * n, n), length);
+        y[i] = f == Reduction::log_sum_exp ? HWY_DYNAMIC_DISPATCH(log_sum_exp_row)(x + i * n, n)
+                                           : finished(f, HWY_DYNAMIC_DISPATCH(fold_row_of)(fold, x + i * n, n), length);
       }
     });
     return;
   }
-  const std::size_t blocks = (width + kColumnBlock - 1) / kColumnBlock;
-  base::parallel_for(0, static_cast<std::size_t>(outer) * blocks, rows_per_piece(n * std::min(width, kColumnBlock)),
+  if (f == Reduction::log_sum_exp) return log_sum_exp_columns_f32(x, outer, length, inner, y);
+  // Long columns are cut into narrow blocks, so that there are pieces for every thread.
+  const std::size_t block = std::clamp<std::size_t>(kElementGrain / std::max<std::size_t>(n, 1), 128, kColumnBlock);
+  const std::size_t blocks = (width + block - 1) / block;
+  base::parallel_for(0, static_cast<std::size_t>(outer) * blocks, rows_per_piece(n * std::min(width, block)),
                      [&](std::size_t begin, std::size_t end) {
                        for (std::size_t i = begin; i < end; ++i) {
                          const std::size_t o = i / blocks;
-                         const std::size_t column = i % blocks * kColumnBlock;
-                         const std::size_t count = std::min(kColumnBlock, width - column);
+                         const std::size_t column = i % blocks * block;
+                         const std::size_t count = std::min(block, width - column);
                          float* out = y + o * width + column;
                          HWY_DYNAMIC_DISPATCH(fold_columns_of)(fold, x + o * n * width + column, n, width, out, count);
                          for (std::size_t k = 0; k < count; ++k) out[k] = finished(f, out[k], length);
@@ -306,7 +355,7 @@ void softmax_f32(const float* x, std::int64_t rows, std::int64_t length, bool lo
 }
 
 void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t length, const float* scale,
-                             const float* bias, float epsilon, float* y) {
+                             const float* bias, float epsilon, float* y, float* mean, float* inverse) {
   const auto n = static_cast<std::size_t>(length);
   if (n == 0) return;
   const auto function = HWY_DYNAMIC_DISPATCH(layer_norm_row);
@@ -319,7 +368,8 @@ void layer_normalization_f32(const float* x, std::int64_t rows, std::int64_t len
   base::parallel_for(0, count, std::max<std::size_t>(1, (count + pieces - 1) / pieces),
                      [&](std::size_t begin, std::size_t end) {
                        for (std::size_t i = begin; i < end; ++i)
-                         function(x + i * n, y + i * n, n, scale, bias, epsilon);
+                         function(x + i * n, y + i * n, n, scale, bias, epsilon, mean == nullptr ? nullptr : mean + i,
+                                  inverse == nullptr ? nullptr : inverse + i);
                      });
 }
 

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/threads.hpp"
 #include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/halves.hpp"
 #include "kernels/tensor/numeric.hpp"
 #include "kernels/tensor/unary.hpp"
 
@@ -115,10 +117,25 @@ void unary_ref(Unary f, UnaryParameters p, TensorView x, MutableTensorView y) {
 }
 
 void logical_not(TensorView x, MutableTensorView y) {
-  map<bool>(x, y, [](bool v) { return !v; });
+  // A bool is a byte of 0 or 1, eight of them a word.
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  base::parallel_for(0, static_cast<std::size_t>(x.elements()), 4 * kElementGrain,
+                     [&](std::size_t begin, std::size_t end) {
+                       for (; begin + kWord <= end; begin += kWord) {
+                         std::uint64_t word = 0;
+                         std::memcpy(&word, x.data() + begin, kWord);
+                         word ^= 0x0101010101010101U;
+                         std::memcpy(y.data() + begin, &word, kWord);
+                       }
+                       for (; begin < end; ++begin) y.data()[begin] = x.data()[begin] ^ std::byte{1};
+                     });
 }
 
 void is_nan(TensorView x, MutableTensorView y) {
+  if (x.dtype() == DType::f32) {
+    compare_f32(Comparison::equal, x, x, y);
+    return logical_not(y, y);
+  }
   visit(Reals{}, x.dtype(),
         [&]<class T>() { map<T>(x, y, [](T v) { return std::isnan(static_cast<Compute<T>>(v)); }); });
 }

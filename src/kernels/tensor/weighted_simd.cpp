@@ -25,7 +25,7 @@ void weighted_sums(const float* x, const WeightedTaps& t, bool accumulate, float
     for (std::size_t tap = 0; tap < t.taps; ++tap) {
       const auto weight = hn::LoadU(d, t.weight + tap * t.row + i);
       const auto value = hn::GatherIndex(d, x, hn::LoadU(di, t.index + tap * t.row + i));
-      sum = hn::Add(sum, hn::IfThenElseZero(hn::Ne(weight, hn::Zero(d)), hn::Mul(weight, value)));
+      sum = hn::Add(sum, hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), hn::Mul(weight, value)));
     }
     hn::StoreU(sum, d, y + i);
   }

@@ -10,6 +10,7 @@
 #include "kernels/tensor/scratch_slots.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -228,12 +229,23 @@ const TensorType* given(const NodeTypes& types, std::size_t i) {
 }
 
 Heads heads_of(const Node& node, const NodeTypes& types) {
-  return {node, *types.inputs[0].static_shape(), *types.inputs[1].static_shape(), *types.inputs[2].static_shape(), 0};
+  const TensorType* past = given(types, 4);
+  return {node, *types.inputs[0].static_shape(), *types.inputs[1].static_shape(), *types.inputs[2].static_shape(),
+          past == nullptr ? 0 : (*past->static_shape())[2]};
+}
+
+bool wants(const Node& node, std::size_t output) {
+  return node.outputs.size() > output && node.outputs[output] != kNoValue;
+}
+
+// Whether keys and values are put together, head by head: past ones come before, or they are outputs.
+bool joins(const Node& node, const NodeTypes& types) {
+  return given(types, 4) != nullptr || wants(node, 1) || wants(node, 2);
 }
 
 // Distances of a mask of up to four axes that broadcasts to [batch, heads, rows, columns]; none where it does not.
 std::optional<std::array<std::size_t, 4>> mask_steps(const Shape& mask, const Heads& h) {
-  const std::array<std::int64_t, 4> wanted = {h.batch, h.q_heads, h.rows, h.columns};
+  const std::array<std::int64_t, 4> wanted = {h.batch, h.q_heads, h.rows, h.past + h.columns};
   std::array<std::size_t, 4> steps{};
   if (mask.rank() > 4) return std::nullopt;
   std::size_t step = 1;
@@ -250,9 +262,12 @@ std::optional<std::array<std::size_t, 4>> mask_steps(const Shape& mask, const He
 kernels::AttentionShape f32_shape(const Node& node, const NodeTypes& types) {
   const Heads h = heads_of(node, types);
   const auto size = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
-  const auto layout = [&](std::int64_t heads, std::int64_t length, std::int64_t width) -> kernels::HeadLayout {
+  const bool joined = joins(node, types);
+  const std::int64_t total = h.past + h.columns;
+  const auto layout = [&](std::int64_t heads, std::int64_t length, std::int64_t width,
+                          bool split) -> kernels::HeadLayout {
     const std::size_t all = size(heads * length * width);
-    if (h.packed) return {all, size(width), size(heads * width)};
+    if (h.packed && !split) return {all, size(width), size(heads * width)};
     return {all, size(length * width), size(width)};
   };
   kernels::AttentionShape s;
@@ -260,13 +275,14 @@ kernels::AttentionShape f32_shape(const Node& node, const NodeTypes& types) {
   s.heads = size(h.q_heads);
   s.kv_heads = size(h.kv_heads);
   s.rows = size(h.rows);
-  s.columns = size(h.columns);
+  s.columns = size(total);
+  s.past = size(h.past);
   s.size = size(h.size);
   s.value_size = size(h.v_size);
-  s.q = layout(h.q_heads, h.rows, h.size);
-  s.k = layout(h.kv_heads, h.columns, h.size);
-  s.v = layout(h.kv_heads, h.columns, h.v_size);
-  s.y = layout(h.q_heads, h.rows, h.v_size);
+  s.q = layout(h.q_heads, h.rows, h.size, false);
+  s.k = layout(h.kv_heads, total, h.size, joined);
+  s.v = layout(h.kv_heads, total, h.v_size, joined);
+  s.y = layout(h.q_heads, h.rows, h.v_size, false);
   s.scale = static_cast<float>(node.find("scale") != nullptr ? node.real("scale", 1.0)
                                                              : 1.0 / std::sqrt(static_cast<double>(h.size)));
   s.causal = node.integer("is_causal", 0) != 0;
@@ -276,35 +292,89 @@ kernels::AttentionShape f32_shape(const Node& node, const NodeTypes& types) {
 
 Cost can_f32(const Node& node, const NodeTypes& types) {
   if (!is_f32(types) || !is_f32(types, 1) || !is_f32(types, 2)) return no_kernel(types.inputs[0].dtype);
-  if (given(types, 4) != nullptr || given(types, 5) != nullptr || given(types, 6) != nullptr)
-    return Unexpected{"there are past keys, or lengths"};
-  if (node.outputs.size() > 1) return Unexpected{"keys, values or scores are wanted as outputs"};
+  if (given(types, 6) != nullptr) return Unexpected{"there are lengths"};
+  if (wants(node, 3)) return Unexpected{"scores are wanted as outputs"};
   if (node.real("softcap", 0.0) != 0.0) return Unexpected{"scores are capped"};
   if (node.integer("left_window_size", -1) >= 0 || node.integer("right_window_size", -1) >= 0)
     return Unexpected{"a sliding window"};
   const Heads h = heads_of(node, types);
   if (h.columns == 0) return Unexpected{"there are no keys"};
+  if ((given(types, 4) != nullptr) != (given(types, 5) != nullptr)) return Unexpected{"past keys without past values"};
+  for (const auto& [i, width] : {std::pair(std::size_t{4}, h.size), {std::size_t{5}, h.v_size}}) {
+    const TensorType* past = given(types, i);
+    if (past == nullptr) continue;
+    if (past->dtype != DType::f32) return no_kernel(past->dtype);
+    if (*past->static_shape() != Shape{h.batch, h.kv_heads, h.past, width})
+      return Unexpected{"past keys or values do not fit"};
+  }
   if (const TensorType* mask = given(types, 3)) {
     if (mask->dtype != DType::f32 && mask->dtype != DType::boolean) return no_kernel(mask->dtype);
     if (!mask_steps(*mask->static_shape(), h)) return Unexpected{"the mask does not broadcast to the scores"};
   }
   const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
   const auto heads = static_cast<double>(h.batch * h.q_heads);
-  const double scores = heads * static_cast<double>(h.rows * h.columns);
+  const double scores = heads * static_cast<double>(h.rows * (h.past + h.columns));
   return std::vector<kernels::Work>{
-      {kernels::Rate::gemm_f32, heads * (kernels::gemm_effective_flops(n(h.rows), n(h.columns), n(h.size)) +
-                                         kernels::gemm_effective_flops(n(h.rows), n(h.v_size), n(h.columns)))},
+      {kernels::Rate::gemm_f32, heads * (kernels::gemm_effective_flops(n(h.rows), n(h.past + h.columns), n(h.size)) +
+                                         kernels::gemm_effective_flops(n(h.rows), n(h.v_size), n(h.past + h.columns)))},
       {kernels::Rate::transcendental, kScorePrice * scores},
       {kernels::Rate::scalar, heads * (kStepsOfAHead + kStepsOfARow * static_cast<double>(h.rows))},
       stream_all(types)[0]};
 }
 
+// Past rows of each head and the new ones behind them, [batch, heads, past + length, width]; new ones as [batch,
+// length, heads, width] where they are packed.
+void join(const Heads& h, std::int64_t width, TensorView past, TensorView now, float* to) {
+  const float* const before = past.empty() ? nullptr : past.as<float>().data();
+  const float* const from = now.as<float>().data();
+  const auto heads = static_cast<std::size_t>(h.batch * h.kv_heads);
+  base::parallel_for(0, heads, 1, [&](std::size_t begin, std::size_t end) {
+    for (auto head = static_cast<std::int64_t>(begin); head < static_cast<std::int64_t>(end); ++head) {
+      float* out = to + head * (h.past + h.columns) * width;
+      if (before != nullptr) out = std::copy_n(before + head * h.past * width, h.past * width, out);
+      const std::int64_t b = head / h.kv_heads, k = head % h.kv_heads;
+      for (std::int64_t t = 0; t < h.columns; ++t) {
+        const std::int64_t at = h.packed ? (b * h.columns + t) * h.kv_heads + k : head * h.columns + t;
+        out = std::copy_n(from + at * width, width, out);
+      }
+    }
+  });
+}
+
+// Where joined keys and values lie: outputs, or scratch where nobody wants them.
+struct Joined {
+  Heads h;
+  bool any;
+  std::uint64_t keys, values;  ///< bytes of scratch
+
+  Joined(const Node& node, const NodeTypes& types) : h(heads_of(node, types)), any(joins(node, types)) {
+    const auto bytes = [&](std::size_t output, std::int64_t width) {
+      const std::int64_t floats = h.batch * h.kv_heads * (h.past + h.columns) * width;
+      return any && !wants(node, output) ? (static_cast<std::uint64_t>(floats) * sizeof(float) + 63) / 64 * 64 : 0;
+    };
+    keys = bytes(1, h.size);
+    values = bytes(2, h.v_size);
+  }
+  std::pair<const float*, const float*> run(const KernelArguments& a, std::byte* scratch) const {
+    if (!any) return {a.inputs[1].as<float>().data(), a.inputs[2].as<float>().data()};
+    const auto room = [&](std::uint64_t own, std::byte* at, std::size_t output) {
+      return own > 0 ? reinterpret_cast<float*>(at) : a.outputs[output].as<float>().data();
+    };
+    float *const k = room(keys, scratch, 1), *const v = room(values, scratch + keys, 2);
+    join(h, h.size, in_view(a, 4), a.inputs[1], k);
+    join(h, h.v_size, in_view(a, 5), a.inputs[2], v);
+    return {k, v};
+  }
+};
+
 Prepared prepare_f32(const Node& node, const NodeTypes& types) {
   const auto s = f32_shape(node, types);
+  const Joined joined(node, types);
   const auto threads = static_cast<std::size_t>(base::thread_budget());
   const std::size_t slots = std::min({threads, s.batch * s.heads * 4 + 1, kernels::ScratchSlots::kMost});
   const Fill fill(node);
-  return {[s, slots, fill](const KernelArguments& a) {
+  const std::uint64_t need = kernels::attention_scratch(s, slots), own = (need + 63) / 64 * 64;
+  return {[s, slots, fill, joined, need, own](const KernelArguments& a) {
             const auto floats = [&a](std::size_t i) { return a.inputs[i].as<float>().data(); };
             kernels::AttentionMask mask;
             if (const TensorView given = in_view(a, 3); given.dtype() == DType::boolean && !given.empty()) {
@@ -315,19 +385,20 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
             } else if (!given.empty()) {
               mask.added = floats(3);
             }
-            kernels::attention_f32(s, floats(0), floats(1), floats(2), mask, a.outputs[0].as<float>().data(), a.scratch,
+            const auto [k, v] = joined.run(a, a.scratch.data() + own);
+            kernels::attention_f32(s, floats(0), k, v, mask, a.outputs[0].as<float>().data(), a.scratch.first(need),
                                    slots);
           },
-          kernels::attention_scratch(s, slots)};
+          own + joined.keys + joined.values};
 }
 
 Cost can_plain(const Node& node, const NodeTypes& types) {
   const Heads h = heads_of(node, types);
-  return scalar_steps(types, static_cast<double>(h.batch * h.q_heads * h.rows * h.columns) *
+  return scalar_steps(types, static_cast<double>(h.batch * h.q_heads * h.rows * (h.past + h.columns)) *
                                  static_cast<double>(h.size + h.v_size + 2));
 }
 
-constexpr KernelRow kKernels[] = {{"attention_f32", can_f32, prepare_f32}, kReference<run, can_plain>[0]};
+constexpr KernelRow kKernels[] = {{"attention_f32", can_f32, prepare_f32}, kThroughF32, kReference<run, can_plain>[0]};
 
 }  // namespace
 

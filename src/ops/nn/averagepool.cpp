@@ -7,6 +7,7 @@
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -61,6 +62,7 @@ constexpr KernelRow kKernels[] = {
     {"average_pool_whole", planes_only<can_whole>,
      [](const Node&, const NodeTypes& types) { return prepare_global_pool_f32(kernels::Reduction::mean, types); }},
     {"average_pool_f32", planes_only<can_f32>, prepare_f32},
+    kThroughF32,
     {"average_pool_ref", planes_only<can_ref>,
      [](const Node& node, const NodeTypes& types) -> Prepared {
        return {[window = pool_window(node, types), planes = pool_planes(node, types),

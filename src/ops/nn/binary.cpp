@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/tensor/halves.hpp"
+#include "kernels/tensor/narrow.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -119,6 +121,12 @@ Cost can_binary_f32(Binary, const NodeTypes& types) {
   return stream_all(types);
 }
 
+Cost can_binary_half(Binary, const NodeTypes& types) {
+  if (!kernels::is_half_dtype(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  const auto passes = static_cast<double>(std::max<std::size_t>(types.inputs.size(), 2) - 1);
+  return element_steps(types, 1.5 * kernels::kStepsOfAHalf * passes);
+}
+
 Cost can_binary_ref(Binary f, const NodeTypes& types) {
   const DType dtype = types.inputs[0].dtype;
   if (!kernels::Numbers::contains(dtype)) return no_kernel(dtype);
@@ -126,8 +134,7 @@ Cost can_binary_ref(Binary f, const NodeTypes& types) {
   return element_steps(types, passes * steps_of(f, dtype));
 }
 
-Prepared prepare_binary(Binary f, const Node& node, bool vectors) {
-  const auto apply = vectors ? kernels::binary_f32 : kernels::binary;
+Prepared prepare_binary(ApplyBinary apply, Binary f, const Node& node) {
   return {[f, apply, node](const KernelArguments& a) {
     const TensorView& first = a.inputs[0];
     const MutableTensorView& out = a.outputs[0];

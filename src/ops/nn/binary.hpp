@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "kernels/tensor/binary.hpp"
+#include "kernels/tensor/halves.hpp"
 #include "ops/nn/op_record.hpp"
 
 namespace skerry::ops {
@@ -28,15 +28,19 @@ void infer_broadcast(TypeContext& context, DType result, Arity arity = Arity::tw
 /// Type rule of add, sub, mul, div, ...: also follows shapes as data.
 void infer_binary(kernels::Binary f, TypeContext& context, Arity arity = Arity::two);
 Expected<std::vector<kernels::Work>> can_binary_f32(kernels::Binary f, const NodeTypes& types);
+Expected<std::vector<kernels::Work>> can_binary_half(kernels::Binary f, const NodeTypes& types);
 Expected<std::vector<kernels::Work>> can_binary_ref(kernels::Binary f, const NodeTypes& types);
-Prepared prepare_binary(kernels::Binary f, const Node& node, bool vectors);
+using ApplyBinary = void (*)(kernels::Binary, TensorView, TensorView, MutableTensorView);
+Prepared prepare_binary(ApplyBinary apply, kernels::Binary f, const Node& node);
 
 template <kernels::Binary F>
 inline constexpr KernelRow kBinaryKernels[] = {
     {"binary_f32", [](const Node&, const NodeTypes& types) { return can_binary_f32(F, types); },
-     [](const Node& node, const NodeTypes&) { return prepare_binary(F, node, true); }},
+     [](const Node& node, const NodeTypes&) { return prepare_binary(kernels::binary_f32, F, node); }},
+    {"binary_half", [](const Node&, const NodeTypes& types) { return can_binary_half(F, types); },
+     [](const Node& node, const NodeTypes&) { return prepare_binary(kernels::binary_half, F, node); }},
     {"binary_ref", [](const Node&, const NodeTypes& types) { return can_binary_ref(F, types); },
-     [](const Node& node, const NodeTypes&) { return prepare_binary(F, node, false); }},
+     [](const Node& node, const NodeTypes&) { return prepare_binary(kernels::binary, F, node); }},
 };
 
 /// The record of function F; with any number of inputs it is the identity of one, and applied from left to right.

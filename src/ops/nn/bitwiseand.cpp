@@ -11,7 +11,7 @@ const OpRecord bitwiseand_record = {
     .help = "a & b, bit by bit, under broadcasting.",
     .inputs = 2,
     .infer = infer_bitwise,
-    .kernels = kReference<bitwise<std::bit_and<>>>,
+    .kernels = kReference<bitwise<std::bit_and<>>, can_bitwise, bytes_of_nothing>,
 };
 
 }  // namespace skerry::ops

@@ -11,7 +11,7 @@ const OpRecord bitwiseor_record = {
     .help = "a | b, bit by bit, under broadcasting.",
     .inputs = 2,
     .infer = infer_bitwise,
-    .kernels = kReference<bitwise<std::bit_or<>>>,
+    .kernels = kReference<bitwise<std::bit_or<>>, can_bitwise, bytes_of_nothing>,
 };
 
 }  // namespace skerry::ops

@@ -11,7 +11,7 @@ const OpRecord bitwisexor_record = {
     .help = "a ^ b, bit by bit, under broadcasting.",
     .inputs = 2,
     .infer = infer_bitwise,
-    .kernels = kReference<bitwise<std::bit_xor<>>>,
+    .kernels = kReference<bitwise<std::bit_xor<>>, can_bitwise, bytes_of_nothing>,
 };
 
 }  // namespace skerry::ops

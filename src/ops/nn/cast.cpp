@@ -5,6 +5,7 @@
 #include <skerry/error.hpp>
 
 #include "kernels/tensor/convert.hpp"
+#include "kernels/tensor/narrow.hpp"
 #include "kernels/tensor/small_types.hpp"
 #include "ops/nn/reference.hpp"
 
@@ -44,8 +45,10 @@ Cost can(const Node&, const NodeTypes& types) {
   }
   const DType from = types.inputs[0].dtype;
   const DType to = types.outputs[0].dtype;
+  if (kernels::converts_through_f32(from, to)) return element_steps(types, 0.1);
+  if (from == to) return stream_all(types);
   const bool truncates = kernels::Reals::contains(from) && !kernels::Reals::contains(to);
-  return element_steps(types, (truncates ? 1.2 : 0.25) + 0.5 * (half_steps(from) + half_steps(to)));
+  return element_steps(types, (truncates ? 1.9 : 0.7) + half_steps(from) + half_steps(to));
 }
 
 bool is_small(const NodeTypes& types) {

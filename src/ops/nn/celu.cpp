@@ -10,7 +10,7 @@ kernels::UnaryParameters parameters(const Node& node) {
 }  // namespace
 
 extern const OpRecord celu_record;
-const OpRecord celu_record = unary_record<kernels::Unary::celu, parameters, Vectors::no>(
+const OpRecord celu_record = unary_record<kernels::Unary::celu, parameters>(
     "Celu", 28, "max(0, x) + min(0, alpha (e^(x / alpha) - 1)), alpha 1 by default. Reals.");
 
 }  // namespace skerry::ops

@@ -29,6 +29,7 @@ void upgrade(UpgradeContext& context) {
 Cost can(const Node&, const NodeTypes& types) {
   const DType dtype = types.inputs[0].dtype;
   if (!kernels::Numbers::contains(dtype)) return no_kernel(dtype);
+  if (dtype == DType::f32) return stream_all(types);
   const bool real = kernels::Reals::contains(dtype);
   const double integer_steps = dtype_bits(dtype) == 64 ? 0.8 : 1.7;
   return element_steps(types, (real ? 0.1 * width_factor(dtype) : integer_steps) + half_steps(dtype));

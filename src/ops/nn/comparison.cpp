@@ -22,12 +22,17 @@ void infer_comparison(kernels::Comparison f, TypeContext& context) {
 Cost can_compare(kernels::Comparison f, const NodeTypes& types) {
   if (!takes(f, types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   const DType dtype = types.inputs[0].dtype;
-  return element_steps(types, 0.2 * width_factor(dtype) + half_steps(dtype));
+  return element_steps(types, 0.5 * width_factor(dtype) + half_steps(dtype));
 }
 
-Prepared prepare_comparison(kernels::Comparison f, const Node& node) {
-  return {[f, node](const KernelArguments& a) {
-    kernels::compare(f, a.inputs[0], aligned(node, a.inputs[0], a.inputs[1]), a.outputs[0]);
+Cost can_compare_f32(const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  return stream_all(types);
+}
+
+Prepared prepare_comparison(Compare compare, kernels::Comparison f, const Node& node) {
+  return {[compare, f, node](const KernelArguments& a) {
+    compare(f, a.inputs[0], aligned(node, a.inputs[0], a.inputs[1]), a.outputs[0]);
   }};
 }
 
@@ -38,7 +43,7 @@ void infer_logic(TypeContext& context) {
 
 Cost can_logic(const NodeTypes& types) {
   if (types.inputs[0].dtype != DType::boolean) return no_kernel(types.inputs[0].dtype);
-  return element_steps(types, 0.5);
+  return element_steps(types, 0.1);
 }
 
 Prepared prepare_logic(kernels::Logic f, const Node& node) {

@@ -13,7 +13,9 @@ namespace skerry::ops {
 
 void infer_comparison(kernels::Comparison f, TypeContext& context);
 Expected<std::vector<kernels::Work>> can_compare(kernels::Comparison f, const NodeTypes& types);
-Prepared prepare_comparison(kernels::Comparison f, const Node& node);
+Expected<std::vector<kernels::Work>> can_compare_f32(const NodeTypes& types);
+using Compare = void (*)(kernels::Comparison, TensorView, TensorView, MutableTensorView);
+Prepared prepare_comparison(Compare compare, kernels::Comparison f, const Node& node);
 
 void infer_logic(TypeContext& context);
 Expected<std::vector<kernels::Work>> can_logic(const NodeTypes& types);
@@ -21,8 +23,10 @@ Prepared prepare_logic(kernels::Logic f, const Node& node);
 
 template <kernels::Comparison F>
 inline constexpr KernelRow kComparisonKernels[] = {
+    {"compare_f32", [](const Node&, const NodeTypes& types) { return can_compare_f32(types); },
+     [](const Node& node, const NodeTypes&) { return prepare_comparison(kernels::compare_f32, F, node); }},
     {"compare_ref", [](const Node&, const NodeTypes& types) { return can_compare(F, types); },
-     [](const Node& node, const NodeTypes&) { return prepare_comparison(F, node); }},
+     [](const Node& node, const NodeTypes&) { return prepare_comparison(kernels::compare, F, node); }},
 };
 
 template <kernels::Comparison F>

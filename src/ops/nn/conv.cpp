@@ -13,6 +13,7 @@
 #include "ops/nn/dense.hpp"
 #include "ops/nn/sliding.hpp"
 #include "ops/nn/typing.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -168,6 +169,7 @@ constexpr KernelRow kKernels[] = {
     {"conv_onednn", planes_only<can_onednn>,
      [](const Node& node, const NodeTypes& types) { return finished(prepare_onednn(node, types), node, kResidual); }},
     {"conv_f32_packed", planes_only<can_packed>, prepare_packed},
+    kThroughF32,
     {"conv_ref", planes_only<can_ref>,
      [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kResidual); }},
 };

@@ -4,6 +4,7 @@
 #include "kernels/tensor/conv_transpose.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -164,7 +165,8 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
   return serial_steps(types, kOfAProduct * static_cast<double>(elements(types.inputs[0])) * outputs_and_taps);
 }
 
-constexpr KernelRow kKernels[] = {{"conv_transpose_f32", can_packed, prepare_packed}, kReference<run, can_ref>[0]};
+constexpr KernelRow kKernels[] = {
+    {"conv_transpose_f32", can_packed, prepare_packed}, kThroughF32, kReference<run, can_ref>[0]};
 
 }  // namespace
 

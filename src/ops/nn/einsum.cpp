@@ -2,6 +2,7 @@
 #include <map>
 
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -74,6 +75,32 @@ void infer(TypeContext& context) {
   set_output(context, 0, input(context, 0).dtype, std::move(out));
 }
 
+// What one input has along a row.
+struct Factor {
+  const double* from;
+  std::int64_t step;
+};
+
+// y[i * step] += the product of the factors' i-th elements.
+void add_products(std::span<const Factor> factors, std::int64_t length, double* y, std::int64_t step) {
+  if (factors.size() == 2) {
+    const Factor a = factors[0], b = factors[1];
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < length; ++i) {
+      const double product = a.from[i * a.step] * b.from[i * b.step];
+      if (step == 0) sum += product;
+      if (step != 0) y[i] += product;
+    }
+    if (step == 0) *y += sum;
+    return;
+  }
+  for (std::int64_t i = 0; i < length; ++i) {
+    double product = 1.0;
+    for (const Factor& f : factors) product *= f.from[i * f.step];
+    y[i * step] += product;
+  }
+}
+
 void run(const Node& node, const KernelArguments& a) {
   std::vector<Shape> shapes;
   std::vector<Doubles> values;
@@ -97,38 +124,47 @@ void run(const Node& node, const KernelArguments& a) {
     }
     strides.push_back(along);
   }
-  Longs at(letters.size(), 0);
   std::int64_t total = 1, inner = 1;
   for (std::size_t k = 0; k < all.size(); ++k) (k < e.output.size() ? total : inner) *= all[k];
   Doubles y(static_cast<std::size_t>(total), 0.0);
-  constexpr std::int64_t kStepsBetweenChecks = 4096;
-  for (std::int64_t i = 0; i < total * inner; ++i) {
-    if (i % kStepsBetweenChecks == 0) base::check_stop();
-    double product = 1.0;
-    for (std::size_t n = 0; n < values.size(); ++n) {
-      std::int64_t from = 0;
-      for (std::size_t k = 0; k < at.size(); ++k) from += at[k] * strides[n][k];
-      product *= values[n][static_cast<std::size_t>(from)];
-    }
-    y[static_cast<std::size_t>(i / inner)] += product;
-    for (std::size_t k = at.size(); k-- > 0;) {
-      if (++at[k] < all[k]) break;
-      at[k] = 0;
-    }
+  if (total * inner == 0) return store(y, a.outputs[0]);
+  // The last letter runs along a row, the others from row to row.
+  const std::int64_t length = all.empty() ? 1 : all.back();
+  const bool summed = e.output.size() < letters.size();
+  Position at{Shape(std::span<const std::int64_t>(all).first(all.empty() ? 0 : all.size() - 1))};
+  constexpr std::int64_t kStepsOfARow = 16;
+  Pace pace;
+  std::vector<Factor> factors(values.size());
+  for (std::int64_t i = 0; i < total * inner; i += length, at.next()) {
+    pace(length + kStepsOfARow);
+    for (std::size_t n = 0; n < values.size(); ++n)
+      factors[n] = {values[n].data() + at.in(strides[n]), all.empty() ? 0 : strides[n].back()};
+    add_products(factors, length, y.data() + i / inner, summed ? 0 : 1);
   }
   store(y, a.outputs[0]);
 }
 
-// Each combination of letters is a step for each letter of each input.
+// Each combination of letters is a step for each input, each row one for each letter of each input.
 Cost can(const Node& node, const NodeTypes& types) {
   if (auto takes = can_reference(node, types); !takes) return takes;
   std::vector<Shape> shapes;
   for (const TensorType& type : types.inputs) shapes.push_back(*type.static_shape());
   const Equation e(node, shapes);
-  constexpr double kOfAStep = 12.0;
-  double steps = kOfAStep * static_cast<double>(shapes.size() * e.extents.size());
-  for (const auto& [letter, extent] : e.extents) steps *= static_cast<double>(extent);
-  return serial_steps(types, steps);
+  double steps = 1.0, length = 1.0;
+  for (const auto& [letter, extent] : e.extents) {
+    steps *= static_cast<double>(extent);
+    if (e.output.empty() || e.output.back() == letter) length = static_cast<double>(extent);
+  }
+  for (const auto& [letter, extent] : e.extents)  // the last of those that are summed runs along a row
+    if (e.output.find(letter) == std::string::npos) length = static_cast<double>(extent);
+  constexpr double kOfAStep = 1.0, kOfAnInput = 1.0, kOfARow = 10.0;
+  const auto inputs = static_cast<double>(shapes.size());
+  steps *= kOfAStep + (shapes.size() == 2 ? 0.0 : kOfAnInput * inputs) +
+           kOfARow * inputs * static_cast<double>(e.extents.size()) / std::max(length, 1.0);
+  constexpr double kOfACopy = 5.0;
+  double copies = static_cast<double>(elements(types.outputs[0]));
+  for (const TensorType& type : types.inputs) copies += static_cast<double>(elements(type));
+  return serial_steps(types, steps + kOfACopy * copies);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ kernels::UnaryParameters parameters(const Node& node) {
 }  // namespace
 
 extern const OpRecord elu_record;
-const OpRecord elu_record = unary_record<kernels::Unary::elu, parameters, Vectors::no>(
+const OpRecord elu_record = unary_record<kernels::Unary::elu, parameters>(
     "Elu", 22, "y = x where x >= 0, else alpha (e^x - 1) (alpha is 1 by default), element by element. Reals.");
 
 }  // namespace skerry::ops

@@ -27,7 +27,7 @@ const OpRecord eyelike_record = {
     .help = "A matrix of x's shape with ones on the diagonal k (default 0); dtype as x or as attribute dtype says.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can_reference<1>>,
 };
 
 }  // namespace skerry::ops

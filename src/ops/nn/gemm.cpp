@@ -4,6 +4,7 @@
 #include "kernels/tensor/product.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/typing.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -115,6 +116,7 @@ constexpr KernelRow kKernels[] = {
     {"gemm_f32_packed",
      [](const Node& node, const NodeTypes& types) { return can_product_packed(shape_of(node, types), types, 1); },
      prepare_packed},
+    kThroughF32,
     {"gemm_ref",
      [](const Node& node, const NodeTypes& types) { return can_product_ref(node, shape_of(node, types), types); },
      [](const Node& node, const NodeTypes& types) { return finished(prepare_ref(node, types), node, kResidual); }},

@@ -1,5 +1,6 @@
 #include "ops/nn/channels_last.hpp"
 #include "ops/nn/global_pool.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -10,6 +11,7 @@ constexpr KernelRow kKernels[] = {
     {"global_average_pool_f32_pixels", can_pixel_mean, prepare_pixel_mean},
     {"global_average_pool_f32", planes_only<can_global_pool_f32>,
      [](const Node&, const NodeTypes& types) { return prepare_global_pool_f32(kReduction, types); }},
+    kThroughF32,
     {"global_average_pool_ref", planes_only<can_global_pool_ref>,
      [](const Node&, const NodeTypes& types) { return prepare_global_pool_ref(kReduction, types); }},
 };

@@ -6,6 +6,7 @@
 #include "kernels/tensor/scratch_slots.hpp"
 #include "kernels/tensor/weighted.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -174,7 +175,7 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
   return serial_steps(types, (kOfAnElement + kOfATap * taps) * static_cast<double>(elements(types.outputs[0])));
 }
 
-constexpr KernelRow kKernels[] = {{"grid_sample_f32", can_f32, prepare_f32}, kReference<run, can_ref>[0]};
+constexpr KernelRow kKernels[] = {{"grid_sample_f32", can_f32, prepare_f32}, kThroughF32, kReference<run, can_ref>[0]};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
 #include "ops/nn/normalised_groups.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -14,6 +15,7 @@ constexpr KernelRow kKernels[] = {{"group_normalization_f32",
                                    [](const Node& node, const NodeTypes& types) {
                                      return prepare_normalised_groups(node.integer("num_groups", 1), node, types);
                                    }},
+                                  kThroughF32,
                                   kReference<run>[0]};
 
 }  // namespace

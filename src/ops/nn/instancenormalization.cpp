@@ -1,4 +1,5 @@
 #include "ops/nn/normalised_groups.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -15,6 +16,7 @@ constexpr KernelRow kKernels[] = {{"group_normalization_f32",
                                      return prepare_normalised_groups((*types.inputs[0].static_shape())[1], node,
                                                                       types);
                                    }},
+                                  kThroughF32,
                                   kReference<run>[0]};
 
 }  // namespace

@@ -14,6 +14,14 @@ void run(const Node& node, const KernelArguments& a) {
                   node.integer("detect_negative", 1) != 0);
 }
 
+Cost can(const Node&, const NodeTypes& types) {
+  if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  return element_steps(types, 0.8 + half_steps(types.inputs[0].dtype));
+}
+std::uint64_t bytes_of_none(const NodeTypes&) {
+  return 0;
+}
+
 }  // namespace
 
 extern const OpRecord isinf_record;
@@ -23,7 +31,7 @@ const OpRecord isinf_record = {
     .help = "Whether each element is infinite; detect_positive and detect_negative (1) choose which. Reals.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can, bytes_of_none>,
 };
 
 }  // namespace skerry::ops

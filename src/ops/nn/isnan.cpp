@@ -13,6 +13,14 @@ void run(const Node&, const KernelArguments& a) {
   kernels::is_nan(a.inputs[0], a.outputs[0]);
 }
 
+Cost can(const Node&, const NodeTypes& types) {
+  if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  return element_steps(types, (is_f32(types) ? 0.2 : 0.7) + half_steps(types.inputs[0].dtype));
+}
+std::uint64_t bytes_of_none(const NodeTypes&) {
+  return 0;
+}
+
 }  // namespace
 
 extern const OpRecord isnan_record;
@@ -22,7 +30,7 @@ const OpRecord isnan_record = {
     .help = "Whether each element is not a number. Reals.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can, bytes_of_none>,
 };
 
 }  // namespace skerry::ops

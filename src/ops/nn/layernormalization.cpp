@@ -1,6 +1,9 @@
+#include <algorithm>
+
 #include "kernels/tensor/normalize.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -46,12 +49,16 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
   const auto axis = static_cast<int>(first_axis(node, static_cast<std::size_t>(shape.rank())));
   for (int i = 0; i < shape.rank(); ++i) (i < axis ? rows : length) *= shape[i];
   const double epsilon = node.real("epsilon", 1e-5);
-  if (is_f32(types) && node.outputs.size() == 1) {
+  const bool narrow = std::ranges::all_of(types.outputs, [](const TensorType& y) { return y.dtype != DType::f64; });
+  if (is_f32(types) && is_f32(types, 1) && narrow) {
     return {[=](const KernelArguments& a) {
       const bool has_bias = a.inputs.size() > 2 && !a.inputs[2].empty();
+      const auto statistic = [&a](std::size_t i) {
+        return i < a.outputs.size() && !a.outputs[i].empty() ? a.outputs[i].as<float>().data() : nullptr;
+      };
       kernels::layer_normalization_f32(a.inputs[0].as<float>().data(), rows, length, a.inputs[1].as<float>().data(),
                                        has_bias ? a.inputs[2].as<float>().data() : nullptr, static_cast<float>(epsilon),
-                                       a.outputs[0].as<float>().data());
+                                       a.outputs[0].as<float>().data(), statistic(1), statistic(2));
     }};
   }
   return {[=](const KernelArguments& a) {
@@ -62,7 +69,7 @@ Prepared prepare(const Node& node, const NodeTypes& types) {
 }
 
 // Scalar steps' worth of a row's two sums and of its square root, and of an element.
-constexpr double kStepsOfARow = 100.0, kStepsOfAnElement = 0.6;
+constexpr double kStepsOfARow = 100.0, kStepsOfAnElement = 0.25;
 
 Cost can(const Node& node, const NodeTypes& types) {
   if (!kernels::Reals::contains(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
@@ -70,10 +77,12 @@ Cost can(const Node& node, const NodeTypes& types) {
   const auto axis = static_cast<int>(first_axis(node, static_cast<std::size_t>(shape.rank())));
   double rows = 1.0;
   for (int i = 0; i < axis; ++i) rows *= static_cast<double>(shape[i]);
-  return scalar_steps(types, kStepsOfARow * rows + kStepsOfAnElement * static_cast<double>(elements(types.inputs[0])));
+  constexpr double kOfAnOther = 25.0;  // element by element
+  const double each = is_f32(types) ? kStepsOfAnElement : kOfAnOther;
+  return scalar_steps(types, kStepsOfARow * rows + each * static_cast<double>(elements(types.inputs[0])));
 }
 
-constexpr KernelRow kKernels[] = {{"layer_normalization", can, prepare}};
+constexpr KernelRow kKernels[] = {kThroughF32, {"layer_normalization", can, prepare}};
 
 }  // namespace
 

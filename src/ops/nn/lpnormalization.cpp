@@ -2,6 +2,7 @@
 
 #include "kernels/tensor/normalize.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -51,7 +52,7 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
   }};
 }
 
-constexpr KernelRow kKernels[] = {{"lp_normalization_f32", can_f32, prepare_f32}, kReference<run>[0]};
+constexpr KernelRow kKernels[] = {{"lp_normalization_f32", can_f32, prepare_f32}, kThroughF32, kReference<run>[0]};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 
 #include "kernels/tensor/normalize.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -73,7 +74,8 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
   return can_reference_at(types, node, 20.0 + 1.5 * static_cast<double>(neighbours));
 }
 
-constexpr KernelRow kKernels[] = {{"neighbour_normalization_f32", can_f32, prepare_f32}, kReference<run, can_ref>[0]};
+constexpr KernelRow kKernels[] = {
+    {"neighbour_normalization_f32", can_f32, prepare_f32}, kThroughF32, kReference<run, can_ref>[0]};
 
 }  // namespace
 

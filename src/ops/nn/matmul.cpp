@@ -6,6 +6,7 @@
 #include "kernels/tensor/product.hpp"
 #include "ops/nn/dense.hpp"
 #include "ops/nn/typing.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -69,6 +70,7 @@ constexpr KernelRow kKernels[] = {
     {"gemm_f32_packed",
      [](const Node& node, const NodeTypes& types) { return can_product_packed(shape_of(node, types), types, 1); },
      prepare_packed},
+    kThroughF32,
     {"matmul_ref",
      [](const Node& node, const NodeTypes& types) { return can_product_ref(node, shape_of(node, types), types); },
      prepare_ref},

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -28,7 +30,7 @@ void infer(TypeContext& context) {
 }
 
 void run(const Node& node, const KernelArguments& a) {
-  const auto x = doubles(a.inputs[0]);
+  const TensorView x = a.inputs[0];
   const auto indices = longs(a.inputs[1]);
   const Shape xs = a.inputs[0].shape(), ys = a.outputs[0].shape();
   // Indices count through the tensor that the attributes imply, which output_shape may enlarge.
@@ -40,16 +42,31 @@ void run(const Node& node, const KernelArguments& a) {
     dims.push_back((xs[static_cast<int>(i) + 2] - 1) * strides.at(i) + kernel.at(i) - pads.at(i) - pads.at(axes + i));
   const Shape from(dims);
   const Longs to = strides_of(ys), of = strides_of(from);
-  Doubles y(static_cast<std::size_t>(ys.elements()), 0.0);
-  Pace pace;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    pace();
-    const std::int64_t index = within(indices.at(i), from.elements());
-    std::int64_t at = 0;
-    for (std::size_t k = 0; k < of.size(); ++k) at += index / of[k] % from[static_cast<int>(k)] * to[k];
-    y.at(static_cast<std::size_t>(at)) = x[i];
-  }
-  store(y, a.outputs[0]);
+  if (a.outputs[0].bytes() > 0) std::memset(a.outputs[0].data(), 0, a.outputs[0].bytes());
+  const std::int64_t room = from.elements(), count = x.elements(), last = ys.elements();
+  if (std::ssize(indices) < count) outside("indices for fewer elements");
+  const bool same = from == ys;
+  const auto put = [&]<class T>(T) {
+    Pace pace;
+    const T* const values = reinterpret_cast<const T*>(x.data());
+    T* const out = reinterpret_cast<T*>(a.outputs[0].data());
+    for (std::int64_t i = 0; i < count; ++i) {
+      pace();
+      const std::int64_t index = within(indices.data()[i], room);
+      std::int64_t at = same ? index : 0;
+      for (std::size_t k = 0; !same && k < of.size(); ++k) at += index / of[k] % from[static_cast<int>(k)] * to[k];
+      if (at >= last) outside("an index points past the output");
+      out[at] = values[i];
+    }
+  };
+  const std::size_t width = width_of(x.dtype());
+  width == 2 ? put(std::uint16_t()) : width == 4 ? put(std::uint32_t()) : put(std::uint64_t());
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  constexpr double kOfAnElement = 6.0;
+  return serial_steps(types, kOfAnElement * static_cast<double>(elements(types.inputs[0])));
 }
 
 }  // namespace
@@ -63,7 +80,7 @@ const OpRecord maxunpool_record = {
         "pool's attributes imply. Reals.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can, bytes_of_places>,
 };
 
 }  // namespace skerry::ops

@@ -1,3 +1,4 @@
+#include "kernels/tensor/binary.hpp"
 #include "kernels/tensor/broadcast.hpp"
 #include "ops/nn/reference.hpp"
 
@@ -28,6 +29,29 @@ void run(const Node&, const KernelArguments& a) {
   store(sum, a.outputs[0]);
 }
 
+Cost can_f32(const Node&, const NodeTypes& types) {
+  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+  return element_steps(types, 0.2 * static_cast<double>(types.inputs.size()));
+}
+
+// Added up from left to right, then divided.
+void mean_f32(const KernelArguments& a) {
+  using kernels::Binary;
+  const MutableTensorView& out = a.outputs[0];
+  const float none = 0.0F, count = static_cast<float>(a.inputs.size());
+  const auto number = [](const float& x) {
+    return TensorView(DType::f32, Shape(), reinterpret_cast<const std::byte*>(&x));
+  };
+  kernels::binary_f32(Binary::add, a.inputs[0], a.inputs.size() > 1 ? a.inputs[1] : number(none), out);
+  for (std::size_t i = 2; i < a.inputs.size(); ++i) kernels::binary_f32(Binary::add, out, a.inputs[i], out);
+  if (a.inputs.size() > 1) kernels::binary_f32(Binary::div, out, number(count), out);
+}
+
+constexpr KernelRow kKernels[] = {
+    {"mean_f32", can_f32, [](const Node&, const NodeTypes&) -> Prepared { return {mean_f32}; }},
+    kReference<run>[0],
+};
+
 }  // namespace
 
 extern const OpRecord mean_record;
@@ -37,7 +61,7 @@ const OpRecord mean_record = {
     .help = "The mean of one or more inputs under broadcasting. Reals.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

@@ -3,6 +3,7 @@
 
 #include "kernels/tensor/normalize.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -73,8 +74,8 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
   }};
 }
 
-constexpr KernelRow kKernels[] = {{"group_normalization_f32", can_f32, prepare_f32},
-                                  kReference<run, can_reference<35>>[0]};
+constexpr KernelRow kKernels[] = {
+    {"group_normalization_f32", can_f32, prepare_f32}, kThroughF32, kReference<run, can_reference<35>>[0]};
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 namespace skerry::ops {
 
 extern const OpRecord mish_record;
-const OpRecord mish_record = unary_record<kernels::Unary::mish, no_parameters, Vectors::no>(
-    "Mish", 22, "x tanh(ln(1 + e^x)), element by element. Reals.");
+const OpRecord mish_record =
+    unary_record<kernels::Unary::mish>("Mish", 22, "x tanh(ln(1 + e^x)), element by element. Reals.");
 
 }  // namespace skerry::ops

@@ -13,7 +13,7 @@ Binary function_of(const Node& node) {
 
 constexpr KernelRow kKernels[] = {
     {"binary_ref", [](const Node& node, const NodeTypes& types) { return can_binary_ref(function_of(node), types); },
-     [](const Node& node, const NodeTypes&) { return prepare_binary(function_of(node), node, false); }},
+     [](const Node& node, const NodeTypes&) { return prepare_binary(kernels::binary, function_of(node), node); }},
 };
 
 }  // namespace

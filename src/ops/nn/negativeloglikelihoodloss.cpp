@@ -27,7 +27,7 @@ const OpRecord negativeloglikelihoodloss_record = {
         "weights); ignore_index counts nothing.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can_reference<1>>,
 };
 
 }  // namespace skerry::ops

@@ -21,13 +21,13 @@ struct Box {
   }
 };
 
-// As a share of the union.
-double overlap(const Box& a, const Box& b) {
+// Whether what two have in common is more than `threshold` of the union: no division, and no branch that depends on
+// where they stand.
+bool overlap(const Box& a, const Box& b, double threshold) {
   const double height = std::min(a.last[0], b.last[0]) - std::max(a.first[0], b.first[0]);
   const double width = std::min(a.last[1], b.last[1]) - std::max(a.first[1], b.first[1]);
-  if (height <= 0.0 || width <= 0.0) return 0.0;
-  const double common = height * width;
-  return common / (a.area + b.area - common);
+  const double common = std::max(height, 0.0) * std::max(width, 0.0);
+  return common > threshold * (a.area + b.area - common);
 }
 
 Longs choose(const Node& node, std::span<const TensorView> inputs) {
@@ -61,14 +61,15 @@ Longs choose(const Node& node, std::span<const TensorView> inputs) {
       return of_class[i] != of_class[j] ? of_class[i] < of_class[j] : i > j;
     };
     std::ranges::make_heap(left, worse);
-    std::vector<std::int64_t> chosen;
+    std::vector<Box> chosen;
     while (!left.empty() && static_cast<double>(chosen.size()) < most) {
       const std::int64_t i = left.front();
       std::ranges::pop_heap(left, worse);
       left.pop_back();
       pace(16 + std::ssize(chosen));
-      if (std::ranges::any_of(chosen, [&](auto j) { return overlap(box(i), box(j)) > threshold; })) continue;
-      chosen.push_back(i);
+      const Box& candidate = box(i);
+      if (std::ranges::any_of(chosen, [&](const Box& other) { return overlap(candidate, other, threshold); })) continue;
+      chosen.push_back(candidate);
       out.insert(out.end(), {row / shape[1], row % shape[1], i});
     }
   }

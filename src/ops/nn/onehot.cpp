@@ -1,3 +1,4 @@
+#include "kernels/tensor/convert.hpp"
 #include "ops/nn/reference.hpp"
 
 namespace skerry::ops {
@@ -23,12 +24,21 @@ void run(const Node& node, const KernelArguments& a) {
   const auto indices = longs(a.inputs[0]);
   const Shape shape = a.outputs[0].shape();
   const AxisLoops l(shape, normal_axis(node, node.integer("axis", -1), static_cast<std::size_t>(shape.rank())));
-  for (std::int64_t i = 0; i < shape.elements(); ++i) {
-    const std::int64_t k = i / l.inner % l.length;
-    std::int64_t index = indices[static_cast<std::size_t>(i / l.inner / l.length * l.inner + i % l.inner)];
+  if (shape.elements() == 0) return;
+  if (a.inputs[2].elements() < 2 || std::ssize(indices) != l.outer * l.inner) outside("the values are not two");
+  kernels::fill(a.inputs[2], a.outputs[0]);
+  for (std::int64_t i = 0; i < l.outer * l.inner; ++i) {
+    std::int64_t index = indices[static_cast<std::size_t>(i)];
     if (index < 0) index += l.length;
-    copy_element(a.inputs[2], index == k ? 1 : 0, a.outputs[0], i);
+    if (index >= 0 && index < l.length)
+      copy_element(a.inputs[2], 1, a.outputs[0], (i / l.inner * l.length + index) * l.inner + i % l.inner);
   }
+}
+
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  constexpr double kOfAnIndex = 12.0;
+  return serial_steps(types, kOfAnIndex * static_cast<double>(elements(types.inputs[0])));
 }
 
 }  // namespace
@@ -42,7 +52,7 @@ const OpRecord onehot_record = {
         "Indices outside [-depth, depth) give none.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kMover<run, 25>,
+    .kernels = kReference<run, can, bytes_of_places>,
 };
 
 }  // namespace skerry::ops

@@ -13,18 +13,18 @@ void infer(TypeContext& context) {
              broadcast(context.node, base.shape, aligned(context.node, base, input(context, 1))));
 }
 
-// A constant exponent of 2 is a multiplication.
-bool is_square(const NodeTypes& types) {
+// A constant exponent of 2 or 3 is a product.
+bool is_power(const NodeTypes& types, float wanted) {
   const Tensor* exponent = types.constants[1];
   return is_f32(types) && exponent != nullptr && exponent->dtype() == DType::f32 && exponent->shape().elements() == 1 &&
-         exponent->as<float>()[0] == 2.0F;
+         exponent->as<float>()[0] == wanted;
 }
-
 Cost can(const Node&, const NodeTypes& types) {
   for (const TensorType& type : types.inputs) {
     if (!kernels::Numbers::contains(type.dtype)) return no_kernel(type.dtype);
   }
-  if (is_square(types)) return stream_all(types);
+  if (is_power(types, 2.0F)) return stream_all(types);
+  if (is_power(types, 3.0F)) return element_steps(types, 0.5);
   const DType dtype = types.inputs[0].dtype;
   if (!kernels::Reals::contains(dtype)) return element_steps(types, 3.0);
   return element_steps(types, dtype == DType::f32 ? 7.5 : 20.0 + 1.5 * half_steps(dtype));

@@ -32,11 +32,20 @@ void infer(TypeContext& context) {
   set_output(context, 0, x.dtype, x.shape);
 }
 
+using kernels::Binary;
+
+template <ApplyBinary Apply>
+Prepared prepare(const Node& node, const NodeTypes& types) {
+  return prepare_binary(Apply, Binary::prelu, as_broadcast(node, types.inputs[1]));
+}
+
 constexpr KernelRow kKernels[] = {
-    {"binary_ref", [](const Node&, const NodeTypes& types) { return can_binary_ref(kernels::Binary::prelu, types); },
-     [](const Node& node, const NodeTypes& types) {
-       return prepare_binary(kernels::Binary::prelu, as_broadcast(node, types.inputs[1]), false);
-     }},
+    {"binary_f32", [](const Node&, const NodeTypes& types) { return can_binary_f32(Binary::prelu, types); },
+     prepare<kernels::binary_f32>},
+    {"binary_half", [](const Node&, const NodeTypes& types) { return can_binary_half(Binary::prelu, types); },
+     prepare<kernels::binary_half>},
+    {"binary_ref", [](const Node&, const NodeTypes& types) { return can_binary_ref(Binary::prelu, types); },
+     prepare<kernels::binary>},
 };
 
 }  // namespace

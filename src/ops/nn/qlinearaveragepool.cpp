@@ -22,8 +22,9 @@ void infer(TypeContext& context) {
 
 Cost can_ref(const Node& node, const NodeTypes& types) {
   const auto window = pool_window(node, types);
-  return scalar_steps(
-      types, static_cast<double>(pool_planes(node, types)) * static_cast<double>(window.outputs() * window.taps()));
+  constexpr double kOfATap = 5.0;
+  return scalar_steps(types, kOfATap * static_cast<double>(pool_planes(node, types)) *
+                                 static_cast<double>(window.outputs() * window.taps()));
 }
 
 // The zero point is added before rounding, as ONNX Runtime does here.

@@ -41,7 +41,7 @@ void infer(TypeContext& context) {
 }
 
 Cost can(const Node&, const NodeTypes& types) {
-  return passes_i8(types, 1.0);
+  return passes_i8(types, 6.0);
 }
 
 // Each part is converted in the scratch, then put in its place; one of the result's own scale is put there at once.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/tensor/halves.hpp"
+#include "kernels/tensor/narrow.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 #include "ops/nn/upgrading.hpp"
@@ -81,17 +83,28 @@ void infer_reduction(Reduction f, TypeContext& context) {
   set_output(context, 0, x.dtype, std::move(out));
 }
 
-Cost can_reduce_f32(const Node& node, const NodeTypes& types) {
-  if (!is_f32(types)) return no_kernel(types.inputs[0].dtype);
+// What the first step takes; those behind it have less to do.
+std::vector<kernels::Work> vector_price(const NodeTypes& types, const kernels::ReduceF32& reduction, Reduction f) {
+  const auto total = static_cast<double>(elements(types.inputs[0]));
+  const kernels::ReduceF32::Step& first = reduction.first();
+  // A little for each element, and the end of each row.
+  constexpr double kOfAnElement = 0.05, kOfARow = 12.0;
+  const double rows = first.inner == 1 ? static_cast<double>(first.outer) : 0.0;
+  auto work = scalar_steps(types, kOfAnElement * total + kOfARow * rows);
+  if (f == Reduction::log_sum_exp) work.push_back({kernels::Rate::transcendental, total});
+  return work;
+}
+
+Cost can_reduce_f32(Reduction f, const Node& node, const NodeTypes& types) {
+  const DType dtype = types.inputs[0].dtype;
+  if (dtype != DType::f32 && !kernels::is_half_dtype(dtype)) return no_kernel(dtype);
   const auto flags = flags_of(node, types);
   if (!flags) return axes_unknown();
-  const auto shape = *types.inputs[0].static_shape();
-  const auto split = kernels::reduced_shape(shape, *flags);
-  if (!split.together) return Unexpected{"the axes do not stand together"};
-  if (shape.elements() == 0) return Unexpected{"no elements"};
-  // A little for each element, and the end of each row.
-  const auto results = static_cast<double>(split.inner == 1 ? elements(types.outputs[0]) : 0);
-  return scalar_steps(types, 0.1 * static_cast<double>(shape.elements()) + 12.0 * results);
+  if (elements(types.inputs[0]) == 0) return Unexpected{"no elements"};
+  auto work = vector_price(types, {f, *types.inputs[0].static_shape(), *flags}, f);
+  if (dtype != DType::f32)
+    work.push_back({kernels::Rate::scalar, kernels::kStepsOfAHalf * static_cast<double>(elements(types.inputs[0]))});
+  return work;
 }
 
 Cost can_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
@@ -99,21 +112,32 @@ Cost can_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {
   if (!takes(f, dtype)) return no_kernel(dtype);
   const auto flags = flags_of(node, types);
   if (!flags) return axes_unknown();
-  // An element's place is worked out axis by axis; along columns of what no cache holds each element is a miss.
+  // Along columns of what no cache holds each element is a miss.
   constexpr double kOfExponentials = 10.0;
-  const auto axes = static_cast<double>(std::ranges::count(*flags, 1));
   const bool by_columns = !flags->empty() && flags->back() == 0 && bytes(types.inputs[0]) > kLargeInput;
-  const double per_element = 4.0 * std::max(axes, 0.5) * (by_columns ? 3.0 : 1.0) + half_steps(dtype) / 4.0 +
-                             (f == Reduction::log_sum_exp ? kOfExponentials : 0.0);
+  const double per_element =
+      2.0 * (by_columns ? 3.0 : 1.0) + half_steps(dtype) / 4.0 + (f == Reduction::log_sum_exp ? kOfExponentials : 0.0);
   return scalar_steps(types, per_element * static_cast<double>(elements(types.inputs[0])));
 }
 
 Prepared prepare_reduce_f32(Reduction f, const Node& node, const NodeTypes& types) {
-  const auto split = kernels::reduced_shape(*types.inputs[0].static_shape(), *flags_of(node, types));
-  return {[f, split](const KernelArguments& a) {
-    kernels::reduce_f32(f, a.inputs[0].as<float>().data(), split.outer, split.length, split.inner,
-                        a.outputs[0].as<float>().data());
-  }};
+  const kernels::ReduceF32 reduction(f, *types.inputs[0].static_shape(), *flags_of(node, types));
+  if (is_f32(types)) {
+    return {[reduction](const KernelArguments& a) {
+              reduction.run(a.inputs[0].as<float>().data(), a.outputs[0].as<float>().data(), a.scratch);
+            },
+            reduction.scratch_bytes()};
+  }
+  // Short floats become f32 before, and the results what they were.
+  const auto count = static_cast<std::size_t>(elements(types.inputs[0])),
+             results = static_cast<std::size_t>(elements(types.outputs[0]));
+  return {[reduction, count, results](const KernelArguments& a) {
+            auto* const x = reinterpret_cast<float*>(a.scratch.data());
+            kernels::widen_all(a.inputs[0], {x, count});
+            reduction.run(x, x + count, a.scratch.subspan((count + results) * sizeof(float)));
+            kernels::narrow_all({x + count, results}, a.outputs[0]);
+          },
+          (count + results) * sizeof(float) + reduction.scratch_bytes()};
 }
 
 Prepared prepare_reduce_ref(Reduction f, const Node& node, const NodeTypes& types) {

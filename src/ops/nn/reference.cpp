@@ -15,15 +15,15 @@ constexpr std::size_t kPiece = 65'536;
 
 template <class To>
 Checked<To> copy_as(const TensorView& view) {
-  Checked<To> out;
-  if (view.empty()) return out;
+  if (view.empty()) return {};
   if (!kernels::NumbersAndBool::contains(view.dtype()))
     throw Error(ErrorCode::type_mismatch, "numbers are needed but there is " + std::string(dtype_name(view.dtype())));
-  out.reserve(static_cast<std::size_t>(view.elements()));
+  Checked<To> out(static_cast<std::size_t>(view.elements()));
+  To* to = out.data();
   kernels::visit(kernels::NumbersAndBool{}, view.dtype(), [&]<class T>() {
     for (auto rest = view.as<T>(); !rest.empty(); rest = rest.subspan(std::min(rest.size(), kPiece))) {
       base::check_stop();
-      for (const T value : rest.first(std::min(rest.size(), kPiece))) out.push_back(kernels::convert<To>(value));
+      for (const T value : rest.first(std::min(rest.size(), kPiece))) *to++ = kernels::convert<To>(value);
     }
   });
   return out;

@@ -7,6 +7,7 @@
 #include "kernels/tensor/weighted.hpp"
 #include "ops/nn/reference.hpp"
 #include "ops/nn/resized.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -193,6 +194,7 @@ Cost can_ref(const Node& node, const NodeTypes& types) {
 
 constexpr KernelRow kKernels[] = {{"resize_nearest", can_nearest, prepare_nearest},
                                   {"resize_f32", can_weighted, prepare_weighted},
+                                  kThroughF32,
                                   kReference<run, can_ref>[0]};
 
 }  // namespace

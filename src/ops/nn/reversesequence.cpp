@@ -31,6 +31,19 @@ void run(const Node& node, const KernelArguments& a) {
   }
 }
 
+// A copy for each place of the two axes.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  const Shape x = *types.inputs[0].static_shape();
+  const auto rank = static_cast<std::size_t>(x.rank());
+  const auto last = std::max(normal_axis(node, node.integer("time_axis", 0), rank),
+                             normal_axis(node, node.integer("batch_axis", 1), rank));
+  double copies = 1.0;
+  for (std::size_t i = 0; i <= last; ++i) copies *= static_cast<double>(x[static_cast<int>(i)]);
+  constexpr double kOfACopy = 40.0;
+  return serial_steps(types, kOfACopy * copies);
+}
+
 }  // namespace
 
 extern const OpRecord reversesequence_record;
@@ -41,7 +54,7 @@ const OpRecord reversesequence_record = {
         "The first sequence_lens[b] elements along time_axis of each batch entry in reverse. Any dtype of whole bytes.",
     .inputs = 2,
     .infer = infer,
-    .kernels = kMover<run, 1>,
+    .kernels = kReference<run, can, bytes_of_places>,
 };
 
 }  // namespace skerry::ops

@@ -3,6 +3,7 @@
 #include "kernels/tensor/broadcast.hpp"
 #include "kernels/tensor/normalize.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -70,7 +71,7 @@ Prepared prepare_f32(const Node& node, const NodeTypes& types) {
   }};
 }
 
-constexpr KernelRow kKernels[] = {{"rms_normalization_f32", can_f32, prepare_f32}, kReference<run>[0]};
+constexpr KernelRow kKernels[] = {{"rms_normalization_f32", can_f32, prepare_f32}, kThroughF32, kReference<run>[0]};
 
 }  // namespace
 

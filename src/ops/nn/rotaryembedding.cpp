@@ -1,4 +1,10 @@
+#include <algorithm>
+
+#include "base/threads.hpp"
+#include "kernels/tensor/broadcast.hpp"
+#include "kernels/tensor/rotate.hpp"
 #include "ops/nn/reference.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 namespace {
@@ -9,27 +15,43 @@ void infer(TypeContext& context) {
   same_as_input(context);
 }
 
+// x as [batch, heads, length, size], or [batch, length, heads, size] where it has three axes.
+struct Heads {
+  bool split, interleaved;
+  std::int64_t heads, batch, length, size, half;
+
+  Heads(const Node& node, const Shape& shape)
+      : split(shape.rank() == 4),
+        interleaved(node.integer("interleaved", 0) != 0),
+        heads(split ? shape[1] : node.integer("num_heads", 1)),
+        batch(shape[0]),
+        length(split ? shape[2] : shape[1]) {
+    if (heads < 1) outside("num_heads is missing");
+    size = split ? shape[3] : shape[2] / heads;
+    std::int64_t turned = node.integer("rotary_embedding_dim", 0);
+    if (turned <= 0 || turned > size) turned = size;
+    half = turned / 2;
+  }
+  std::int64_t rows() const { return batch * heads * length; }
+  /// Which place of which sequence row i is of, counted through all of them.
+  std::int64_t place(std::int64_t i) const { return i / heads / length * length + i % length; }
+  /// Where row i begins.
+  std::int64_t base(std::int64_t i) const { return split ? i * size : (place(i) * heads + i / length % heads) * size; }
+};
+
 void run(const Node& node, const KernelArguments& a) {
   auto x = doubles(a.inputs[0]);
   const auto cosines = doubles(a.inputs[1]), sines = doubles(a.inputs[2]);
   const auto positions = longs(in_view(a, 3));
-  const Shape shape = a.inputs[0].shape();
-  const bool split = shape.rank() == 4;
-  const std::int64_t heads = split ? shape[1] : node.integer("num_heads", 1), batch = shape[0];
-  if (heads < 1) outside("num_heads is missing");
-  const std::int64_t length = split ? shape[2] : shape[1], size = split ? shape[3] : shape[2] / heads;
-  std::int64_t turned = node.integer("rotary_embedding_dim", 0);
-  if (turned <= 0 || turned > size) turned = size;
-  const std::int64_t half = turned / 2, width = a.inputs[1].shape()[a.inputs[1].shape().rank() - 1];
-  const bool interleaved = node.integer("interleaved", 0) != 0;
+  const Heads heads(node, a.inputs[0].shape());
+  const std::int64_t half = heads.half, width = a.inputs[1].shape()[a.inputs[1].shape().rank() - 1];
+  const bool interleaved = heads.interleaved;
   Pace pace;
-  for (std::int64_t i = 0; i < batch * heads * length; ++i) {
+  for (std::int64_t i = 0; i < heads.rows(); ++i) {
     pace(half + 1);
-    const std::int64_t b = i / heads / length, h = i / length % heads, t = i % length;
-    const std::int64_t base = split ? i * size : ((b * length + t) * heads + h) * size;
+    const std::int64_t base = heads.base(i), place = heads.place(i);
     const std::int64_t row =
-        positions.empty() ? b * length + t
-                          : within(positions.at(static_cast<std::size_t>(b * length + t)), a.inputs[1].shape()[0]);
+        positions.empty() ? place : within(positions.at(static_cast<std::size_t>(place)), a.inputs[1].shape()[0]);
     for (std::int64_t k = 0; k < half; ++k) {
       const auto angle = static_cast<std::size_t>(row * width + k);
       double& first = x[static_cast<std::size_t>(base + (interleaved ? 2 * k : k))];
@@ -42,6 +64,48 @@ void run(const Node& node, const KernelArguments& a) {
   store(x, a.outputs[0]);
 }
 
+// Caches of as many rows as there are places, or of any where positions choose among them.
+Cost can_f32(const Node& node, const NodeTypes& types) {
+  for (std::size_t i = 0; i < 3; ++i)
+    if (!is_f32(types, i)) return no_kernel(types.inputs[i].dtype);
+  const Shape x = *types.inputs[0].static_shape(), cache = *types.inputs[1].static_shape();
+  if (x.rank() != 3 && x.rank() != 4) return Unexpected{"x has neither three nor four axes"};
+  const Heads heads(node, x);
+  const bool chosen = has_input(node, 3);
+  const std::int64_t places = heads.batch * heads.length;
+  if (x.elements() == 0 || heads.half == 0 || (!heads.split && x[2] != heads.heads * heads.size) ||
+      *types.inputs[2].static_shape() != cache || cache.rank() < 2 || cache[cache.rank() - 1] != heads.half ||
+      (chosen ? cache.rank() != 2 || types.inputs[3].dtype != DType::i64 || elements(types.inputs[3]) != places
+              : cache.elements() != places * heads.half))
+    return Unexpected{"x, the caches and the positions do not fit"};
+  return element_steps(types, 0.4);
+}
+
+Prepared prepare_f32(const Node& node, const NodeTypes& types) {
+  const Heads heads(node, *types.inputs[0].static_shape());
+  return {[heads, rows = (*types.inputs[1].static_shape())[0]](const KernelArguments& a) {
+    const float* const x = a.inputs[0].as<float>().data();
+    const float *const cosines = a.inputs[1].as<float>().data(), *const sines = a.inputs[2].as<float>().data();
+    const TensorView chosen = in_view(a, 3);
+    float* const y = a.outputs[0].as<float>().data();
+    const std::size_t grain =
+        std::max<std::size_t>(1, kernels::kElementGrain / 2 / static_cast<std::size_t>(heads.size));
+    base::parallel_for(0, static_cast<std::size_t>(heads.rows()), grain, [&](std::size_t begin, std::size_t end) {
+      for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
+        const std::int64_t base = heads.base(i), place = heads.place(i), half = heads.half;
+        const std::int64_t row =
+            chosen.empty() ? place : within(chosen.as<std::int64_t>()[static_cast<std::size_t>(place)], rows);
+        kernels::rotate_pairs_f32(x + base, cosines + row * half, sines + row * half, static_cast<std::size_t>(half),
+                                  heads.interleaved, y + base);
+        std::copy(x + base + 2 * half, x + base + heads.size, y + base + 2 * half);
+      }
+    });
+  }};
+}
+
+constexpr KernelRow kKernels[] = {
+    {"rotate_pairs_f32", can_f32, prepare_f32}, kThroughF32, kReference<run, can_reference<7>>[0]};
+
 }  // namespace
 
 extern const OpRecord rotaryembedding_record;
@@ -53,7 +117,7 @@ const OpRecord rotaryembedding_record = {
         "et al., arXiv:2104.09864); interleaved pairs neighbours, else halves. Reals.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kReference<run, can_reference<7>>,
+    .kernels = kKernels,
 };
 
 }  // namespace skerry::ops

@@ -16,10 +16,15 @@ class Scatter {
  public:
   Scatter(const Node& node, TensorView updates, MutableTensorView y);
   void operator()(std::int64_t to, std::int64_t from, std::int64_t count);
+  /// The same to elements of y that stand anywhere, which exist, with those from `from` on, one after the other.
+  void elements(std::span<const std::int64_t> to, std::int64_t from);
 
  private:
-  std::string reduction_;
-  bool plain_;
+  enum class Reduction : std::uint8_t { none, add, mul, max, min };
+  template <class Place>
+  void combine(std::int64_t from, std::int64_t count, Place place);
+
+  Reduction reduction_;
   Pace pace_;
   TensorView updates_;
   MutableTensorView y_;

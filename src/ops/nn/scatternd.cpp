@@ -23,12 +23,32 @@ void run(const Node& node, const KernelArguments& a) {
   if (depth == 0 || depth > strides.size())
     outside("indices of " + std::to_string(depth) + " axes into " + y.shape().text());
   const std::int64_t run_length = strides[depth - 1];
-  for (std::size_t i = 0; i * depth < indices.size(); ++i) {
+  const Shape ys = y.shape();
+  const std::size_t count = indices.size() / depth;
+  const auto place = [&](std::size_t i) {
     std::int64_t to = 0;
     for (std::size_t k = 0; k < depth; ++k)
-      to += within(indices[i * depth + k], y.shape()[static_cast<int>(k)]) * strides[k];
-    scatter(to, static_cast<std::int64_t>(i) * run_length, run_length);
+      to += within(indices.data()[i * depth + k], ys[static_cast<int>(k)]) * strides.data()[k];
+    return to;
+  };
+  if (run_length != 1) {
+    for (std::size_t i = 0; i < count; ++i) scatter(place(i), static_cast<std::int64_t>(i) * run_length, run_length);
+    return;
   }
+  std::array<std::int64_t, 256> places;
+  for (std::size_t first = 0; first < count; first += places.size()) {
+    const std::size_t here = std::min(places.size(), count - first);
+    for (std::size_t i = 0; i < here; ++i) places[i] = place(first + i);
+    scatter.elements(std::span(places).first(here), static_cast<std::int64_t>(first));
+  }
+}
+
+// The copy, an index for each axis of each update, and the update.
+Cost can(const Node& node, const NodeTypes& types) {
+  if (auto movable = can_move(node, types); !movable) return movable;
+  constexpr double kOfAnIndex = 5.0, kOfAnUpdate = 0.3;
+  return serial_steps(types, kOfAnIndex * static_cast<double>(elements(types.inputs[1])) +
+                                 kOfAnUpdate * static_cast<double>(elements(types.inputs[2])));
 }
 
 }  // namespace
@@ -41,7 +61,7 @@ const OpRecord scatternd_record = {
         "x with slices of `updates` put where the last axis of indices points; reduction none, add, mul, max or min.",
     .inputs = 3,
     .infer = infer,
-    .kernels = kMover<run, 1>,
+    .kernels = kReference<run, can, bytes_of_places>,
 };
 
 }  // namespace skerry::ops

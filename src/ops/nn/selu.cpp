@@ -10,7 +10,7 @@ kernels::UnaryParameters parameters(const Node& node) {
 }  // namespace
 
 extern const OpRecord selu_record;
-const OpRecord selu_record = unary_record<kernels::Unary::selu, parameters, Vectors::no>(
+const OpRecord selu_record = unary_record<kernels::Unary::selu, parameters>(
     "Selu", 22, "gamma x where x > 0, else gamma alpha (e^x - 1). Reals.");
 
 }  // namespace skerry::ops

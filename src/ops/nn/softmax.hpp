@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ops/nn/op_record.hpp"
+#include "ops/nn/widened.hpp"
 
 namespace skerry::ops {
 
@@ -19,6 +20,7 @@ template <bool Logarithm>
 inline constexpr KernelRow kSoftmaxKernels[] = {
     {"softmax_f32", can_softmax_f32,
      [](const Node& node, const NodeTypes& types) { return prepare_softmax_f32(node, types, Logarithm); }},
+    kThroughF32,
     {"softmax_ref", can_softmax_ref,
      [](const Node& node, const NodeTypes& types) { return prepare_softmax_ref(node, types, Logarithm); }}};
 

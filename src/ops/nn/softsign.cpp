@@ -3,7 +3,7 @@
 namespace skerry::ops {
 
 extern const OpRecord softsign_record;
-const OpRecord softsign_record = unary_record<kernels::Unary::softsign, no_parameters, Vectors::no>(
-    "Softsign", 22, "x / (1 + |x|), element by element. Reals.");
+const OpRecord softsign_record =
+    unary_record<kernels::Unary::softsign>("Softsign", 22, "x / (1 + |x|), element by element. Reals.");
 
 }  // namespace skerry::ops

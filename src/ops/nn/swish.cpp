@@ -10,7 +10,7 @@ kernels::UnaryParameters parameters(const Node& node) {
 }  // namespace
 
 extern const OpRecord swish_record;
-const OpRecord swish_record = unary_record<kernels::Unary::swish, parameters, Vectors::no>(
-    "Swish", 24, "x / (1 + e^(-alpha x)), alpha 1 by default. Reals.");
+const OpRecord swish_record =
+    unary_record<kernels::Unary::swish, parameters>("Swish", 24, "x / (1 + e^(-alpha x)), alpha 1 by default. Reals.");
 
 }  // namespace skerry::ops

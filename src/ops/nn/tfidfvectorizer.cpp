@@ -96,7 +96,7 @@ const OpRecord tfidfvectorizer_record = {
         "(TFIDF): f32 [N, columns], with up to max_skip_count elements left out between neighbours.",
     .inputs = 1,
     .infer = infer,
-    .kernels = kReference<run>,
+    .kernels = kReference<run, can_reference<110>>,
     .carry_out = [](DataNode& context) { return run_numbered(context, "pool_strings", "pool_int64s"); },
 };
 

@@ -10,7 +10,7 @@ kernels::UnaryParameters parameters(const Node& node) {
 }  // namespace
 
 extern const OpRecord thresholdedrelu_record;
-const OpRecord thresholdedrelu_record = unary_record<kernels::Unary::thresholded_relu, parameters, Vectors::no>(
+const OpRecord thresholdedrelu_record = unary_record<kernels::Unary::thresholded_relu, parameters>(
     "ThresholdedRelu", 22, "x where x > alpha (1 by default), else 0. Reals.");
 
 }  // namespace skerry::ops

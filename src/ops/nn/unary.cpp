@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "kernels/tensor/halves.hpp"
+#include "kernels/tensor/narrow.hpp"
 #include "ops/nn/kernel_rows.hpp"
 #include "ops/nn/typing.hpp"
 
@@ -55,6 +57,13 @@ Cost can_unary_f32(Unary f, const NodeTypes& types) {
   return price_of(f) < UnaryPrice::exponential ? stream_all(types) : transcendental(types);
 }
 
+Cost can_unary_half(Unary f, const NodeTypes& types) {
+  if (!kernels::is_half_dtype(types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
+  auto work = price_of(f) < UnaryPrice::exponential ? stream_all(types) : transcendental(types);
+  work.push_back({kernels::Rate::scalar, kernels::kStepsOfAHalf * static_cast<double>(elements(types.outputs[0]))});
+  return work;
+}
+
 Cost can_unary_ref(Unary f, const NodeTypes& types) {
   if (!kernels::unary_takes(f, types.inputs[0].dtype)) return no_kernel(types.inputs[0].dtype);
   return element_steps(types, steps_of(f, types.inputs[0].dtype) + half_steps(types.inputs[0].dtype));
@@ -64,6 +73,10 @@ Prepared prepare_unary_f32(Unary f, kernels::UnaryParameters parameters) {
   return {[f, parameters](const KernelArguments& a) {
     kernels::unary_f32(f, parameters, a.inputs[0].as<float>(), a.outputs[0].as<float>());
   }};
+}
+
+Prepared prepare_unary_half(Unary f, kernels::UnaryParameters parameters) {
+  return {[f, parameters](const KernelArguments& a) { kernels::unary_half(f, parameters, a.inputs[0], a.outputs[0]); }};
 }
 
 Prepared prepare_unary_ref(Unary f, kernels::UnaryParameters parameters) {

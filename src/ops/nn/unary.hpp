@@ -18,14 +18,18 @@ inline kernels::UnaryParameters no_parameters(const Node&) {
 /// Output 0 has input 0's type, which the function must take.
 void infer_unary(kernels::Unary f, TypeContext& context);
 Expected<std::vector<kernels::Work>> can_unary_f32(kernels::Unary f, const NodeTypes& types);
+Expected<std::vector<kernels::Work>> can_unary_half(kernels::Unary f, const NodeTypes& types);
 Expected<std::vector<kernels::Work>> can_unary_ref(kernels::Unary f, const NodeTypes& types);
 Prepared prepare_unary_f32(kernels::Unary f, kernels::UnaryParameters parameters);
+Prepared prepare_unary_half(kernels::Unary f, kernels::UnaryParameters parameters);
 Prepared prepare_unary_ref(kernels::Unary f, kernels::UnaryParameters parameters);
 
 template <kernels::Unary F, ReadParameters Read>
 inline constexpr KernelRow kUnaryKernels[] = {
     {"unary_f32", [](const Node&, const NodeTypes& types) { return can_unary_f32(F, types); },
      [](const Node& node, const NodeTypes&) { return prepare_unary_f32(F, Read(node)); }},
+    {"unary_half", [](const Node&, const NodeTypes& types) { return can_unary_half(F, types); },
+     [](const Node& node, const NodeTypes&) { return prepare_unary_half(F, Read(node)); }},
     {"unary_ref", [](const Node&, const NodeTypes& types) { return can_unary_ref(F, types); },
      [](const Node& node, const NodeTypes&) { return prepare_unary_ref(F, Read(node)); }},
 };
@@ -41,7 +45,7 @@ constexpr OpRecord unary_record(std::string_view name, int since_opset, std::str
           .since_opset = since_opset,
           .help = help,
           .infer = [](TypeContext& context) { infer_unary(F, context); },
-          .kernels = std::span(kUnaryKernels<F, Read>).subspan(V == Vectors::yes ? 0 : 1),
+          .kernels = std::span(kUnaryKernels<F, Read>).subspan(V == Vectors::yes ? 0 : 2),
           .in_place_input = 0};
 }
 

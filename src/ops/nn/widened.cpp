@@ -8,6 +8,7 @@
 #include "base/memory.hpp"
 #include "base/weighing.hpp"
 #include "kernels/tensor/convert.hpp"
+#include "kernels/tensor/halves.hpp"
 #include "ops/nn/kernel_rows.hpp"
 
 namespace skerry::ops {
@@ -54,19 +55,62 @@ void run_widened(const KernelArguments& a, const PreparedKernel& run, const Slot
 
 }  // namespace
 
-Prepared prepare_widened(const NodeTypes& types, const std::function<Prepared(const NodeTypes&)>& prepare) {
-  NodeTypes wide = types;
+namespace {
+
+// The types with f32 for every f16 and bf16, and the constants of such inputs; of large ones the shape alone where
+// nothing is to be packed.
+struct Widened {
+  NodeTypes types;
   std::array<Tensor, kMostInputs> constants;
-  for (std::size_t i = 0; i < types.inputs.size(); ++i) {
-    if (!types.present[i] || !is_half(types.inputs[i])) continue;
-    wide.inputs[i].dtype = DType::f32;
-    if (types.constants[i] == nullptr) continue;
-    constants[i] = Tensor(DType::f32, types.constants[i]->shape());
-    if (!base::is_weighing) kernels::cast(types.constants[i]->view(), constants[i].mutable_view());
-    wide.constants[i] = &constants[i];
+
+  Widened(const NodeTypes& narrow, bool packs) : types(narrow) {
+    constexpr std::int64_t kFew = 1024;
+    for (std::size_t i = 0; i < narrow.inputs.size(); ++i) {
+      if (!narrow.present[i] || !is_half(narrow.inputs[i])) continue;
+      types.inputs[i].dtype = DType::f32;
+      if (narrow.constants[i] == nullptr) continue;
+      constants[i] = Tensor(DType::f32, narrow.constants[i]->shape());
+      if ((packs && !base::is_weighing) || constants[i].shape().elements() <= kFew)
+        kernels::cast(narrow.constants[i]->view(), constants[i].mutable_view());
+      types.constants[i] = &constants[i];
+    }
+    for (TensorType& type : types.outputs)
+      if (is_half(type)) type.dtype = DType::f32;
   }
-  for (TensorType& type : wide.outputs) type.dtype = DType::f32;
-  Prepared made = prepare(wide);
+};
+
+// Null where none takes them.
+const KernelRow* row_of(const Node& node, const NodeTypes& wide) {
+  for (const KernelRow& row : find_op(node.op)->kernels) {
+    if (row.can != can_through_f32 && row.can(node, wide)) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Expected<std::vector<kernels::Work>> can_through_f32(const Node& node, const NodeTypes& types) {
+  if (std::ranges::none_of(types.inputs, is_half)) return no_kernel(types.inputs[0].dtype);
+  if (types.inputs.size() > kMostInputs || types.outputs.size() > kMostOutputs) return Unexpected{"too many inputs"};
+  const Widened wide(types, false);
+  const KernelRow* const row = row_of(node, wide.types);
+  if (row == nullptr) return no_kernel(types.inputs[0].dtype);
+  std::vector<kernels::Work> work = *row->can(node, wide.types);
+  double converted = 0.0;
+  for (std::size_t i = 0; i < types.inputs.size(); ++i)
+    if (types.present[i] && is_half(types.inputs[i])) converted += static_cast<double>(elements(types.inputs[i]));
+  for (const TensorType& type : types.outputs) converted += is_half(type) ? static_cast<double>(elements(type)) : 0.0;
+  work.push_back({kernels::Rate::scalar, kernels::kStepsOfAHalf * converted});
+  return work;
+}
+
+Prepared prepare_through_f32(const Node& node, const NodeTypes& types) {
+  return prepare_widened(types, [&node](const NodeTypes& wide) { return row_of(node, wide)->prepare(node, wide); });
+}
+
+Prepared prepare_widened(const NodeTypes& types, const std::function<Prepared(const NodeTypes&)>& prepare) {
+  const Widened widened(types, true);
+  Prepared made = prepare(widened.types);
 
   Slots slots;
   slots.own_bytes = made.scratch_bytes;

@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 Array = npt.NDArray[Any]
-OLDEST_OPSET, NEWEST_OPSET = 13, 26
+OLDEST_OPSET, NEWEST_OPSET = 13, 28
 LARGEST = 1e4
 MOST_ELEMENTS = 4096
 

@@ -53,10 +53,6 @@ void run_widened(const KernelArguments& a, const PreparedKernel& run, const Slot
   }
 }
 
-}  // namespace
-
-namespace {
-
 // The types with f32 for every f16 and bf16, and the constants of such inputs; of large ones the shape alone where
 // nothing is to be packed.
 struct Widened {

@@ -43,8 +43,8 @@ ArenaLayout lay_out(std::span<const Lifetime> lifetimes, std::uint64_t apart) {
 std::uint64_t most_alive(std::span<const Lifetime> lifetimes) {
   std::map<std::size_t, std::int64_t> change;  // at each step, of the bytes alive
   for (const Lifetime& one : lifetimes) {
-    change[one.first] += static_cast<std::int64_t>(aligned(one.bytes));
-    change[one.last + 1] -= static_cast<std::int64_t>(aligned(one.bytes));
+    change[one.first] += static_cast<std::int64_t>(base::whole_lines(one.bytes));
+    change[one.last + 1] -= static_cast<std::int64_t>(base::whole_lines(one.bytes));
   }
   std::int64_t alive = 0, most = 0;
   for (const auto& [step, bytes] : change) most = std::max(most, alive += bytes);
@@ -54,8 +54,8 @@ std::uint64_t most_alive(std::span<const Lifetime> lifetimes) {
 ArenaLayout lay_out_apart(std::span<const Lifetime> lifetimes) {
   constexpr std::uint64_t kFar = std::uint64_t{9} << 10, kLeast = std::uint64_t{1} << 10;
   const std::uint64_t most = most_alive(lifetimes), room = most / 10;
-  for (std::uint64_t apart = std::min(kFar, room / kAlignment * kAlignment); apart >= kLeast;
-       apart = apart / 2 / kAlignment * kAlignment) {
+  for (std::uint64_t apart = std::min(kFar, room / base::kLineBytes * base::kLineBytes); apart >= kLeast;
+       apart = apart / 2 / base::kLineBytes * base::kLineBytes) {
     if (ArenaLayout layout = lay_out(lifetimes, apart); layout.bytes <= most + room) return layout;
   }
   return lay_out(lifetimes);

@@ -489,8 +489,14 @@ def reductions() -> None:
         case(op, reals(2, 3, 4), axis=1)
 
 
+def halves() -> None:
+    x, slope = reals(2, 3, 4, dtype=np.float16), reals(3, 1, dtype=np.float16)
+    case("PRelu", x, slope, expected=np.where(x < 0, x * slope, x))
+
+
 FAMILIES: list[Callable[[], None]] = [
     unary, clip, binary, prelu, comparisons, casts, views, dropout, shapes, movement, slices, pads, fills, reductions,
+    halves,
 ]  # fmt: skip
 
 

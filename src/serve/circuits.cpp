@@ -245,10 +245,11 @@ CircuitNotes notes_of(const Plan& plan) {
 }
 
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
-                                std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes) {
+                                std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes,
+                                const std::function<void()>& between) {
   using std::chrono::steady_clock;
   notes.begun_ns = now_ns();
-  const auto deadline =  // of all sets, and of reading the program
+  auto deadline =  // of all sets, and of reading the program
       steady_clock::now() +
       std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(seconds_of(request, limits)));
   check(request, limits);
@@ -273,6 +274,11 @@ wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const Circu
   if (sets > 1) kept.check(least_answer(request, circuit.num_wires()) * static_cast<double>(sets));
   wire::CircuitReply reply{.id = request.id};
   for (std::size_t i = 0; i < sets; ++i) {
+    if (i > 0 && between) {
+      const auto left = steady_clock::now();
+      between();
+      deadline += steady_clock::now() - left;
+    }
     RunControl part = control;
     part.deadline = control.deadline ? std::min(*control.deadline, deadline) : deadline;
     part.check("parameter set " + std::to_string(i));

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <skerry/skerry.hpp>
 #include <string>
 #include <string_view>
@@ -50,10 +51,12 @@ inline constexpr std::string_view kQuota = "quota";
 
 /// Runs every parameter set, all of them together within the request's time and, with the answers as they are sent,
 /// within the server's memory; both bound how long a program may be. max_qubits: 0: any. control: stop token, progress
-/// (over all sets), deadline. notes: filled as far as it comes, also when it throws. Errors: those of import and of
-/// run; limit_exceeded for shots, sets and qubits; budget_exceeded for the answers.
+/// (over all sets), deadline. notes: filled as far as it comes, also when it throws. between: called between two sets,
+/// may take as long as it likes: the request's time does not run meanwhile. Errors: those of import and of run;
+/// limit_exceeded for shots, sets and qubits; budget_exceeded for the answers.
 wire::CircuitReply run_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits,
-                                std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes);
+                                std::uint32_t max_qubits, const RunControl& control, CircuitNotes& notes,
+                                const std::function<void()>& between = {});
 
 /// The plan of the first parameter set; nothing is run. control: stop token. Errors: those of import and planning.
 Plan plan_circuits(const wire::CircuitRequest& request, const CircuitLimits& limits, const RunControl& control);

@@ -23,6 +23,8 @@ using wire::JobState;
 using wire::JobStatus;
 
 constexpr std::chrono::milliseconds kNewsEvery{50};
+constexpr std::chrono::milliseconds kTurn{200};       // that a job has before it lets another owner's run
+constexpr std::size_t kMostPaused = 3;                // jobs that began and wait for their next turn
 constexpr std::chrono::milliseconds kStopTime{2000};  // that a stopped run may take to notice
 constexpr std::uint64_t kMaxFile = std::uint64_t{4} << 30;
 
@@ -100,7 +102,7 @@ struct Jobs::State {
     std::uintmax_t head_bytes = 0;  // of its record with the reply; late progress may change the status
     bool is_forgotten = false;      // the reply is; the status and the token are not
     std::stop_source stop;
-    std::chrono::steady_clock::time_point began{};  // started, by a clock that nobody sets
+    std::chrono::steady_clock::time_point began{};  // started, by a clock that nobody sets; later by what it waited
     std::chrono::steady_clock::time_point last_news{};
     std::vector<std::shared_ptr<Heard>> listeners;  // shared: called without the lock
   };
@@ -108,7 +110,7 @@ struct Jobs::State {
 
   explicit State(JobOptions job_options)
       : options(std::move(job_options)),
-        workers(options.workers, options.max_waiting),
+        workers(options.workers, options.max_waiting, kMostPaused),
         quick(options.quick_workers, options.max_waiting) {}
 
   JobOptions options;
@@ -180,10 +182,22 @@ struct Jobs::State {
   }
 
   void start(const JobPtr& job, Urgency urgency) {
-    (urgency == Urgency::job ? workers : quick).post([this, job] { run(job); }, job->by.name);
+    Workers& on = urgency == Urgency::job ? workers : quick;
+    on.post([this, job, &on] { run(job, on); }, job->by.name);
   }
 
-  void run(const JobPtr& job) {
+  // Between two sets of parameters nothing is held but answers: whoever waits has his turn then, and no set comes out
+  // otherwise for it. It began that much later, for its time and for what it pays.
+  void let_others_run(const JobPtr& job, Workers& on, std::chrono::steady_clock::time_point& turn) {
+    const auto left = std::chrono::steady_clock::now();
+    if (left - turn < kTurn) return;
+    on.yield(job->by.name, job->stop.get_token());
+    turn = std::chrono::steady_clock::now();
+    const std::lock_guard lock(mutex);
+    job->began += turn - left;
+  }
+
+  void run(const JobPtr& job, Workers& on) {
     JobStatus status;
     {
       const std::lock_guard lock(mutex);
@@ -198,6 +212,7 @@ struct Jobs::State {
     wire::Body reply;
     CircuitNotes notes;
     std::optional<Error> failure;
+    auto turn = std::chrono::steady_clock::now();
     try {
       const RunControl control{.stop = job->stop.get_token(),
                                .progress = Progress([this, job](double fraction, std::string_view stage) {
@@ -205,7 +220,8 @@ struct Jobs::State {
                                })};
       const bool is_apart = job->by.is_stranger && options.run_apart;
       reply = is_apart ? options.run_apart(job->by, *job->request, control, notes)
-                       : wire::encode(run_circuits(*job->request, options.limits, job->by.max_qubits, control, notes),
+                       : wire::encode(run_circuits(*job->request, options.limits, job->by.max_qubits, control, notes,
+                                                   [&] { let_others_run(job, on, turn); }),
                                       job->request->binary);
     } catch (const Error& error) {
       failure = error;
@@ -361,7 +377,7 @@ struct Jobs::State {
     job->digest = base::hash128(std::as_bytes(std::span(record.body.bytes)));
     job->request = wire::decode_circuit_request(record.body);
     add(job);
-    workers.put([this, job] { run(job); }, job->by.name);
+    workers.put([this, job] { run(job, workers); }, job->by.name);
   }
 };
 

@@ -461,29 +461,6 @@ TEST(Jobs, RunOnceByTheirTokenAlsoWhenTheirAnswerIsForgotten) {
   EXPECT_EQ(unknown, 2);
 }
 
-TEST(Workers, GiveOwnersTheirTurns) {
-  Workers workers(1, 6);
-  std::promise<void> go;
-  std::promise<void> begun;
-  std::string order;  // written by the one thread
-  workers.post([&, until = go.get_future().share()] { begun.set_value(), until.wait(); }, "a");
-  begun.get_future().wait();
-  const auto post = [&](const std::string& owner) { workers.post([&order, owner] { order += owner; }, owner); };
-  for (int i = 0; i < 6; ++i) post("a");
-  EXPECT_EQ(thrown_by([&] { post("a"); }).code(), ErrorCode::unavailable);
-  for (int i = 0; i < 3; ++i) post("b");
-  EXPECT_EQ(thrown_by([&] { post("b"); }).code(), ErrorCode::unavailable) << "half of it is another's share";
-  post("c");
-  post("c");
-  EXPECT_EQ(thrown_by([&] { post("c"); }).code(), ErrorCode::unavailable);
-  EXPECT_EQ(workers.waiting(), 11U);
-  std::promise<void> ended;
-  workers.put([&] { ended.set_value(); }, "a");
-  go.set_value();
-  ended.get_future().wait();
-  EXPECT_EQ(order, "bcabcabaaaa");
-}
-
 TEST(Jobs, HoldATenantToItsQubitsAfterARestart) {
   const base::TemporaryFolder folder;
   const auto submit = [&](std::uint32_t most, wire::CircuitRequest what) {

@@ -5,8 +5,10 @@
 
 namespace skerry::serve {
 
-Workers::Workers(int threads, std::size_t max_queue) : max_queue_(max_queue) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+Workers::Workers(int threads, std::size_t max_queue, std::size_t max_paused)
+    : most_running_(static_cast<std::size_t>(threads)), max_queue_(max_queue), max_paused_(max_paused) {
+  const std::size_t all = most_running_ == 0 ? 0 : most_running_ + max_paused_;
+  for (std::size_t i = 0; i < all; ++i) threads_.emplace_back([this] { work(); });
 }
 
 Workers::~Workers() {
@@ -21,37 +23,61 @@ Workers::~Workers() {
 void Workers::post(std::function<void()> task, const std::string& owner) {
   {
     const std::lock_guard lock(mutex_);
-    const auto own = queues_.find(owner);
-    const std::size_t owners = queues_.size() + (own == queues_.end() ? 1 : 0);
+    const auto own = owners_.find(owner);
+    const std::size_t owners = owners_.size() + (own == owners_.end() ? 1 : 0);
     const std::size_t share = owners == 1 ? max_queue_ : std::max<std::size_t>(1, max_queue_ / owners);
-    if (waiting_ >= max_queue_ && (own == queues_.end() ? 0 : own->second.size()) >= share) {
+    if (waiting_ >= max_queue_ && (own == owners_.end() ? 0 : own->second.tasks.size()) >= share) {
       throw Error(ErrorCode::unavailable, "the server is busy, " + std::to_string(waiting_) + " requests wait", "queue",
                   "try again later");
     }
-    queues_[owner].push_back(std::move(task));
+    owners_[owner].tasks.push_back(std::move(task));
     ++waiting_;
   }
-  changed_.notify_one();
+  changed_.notify_all();
 }
 
 void Workers::put(std::function<void()> task, const std::string& owner) {
   {
     const std::lock_guard lock(mutex_);
-    queues_[owner].push_back(std::move(task));
+    owners_[owner].tasks.push_back(std::move(task));
     ++waiting_;
   }
-  changed_.notify_one();
+  changed_.notify_all();
 }
 
-std::function<void()> Workers::next() {
-  auto turn = queues_.upper_bound(last_);
-  if (turn == queues_.end()) turn = queues_.begin();
-  last_ = turn->first;
-  std::function<void()> task = std::move(turn->second.front());
-  turn->second.pop_front();
-  if (turn->second.empty()) queues_.erase(turn);
-  --waiting_;
-  return task;
+// Whose turn it is, of those who have something.
+Workers::Owners::iterator Workers::turn() {
+  const auto next = owners_.upper_bound(last_);
+  return next == owners_.end() ? owners_.begin() : next;
+}
+
+void Workers::erase_if_done(Owners::iterator owner) {
+  if (owner->second.tasks.empty() && owner->second.paused.empty()) owners_.erase(owner);
+}
+
+void Workers::yield(const std::string& owner, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  const auto is_other = [&owner](const auto& one) { return one.first != owner; };
+  if (paused_ == max_paused_ || std::ranges::none_of(owners_, is_other)) return;
+  const auto own = owners_.try_emplace(owner).first;
+  own->second.paused.push_back(&lock);
+  last_ = owner;
+  ++paused_;
+  --running_;
+  changed_.notify_all();
+  changed_.wait(lock, stop, [&] {
+    if (!is_free()) return false;
+    const auto next = turn();
+    return !next->second.paused.empty() && next->second.paused.front() == &lock;
+  });
+  // Asked to stop, it runs for a moment beside the others.
+  std::erase(own->second.paused, &lock);
+  erase_if_done(own);
+  last_ = owner;
+  --paused_;
+  ++running_;
+  lock.unlock();
+  changed_.notify_all();
 }
 
 std::size_t Workers::waiting() const {
@@ -62,12 +88,20 @@ std::size_t Workers::waiting() const {
 void Workers::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return ending_ || waiting_ > 0; });
+    changed_.wait(lock, [this] { return (ending_ && waiting_ == 0) || (is_free() && turn()->second.paused.empty()); });
     if (waiting_ == 0) return;
-    const auto task = next();
+    const auto next = turn();
+    last_ = next->first;
+    const std::function<void()> task = std::move(next->second.tasks.front());
+    next->second.tasks.pop_front();
+    erase_if_done(next);
+    --waiting_;
+    ++running_;
     lock.unlock();
     task();
     lock.lock();
+    --running_;
+    changed_.notify_all();
   }
 }
 

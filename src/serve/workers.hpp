@@ -8,17 +8,19 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace skerry::serve {
 
-/// A fixed number of threads and a bounded queue of tasks. Owners of tasks take turns, each in its own order, and a
-/// queue that one of them has filled still takes another's up to its share. From any thread.
+/// A fixed number of tasks that run at once and a bounded queue of others. Owners of tasks take turns, each in its own
+/// order, and a queue that one of them has filled still takes another's up to its share. From any thread.
 class Workers {
  public:
-  Workers(int threads, std::size_t max_queue);
+  /// max_paused: how many tasks may wait in yield() at once, each of which keeps what it holds.
+  Workers(int threads, std::size_t max_queue, std::size_t max_paused = 0);
   /// Runs what waits, then ends.
   ~Workers();
   Workers(const Workers&) = delete;
@@ -28,18 +30,29 @@ class Workers {
   void post(std::function<void()> task, const std::string& owner = {});
   /// The same for what was taken on before: however many wait.
   void put(std::function<void()> task, const std::string& owner);
+  /// For a task of this owner, on its thread: lets others have their turn first, if they wait for one and no more than
+  /// max_paused do so already. Returns at once when asked to stop.
+  void yield(const std::string& owner, const std::stop_token& stop);
   std::size_t waiting() const;
 
  private:
-  void work();
-  std::function<void()> next();
+  struct Turns {
+    std::deque<std::function<void()>> tasks;
+    std::deque<const void*> paused;  // who waits in yield(): they come before the tasks
+  };
+  using Owners = std::map<std::string, Turns>;
 
-  std::size_t max_queue_;
+  void work();
+  Owners::iterator turn();
+  bool is_free() const noexcept { return running_ < most_running_ && !owners_.empty(); }
+  void erase_if_done(Owners::iterator owner);
+
+  const std::size_t most_running_, max_queue_, max_paused_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, std::deque<std::function<void()>>> queues_;  // by owner; none is empty
-  std::string last_;                                                 // whose turn it was
-  std::size_t waiting_ = 0;
+  std::condition_variable_any changed_;
+  Owners owners_;     // none has nothing
+  std::string last_;  // whose turn it was
+  std::size_t waiting_ = 0, running_ = 0, paused_ = 0;
   bool ending_ = false;
   std::vector<std::thread> threads_;
 };

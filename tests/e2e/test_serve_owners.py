@@ -179,3 +179,42 @@ def test_shots_are_given_back_when_the_queue_is_full_and_when_a_job_is_cancelled
             assert ask("GET", f"{JOBS}/{job}/result?wait=20")[0] == 200
         assert 3500 - refilled < taken() <= 3500
         connection.close()
+
+
+def test_a_job_of_many_sets_lets_anothers_run_and_says_the_same(tmp_path: Path) -> None:
+    headers = servers.make_keys(tmp_path / "keys", {"long": "circuits", "short": "circuits"})
+    gates = "".join(f"ry(a * 0.{w + 1}) q[{w}]; cx q[{w}], q[{(w + 1) % 18}];" for w in range(18)) * 6
+    program = f'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit[18] q; {gates}'
+    sweep = {"program": program, "parameter_sets": [[0.01 * i] for i in range(200)], "observables": ["Z0", "Z3 Z17"]}
+    small = {**sweep, "parameter_sets": [[0.5], [0.6]]}
+    with servers.serving(tmp_path, "--keys", tmp_path / "keys") as server:
+
+        def submit(who: str, request: Any) -> str:
+            return str(server.post(JOBS, request, headers=headers[who]).json()["id"])
+
+        def state(who: str, job: str) -> str:
+            return str(server.get(f"{JOBS}/{job}", headers=headers[who]).json()["state"])
+
+        def results(who: str, job: str) -> Any:
+            until(lambda: state(who, job) == "done", 60)
+            answer = server.get(f"{JOBS}/{job}/result", headers=headers[who]).json()
+            return [one["expectations"] for one in answer["results"]]
+
+        first = submit("long", sweep)
+        until(lambda: state("long", first) == "running")
+        second = submit("short", small)
+        meanwhile = results("short", second)
+        assert state("long", first) == "running", "the other one's did not wait for its end"
+        shared = results("long", first)
+        alone = results("long", submit("long", {**sweep, "id": "again"}))
+        assert shared == alone, "to the bit"
+        assert meanwhile == [alone[50], alone[60]]
+        # Stopped while it waits for its turn, it ends at once.
+        third = submit("long", sweep)
+        until(lambda: state("long", third) == "running")
+        other = submit("short", sweep)
+        until(lambda: state("short", other) == "running")
+        server.post(f"{JOBS}/{third}/cancel", {}, headers=headers["long"])
+        until(lambda: state("long", third) == "cancelled")
+        assert state("short", other) == "running"
+        server.post(f"{JOBS}/{other}/cancel", {}, headers=headers["short"])

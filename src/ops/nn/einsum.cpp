@@ -157,11 +157,11 @@ Cost can(const Node& node, const NodeTypes& types) {
   }
   for (const auto& [letter, extent] : e.extents)  // the last of those that are summed runs along a row
     if (e.output.find(letter) == std::string::npos) length = static_cast<double>(extent);
-  constexpr double kOfAStep = 1.0, kOfAnInput = 1.0, kOfARow = 10.0;
+  constexpr double kOfAStep = 0.7, kOfAnInput = 1.0, kOfARow = 10.0;
   const auto inputs = static_cast<double>(shapes.size());
   steps *= kOfAStep + (shapes.size() == 2 ? 0.0 : kOfAnInput * inputs) +
            kOfARow * inputs * static_cast<double>(e.extents.size()) / std::max(length, 1.0);
-  constexpr double kOfACopy = 5.0;
+  constexpr double kOfACopy = 2.0;
   double copies = static_cast<double>(elements(types.outputs[0]));
   for (const TensorType& type : types.inputs) copies += static_cast<double>(elements(type));
   return serial_steps(types, steps + kOfACopy * copies);

@@ -200,9 +200,12 @@ NodeCase columns(Random& random) {
 }
 
 NodeCase function(Random& random) {
-  const auto op = one_of<std::string>(random, {"Celu", "Elu", "Mish", "Selu", "Softsign", "Swish", "ThresholdedRelu"});
+  const auto op = one_of<std::string>(random, {"Celu", "Elu", "Mish", "Selu", "Softsign", "Swish", "ThresholdedRelu",
+                                               "Sin", "Cos", "Atan", "Asin", "Acos"});
   NodeCase c{node_of(op), {normal(random, extents(random, 2, 40))}};
-  for (float& v : c.inputs[0]->mutable_view().as<float>()) v *= one_of<float>(random, {1e-4F, 0.3F, 1.0F, 30.0F});
+  for (float& v : c.inputs[0]->mutable_view().as<float>()) v *= one_of<float>(random, {1e-4F, 0.3F, 1.0F, 30.0F, 1e4F});
+  if (op == "Asin" || op == "Acos")
+    for (float& v : c.inputs[0]->mutable_view().as<float>()) v = std::clamp(v, -1.0F, 1.0F);
   if (op == "Swish" || op == "Celu" || op == "Elu") c.node.set("alpha", one_of<float>(random, {1.0F, 0.7F, 2.5F}));
   return c;
 }

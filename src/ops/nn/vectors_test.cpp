@@ -213,7 +213,7 @@ NodeCase function(Random& random) {
 // Some of them equal.
 NodeCase pair(Random& random) {
   const auto op = one_of<std::string>(
-      random, {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "PRelu", "Mean", "Clip"});
+      random, {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "PRelu", "Mean", "Clip", "Max", "Min"});
   const auto dims = extents(random, 3, 30);
   auto other = dims;
   for (auto& extent : other) extent = coin(random) ? extent : 1;
@@ -221,6 +221,11 @@ NodeCase pair(Random& random) {
   for (auto& x : c.inputs)
     for (float& v : x->mutable_view().as<float>()) v = std::round(2.0F * v);
   if (op == "Clip") c.inputs = {c.inputs[0], testing::floats({}, {-1.0F}), testing::floats({}, {1.0F})};
+  // What is no number stays none, in whichever input.
+  if (op != "Clip" && coin(random)) {
+    const auto values = c.inputs[coin(random) ? 0 : 1]->mutable_view().as<float>();
+    values[values.size() / 2] = std::numeric_limits<float>::quiet_NaN();
+  }
   if (op == "Mean" && coin(random)) c.inputs.push_back(normal(random, {dims.back()}));
   return c;
 }

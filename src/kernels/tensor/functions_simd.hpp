@@ -12,6 +12,8 @@
 
 #include <hwy/highway.h>
 
+#include <cmath>
+#include <cstddef>
 #include <limits>
 
 HWY_BEFORE_NAMESPACE();
@@ -119,6 +121,85 @@ HWY_INLINE V tanh(D d, V x) {
   const V e = exp_below_zero(d, hn::Mul(ax, hn::Set(d, -2.0F)));
   const V large = hn::Div(hn::Sub(one, e), hn::Add(one, e));
   return hn::CopySign(hn::IfThenElse(hn::Lt(ax, hn::Set(d, 0.625F)), small, large), x);
+}
+
+// atan(x) by the series of Cephes' atanf, after x is brought below tan(pi / 8).
+HWY_INLINE V atan(D d, V x) {
+  const V ax = hn::Abs(x), one = hn::Set(d, 1.0F);
+  const auto far = hn::Gt(ax, hn::Set(d, 2.41421356F)), middle = hn::Gt(ax, hn::Set(d, 0.41421356F));
+  const V above = hn::IfThenElse(far, hn::Set(d, -1.0F), hn::IfThenElse(middle, hn::Sub(ax, one), ax));
+  const V below = hn::IfThenElse(far, ax, hn::IfThenElse(middle, hn::Add(ax, one), one));
+  const V start = hn::IfThenElse(far, hn::Set(d, 1.57079633F), hn::IfThenElseZero(middle, hn::Set(d, 0.78539816F)));
+  const V r = hn::Div(above, below), z = hn::Mul(r, r);
+  V p = hn::Set(d, 8.05374449538e-2F);
+  p = hn::MulAdd(p, z, hn::Set(d, -1.38776856032e-1F));
+  p = hn::MulAdd(p, z, hn::Set(d, 1.99777106478e-1F));
+  p = hn::MulAdd(p, z, hn::Set(d, -3.33329491539e-1F));
+  const V y = hn::Add(start, hn::MulAdd(hn::Mul(p, z), r, r));
+  return hn::CopySign(y, x);
+}
+
+// asin(s) for 0 <= s <= 1/2, z being s^2, by the series of Cephes' asinf.
+HWY_INLINE V asin_below_half(D d, V s, V z) {
+  V p = hn::Set(d, 4.2163199048e-2F);
+  p = hn::MulAdd(p, z, hn::Set(d, 2.4181311049e-2F));
+  p = hn::MulAdd(p, z, hn::Set(d, 4.5470025998e-2F));
+  p = hn::MulAdd(p, z, hn::Set(d, 7.4953002686e-2F));
+  p = hn::MulAdd(p, z, hn::Set(d, 1.6666752422e-1F));
+  return hn::MulAdd(hn::Mul(p, z), s, s);
+}
+
+// asin(x), or acos(x): above 1/2 by that of sqrt((1 - |x|) / 2). Past 1 the root is no number.
+HWY_INLINE V asin_or_acos(D d, V x, bool cosine) {
+  const V ax = hn::Abs(x), half = hn::Set(d, 0.5F), right = hn::Set(d, 1.57079633F);
+  const auto large = hn::Gt(ax, half);
+  const V halved = hn::Mul(half, hn::Sub(hn::Set(d, 1.0F), ax));
+  const V z = hn::IfThenElse(large, halved, hn::Mul(ax, ax));
+  const V y = asin_below_half(d, hn::IfThenElse(large, hn::Sqrt(halved), ax), z), twice = hn::Add(y, y);
+  if (!cosine) return hn::CopySign(hn::IfThenElse(large, hn::Sub(right, twice), y), x);
+  const auto negative = hn::Lt(x, hn::Zero(d));
+  const V far = hn::IfThenElse(negative, hn::Sub(hn::Set(d, 3.14159265F), twice), twice);
+  return hn::IfThenElse(large, far, hn::Sub(right, hn::CopySign(y, x)));
+}
+
+// sin(x + quarters pi / 2) for |x| < 8192: multiples of pi / 2 are subtracted in three parts, what is left is within
+// pi / 4, where Cephes' series of sine and cosine hold.
+HWY_INLINE V sin_near(D d, V x, int quarters) {
+  const hn::RebindToSigned<D> di;
+  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 0.636619772F)));
+  const V f = hn::ConvertTo(d, n);
+  V r = hn::NegMulAdd(f, hn::Set(d, 1.5703125F), x);
+  r = hn::NegMulAdd(f, hn::Set(d, 4.837512969970703125e-4F), r);
+  r = hn::NegMulAdd(f, hn::Set(d, 7.54978995489188216e-8F), r);
+  const V z = hn::Mul(r, r);
+  V s = hn::Set(d, -1.9515295891e-4F);
+  s = hn::MulAdd(s, z, hn::Set(d, 8.3321608736e-3F));
+  s = hn::MulAdd(s, z, hn::Set(d, -1.6666654611e-1F));
+  s = hn::MulAdd(hn::Mul(s, z), r, r);
+  V c = hn::Set(d, 2.443315711809948e-5F);
+  c = hn::MulAdd(c, z, hn::Set(d, -1.388731625493765e-3F));
+  c = hn::MulAdd(c, z, hn::Set(d, 4.166664568298827e-2F));
+  c = hn::MulAdd(hn::Mul(c, z), z, hn::NegMulAdd(hn::Set(d, 0.5F), z, hn::Set(d, 1.0F)));
+  const auto k = hn::Add(n, hn::Set(di, quarters));
+  const auto odd = hn::Eq(hn::And(k, hn::Set(di, 1)), hn::Set(di, 1));
+  const V y = hn::IfThenElse(hn::RebindMask(d, odd), c, s);
+  const auto sign = hn::ShiftLeft<30>(hn::And(k, hn::Set(di, 2)));  // of the second half of a turn
+  return hn::BitCast(d, hn::Xor(hn::BitCast(di, y), sign));
+}
+
+// sin(x), or cos(x); of larger and infinite numbers the C library's, one by one.
+HWY_INLINE V sin_or_cos(D d, V x, bool cosine) {
+  const auto near = hn::Lt(hn::Abs(x), hn::Set(d, 8192.0F));
+  const V y = sin_near(d, hn::IfThenElseZero(near, x), cosine ? 1 : 0);
+  if (hn::AllTrue(d, near)) return y;
+  HWY_ALIGN float numbers[hn::MaxLanes(d)];
+  HWY_ALIGN float results[hn::MaxLanes(d)];
+  hn::Store(x, d, numbers);
+  hn::Store(y, d, results);
+  for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
+    if (!(std::abs(numbers[i]) < 8192.0F)) results[i] = cosine ? std::cos(numbers[i]) : std::sin(numbers[i]);
+  }
+  return hn::Load(d, results);
 }
 
 }  // namespace skerry::kernels::HWY_NAMESPACE

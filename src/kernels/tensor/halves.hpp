@@ -25,6 +25,6 @@ void choose_four_bytes(const std::byte* c, std::int64_t sc, const std::byte* a, 
                        std::int64_t sb, std::byte* out, std::int64_t count);
 
 /// Scalar steps by which one element that is widened or rounded in vectors costs more than an f32.
-inline constexpr double kStepsOfAHalf = 0.5;
+inline constexpr double kStepsOfAHalf = 0.15;
 
 }  // namespace skerry::kernels

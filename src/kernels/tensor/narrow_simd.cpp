@@ -37,8 +37,21 @@ HWY_INLINE void map(const std::byte* from, std::size_t count, std::byte* to, F&&
   std::memcpy(y + i, done, (count - i) * sizeof(Y));
 }
 
-// Half an element has an exponent of 5 bits and a fraction of 10.
-HWY_INLINE V from_half(VI h) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+// The processor's own conversions. What is no number keeps its sign alone, as without them.
+using Halves = hn::Vec<hn::Rebind<std::uint16_t, D>>;
+HWY_INLINE V from_half(Halves h) {
+  return hn::PromoteTo(D(), hn::BitCast(hn::Rebind<hwy::float16_t, D>(), h));
+}
+HWY_INLINE Halves to_half(V v) {
+  const D d;
+  const V nothing = hn::CopySign(hn::Set(d, std::numeric_limits<float>::quiet_NaN()), v);
+  const auto half = hn::DemoteTo(hn::Rebind<hwy::float16_t, D>(), hn::IfThenElse(hn::IsNaN(v), nothing, v));
+  return hn::BitCast(hn::Rebind<std::uint16_t, D>(), half);
+}
+#else
+// An f16 has an exponent of 5 bits and a fraction of 10.
+HWY_INLINE V half_of(VI h) {
   const D d;
   const DI di;
   const VI magnitude = hn::And(h, hn::Set(di, 0x7fff)), exponent = hn::And(h, hn::Set(di, 0x7c00));
@@ -50,8 +63,13 @@ HWY_INLINE V from_half(VI h) {
   return hn::BitCast(d, hn::Or(value, hn::ShiftLeft<16>(hn::And(h, hn::Set(di, 0x8000)))));
 }
 
+template <class H>
+HWY_INLINE V from_half(H h) {
+  return half_of(hn::PromoteTo(DI(), h));
+}
+
 // As Float16(float) of numeric.hpp does it.
-HWY_INLINE VI to_half(V v) {
+HWY_INLINE auto to_half(V v) {
   const D d;
   const DI di;
   const VI word = hn::BitCast(di, v), magnitude = hn::And(word, hn::Set(di, 0x7fffffff));
@@ -62,8 +80,10 @@ HWY_INLINE VI to_half(V v) {
   VI half = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, 0x38800000)), subnormal, rounded);
   half = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x477fefff)), hn::Set(di, 0x7c00), half);
   half = hn::IfThenElse(hn::Gt(magnitude, hn::Set(di, 0x7f800000)), hn::Set(di, 0x7e00), half);
-  return hn::Or(half, hn::And(hn::ShiftRight<16>(word), hn::Set(di, 0x8000)));
+  half = hn::Or(half, hn::And(hn::ShiftRight<16>(word), hn::Set(di, 0x8000)));
+  return hn::DemoteTo(hn::Rebind<std::uint16_t, D>(), half);
 }
+#endif
 
 HWY_INLINE VI to_bfloat(V v) {
   const DI di;
@@ -123,7 +143,7 @@ void widen_as(DType from, const std::byte* x, std::size_t count, float* floats) 
     case DType::f64:
       return widen_doubles(x, count, floats);
     case DType::f16:
-      return map<std::uint16_t, float>(x, count, y, [](auto v) HWY_ATTR { return from_half(hn::PromoteTo(DI(), v)); });
+      return map<std::uint16_t, float>(x, count, y, [](auto v) HWY_ATTR { return from_half(v); });
     case DType::bf16:
       return map<std::uint16_t, float>(
           x, count, y, [](auto v) HWY_ATTR { return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(DI(), v))); });
@@ -151,7 +171,7 @@ void narrow_as(DType to, const float* floats, std::size_t count, std::byte* y) {
     case DType::f64:
       return narrow_doubles(floats, count, y);
     case DType::f16:
-      return map<float, std::uint16_t>(x, count, y, [&](V v) HWY_ATTR { return shorten(to_half(v)); });
+      return map<float, std::uint16_t>(x, count, y, [&](V v) HWY_ATTR { return to_half(v); });
     case DType::bf16:
       return map<float, std::uint16_t>(x, count, y, [&](V v) HWY_ATTR { return shorten(to_bfloat(v)); });
     case DType::i8:

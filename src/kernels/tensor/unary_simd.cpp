@@ -30,7 +30,11 @@ HWY_INLINE V apply(D d, V x, V a, V b) {
   const V half = hn::Set(d, 0.5F);
   const V one = hn::Set(d, 1.0F);
   if constexpr (F == Unary::abs_) return hn::Abs(x);
+  if constexpr (F == Unary::acos_) return asin_or_acos(d, x, true);
+  if constexpr (F == Unary::asin_) return asin_or_acos(d, x, false);
+  if constexpr (F == Unary::atan_) return atan(d, x);
   if constexpr (F == Unary::ceil_) return hn::Ceil(x);
+  if constexpr (F == Unary::cos_) return sin_or_cos(d, x, true);
   if constexpr (F == Unary::celu) {  // not-a-number stays
     const V below = hn::Min(hn::Mul(a, expm1(d, hn::Div(x, a))), zero);
     return hn::Add(hn::IfThenElse(hn::Lt(x, zero), zero, x), below);
@@ -59,6 +63,7 @@ HWY_INLINE V apply(D d, V x, V a, V b) {
   if constexpr (F == Unary::round_) return hn::Round(x);
   if constexpr (F == Unary::selu) return hn::Mul(b, hn::IfThenElse(hn::Gt(x, zero), x, hn::Mul(a, expm1(d, x))));
   if constexpr (F == Unary::sigmoid) return sigmoid(d, x);
+  if constexpr (F == Unary::sin_) return sin_or_cos(d, x, false);
   if constexpr (F == Unary::softsign) return hn::Div(x, hn::Add(one, hn::Abs(x)));
   if constexpr (F == Unary::sqrt_) return hn::Sqrt(x);
   if constexpr (F == Unary::swish) return hn::Mul(x, sigmoid(d, hn::Mul(a, x)));
@@ -94,8 +99,12 @@ void piece(Unary f, const float* x, float* y, std::size_t count, float a, float 
   case Unary::name:       \
     return run<Unary::name>(x, y, count, a, b);
     SKERRY_CASE(abs_)
+    SKERRY_CASE(acos_)
+    SKERRY_CASE(asin_)
+    SKERRY_CASE(atan_)
     SKERRY_CASE(ceil_)
     SKERRY_CASE(celu)
+    SKERRY_CASE(cos_)
     SKERRY_CASE(elu)
     SKERRY_CASE(erf_)
     SKERRY_CASE(exp_)
@@ -112,6 +121,7 @@ void piece(Unary f, const float* x, float* y, std::size_t count, float a, float 
     SKERRY_CASE(round_)
     SKERRY_CASE(selu)
     SKERRY_CASE(sigmoid)
+    SKERRY_CASE(sin_)
     SKERRY_CASE(softsign)
     SKERRY_CASE(sqrt_)
     SKERRY_CASE(swish)

@@ -3,7 +3,6 @@
 namespace skerry::ops {
 
 extern const OpRecord acos_record;
-const OpRecord acos_record = unary_record<kernels::Unary::acos_, no_parameters, Vectors::no>(
-    "Acos", 22, "The arccosine of each element. Reals.");
+const OpRecord acos_record = unary_record<kernels::Unary::acos_>("Acos", 22, "The arccosine of each element. Reals.");
 
 }  // namespace skerry::ops

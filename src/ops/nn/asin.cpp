@@ -3,7 +3,6 @@
 namespace skerry::ops {
 
 extern const OpRecord asin_record;
-const OpRecord asin_record =
-    unary_record<kernels::Unary::asin_, no_parameters, Vectors::no>("Asin", 22, "The arcsine of each element. Reals.");
+const OpRecord asin_record = unary_record<kernels::Unary::asin_>("Asin", 22, "The arcsine of each element. Reals.");
 
 }  // namespace skerry::ops

@@ -3,7 +3,6 @@
 namespace skerry::ops {
 
 extern const OpRecord atan_record;
-const OpRecord atan_record = unary_record<kernels::Unary::atan_, no_parameters, Vectors::no>(
-    "Atan", 22, "The arctangent of each element. Reals.");
+const OpRecord atan_record = unary_record<kernels::Unary::atan_>("Atan", 22, "The arctangent of each element. Reals.");
 
 }  // namespace skerry::ops

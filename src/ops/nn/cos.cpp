@@ -3,7 +3,6 @@
 namespace skerry::ops {
 
 extern const OpRecord cos_record;
-const OpRecord cos_record =
-    unary_record<kernels::Unary::cos_, no_parameters, Vectors::no>("Cos", 22, "The cosine of each element. Reals.");
+const OpRecord cos_record = unary_record<kernels::Unary::cos_>("Cos", 22, "The cosine of each element. Reals.");
 
 }  // namespace skerry::ops

@@ -84,8 +84,8 @@ Cost can(const Node& node, const NodeTypes& types) {
   if (auto takes = can_reference(node, types); !takes) return takes;
   const Shape w = *types.inputs[kWeights].static_shape();
   constexpr double kOfATap = 45.0;
-  return serial_steps(types, kOfATap * static_cast<double>(elements(types.outputs[0])) *
-                                 static_cast<double>(w.elements() / std::max<std::int64_t>(w[0], 1)));
+  const std::int64_t taps = w.elements() / std::max<std::int64_t>(w[0], 1);
+  return serial_steps(types, kOfATap * static_cast<double>(elements(types.outputs[0])) * static_cast<double>(taps));
 }
 
 using kernels::ScratchSlots;
@@ -126,7 +126,7 @@ class DeformF32 {
     const auto panel = static_cast<std::int64_t>(kernels::gemm_tile().columns);
     return std::clamp<std::int64_t>((std::int64_t{1} << 17) / std::max<std::int64_t>(depth * panel, 1), 1, 8) * panel;
   }
-  std::size_t slot_bytes() const { return static_cast<std::size_t>(block_ * (4 * 2 + x_[1] * taps_)) * sizeof(float); }
+  std::size_t slot_bytes() const { return static_cast<std::size_t>(block_ * (8 + x_[1] * taps_)) * sizeof(float); }
 
   void run_block(const KernelArguments& a, std::int64_t n, std::int64_t first, std::byte* slot) const {
     auto* const index = reinterpret_cast<std::int32_t*>(slot);

@@ -75,71 +75,117 @@ void infer(TypeContext& context) {
   set_output(context, 0, input(context, 0).dtype, std::move(out));
 }
 
-// What one input has along a row.
+// What one input of T has along a row.
+template <class T>
 struct Factor {
-  const double* from;
+  const T* from;
   std::int64_t step;
 };
 
+// The sum of a[i * sa] * b[i * sb], in four chains none of which waits for another.
+template <class T>
+double sum_of_products(const Factor<T>& a, const Factor<T>& b, std::int64_t length) {
+  const auto term = [&](std::int64_t i) {
+    return static_cast<double>(a.from[i * a.step]) * static_cast<double>(b.from[i * b.step]);
+  };
+  double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0;
+  std::int64_t i = 0;
+  for (; i + 4 <= length; i += 4) {
+    first += term(i);
+    second += term(i + 1);
+    third += term(i + 2);
+    fourth += term(i + 3);
+  }
+  for (; i < length; ++i) first += term(i);
+  return (first + second) + (third + fourth);
+}
+
 // y[i * step] += the product of the factors' i-th elements.
-void add_products(std::span<const Factor> factors, std::int64_t length, double* y, std::int64_t step) {
-  if (factors.size() == 2) {
-    const Factor a = factors[0], b = factors[1];
-    double sum = 0.0;
-    for (std::int64_t i = 0; i < length; ++i) {
-      const double product = a.from[i * a.step] * b.from[i * b.step];
-      if (step == 0) sum += product;
-      if (step != 0) y[i] += product;
+template <class T>
+void add_products(std::span<const Factor<T>> factors, std::int64_t length, double* y, std::int64_t step) {
+  static constexpr T kOne = T(1);
+  if (factors.size() <= 2) {
+    const Factor<T> a = factors[0], b = factors.size() == 2 ? factors[1] : Factor<T>{&kOne, 0};
+    if (step == 0) {
+      *y += sum_of_products(a, b, length);
+      return;
     }
-    if (step == 0) *y += sum;
+    for (std::int64_t i = 0; i < length; ++i)
+      y[i] += static_cast<double>(a.from[i * a.step]) * static_cast<double>(b.from[i * b.step]);
     return;
   }
   for (std::int64_t i = 0; i < length; ++i) {
     double product = 1.0;
-    for (const Factor& f : factors) product *= f.from[i * f.step];
+    for (const Factor<T>& f : factors) product *= static_cast<double>(f.from[i * f.step]);
     y[i * step] += product;
   }
 }
 
+// The loops over all letters: the last of them runs along a row, the others from row to row. More letters than a
+// tensor has axes may be there.
+struct Loops {
+  std::vector<std::int64_t> extents;
+  std::vector<Longs> strides;  ///< of each input
+  std::int64_t total = 1, inner = 1;
+  bool summed = false;
+
+  template <class T>
+  void run(const std::vector<const T*>& inputs, double* y) const {
+    const bool none = extents.empty();
+    const std::int64_t length = none ? 1 : extents.back();
+    constexpr std::int64_t kStepsOfARow = 16;
+    Pace pace;
+    std::vector<Factor<T>> factors;
+    for (std::size_t n = 0; n < inputs.size(); ++n) factors.push_back({inputs[n], none ? 0 : strides[n].back()});
+    std::vector<std::int64_t> at(extents.size(), 0);
+    for (std::int64_t i = 0; i < total * inner; i += length) {
+      pace(length + kStepsOfARow);
+      add_products<T>(factors, length, y + i / inner, summed ? 0 : 1);
+      for (std::size_t k = none ? 0 : extents.size() - 1; k-- > 0;) {
+        const bool wraps = ++at[k] == extents[k];
+        for (std::size_t n = 0; n < inputs.size(); ++n)
+          factors[n].from += wraps ? -(extents[k] - 1) * strides[n][k] : strides[n][k];
+        if (!wraps) break;
+        at[k] = 0;
+      }
+    }
+  }
+};
+
 void run(const Node& node, const KernelArguments& a) {
   std::vector<Shape> shapes;
-  std::vector<Doubles> values;
-  for (const TensorView& x : a.inputs) {
-    shapes.push_back(x.shape());
-    values.push_back(doubles(x));
-  }
+  for (const TensorView& x : a.inputs) shapes.push_back(x.shape());
   const Equation e(node, shapes);
   std::string letters = e.output;
   for (const auto& [letter, extent] : e.extents) {
     if (letters.find(letter) == std::string::npos) letters += letter;
   }
-  std::vector<std::int64_t> all;
-  for (const char letter : letters) all.push_back(e.extents.at(letter));
-  std::vector<Longs> strides;
+  Loops loops;
+  loops.summed = e.output.size() < letters.size();
+  for (std::size_t k = 0; k < letters.size(); ++k) {
+    loops.extents.push_back(e.extents.at(letters[k]));
+    (k < e.output.size() ? loops.total : loops.inner) *= loops.extents.back();
+  }
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const Longs own = strides_of(shapes[i]);
     Longs along(letters.size(), 0);
     for (std::size_t k = 0; k < e.inputs[i].size(); ++k) {
       if (shapes[i][static_cast<int>(k)] != 1) along[letters.find(e.inputs[i][k])] += own[k];
     }
-    strides.push_back(along);
+    loops.strides.push_back(along);
   }
-  std::int64_t total = 1, inner = 1;
-  for (std::size_t k = 0; k < all.size(); ++k) (k < e.output.size() ? total : inner) *= all[k];
-  Doubles y(static_cast<std::size_t>(total), 0.0);
-  if (total * inner == 0) return store(y, a.outputs[0]);
-  // The last letter runs along a row, the others from row to row.
-  const std::int64_t length = all.empty() ? 1 : all.back();
-  const bool summed = e.output.size() < letters.size();
-  Position at{Shape(std::span<const std::int64_t>(all).first(all.empty() ? 0 : all.size() - 1))};
-  constexpr std::int64_t kStepsOfARow = 16;
-  Pace pace;
-  std::vector<Factor> factors(values.size());
-  for (std::int64_t i = 0; i < total * inner; i += length, at.next()) {
-    pace(length + kStepsOfARow);
-    for (std::size_t n = 0; n < values.size(); ++n)
-      factors[n] = {values[n].data() + at.in(strides[n]), all.empty() ? 0 : strides[n].back()};
-    add_products(factors, length, y.data() + i / inner, summed ? 0 : 1);
+  Doubles y(static_cast<std::size_t>(loops.total), 0.0);
+  if (loops.total * loops.inner == 0) return store(y, a.outputs[0]);
+  if (a.inputs[0].dtype() == DType::f32) {
+    std::vector<const float*> inputs;
+    for (const TensorView& x : a.inputs) inputs.push_back(x.as<float>().data());
+    loops.run<float>(inputs, y.data());
+  } else {
+    std::vector<Doubles> values;
+    values.reserve(a.inputs.size());
+    std::vector<const double*> inputs;
+    for (const TensorView& x : a.inputs) inputs.push_back(values.emplace_back(doubles(x)).data());
+    loops.run<double>(inputs, y.data());
   }
   store(y, a.outputs[0]);
 }
@@ -157,14 +203,16 @@ Cost can(const Node& node, const NodeTypes& types) {
   }
   for (const auto& [letter, extent] : e.extents)  // the last of those that are summed runs along a row
     if (e.output.find(letter) == std::string::npos) length = static_cast<double>(extent);
-  constexpr double kOfAStep = 1.0, kOfAnInput = 1.0, kOfARow = 10.0;
+  constexpr double kOfAStep = 1.3, kOfAnInput = 1.0, kOfARow = 10.0;
   const auto inputs = static_cast<double>(shapes.size());
-  steps *= kOfAStep + (shapes.size() == 2 ? 0.0 : kOfAnInput * inputs) +
+  steps *= kOfAStep + (shapes.size() <= 2 ? 0.0 : kOfAnInput * inputs) +
            kOfARow * inputs * static_cast<double>(e.extents.size()) / std::max(length, 1.0);
-  constexpr double kOfACopy = 5.0;
-  double copies = static_cast<double>(elements(types.outputs[0]));
+  const double of_a_copy = is_f32(types) ? 0.0 : 2.0;
+  constexpr double kOfAResult = 1.0;
+  steps += kOfAResult * static_cast<double>(elements(types.outputs[0]));
+  double copies = 0.0;
   for (const TensorType& type : types.inputs) copies += static_cast<double>(elements(type));
-  return serial_steps(types, steps + kOfACopy * copies);
+  return serial_steps(types, steps + of_a_copy * copies);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 namespace skerry::ops {
 
 extern const OpRecord sin_record;
-const OpRecord sin_record =
-    unary_record<kernels::Unary::sin_, no_parameters, Vectors::no>("Sin", 22, "The sine of each element. Reals.");
+const OpRecord sin_record = unary_record<kernels::Unary::sin_>("Sin", 22, "The sine of each element. Reals.");
 
 }  // namespace skerry::ops

@@ -66,8 +66,12 @@ TEST(Pixels, ConvolutionAgreesWithTheFormulaForAnyWindowAndThreadCount) {
 
 // Pixels 4 KiB apart, rows and pixels cut into pieces, panels shared among threads.
 TEST(Pixels, ConvolutionsThatAreCutIntoPiecesAgree) {
-  for (const auto& [channels, height, width, kernel] :
-       {std::array<std::int64_t, 4>{1024, 1, 130, 1}, {64, 40, 29, 3}, {96, 9, 17, 3}, {48, 1, 3000, 1}}) {
+  for (const auto& [channels, height, width, kernel] : {std::array<std::int64_t, 4>{1024, 1, 130, 1},
+                                                        {64, 40, 29, 3},
+                                                        {96, 9, 17, 3},
+                                                        {48, 1, 3000, 1},
+                                                        {64, 25, 5, 1},
+                                                        {64, 25, 5, 3}}) {
     ConvShape s{1, channels, 72, 1, {}};
     s.window.input = s.window.output = {1, height, width};
     s.window.kernel = {1, kernel, kernel};

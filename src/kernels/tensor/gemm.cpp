@@ -23,14 +23,16 @@ std::size_t panels(std::size_t extent, std::size_t width) {
   return (extent + width - 1) / width;
 }
 
-// Rows and columns of a block: as many as caches like, but no fewer blocks than there are threads with enough to do.
-// Whole tiles in any case, so that no result depends on the number of threads.
-GemmTile block_of_product(std::size_t rows, std::size_t columns, std::size_t depth, const GemmTile& t) {
+// Rows and columns of a block, and whether a thread takes rows (and all columns of them) rather than columns.
+struct ProductBlock {
+  std::size_t rows, columns;
+  bool by_rows;
+};
+
+// As many as caches like, but no fewer blocks than there are threads with enough to do. Whole tiles in any case, so
+// that no result depends on the number of threads.
+ProductBlock block_of_product(std::size_t rows, std::size_t columns, std::size_t depth, const GemmTile& t) {
   const std::size_t row_tiles = panels(rows, t.rows), column_tiles = panels(columns, t.columns);
-  GemmTile block{std::min(kRowBlock, row_tiles * t.rows), 0};
-  const double panel_flops = 2.0 * static_cast<double>(block.rows * t.columns) * static_cast<double>(depth + 1);
-  block.columns =
-      std::clamp<std::size_t>(static_cast<std::size_t>(kPieceFlops / panel_flops), 1, kColumnPanels) * t.columns;
   // A thread's part must take longer than telling the thread of it: two microseconds. Of few rows the weights take as
   // long to come as four rows to be multiplied.
   constexpr std::size_t kRowsOfWeights = 4;
@@ -38,6 +40,17 @@ GemmTile block_of_product(std::size_t rows, std::size_t columns, std::size_t dep
   const double flops = 2.0 * static_cast<double>(std::max(rows, kRowsOfWeights) * columns) * static_cast<double>(depth);
   const auto useful = std::min(static_cast<std::size_t>(base::thread_budget()),
                                static_cast<std::size_t>(std::min(flops / kLeastFlops, 1e6)));
+  // Threads that take rows each read all of the weights, which a product with enough rows does not notice, and find the
+  // left side where they wrote it: what another processor wrote comes a line at a time.
+  constexpr std::size_t kRowsOfAThread = 32;
+  ProductBlock block{std::min(kRowBlock, row_tiles * t.rows), 0, false};
+  if (useful > 1 && rows >= useful * kRowsOfAThread && rows <= useful * kRowBlock) {
+    block.rows = panels(row_tiles, useful) * t.rows;
+    block.by_rows = true;
+  }
+  const double panel_flops = 2.0 * static_cast<double>(block.rows * t.columns) * static_cast<double>(depth + 1);
+  block.columns =
+      std::clamp<std::size_t>(static_cast<std::size_t>(kPieceFlops / panel_flops), 1, kColumnPanels) * t.columns;
   if (useful < 2 || panels(rows, block.rows) * panels(columns, block.columns) >= useful) return block;
   if (row_tiles < useful || column_tiles % useful == 0 || column_tiles >= 4 * useful) {
     block.columns = panels(column_tiles, useful) * t.columns;
@@ -157,12 +170,13 @@ void gemm_packed(std::size_t rows, std::size_t columns, std::size_t depth, const
   }
   const std::size_t left_width = left_row == 0 ? panels(rows, t.rows) * t.rows : left_row;
   const std::size_t right_width = packed_right_width(columns, t.columns);
-  const auto [tall, wide] = block_of_product(rows, columns, depth, t);
+  const auto [tall, wide, by_rows] = block_of_product(rows, columns, depth, t);
   const std::size_t row_blocks = panels(rows, tall), column_blocks = panels(columns, wide);
-  // Neighbouring pieces share their columns: the right block stays in the cache.
+  // Neighbouring pieces share their columns: the right block stays in the cache. Or their rows, as threads do.
   base::parallel_for(0, row_blocks * column_blocks, 1, [&](std::size_t begin, std::size_t last) {
     for (std::size_t piece = begin; piece < last; ++piece) {
-      const std::size_t row = piece % row_blocks * tall, column = piece / row_blocks * wide;
+      const std::size_t row = (by_rows ? piece / column_blocks : piece % row_blocks) * tall;
+      const std::size_t column = (by_rows ? piece % column_blocks : piece / row_blocks) * wide;
       const std::size_t at = start == GemmStart::row_bias ? row : column, first = row * columns + column;
       const std::size_t high = std::min(tall, rows - row), across = std::min(wide, columns - column);
       gemm_block({row, high, column, across, depth, left, left_width, right, right_width, true, c + first, columns,

@@ -43,8 +43,8 @@ GemmTile tile() {
 }
 
 // Weights are read once in a run, so they come from memory: while the tiles of one panel are computed, the next panel
-// is asked for, a line for every few depths.
-constexpr std::size_t kDepthsPerLine = 4, kLine = 64 / sizeof(float);
+// is asked for, some lines for every few depths: all of it in six tiles.
+constexpr std::size_t kDepthsPerAsking = 4, kLinesAsked = 2, kLine = 64 / sizeof(float);
 
 // Where the left side's elements stand: row r of depth k at data[r * row + k * column]; packed, a row is one apart.
 struct Left {
@@ -72,9 +72,11 @@ HWY_INLINE void multiply_at(const float* (&a)[R], std::size_t column, const floa
   const D d;
   std::size_t k = 0;
   if constexpr (R == kRows && N == kVectors) {
-    for (; k + kDepthsPerLine <= depth; k += kDepthsPerLine) {
-      __builtin_prefetch(ahead + k / kDepthsPerLine * kLine, 0, 2);
-      _Pragma("GCC unroll 4") for (std::size_t s = 0; s < kDepthsPerLine; ++s)
+    for (; k + kDepthsPerAsking <= depth; k += kDepthsPerAsking) {
+      const float* const asked = ahead + k / kDepthsPerAsking * kLinesAsked * kLine;
+      _Pragma("GCC unroll 4") for (std::size_t line = 0; line < kLinesAsked; ++line)
+          __builtin_prefetch(asked + line * kLine, 0, 2);
+      _Pragma("GCC unroll 4") for (std::size_t s = 0; s < kDepthsPerAsking; ++s)
           step<R, N>(a, (k + s) * column, b + (k + s) * b_row, sum);
     }
   }
@@ -213,7 +215,7 @@ void block_of(const GemmBlock& block) {
         tile_any(a, b, right_row, depth, block.c + row * block.c_row + column, block.c_row,
                  std::min(kRows, block.rows - row), columns, start, block.bias == nullptr ? nullptr : block.bias + at,
                  more ? ahead.panel + asked : b);
-        asked += depth / kDepthsPerLine * kLine;
+        asked += depth / kDepthsPerAsking * kLinesAsked * kLine;
       }
     }
     k += depth;

@@ -3,6 +3,7 @@
 /// A row of the window then sees neighbouring numbers, so nothing of x is repacked, and vectors hold channels.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,13 +17,26 @@
 
 namespace skerry::kernels {
 
+/// Calls f(first, last) for the rows [begin, end), `most` at a time and the last ones first. Whoever works towards rows
+/// of another thread fetches ahead what that one writes; of two threads the first goes away from the second: 4 % of
+/// DS-CNN.
+template <class F>
+void from_the_end(std::size_t begin, std::size_t end, std::size_t most, F&& f) {
+  for (std::size_t last = end; last > begin;) {
+    const std::size_t first = last - std::min(most, last - begin);
+    f(first, last);
+    last = first;
+  }
+}
+
 /// How the work of a convolution over two spatial axes is cut: output rows, pixels of the only row, and panels of
 /// outputs; and what is read of x, in place or (where there is padding) from copies of a few rows. Immutable.
 class PixelPieces {
  public:
   struct Piece {
     std::size_t image, row, rows, pixel, pixels, panel, panels;
-    bool copied;  ///< whether its slot holds its copy already: of other panels of the same place
+    bool copied;    ///< whether its slot holds its copy already: of other panels of the same place
+    bool from_end;  ///< whether to go through its rows from the end
   };
   /// panel: outputs that are computed together. copies: x is read from padded copies. planes_in: x stands with channels
   /// first; then the copies are rows of [channels, width], of which the window sees runs of its width.
@@ -63,6 +77,7 @@ class PixelPieces {
   std::size_t rows_ = 1, row_blocks_ = 1;      ///< output rows of a piece
   std::size_t pixels_ = 1, pixel_blocks_ = 1;  ///< of a row; cut only where there is but one row
   std::size_t piece_panels_ = 1, panel_blocks_ = 1;
+  bool little_ = false;  ///< work, one piece for each thread
   std::size_t row_length_ = 0, x_row_ = 0, x_pixel_ = 0, length_ = 0;
   std::vector<std::size_t> segments_;
   std::size_t slots_ = 1;

@@ -151,7 +151,18 @@ void PixelConvF32::run(const float* x, float* y, std::span<std::byte> scratch, c
                               .wide = outputs - column > lanes,
                               .low = end.low,
                               .high = end.high};
-      few_outputs_ ? run_plane_rows(rows) : run_pixel_rows(rows);
+      if (few_outputs_) {
+        run_plane_rows(rows);
+        continue;
+      }
+      from_the_end(0, rows.rows, piece.from_end ? 4 : rows.rows, [&rows](std::size_t first, std::size_t last) {
+        PixelRows part = rows;
+        part.x += first * rows.x_row;
+        part.y += first * rows.y_row;
+        if (part.residual != nullptr) part.residual += first * rows.y_row;
+        part.rows = last - first;
+        run_pixel_rows(part);
+      });
     }
   });
   if (few_outputs_ && given.residual != nullptr) finish_tensor(y, at(shape_.batch * w.outputs()) * outputs, given);

@@ -75,7 +75,8 @@ void PixelPieces::cut(std::size_t threads, std::size_t element_bytes) {
   const std::size_t places = rows ? blocks(height, std::clamp<std::size_t>(kPieceBytes / row_bytes, 1, height))
                                   : blocks(width, std::max<std::size_t>(kPieceBytes / pixel_bytes, 56));
   const bool shared = threads > 1 && shape_.flops() >= kSharedFlops;
-  if (shared && shape_.flops() < kLittleFlops && shape_.batch == 1) {
+  little_ = shared && shape_.flops() < kLittleFlops && shape_.batch == 1;
+  if (little_) {
     // Parts of the image rather than of the outputs, so that each thread finds most of what it wrote in the layer
     // before; unless they are smaller than the weights, many of which every thread would read then.
     const std::int64_t weights = shape_.depth() * shape_.outputs;
@@ -189,6 +190,7 @@ void PixelPieces::run(std::span<std::byte> scratch, const Call& call) const {
       piece.rows = std::min(rows_, at(w.output[1]) - piece.row);
       piece.pixel = place % pixel_blocks_ * pixels_;
       piece.pixels = std::min(pixels_, at(w.output[2]) - piece.pixel);
+      piece.from_end = little_ && row_blocks_ == 2 && piece.row == 0;
       piece.panel = i % panel_blocks_ * piece_panels_;
       piece.panels = std::min(piece_panels_, panels_ - piece.panel);
       call(piece, slot.data());

@@ -66,18 +66,31 @@ TEST(Pixels, ConvolutionAgreesWithTheFormulaForAnyWindowAndThreadCount) {
 
 // Pixels 4 KiB apart, rows and pixels cut into pieces, panels shared among threads.
 TEST(Pixels, ConvolutionsThatAreCutIntoPiecesAgree) {
-  for (const auto& [channels, height, width, kernel] :
-       {std::array<std::int64_t, 4>{1024, 1, 130, 1}, {64, 40, 29, 3}, {96, 9, 17, 3}, {48, 1, 3000, 1}}) {
+  for (const auto& [channels, height, width, kernel] : {std::array<std::int64_t, 4>{1024, 1, 130, 1},
+                                                        {64, 40, 29, 3},
+                                                        {96, 9, 17, 3},
+                                                        {48, 1, 3000, 1},
+                                                        {64, 25, 5, 1},
+                                                        {64, 25, 5, 3}}) {
     ConvShape s{1, channels, 72, 1, {}};
     s.window.input = s.window.output = {1, height, width};
     s.window.kernel = {1, kernel, kernel};
     s.window.pad_begin = s.window.pad_end = {0, kernel / 2, kernel / 2};
     const Data d = data_for(s);
+    const auto residual = random_floats(static_cast<std::int64_t>(d.expected.size()), 9);
+    const auto last = turned(residual, s.batch, s.outputs, true);
+    std::vector<float> sum = d.expected;
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += residual[i];
     for_each_target([&](const char* target) {
       SCOPED_TRACE(target);
       const auto one = convolved(s, d, false, 1);
       EXPECT_EQ(one, convolved(s, d, false, 2));
       expect_near(s, one, d.expected);
+      BlockEnd end;
+      end.residual = last.data();
+      const auto two = convolved(s, d, false, 2, end);
+      EXPECT_EQ(two, convolved(s, d, false, 1, end));
+      expect_near(s, two, sum);
     });
   }
 }

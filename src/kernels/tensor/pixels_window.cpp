@@ -205,7 +205,7 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
   // Rows of which each vector of channels is computed before the next: as many as stay in the first-level cache.
   constexpr std::int64_t kNearFloats = std::int64_t{4} << 10;
   const std::int64_t together = std::max<std::int64_t>(1, kNearFloats / (s.stride[1] * s.input[2] * channels_));
-  base::parallel_for(0, rows, grain, [&](std::size_t begin, std::size_t end) {
+  const auto run_part = [&](std::size_t begin, std::size_t end) {
     const auto last = static_cast<std::int64_t>(end);
     for (auto i = static_cast<std::int64_t>(begin); i < last; ++i) {
       const std::int64_t image = i / s.output[1], oy = i % s.output[1];
@@ -224,6 +224,10 @@ void PixelWindowF32::run(Job job, const float* x, float* y) const {
       if (after > inner) run_span(job, oy, inner, after, from, row);
       for (std::int64_t ox = after; ox < s.output[2]; ++ox) run_span(job, oy, ox, ox + 1, from, row);
     }
+  };
+  base::parallel_for(0, rows, grain, [&](std::size_t begin, std::size_t end) {
+    const bool first_of_two = pieces == 2 && begin == 0 && end < rows;
+    from_the_end(begin, end, first_of_two ? 3 : end - begin, run_part);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -64,6 +65,21 @@ TEST(Product, PackedAgreesWithTheFormulaForOddExtentsAnyThreadCountAndInstructio
     expect_product({1030, 20}, {20, 30}, true);
     for (const std::int64_t depth : {255, 256, 257, 600}) expect_product({9, depth}, {depth, 500}, true);
   });
+}
+
+// A row block for each thread, all columns of it; ends of rows and columns fill no tile.
+TEST(Product, RowsAreSharedOutWithTheSameBits) {
+  for (const auto& [rows, columns, depth] :
+       {std::array<std::int64_t, 3>{64, 384, 384}, {100, 145, 300}, {129, 500, 40}, {255, 97, 270}, {260, 48, 90}}) {
+    const Tensor a = random_tensor({rows, depth}, 3), b = random_tensor({depth, columns}, 4);
+    const ProductShape shape = ProductShape::matmul(a.shape(), b.shape());
+    Tensor expected(DType::f32, Shape{rows * columns});
+    product_ref(shape, a.view(), b.view(), false, expected.mutable_view());
+    const ProductF32 product(shape, b.as<float>());
+    const auto one = run(product, a, b, static_cast<std::size_t>(rows * columns), 1);
+    for (std::size_t i = 0; i < one.size(); ++i) ASSERT_NEAR(one[i], expected.as<float>()[i], tolerance(shape.depth));
+    for (const int threads : {2, 3, 4, 7}) EXPECT_EQ(one, run(product, a, b, one.size(), threads)) << threads;
+  }
 }
 
 // Little work, of which each thread takes whole tiles: of columns where there are enough, else of rows.

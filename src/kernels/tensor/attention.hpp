@@ -17,8 +17,8 @@ struct HeadLayout {
 };
 
 /// Extents: `rows` queries look at `columns` keys in each of `heads` heads, which share their keys and values in groups
-/// of heads / kv_heads. Query i of a causal head sees keys 0 to past + i. mask: floats to add to the scores at the distances
-/// given for sample, head, row and column (0: the same for all), or truth values at those distances.
+/// of heads / kv_heads. Query i of a causal head sees keys 0 to past + i. mask: floats to add to the scores at the
+/// distances given for sample, head, row and column (0: the same for all), or truth values at those distances.
 struct AttentionShape {
   std::size_t batch = 1, heads = 1, kv_heads = 1, rows = 0, columns = 0, size = 0, value_size = 0;
   HeadLayout q, k, v, y;

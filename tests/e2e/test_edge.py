@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qiskit
 import skerry
+from qiskit import qasm2
+from skerry.circuits import QuantumCircuitOptimizer
 from skerry.edge import CircuitCompiler, EdgeExecutionConfig, EdgeExecutionManager, EdgeExecutor, JobKept
 
 from tests.e2e import edge_programs, programs, servers
@@ -275,6 +278,23 @@ def test_e4_20_resources_move_with_the_machine() -> None:
     assert any(150e6 < fall() < 250e6 for _ in range(16))
     assert sum(float(one[-1]) for one in ballast) == len(ballast)
     assert manager.resources().usable_cpus >= 1
+
+
+def qasm2_circuits() -> list[Path]:
+    return [path for path in sorted(programs.CIRCUITS.glob("*.qasm")) if "OPENQASM 2" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", qasm2_circuits(), ids=lambda path: path.stem)
+def test_e3_6_high_needs_no_more_cx_than_qiskit_within_a_twentieth(path: Path) -> None:
+    basis = ["rz", "sx", "x", "cx"]
+    source = qasm2.load(path, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
+    theirs = qiskit.transpile(source, basis_gates=basis, optimization_level=3, seed_transpiler=42)
+    optimizer = QuantumCircuitOptimizer({"qubits": source.num_qubits, "basis": basis})
+    program = skerry.load(path)
+    assert isinstance(program, skerry.Circuit)
+    ours = optimizer.optimize_circuit(program, 3).circuit
+    assert set(ours.gate_counts) <= {*basis, "gphase", "measure", "reset", "barrier", "if_else"}
+    assert ours.gate_counts.get("cx", 0) <= 1.05 * theirs.count_ops().get("cx", 0)
 
 
 def test_e5_1_compression_saves_a_third_of_a_package(tmp_path: Path) -> None:

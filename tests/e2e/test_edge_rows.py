@@ -14,16 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import qiskit
 import skerry
-from qiskit import qasm2
-from skerry.circuits import QuantumCircuitOptimizer
 from skerry.edge import CircuitCompiler, EdgeExecutionConfig, EdgeExecutionManager, EdgeExecutor
 
 from tests.e2e import edge_programs, programs, servers
 from tests.e2e.edge_programs import BELL, SIXTEEN_QUBITS_MB, clustered, ghz, tangled
-
-CIRCUITS = programs.REPOSITORY / "tests/data/circuits"
 
 
 @pytest.fixture(scope="module")
@@ -290,23 +285,6 @@ def test_e3_10_a_higher_level_never_makes_the_run_slower() -> None:
         for level in ("low", "medium", "high")
     )
     assert high <= medium <= 1.05 * low
-
-
-def qasm2_circuits() -> list[Path]:
-    return [path for path in sorted(CIRCUITS.glob("*.qasm")) if "OPENQASM 2" in path.read_text()]
-
-
-@pytest.mark.parametrize("path", qasm2_circuits(), ids=lambda path: path.stem)
-def test_e3_6_high_needs_no_more_cx_than_qiskit_within_a_twentieth(path: Path) -> None:
-    basis = ["rz", "sx", "x", "cx"]
-    source = qasm2.load(path, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
-    theirs = qiskit.transpile(source, basis_gates=basis, optimization_level=3, seed_transpiler=42)
-    optimizer = QuantumCircuitOptimizer({"qubits": source.num_qubits, "basis": basis})
-    program = skerry.load(path)
-    assert isinstance(program, skerry.Circuit)
-    ours = optimizer.optimize_circuit(program, 3).circuit
-    assert set(ours.gate_counts) <= {*basis, "gphase", "measure", "reset", "barrier", "if_else"}
-    assert ours.gate_counts.get("cx", 0) <= 1.05 * theirs.count_ops().get("cx", 0)
 
 
 @pytest.mark.large

@@ -452,6 +452,27 @@ def test_e5_16_compression_runs_in_half_the_bytes_what_nobody_can_run_whole(endp
         EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=7, max_cuts=0)).compile_and_execute(circuit, ask)
 
 
+def test_e5_16_rows_are_compressed_one_by_one_and_the_command_line_can_refuse_to(tmp_path: Path) -> None:
+    circuit = tangled(20, 3)
+    circuit.ry(skerry.Parameter("theta"), 0)
+    manager = EdgeExecutionManager(EdgeExecutionConfig(max_memory_mb=12, max_cuts=0))
+    asked = {"parameters": np.array([[0.1], [0.2]]), "observables": ["Z0 Z19"]}
+    rows = manager.executor.execute(manager.compiler.compile_circuit(circuit), asked)
+    exact = EdgeExecutionManager(EdgeExecutionConfig()).executor
+    for row, theta in zip(rows, (0.1, 0.2), strict=True):
+        wanted = exact.execute(
+            exact.compiler.compile_circuit(circuit), {"parameters": [theta], "observables": ["Z0 Z19"]}
+        )
+        assert row.placement.compressed and not wanted.placement.compressed
+        np.testing.assert_allclose(row.expectations, wanted.expectations, atol=1e-5)
+    path = tmp_path / "tangled.skerry"
+    skerry.save(tangled(20, 3), path)
+    words = ("edge", "run", path, "--max-memory-mb", "12", "--max-cuts", "0", "--observable", "Z0 Z19", "--json")
+    assert programs.ok(*words).json()["placement"]["compressed"] is True
+    refused = programs.run(*words, "--no-compression")
+    assert refused.code == 4 and "max_memory_mb" in refused.out + refused.err
+
+
 def test_e5_17_each_remedy_for_slowness_does_what_it_says() -> None:
     circuit = tangled(20, 6)
     with pytest.raises(skerry.DeadlineExceeded):
